@@ -1,0 +1,235 @@
+//! Draws pairs with matching points, so that a person sees whether H is right.
+//!
+//! Each pair is a row: the original, the moved view, and the original with its corners. A point has the same color and number
+//! on both sides; one that leaves the moved view is a ring on the left only.
+
+use std::path::Path;
+
+use image::{ImageFormat, ImageResult, Rgb, RgbImage};
+
+use super::pairs::Pair;
+
+/// Points drawn for each pair.
+const POINTS: usize = 12;
+/// Pixels between panels.
+const GUTTER: usize = 8;
+/// The least side of a drawn panel; smaller patches are enlarged by a whole factor.
+const SIDE: usize = 384;
+
+const BACKGROUND: Rgb<u8> = Rgb([46, 48, 54]);
+const DARK: Rgb<u8> = Rgb([16, 16, 18]);
+const CORNER: Rgb<u8> = Rgb([255, 64, 64]);
+const COLORS: [Rgb<u8>; POINTS] = [
+    Rgb([255, 89, 94]),
+    Rgb([255, 202, 58]),
+    Rgb([138, 201, 38]),
+    Rgb([70, 160, 255]),
+    Rgb([201, 110, 255]),
+    Rgb([255, 146, 76]),
+    Rgb([54, 222, 204]),
+    Rgb([255, 130, 200]),
+    Rgb([197, 220, 60]),
+    Rgb([130, 150, 255]),
+    Rgb([220, 170, 120]),
+    Rgb([90, 230, 120]),
+];
+
+/// The digits 0 to 9: five rows of three dots, the left one is the highest bit.
+const DIGITS: [[u8; 5]; 10] = [
+    [7, 5, 5, 5, 7],
+    [2, 6, 2, 2, 7],
+    [7, 1, 7, 4, 7],
+    [7, 1, 3, 1, 7],
+    [5, 5, 7, 1, 1],
+    [7, 4, 7, 1, 7],
+    [7, 4, 7, 5, 7],
+    [7, 1, 2, 2, 2],
+    [7, 5, 7, 5, 7],
+    [7, 5, 7, 1, 7],
+];
+
+/// Draws `pairs` of patch size `n`, `across` beside each other in a row. The moved view and the corners are left out where the
+/// pairs have none.
+pub fn sheet(pairs: &[Pair], n: usize, across: usize) -> RgbImage {
+    let scale = SIDE.div_ceil(n.max(1)).max(1);
+    let side = n * scale;
+    let across = across.clamp(1, pairs.len().max(1));
+    let moved = pairs.iter().any(|pair| !pair.image_r.is_empty());
+    let labelled = pairs.iter().any(|pair| !pair.corners.is_empty());
+    let panels = 1 + usize::from(moved) + usize::from(labelled);
+    let pair_width = panels * (side + GUTTER) + 2 * GUTTER;
+    let (width, height) = (GUTTER + across * pair_width, GUTTER + pairs.len().div_ceil(across) * (side + GUTTER));
+    let mut canvas = Canvas(RgbImage::from_pixel(width as u32, height as u32, BACKGROUND));
+    for (k, pair) in pairs.iter().enumerate() {
+        let (x, y) = (2 * GUTTER + k % across * pair_width, GUTTER + k / across * (side + GUTTER));
+        let panel = |i: usize| (x + i * (side + GUTTER), y);
+        canvas.patch(panel(0), &pair.image, n, scale, |v| v);
+        if moved {
+            canvas.patch(panel(1), &pair.image_r, n, scale, |v| v);
+            canvas.points(pair, n, scale, panel(0), panel(1));
+        }
+        if labelled {
+            canvas.patch(panel(panels - 1), &pair.image, n, scale, |v| 0.6 * v);
+            canvas.corners(panel(panels - 1), &pair.corners, n, scale);
+        }
+    }
+    canvas.0
+}
+
+/// Writes a sheet as a PNG file.
+pub fn write(sheet: &RgbImage, path: &Path) -> ImageResult<()> {
+    sheet.save_with_format(path, ImageFormat::Png)
+}
+
+/// Where pixel coordinate (x, y) of the original lies in the moved view, in pixel coordinates of centres; `None` outside.
+fn moved([x, y]: [f64; 2], h: &[f32; 9], n: usize) -> Option<[f64; 2]> {
+    let size = n as f64;
+    let (u, v) = ((2.0 * x + 1.0) / size - 1.0, (2.0 * y + 1.0) / size - 1.0);
+    let [a, b, c, d, e, f, g, i, j] = h.map(f64::from);
+    let w = g * u + i * v + j;
+    let place = [(a * u + b * v + c) / w, (d * u + e * v + f) / w].map(|q| ((q + 1.0) * size - 1.0) / 2.0);
+    place.iter().all(|&q| (-0.5..size - 0.5).contains(&q)).then_some(place)
+}
+
+/// Pixels to mark: corners far from each other, or a grid where there are too few.
+fn choose(pair: &Pair, n: usize) -> Vec<[f64; 2]> {
+    let corners = pair.corners.iter().enumerate().filter(|(_, label)| **label > 0.5);
+    let mut open: Vec<[f64; 2]> = corners.map(|(i, _)| [(i % n) as f64, (i / n) as f64]).collect();
+    if open.len() < 4 * POINTS {
+        let cell = |k: usize, of: usize| ((2 * k + 1) * n / (2 * of)) as f64;
+        open.extend((0..POINTS).map(|k| [cell(k % 4, 4), cell(k / 4, 3)]));
+    }
+    let middle = [(n as f64 - 1.0) / 2.0; 2];
+    let apart = |a: [f64; 2], b: [f64; 2]| (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2);
+    let mut chosen: Vec<[f64; 2]> = Vec::with_capacity(POINTS);
+    for _ in 0..POINTS {
+        // The first is the one nearest to the middle, then always the one farthest from all chosen ones.
+        let value = |p: &[f64; 2]| match chosen.is_empty() {
+            true => -apart(*p, middle),
+            false => chosen.iter().map(|c| apart(*c, *p)).fold(f64::INFINITY, f64::min),
+        };
+        match open.iter().copied().max_by(|a, b| value(a).total_cmp(&value(b))) {
+            Some(point) if !chosen.contains(&point) => chosen.push(point),
+            _ => break,
+        }
+    }
+    chosen
+}
+
+struct Canvas(RgbImage);
+
+impl Canvas {
+    fn dot(&mut self, x: i64, y: i64, color: Rgb<u8>) {
+        if let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y))
+            && let Some(pixel) = self.0.get_pixel_mut_checked(x, y)
+        {
+            *pixel = color;
+        }
+    }
+
+    fn block(&mut self, (x, y): (i64, i64), (width, height): (usize, usize), color: Rgb<u8>) {
+        for v in 0..height as i64 {
+            (0..width as i64).for_each(|u| self.dot(x + u, y + v, color));
+        }
+    }
+
+    /// A patch, enlarged without smoothing.
+    fn patch(&mut self, (x, y): (usize, usize), values: &[f32], n: usize, scale: usize, tone: impl Fn(f32) -> f32) {
+        for (i, &value) in values.iter().enumerate() {
+            let at = ((x + i % n * scale) as i64, (y + i / n * scale) as i64);
+            self.block(at, (scale, scale), Rgb([(tone(value).clamp(0.0, 1.0) * 255.0).round() as u8; 3]));
+        }
+    }
+
+    fn corners(&mut self, (x, y): (usize, usize), labels: &[f32], n: usize, scale: usize) {
+        for (i, _) in labels.iter().enumerate().filter(|(_, label)| **label > 0.5) {
+            let at = ((x + i % n * scale) as i64, (y + i / n * scale) as i64);
+            self.block(at, (scale, scale), CORNER);
+        }
+    }
+
+    fn points(&mut self, pair: &Pair, n: usize, scale: usize, left: (usize, usize), right: (usize, usize)) {
+        let pixel = |panel: (usize, usize), [x, y]: [f64; 2]| {
+            let at = |from: usize, q: f64| from as i64 + ((q + 0.5) * scale as f64).floor() as i64;
+            (at(panel.0, x), at(panel.1, y))
+        };
+        for (k, (place, color)) in choose(pair, n).into_iter().zip(COLORS).enumerate() {
+            let there = moved(place, &pair.h, n);
+            self.mark(pixel(left, place), k + 1, color, there.is_some());
+            if let Some(there) = there {
+                self.mark(pixel(right, there), k + 1, color, true);
+            }
+        }
+    }
+
+    /// A disc or ring with a dark rim, and its number to the upper right.
+    fn mark(&mut self, (x, y): (i64, i64), number: usize, color: Rgb<u8>, filled: bool) {
+        for v in -6..=6i64 {
+            for u in -6..=6i64 {
+                match u * u + v * v {
+                    0..=9 if filled => self.dot(x + u, y + v, color),
+                    10..=22 if !filled => self.dot(x + u, y + v, color),
+                    10..=36 => self.dot(x + u, y + v, DARK),
+                    _ => {}
+                }
+            }
+        }
+        let digits: Vec<&[u8; 5]> =
+            number.to_string().bytes().filter_map(|b| DIGITS.get(usize::from(b - b'0'))).collect();
+        let (mut left, top) = (x + 6, y - 18);
+        self.block((left, top), (8 * digits.len() + 2, 14), DARK);
+        for digit in digits {
+            for (row, bits) in digit.iter().enumerate() {
+                for column in (0..3).filter(|column| bits & (4 >> column) != 0) {
+                    self.block((left + 2 + 2 * column, top + 2 + 2 * row as i64), (2, 2), color);
+                }
+            }
+            left += 8;
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn pair(n: usize, h: [f32; 9]) -> Pair {
+        let grey = vec![0.5; n * n];
+        Pair { image: grey.clone(), image_r: grey, h, corners: Vec::new(), picture: 0, from: [0, 0], zoom: 1.0 }
+    }
+
+    #[test]
+    fn points_follow_h_and_those_outside_are_on_the_left_only() {
+        let quarter = [0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        assert_eq!(
+            moved([63.0, 0.0], &quarter, 64),
+            Some([0.0, 0.0]),
+            "the upper right corner turns to the upper left"
+        );
+        let twice = [2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 1.0];
+        assert_eq!(moved([63.0, 0.0], &twice, 64), None);
+        let count = |image: &RgbImage, color: Rgb<u8>, columns: std::ops::Range<u32>| {
+            columns
+                .flat_map(|x| (0..image.height()).map(move |y| (x, y)))
+                .filter(|&(x, y)| *image.get_pixel(x, y) == color)
+                .count()
+        };
+        let drawn = sheet(&[pair(64, quarter), pair(64, twice)], 64, 2);
+        let half = drawn.width() / 2;
+        let right = |first: u32| first + (SIDE + 2 * GUTTER) as u32 + GUTTER as u32..first + half - GUTTER as u32;
+        for color in COLORS {
+            assert!(count(&drawn, color, right(0)) > 20, "a quarter turn keeps all points");
+        }
+        let kept = COLORS.iter().filter(|color| count(&drawn, **color, right(half)) > 20).count();
+        assert!((1..POINTS).contains(&kept), "{kept} points are left at twice the size");
+    }
+
+    #[test]
+    fn sheets_of_odd_shapes_are_drawn() {
+        let mut single = pair(5, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+        single.image_r.clear();
+        assert_eq!(sheet(&[single], 5, 9).dimensions(), (8 + 385 + 24, 8 + 385 + 8));
+        assert_eq!(sheet(&[], 5, 0).height(), 8);
+    }
+}

@@ -1,0 +1,151 @@
+//! How one weight moves: Adam, AdamW and stochastic gradient descent, on slices of f32 and on whole tensors.
+//!
+//! Adam's first step has the length of the learning rate whatever the gradient: m/(1 - β₁) over √(v/(1 - β₂)) is ±1.
+
+use candle_core::{Result, Tensor};
+
+use super::RecipeError;
+use crate::lang::constant::{Constant, Settings, Unreadable};
+
+/// How one weight moves. Everything else is common to all optimizers.
+pub(super) trait Rule: Send + Sync {
+    /// The names of what is remembered of past gradients.
+    fn moments(&self) -> &'static [&'static str];
+
+    /// The new weights of one block. `step` counts from 1; moments start at 0.
+    fn block(&self, lr: f64, step: u64, block: Block);
+
+    /// The same for whole tensors of any type on any device: the new weight, and new moments written over the old.
+    fn whole(&self, lr: f64, step: u64, weight: &Tensor, grad: &Tensor, moments: &mut [Tensor]) -> Result<Tensor>;
+}
+
+/// Slices of equal length; there are as many moments as the rule names.
+pub(super) struct Block<'a> {
+    pub(super) weight: &'a [f32],
+    pub(super) grad: &'a [f32],
+    pub(super) moments: Vec<&'a mut [f32]>,
+    pub(super) result: &'a mut [f32],
+}
+
+/// Adam (Kingma and Ba 2015) as `torch.optim.Adam`; `decoupled` makes it AdamW (Loshchilov and Hutter 2019).
+pub(super) struct Adam {
+    beta1: f64,
+    beta2: f64,
+    eps: f64,
+    weight_decay: f64,
+    decoupled: bool,
+}
+
+impl Adam {
+    pub(super) fn new(settings: &Settings, decoupled: bool) -> std::result::Result<Self, RecipeError> {
+        let wanted = "two numbers in [0, 1)";
+        let [beta1, beta2] = settings.list("betas")? else {
+            return Err(Unreadable { name: "betas".into(), wanted }.into());
+        };
+        let beta = |constant: &Constant| match constant.number() {
+            Some(x) if (0.0..1.0).contains(&x) => Ok(x),
+            _ => Err(RecipeError::OutOfRange { name: "betas".into(), value: constant.to_string(), wanted }),
+        };
+        Ok(Self {
+            beta1: beta(beta1)?,
+            beta2: beta(beta2)?,
+            eps: RecipeError::in_range(settings, "eps", "0 or more", |x| x >= 0.0)?,
+            weight_decay: RecipeError::in_range(settings, "weight_decay", "0 or more", |x| x >= 0.0)?,
+            decoupled,
+        })
+    }
+
+    /// What the weight is multiplied by, what of it joins the gradient, the length of the step, and √(1 - β₂ᵗ).
+    fn factors(&self, lr: f64, step: u64) -> (f64, f64, f64, f64) {
+        let t = step.min(i32::MAX as u64) as i32;
+        let (keep, decay) = if self.decoupled { (1.0 - lr * self.weight_decay, 0.0) } else { (1.0, self.weight_decay) };
+        (keep, decay, lr / (1.0 - self.beta1.powi(t)), (1.0 - self.beta2.powi(t)).sqrt())
+    }
+}
+
+impl Rule for Adam {
+    fn moments(&self) -> &'static [&'static str] {
+        &["m", "v"]
+    }
+
+    fn block(&self, lr: f64, step: u64, block: Block) {
+        let (keep, decay, length, root) = self.factors(lr, step);
+        let (keep, decay, length, root) = (keep as f32, decay as f32, length as f32, root as f32);
+        let (first, second, rest) = ((1.0 - self.beta1) as f32, self.beta2 as f32, (1.0 - self.beta2) as f32);
+        let eps = self.eps as f32;
+        let Block { weight, grad, mut moments, result } = block;
+        let [m, v] = moments.as_mut_slice() else { return };
+        for ((((y, w), g), m), v) in result.iter_mut().zip(weight).zip(grad).zip(m.iter_mut()).zip(v.iter_mut()) {
+            let g = g + decay * w;
+            *m += (g - *m) * first;
+            *v = *v * second + rest * g * g;
+            *y = w * keep - length * *m / (v.sqrt() / root + eps);
+        }
+    }
+
+    fn whole(&self, lr: f64, step: u64, weight: &Tensor, grad: &Tensor, moments: &mut [Tensor]) -> Result<Tensor> {
+        let (keep, decay, length, root) = self.factors(lr, step);
+        let [m, v] = moments else { candle_core::bail!("Adam has two moments") };
+        let grad = if decay == 0.0 { grad.clone() } else { (grad + (weight * decay)?)? };
+        *m = (&*m + ((&grad - &*m)? * (1.0 - self.beta1))?)?;
+        *v = ((&*v * self.beta2)? + (grad.sqr()? * (1.0 - self.beta2))?)?;
+        let denominator = ((v.sqrt()? / root)? + self.eps)?;
+        (weight * keep)? - ((&*m / denominator)? * length)?
+    }
+}
+
+/// Stochastic gradient descent as `torch.optim.SGD` with dampening 0.
+pub(super) struct Sgd {
+    momentum: f64,
+    nesterov: bool,
+    weight_decay: f64,
+}
+
+impl Sgd {
+    pub(super) fn new(settings: &Settings) -> std::result::Result<Self, RecipeError> {
+        let nesterov = settings.flag("nesterov")?;
+        let wanted = if nesterov { "above 0, as `nesterov` needs" } else { "0 or more" };
+        let weight_decay = RecipeError::in_range(settings, "weight_decay", "0 or more", |x| x >= 0.0)?;
+        let momentum = RecipeError::in_range(settings, "momentum", wanted, |x| x > 0.0 || (x == 0.0 && !nesterov))?;
+        Ok(Self { momentum, nesterov, weight_decay })
+    }
+}
+
+impl Rule for Sgd {
+    fn moments(&self) -> &'static [&'static str] {
+        if self.momentum == 0.0 { &[] } else { &["momentum"] }
+    }
+
+    fn block(&self, lr: f64, _step: u64, block: Block) {
+        let (lr, decay) = (lr as f32, self.weight_decay as f32);
+        let momentum = self.momentum as f32;
+        let Block { weight, grad, mut moments, result } = block;
+        match moments.as_mut_slice() {
+            [buffer] => {
+                for (((y, w), g), b) in result.iter_mut().zip(weight).zip(grad).zip(buffer.iter_mut()) {
+                    let g = g + decay * w;
+                    // At the first step the buffer is 0 and becomes the gradient, as in torch.
+                    *b = *b * momentum + g;
+                    *y = w - lr * if self.nesterov { g + momentum * *b } else { *b };
+                }
+            }
+            _ => {
+                for ((y, w), g) in result.iter_mut().zip(weight).zip(grad) {
+                    *y = w - lr * (g + decay * w);
+                }
+            }
+        }
+    }
+
+    fn whole(&self, lr: f64, _step: u64, weight: &Tensor, grad: &Tensor, moments: &mut [Tensor]) -> Result<Tensor> {
+        let grad = if self.weight_decay == 0.0 { grad.clone() } else { (grad + (weight * self.weight_decay)?)? };
+        let direction = match moments {
+            [buffer] => {
+                *buffer = ((&*buffer * self.momentum)? + &grad)?;
+                if self.nesterov { (grad + (&*buffer * self.momentum)?)? } else { buffer.clone() }
+            }
+            _ => grad,
+        };
+        weight - (direction * lr)?
+    }
+}

@@ -1,0 +1,454 @@
+//! Learning rates over a run: `constant`, `cosine`, `step`, `linear_to_zero`, `one_cycle`, and `reduce_on_plateau`.
+//!
+//! `reduce_on_plateau(watch = val.total, factor = 0.5, patience = 5epochs)` halves the rate at the sixth validation in a row
+//! that brings nothing new. Rates depend on the global step and on what was watched, so a resumed run has the same ones.
+
+use std::f64::consts::PI;
+
+use serde_json::{Value, json};
+
+use crate::engine::optim::RecipeError;
+use crate::lang::constant::{Constant, Recipe, Settings, Unit};
+
+/// Gives every step its learning rate.
+pub trait Schedule: Send {
+    /// The rate of the step numbered `step` (from 0, over the whole run) in `epoch` (from 0).
+    fn lr(&self, step: u64, epoch: u64) -> f64;
+
+    /// Hears the watched number after a validation; tells where that changed the rate.
+    fn after_validation(&mut self, _watched: f64) -> Option<LrChange> {
+        None
+    }
+
+    /// The number to hear after each validation: `val.total`. `None` for a schedule that hears nothing.
+    fn watch(&self) -> Option<&str> {
+        None
+    }
+
+    /// What has to be kept to go on later. Numbers are written as text (`"0.0005"`), which reads back to the same bit and can
+    /// hold an infinity; JSON numbers do neither.
+    fn state(&self) -> Value {
+        Value::Null
+    }
+
+    /// Takes up what [`Schedule::state`] gave.
+    fn load(&mut self, state: &Value) -> Result<(), BadState> {
+        if state.is_null() { Ok(()) } else { Err(BadState { field: None }) }
+    }
+}
+
+/// A change of the learning rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LrChange {
+    /// The rate until now.
+    pub from: f64,
+    /// The rate from now on.
+    pub to: f64,
+}
+
+/// A saved state that is not this schedule's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the saved state is not of this schedule{}", field.map(|f| format!(": `{f}`")).unwrap_or_default())]
+pub struct BadState {
+    /// The entry that is absent or unreadable; `None` where the state as a whole is of another kind.
+    pub field: Option<&'static str>,
+}
+
+/// Which values of the watched number are better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Smaller ones: a loss.
+    Minimize,
+    /// Larger ones: a share of correct matches.
+    Maximize,
+}
+
+/// The run a schedule is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Span {
+    /// The optimizer's learning rate, which the schedule starts from.
+    pub base_lr: f64,
+    /// Optimizer steps in an epoch.
+    pub steps_per_epoch: u64,
+    /// Epochs in the run.
+    pub epochs: u64,
+}
+
+const KNOWN: &[&str] = &["constant", "cosine", "linear_to_zero", "one_cycle", "reduce_on_plateau", "step"];
+
+/// The schedule a recipe names. `mode` says which values of the watched number are better.
+pub fn schedule(recipe: &Recipe, span: Span, mode: Mode) -> Result<Box<dyn Schedule>, RecipeError> {
+    let settings = &recipe.settings;
+    let base = span.base_lr;
+    let total = span.steps_per_epoch as f64 * span.epochs as f64;
+    Ok(match recipe.op.as_str() {
+        "constant" => Box::new(Curve::Constant { base }),
+        "cosine" => {
+            let to = RecipeError::in_range(settings, "to", "0 or more", |x| x >= 0.0)?;
+            Box::new(Curve::Cosine { base, to, warmup: steps(settings, "warmup", span)?, total })
+        }
+        "step" => {
+            let every = duration(settings, "every")?;
+            let factor = RecipeError::in_range(settings, "factor", "above 0", |x| x > 0.0)?;
+            if every.0 <= 0.0 {
+                return Err(not_a_duration(settings, "every", "a duration above 0"));
+            }
+            Box::new(Curve::Step { base, every, factor })
+        }
+        "linear_to_zero" => Box::new(Curve::LinearToZero { base, over: steps(settings, "over", span)? }),
+        "one_cycle" => Box::new(Curve::OneCycle { base, total }),
+        "reduce_on_plateau" => Box::new(Plateau::new(settings, span, mode)?),
+        other => return Err(RecipeError::Unknown { op: other.into(), known: KNOWN }),
+    })
+}
+
+/// An amount of time and whether it counts epochs or steps.
+fn duration(settings: &Settings, name: &str) -> Result<(f64, Unit), RecipeError> {
+    match settings.get(name) {
+        Some(Constant::Quantity(x, unit @ (Unit::Epochs | Unit::Steps))) if x.is_finite() && *x >= 0.0 => {
+            Ok((*x, *unit))
+        }
+        Some(Constant::Number(0.0)) => Ok((0.0, Unit::Steps)),
+        Some(_) => Err(not_a_duration(settings, name, "a number of epochs or steps")),
+        None => {
+            Err(crate::lang::constant::Unreadable { name: name.into(), wanted: "a number of epochs or steps" }.into())
+        }
+    }
+}
+
+fn not_a_duration(settings: &Settings, name: &str, wanted: &'static str) -> RecipeError {
+    let value = settings.get(name).map(Constant::to_string).unwrap_or_default();
+    RecipeError::OutOfRange { name: name.into(), value, wanted }
+}
+
+/// A duration in steps, not always a whole number: `1.5epochs` of 5 steps are 7.5.
+fn steps(settings: &Settings, name: &str, span: Span) -> Result<f64, RecipeError> {
+    Ok(match duration(settings, name)? {
+        (x, Unit::Epochs) => x * span.steps_per_epoch as f64,
+        (x, _) => x,
+    })
+}
+
+/// A duration as a number of validations, one an epoch; a plain number counts validations, as in PyTorch.
+fn validations(settings: &Settings, name: &str, span: Span) -> Result<u64, RecipeError> {
+    if let Some(Constant::Number(_)) = settings.get(name) {
+        let whole = |x: f64| x >= 0.0 && x.fract() == 0.0;
+        return Ok(RecipeError::in_range(settings, name, "a whole number of validations", whole)? as u64);
+    }
+    Ok(match duration(settings, name)? {
+        (x, Unit::Steps) => (x / span.steps_per_epoch.max(1) as f64).ceil() as u64,
+        (x, _) => x.ceil() as u64,
+    })
+}
+
+/// A rate that depends on the position alone; durations in steps.
+enum Curve {
+    Constant { base: f64 },
+    Cosine { base: f64, to: f64, warmup: f64, total: f64 },
+    Step { base: f64, every: (f64, Unit), factor: f64 },
+    LinearToZero { base: f64, over: f64 },
+    OneCycle { base: f64, total: f64 },
+}
+
+/// From `from` at 0 to `to` at 1 along half a cosine; the ends hold beyond.
+fn half_cosine(from: f64, to: f64, at: f64) -> f64 {
+    to + (from - to) / 2.0 * (1.0 + (PI * at.clamp(0.0, 1.0)).cos())
+}
+
+impl Schedule for Curve {
+    fn lr(&self, step: u64, epoch: u64) -> f64 {
+        let s = step as f64;
+        match *self {
+            Curve::Constant { base } => base,
+            // The first step already moves the weights, and the warm-up meets the cosine at its top: (s+1)/(warmup+1).
+            Curve::Cosine { base, warmup, .. } if s < warmup => base * (s + 1.0) / (warmup + 1.0),
+            // torch's CosineAnnealingLR: `to` would be reached one step after the last.
+            Curve::Cosine { base, to, warmup, total } => {
+                half_cosine(base, to, (s - warmup) / (total - warmup).max(1.0))
+            }
+            Curve::Step { base, every: (every, unit), factor } => {
+                let position = if unit == Unit::Epochs { epoch as f64 } else { s };
+                base * factor.powf((position / every).floor())
+            }
+            Curve::LinearToZero { base, over } => base * (1.0 - s / over.max(1.0)).max(0.0),
+            // torch's OneCycleLR with its defaults: pct_start 0.3, div_factor 25, final_div_factor 1e4, cosine, two phases.
+            Curve::OneCycle { base, total } => {
+                let (top, end, start) = (0.3 * total - 1.0, total - 1.0, base / 25.0);
+                if s <= top {
+                    half_cosine(start, base, if top > 0.0 { s / top } else { 1.0 })
+                } else {
+                    half_cosine(base, start / 1e4, if end > top { (s - top) / (end - top) } else { 1.0 })
+                }
+            }
+        }
+    }
+}
+
+/// `torch.optim.lr_scheduler.ReduceLROnPlateau` with a relative threshold and eps 1e-8.
+struct Plateau {
+    watch: String,
+    mode: Mode,
+    factor: f64,
+    patience: u64,
+    threshold: f64,
+    cooldown: u64,
+    min_lr: f64,
+    lr: f64,
+    best: f64,
+    bad: u64,
+    cooling: u64,
+}
+
+/// Changes of the rate that are not larger are not made.
+const EPS: f64 = 1e-8;
+
+impl Plateau {
+    fn new(settings: &Settings, span: Span, mode: Mode) -> Result<Self, RecipeError> {
+        Ok(Self {
+            watch: settings.text("watch")?.to_string(),
+            mode,
+            factor: RecipeError::in_range(settings, "factor", "in [0, 1)", |x| (0.0..1.0).contains(&x))?,
+            patience: validations(settings, "patience", span)?,
+            threshold: RecipeError::in_range(settings, "threshold", "0 or more", |x| x >= 0.0)?,
+            cooldown: validations(settings, "cooldown", span)?,
+            min_lr: RecipeError::in_range(settings, "min_lr", "0 or more", |x| x >= 0.0)?,
+            lr: span.base_lr,
+            best: if mode == Mode::Minimize { f64::INFINITY } else { f64::NEG_INFINITY },
+            bad: 0,
+            cooling: 0,
+        })
+    }
+
+    /// False for NaN.
+    fn better(&self, watched: f64) -> bool {
+        match self.mode {
+            Mode::Minimize => watched < self.best * (1.0 - self.threshold),
+            Mode::Maximize => watched > self.best * (1.0 + self.threshold),
+        }
+    }
+}
+
+impl Schedule for Plateau {
+    fn lr(&self, _step: u64, _epoch: u64) -> f64 {
+        self.lr
+    }
+
+    fn after_validation(&mut self, watched: f64) -> Option<LrChange> {
+        if self.better(watched) {
+            self.best = watched;
+            self.bad = 0;
+        } else {
+            self.bad += 1;
+        }
+        if self.cooling > 0 {
+            self.cooling -= 1;
+            self.bad = 0;
+        }
+        if self.bad <= self.patience {
+            return None;
+        }
+        self.cooling = self.cooldown;
+        self.bad = 0;
+        let from = self.lr;
+        let to = (from * self.factor).max(self.min_lr);
+        if from - to <= EPS {
+            return None;
+        }
+        self.lr = to;
+        Some(LrChange { from, to })
+    }
+
+    fn watch(&self) -> Option<&str> {
+        Some(&self.watch)
+    }
+
+    fn state(&self) -> Value {
+        json!({
+            "lr": self.lr.to_string(),
+            "best": self.best.to_string(),
+            "bad": self.bad,
+            "cooldown": self.cooling,
+        })
+    }
+
+    fn load(&mut self, state: &Value) -> Result<(), BadState> {
+        let absent = |field| BadState { field: Some(field) };
+        let real = |field| {
+            let text = state.get(field).and_then(Value::as_str);
+            text.and_then(|text| text.parse::<f64>().ok()).ok_or_else(|| absent(field))
+        };
+        let count = |field| state.get(field).and_then(Value::as_u64).ok_or_else(|| absent(field));
+        (self.lr, self.best, self.bad, self.cooling) = (real("lr")?, real("best")?, count("bad")?, count("cooldown")?);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    const SPAN: Span = Span { base_lr: 0.1, steps_per_epoch: 5, epochs: 4 };
+
+    fn recipe(op: &str, settings: &[(&str, Constant)]) -> Recipe {
+        Recipe { op: op.into(), settings: Settings(settings.iter().map(|(n, c)| (n.to_string(), c.clone())).collect()) }
+    }
+
+    fn number(x: f64) -> Constant {
+        Constant::Number(x)
+    }
+
+    fn make(op: &str, settings: &[(&str, Constant)]) -> Box<dyn Schedule> {
+        schedule(&recipe(op, settings), SPAN, Mode::Minimize).unwrap()
+    }
+
+    fn plateau(factor: f64, patience: Constant, cooldown: f64, min_lr: f64, mode: Mode) -> Box<dyn Schedule> {
+        let settings = [
+            ("watch", Constant::Word("val.total".into())),
+            ("factor", number(factor)),
+            ("patience", patience),
+            ("threshold", number(1e-4)),
+            ("cooldown", number(cooldown)),
+            ("min_lr", number(min_lr)),
+        ];
+        schedule(&recipe("reduce_on_plateau", &settings), SPAN, mode).unwrap()
+    }
+
+    fn after(schedule: &mut Box<dyn Schedule>, watched: &[f64]) -> Vec<f64> {
+        let hear = |x: &f64| {
+            schedule.after_validation(*x);
+            schedule.lr(0, 0)
+        };
+        watched.iter().map(hear).collect()
+    }
+
+    fn close(lr: f64, expected: f64) {
+        assert!((lr - expected).abs() <= 1e-12 * expected.abs(), "{lr} is not {expected}");
+    }
+
+    #[test]
+    fn plateau_waits_reduces_cools_down_and_stops_at_the_minimum() {
+        let mut s = plateau(0.5, Constant::Quantity(2.0, Unit::Epochs), 0.0, 0.02, Mode::Minimize);
+        assert_eq!(s.watch(), Some("val.total"));
+        // Best 1, then three bad ones: reduced at the third, not the second. NaN is bad, and so is a gain below 1e-4.
+        assert_eq!(after(&mut s, &[1.0, 1.0, f64::NAN]), [0.1, 0.1, 0.1]);
+        assert_eq!(s.after_validation(0.99995), Some(LrChange { from: 0.1, to: 0.05 }));
+        // 0.9998 is better than 1 - 1e-4 and starts the count again.
+        assert_eq!(after(&mut s, &[1.0, 1.0, 0.9998, 1.0, 1.0, 1.0]), [0.05, 0.05, 0.05, 0.05, 0.05, 0.025]);
+        assert_eq!(after(&mut s, &[1.0; 3])[2], 0.02);
+        assert_eq!(after(&mut s, &[1.0; 9]), [0.02; 9]);
+    }
+
+    #[test]
+    fn validations_within_the_cooldown_do_not_count() {
+        let mut s = plateau(0.1, number(0.0), 2.0, 0.0, Mode::Minimize);
+        let lr = after(&mut s, &[1.0, 1.0, 1.0, 1.0, 1.0]);
+        // Reduced at the second, two ignored, reduced at the fifth.
+        for (lr, expected) in lr.iter().zip([0.1, 0.01, 0.01, 0.01, 0.001]) {
+            close(*lr, expected);
+        }
+    }
+
+    #[test]
+    fn changes_of_less_than_eps_are_not_made() {
+        let mut s = plateau(0.5, number(0.0), 0.0, 0.1 - 1e-9, Mode::Minimize);
+        assert_eq!(after(&mut s, &[1.0, 1.0, 1.0]), [0.1; 3]);
+    }
+
+    #[test]
+    fn larger_is_better_when_maximizing() {
+        let mut up = plateau(0.5, number(0.0), 0.0, 0.0, Mode::Maximize);
+        assert_eq!(after(&mut up, &[0.1, 0.2, 0.3, 0.30001]), [0.1, 0.1, 0.1, 0.05]);
+        let mut down = plateau(0.5, number(0.0), 0.0, 0.0, Mode::Minimize);
+        assert_eq!(after(&mut down, &[0.1, 0.2]), [0.1, 0.05]);
+    }
+
+    #[test]
+    fn patience_in_steps_counts_whole_validations() {
+        let mut s = plateau(0.5, Constant::Quantity(10.0, Unit::Steps), 0.0, 0.0, Mode::Minimize);
+        assert_eq!(after(&mut s, &[1.0, 1.0, 1.0, 1.0]), [0.1, 0.1, 0.1, 0.05]);
+    }
+
+    #[test]
+    fn a_plateau_goes_on_where_it_was_saved_to_the_bit() {
+        let fresh = || plateau(0.7, number(1.0), 1.0, 0.0, Mode::Minimize);
+        let watched = [0.1 + 0.2, 1.0 / 3.0, 1.0, f64::NAN, 0.2999, 1.0, 1.0, 1.0, 1.0];
+        for cut in 0..watched.len() {
+            let (mut whole, mut first, mut second) = (fresh(), fresh(), fresh());
+            after(&mut first, &watched[..cut]);
+            let text = first.state().to_string();
+            second.load(&serde_json::from_str(&text).unwrap()).unwrap();
+            assert_eq!(after(&mut whole, &watched)[cut..], after(&mut second, &watched[cut..]), "{text}");
+        }
+        let mut s = fresh();
+        assert_eq!(s.load(&json!({"lr": "0.1", "best": "inf", "bad": 0})), Err(BadState { field: Some("cooldown") }));
+        assert_eq!(s.load(&Value::Null), Err(BadState { field: Some("lr") }));
+        assert_eq!(make("constant", &[]).load(&json!({})), Err(BadState { field: None }));
+    }
+
+    #[test]
+    fn constant_step_and_linear_follow_their_formulas() {
+        assert_eq!(make("constant", &[]).lr(17, 3), 0.1);
+        let by_epoch = make("step", &[("every", Constant::Quantity(2.0, Unit::Epochs)), ("factor", number(0.1))]);
+        for (epoch, expected) in [(0, 0.1), (1, 0.1), (2, 0.01), (3, 0.01)] {
+            close(by_epoch.lr(epoch * 5 + 4, epoch), expected);
+        }
+        let by_step = make("step", &[("every", Constant::Quantity(3.0, Unit::Steps)), ("factor", number(0.5))]);
+        for (step, expected) in [(0, 0.1), (2, 0.1), (3, 0.05), (6, 0.025)] {
+            close(by_step.lr(step, 0), expected);
+        }
+        let linear = make("linear_to_zero", &[("over", Constant::Quantity(2.0, Unit::Epochs))]);
+        for (step, expected) in [(0, 0.1), (5, 0.05), (9, 0.01), (10, 0.0), (19, 0.0)] {
+            assert!((linear.lr(step, 0) - expected).abs() < 1e-15);
+        }
+    }
+
+    #[test]
+    fn cosine_rises_in_a_line_and_falls_along_half_a_cosine() {
+        let s = make("cosine", &[("warmup", Constant::Quantity(4.0, Unit::Steps)), ("to", number(0.02))]);
+        let expected = [(0, 0.02), (1, 0.04), (3, 0.08), (4, 0.1), (12, 0.06), (20, 0.02), (99, 0.02)];
+        for (step, expected) in expected {
+            close(s.lr(step, 0), expected);
+        }
+        // torch: eta_min + (base - eta_min) * (1 + cos(pi * t / T)) / 2 with t = 4, T = 16.
+        close(s.lr(8, 0), 0.02 + 0.08 * (1.0 + (PI / 4.0).cos()) / 2.0);
+        close(make("cosine", &[("warmup", number(0.0)), ("to", number(0.0))]).lr(0, 0), 0.1);
+    }
+
+    #[test]
+    fn one_cycle_is_torch_s() {
+        // total_steps = 20: up to step 5 from 0.1/25, then down to 0.1/25/1e4 at step 19.
+        let s = make("one_cycle", &[]);
+        let up = |pct: f64| 0.1 + (0.004 - 0.1) / 2.0 * ((PI * pct).cos() + 1.0);
+        let down = |pct: f64| 4e-7 + (0.1 - 4e-7) / 2.0 * ((PI * pct).cos() + 1.0);
+        let expected =
+            [(0, 0.004), (1, up(0.2)), (4, up(0.8)), (5, 0.1), (6, down(1.0 / 14.0)), (12, down(0.5)), (19, 4e-7)];
+        for (step, expected) in expected {
+            let lr = s.lr(step, 0);
+            assert!((lr - expected).abs() < 1e-12, "step {step}: {lr} is not {expected}");
+        }
+        for total in 1..4 {
+            let span = Span { base_lr: 0.1, steps_per_epoch: 1, epochs: total };
+            let short = schedule(&recipe("one_cycle", &[]), span, Mode::Minimize).unwrap();
+            assert!((0..=total).all(|step| short.lr(step, 0).is_finite()));
+        }
+    }
+
+    #[test]
+    fn settings_without_a_meaning_are_errors() {
+        let refused = |op: &str, settings: &[(&str, Constant)]| {
+            schedule(&recipe(op, settings), SPAN, Mode::Minimize).err().expect("refused")
+        };
+        assert!(matches!(refused("sawtooth", &[]), RecipeError::Unknown { .. }));
+        assert!(matches!(refused("linear_to_zero", &[]), RecipeError::Unreadable(_)));
+        for over in [number(3.0), Constant::Quantity(3.0, Unit::Px), Constant::Quantity(-1.0, Unit::Steps)] {
+            assert!(matches!(refused("linear_to_zero", &[("over", over)]), RecipeError::OutOfRange { .. }));
+        }
+        let never = [("every", Constant::Quantity(0.0, Unit::Steps)), ("factor", number(0.5))];
+        assert!(matches!(refused("step", &never), RecipeError::OutOfRange { name, .. } if name == "every"));
+        let growing = [("watch", Constant::Word("val.total".into())), ("factor", number(1.0))];
+        assert!(
+            matches!(refused("reduce_on_plateau", &growing), RecipeError::OutOfRange { name, .. } if name == "factor")
+        );
+    }
+}

@@ -1,0 +1,424 @@
+//! The trained tensors by name, drawn from the run's seed or read from a file.
+//!
+//! Each weight draws from a stream named by the seed and its own name, so a layer added to a network leaves the first
+//! values of all other layers as they were. A file is safetensors in f32 (`net.det.0.weight`), written as a whole or not
+//! at all; reading it either gives every weight or says everything that is wrong.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::graph::weight::{Init, WeightSpec};
+use crate::random::Stream;
+use crate::record::write_atomic;
+
+/// Ordered, named tensors.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    names: Vec<String>,
+    tensors: Vec<Tensor>,
+}
+
+/// Why weights could not be made, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// Two weights have one name.
+    #[error("two weights are called `{name}`")]
+    Duplicate {
+        /// The name.
+        name: String,
+    },
+    /// A shape with more elements than can be addressed.
+    #[error("weight `{name}` of shape {shape:?} is too large")]
+    TooLarge {
+        /// The weight.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// The file could not be read.
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is not safetensors, or it is cut short.
+    #[error("{} is not a whole safetensors file: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What the format's reader says.
+        reason: String,
+    },
+    /// The file holds other tensors than the pipeline has weights.
+    #[error("{} holds other weights: {difference}", path.display())]
+    Differs {
+        /// The file.
+        path: PathBuf,
+        /// All that differs.
+        difference: Difference,
+    },
+    /// The file could not be written.
+    #[error("{} cannot be written: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Candle refused.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// All the ways in which the tensors that were found differ from those that were expected. Lists are in the order of the
+/// expectation, unexpected names in alphabetical order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// Expected and not there: name and expected shape.
+    pub missing: Vec<(String, Vec<usize>)>,
+    /// There and not expected: name and shape.
+    pub unexpected: Vec<(String, Vec<usize>)>,
+    /// There with another shape.
+    pub shapes: Vec<ShapeDiffers>,
+    /// There with numbers that are no weights (whole numbers, say): name and type as the file calls it.
+    pub types: Vec<(String, String)>,
+}
+
+/// One tensor whose shape is not the expected one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShapeDiffers {
+    /// The tensor.
+    pub name: String,
+    /// The shape the pipeline gives it.
+    pub expected: Vec<usize>,
+    /// The shape that was found.
+    pub found: Vec<usize>,
+}
+
+impl Difference {
+    /// True where nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.shapes.is_empty() && self.types.is_empty()
+    }
+
+    /// Compares names and shapes; types are left to the caller, who knows which ones it can read.
+    pub fn between(expected: &[(&str, &[usize])], found: &[(&str, &[usize])]) -> Self {
+        let mut difference = Self::default();
+        let here: std::collections::HashMap<&str, &[usize]> = found.iter().copied().collect();
+        for (name, shape) in expected {
+            match here.get(name) {
+                None => difference.missing.push((name.to_string(), shape.to_vec())),
+                Some(other) if other != shape => difference.shapes.push(ShapeDiffers {
+                    name: name.to_string(),
+                    expected: shape.to_vec(),
+                    found: other.to_vec(),
+                }),
+                Some(_) => {}
+            }
+        }
+        let known: std::collections::HashSet<&str> = expected.iter().map(|(name, _)| *name).collect();
+        let more = found.iter().filter(|(name, _)| !known.contains(name));
+        difference.unexpected = more.map(|(name, shape)| (name.to_string(), shape.to_vec())).collect();
+        difference.unexpected.sort();
+        difference
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (missing, unexpected, shapes) = (self.missing.len(), self.unexpected.len(), self.shapes.len());
+        write!(
+            f,
+            "{missing} missing, {unexpected} unexpected, {shapes} of another shape, {} of another type",
+            self.types.len()
+        )
+    }
+}
+
+impl Weights {
+    /// Draws the first values of every weight; `seed` is the run's.
+    pub fn init(specs: &[WeightSpec], seed: u64, dtype: DType, device: &Device) -> Result<Self, WeightsError> {
+        unique(specs)?;
+        let mut tensors = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let n = elements(spec)?;
+            let values: Vec<f64> = match spec.init {
+                Init::Constant(value) => vec![value; n],
+                Init::Uniform { bound } => {
+                    let mut stream = stream(seed, &spec.name);
+                    (0..n).map(|_| stream.range(-bound, bound)).collect()
+                }
+            };
+            // Rounded to f32 first: a run in f64 and one in f32 then start from the same numbers.
+            let values = values.into_iter().map(|x| x as f32).collect();
+            tensors.push(
+                Tensor::from_vec(values, spec.shape.as_slice(), &Device::Cpu)?.to_device(device)?.to_dtype(dtype)?,
+            );
+        }
+        Ok(Self { names: specs.iter().map(|spec| spec.name.clone()).collect(), tensors })
+    }
+
+    /// Reads the weights `specs` names from a safetensors file, each in f64, f32, f16 or bf16.
+    ///
+    /// Fails with [`WeightsError::Differs`] unless the file holds exactly these names with exactly these shapes.
+    pub fn load(path: &Path, specs: &[WeightSpec], dtype: DType, device: &Device) -> Result<Self, WeightsError> {
+        unique(specs)?;
+        let bytes = std::fs::read(path).map_err(|source| WeightsError::Read { path: path.into(), source })?;
+        let malformed = |reason: String| WeightsError::Malformed { path: path.into(), reason };
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| malformed(error.to_string()))?;
+        let views: std::collections::HashMap<String, TensorView> = file.tensors().into_iter().collect();
+
+        let expected: Vec<(&str, &[usize])> = specs.iter().map(|s| (s.name.as_str(), s.shape.as_slice())).collect();
+        let found: Vec<(&str, &[usize])> = views.iter().map(|(name, view)| (name.as_str(), view.shape())).collect();
+        let mut difference = Difference::between(&expected, &found);
+        for spec in specs {
+            let foreign = views.get(&spec.name).map(TensorView::dtype).filter(|dtype| real(*dtype).is_none());
+            difference.types.extend(foreign.map(|dtype| (spec.name.clone(), dtype.to_string())));
+        }
+        if !difference.is_empty() {
+            return Err(WeightsError::Differs { path: path.into(), difference });
+        }
+
+        let mut tensors = Vec::with_capacity(specs.len());
+        for spec in specs {
+            let view = views.get(&spec.name).ok_or_else(|| malformed(format!("no tensor `{}`", spec.name)))?;
+            let stored = real(view.dtype()).ok_or_else(|| malformed(format!("type of `{}`", spec.name)))?;
+            let tensor = Tensor::from_raw_buffer(view.data(), stored, view.shape(), &Device::Cpu)?;
+            // Through f32 or f64 on the host: not every device has every stored type.
+            let wide = if stored == DType::F64 { DType::F64 } else { DType::F32 };
+            let tensor = if dtype == DType::F64 { tensor.to_dtype(wide)? } else { tensor.to_dtype(DType::F32)? };
+            tensors.push(tensor.to_device(device)?.to_dtype(dtype)?);
+        }
+        Ok(Self { names: specs.iter().map(|spec| spec.name.clone()).collect(), tensors })
+    }
+
+    /// Writes all weights as f32. Either the whole file appears under `path` or what was there stays.
+    pub fn save(&self, path: &Path) -> Result<(), WeightsError> {
+        let mut data = Vec::with_capacity(self.tensors.len());
+        for (name, tensor) in self.iter() {
+            let values: Vec<f32> = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+            let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+            data.push((name, tensor.dims(), bytes));
+        }
+        let malformed = |error: safetensors::SafeTensorError| WeightsError::Malformed {
+            path: path.into(),
+            reason: error.to_string(),
+        };
+        let mut views = Vec::with_capacity(data.len());
+        for (name, shape, bytes) in &data {
+            views.push((*name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).map_err(malformed)?));
+        }
+        let bytes = safetensors::serialize(views, None).map_err(malformed)?;
+        write_atomic(path, &bytes).map_err(|source| WeightsError::Write { path: path.into(), source })
+    }
+
+    /// The names, in the order of the pipeline.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The tensors, in the order of [`Weights::names`].
+    pub fn tensors(&self) -> &[Tensor] {
+        &self.tensors
+    }
+
+    /// The tensors, to be replaced by an optimizer's step.
+    pub fn tensors_mut(&mut self) -> &mut [Tensor] {
+        &mut self.tensors
+    }
+
+    /// The weight called `name`.
+    pub fn get(&self, name: &str) -> Option<&Tensor> {
+        self.iter().find(|(n, _)| *n == name).map(|(_, tensor)| tensor)
+    }
+
+    /// Names with their tensors.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Tensor)> {
+        self.names.iter().map(String::as_str).zip(&self.tensors)
+    }
+
+    /// The number of weights (tensors).
+    pub fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// True for a pipeline that trains nothing.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+
+    /// The number of trained numbers in all tensors.
+    pub fn elements(&self) -> usize {
+        self.tensors.iter().map(Tensor::elem_count).sum()
+    }
+}
+
+/// The stream that draws the weight called `name`.
+fn stream(seed: u64, name: &str) -> Stream {
+    let hash = blake3::hash(name.as_bytes());
+    let key = hash.as_bytes().first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    // Operations draw from [seed, step, place, part]: a key of two parts can be none of theirs.
+    Stream::new(seed, &[u64::from_le_bytes(*b"weights "), key])
+}
+
+/// The Candle type of a stored type that can hold a weight.
+fn real(dtype: Dtype) -> Option<DType> {
+    match dtype {
+        Dtype::F64 => Some(DType::F64),
+        Dtype::F32 => Some(DType::F32),
+        Dtype::F16 => Some(DType::F16),
+        Dtype::BF16 => Some(DType::BF16),
+        _ => None,
+    }
+}
+
+fn elements(spec: &WeightSpec) -> Result<usize, WeightsError> {
+    let addressable = spec.elements().filter(|n| *n <= isize::MAX as usize / size_of::<f64>());
+    addressable.ok_or_else(|| WeightsError::TooLarge { name: spec.name.clone(), shape: spec.shape.clone() })
+}
+
+fn unique(specs: &[WeightSpec]) -> Result<(), WeightsError> {
+    let mut seen = std::collections::HashSet::new();
+    match specs.iter().find(|spec| !seen.insert(spec.name.as_str())) {
+        Some(spec) => Err(WeightsError::Duplicate { name: spec.name.clone() }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn spec(name: &str, shape: &[usize], init: Init) -> WeightSpec {
+        WeightSpec { name: name.into(), shape: shape.into(), init }
+    }
+
+    fn specs() -> Vec<WeightSpec> {
+        vec![
+            spec("net.det.0.weight", &[16, 8, 3, 3], Init::fan_in(72)),
+            spec("net.det.0.bias", &[16], Init::fan_in(72)),
+            spec("net.norm.weight", &[16], Init::Constant(1.0)),
+        ]
+    }
+
+    fn values(tensor: &Tensor) -> Vec<f32> {
+        tensor.flatten_all().unwrap().to_dtype(DType::F32).unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn first_values_fill_torch_s_interval() {
+        let weights = Weights::init(&specs(), 0, DType::F32, &Device::Cpu).unwrap();
+        let drawn = values(weights.get("net.det.0.weight").unwrap());
+        let bound = 1.0 / 72f32.sqrt();
+        let largest = drawn.iter().fold(0f32, |m, x| m.max(x.abs()));
+        assert!(largest <= bound && largest > 0.99 * bound, "largest {largest}, bound {bound}");
+        let variance = drawn.iter().map(|x| x * x).sum::<f32>() / drawn.len() as f32;
+        assert!((variance / (bound * bound / 3.0) - 1.0).abs() < 0.1, "variance {variance}");
+        assert_eq!(values(weights.get("net.norm.weight").unwrap()), vec![1.0; 16]);
+        assert_eq!((weights.len(), weights.elements()), (3, 16 * 72 + 32));
+    }
+
+    #[test]
+    fn a_weight_depends_on_its_name_and_the_seed_alone() {
+        let all = Weights::init(&specs(), 5, DType::F32, &Device::Cpu).unwrap();
+        let mut more = specs();
+        more.insert(0, spec("net.new.weight", &[4], Init::fan_in(4)));
+        more.remove(1);
+        let fewer = Weights::init(&more, 5, DType::F32, &Device::Cpu).unwrap();
+        let bias = |w: &Weights| values(w.get("net.det.0.bias").unwrap());
+        assert_eq!(bias(&all), bias(&fewer));
+        assert_ne!(bias(&all), bias(&Weights::init(&specs(), 6, DType::F32, &Device::Cpu).unwrap()));
+        assert_ne!(bias(&all)[..8], values(all.get("net.det.0.weight").unwrap())[..8]);
+        let double = Weights::init(&specs(), 5, DType::F64, &Device::Cpu).unwrap();
+        assert_eq!(bias(&all), bias(&double));
+    }
+
+    #[test]
+    fn a_saved_file_reads_back_bit_for_bit_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("last.safetensors");
+        let weights = Weights::init(&specs(), 1, DType::F32, &Device::Cpu).unwrap();
+        std::fs::write(&path, "an older file").unwrap();
+        weights.save(&path).unwrap();
+        let again = Weights::load(&path, &specs(), DType::F32, &Device::Cpu).unwrap();
+        assert_eq!(weights.names(), again.names());
+        for (a, b) in weights.tensors().iter().zip(again.tensors()) {
+            assert_eq!((a.dims(), values(a)), (b.dims(), values(b)));
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        // The file is what others read: plain safetensors under the same names.
+        let theirs = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+        assert_eq!(theirs.len(), 3);
+        assert_eq!(values(&theirs["net.det.0.bias"]), values(weights.get("net.det.0.bias").unwrap()));
+    }
+
+    #[test]
+    fn everything_that_differs_is_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.safetensors");
+        let stored: std::collections::HashMap<String, Tensor> = [
+            ("net.det.0.weight", Tensor::zeros((16, 8, 5, 5), DType::F32, &Device::Cpu).unwrap()),
+            ("net.norm.weight", Tensor::zeros(16, DType::I64, &Device::Cpu).unwrap()),
+            ("det.0.bias", Tensor::zeros(16, DType::F32, &Device::Cpu).unwrap()),
+        ]
+        .map(|(name, tensor)| (name.to_string(), tensor))
+        .into();
+        candle_core::safetensors::save(&stored, &path).unwrap();
+        let error = Weights::load(&path, &specs(), DType::F32, &Device::Cpu).unwrap_err();
+        let WeightsError::Differs { difference, .. } = error else { panic!("{error}") };
+        let expected = Difference {
+            missing: vec![("net.det.0.bias".into(), vec![16])],
+            unexpected: vec![("det.0.bias".into(), vec![16])],
+            shapes: vec![ShapeDiffers {
+                name: "net.det.0.weight".into(),
+                expected: vec![16, 8, 3, 3],
+                found: vec![16, 8, 5, 5],
+            }],
+            types: vec![("net.norm.weight".into(), "I64".into())],
+        };
+        assert_eq!(difference, expected);
+    }
+
+    #[test]
+    fn half_precision_files_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.safetensors");
+        let stored = Tensor::new(&[1.5f32, -0.25], &Device::Cpu).unwrap().to_dtype(DType::BF16).unwrap();
+        candle_core::safetensors::save(&[("w".to_string(), stored)].into(), &path).unwrap();
+        let weights = Weights::load(&path, &[spec("w", &[2], Init::Constant(0.0))], DType::F64, &Device::Cpu).unwrap();
+        assert_eq!(weights.tensors()[0].to_vec1::<f64>().unwrap(), [1.5, -0.25]);
+    }
+
+    #[test]
+    fn files_that_are_missing_cut_short_or_something_else_are_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.safetensors");
+        let load = || Weights::load(&path, &specs(), DType::F32, &Device::Cpu).unwrap_err();
+        assert!(matches!(load(), WeightsError::Read { .. }));
+        Weights::init(&specs(), 1, DType::F32, &Device::Cpu).unwrap().save(&path).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for end in [0, 4, 9, 100, whole.len() / 2, whole.len() - 1] {
+            std::fs::write(&path, &whole[..end]).unwrap();
+            assert!(matches!(load(), WeightsError::Malformed { .. }), "cut at {end}");
+        }
+        std::fs::write(&path, [0xffu8; 64]).unwrap();
+        assert!(matches!(load(), WeightsError::Malformed { .. }));
+    }
+
+    #[test]
+    fn a_name_given_twice_and_an_absurd_shape_are_errors() {
+        let two = [spec("a", &[1], Init::Constant(0.0)), spec("a", &[2], Init::Constant(0.0))];
+        let make = |specs: &[WeightSpec]| Weights::init(specs, 0, DType::F32, &Device::Cpu);
+        assert!(matches!(make(&two), Err(WeightsError::Duplicate { name }) if name == "a"));
+        let vast = [spec("a", &[usize::MAX, 3], Init::Constant(0.0))];
+        assert!(matches!(make(&vast), Err(WeightsError::TooLarge { .. })));
+    }
+}

@@ -1,0 +1,132 @@
+//! A typed pipeline to a graph.
+//!
+//! Names are gone already; what is left is to write out what an operation needs and a formula does not say: `warp` moves a map by
+//! T, and what computes it reads the source at T⁻¹, so its matrix is handed over inverted. Folding then removes the inverse of
+//! an inverse.
+
+use std::collections::HashMap;
+
+use super::node::{Graph, GraphOutput, Node, NodeId, NodeSource, OpNode, Role};
+use crate::lang::constant::Settings;
+use crate::lang::typed::{Apply, Pipeline, Value, ValueId, ValueSource};
+use crate::lang::types::Type;
+use crate::lang::vocabulary::Vocabulary;
+
+/// The graph of everything the roles in `wanted` ask for. Training asks for the objective and the losses; validation for the
+/// metrics too.
+pub fn build(pipeline: &Pipeline, vocabulary: &Vocabulary, wanted: &[Role]) -> Graph {
+    let objective = pipeline.objective.iter().map(|o| (o, Role::Objective));
+    let losses = pipeline.losses.iter().map(|o| (o, Role::Loss));
+    let metrics = pipeline.metrics.iter().map(|o| (o, Role::Metric));
+    let outputs: Vec<_> = objective.chain(losses).chain(metrics).filter(|(_, r)| wanted.contains(r)).collect();
+    let mut builder = Builder {
+        pipeline,
+        vocabulary,
+        graph: Graph {
+            weights: pipeline.weights.clone(),
+            sizes: pipeline.sizes.clone(),
+            batch: pipeline.batch,
+            ..Graph::default()
+        },
+        nodes: HashMap::new(),
+        weights: HashMap::new(),
+    };
+    for (output, _) in &outputs {
+        builder.reach(output.value);
+    }
+    for (output, role) in outputs {
+        if let Some(node) = builder.nodes.get(&output.value) {
+            let (name, span) = (output.name.clone(), output.span);
+            builder.graph.outputs.push(GraphOutput { name, node: *node, role, span });
+        }
+    }
+    builder.graph
+}
+
+struct Builder<'a> {
+    pipeline: &'a Pipeline,
+    vocabulary: &'a Vocabulary,
+    graph: Graph,
+    nodes: HashMap<ValueId, NodeId>,
+    weights: HashMap<usize, NodeId>,
+}
+
+impl Builder<'_> {
+    /// Adds a value and all below it, lowest first. No recursion: a deep network is a long chain.
+    fn reach(&mut self, root: ValueId) {
+        let mut open = vec![root];
+        while let Some(id) = open.last().copied() {
+            let Some(value) = self.pipeline.value(id).filter(|_| !self.nodes.contains_key(&id)) else {
+                open.pop();
+                continue;
+            };
+            let missing: Vec<ValueId> = match &value.source {
+                ValueSource::Apply(apply) => self.read_by(apply).map(|(_, id)| id).collect(),
+                ValueSource::Alias(of) => vec![*of],
+                _ => vec![],
+            };
+            let before = open.len();
+            open.extend(missing.into_iter().rev().filter(|i| !self.nodes.contains_key(i)));
+            if open.len() == before {
+                open.pop();
+                if let Some(node) = self.add(value) {
+                    self.nodes.insert(id, node);
+                }
+            }
+        }
+    }
+
+    /// The tensors that an operation reads; one that only lends its shape is not read.
+    fn read_by<'b>(&self, apply: &'b Apply) -> impl Iterator<Item = (&'static str, ValueId)> + use<'b> {
+        let shape_only = self.vocabulary.operation(apply.op).map_or(&[] as &[_], |o| o.entry.shape_only);
+        apply.inputs.iter().copied().filter(move |(name, _)| !shape_only.contains(name))
+    }
+
+    fn add(&mut self, value: &Value) -> Option<NodeId> {
+        let source = match &value.source {
+            ValueSource::Field { data, name } => NodeSource::Field { data: *data, name: name.clone() },
+            ValueSource::Number(x) => NodeSource::Number(*x),
+            ValueSource::Alias(of) => return self.nodes.get(of).copied(),
+            ValueSource::Parameter => return None,
+            ValueSource::Apply(apply) => NodeSource::Op(self.apply(apply)?),
+        };
+        Some(self.graph.push(Node { source, ty: value.ty.clone(), span: value.span }))
+    }
+
+    fn apply(&mut self, apply: &Apply) -> Option<OpNode> {
+        let inverted = self.vocabulary.operation(apply.op).and_then(|o| o.entry.inverted);
+        let mut inputs = Vec::new();
+        for (name, id) in self.read_by(apply).collect::<Vec<_>>() {
+            let node = *self.nodes.get(&id)?;
+            match inverted {
+                Some((from, to)) if from == name => inputs.push((to, self.inverse(node)?)),
+                _ => inputs.push((name, node)),
+            }
+        }
+        for (role, weight) in &apply.weights {
+            let node = self.weight(*weight)?;
+            inputs.push((*role, node));
+        }
+        Some(OpNode { op: apply.op, inputs, settings: apply.settings.clone(), stream: apply.stream })
+    }
+
+    fn inverse(&mut self, of: NodeId) -> Option<NodeId> {
+        let node = self.graph.node(of)?;
+        let ty = Type { frame: node.ty.to.clone(), to: node.ty.frame.clone(), ..node.ty.clone() };
+        let op = OpNode { op: "inv", inputs: vec![("x", of)], settings: Settings::default(), stream: 0 };
+        let span = node.span;
+        Some(self.graph.push(Node { source: NodeSource::Op(op), ty, span }))
+    }
+
+    fn weight(&mut self, index: usize) -> Option<NodeId> {
+        if let Some(node) = self.weights.get(&index) {
+            return Some(*node);
+        }
+        let info = self.pipeline.weights.get(index)?;
+        let dims = info.shape.iter().map(|n| i64::try_from(*n).ok().map(crate::lang::dim::Dim::number));
+        let ty = Type { dims: dims.collect::<Option<_>>()?, ..Type::plain(crate::lang::types::Kind::Values) };
+        let node = self.graph.push(Node { source: NodeSource::Weight(index), ty, span: info.span });
+        self.weights.insert(index, node);
+        Some(node)
+    }
+}

@@ -1,0 +1,164 @@
+//! The graph: operations on tensors, each with its type and the text that made it.
+//!
+//! Nodes are listed so that each comes after its inputs. A node knows operations, not syntax; its span is for messages.
+
+use std::collections::HashMap;
+
+use crate::lang::constant::Settings;
+use crate::lang::source::Span;
+use crate::lang::typed::WeightInfo;
+use crate::lang::types::{Kind, Type};
+
+/// A node's index in [`Graph::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u32);
+
+/// A tensor of the graph.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Where it comes from.
+    pub source: NodeSource,
+    /// Its type.
+    pub ty: Type,
+    /// The text that made it.
+    pub span: Span,
+}
+
+/// Where a node's tensor comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeSource {
+    /// A field of a dataset, or an `input` where `data` is `None`.
+    Field {
+        /// The dataset's index.
+        data: Option<usize>,
+        /// The field's name.
+        name: String,
+    },
+    /// A weight: an index into [`Graph::weights`].
+    Weight(usize),
+    /// A number.
+    Number(f64),
+    /// An operation.
+    Op(OpNode),
+}
+
+/// An operation with its arguments.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OpNode {
+    /// Its name in the vocabulary.
+    pub op: &'static str,
+    /// Tensors by parameter name; weights are among them.
+    pub inputs: Vec<(&'static str, NodeId)>,
+    /// All other arguments.
+    pub settings: Settings,
+    /// Names the random stream; 0 for what draws nothing.
+    pub stream: u64,
+}
+
+/// Something that is computed for somebody outside of the graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GraphOutput {
+    /// Its name.
+    pub name: String,
+    /// Its node.
+    pub node: NodeId,
+    /// What it is for.
+    pub role: Role,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+/// What an output is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It is minimized.
+    Objective,
+    /// It is reported and may be part of the objective.
+    Loss,
+    /// It is reported in validation only.
+    Metric,
+}
+
+/// Operations on tensors.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    /// Every node, after its inputs.
+    pub nodes: Vec<Node>,
+    /// What is computed.
+    pub outputs: Vec<GraphOutput>,
+    /// The weights that nodes speak of.
+    pub weights: Vec<WeightInfo>,
+    /// The sizes that are known, by symbol.
+    pub sizes: HashMap<u32, i64>,
+    /// The symbol of the batch axis.
+    pub batch: Option<u32>,
+}
+
+impl Graph {
+    /// A node.
+    pub fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id.0 as usize)
+    }
+
+    /// The operation of a node, if it is one.
+    pub fn op(&self, id: NodeId) -> Option<&OpNode> {
+        match self.node(id).map(|n| &n.source) {
+            Some(NodeSource::Op(op)) => Some(op),
+            _ => None,
+        }
+    }
+
+    /// The nodes a node reads.
+    pub fn inputs(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
+        self.op(id).into_iter().flat_map(|op| op.inputs.iter().map(|(_, id)| *id))
+    }
+
+    /// Appends a node.
+    pub fn push(&mut self, node: Node) -> NodeId {
+        self.nodes.push(node);
+        NodeId(u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// How often an operation occurs.
+    pub fn count(&self, op: &str) -> usize {
+        self.nodes.iter().filter(|n| matches!(&n.source, NodeSource::Op(o) if o.op == op)).count()
+    }
+
+    /// The output that is minimized.
+    pub fn objective(&self) -> Option<&GraphOutput> {
+        self.outputs.iter().find(|o| o.role == Role::Objective)
+    }
+
+    /// The shape of a type's tensor for a batch of a given size; `None` where a size is not known. A homography adds (3, 3) to
+    /// its axes, points add their two coordinates.
+    pub fn shape(&self, ty: &Type, batch: usize) -> Option<Vec<usize>> {
+        let mut sizes = self.sizes.clone();
+        if let Some(symbol) = self.batch {
+            sizes.insert(symbol, i64::try_from(batch).ok()?);
+        }
+        let mut shape = Vec::with_capacity(4);
+        for dim in &ty.dims {
+            shape.push(usize::try_from(dim.value(&sizes)?.ok()?).ok()?);
+        }
+        match ty.kind {
+            Kind::Homography => shape.extend([3, 3]),
+            Kind::Points => shape.push(2),
+            _ => {}
+        }
+        Some(shape)
+    }
+
+    /// Rewrites every reference to a node, in nodes and outputs.
+    pub fn redirect(&mut self, to: impl Fn(NodeId) -> NodeId) {
+        for node in &mut self.nodes {
+            if let NodeSource::Op(op) = &mut node.source {
+                for (_, input) in &mut op.inputs {
+                    *input = to(*input);
+                }
+            }
+        }
+        for output in &mut self.outputs {
+            output.node = to(output.node);
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! A graph as text, a line a node, and as a drawing for Graphviz.
+
+use std::fmt::Write;
+
+use super::node::{Graph, Node, NodeSource};
+
+/// A line a node: its number, what it is, its type; then the outputs.
+pub fn text(graph: &Graph) -> String {
+    let rows: Vec<(String, String)> =
+        (0..).zip(&graph.nodes).map(|(i, n)| (format!("%{i} = {}", describe(graph, n)), n.ty.to_string())).collect();
+    // Long calls push only their own type to the right.
+    let width = rows.iter().map(|(left, _)| left.chars().count()).filter(|n| *n <= 72).max().unwrap_or(0);
+    let mut out = String::new();
+    for (left, ty) in rows {
+        let _ = writeln!(out, "{left:<width$}  {ty}");
+    }
+    for output in &graph.outputs {
+        let _ = writeln!(out, "{:?} {} = %{}", output.role, output.name, output.node.0);
+    }
+    out
+}
+
+fn describe(graph: &Graph, node: &Node) -> String {
+    match &node.source {
+        NodeSource::Field { data: Some(_), name } => format!("data {name}"),
+        NodeSource::Field { data: None, name } => format!("input {name}"),
+        NodeSource::Number(x) => format!("number {}", crate::lang::constant::number(*x)),
+        NodeSource::Weight(w) => format!("weight {}", graph.weights.get(*w).map_or("?", |w| w.name.as_str())),
+        NodeSource::Op(op) => {
+            let inputs = op.inputs.iter().enumerate().map(|(i, (name, id))| match i {
+                0 => format!("%{}", id.0),
+                _ => format!("{name} = %{}", id.0),
+            });
+            let mut args: Vec<String> = inputs.collect();
+            let settings = op.settings.to_string();
+            if !settings.is_empty() {
+                args.push(settings);
+            }
+            format!("{}({})", op.op, args.join(", "))
+        }
+    }
+}
+
+/// A drawing in Graphviz's language: `rord-run graph FILE --format dot | dot -Tsvg`.
+pub fn dot(graph: &Graph) -> String {
+    let mut out =
+        String::from("digraph pipeline {\n  rankdir = BT;\n  node [fontname = \"Helvetica\", fontsize = 10];\n");
+    let escape = |s: &str| s.replace('\\', "\\\\").replace('"', "\\\"");
+    for (i, node) in graph.nodes.iter().enumerate() {
+        let (label, shape) = match &node.source {
+            NodeSource::Op(op) => {
+                let settings = op.settings.to_string();
+                (if settings.is_empty() { op.op.to_string() } else { format!("{}\n{settings}", op.op) }, "box")
+            }
+            NodeSource::Weight(_) => (describe(graph, node), "note"),
+            _ => (describe(graph, node), "ellipse"),
+        };
+        let label = escape(&format!("{label}\n{}", node.ty)).replace('\n', "\\n");
+        let _ = writeln!(out, "  n{i} [label = \"{label}\", shape = {shape}];");
+        if let NodeSource::Op(op) = &node.source {
+            for (name, input) in &op.inputs {
+                let _ = writeln!(out, "  n{} -> n{i} [label = \"{name}\"];", input.0);
+            }
+        }
+    }
+    for output in &graph.outputs {
+        let name = escape(&output.name);
+        let _ = writeln!(out, "  \"{name}\" [shape = doubleoctagon];\n  n{} -> \"{name}\";", output.node.0);
+    }
+    out.push_str("}\n");
+    out
+}

@@ -1,0 +1,119 @@
+//! Whether a graph is whole: inputs come first, operations exist, and sizes and frames agree with the signatures.
+//!
+//! It runs after every pass in debug builds and in tests. What it finds is a mistake of the tool, never of the user.
+
+use std::collections::HashMap;
+
+use super::node::{Graph, NodeId, NodeSource, OpNode};
+use crate::lang::ast::{DimKind, FnParam};
+use crate::lang::dim::Dim;
+use crate::lang::types::{Frame, Kind, Type};
+use crate::lang::vocabulary::Vocabulary;
+
+/// What is broken, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("%{node}: {what}")]
+pub struct Broken {
+    /// The node.
+    pub node: u32,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// Checks every node and every output.
+pub fn verify(graph: &Graph, vocabulary: &Vocabulary) -> Result<(), Broken> {
+    let mut streams = HashMap::new();
+    for (index, node) in (0u32..).zip(&graph.nodes) {
+        let broken = |what: String| Broken { node: index, what };
+        if let Some(rank) = node.ty.kind.rank()
+            && node.ty.dims.len() != rank
+        {
+            return Err(broken(format!("{} has {} axes", node.ty, node.ty.dims.len())));
+        }
+        match &node.source {
+            NodeSource::Op(op) => {
+                check(graph, vocabulary, index, op, &node.ty).map_err(broken)?;
+                if op.stream != 0
+                    && let Some(other) = streams.insert(op.stream, index)
+                {
+                    return Err(broken(format!("draws from the stream of %{other}")));
+                }
+            }
+            NodeSource::Weight(w) if graph.weights.get(*w).is_none() => {
+                return Err(broken(format!("weight {w} does not exist")));
+            }
+            _ => {}
+        }
+    }
+    for output in &graph.outputs {
+        if graph.node(output.node).is_none() {
+            return Err(Broken { node: output.node.0, what: format!("output `{}` does not exist", output.name) });
+        }
+    }
+    Ok(())
+}
+
+fn check(graph: &Graph, vocabulary: &Vocabulary, index: u32, op: &OpNode, result: &Type) -> Result<(), String> {
+    let operation = vocabulary.operation(op.op).ok_or_else(|| format!("no operation is called `{}`", op.op))?;
+    if operation.entry.random == (op.stream == 0) {
+        return Err(format!("`{}` has stream {}", op.op, op.stream));
+    }
+    let (mut dims, mut frames): (HashMap<&str, Dim>, HashMap<&str, Frame>) = (HashMap::new(), HashMap::new());
+    for (name, input) in &op.inputs {
+        if input.0 >= index {
+            return Err(format!("reads %{}, which comes later", input.0));
+        }
+        let ty = &graph.node(*input).ok_or("reads nothing")?.ty;
+        let inverted = operation.entry.inverted.filter(|(_, to)| to == name);
+        let param = operation.params.iter().find(|p| p.name.text == inverted.map_or(*name, |(from, _)| from));
+        let Some(param) = param else { continue };
+        let ty = match inverted {
+            Some(_) => &Type { frame: ty.to.clone(), to: ty.frame.clone(), ..ty.clone() },
+            None => ty,
+        };
+        bind(param, ty, &mut dims, &mut frames).map_err(|what| format!("`{name}` of `{}`: {what}", op.op))?;
+    }
+    // The frame of the result, where the signature names it.
+    if let Some(frame) = operation.result.as_ref().and_then(|r| r.frame.as_ref())
+        && let Some(bound) = frames.get(frame.text.as_str())
+        && result.frame.as_ref() != Some(bound)
+    {
+        return Err(format!("`{}` gives {result}, expected {bound}", op.op));
+    }
+    Ok(())
+}
+
+fn bind<'p>(
+    param: &'p FnParam,
+    ty: &Type,
+    dims: &mut HashMap<&'p str, Dim>,
+    frames: &mut HashMap<&'p str, Frame>,
+) -> Result<(), String> {
+    let kind = Kind::named(&param.ty.kind.text).unwrap_or(Kind::Values);
+    let number = ty.kind.is(Kind::Scalar) && kind == Kind::Values;
+    if !ty.kind.is(kind) && !number {
+        return Err(format!("{ty} is no {}", kind.name()));
+    }
+    for (pattern, found) in param.ty.dims.iter().flatten().zip(&ty.dims) {
+        if let DimKind::Name(name) = &pattern.kind {
+            let first = dims.entry(name).or_insert_with(|| found.clone());
+            if first != found && !first.is_opaque() && !found.is_opaque() {
+                return Err(format!("{name} is {first} and {found}"));
+            }
+        }
+    }
+    for (pattern, found) in [(&param.ty.frame, &ty.frame), (&param.ty.to, &ty.to)] {
+        if let (Some(pattern), Some(found)) = (pattern, found) {
+            let first = frames.entry(&pattern.text).or_insert_with(|| found.clone());
+            if first != found {
+                return Err(format!("{} is {first} and {found}", pattern.text));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The node that an output of this name reads, for tests.
+pub fn output(graph: &Graph, name: &str) -> Option<NodeId> {
+    graph.outputs.iter().find(|o| o.name == name).map(|o| o.node)
+}

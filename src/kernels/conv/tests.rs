@@ -1,0 +1,148 @@
+use super::*;
+use crate::random::Stream;
+
+/// Seven loops: what a convolution is.
+fn plain(g: &Geometry, x: &[f64], weight: &[f64], bias: &[f64]) -> Vec<f64> {
+    let (h, w) = g.result().unwrap();
+    let (ci, co, k) = (g.group_inputs(), g.group_outputs(), g.kernel);
+    let mut out = vec![0.0; g.batch * g.outputs * h * w];
+    for (at, out) in out.iter_mut().enumerate() {
+        let (q, p, o, b) = (at % w, at / w % h, at / (w * h) % g.outputs, at / (w * h * g.outputs));
+        *out = bias[o];
+        for c in 0..ci {
+            for i in 0..k {
+                for j in 0..k {
+                    let (y, x_) = (p * g.stride + i * g.dilation, q * g.stride + j * g.dilation);
+                    if y < g.pad || x_ < g.pad || y - g.pad >= g.height || x_ - g.pad >= g.width {
+                        continue;
+                    }
+                    let channel = b * g.inputs + o / co * ci + c;
+                    out.add_assign(
+                        x[(channel * g.height + y - g.pad) * g.width + x_ - g.pad]
+                            * weight[((o * ci + c) * k + i) * k + j],
+                    );
+                }
+            }
+        }
+    }
+    out
+}
+
+use std::ops::AddAssign;
+
+fn shapes() -> Vec<Geometry> {
+    let g = |batch, inputs, height, width, outputs, kernel, stride, pad, dilation, groups| Geometry {
+        batch,
+        inputs,
+        height,
+        width,
+        outputs,
+        kernel,
+        stride,
+        pad,
+        dilation,
+        groups,
+    };
+    vec![
+        g(1, 1, 1, 1, 1, 1, 1, 0, 1, 1),
+        g(2, 3, 17, 23, 5, 3, 1, 1, 1, 1),
+        g(1, 4, 31, 9, 6, 3, 2, 1, 1, 2),
+        g(3, 2, 7, 5, 4, 5, 1, 4, 2, 1),
+        g(2, 6, 40, 41, 6, 3, 1, 0, 1, 6),
+        g(9, 8, 8, 8, 7, 8, 1, 0, 1, 1),
+        g(2, 70, 33, 20, 3, 1, 1, 0, 1, 1),
+        g(2, 5, 12, 13, 3, 1, 3, 2, 1, 1),
+        g(1, 3, 300, 11, 2, 2, 1, 0, 1, 1),
+        g(2, 2, 3, 3, 2, 3, 4, 6, 1, 1),
+    ]
+}
+
+fn numbers(key: u64, n: usize) -> Vec<f64> {
+    let mut stream = Stream::new(key, &[n as u64]);
+    (0..n).map(|_| stream.range(-1.0, 1.0)).collect()
+}
+
+fn close(a: &[f64], b: &[f64]) {
+    assert_eq!(a.len(), b.len());
+    for (a, b) in a.iter().zip(b) {
+        assert!((a - b).abs() <= 1e-10 * (1.0 + a.abs()), "{a} is not {b}");
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[test]
+fn the_value_is_the_sum_over_taps() {
+    for g in shapes() {
+        let (x, w, b) = (numbers(1, g.input_len()), numbers(2, g.weight_len()), numbers(3, g.outputs));
+        close(&forward(&g, &x, &w, Some(&b)).unwrap(), &plain(&g, &x, &w, &b));
+    }
+}
+
+#[test]
+fn the_gradients_are_the_transposes() {
+    // The value is linear in x and in the weight, so ⟨grad, f(x)⟩ = ⟨gradient, x⟩ for every x names each gradient exactly.
+    for g in shapes() {
+        let (h, w) = g.result().unwrap();
+        let weight = numbers(2, g.weight_len());
+        let grad = numbers(4, g.batch * g.outputs * h * w);
+        let x = numbers(1, g.input_len());
+        let zero = vec![0.0; g.outputs];
+        let gx = input_gradient(&g, &weight, &grad).unwrap();
+        let gw = weight_gradient(&g, &x, &grad).unwrap();
+        let gb = bias_gradient(&g, &grad).unwrap();
+        for key in 5..8 {
+            let (dx, dw, db) = (numbers(key, g.input_len()), numbers(key, g.weight_len()), numbers(key, g.outputs));
+            close(&[dot(&gx, &dx)], &[dot(&grad, &plain(&g, &dx, &weight, &zero))]);
+            close(&[dot(&gw, &dw)], &[dot(&grad, &plain(&g, &x, &dw, &zero))]);
+            close(&[dot(&gb, &db)], &[dot(&grad, &plain(&g, &vec![0.0; x.len()], &weight, &db))]);
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let g = Geometry {
+        batch: 5,
+        inputs: 9,
+        height: 37,
+        width: 41,
+        outputs: 7,
+        kernel: 3,
+        stride: 1,
+        pad: 1,
+        dilation: 1,
+        groups: 1,
+    };
+    let single = |v: Vec<f64>| v.into_iter().map(|x| x as f32).collect::<Vec<f32>>();
+    let (x, w) = (single(numbers(1, g.input_len())), single(numbers(2, g.weight_len())));
+    let grad = single(numbers(3, g.batch * g.outputs * 37 * 41));
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            (
+                forward(&g, &x, &w, None).unwrap(),
+                input_gradient(&g, &w, &grad).unwrap(),
+                weight_gradient(&g, &x, &grad).unwrap(),
+                bias_gradient(&g, &grad).unwrap(),
+            )
+        })
+    };
+    assert_eq!(run(1), run(3));
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_errors() {
+    let g = shapes()[1];
+    let (x, w) = (vec![0.0f32; g.input_len()], vec![0.0f32; g.weight_len()]);
+    assert!(forward(&g, &x[1..], &w, None).is_err());
+    assert!(forward(&g, &x, &w[1..], None).is_err());
+    assert!(forward(&Geometry { groups: 2, ..g }, &x, &w, None).is_err());
+    assert!(forward(&Geometry { kernel: 40, ..g }, &x, &w, None).is_err());
+    assert!(forward(&Geometry { stride: 0, ..g }, &x, &w, None).is_err());
+    assert!(forward(&Geometry { pad: 1 << 50, ..g }, &x, &w, None).is_err());
+    assert!(input_gradient(&g, &w, &x).is_err());
+    assert!(weight_gradient(&g, &x, &x).is_err());
+}

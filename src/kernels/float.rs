@@ -1,0 +1,91 @@
+//! The two numbers a kernel computes with, `f32` and `f64`, behind one trait.
+
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// `f32` or `f64`.
+pub trait Float:
+    sealed::Sealed
+    + Copy
+    + Default
+    + PartialOrd
+    + Send
+    + Sync
+    + 'static
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + Sum
+{
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+    /// The nearest number of this type.
+    fn of(x: f64) -> Self;
+    /// The same number as `f64`.
+    fn wide(self) -> f64;
+    /// The square root.
+    fn root(self) -> Self;
+    /// `e` to this power.
+    fn exponential(self) -> Self;
+    /// The largest whole number that is not above this one.
+    fn whole(self) -> Self;
+    /// The larger of two numbers; the other one where this is not a number.
+    fn larger(self, other: Self) -> Self;
+}
+
+impl Float for f32 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+    fn of(x: f64) -> Self {
+        x as f32
+    }
+    fn wide(self) -> f64 {
+        f64::from(self)
+    }
+    fn root(self) -> Self {
+        self.sqrt()
+    }
+    fn exponential(self) -> Self {
+        self.exp()
+    }
+    fn whole(self) -> Self {
+        self.floor()
+    }
+    fn larger(self, other: Self) -> Self {
+        self.max(other)
+    }
+}
+
+impl Float for f64 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+    fn of(x: f64) -> Self {
+        x
+    }
+    fn wide(self) -> f64 {
+        self
+    }
+    fn root(self) -> Self {
+        self.sqrt()
+    }
+    fn exponential(self) -> Self {
+        self.exp()
+    }
+    fn whole(self) -> Self {
+        self.floor()
+    }
+    fn larger(self, other: Self) -> Self {
+        self.max(other)
+    }
+}

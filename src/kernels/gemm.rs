@@ -1,0 +1,139 @@
+//! Matrix products of strided views, checked before the `gemm` crate gets its pointers.
+//!
+//! `gemm` is asked for one thread at a time: the callers cut the work themselves, which keeps every sum in one fixed order.
+
+use super::{Float, Mismatch};
+
+/// A matrix in a slice: element (i, j) is at `i * row_stride + j * column_stride`.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a, T> {
+    /// The numbers.
+    pub data: &'a [T],
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of columns.
+    pub columns: usize,
+    /// Steps from a row to the next.
+    pub row_stride: usize,
+    /// Steps from a column to the next.
+    pub column_stride: usize,
+}
+
+impl<'a, T> Matrix<'a, T> {
+    /// A matrix whose rows follow each other every `stride` numbers.
+    pub fn rows(data: &'a [T], rows: usize, columns: usize, stride: usize) -> Self {
+        Self { data, rows, columns, row_stride: stride, column_stride: 1 }
+    }
+
+    /// The same numbers with rows and columns exchanged.
+    pub fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+
+    fn fits(&self) -> bool {
+        extent(self.rows, self.columns, self.row_stride, self.column_stride).is_some_and(|n| n <= self.data.len())
+    }
+}
+
+/// The number of places a strided matrix reaches over.
+fn extent(rows: usize, columns: usize, row_stride: usize, column_stride: usize) -> Option<usize> {
+    if rows == 0 || columns == 0 {
+        return Some(0);
+    }
+    let last = (rows - 1).checked_mul(row_stride)?.checked_add((columns - 1).checked_mul(column_stride)?)?;
+    last.checked_add(1).filter(|n| isize::try_from(*n).is_ok())
+}
+
+/// `out = a · b`, or `out += a · b`; `out` has `a.rows` rows that follow each other every `stride` numbers.
+pub fn multiply<T: Float>(
+    out: &mut [T],
+    stride: usize,
+    a: Matrix<T>,
+    b: Matrix<T>,
+    accumulate: bool,
+) -> Result<(), Mismatch> {
+    let (pointer, len) = (out.as_mut_ptr(), out.len());
+    // SAFETY: `out` is borrowed exclusively for this call.
+    #[allow(unsafe_code)]
+    unsafe {
+        multiply_into((pointer, len), stride, a, b, accumulate)
+    }
+}
+
+/// As [`multiply`], into memory given by its address and the number of places behind it.
+///
+/// # Safety
+/// The address is valid for that many places, and no other task touches rows 0..a.rows, columns 0..b.columns of the result.
+#[allow(unsafe_code)]
+pub(super) unsafe fn multiply_into<T: Float>(
+    (out, len): (*mut T, usize),
+    stride: usize,
+    a: Matrix<T>,
+    b: Matrix<T>,
+    accumulate: bool,
+) -> Result<(), Mismatch> {
+    if a.columns != b.rows || !a.fits() || !b.fits() {
+        return Err(Mismatch::Sizes("the factors of a matrix product do not fit"));
+    }
+    if !(stride >= b.columns || a.rows <= 1) || extent(a.rows, b.columns, stride, 1).is_none_or(|n| n > len) {
+        return Err(Mismatch::Sizes("the result of a matrix product does not fit"));
+    }
+    // SAFETY: every stride and size was checked against the slices above (they fit in isize), the result's rows do not overlap,
+    // and the caller promises that the result is its own.
+    unsafe {
+        gemm::gemm(
+            a.rows,
+            b.columns,
+            a.columns,
+            out,
+            1,
+            stride as isize,
+            accumulate,
+            a.data.as_ptr(),
+            a.column_stride as isize,
+            a.row_stride as isize,
+            b.data.as_ptr(),
+            b.column_stride as isize,
+            b.row_stride as isize,
+            T::ONE,
+            T::ONE,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_is_what_three_loops_say_and_sizes_are_checked() {
+        let (m, k, n) = (5, 7, 3);
+        let a: Vec<f32> = (0..m * k).map(|i| (i % 11) as f32 - 5.0).collect();
+        let b: Vec<f32> = (0..k * n).map(|i| (i % 7) as f32 - 3.0).collect();
+        let mut out = vec![1.0; m * 4];
+        multiply(&mut out, 4, Matrix::rows(&a, m, k, k), Matrix::rows(&b, k, n, n), true).unwrap();
+        for i in 0..m {
+            for j in 0..n {
+                let sum: f32 = (0..k).map(|l| a[i * k + l] * b[l * n + j]).sum();
+                assert_eq!(out[i * 4 + j], sum + 1.0);
+            }
+            assert_eq!(out[i * 4 + 3], 1.0, "the gap between rows is left alone");
+        }
+        let short = Matrix::rows(&a[..m * k - 1], m, k, k);
+        assert!(multiply(&mut out, 4, short, Matrix::rows(&b, k, n, n), false).is_err());
+        assert!(multiply(&mut out[..4], 4, Matrix::rows(&a, m, k, k), Matrix::rows(&b, k, n, n), false).is_err());
+        assert!(multiply(&mut out, 2, Matrix::rows(&a, m, k, k), Matrix::rows(&b, k, n, n), false).is_err());
+    }
+}

@@ -1,0 +1,251 @@
+//! Operations applied: the result's type, the weights that are made, the value that is listed.
+
+use super::Checker;
+use super::call::{Bound, CallSite};
+use super::scope::{Env, Known, Subst, Term};
+use crate::lang::constant::{Constant, Recipe, Settings};
+use crate::lang::dim::Dim;
+use crate::lang::report::{frames, kinds, shapes};
+use crate::lang::typed::{Apply, ValueId, ValueSource, WeightInfo};
+use crate::lang::types::{Kind, Type};
+use crate::lang::vocabulary::{Application, Operation, RuleArg};
+
+impl Checker<'_> {
+    /// An operation applied to fitted arguments.
+    pub fn apply(&mut self, op: &Operation, site: &CallSite<'_>, env: &Env) -> Term {
+        let mut subst = Subst::default();
+        if !self.fit_all(site, &mut subst, env) {
+            return Term::Poison;
+        }
+        let inner = Env { subst: std::rc::Rc::new(subst), top: false, ..env.clone() };
+        let Some(result) = op.result.as_ref().and_then(|r| self.ground(r, &inner)) else { return Term::Poison };
+        let (inputs, settings, missing, tensors) = self.split(op, site);
+        if !result.kind.is_tensor() {
+            let recipe = Constant::Recipe(Recipe { op: op.name.to_string(), settings });
+            let value = (!missing).then_some(recipe);
+            return Term::Known(Known { value, kind: result.kind, size: None, tensors });
+        }
+        let args = self.rule_args(op, site);
+        let Some((result, weights)) = self.run_rule(op, site, &args, result) else { return Term::Poison };
+        let Some(weights) = self.make_weights(op, site, weights, env) else { return Term::Poison };
+        match op.entry.carries_out {
+            None => {
+                let Some(settings) = self.with_pixels(op, site, &inputs, settings) else { return Term::Poison };
+                let stream = if op.entry.random { self.next_stream() } else { 0 };
+                let apply = Apply { op: op.name, inputs, weights, settings, stream };
+                Term::Tensor(self.push_at(ValueSource::Apply(apply), result, site, env))
+            }
+            Some(param) => self.carry_out(op, site, param, inputs, result, env),
+        }
+    }
+
+    /// Tensors, settings, whether a setting is not known yet, and the tensors that recipes hold.
+    #[allow(clippy::type_complexity)]
+    fn split(
+        &self,
+        op: &Operation,
+        site: &CallSite<'_>,
+    ) -> (Vec<(&'static str, ValueId)>, Settings, bool, Vec<(&'static str, ValueId)>) {
+        let (mut inputs, mut settings, mut missing, mut tensors) = (vec![], Settings::default(), false, vec![]);
+        for bound in &site.bound {
+            let Some(param) = op.params.get(bound.param) else { continue };
+            match &bound.term {
+                Term::Tensor(id) => {
+                    let name = self.intern(&param.name.text);
+                    inputs.push((name, *id));
+                    tensors.push((name, *id));
+                }
+                Term::Known(k) => {
+                    missing |= k.value.is_none();
+                    settings.0.push((param.name.text.clone(), k.value.clone().unwrap_or(Constant::None)));
+                }
+                _ => {}
+            }
+        }
+        (inputs, settings, missing, tensors)
+    }
+
+    fn rule_args(&self, op: &Operation, site: &CallSite<'_>) -> Vec<RuleArg> {
+        let one = |bound: &Bound| {
+            let param = op.params.get(bound.param)?;
+            let name = self.intern(&param.name.text);
+            match &bound.term {
+                Term::Tensor(id) => {
+                    Some(RuleArg { name, ty: self.value_type(*id)?, constant: None, size: None, span: bound.span })
+                }
+                Term::Known(k) => Some(RuleArg {
+                    name,
+                    ty: Type::plain(k.kind),
+                    constant: k.value.clone(),
+                    size: k.size.clone(),
+                    span: bound.span,
+                }),
+                _ => None,
+            }
+        };
+        site.bound.iter().filter_map(one).collect()
+    }
+
+    fn run_rule(
+        &mut self,
+        op: &Operation,
+        site: &CallSite<'_>,
+        args: &[RuleArg],
+        result: Type,
+    ) -> Option<(Type, Vec<crate::lang::vocabulary::NewWeight>)> {
+        let next = &mut self.symbols;
+        let mut unknown = |name: &str| {
+            *next += 1;
+            Dim::symbol(crate::lang::dim::Symbol { id: *next, name: name.into(), opaque: true })
+        };
+        let mut application = Application {
+            name: op.name,
+            span: site.span,
+            args,
+            result,
+            weights: vec![],
+            owes: vec![],
+            reports: vec![],
+            unknown: &mut unknown,
+            sizes: &self.out.sizes,
+        };
+        (op.entry.rule)(&mut application);
+        let Application { result, weights, owes, reports, .. } = application;
+        for (dim, by) in owes {
+            self.owed.push(super::sizes::Owed { dim, by, span: site.name_span, op: op.name });
+        }
+        let wrong = reports.iter().any(|r| r.severity == crate::lang::report::Severity::Error);
+        self.reports.extend(reports);
+        (!wrong).then_some((result, weights))
+    }
+
+    fn make_weights(
+        &mut self,
+        op: &Operation,
+        site: &CallSite<'_>,
+        new: Vec<crate::lang::vocabulary::NewWeight>,
+        env: &Env,
+    ) -> Option<Vec<(&'static str, usize)>> {
+        let mut made = Vec::new();
+        for weight in new {
+            let Some(path) = &env.weights else {
+                if self.generic {
+                    continue;
+                }
+                let shape: Vec<String> = weight.shape.iter().map(|d| d.map_or("?".into(), |n| n.to_string())).collect();
+                let would = format!("{}.{} [{}]", op.name, weight.role, shape.join(", "));
+                self.reports.push(kinds::weights_outside_model(site.name_span, op.name, Some(&would)));
+                return None;
+            };
+            if self.generic {
+                continue;
+            }
+            let name = format!("{}.{}", path.name, weight.role);
+            let Some(shape) =
+                weight.shape.iter().map(|d| d.and_then(|n| usize::try_from(n).ok())).collect::<Option<Vec<usize>>>()
+            else {
+                self.reports.push(shapes::unknown_weight(site.span, &name));
+                return None;
+            };
+            let values = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d)).filter(|n| *n < 1 << 33);
+            if values.is_none() {
+                self.reports.push(shapes::huge_weight(site.span, &name, &shape));
+                return None;
+            }
+            let index = match self.out.weights.iter().position(|w| w.name == name) {
+                Some(index) => {
+                    let first = self.out.weights.get(index)?;
+                    if first.shape != shape {
+                        self.reports.push(shapes::weight_twice(site.span, &name, &first.shape, &shape));
+                        return None;
+                    }
+                    index
+                }
+                None => {
+                    let info = WeightInfo { name, shape, initial: weight.initial, model: path.model, span: site.span };
+                    self.out.weights.push(info);
+                    self.out.weights.len() - 1
+                }
+            };
+            made.push((weight.role, index));
+        }
+        Some(made)
+    }
+
+    /// Lengths in pixels mean pixels of the image that declares the frame: its size goes along.
+    fn with_pixels(
+        &mut self,
+        op: &Operation,
+        site: &CallSite<'_>,
+        inputs: &[(&'static str, ValueId)],
+        mut settings: Settings,
+    ) -> Option<Settings> {
+        let Some(param) = op.entry.pixels_of else { return Some(settings) };
+        let (_, id) = inputs.iter().find(|(n, _)| *n == param)?;
+        let frame = self.value_type(*id)?.frame?;
+        let size = self.out.frames.iter().find(|(f, ..)| *f == frame).map(|(_, w, h)| (w.clone(), h.clone()));
+        let value = |d: &Dim| d.value(&self.out.sizes).and_then(Result::ok).map(|n| Constant::Number(n as f64));
+        match size {
+            Some((w, h)) => {
+                settings.0.push(("width".into(), value(&w).unwrap_or(Constant::None)));
+                settings.0.push(("height".into(), value(&h).unwrap_or(Constant::None)));
+                Some(settings)
+            }
+            None if self.generic => Some(settings),
+            None => {
+                self.reports.push(frames::no_image(site.span, op.name, &frame));
+                None
+            }
+        }
+    }
+
+    /// `pick` carries out its miner, `place` its sampler: the recipe's operation becomes the value.
+    fn carry_out(
+        &mut self,
+        op: &Operation,
+        site: &CallSite<'_>,
+        param: &str,
+        mut inputs: Vec<(&'static str, ValueId)>,
+        result: Type,
+        env: &Env,
+    ) -> Term {
+        let recipe = site.bound.iter().find(|b| op.params.get(b.param).is_some_and(|p| p.name.text == param));
+        let (recipe, tensors) = match recipe.map(|b| &b.term) {
+            // Places that are given stay as they are.
+            Some(Term::Tensor(id)) => return Term::Tensor(*id),
+            Some(Term::Known(Known { value: Some(Constant::Recipe(r)), tensors, .. })) => {
+                (Some(r.clone()), tensors.clone())
+            }
+            _ => (None, vec![]),
+        };
+        let vocabulary = self.vocabulary;
+        let Some(recipe) = recipe else {
+            // Checked on its own: the recipe is not known yet.
+            return Term::Tensor(self.push_at(ValueSource::Parameter, result, site, env));
+        };
+        let Some(made) = vocabulary.operation(&recipe.op) else { return Term::Poison };
+        inputs.extend(tensors);
+        let result = self.with_count(&recipe, &inputs, result);
+        let Some(settings) = self.with_pixels(made, site, &inputs, recipe.settings) else { return Term::Poison };
+        let stream = if made.entry.random { self.next_stream() } else { 0 };
+        let apply = Apply { op: made.name, inputs, weights: vec![], settings, stream };
+        Term::Tensor(self.push_at(ValueSource::Apply(apply), result, site, env))
+    }
+
+    /// The number of places that a sampler gives, where its settings say so.
+    fn with_count(&mut self, recipe: &Recipe, inputs: &[(&'static str, ValueId)], mut result: Type) -> Type {
+        if result.kind != Kind::Points || inputs.iter().any(|(n, _)| *n == "positive") {
+            return result;
+        }
+        let count = |name: &str| recipe.settings.count(name).ok().and_then(|n| i64::try_from(n).ok());
+        let n = count("n").or_else(|| count("rows")?.checked_mul(count("columns")?));
+        if let (Some(n), Some(slot)) = (n, result.dims.get_mut(1)) {
+            *slot = Dim::number(n);
+        }
+        result
+    }
+
+    fn push_at(&mut self, source: ValueSource, ty: Type, site: &CallSite<'_>, env: &Env) -> ValueId {
+        self.push(source, ty, env.entered_by.unwrap_or(site.span))
+    }
+}

@@ -1,0 +1,265 @@
+//! Operators between values: which kinds they keep, and that both sides live in one frame and have one shape.
+
+use super::Checker;
+use super::expr::known;
+use super::scope::{Env, Known, Term};
+use crate::lang::ast::BinaryOp;
+use crate::lang::constant::{Constant, Settings};
+use crate::lang::dim::Dim;
+use crate::lang::report::{frames, kinds, numbers, shapes};
+use crate::lang::source::Span;
+use crate::lang::typed::{Apply, ValueId, ValueSource};
+use crate::lang::types::{Kind, Type};
+
+/// One side of an operator.
+type Side = (Term, Span);
+
+impl Checker<'_> {
+    /// `a op b`.
+    pub fn binary(&mut self, op: BinaryOp, op_span: Span, a: Side, b: Side, span: Span, env: &Env) -> Term {
+        match (&a.0, &b.0) {
+            (Term::Poison, _) | (_, Term::Poison) => Term::Poison,
+            (Term::Known(x), Term::Known(y)) => self.constants(op, op_span, x, y, (a.1, b.1), span),
+            (Term::Record(_), _) | (_, Term::Record(_)) => {
+                let side = if matches!(a.0, Term::Record(_)) { &a } else { &b };
+                let found = self.shown(&side.0);
+                self.reports.push(kinds::no_arithmetic(op_span, op.symbol(), side.1, &found));
+                Term::Poison
+            }
+            _ => self.tensors(op, op_span, &a, &b, span, env),
+        }
+    }
+
+    fn constants(&mut self, op: BinaryOp, op_span: Span, x: &Known, y: &Known, at: (Span, Span), span: Span) -> Term {
+        let numeric = |k: &Known| {
+            k.kind.is(Kind::Scalar) || matches!(k.kind, Kind::Pixels | Kind::Degrees) || k.kind.is(Kind::Duration)
+        };
+        let equal_anything = op == BinaryOp::Equal && x.kind.join(y.kind).is_some();
+        for (k, place) in [(x, at.0), (y, at.1)] {
+            if !numeric(k) && !equal_anything {
+                let found = self.shown(&Term::Known(k.clone()));
+                self.reports.push(kinds::no_arithmetic(op_span, op.symbol(), place, &found));
+                return Term::Poison;
+            }
+        }
+        let whole = x.kind == Kind::Count && y.kind == Kind::Count && matches!(op, BinaryOp::Add | BinaryOp::Mul);
+        let (Some(a), Some(b)) = (&x.value, &y.value) else {
+            let size = match (op, &x.size, &y.size) {
+                (BinaryOp::Add, Some(a), Some(b)) => a.add(b),
+                (BinaryOp::Sub, Some(a), Some(b)) => a.sub(b),
+                (BinaryOp::Mul, Some(a), Some(b)) => a.mul(b),
+                _ => None,
+            };
+            let kind = match op.compares() {
+                true => Kind::Flag,
+                false if whole || x.kind == Kind::Count || y.kind == Kind::Count => Kind::Count,
+                false => x.kind,
+            };
+            return Term::Known(Known { value: None, kind, size, tensors: vec![] });
+        };
+        if equal_anything && !(numeric(x) && numeric(y)) {
+            return known(Constant::Flag(a == b), Kind::Flag);
+        }
+        let unit = |c: &Constant| if let Constant::Quantity(_, u) = c { Some(*u) } else { None };
+        let (u, v) = (unit(a), unit(b));
+        let (Some(p), Some(q)) = (a.number(), b.number()) else { return Term::Poison };
+        let fits = match op {
+            BinaryOp::Mul => u.is_none() || v.is_none(),
+            BinaryOp::Div => v.is_none() || u == v,
+            _ => u == v,
+        };
+        if !fits {
+            self.reports.push(kinds::units(op_span, op.symbol(), &a.to_string(), &b.to_string()));
+            return Term::Poison;
+        }
+        let number = match op {
+            BinaryOp::Add => p + q,
+            BinaryOp::Sub => p - q,
+            BinaryOp::Mul => p * q,
+            BinaryOp::Div => {
+                if q == 0.0 {
+                    self.reports.push(numbers::division_by_zero(span));
+                    return Term::Poison;
+                }
+                p / q
+            }
+            BinaryOp::Less => return known(Constant::Flag(p < q), Kind::Flag),
+            BinaryOp::Greater => return known(Constant::Flag(p > q), Kind::Flag),
+            BinaryOp::LessEqual => return known(Constant::Flag(p <= q), Kind::Flag),
+            BinaryOp::GreaterEqual => return known(Constant::Flag(p >= q), Kind::Flag),
+            BinaryOp::Equal => return known(Constant::Flag(p == q), Kind::Flag),
+        };
+        let kept = if op == BinaryOp::Div && u == v { None } else { u.or(v) };
+        match kept {
+            Some(unit) => known(Constant::Quantity(number, unit), super::expr::unit_kind(unit)),
+            None if whole => known(Constant::Number(number), Kind::Count),
+            None => known(Constant::Number(number), Kind::Scalar),
+        }
+    }
+
+    fn tensors(&mut self, op: BinaryOp, op_span: Span, a: &Side, b: &Side, span: Span, env: &Env) -> Term {
+        let (Some(x), Some(y)) = (self.operand(a, op, op_span), self.operand(b, op, op_span)) else {
+            return Term::Poison;
+        };
+        let (xt, yt) = (x.1, y.1);
+        if xt.kind == Kind::Homography && yt.kind == Kind::Homography && op == BinaryOp::Mul {
+            return self.compose((x.0, &xt, a.1), (y.0, &yt, b.1), op_span, span, env);
+        }
+        for (ty, place) in [(&xt, a.1), (&yt, b.1)] {
+            if matches!(ty.kind, Kind::Homography | Kind::Points) {
+                self.reports.push(kinds::no_arithmetic(op_span, op.symbol(), place, &ty.to_string()));
+                return Term::Poison;
+            }
+        }
+        let Some(shape) = self.common_shape(op, (&xt, a), (&yt, b), env) else { return Term::Poison };
+        let constant = |t: &Term| match t {
+            Term::Known(Known { value: Some(c), .. }) => c.number(),
+            _ => None,
+        };
+        let kind = result_kind(op, &xt, &yt, constant(&a.0), constant(&b.0));
+        let ty = Type { kind, unit: false, ..shape };
+        let apply = Apply {
+            op: op.operation(),
+            inputs: vec![("a", x.0), ("b", y.0)],
+            weights: vec![],
+            settings: Settings::default(),
+            stream: 0,
+        };
+        Term::Tensor(self.push(ValueSource::Apply(apply), ty, env.entered_by.unwrap_or(span)))
+    }
+
+    /// A side as a tensor; a number becomes one.
+    fn operand(&mut self, side: &Side, op: BinaryOp, op_span: Span) -> Option<(ValueId, Type)> {
+        match &side.0 {
+            Term::Tensor(id) => Some((*id, self.value_type(*id)?)),
+            Term::Known(k) if k.kind.is(Kind::Scalar) => {
+                let source = match k.value.as_ref().and_then(Constant::number) {
+                    Some(x) => ValueSource::Number(x),
+                    None => ValueSource::Parameter,
+                };
+                let ty = Type::plain(Kind::Scalar);
+                Some((self.push(source, ty.clone(), side.1), ty))
+            }
+            other => {
+                let found = self.shown(other);
+                self.reports.push(kinds::no_arithmetic(op_span, op.symbol(), side.1, &found));
+                None
+            }
+        }
+    }
+
+    /// Shape and frame of both sides together. Only single numbers spread over a shape, and a mask over the channels.
+    fn common_shape(&mut self, op: BinaryOp, a: (&Type, &Side), b: (&Type, &Side), env: &Env) -> Option<Type> {
+        let ((xt, a), (yt, b)) = (a, b);
+        if xt.dims.is_empty() {
+            return Some(yt.clone());
+        }
+        if yt.dims.is_empty() {
+            return Some(xt.clone());
+        }
+        if xt.frame != yt.frame {
+            let (Some(f), Some(g)) = (&xt.frame, &yt.frame) else {
+                self.reports.push(shapes::operands(op.symbol(), a.1, xt, b.1, yt));
+                return None;
+            };
+            let (from_a, from_b) = (self.image_of(&a.0), self.image_of(&b.0));
+            let left = self.sources.text(a.1).to_string();
+            let right = self.sources.text(b.1).to_string();
+            let help = self.move_from(g, Some(f), env).map(|by| format!("{left} {} warp({right}, {by})", op.symbol()));
+            self.reports.push(frames::differ(op.symbol(), b.1, g, from_b, f, Some((a.1, from_a)), help));
+            return None;
+        }
+        let same = |p: &Dim, q: &Dim| p == q || p.is_opaque() || q.is_opaque();
+        let one = Dim::number(1);
+        let mut shape = xt.clone();
+        let mut sound = xt.dims.len() == yt.dims.len();
+        for (axis, (p, q)) in xt.dims.iter().zip(&yt.dims).enumerate() {
+            if same(p, q) {
+                continue;
+            }
+            let spreads = axis == 1
+                && xt.kind.is(Kind::Map)
+                && (*p == one && xt.kind.is(Kind::Prob) || *q == one && yt.kind.is(Kind::Prob));
+            sound &= spreads;
+            if *p == one && spreads {
+                shape.dims = yt.dims.clone();
+            }
+        }
+        if sound {
+            return Some(shape);
+        }
+        if xt.dims.len() == 4 && yt.dims.len() == 4 {
+            let (left, right) = (self.sources.text(a.1).to_string(), self.sources.text(b.1).to_string());
+            self.reports.push(shapes::sizes(op.symbol(), (a.1, &left, xt), (b.1, &right, yt), true));
+        } else {
+            self.reports.push(shapes::operands(op.symbol(), a.1, xt, b.1, yt));
+        }
+        None
+    }
+
+    /// `A * B` of homographies: first B, then A.
+    fn compose(
+        &mut self,
+        a: (ValueId, &Type, Span),
+        b: (ValueId, &Type, Span),
+        op_span: Span,
+        span: Span,
+        env: &Env,
+    ) -> Term {
+        if a.1.frame != b.1.to {
+            let (left, right) = (self.sources.text(a.2).to_string(), self.sources.text(b.2).to_string());
+            self.reports.push(frames::do_not_chain(op_span, a.2, a.1, b.2, b.1, &left, &right));
+            return Term::Poison;
+        }
+        let ty = Type { frame: b.1.frame.clone(), to: a.1.to.clone(), ..a.1.clone() };
+        let apply = Apply {
+            op: "compose",
+            inputs: vec![("a", a.0), ("b", b.0)],
+            weights: vec![],
+            settings: Settings::default(),
+            stream: 0,
+        };
+        Term::Tensor(self.push(ValueSource::Apply(apply), ty, env.entered_by.unwrap_or(span)))
+    }
+}
+
+/// What an operator keeps of its sides' kinds. A number is given where one side is one.
+fn result_kind(op: BinaryOp, x: &Type, y: &Type, a: Option<f64>, b: Option<f64>) -> Kind {
+    let (xk, yk) = (x.kind, y.kind);
+    let scalar = |k: Kind| k.is(Kind::Scalar);
+    if scalar(xk) && scalar(yk) {
+        return Kind::Loss;
+    }
+    let shaped = if scalar(xk) { yk } else { xk };
+    if op.compares() {
+        return if shaped.is(Kind::Map) { Kind::Mask } else { Kind::Values };
+    }
+    let unit_interval = |n: Option<f64>| n.is_some_and(|n| (0.0..=1.0).contains(&n));
+    let prob = |k: Kind, n: Option<f64>| k.is(Kind::Prob) || scalar(k) && unit_interval(n);
+    let keeps_prob = match op {
+        BinaryOp::Mul => prob(xk, a) && prob(yk, b),
+        BinaryOp::Sub => a == Some(1.0) && yk.is(Kind::Prob),
+        _ => false,
+    };
+    if keeps_prob {
+        return Kind::Prob;
+    }
+    let not_negative = |k: Kind, n: Option<f64>| k == Kind::Dist || n.is_some_and(|n| n >= 0.0);
+    if shaped == Kind::Dist {
+        let kept = not_negative(xk, a) && not_negative(yk, b) && op != BinaryOp::Sub;
+        return if kept { Kind::Dist } else { Kind::Values };
+    }
+    let plain = |k: Kind| if k.is(Kind::Prob) || k == Kind::Image { Kind::Map } else { k };
+    match (scalar(xk), scalar(yk)) {
+        (true, _) | (_, true) => plain(shaped),
+        _ => xk.join(yk).map_or(Kind::Values, |k| {
+            if xk == yk {
+                plain(k)
+            } else if k.is(Kind::Map) {
+                Kind::Map
+            } else {
+                k
+            }
+        }),
+    }
+}

@@ -1,0 +1,508 @@
+//! Calls: who is called, which argument goes to which parameter, and what stands in for those that were left out.
+
+use std::rc::Rc;
+
+use super::Checker;
+use super::expr::known;
+use super::scope::{Binding, Callable, Env, FunctionDef, Known, Record, Subst, Term, WeightPath};
+use crate::lang::ast::{Arg, Expr, ExprKind, FnParam, ModelLine, Name, TypeExpr};
+use crate::lang::constant::Constant;
+use crate::lang::report::{names, shapes};
+use crate::lang::source::Span;
+use crate::lang::typed::ValueSource;
+use crate::lang::types::Kind;
+use crate::lang::vocabulary::usage;
+
+/// How deep calls may go. Functions cannot call themselves, so only a chain of definitions gets there.
+const MOST_CALLS: u32 = 48;
+
+/// An argument with its parameter.
+#[derive(Clone, Debug)]
+pub struct Bound {
+    /// The parameter's index.
+    pub param: usize,
+    /// What was given.
+    pub term: Term,
+    /// Where; the call's name for a default.
+    pub span: Span,
+    /// False for a default.
+    pub given: bool,
+}
+
+/// A call with its arguments bound.
+pub struct CallSite<'p> {
+    /// Who is called.
+    pub name: &'p str,
+    /// Where the name stands.
+    pub name_span: Span,
+    /// The call.
+    pub span: Span,
+    /// The parameters.
+    pub params: &'p [FnParam],
+    /// The arguments, in the order of the parameters.
+    pub bound: Vec<Bound>,
+}
+
+/// Who is called.
+enum Callee {
+    Callable(Callable),
+    Operation(&'static str),
+}
+
+impl Checker<'_> {
+    /// A call of an expression: only names can be called.
+    pub fn call_expr(
+        &mut self,
+        callee: &Expr,
+        subject: Option<(Term, Span)>,
+        args: &[Arg],
+        span: Span,
+        place: usize,
+        env: &Env,
+    ) -> Term {
+        match &callee.kind {
+            ExprKind::Name(text) => {
+                let name = Name { text: text.clone(), span: callee.span };
+                self.call(&name, subject, args, span, place, env)
+            }
+            _ => {
+                self.reports.push(names::not_callable(callee.span));
+                Term::Poison
+            }
+        }
+    }
+
+    /// A call by name; `subject` is what a pipe hands on, `place` the call's place in its chain.
+    pub fn call(
+        &mut self,
+        name: &Name,
+        subject: Option<(Term, Span)>,
+        args: &[Arg],
+        span: Span,
+        place: usize,
+        env: &Env,
+    ) -> Term {
+        self.budget = self.budget.saturating_sub(1);
+        if env.depth > MOST_CALLS || self.budget == 0 {
+            if !self.out_of_budget {
+                self.reports.push(names::too_many_calls(name.span, MOST_CALLS));
+                self.out_of_budget = self.budget == 0;
+            }
+            return Term::Poison;
+        }
+        let vocabulary = self.vocabulary;
+        let Some(callee) = self.resolve(&name.text, env) else {
+            for arg in args {
+                self.expr(&arg.value, env);
+            }
+            self.report_unknown_callee(name, env);
+            return Term::Poison;
+        };
+        let (params, words): (Vec<FnParam>, _) = match &callee {
+            Callee::Callable(c) => (c.head().1.to_vec(), &[] as &[_]),
+            Callee::Operation(op) => match vocabulary.operation(op) {
+                Some(operation) => (operation.params.clone(), operation.entry.words),
+                None => return Term::Poison,
+            },
+        };
+        let inner = env.under(place);
+        let site = CallSite { name: &name.text, name_span: name.span, span, params: &params, bound: vec![] };
+        let Some(bound) = self.bind(&site, subject, args, words, &inner) else { return Term::Poison };
+        let site = CallSite { bound, ..site };
+        if site.bound.iter().any(|b| matches!(b.term, Term::Poison)) {
+            return Term::Poison;
+        }
+        match callee {
+            Callee::Operation(op) => match vocabulary.operation(op) {
+                Some(operation) => self.apply(operation, &site, &inner),
+                None => Term::Poison,
+            },
+            Callee::Callable(Callable::Function(f)) => self.call_function(&f, &site, &inner),
+            Callee::Callable(Callable::Model(m)) => self.call_model(&m, &site, &inner),
+        }
+    }
+
+    fn resolve(&mut self, name: &str, env: &Env) -> Option<Callee> {
+        if let Some(file) = env.home.and_then(|h| self.files.get(h))
+            && let Some(found) =
+                file.callables.iter().take(env.visible).rev().find(|c| c.head().0.text == name).cloned()
+        {
+            return Some(Callee::Callable(found));
+        }
+        if let Some(operation) = self.vocabulary.operation(name).filter(|o| !o.entry.operator) {
+            return Some(Callee::Operation(operation.name));
+        }
+        if let Some(def) = self.standard.get(name) {
+            return Some(Callee::Callable(Callable::Function(Rc::clone(def))));
+        }
+        let function = self.vocabulary.function(name)?;
+        let def = Rc::new(FunctionDef { function: function.function.clone(), home: None, before: 0 });
+        self.standard.insert(name.to_string(), Rc::clone(&def));
+        Some(Callee::Callable(Callable::Function(def)))
+    }
+
+    /// How something is called, if it can be.
+    pub fn callable_usage(&self, name: &str, env: &Env) -> Option<String> {
+        let file = env.home.and_then(|h| self.files.get(h));
+        let own = file.and_then(|f| f.callables.iter().find(|c| c.head().0.text == name));
+        match own {
+            Some(c) => Some(usage(name, c.head().1, c.head().2)),
+            None => self.vocabulary.usage(name),
+        }
+    }
+
+    fn report_unknown_callee(&mut self, name: &Name, env: &Env) {
+        let file = env.home.and_then(|h| self.files.get(h));
+        if let Some(binding) = self.lookup(&name.text, env) {
+            self.reports.push(names::not_a_function(name.span, &name.text, binding.span));
+            return;
+        }
+        if let Some(later) = file.and_then(|f| f.later.get(&name.text)) {
+            self.reports.push(names::defined_later(name.span, &name.text, *later));
+            return;
+        }
+        let own = file.into_iter().flat_map(|f| f.callables.iter().map(|c| c.head().0.text.as_str()));
+        let near = crate::lang::report::closest(&name.text, own.chain(self.vocabulary.names())).map(str::to_string);
+        let usage = near.as_deref().and_then(|n| self.callable_usage(n, env));
+        self.reports.push(names::no_such_operation(name.span, &name.text, near.as_deref(), usage.as_deref()));
+    }
+
+    /// Arguments to parameters, defaults included. `None` where something is wrong that was reported.
+    fn bind(
+        &mut self,
+        site: &CallSite<'_>,
+        subject: Option<(Term, Span)>,
+        args: &[Arg],
+        words: &[(&str, &[&str])],
+        env: &Env,
+    ) -> Option<Vec<Bound>> {
+        let usage_text = || usage(site.name, site.params, None);
+        let mut slots: Vec<Option<Bound>> = site.params.iter().map(|_| None).collect();
+        let mut next = 0;
+        let mut sound = true;
+        let mut poisoned = false;
+        if let Some((term, span)) = subject {
+            match slots.first_mut() {
+                Some(slot) => *slot = Some(Bound { param: 0, term, span, given: true }),
+                None => {
+                    self.reports.push(names::too_many_arguments(site.span, site.name, 0, &usage_text()));
+                    sound = false;
+                }
+            }
+            next = 1;
+        }
+        for (i, arg) in args.iter().enumerate() {
+            let index = match &arg.name {
+                Some(name) => match site.params.iter().position(|p| p.name.text == name.text) {
+                    Some(index) => index,
+                    None => {
+                        self.expr(&arg.value, env);
+                        let near =
+                            crate::lang::report::closest(&name.text, site.params.iter().map(|p| p.name.text.as_str()));
+                        let full = self.callable_usage(site.name, env).unwrap_or_else(usage_text);
+                        self.reports.push(names::no_such_argument(name.span, site.name, &name.text, near, &full));
+                        sound = false;
+                        continue;
+                    }
+                },
+                None => {
+                    next += 1;
+                    next - 1
+                }
+            };
+            let Some(param) = site.params.get(index) else {
+                self.expr(&arg.value, env);
+                let full = self.callable_usage(site.name, env).unwrap_or_else(usage_text);
+                self.reports.push(names::too_many_arguments(arg.value.span, site.name, site.params.len(), &full));
+                sound = false;
+                continue;
+            };
+            // The first plain argument continues the chain that the call ends; others hang their weights beside it.
+            let chained = index == 0 && arg.name.is_none() && i == 0;
+            let beside = if chained { self.parent(env) } else { env.under(&param.name.text) };
+            let term = self.argument(&arg.value, param, words, &beside);
+            poisoned |= matches!(term, Term::Poison);
+            let span = arg.value.span;
+            if let Some(slot) = slots.get_mut(index) {
+                if let Some(first) = slot {
+                    self.reports.push(names::given_twice(span, &param.name.text, first.span));
+                    sound = false;
+                } else {
+                    *slot = Some(Bound { param: index, term, span, given: true });
+                }
+            }
+        }
+        if !sound {
+            return None;
+        }
+        let mut bound = Vec::with_capacity(slots.len());
+        for (index, (slot, param)) in slots.into_iter().zip(site.params).enumerate() {
+            if let Some(b) = slot {
+                bound.push(b);
+                continue;
+            }
+            let term = self.left_out(site, param, words, env, (&bound, poisoned))?;
+            bound.push(Bound { param: index, term, span: site.name_span, given: false });
+        }
+        Some(bound)
+    }
+
+    /// The environment without the last segment of the weights' path: where a chain's earlier stages hang.
+    fn parent(&self, env: &Env) -> Env {
+        let weights = env.weights.as_ref().map(|w| {
+            let name = w.name.rsplit_once('.').map_or(w.name.as_str(), |(head, _)| head);
+            Rc::new(WeightPath { model: w.model, name: name.to_string() })
+        });
+        Env { weights, ..env.clone() }
+    }
+
+    /// An argument, where a word that its parameter knows is that word.
+    fn argument(&mut self, e: &Expr, param: &FnParam, words: &[(&str, &[&str])], env: &Env) -> Term {
+        if let ExprKind::Name(word) = &e.kind {
+            let listed = words.iter().find(|(p, _)| *p == param.name.text).map(|(_, w)| *w);
+            let reduce = ["mean", "sum", "none"];
+            let choices = listed.or((param.ty.kind.text == "Reduce").then_some(&reduce[..]));
+            if choices.is_some_and(|c| c.contains(&word.as_str())) {
+                let kind = if param.ty.kind.text == "Reduce" { Kind::Reduce } else { Kind::Word };
+                return known(Constant::Word(word.clone()), kind);
+            }
+            if let Some(choices) = choices
+                && matches!(param.ty.kind.text.as_str(), "Reduce" | "Word")
+                && self.lookup(word, env).is_none()
+                && word != "none"
+            {
+                self.reports.push(names::no_such_word(e.span, word, &param.name.text, choices));
+                return Term::Poison;
+            }
+        }
+        self.expr(e, env)
+    }
+
+    /// What stands in for an argument that was left out: the default, or the name it defaults to in the caller's scope.
+    fn left_out(
+        &mut self,
+        site: &CallSite<'_>,
+        param: &FnParam,
+        words: &[(&str, &[&str])],
+        env: &Env,
+        (so_far, poisoned): (&[Bound], bool),
+    ) -> Option<Term> {
+        let Some(default) = &param.default else {
+            if !poisoned {
+                let full = self.callable_usage(site.name, env).unwrap_or_default();
+                self.reports.push(names::missing_argument(site.name_span, site.name, &param.name.text, &full));
+            }
+            return None;
+        };
+        let ambient = match &default.kind {
+            ExprKind::Name(n) if Kind::named(&param.ty.kind.text).is_some_and(Kind::is_tensor) && n != "none" => n,
+            _ => {
+                // A default may speak of the parameters before it: `stride = k`.
+                let before = so_far.iter().filter_map(|b| Some((site.params.get(b.param)?, b)));
+                let locals = before
+                    .map(|(p, b)| (p.name.text.clone(), Binding { term: b.term.clone(), span: b.span }))
+                    .collect();
+                let plain = Env { locals: Rc::new(locals), home: None, weights: None, ..env.clone() };
+                return Some(self.argument(default, param, words, &plain));
+            }
+        };
+        if let Some(binding) = self.lookup(ambient, env) {
+            return Some(binding.term);
+        }
+        if !poisoned {
+            let ty = self.shown_param(param, env);
+            self.reports.push(names::missing_ambient(site.name_span, site.name, &param.name.text, &ty, ambient));
+        }
+        None
+    }
+
+    fn shown_param(&self, param: &FnParam, _env: &Env) -> String {
+        format!("{}: {}", param.name.text, crate::lang::tree::type_expr(&param.ty))
+    }
+
+    fn call_function(&mut self, f: &Rc<FunctionDef>, site: &CallSite<'_>, env: &Env) -> Term {
+        let mut subst = Subst::default();
+        if !self.fit_all(site, &mut subst, env) {
+            return Term::Poison;
+        }
+        if f.function.layer && env.weights.is_none() && !self.generic {
+            self.reports.push(crate::lang::report::kinds::weights_outside_model(site.name_span, site.name, None));
+            return Term::Poison;
+        }
+        let inner = self.entered(site, subst, f.home, f.before, env, f.function.layer);
+        let term = self.expr(&f.function.body, &inner);
+        match &f.function.result {
+            Some(stated) => self.stated(term, stated, f.function.body.span, &inner),
+            None => term,
+        }
+    }
+
+    /// The environment of a body: its parameters, its file, and nothing of the caller but where weights hang.
+    fn entered(
+        &self,
+        site: &CallSite<'_>,
+        subst: Subst,
+        home: Option<usize>,
+        visible: usize,
+        env: &Env,
+        layer: bool,
+    ) -> Env {
+        let locals = site
+            .bound
+            .iter()
+            .filter_map(|b| site.params.get(b.param).map(|p| (p, b)))
+            .map(|(p, b)| (p.name.text.clone(), Binding { term: b.term.clone(), span: b.span }))
+            .collect();
+        Env {
+            locals: Rc::new(locals),
+            home,
+            visible,
+            top: false,
+            weights: if layer { env.weights.clone() } else { None },
+            entered_by: env.entered_by.or(home.is_none().then_some(site.span)),
+            caller: Some(Rc::new(env.clone())),
+            subst: Rc::new(subst),
+            depth: env.depth + 1,
+        }
+    }
+
+    fn call_model(&mut self, m: &super::scope::ModelDef, site: &CallSite<'_>, env: &Env) -> Term {
+        let mut subst = Subst::default();
+        if !self.fit_all(site, &mut subst, env) {
+            return Term::Poison;
+        }
+        if !self.generic
+            && let Some(info) = self.out.models.get_mut(m.index)
+        {
+            info.calls += 1;
+        }
+        let inner = self.entered(site, subst, Some(m.home), m.before, env, false);
+        let fields = self.model_body(m, &inner);
+        Term::Record(Rc::new(Record { of: m.name.text.clone(), fields }))
+    }
+
+    /// The lines of a model in order; its outs.
+    pub fn model_body(&mut self, m: &super::scope::ModelDef, env: &Env) -> Vec<(String, Term)> {
+        let mut env = env.clone();
+        let mut outs = Vec::new();
+        let path = |bound: &str| Some(Rc::new(WeightPath { model: m.index, name: format!("{}.{bound}", m.name.text) }));
+        for line in &m.body {
+            match line {
+                ModelLine::Let(binding) => {
+                    let first = super::pattern_names(&binding.pattern).first().map_or("", |n| n.text.as_str());
+                    let inner = Env { weights: path(first), ..env.clone() };
+                    let mut term = self.expr(&binding.value, &inner);
+                    if let Some(stated) = &binding.ty {
+                        term = self.stated(term, stated, binding.value.span, &env);
+                    }
+                    for (name, term) in self.destructure(&binding.pattern, term, binding.value.span) {
+                        self.refuse_local_twice(&name, &env);
+                        env = Self::with_local(&env, &name.text, term, name.span);
+                    }
+                }
+                ModelLine::Out { name, ty, value } => {
+                    let inner = Env { weights: path(&name.text), ..env.clone() };
+                    let mut term = self.expr(value, &inner);
+                    if let Some(stated) = ty {
+                        term = self.stated(term, stated, value.span, &env);
+                    }
+                    self.refuse_local_twice(name, &env);
+                    env = Self::with_local(&env, &name.text, term.clone(), name.span);
+                    outs.push((name.text.clone(), term));
+                }
+                ModelLine::Broken { defines } => {
+                    for name in defines {
+                        env = Self::with_local(&env, &name.text, Term::Poison, name.span);
+                        outs.push((name.text.clone(), Term::Poison));
+                    }
+                }
+            }
+        }
+        outs
+    }
+
+    fn refuse_local_twice(&mut self, name: &Name, env: &Env) {
+        if let Some((_, first)) = env.locals.iter().find(|(n, _)| *n == name.text) {
+            self.reports.push(names::defined_twice(name.span, &name.text, first.span, None));
+        }
+    }
+
+    /// A term held to the type that was written for it.
+    pub fn stated(&mut self, term: Term, stated: &TypeExpr, span: Span, env: &Env) -> Term {
+        let Term::Tensor(id) = term else {
+            return match (&term, Kind::named(&stated.kind.text)) {
+                (Term::Known(k), Some(kind)) => {
+                    let (k, span) = (k.clone(), span);
+                    match self.known_as(k, kind, stated.span, span, "this value") {
+                        Some(k) => Term::Known(k),
+                        None => Term::Poison,
+                    }
+                }
+                (Term::Poison, _) => Term::Poison,
+                (_, None) => {
+                    self.ground(stated, env);
+                    Term::Poison
+                }
+                _ => term,
+            };
+        };
+        let (Some(want), Some(have)) = (self.ground(stated, env), self.value_type(id)) else { return Term::Poison };
+        match self.relabel(&want, &have) {
+            Ok(ty) => {
+                if ty == have {
+                    return Term::Tensor(id);
+                }
+                let place = self.out.values.get(id.0 as usize).map_or(span, |v| v.span);
+                Term::Tensor(self.push(ValueSource::Alias(id), ty, place))
+            }
+            Err(()) => {
+                self.reports.push(shapes::stated_otherwise(stated.span, span, &want, &have));
+                Term::Poison
+            }
+        }
+    }
+
+    /// The terms a pattern binds.
+    pub fn destructure(&mut self, pattern: &crate::lang::ast::Pattern, term: Term, span: Span) -> Vec<(Name, Term)> {
+        use crate::lang::ast::Pattern;
+        match (pattern, term) {
+            (Pattern::Name(name), term) => vec![(name.clone(), term)],
+            (Pattern::Record(fields, _), Term::Record(record)) => fields
+                .iter()
+                .map(|(field, bound)| {
+                    let found = record.fields.iter().find(|(n, _)| *n == field.text).map(|(_, t)| t.clone());
+                    let term = found.unwrap_or_else(|| {
+                        let known: Vec<&str> = record.fields.iter().map(|(n, _)| n.as_str()).collect();
+                        self.reports.push(names::no_such_field(field.span, &field.text, &record.of, &known));
+                        Term::Poison
+                    });
+                    (bound.clone(), term)
+                })
+                .collect(),
+            (Pattern::Record(fields, braces), term) => {
+                if !matches!(term, Term::Poison) {
+                    let found = self.shown(&term);
+                    self.reports.push(crate::lang::report::kinds::no_fields(*braces, span, &found));
+                }
+                fields.iter().map(|(_, bound)| (bound.clone(), Term::Poison)).collect()
+            }
+        }
+    }
+
+    /// A term as a message shows it.
+    pub fn shown(&self, term: &Term) -> String {
+        match term {
+            Term::Tensor(id) => self.value_type(*id).map(|t| t.to_string()).unwrap_or_default(),
+            Term::Known(Known { value: Some(c), kind, .. }) => match c {
+                Constant::Recipe(r) => format!("{} `{}`", kind.name(), r.op),
+                c => format!("{} {c}", kind.name()),
+            },
+            Term::Known(Known { kind, .. }) => kind.name().to_string(),
+            Term::Record(record) => {
+                let fields: Vec<&str> = record.fields.iter().map(|(n, _)| n.as_str()).collect();
+                format!("{{ {} }}", fields.join(", "))
+            }
+            Term::Poison => "?".into(),
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Datasets: what they offer, held against what the pipeline says of it.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::Checker;
+use super::items::Progress;
+use super::scope::{Env, Known, Record, Term};
+use super::sizes::SizeOrigin;
+use crate::lang::ast::{BinaryOp, DimExpr, DimKind, Expr, ExprKind, Name, TypeExpr};
+use crate::lang::constant::{Constant, Recipe};
+use crate::lang::dim::Dim;
+use crate::lang::report::{frames, kinds, names, shapes};
+use crate::lang::source::Span;
+use crate::lang::typed::{Dataset, ValueSource};
+use crate::lang::types::{Frame, Kind, Type};
+
+/// A size as the dataset knows it.
+#[derive(Clone, Copy, PartialEq)]
+enum Offered {
+    Number(i64),
+    Batch,
+    Unknown,
+}
+
+impl Checker<'_> {
+    /// A dataset; the record of its fields.
+    pub fn data(
+        &mut self,
+        name: &Name,
+        value: &Expr,
+        declared: Option<&[(Name, TypeExpr)]>,
+        env: &Env,
+        progress: &mut Progress,
+    ) -> Term {
+        let vocabulary = self.vocabulary;
+        let poison = |fields: Option<&[(Name, TypeExpr)]>| match fields {
+            // The names are known even where the dataset is not: whoever takes them apart must not be told that they are missing.
+            Some(fields) => {
+                let fields = fields.iter().map(|(n, _)| (n.text.clone(), Term::Poison)).collect();
+                Term::Record(Rc::new(Record { of: name.text.clone(), fields }))
+            }
+            None => Term::Poison,
+        };
+        let recipe = match self.expr(value, env) {
+            Term::Known(Known { value: recipe, kind: Kind::Dataset, .. }) => recipe,
+            Term::Poison => return poison(declared),
+            other => {
+                let found = self.shown(&other);
+                self.reports.push(kinds::not_a_dataset(value.span, &found));
+                return poison(declared);
+            }
+        };
+        let (recipe, op) = match recipe {
+            Some(Constant::Recipe(r)) => (Some(r.clone()), r.op),
+            _ => (None, callee(value).unwrap_or_default().to_string()),
+        };
+        let Some(operation) = vocabulary.operation(&op) else { return poison(declared) };
+        let offers = &operation.offers;
+        let stated: Vec<(Name, TypeExpr)> = match declared {
+            Some(fields) => fields.to_vec(),
+            None => {
+                offers.iter().map(|(n, ty)| (Name { text: (*n).into(), span: name.span }, plain_sizes(ty))).collect()
+            }
+        };
+        let mut frames_of: HashMap<String, Frame> = HashMap::new();
+        let mut fields: Vec<(String, Term)> = Vec::new();
+        let mut types = Vec::new();
+        for (field, written) in &stated {
+            let Some((_, offer)) = offers.iter().find(|(n, _)| *n == field.text) else {
+                let known: Vec<&str> = offers.iter().map(|(n, _)| *n).collect();
+                self.reports.push(names::no_such_field(field.span, &field.text, &op, &known));
+                fields.push((field.text.clone(), Term::Poison));
+                continue;
+            };
+            if let Some((_, first)) =
+                stated.iter().zip(&fields).map(|((n, _), f)| (n, f)).find(|(n, _)| n.text == field.text)
+            {
+                let _ = first;
+                self.reports.push(names::defined_twice(field.span, &field.text, field.span, None));
+                continue;
+            }
+            let context = Context { recipe: recipe.as_ref(), value, op: &op };
+            match self.field(written, offer, &context, &mut frames_of, progress) {
+                Some(ty) => {
+                    self.declare_frame(&ty);
+                    let source = ValueSource::Field { data: Some(self.out.datasets.len()), name: field.text.clone() };
+                    let id = self.push(source, ty.clone(), written.span);
+                    fields.push((field.text.clone(), Term::Tensor(id)));
+                    types.push((field.text.clone(), ty));
+                }
+                None => fields.push((field.text.clone(), Term::Poison)),
+            }
+        }
+        if let Some(recipe) = recipe {
+            self.out.datasets.push(Dataset { name: name.text.clone(), recipe, fields: types, span: value.span });
+        }
+        Term::Record(Rc::new(Record { of: name.text.clone(), fields }))
+    }
+
+    /// One field: the written type, held against the offered one.
+    fn field(
+        &mut self,
+        written: &TypeExpr,
+        offer: &TypeExpr,
+        context: &Context<'_>,
+        frames_of: &mut HashMap<String, Frame>,
+        progress: &mut Progress,
+    ) -> Option<Type> {
+        let Some(kind) = Kind::named(&written.kind.text) else {
+            self.reports.push(kinds::no_such_kind(written.kind.span, &written.kind.text));
+            return None;
+        };
+        let offered = Kind::named(&offer.kind.text)?;
+        if !offered.is(kind) {
+            self.reports.push(kinds::data_kind(written.span, context.op, offered, kind));
+            return None;
+        }
+        let mut frame_of =
+            |given: &Option<Name>, offer: &Option<Name>| -> Result<Option<Frame>, (Span, Frame, String)> {
+                let Some(offer) = offer else { return Ok(None) };
+                let frame = Frame(given.as_ref().map_or(offer.text.clone(), |n| n.text.clone()));
+                let taken = frames_of.iter().find(|(o, f)| **f == frame && **o != offer.text).map(|(o, _)| o.clone());
+                let earlier = frames_of.get(&offer.text).filter(|f| **f != frame).cloned();
+                let span = given.as_ref().map_or(written.span, |n| n.span);
+                match (taken, earlier) {
+                    (Some(other), _) => Err((span, frame, format!("the view that `{}` calls @{other}", context.op))),
+                    (_, Some(earlier)) => Err((span, frame, format!("called {earlier} above"))),
+                    _ => {
+                        frames_of.insert(offer.text.clone(), frame.clone());
+                        Ok(Some(frame))
+                    }
+                }
+            };
+        let both = (frame_of(&written.frame, &offer.frame), frame_of(&written.to, &offer.to));
+        let (frame, to) = match both {
+            (Ok(frame), Ok(to)) => (frame, to),
+            (Err((span, frame, why)), _) | (_, Err((span, frame, why))) => {
+                self.reports.push(frames::data_frame(span, &frame, &why));
+                return None;
+            }
+        };
+        for frame in frame.iter().chain(&to) {
+            self.moves.push(frame.clone());
+        }
+        if written.frame.is_some() && offer.frame.is_none() || written.to.is_some() && offer.to.is_none() {
+            self.reports.push(frames::no_frame_here(written.span, context.op));
+            return None;
+        }
+        let offer_dims: &[DimExpr] = offer.dims.as_deref().unwrap_or(&[]);
+        let own = plain_sizes(offer);
+        let dims = written.dims.as_deref().or(own.dims.as_deref()).unwrap_or(&[]);
+        if dims.len() != offer_dims.len() {
+            let wanted = crate::lang::tree::type_expr(offer);
+            self.reports.push(shapes::data_rank(written.span, context.op, &wanted));
+            return None;
+        }
+        let mut shape = Vec::new();
+        for (written, offer) in dims.iter().zip(offer_dims) {
+            shape.push(self.data_size(written, offer, context, progress)?);
+        }
+        Some(Type { kind, unit: written.unit.is_some(), dims: shape, frame, to })
+    }
+
+    /// One size of a field. A new name is set by the data; anything else must agree with it.
+    fn data_size(
+        &mut self,
+        written: &DimExpr,
+        offer: &DimExpr,
+        context: &Context<'_>,
+        progress: &mut Progress,
+    ) -> Option<Dim> {
+        let (offered, set_by) = context.offered(offer);
+        let set_at = set_by.and_then(|name| context.argument(name)).unwrap_or(context.value.span);
+        if let DimKind::Name(name) = &written.kind
+            && !self.dims.contains_key(name)
+        {
+            let symbol = self.new_symbol(name, false);
+            match offered {
+                Offered::Number(n) => {
+                    self.out.sizes.insert(symbol.id, n);
+                    progress.origins.push(SizeOrigin { symbol: symbol.id, name: name.clone(), value: n, set_at });
+                }
+                Offered::Batch => self.out.batch = Some(symbol.id),
+                Offered::Unknown => {}
+            }
+            let dim = Dim::symbol(symbol);
+            self.dims.insert(name.clone(), dim.clone());
+            return Some(dim);
+        }
+        let known: HashMap<String, (Dim, usize)> = self.dims.iter().map(|(n, d)| (n.clone(), (d.clone(), 0))).collect();
+        let dim = written_dim(written, &known).or_else(|| {
+            self.reports.push(shapes::not_linear(written.span, written.span));
+            None
+        })?;
+        let value = dim.value(&self.out.sizes);
+        let agrees = match offered {
+            Offered::Number(n) => value.is_none() || value == Some(Ok(n)),
+            Offered::Batch => dim.as_symbol().is_some_and(|s| self.out.batch == Some(s.id)),
+            Offered::Unknown => true,
+        };
+        if !agrees {
+            let says = match offered {
+                Offered::Number(n) => n.to_string(),
+                _ => "the batch, whose size `train { batch = … }` sets: give it a name of its own".into(),
+            };
+            self.reports.push(shapes::data_size(written.span, &dim, set_at, &says));
+            return None;
+        }
+        Some(dim)
+    }
+}
+
+/// The dataset at hand.
+struct Context<'a> {
+    recipe: Option<&'a Recipe>,
+    value: &'a Expr,
+    op: &'a str,
+}
+
+impl Context<'_> {
+    /// What the dataset says of a size, and which of its arguments sets it.
+    fn offered<'d>(&self, offer: &'d DimExpr) -> (Offered, Option<&'d str>) {
+        match &offer.kind {
+            DimKind::Number(n) => (Offered::Number(*n), None),
+            DimKind::Name(name) if name == "B" => (Offered::Batch, None),
+            DimKind::Name(name) => {
+                let count = self.recipe.and_then(|r| r.settings.count(name).ok()).and_then(|n| i64::try_from(n).ok());
+                (count.map_or(Offered::Unknown, Offered::Number), Some(name))
+            }
+            _ => (Offered::Unknown, None),
+        }
+    }
+
+    /// Where an argument of the dataset's call was written.
+    fn argument(&self, name: &str) -> Option<Span> {
+        match &self.value.kind {
+            ExprKind::Call { args, .. } => {
+                args.iter().find(|a| a.name.as_ref().is_some_and(|n| n.text == name)).map(|a| a.value.span)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The type a dataset offers, with its image's sizes called H and W.
+fn plain_sizes(offer: &TypeExpr) -> TypeExpr {
+    let mut ty = offer.clone();
+    for (axis, dim) in ty.dims.iter_mut().flatten().enumerate() {
+        if let DimKind::Name(name) = &mut dim.kind
+            && name != "B"
+        {
+            *name = if axis == 2 { "H".into() } else { "W".into() };
+        }
+    }
+    ty
+}
+
+fn written_dim(written: &DimExpr, known: &HashMap<String, (Dim, usize)>) -> Option<Dim> {
+    match &written.kind {
+        DimKind::Number(n) => Some(Dim::number(*n)),
+        DimKind::Name(name) => known.get(name).map(|(d, _)| d.clone()),
+        DimKind::Any => None,
+        DimKind::Binary { op, left, right } => {
+            let (a, b) = (written_dim(left, known)?, written_dim(right, known)?);
+            match op {
+                BinaryOp::Add => a.add(&b),
+                BinaryOp::Sub => a.sub(&b),
+                BinaryOp::Mul => a.mul(&b),
+                _ => a.over(b.as_number()?),
+            }
+        }
+    }
+}
+
+fn callee(e: &Expr) -> Option<&str> {
+    match &e.kind {
+        ExprKind::Call { callee, .. } => match &callee.kind {
+            ExprKind::Name(name) => Some(name),
+            _ => None,
+        },
+        ExprKind::Name(name) => Some(name),
+        _ => None,
+    }
+}

@@ -1,0 +1,278 @@
+//! Expressions to terms.
+
+use std::rc::Rc;
+
+use super::Checker;
+use super::scope::{Binding, Env, Known, Term};
+use crate::lang::ast::{BinaryOp, Expr, ExprKind, Name};
+use crate::lang::constant::{Constant, Unit};
+use crate::lang::report::{kinds, names};
+use crate::lang::source::Span;
+use crate::lang::types::Kind;
+
+impl Checker<'_> {
+    /// What an expression stands for. What is wrong with it has been reported when this returns.
+    pub fn expr(&mut self, e: &Expr, env: &Env) -> Term {
+        match &e.kind {
+            ExprKind::Number { value, unit: None } => known(Constant::Number(*value), Kind::Scalar),
+            ExprKind::Number { value, unit: Some(unit) } => known(Constant::Quantity(*value, *unit), unit_kind(*unit)),
+            ExprKind::Text(text) => known(Constant::Text(text.clone()), Kind::Text),
+            ExprKind::Flag(flag) => known(Constant::Flag(*flag), Kind::Flag),
+            ExprKind::Name(name) => self.name(name, e.span, env),
+            ExprKind::List(items) => self.list(items, env),
+            ExprKind::Range(low, high) => self.range(low, high, e.span, env),
+            ExprKind::Member { of, name } => self.member(of, name, env),
+            ExprKind::Negate(of) => self.negate(of, e.span, env),
+            ExprKind::Binary { op, op_span, left, right } => {
+                let a = self.expr(left, &env.under("left"));
+                let b = self.expr(right, &env.under("right"));
+                self.binary(*op, *op_span, (a, left.span), (b, right.span), e.span, env)
+            }
+            ExprKind::If { condition, then, otherwise } => self.conditional(condition, then, otherwise, env),
+            ExprKind::Call { callee, args } => {
+                let place = chain_length(args.iter().find(|a| a.name.is_none()).map(|a| &a.value));
+                self.call_expr(callee, None, args, e.span, place, env)
+            }
+            ExprKind::Pipe { first, stages } => {
+                let base = chain_length(Some(first));
+                let mut term = self.expr(first, env);
+                let mut so_far = first.span;
+                for (i, stage) in stages.iter().enumerate() {
+                    let subject = Some((term, so_far));
+                    so_far = so_far.to(stage.span);
+                    term = match &stage.kind {
+                        ExprKind::Call { callee, args } => {
+                            self.call_expr(callee, subject, args, stage.span, base + i, env)
+                        }
+                        _ => self.call_expr(stage, subject, &[], stage.span, base + i, env),
+                    };
+                }
+                term
+            }
+        }
+    }
+
+    /// The meaning of a name: a variable, or an operation that stands for its recipe with defaults.
+    pub fn name(&mut self, name: &str, span: Span, env: &Env) -> Term {
+        if let Some(binding) = self.lookup(name, env) {
+            return binding.term;
+        }
+        if name == "none" {
+            return known(Constant::None, Kind::Word);
+        }
+        if self.vocabulary.operation(name).is_some_and(|op| op.params.iter().all(|p| p.default.is_some())) {
+            let name = Name { text: name.into(), span };
+            return self.call(&name, None, &[], span, 0, env);
+        }
+        let report = self.unknown_name(name, span, env);
+        self.reports.push(report);
+        Term::Poison
+    }
+
+    /// A variable, from the innermost names outward.
+    pub fn lookup(&self, name: &str, env: &Env) -> Option<Binding> {
+        if let Some((_, binding)) = env.locals.iter().rev().find(|(n, _)| n == name) {
+            return Some(binding.clone());
+        }
+        let binding = env.home.and_then(|home| self.files.get(home)?.names.get(name))?;
+        // Inside a function only what is known before the run is visible; tensors come in as arguments.
+        let visible = env.top || matches!(binding.term, Term::Known(_) | Term::Poison);
+        visible.then(|| binding.clone())
+    }
+
+    fn unknown_name(&self, name: &str, span: Span, env: &Env) -> crate::lang::report::Report {
+        let home = env.home.and_then(|h| self.files.get(h));
+        if let Some(binding) = home.and_then(|f| f.names.get(name)) {
+            return names::outside_tensor(span, name, binding.span);
+        }
+        if let Some(later) = home.and_then(|f| f.later.get(name)) {
+            return names::defined_later(span, name, *later);
+        }
+        let operation = self.callable_usage(name, env);
+        if let Some(usage) = operation {
+            return names::operation_as_value(span, name, &usage);
+        }
+        let locals = env.locals.iter().map(|(n, b)| (n.as_str(), b.span));
+        let globals = home.into_iter().flat_map(|f| f.names.iter()).map(|(n, b)| (n.as_str(), b.span));
+        let all: Vec<(&str, Span)> = locals.chain(globals).collect();
+        let near = crate::lang::report::closest(name, all.iter().map(|(n, _)| *n));
+        let near = near.and_then(|n| all.iter().find(|(m, _)| *m == n)).map(|(n, s)| ((*n).to_string(), *s));
+        names::not_in_scope(span, name, near)
+    }
+
+    fn list(&mut self, items: &[Expr], env: &Env) -> Term {
+        let mut values = Vec::new();
+        let mut kind = None;
+        for item in items {
+            match self.expr(item, env) {
+                Term::Known(k) => {
+                    kind = Some(kind.unwrap_or(k.kind));
+                    values.push(k.value);
+                }
+                Term::Poison => return Term::Poison,
+                Term::Tensor(_) | Term::Record(_) => {
+                    self.reports.push(kinds::tensor_in_list(item.span));
+                    return Term::Poison;
+                }
+            }
+        }
+        let value = values.into_iter().collect::<Option<Vec<_>>>().map(Constant::List);
+        Term::Known(Known { value, kind: kind.unwrap_or(Kind::List), size: None, tensors: vec![] })
+    }
+
+    fn range(&mut self, low: &Expr, high: &Expr, span: Span, env: &Env) -> Term {
+        let mut ends = Vec::new();
+        for end in [low, high] {
+            match self.expr(end, env) {
+                Term::Known(Known { value, kind, .. }) => match value {
+                    None => return Term::Known(Known { value: None, kind: Kind::Range, size: None, tensors: vec![] }),
+                    Some(c @ (Constant::Number(_) | Constant::Quantity(..))) => ends.push(c),
+                    Some(_) => {
+                        self.reports.push(kinds::range_of(end.span, kind));
+                        return Term::Poison;
+                    }
+                },
+                Term::Poison => return Term::Poison,
+                _ => {
+                    self.reports.push(kinds::range_of(end.span, Kind::Values));
+                    return Term::Poison;
+                }
+            }
+        }
+        let (Some(b), Some(a)) = (ends.pop(), ends.pop()) else { return Term::Poison };
+        let unit = |c: &Constant| if let Constant::Quantity(_, u) = c { Some(*u) } else { None };
+        if unit(&a) != unit(&b) {
+            self.reports.push(kinds::range_units(span, &a.to_string(), &b.to_string()));
+            return Term::Poison;
+        }
+        if a.number() > b.number() {
+            self.reports.push(crate::lang::report::numbers::empty_range(span, &a.to_string(), &b.to_string()));
+            return Term::Poison;
+        }
+        known(Constant::Range(Box::new(a), Box::new(b)), Kind::Range)
+    }
+
+    fn member(&mut self, of: &Expr, name: &Name, env: &Env) -> Term {
+        if let ExprKind::Name(split) = &of.kind
+            && matches!(split.as_str(), "val" | "train")
+            && self.lookup(split, env).is_none()
+        {
+            self.watched.push((name.clone(), split.clone()));
+            return known(Constant::Word(format!("{split}.{}", name.text)), Kind::Watch);
+        }
+        match self.expr(of, env) {
+            Term::Record(record) => match record.fields.iter().find(|(n, _)| *n == name.text) {
+                Some((_, term)) => term.clone(),
+                None => {
+                    let known: Vec<&str> = record.fields.iter().map(|(n, _)| n.as_str()).collect();
+                    self.reports.push(names::no_such_field(name.span, &name.text, &record.of, &known));
+                    Term::Poison
+                }
+            },
+            // A recipe's settings can be read: `negatives.gradient`.
+            Term::Known(Known { value: Some(Constant::Recipe(recipe)), .. }) => {
+                match recipe.settings.0.iter().find(|(n, _)| *n == name.text) {
+                    Some((_, value)) => {
+                        let kind = constant_kind(value);
+                        known(value.clone(), kind)
+                    }
+                    None => {
+                        let known: Vec<&str> = recipe.settings.0.iter().map(|(n, _)| n.as_str()).collect();
+                        self.reports.push(names::no_such_field(name.span, &name.text, &recipe.op, &known));
+                        Term::Poison
+                    }
+                }
+            }
+            // What is checked on its own has recipes without settings.
+            Term::Known(k @ Known { value: None, .. }) => Term::Known(Known { kind: Kind::Flag, ..k }),
+            Term::Poison => Term::Poison,
+            other => {
+                let found = self.shown(&other);
+                self.reports.push(kinds::no_fields(name.span, of.span, &found));
+                Term::Poison
+            }
+        }
+    }
+
+    fn negate(&mut self, of: &Expr, span: Span, env: &Env) -> Term {
+        match self.expr(of, env) {
+            Term::Known(Known { value: Some(Constant::Number(x)), .. }) => known(Constant::Number(-x), Kind::Scalar),
+            Term::Known(Known { value: Some(Constant::Quantity(x, unit)), kind, .. }) => {
+                known(Constant::Quantity(-x, unit), kind)
+            }
+            Term::Known(k @ Known { value: None, .. }) => Term::Known(k),
+            Term::Poison => Term::Poison,
+            term => {
+                let minus = Span { end: span.start + 1, ..span };
+                let zero = known(Constant::Number(0.0), Kind::Scalar);
+                self.binary(BinaryOp::Sub, minus, (zero, minus), (term, of.span), span, env)
+            }
+        }
+    }
+
+    /// The condition is known before the run, so one branch is taken; the other is checked all the same.
+    fn conditional(&mut self, condition: &Expr, then: &Expr, otherwise: &Expr, env: &Env) -> Term {
+        let decided = match self.expr(condition, env) {
+            Term::Known(Known { value: Some(Constant::Flag(flag)), .. }) => Some(flag),
+            Term::Known(Known { value: None, kind: Kind::Flag, .. }) | Term::Poison => None,
+            other => {
+                let found = self.shown(&other);
+                self.reports.push(kinds::condition(condition.span, &found, matches!(other, Term::Tensor(_))));
+                return Term::Poison;
+            }
+        };
+        let a = self.expr(then, &env.under("then"));
+        let b = self.expr(otherwise, &env.under("else"));
+        if let (Some(x), Some(y)) = (self.type_of(&a), self.type_of(&b))
+            && (x.kind.join(y.kind).is_none() || x.frame != y.frame)
+        {
+            self.reports.push(kinds::branches(then.span, &x, otherwise.span, &y));
+            return Term::Poison;
+        }
+        if decided == Some(false) { b } else { a }
+    }
+
+    /// Binds names in order, innermost last.
+    pub fn with_local(env: &Env, name: &str, term: Term, span: Span) -> Env {
+        let mut locals = (*env.locals).clone();
+        locals.push((name.to_string(), Binding { term, span }));
+        Env { locals: Rc::new(locals), ..env.clone() }
+    }
+}
+
+/// A known value.
+pub fn known(value: Constant, kind: Kind) -> Term {
+    Term::Known(Known::new(value, kind))
+}
+
+/// The kind of a number with a unit.
+pub fn unit_kind(unit: Unit) -> Kind {
+    match unit {
+        Unit::Px => Kind::Pixels,
+        Unit::Deg => Kind::Degrees,
+        Unit::Epochs => Kind::Epochs,
+        Unit::Steps => Kind::Steps,
+    }
+}
+
+/// The kind a constant has by itself.
+pub fn constant_kind(constant: &Constant) -> Kind {
+    match constant {
+        Constant::Number(_) => Kind::Scalar,
+        Constant::Quantity(_, unit) => unit_kind(*unit),
+        Constant::Flag(_) => Kind::Flag,
+        Constant::Text(_) => Kind::Text,
+        Constant::Word(_) | Constant::None => Kind::Word,
+        Constant::Range(..) => Kind::Range,
+        Constant::List(_) | Constant::Recipe(_) => Kind::List,
+    }
+}
+
+/// How many stages a chain has that ends in this expression: `x |> f |> g`, which is `g(f(x))`, has two.
+fn chain_length(e: Option<&Expr>) -> usize {
+    match e.map(|e| &e.kind) {
+        Some(ExprKind::Call { args, .. }) => 1 + chain_length(args.iter().find(|a| a.name.is_none()).map(|a| &a.value)),
+        Some(ExprKind::Pipe { first, stages }) => chain_length(Some(first)) + stages.len(),
+        _ => 0,
+    }
+}

@@ -1,0 +1,253 @@
+//! Where gradients flow: whether the objective trains anything, and what holds each loss in place.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::Checker;
+use super::scope::{Known, Term};
+use crate::lang::ast::{ExprKind, Item, ItemKind};
+use crate::lang::constant::Constant;
+use crate::lang::report::{Report, grads, names};
+use crate::lang::source::Span;
+use crate::lang::typed::{Apply, ValueId, ValueSource};
+use crate::lang::types::Kind;
+
+/// The lints that `@allow` can silence.
+pub const LINTS: [&str; 2] = ["unanchored", "unminimized"];
+
+/// An `@allow`.
+pub struct Allowed {
+    lint: String,
+    item: Span,
+    span: Span,
+    used: bool,
+}
+
+impl Checker<'_> {
+    /// The attributes of an item: which lints it allows, and that all are known.
+    pub fn attributes(&mut self, item: &Item) {
+        for attribute in &item.attributes {
+            match attribute.name.text.as_str() {
+                "allow" => {
+                    let lint = attribute.args.first().map(|a| (&a.value.kind, a.value.span));
+                    match lint {
+                        Some((ExprKind::Name(lint), _)) if LINTS.contains(&lint.as_str()) => {
+                            self.allowed.push(Allowed {
+                                lint: lint.clone(),
+                                item: item.span,
+                                span: attribute.span,
+                                used: false,
+                            });
+                            let reason = attribute.args.get(1).map(|a| &a.value.kind);
+                            if !matches!(reason, Some(ExprKind::Text(t)) if !t.trim().is_empty())
+                                || attribute.args.len() > 2
+                            {
+                                self.reports.push(names::allow_without_reason(attribute.span, lint));
+                            }
+                        }
+                        Some((ExprKind::Name(lint), span)) => {
+                            self.reports.push(names::no_such_lint(span, lint, &LINTS));
+                        }
+                        _ => self.reports.push(names::no_such_lint(attribute.span, "", &LINTS)),
+                    }
+                }
+                "frozen" if matches!(item.kind, ItemKind::Model { .. }) => {}
+                "frozen" => self.reports.push(names::frozen_needs_model(attribute.span)),
+                other => self.reports.push(names::no_such_attribute(attribute.name.span, other)),
+            }
+        }
+    }
+
+    /// Whether a model is frozen, and where its weights come from.
+    pub fn frozen(&mut self, item: &Item, home: usize) -> Option<Option<String>> {
+        let attribute = item.attributes.iter().find(|a| a.name.text == "frozen")?;
+        let env = self.top(home);
+        let mut path = None;
+        for arg in &attribute.args {
+            if !arg.name.as_ref().is_some_and(|n| n.text == "weights") {
+                let span = arg.name.as_ref().map_or(arg.value.span, |n| n.span);
+                let found = self.sources.text(span).to_string();
+                self.reports.push(names::no_such_argument(
+                    span,
+                    "@frozen",
+                    &found,
+                    Some("weights"),
+                    "@frozen(weights = path)",
+                ));
+                continue;
+            }
+            if let Term::Known(k) = self.expr(&arg.value, &env)
+                && let Some(Known { value: Some(Constant::Text(text)), .. }) =
+                    self.known_as(k, Kind::Path, arg.value.span, arg.value.span, "`weights` of `@frozen`")
+            {
+                path = Some(text);
+            }
+        }
+        Some(path)
+    }
+
+    /// Everything about gradients, once all values are known.
+    pub fn gradients(&mut self) {
+        if let Some(objective) = self.out.objective.clone() {
+            let reach = self.reach();
+            let trains = reach.get(objective.value.0 as usize).copied().unwrap_or(false);
+            if !trains {
+                let stops = self.stops(objective.value, &reach);
+                let models: Vec<(Span, String, bool)> =
+                    self.out.models.iter().map(|m| (m.span, m.name.clone(), m.frozen.is_some())).collect();
+                self.reports.push(grads::nothing_trains(objective.span, &objective.name, &stops, &models));
+            } else {
+                self.unanchored(objective.value);
+            }
+            self.unminimized(objective.value, objective.span);
+        }
+        for allowed in std::mem::take(&mut self.allowed) {
+            if !allowed.used {
+                self.reports.push(grads::allows_nothing(allowed.span, &allowed.lint));
+            }
+        }
+    }
+
+    fn inputs(&self, id: ValueId) -> Vec<ValueId> {
+        match self.out.value(id).map(|v| &v.source) {
+            Some(ValueSource::Apply(apply)) => apply.inputs.iter().map(|(_, id)| *id).collect(),
+            Some(ValueSource::Alias(of)) => vec![*of],
+            _ => vec![],
+        }
+    }
+
+    fn apply_of(&self, id: ValueId) -> Option<&Apply> {
+        match self.out.value(id).map(|v| &v.source) {
+            Some(ValueSource::Apply(apply)) => Some(apply),
+            _ => None,
+        }
+    }
+
+    fn stops_gradient(&self, op: &str) -> bool {
+        self.vocabulary.operation(op).is_some_and(|o| o.entry.stops_gradient)
+    }
+
+    /// For every value, whether a gradient from it reaches a weight that trains.
+    fn reach(&self) -> Vec<bool> {
+        let mut reach: Vec<bool> = Vec::with_capacity(self.out.values.len());
+        for value in &self.out.values {
+            let through = |ids: &[ValueId]| ids.iter().any(|i| reach.get(i.0 as usize).copied().unwrap_or(false));
+            reach.push(match &value.source {
+                ValueSource::Apply(apply) if self.stops_gradient(apply.op) => false,
+                ValueSource::Apply(apply) => {
+                    let own = apply.weights.iter().any(|(_, w)| self.trains(*w));
+                    own || through(&apply.inputs.iter().map(|(_, id)| *id).collect::<Vec<_>>())
+                }
+                ValueSource::Alias(of) => through(&[*of]),
+                _ => false,
+            });
+        }
+        reach
+    }
+
+    fn trains(&self, weight: usize) -> bool {
+        self.out.weights.get(weight).and_then(|w| self.out.models.get(w.model)).is_some_and(|m| m.frozen.is_none())
+    }
+
+    /// Where the gradient stops below a value: places at which an input reaches a weight and the value does not.
+    fn stops(&self, from: ValueId, reach: &[bool]) -> Vec<(Span, &'static str)> {
+        let mut found = Vec::new();
+        for id in self.below(from, |_| true) {
+            if let Some(apply) = self.apply_of(id)
+                && self.stops_gradient(apply.op)
+                && apply.inputs.iter().any(|(_, i)| reach.get(i.0 as usize).copied().unwrap_or(false))
+                && let Some(value) = self.out.value(id)
+            {
+                found.push((value.span, apply.op));
+            }
+        }
+        found
+    }
+
+    /// All values below `from`, itself included, going down only where `enter` agrees.
+    fn below(&self, from: ValueId, enter: impl Fn(ValueId) -> bool) -> Vec<ValueId> {
+        let (mut seen, mut open) = (HashSet::new(), vec![from]);
+        while let Some(id) = open.pop() {
+            if seen.insert(id) && enter(id) {
+                open.extend(self.inputs(id));
+            }
+        }
+        let mut seen: Vec<ValueId> = seen.into_iter().collect();
+        seen.sort();
+        seen
+    }
+
+    fn weights_below(&self, from: ValueId, enter: impl Fn(ValueId) -> bool) -> BTreeSet<usize> {
+        let below = self.below(from, enter);
+        let weights = below.iter().filter_map(|id| self.apply_of(*id)).flat_map(|a| &a.weights).map(|(_, w)| *w);
+        weights.filter(|w| self.trains(*w)).collect()
+    }
+
+    /// True where a side of a comparison comes from data: an image or a label that no trainable network has passed.
+    fn anchored(&self, id: ValueId) -> bool {
+        self.below(id, |i| self.apply_of(i).is_none_or(|a| !a.weights.iter().any(|(_, w)| self.trains(*w))))
+            .iter()
+            .filter_map(|i| self.out.value(*i))
+            .any(|v| match &v.source {
+                ValueSource::Field { .. } => v.ty.kind.is(Kind::Map) || v.ty.kind.is(Kind::Values),
+                ValueSource::Apply(a) => a.weights.iter().any(|(_, w)| !self.trains(*w)),
+                ValueSource::Number(_) => false,
+                _ => false,
+            })
+    }
+
+    /// Losses that compare a network with itself only, of weights that nothing else holds.
+    fn unanchored(&mut self, objective: ValueId) {
+        let compares = |checker: &Self, id: ValueId| -> Option<(ValueId, ValueId)> {
+            let apply = checker.apply_of(id)?;
+            let (a, b) = checker.vocabulary.operation(apply.op)?.entry.compares?;
+            let side = |name: &str| apply.inputs.iter().find(|(n, _)| *n == name).map(|(_, id)| *id);
+            Some((side(a)?, side(b)?))
+        };
+        let all = self.below(objective, |_| true);
+        let loose: Vec<ValueId> = all
+            .into_iter()
+            .filter(|id| {
+                compares(self, *id).is_some_and(|(a, b)| {
+                    !self.anchored(a) && !self.anchored(b) && !self.weights_below(*id, |_| true).is_empty()
+                })
+            })
+            .collect();
+        let held = self.weights_below(objective, |id| !loose.contains(&id));
+        let mut reported: Vec<Span> = Vec::new();
+        for id in loose {
+            let weights = self.weights_below(id, |_| true);
+            let Some(free) = weights.difference(&held).next() else { continue };
+            let model = self.out.weights.get(*free).and_then(|w| self.out.models.get(w.model)).map(|m| m.name.clone());
+            let Some(span) = self.out.value(id).map(|v| v.span) else { continue };
+            let loss = self
+                .out
+                .losses
+                .iter()
+                .find(|l| self.below(l.value, |_| true).contains(&id))
+                .or(self.out.objective.as_ref())
+                .cloned();
+            let Some(loss) = loss.filter(|l| !reported.contains(&l.span)) else { continue };
+            reported.push(loss.span);
+            let report = grads::unanchored(span, &loss.name, &model.unwrap_or_default());
+            self.lint("unanchored", loss.span, report);
+        }
+    }
+
+    fn unminimized(&mut self, objective: ValueId, at: Span) {
+        let below = self.below(objective, |_| true);
+        for loss in self.out.losses.clone() {
+            if !below.contains(&loss.value) {
+                self.lint("unminimized", loss.span, grads::unminimized(loss.span, &loss.name, at));
+            }
+        }
+    }
+
+    /// Reports a lint, unless the item at `place` allows it.
+    fn lint(&mut self, lint: &str, place: Span, report: Report) {
+        let allowed = self.allowed.iter_mut().find(|a| a.lint == lint && a.item.holds(place));
+        match allowed {
+            Some(allowed) => allowed.used = true,
+            None => self.reports.push(report),
+        }
+    }
+}

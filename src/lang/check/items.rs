@@ -1,0 +1,435 @@
+//! Items in the order of the file.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::scope::{Binding, Callable, Env, FileScope, FunctionDef, Known, ModelDef, Subst, Term};
+use super::sizes::SizeOrigin;
+use super::{Checker, ImportError, Outside, pattern_names};
+use crate::lang::ast::{DimExpr, DimKind, Expr, File, FnParam, Function, Item, ItemKind, ModelLine, Name, TypeExpr};
+use crate::lang::dim::Dim;
+use crate::lang::parse;
+use crate::lang::report::{kinds, names, params as params_report};
+use crate::lang::source::Span;
+use crate::lang::typed::{ModelInfo, NamedType, Output, ValueSource};
+use crate::lang::types::{Frame, Kind, Type};
+
+/// What the items so far have set, beside names.
+#[derive(Default)]
+pub struct Progress {
+    /// Sizes that the data set, for the report of a size that does not divide.
+    pub origins: Vec<SizeOrigin>,
+    /// Sizes stated by model outputs, with their text.
+    pub declared: Vec<(Span, String)>,
+}
+
+impl Checker<'_> {
+    /// Checks a whole file.
+    pub fn run(&mut self, tree: &File, outside: &Outside) {
+        let home = self.open_file(tree);
+        let presets = self.find_preset(tree, outside);
+        let mut progress = Progress::default();
+        for item in &tree.items {
+            self.attributes(item);
+            self.item(item, home, outside, &presets, &mut progress);
+        }
+        self.sections(tree, home);
+        self.presets_and_sweeps(tree, home);
+        self.unknown_given(outside, tree);
+        self.check_watched();
+        self.discharge(&progress.origins, &progress.declared);
+        self.gradients();
+    }
+
+    fn open_file(&mut self, tree: &File) -> usize {
+        let mut later = HashMap::new();
+        for item in &tree.items {
+            for name in defined_by(item) {
+                later.entry(name.text.clone()).or_insert(name.span);
+            }
+        }
+        self.files.push(FileScope { later, ..FileScope::default() });
+        self.files.len() - 1
+    }
+
+    fn item(&mut self, item: &Item, home: usize, outside: &Outside, preset: &[(Name, Expr)], progress: &mut Progress) {
+        let env = self.top(home);
+        match &item.kind {
+            ItemKind::Pipeline { name, about } => {
+                if !self.out.name.is_empty() {
+                    self.reports.push(names::second_of(item.span, "pipeline"));
+                }
+                self.out.name = name.text.clone();
+                self.out.about = about.as_ref().map(|a| a.text.clone());
+            }
+            ItemKind::Import { path, names } => self.import(path, names, home),
+            ItemKind::Param { name, ty, default, domain, about } => {
+                let param = super::params::Written { name, ty, default: default.as_ref(), domain: domain.as_ref() };
+                let known = self.param(&param, about.as_ref().map(|a| a.text.clone()), outside, preset, &env);
+                self.define(home, name, known);
+            }
+            ItemKind::Data { name, value, fields } => {
+                self.begin_streams(&name.text);
+                let record = self.data(name, value, fields.as_deref(), &env, progress);
+                self.define(home, name, record);
+            }
+            ItemKind::Input { name, ty } => {
+                let term = self.input(name, ty);
+                self.define(home, name, term);
+            }
+            ItemKind::Model { name, params, body } => self.model(item, name, params, body, home, progress),
+            ItemKind::Function(f) => self.function(f, home),
+            ItemKind::Let(binding) => {
+                let bound = pattern_names(&binding.pattern);
+                self.begin_streams(&bound.iter().map(|n| n.text.as_str()).collect::<Vec<_>>().join(" "));
+                let mut term = self.expr(&binding.value, &env);
+                if let Some(ty) = &binding.ty {
+                    term = self.stated(term, ty, binding.value.span, &env);
+                }
+                for (name, term) in self.destructure(&binding.pattern, term, binding.value.span) {
+                    self.define(home, &name, term);
+                }
+            }
+            ItemKind::Loss { name, value } => {
+                if let Some(output) = self.output(name, value, "loss", home, &env) {
+                    self.out.losses.push(output);
+                }
+            }
+            ItemKind::Metric { name, value } => {
+                if let Some(output) = self.output(name, value, "metric", home, &env) {
+                    self.out.metrics.push(output);
+                }
+            }
+            ItemKind::Minimize { name, value } => {
+                if let Some(first) = &self.out.objective {
+                    self.reports.push(names::two_objectives(name.span, first.span));
+                    return;
+                }
+                if let Some(output) = self.output(name, value, "objective", home, &env) {
+                    self.out.objective = Some(output);
+                }
+            }
+            ItemKind::Broken { defines } => {
+                for name in defines {
+                    if let Some(file) = self.files.get_mut(home) {
+                        let binding = Binding { term: Term::Poison, span: name.span };
+                        file.names.entry(name.text.clone()).or_insert(binding);
+                    }
+                }
+            }
+            // Read together once all names are known.
+            ItemKind::Section { .. } | ItemKind::Preset { .. } | ItemKind::Sweep { .. } => {}
+        }
+    }
+
+    /// Defines a name of a file, once.
+    fn define(&mut self, home: usize, name: &Name, term: Term) {
+        let shown = self.shown(&term);
+        let Some(file) = self.files.get_mut(home) else { return };
+        if let Some(first) = file.names.get(&name.text) {
+            let renamed = matches!(first.term, Term::Tensor(_)).then(|| format!("{}_r", name.text));
+            self.reports.push(names::defined_twice(name.span, &name.text, first.span, renamed.as_deref()));
+            return;
+        }
+        if !matches!(term, Term::Poison) {
+            self.out.names.push(NamedType { name: name.text.clone(), ty: shown, span: name.span });
+        }
+        file.names.insert(name.text.clone(), Binding { term, span: name.span });
+    }
+
+    /// A loss, a metric or the objective: one number.
+    fn output(&mut self, name: &Name, value: &Expr, what: &str, home: usize, env: &Env) -> Option<Output> {
+        self.begin_streams(&name.text);
+        let term = self.expr(value, env);
+        let ty = self.type_of(&term);
+        match (&term, ty) {
+            (Term::Tensor(id), Some(ty)) if ty.kind == Kind::Loss => {
+                let output = Output { name: name.text.clone(), value: *id, span: name.span };
+                self.define(home, name, term);
+                Some(output)
+            }
+            (Term::Poison, _) => {
+                self.define(home, name, Term::Poison);
+                None
+            }
+            (_, ty) => {
+                let found = self.shown(&term);
+                let is_map = ty.is_some_and(|t| t.kind.is(Kind::Values));
+                let cause = self.reduction_of(value);
+                self.reports.push(kinds::one_number(what, &name.text, value.span, &found, is_map, cause));
+                self.define(home, name, Term::Poison);
+                None
+            }
+        }
+    }
+
+    /// The `reduce = none` that left a map, if that is what happened.
+    fn reduction_of(&self, value: &Expr) -> Option<Span> {
+        use crate::lang::ast::ExprKind;
+        match &value.kind {
+            ExprKind::Call { args, .. } => args.iter().find_map(|a| {
+                let name = a.name.as_ref().filter(|n| n.text == "reduce")?;
+                Some(name.span.to(a.value.span))
+            }),
+            _ => value.kind.children().into_iter().find_map(|e| self.reduction_of(e)),
+        }
+    }
+
+    /// A `fn` or a `layer`, checked on its own.
+    fn function(&mut self, f: &Function, home: usize) {
+        if !self.new_callable(&f.name, home) {
+            return;
+        }
+        let before = self.files.get(home).map_or(0, |f| f.callables.len());
+        let def = Rc::new(FunctionDef { function: f.clone(), home: Some(home), before });
+        self.alone(&f.params, home, before, |checker, env| {
+            let term = checker.expr(&f.body, env);
+            if let Some(stated) = &f.result {
+                checker.stated(term, stated, f.body.span, env);
+            }
+        });
+        if let Some(file) = self.files.get_mut(home) {
+            file.callables.push(Callable::Function(def));
+        }
+    }
+
+    fn model(
+        &mut self,
+        item: &Item,
+        name: &Name,
+        params: &[FnParam],
+        body: &[ModelLine],
+        home: usize,
+        progress: &mut Progress,
+    ) {
+        if !self.new_callable(name, home) {
+            return;
+        }
+        if !body.iter().any(|l| matches!(l, ModelLine::Out { .. } | ModelLine::Broken { .. })) {
+            self.reports.push(names::model_without_out(name.span, &name.text));
+        }
+        for line in body {
+            if let ModelLine::Out { ty: Some(TypeExpr { dims: Some(dims), .. }), .. } = line {
+                let text = |d: &DimExpr| self.sources.text(d.span).to_string();
+                progress.declared.extend(dims.iter().map(|d| (d.span, text(d))));
+            }
+        }
+        let before = self.files.get(home).map_or(0, |f| f.callables.len());
+        let index = self.out.models.len();
+        let frozen = self.frozen(item, home);
+        self.out.models.push(ModelInfo { name: name.text.clone(), span: name.span, calls: 0, frozen });
+        let def = ModelDef { name: name.clone(), params: params.to_vec(), body: body.to_vec(), home, before, index };
+        let mut outs = Vec::new();
+        self.alone(params, home, before, |checker, env| {
+            for (out, term) in checker.model_body(&def, env) {
+                outs.push((out, checker.shown(&term)));
+            }
+        });
+        for (out, ty) in outs {
+            self.out.names.push(NamedType { name: format!("{}.{out}", name.text), ty, span: name.span });
+        }
+        if let Some(file) = self.files.get_mut(home) {
+            file.callables.push(Callable::Model(Rc::new(def)));
+        }
+    }
+
+    fn new_callable(&mut self, name: &Name, home: usize) -> bool {
+        let Some(file) = self.files.get(home) else { return false };
+        let first = file.callables.iter().find(|c| c.head().0.text == name.text).map(|c| c.head().0.span);
+        if let Some(first) = first.or_else(|| file.names.get(&name.text).map(|b| b.span)) {
+            self.reports.push(names::defined_twice(name.span, &name.text, first, None));
+            return false;
+        }
+        true
+    }
+
+    /// Checks a body on its own: sizes and frames of its parameters are names, settings are unknown. Nothing of it stays.
+    fn alone(&mut self, params: &[FnParam], home: usize, visible: usize, body: impl FnOnce(&mut Self, &Env)) {
+        let kept = (self.out.values.len(), self.owed.len(), self.streams, self.budget, self.watched.len());
+        let generic = std::mem::replace(&mut self.generic, true);
+        let mut subst = Subst::default();
+        for param in params {
+            for dim in param.ty.dims.iter().flatten() {
+                self.name_sizes(dim, &mut subst);
+            }
+            for frame in param.ty.frame.iter().chain(&param.ty.to) {
+                subst.frames.insert(frame.text.clone(), (Frame(frame.text.clone()), usize::MAX));
+            }
+        }
+        let mut env = Env { visible, top: false, ..self.top(home) };
+        env.subst = Rc::new(subst);
+        for param in params {
+            let term = self.parameter(param, &env);
+            if let (Term::Known(Known { size: Some(size), .. }), Kind::Count) =
+                (&term, Kind::named(&param.ty.kind.text).unwrap_or(Kind::Values))
+            {
+                let mut subst = (*env.subst).clone();
+                subst.dims.insert(param.name.text.clone(), (size.clone(), usize::MAX));
+                env.subst = Rc::new(subst);
+            }
+            env = Self::with_local(&env, &param.name.text, term, param.name.span);
+        }
+        body(self, &env);
+        self.generic = generic;
+        self.out.values.truncate(kept.0);
+        self.owed.truncate(kept.1);
+        (self.streams, self.budget) = (kept.2, kept.3);
+        self.watched.truncate(kept.4);
+    }
+
+    fn name_sizes(&mut self, dim: &DimExpr, subst: &mut Subst) {
+        match &dim.kind {
+            DimKind::Name(name) if !subst.dims.contains_key(name) => {
+                let symbol = self.new_symbol(name, false);
+                subst.dims.insert(name.clone(), (Dim::symbol(symbol), usize::MAX));
+            }
+            DimKind::Binary { left, right, .. } => {
+                self.name_sizes(left, subst);
+                self.name_sizes(right, subst);
+            }
+            _ => {}
+        }
+    }
+
+    /// A parameter of what is checked on its own.
+    fn parameter(&mut self, param: &FnParam, env: &Env) -> Term {
+        let Some(kind) = Kind::named(&param.ty.kind.text) else {
+            self.reports.push(kinds::no_such_kind(param.ty.kind.span, &param.ty.kind.text));
+            return Term::Poison;
+        };
+        if !kind.is_tensor() {
+            let size = (kind == Kind::Count).then(|| Dim::symbol(self.new_symbol(&param.name.text, false)));
+            return Term::Known(Known { value: None, kind, size, tensors: vec![] });
+        }
+        match self.ground(&param.ty, env) {
+            Some(mut ty) => {
+                // A shape that is left open is one that nothing is known of.
+                if let (None, Some(rank)) = (&param.ty.dims, kind.rank()) {
+                    ty.dims = (0..rank).map(|_| self.unknown_dim("?")).collect();
+                }
+                Term::Tensor(self.push(ValueSource::Parameter, ty, param.name.span))
+            }
+            None => Term::Poison,
+        }
+    }
+
+    fn input(&mut self, name: &Name, ty: &TypeExpr) -> Term {
+        for dim in ty.dims.iter().flatten() {
+            let mut subst = Subst::default();
+            self.name_sizes(dim, &mut subst);
+            for (name, (dim, _)) in subst.dims {
+                self.dims.entry(name).or_insert(dim);
+            }
+        }
+        for frame in ty.frame.iter().chain(&ty.to) {
+            self.moves.push(Frame(frame.text.clone()));
+        }
+        let env = self.top(0);
+        let Some(ty) = self.ground(ty, &env) else { return Term::Poison };
+        if !ty.kind.is_tensor() {
+            self.reports.push(kinds::input_kind(name.span, &name.text, ty.kind));
+            return Term::Poison;
+        }
+        self.declare_frame(&ty);
+        self.out.inputs.push((name.text.clone(), ty.clone()));
+        Term::Tensor(self.push(ValueSource::Field { data: None, name: name.text.clone() }, ty, name.span))
+    }
+
+    /// An image declares how large its frame is.
+    pub fn declare_frame(&mut self, ty: &Type) {
+        if let (Kind::Image, Some(frame), [_, _, h, w]) = (ty.kind, &ty.frame, ty.dims.as_slice())
+            && !self.out.frames.iter().any(|(f, ..)| f == frame)
+        {
+            self.out.frames.push((frame.clone(), w.clone(), h.clone()));
+        }
+    }
+
+    /// Brings callables of another file into this one.
+    fn import(&mut self, path: &crate::lang::ast::Text, wanted: &[Name], home: usize) {
+        let from = self.sources.get(path.span.file).map(|s| s.name.clone()).unwrap_or_default();
+        let (name, text) = match self.importer.import(&path.text, &from) {
+            Ok(found) => found,
+            Err(ImportError::Unreadable(why)) => {
+                self.reports.push(params_report::cannot_import(path.span, &path.text, &why));
+                return self.poison_callables(wanted, home);
+            }
+            Err(ImportError::Outside(root)) => {
+                self.reports.push(params_report::import_outside(path.span, &path.text, &root));
+                return self.poison_callables(wanted, home);
+            }
+        };
+        let other = match self.loaded.get(&name) {
+            Some(Some(other)) => *other,
+            Some(None) => {
+                self.reports.push(params_report::import_cycle(path.span, &from, &name));
+                return self.poison_callables(wanted, home);
+            }
+            None => {
+                self.loaded.insert(name.clone(), None);
+                let file = self.sources.add(&name, text.as_str());
+                let (tree, reports) = parse::parse(&text, file);
+                self.reports.extend(reports);
+                let other = self.open_file(&tree);
+                for item in &tree.items {
+                    match &item.kind {
+                        ItemKind::Import { path, names } => self.import(path, names, other),
+                        ItemKind::Function(f) => self.function(f, other),
+                        ItemKind::Model { name, params, body } => {
+                            self.model(item, name, params, body, other, &mut Progress::default());
+                        }
+                        _ => {}
+                    }
+                }
+                self.loaded.insert(name.clone(), Some(other));
+                other
+            }
+        };
+        for want in wanted {
+            let found =
+                self.files.get(other).and_then(|f| f.callables.iter().find(|c| c.head().0.text == want.text).cloned());
+            let known: Vec<String> = self
+                .files
+                .get(other)
+                .map(|f| f.callables.iter().map(|c| c.head().0.text.clone()).collect())
+                .unwrap_or_default();
+            match found {
+                Some(callable) if self.new_callable(want, home) => {
+                    if let Some(file) = self.files.get_mut(home) {
+                        file.callables.push(callable);
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    self.reports.push(names::not_in_file(want.span, &want.text, &name, &known));
+                    self.poison_callables(std::slice::from_ref(want), home);
+                }
+            }
+        }
+    }
+
+    /// Names that could not be imported are poison, so that their calls are not reported again.
+    fn poison_callables(&mut self, wanted: &[Name], home: usize) {
+        if let Some(file) = self.files.get_mut(home) {
+            for name in wanted {
+                file.names.insert(name.text.clone(), Binding { term: Term::Poison, span: name.span });
+            }
+        }
+    }
+}
+
+/// The names an item defines.
+fn defined_by(item: &Item) -> Vec<&Name> {
+    match &item.kind {
+        ItemKind::Param { name, .. }
+        | ItemKind::Input { name, .. }
+        | ItemKind::Data { name, .. }
+        | ItemKind::Model { name, .. }
+        | ItemKind::Loss { name, .. }
+        | ItemKind::Metric { name, .. }
+        | ItemKind::Minimize { name, .. } => vec![name],
+        ItemKind::Function(f) => vec![&f.name],
+        ItemKind::Let(binding) => pattern_names(&binding.pattern),
+        ItemKind::Broken { defines } => defines.iter().collect(),
+        _ => vec![],
+    }
+}

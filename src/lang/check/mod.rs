@@ -1,0 +1,250 @@
+//! The checker: a syntax tree to a typed pipeline.
+//!
+//! Functions, layers and models are checked once on their own, with sizes, frames and settings unknown, and written out at every
+//! call, with all of them known. An ill-typed name is poison and silent from then on, so one mistake gives one report.
+
+mod apply;
+mod arith;
+mod call;
+mod data;
+mod expr;
+mod fit;
+mod grads;
+mod items;
+mod params;
+mod scope;
+mod sections;
+mod sizes;
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::ast::{Expr, ExprKind, Name, Pattern};
+use super::dim::{Dim, Symbol};
+use super::parse;
+use super::report::{self, Report};
+use super::source::{FileId, Sources, Span};
+use super::typed::{Pipeline, Value, ValueId, ValueSource};
+use super::types::{Frame, Kind, Type};
+use super::vocabulary::Vocabulary;
+use scope::{Env, FileScope, FunctionDef, Subst, Term};
+
+/// Hands over imported files, so that the checker itself reads none.
+pub trait Importer {
+    /// The text of `path`, as written in the file called `from`, and the name under which messages show it.
+    fn import(&self, path: &str, from: &str) -> Result<(String, String), ImportError>;
+}
+
+/// Why a file could not be imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImportError {
+    /// It is not there, or cannot be read.
+    Unreadable(String),
+    /// It lies outside of the pipeline's folder.
+    Outside(String),
+}
+
+/// Imports nothing: for a pipeline that has no files beside it.
+pub struct NoImports;
+
+impl Importer for NoImports {
+    fn import(&self, path: &str, _from: &str) -> Result<(String, String), ImportError> {
+        Err(ImportError::Unreadable(format!("{path}: there are no files here")))
+    }
+}
+
+/// A value given from outside.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// The parameter's name.
+    pub name: Name,
+    /// Its value, as an expression of the language.
+    pub value: Expr,
+    /// Where it was given.
+    pub origin: super::typed::Origin,
+    /// True where the text was a quoted string in YAML.
+    pub quoted: bool,
+}
+
+/// What is changed from outside.
+#[derive(Clone, Debug, Default)]
+pub struct Outside {
+    /// `--preset`: its name and where it was given.
+    pub preset: Option<Name>,
+    /// `--params` and `--set`, in the order in which they count.
+    pub given: Vec<Given>,
+}
+
+/// Checks the file `main` of `sources`.
+///
+/// The pipeline is complete where no report is an error; else it holds what was understood.
+pub fn check(
+    sources: &mut Sources,
+    main: FileId,
+    vocabulary: &Vocabulary,
+    importer: &dyn Importer,
+    outside: &Outside,
+) -> (Pipeline, Vec<Report>) {
+    let text = sources.get(main).map(|s| std::sync::Arc::clone(&s.text)).unwrap_or_else(|| "".into());
+    let (tree, reports) = parse::parse(&text, main);
+    let mut checker = Checker {
+        vocabulary,
+        sources,
+        importer,
+        out: Pipeline::default(),
+        reports,
+        files: vec![],
+        standard: HashMap::new(),
+        loaded: HashMap::new(),
+        dims: HashMap::new(),
+        moves: vec![],
+        symbols: 0,
+        streams: (0, 0),
+        generic: false,
+        budget: 200_000,
+        out_of_budget: false,
+        owed: vec![],
+        watched: vec![],
+        allowed: vec![],
+        used: HashMap::new(),
+    };
+    checker.run(&tree, outside);
+    let Checker { out, reports, .. } = checker;
+    (out, report::tidy(reports))
+}
+
+/// The state of a check.
+pub struct Checker<'a> {
+    vocabulary: &'a Vocabulary,
+    sources: &'a mut Sources,
+    importer: &'a dyn Importer,
+    out: Pipeline,
+    reports: Vec<Report>,
+    files: Vec<FileScope>,
+    standard: HashMap<String, Rc<FunctionDef>>,
+    loaded: HashMap<String, Option<usize>>,
+    /// Sizes that the data declares, by name.
+    dims: HashMap<String, Dim>,
+    /// Frames that no image declares, of homographies and points.
+    moves: Vec<Frame>,
+    symbols: u32,
+    /// The stream of the item at hand, and how many it has handed out.
+    streams: (u64, u64),
+    /// True while something is checked on its own.
+    generic: bool,
+    budget: u32,
+    out_of_budget: bool,
+    owed: Vec<sizes::Owed>,
+    watched: Vec<(Name, String)>,
+    allowed: Vec<grads::Allowed>,
+    used: HashMap<String, Span>,
+}
+
+impl Checker<'_> {
+    /// Lists a value.
+    fn push(&mut self, source: ValueSource, ty: Type, span: Span) -> ValueId {
+        self.out.values.push(Value { source, ty, span });
+        ValueId(u32::try_from(self.out.values.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    fn value_type(&self, id: ValueId) -> Option<Type> {
+        self.out.value(id).map(|v| v.ty.clone())
+    }
+
+    fn type_of(&self, term: &Term) -> Option<Type> {
+        match term {
+            Term::Tensor(id) => self.value_type(*id),
+            Term::Known(k) => Some(Type::plain(k.kind)),
+            _ => None,
+        }
+    }
+
+    /// Where a tensor was declared or made.
+    fn origin(&self, term: &Term) -> Option<Span> {
+        match term {
+            Term::Tensor(id) => self.out.value(*id).map(|v| v.span),
+            _ => None,
+        }
+    }
+
+    /// The name of the image that a tensor was computed from, in its own frame.
+    fn image_of(&self, term: &Term) -> Option<String> {
+        let Term::Tensor(id) = term else { return None };
+        let frame = self.value_type(*id)?.frame;
+        let mut seen = std::collections::HashSet::new();
+        let mut open = vec![*id];
+        while let Some(id) = open.pop() {
+            let Some(value) = self.out.value(id).filter(|_| seen.insert(id)) else { continue };
+            match &value.source {
+                ValueSource::Field { name, .. } if value.ty.kind.is(Kind::Map) && value.ty.frame == frame => {
+                    return Some(name.clone());
+                }
+                ValueSource::Apply(apply) => open.extend(apply.inputs.iter().rev().map(|(_, id)| *id)),
+                ValueSource::Alias(of) => open.push(*of),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn new_symbol(&mut self, name: &str, opaque: bool) -> Symbol {
+        self.symbols += 1;
+        Symbol { id: self.symbols, name: name.into(), opaque }
+    }
+
+    fn unknown_dim(&mut self, name: &str) -> Dim {
+        let symbol = self.new_symbol(name, true);
+        Dim::symbol(symbol)
+    }
+
+    /// Names the random stream of the next draw in the item at hand. The name depends on the item's name and the draw's number
+    /// in it, so that other items can come and go.
+    fn next_stream(&mut self) -> u64 {
+        self.streams.1 += 1;
+        let mut hash = blake3::Hasher::new();
+        hash.update(&self.streams.0.to_le_bytes());
+        hash.update(&self.streams.1.to_le_bytes());
+        first_eight(hash.finalize().as_bytes())
+    }
+
+    fn begin_streams(&mut self, item: &str) {
+        self.streams = (first_eight(blake3::hash(item.as_bytes()).as_bytes()), 0);
+    }
+
+    /// A parameter's name as the vocabulary holds it.
+    fn intern(&self, name: &str) -> &'static str {
+        self.vocabulary.intern(name)
+    }
+
+    /// The top level of a file.
+    fn top(&self, home: usize) -> Env {
+        Env {
+            locals: Rc::default(),
+            home: Some(home),
+            visible: usize::MAX,
+            top: true,
+            weights: None,
+            entered_by: None,
+            caller: None,
+            subst: Rc::new(Subst::default()),
+            depth: 0,
+        }
+    }
+}
+
+fn first_eight(bytes: &[u8; 32]) -> u64 {
+    bytes.iter().take(8).fold(0, |n, b| (n << 8) | u64::from(*b))
+}
+
+/// The names a pattern binds.
+pub fn pattern_names(pattern: &Pattern) -> Vec<&Name> {
+    match pattern {
+        Pattern::Name(name) => vec![name],
+        Pattern::Record(fields, _) => fields.iter().map(|(_, bound)| bound).collect(),
+    }
+}
+
+/// True for the expression `none`.
+pub fn is_none(e: &Expr) -> bool {
+    matches!(&e.kind, ExprKind::Name(n) if n == "none")
+}

@@ -1,0 +1,268 @@
+//! Parameters: what can be changed from outside, and what has been.
+
+use super::expr::known;
+use super::scope::{Binding, Env, Known, Term};
+use super::{Checker, Outside};
+use crate::lang::ast::{Domain, Expr, Field, File, ItemKind, Name, TypeExpr};
+use crate::lang::constant::Constant;
+use crate::lang::report::{Report, kinds, numbers, params};
+use crate::lang::source::Span;
+use crate::lang::typed::{Origin, ParamInfo};
+use crate::lang::types::Kind;
+
+/// A parameter as written.
+pub struct Written<'a> {
+    /// Its name.
+    pub name: &'a Name,
+    /// Its type.
+    pub ty: &'a TypeExpr,
+    /// Its default.
+    pub default: Option<&'a Expr>,
+    /// The values it may take.
+    pub domain: Option<&'a Domain>,
+}
+
+impl Checker<'_> {
+    /// A parameter with its value: the default, or what the preset, the file or the command line say, in this order.
+    pub fn param(
+        &mut self,
+        written: &Written<'_>,
+        about: Option<String>,
+        outside: &Outside,
+        preset: &[(Name, Expr)],
+        env: &Env,
+    ) -> Term {
+        let Some(kind) = Kind::named(&written.ty.kind.text) else {
+            self.reports.push(kinds::no_such_kind(written.ty.kind.span, &written.ty.kind.text));
+            return Term::Poison;
+        };
+        if kind.is_tensor() {
+            self.reports.push(kinds::param_kind(written.ty.span, &written.name.text, kind));
+            return Term::Poison;
+        }
+        let mut value = None;
+        let mut origin = Origin::Missing;
+        let mut sound = true;
+        if let Some(default) = written.default {
+            value = self.param_value(written, kind, default, None, env);
+            sound &= value.is_some();
+            origin = Origin::Default;
+        }
+        if let Some((_, e)) = preset.iter().find(|(n, _)| n.text == written.name.text) {
+            let given = self.param_value(written, kind, e, None, env);
+            sound &= given.is_some();
+            value = given.or(value);
+            origin = Origin::Preset(outside.preset.as_ref().map(|p| p.text.clone()).unwrap_or_default());
+        }
+        for given in outside.given.iter().filter(|g| g.name.text == written.name.text) {
+            let quoted = given.quoted.then_some(&given.origin);
+            let outer = self.param_value(written, kind, &given.value, quoted, env);
+            sound &= outer.is_some();
+            value = outer.or(value);
+            origin = given.origin.clone();
+        }
+        let domain = written.domain.map(crate::lang::tree::domain_text);
+        let constant = value.as_ref().and_then(|k| k.value.clone());
+        let span = written.name.span;
+        let name = written.name.text.clone();
+        self.out.params.push(ParamInfo { name: name.clone(), kind, value: constant, origin, domain, about, span });
+        if !sound {
+            return Term::Poison;
+        }
+        match value {
+            Some(k) => Term::Known(Known { kind, ..k }),
+            None => {
+                let size = (kind == Kind::Count).then(|| crate::lang::dim::Dim::symbol(self.new_symbol(&name, false)));
+                Term::Known(Known { value: None, kind, size, tensors: vec![] })
+            }
+        }
+    }
+
+    /// One value for a parameter, held to its kind and its domain.
+    fn param_value(
+        &mut self,
+        written: &Written<'_>,
+        kind: Kind,
+        e: &Expr,
+        quoted: Option<&Origin>,
+        env: &Env,
+    ) -> Option<Known> {
+        let k = match self.expr(e, env) {
+            Term::Known(k) => k,
+            Term::Poison => return None,
+            other => {
+                let found = self.shown(&other);
+                self.reports.push(kinds::constant(e.span, "a parameter", kind, &found, Some(written.ty.span)));
+                return None;
+            }
+        };
+        if quoted.is_some() && !matches!(kind, Kind::Text | Kind::Path) && k.kind == Kind::Text {
+            let bare = self.sources.text(e.span).trim_matches(['"', '\'']).to_string();
+            self.reports.push(params::quoted(e.span, &written.name.text, kind, &bare));
+            return None;
+        }
+        let what = format!("`{}`", written.name.text);
+        let k = self.known_as(k, kind, written.ty.span, e.span, &what)?;
+        if let (Some(domain), Some(value)) = (written.domain, &k.value)
+            && let Some(report) = self.outside_domain(written, domain, value, e.span, env)
+        {
+            self.reports.push(report);
+            return None;
+        }
+        Some(k)
+    }
+
+    fn outside_domain(
+        &mut self,
+        written: &Written<'_>,
+        domain: &Domain,
+        value: &Constant,
+        given: Span,
+        env: &Env,
+    ) -> Option<Report> {
+        let mut constant = |checker: &mut Self, e: &Expr| match checker.expr(e, env) {
+            Term::Known(Known { value: Some(c), .. }) => Some(c),
+            _ => None,
+        };
+        let inside = match domain {
+            Domain::Interval { low, high, low_open, high_open, .. } => {
+                let low = constant(self, low)?.number()?;
+                let high = constant(self, high)?.number()?;
+                let x = value.number()?;
+                (if *low_open { x > low } else { x >= low }) && (if *high_open { x < high } else { x <= high })
+            }
+            Domain::Choice(choices, _) => {
+                let mut any = false;
+                for choice in choices {
+                    any |= constant(self, choice)? == *value;
+                }
+                any
+            }
+        };
+        if inside {
+            return None;
+        }
+        let (line, _) = self.sources.line_column(written.name.span);
+        let file = self.sources.get(written.name.span.file).map(|s| s.name.clone()).unwrap_or_default();
+        let default = written.default.map(|d| format!(" = {}", crate::lang::tree::expression(d))).unwrap_or_default();
+        let domain = crate::lang::tree::domain_text(domain);
+        let declaration = format!("param {}: {}{default} in {domain}", written.name.text, written.ty.kind.text);
+        let place = format!("{file}:{line}");
+        Some(numbers::out_of_range(given, &written.name.text, &domain, &place, &declaration))
+    }
+
+    /// The fields of the preset that was asked for.
+    pub fn find_preset(&mut self, tree: &File, outside: &Outside) -> Vec<(Name, Expr)> {
+        let Some(wanted) = &outside.preset else { return vec![] };
+        let mut known = Vec::new();
+        for item in &tree.items {
+            if let ItemKind::Preset { name, fields } = &item.kind {
+                if name.text == wanted.text {
+                    return fields.iter().filter_map(|f| Some((f.name.clone(), f.value.clone()?))).collect();
+                }
+                known.push(name.text.as_str());
+            }
+        }
+        self.reports.push(params::no_such_preset(wanted.span, &wanted.text, &known));
+        vec![]
+    }
+
+    /// Presets and sweeps may only speak of parameters, with values these may take.
+    pub fn presets_and_sweeps(&mut self, tree: &File, home: usize) {
+        let env = self.top(home);
+        let mut seen: Vec<(String, Span)> = Vec::new();
+        for item in &tree.items {
+            let (name, fields, sweep) = match &item.kind {
+                ItemKind::Preset { name, fields } => (name, fields, false),
+                ItemKind::Sweep { name, fields } => (name, fields, true),
+                _ => continue,
+            };
+            if let Some((_, first)) = seen.iter().find(|(n, _)| *n == name.text) {
+                self.reports.push(crate::lang::report::names::defined_twice(name.span, &name.text, *first, None));
+            }
+            seen.push((name.text.clone(), name.span));
+            let mut values = Vec::new();
+            for field in fields {
+                if let Some(of) = self.preset_field(tree, field, sweep, &env) {
+                    values.push((field.name.text.clone(), of));
+                }
+            }
+            if sweep {
+                self.out.sweeps.push((name.text.clone(), values));
+            } else {
+                let single = values.into_iter().filter_map(|(n, v)| Some((n, v.into_iter().next()?))).collect();
+                self.out.presets.push((name.text.clone(), single));
+            }
+        }
+    }
+
+    fn preset_field(&mut self, tree: &File, field: &Field, sweep: bool, env: &Env) -> Option<Vec<Constant>> {
+        let written = tree.items.iter().find_map(|item| match &item.kind {
+            ItemKind::Param { name, ty, default, domain, .. } if name.text == field.name.text => {
+                Some(Written { name, ty, default: default.as_ref(), domain: domain.as_ref() })
+            }
+            _ => None,
+        });
+        let Some(written) = written else {
+            let known: Vec<&str> = self.out.params.iter().map(|p| p.name.as_str()).collect();
+            self.reports.push(params::no_such_param(field.name.span, &field.name.text, None, &known));
+            return None;
+        };
+        let kind = Kind::named(&written.ty.kind.text)?;
+        let Some(value) = &field.value else {
+            self.reports.push(params::field_without_value(field.name.span, &field.name.text));
+            return None;
+        };
+        match (&value.kind, sweep) {
+            (crate::lang::ast::ExprKind::List(items), true) => {
+                items.iter().map(|e| self.param_value(&written, kind, e, None, env).and_then(|k| k.value)).collect()
+            }
+            (_, true) => {
+                self.reports.push(params::sweep_needs_list(value.span, &field.name.text));
+                None
+            }
+            (_, false) => self.param_value(&written, kind, value, None, env).and_then(|k| k.value).map(|c| vec![c]),
+        }
+    }
+
+    /// Everything given from outside must be a parameter; nothing is ignored.
+    pub fn unknown_given(&mut self, outside: &Outside, tree: &File) {
+        for given in &outside.given {
+            if self.out.params.iter().any(|p| p.name == given.name.text) {
+                continue;
+            }
+            let known: Vec<&str> = self.out.params.iter().map(|p| p.name.as_str()).collect();
+            let (section, field) = given.name.text.split_once('.').unwrap_or(("", ""));
+            if matches!(section, "train" | "save" | "export") {
+                let param = known.contains(&field).then_some(field);
+                let value = self.sources.text(given.value.span).to_string();
+                self.reports.push(params::not_a_param(given.name.span, &given.name.text, section, param, &value));
+                continue;
+            }
+            let defined = tree.items.iter().find_map(|item| match &item.kind {
+                ItemKind::Let(binding) => super::pattern_names(&binding.pattern)
+                    .into_iter()
+                    .find(|n| n.text == given.name.text)
+                    .map(|n| n.span),
+                _ => None,
+            });
+            self.reports.push(params::no_such_param(given.name.span, &given.name.text, defined, &known));
+        }
+    }
+
+    /// A value that stands for a field of the same name: `batch` alone in a section.
+    pub fn field_value(&mut self, field: &Field, env: &Env) -> Term {
+        match &field.value {
+            Some(value) => self.expr(value, env),
+            None => match self.lookup(&field.name.text, env) {
+                Some(Binding { term, .. }) => term,
+                None => {
+                    let report = params::nothing_called(field.name.span, &field.name.text);
+                    self.reports.push(report);
+                    known(Constant::None, Kind::Word);
+                    Term::Poison
+                }
+            },
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Text to a typed pipeline. Pure: no files, no clock, no tensors.
+//!
+//! `lang` never fails: it returns what it understood and a list of reports. Imported files arrive through a trait, and
+//! operations through a [`vocabulary::Vocabulary`].
+
+pub mod ast;
+pub mod check;
+pub mod constant;
+pub mod dim;
+pub mod lex;
+pub mod parse;
+pub mod report;
+pub mod source;
+pub mod tree;
+pub mod typed;
+pub mod types;
+pub mod vocabulary;

@@ -1,0 +1,342 @@
+//! Expressions, types and dims: the part of the grammar below items.
+
+use nom::Parser;
+use nom::branch::alt;
+use nom::combinator::opt;
+use nom::multi::many0;
+use nom::sequence::{pair, preceded};
+
+use super::tokens::{MOST_LEVELS, Parsed, Tokens};
+use crate::lang::ast::{Arg, BinaryOp, DimExpr, DimKind, Expr, ExprKind, Name, Text, TypeExpr};
+use crate::lang::lex::{KEYWORDS, TokenKind};
+use crate::lang::report::syntax;
+use crate::lang::source::Span;
+
+/// A mark.
+pub fn mark<'a>(wanted: &'static str, shown: &'static str) -> impl Fn(Tokens<'a>) -> Parsed<'a, Span> {
+    move |i: Tokens<'a>| match i.peek() {
+        TokenKind::Mark(found) if *found == wanted => Ok((i.advance(), i.span())),
+        _ => i.refuse(shown),
+    }
+}
+
+/// A keyword.
+pub fn keyword<'a>(wanted: &'static str, shown: &'static str) -> impl Fn(Tokens<'a>) -> Parsed<'a, Span> {
+    move |i: Tokens<'a>| match i.peek() {
+        TokenKind::Name(found) if found == wanted => Ok((i.advance(), i.span())),
+        _ => i.refuse(shown),
+    }
+}
+
+/// A name: any word but the keywords.
+pub fn name(i: Tokens) -> Parsed<Name> {
+    match i.peek() {
+        TokenKind::Name(text) if !KEYWORDS.contains(&text.as_str()) => {
+            Ok((i.advance(), Name { text: text.clone(), span: i.span() }))
+        }
+        _ => i.refuse("a name"),
+    }
+}
+
+/// A name that must stand here: a keyword in its place is a mistake worth its own report.
+pub fn new_name(i: Tokens) -> Parsed<Name> {
+    match i.peek() {
+        TokenKind::Name(text) if KEYWORDS.contains(&text.as_str()) && !i.at_item() => {
+            i.fail(syntax::keyword_as_name(i.span(), text))
+        }
+        _ => name(i),
+    }
+}
+
+/// A word: a name or any keyword.
+pub fn word(i: Tokens) -> Parsed<Name> {
+    match i.peek() {
+        TokenKind::Name(text) => Ok((i.advance(), Name { text: text.clone(), span: i.span() })),
+        _ => i.refuse("a name"),
+    }
+}
+
+/// A string.
+pub fn text(i: Tokens) -> Parsed<Text> {
+    match i.peek() {
+        TokenKind::Text(text) => Ok((i.advance(), Text { text: text.clone(), span: i.span() })),
+        _ => i.refuse("a string"),
+    }
+}
+
+/// `open { item , } close`, with the report for a bracket that is never closed.
+pub fn bracketed<'a, T>(
+    open: &'static str,
+    close: &'static str,
+    separated: &'static str,
+    mut item: impl FnMut(Tokens<'a>) -> Parsed<'a, T>,
+) -> impl FnMut(Tokens<'a>) -> Parsed<'a, (Vec<T>, Span)> {
+    move |i: Tokens<'a>| {
+        let (mut i, opened) = mark(open, open)(i)?;
+        let mut items = Vec::new();
+        loop {
+            if let TokenKind::Mark(found) = i.peek()
+                && *found == close
+            {
+                return Ok((i.advance(), (items, opened.to(i.span()))));
+            }
+            if i.at_end() || i.at_item() {
+                return unclosed(i, opened, open, close);
+            }
+            let (rest, one) = item(i)?;
+            items.push(one);
+            i = match rest.peek() {
+                TokenKind::Mark(",") => rest.advance(),
+                TokenKind::Mark(found) if *found == close => rest,
+                _ if rest.at_end() || rest.at_item() => return unclosed(rest, opened, open, close),
+                _ => return rest.refuse(separated),
+            };
+        }
+    }
+}
+
+fn unclosed<'a, T>(i: Tokens<'a>, opened: Span, open: &'static str, close: &'static str) -> Parsed<'a, T> {
+    i.fail(syntax::unclosed(opened, open, close, Some((i.span(), !i.at_end())), None))
+}
+
+/// An expression.
+pub fn expr(i: Tokens) -> Parsed<Expr> {
+    i.deeper(|i| {
+        let (i, first) = conditional(i)?;
+        let (i, stages) = many0(preceded(mark("|>", "`|>`"), conditional)).parse(i)?;
+        if stages.is_empty() {
+            return Ok((i, first));
+        }
+        let span = first.span.to(stages.last().map_or(first.span, |s| s.span));
+        grown(i, ExprKind::Pipe { first: Box::new(first), stages }, span)
+    })
+}
+
+/// An expression, refused where its tree grows too high.
+fn grown(i: Tokens, kind: ExprKind, span: Span) -> Parsed<Expr> {
+    let expr = Expr::new(kind, span);
+    if expr.height > MOST_LEVELS {
+        return i.fail(syntax::too_deep(Span { end: span.start + 1, ..span }, MOST_LEVELS));
+    }
+    Ok((i, expr))
+}
+
+fn conditional(i: Tokens) -> Parsed<Expr> {
+    let start = i.span();
+    let (i, condition) = opt(preceded(keyword("if", "an expression"), expr)).parse(i)?;
+    let Some(condition) = condition else { return comparison(i) };
+    let (i, _) = keyword("then", "`then`")(i)?;
+    let (i, then) = expr(i)?;
+    let (i, _) = keyword("else", "`else`")(i)?;
+    let (i, otherwise) = expr(i)?;
+    let span = start.to(otherwise.span);
+    let (condition, then, otherwise) = (Box::new(condition), Box::new(then), Box::new(otherwise));
+    grown(i, ExprKind::If { condition, then, otherwise }, span)
+}
+
+/// One level of operators, all of the same strength, leaning left.
+fn operators<'a>(
+    i: Tokens<'a>,
+    which: &[(&str, BinaryOp)],
+    below: fn(Tokens<'a>) -> Parsed<'a, Expr>,
+) -> Parsed<'a, Expr> {
+    let (mut i, mut left) = below(i)?;
+    loop {
+        let found = match i.peek() {
+            TokenKind::Mark(m) => which.iter().find(|(symbol, _)| symbol == m),
+            _ => None,
+        };
+        let Some((_, op)) = found else {
+            i.refuse::<()>("an operator").ok();
+            return Ok((i, left));
+        };
+        let op_span = i.span();
+        let (rest, right) = below(i.advance())?;
+        let span = left.span.to(right.span);
+        let kind = ExprKind::Binary { op: *op, op_span, left: Box::new(left), right: Box::new(right) };
+        (i, left) = grown(rest, kind, span)?;
+    }
+}
+
+fn comparison(i: Tokens) -> Parsed<Expr> {
+    use BinaryOp::{Equal, Greater, GreaterEqual, Less, LessEqual};
+    operators(i, &[("<", Less), (">", Greater), ("<=", LessEqual), (">=", GreaterEqual), ("==", Equal)], sum)
+}
+
+fn sum(i: Tokens) -> Parsed<Expr> {
+    operators(i, &[("+", BinaryOp::Add), ("-", BinaryOp::Sub)], product)
+}
+
+fn product(i: Tokens) -> Parsed<Expr> {
+    operators(i, &[("*", BinaryOp::Mul), ("/", BinaryOp::Div)], range)
+}
+
+fn range(i: Tokens) -> Parsed<Expr> {
+    let (i, low) = unary(i)?;
+    let (i, high) = opt(preceded(mark("..", "`..`"), unary)).parse(i)?;
+    match high {
+        None => Ok((i, low)),
+        Some(high) => {
+            let span = low.span.to(high.span);
+            grown(i, ExprKind::Range(Box::new(low), Box::new(high)), span)
+        }
+    }
+}
+
+fn unary(i: Tokens) -> Parsed<Expr> {
+    let start = i.span();
+    match i.peek() {
+        TokenKind::Mark("-") => i.deeper(|i| {
+            let (i, of) = unary(i.advance())?;
+            let span = start.to(of.span);
+            grown(i, ExprKind::Negate(Box::new(of)), span)
+        }),
+        _ => postfix(i),
+    }
+}
+
+fn postfix(i: Tokens) -> Parsed<Expr> {
+    let (mut i, mut of) = atom(i)?;
+    loop {
+        match i.peek() {
+            TokenKind::Mark("(") => {
+                let (rest, (args, close)) = call_args(i)?;
+                let span = of.span.to(close);
+                (i, of) = grown(rest, ExprKind::Call { callee: Box::new(of), args }, span)?;
+            }
+            TokenKind::Mark(".") => {
+                let (rest, name) = word(i.advance())?;
+                let span = of.span.to(name.span);
+                (i, of) = grown(rest, ExprKind::Member { of: Box::new(of), name }, span)?;
+            }
+            _ => return Ok((i, of)),
+        }
+    }
+}
+
+/// `(args)`. Where it is never closed, the closing bracket most likely belongs behind the first summand of the last argument:
+/// `bce(a, b + 0.1 * …` was meant as `bce(a, b) + 0.1 * …`.
+fn call_args(i: Tokens) -> Parsed<(Vec<Arg>, Span)> {
+    let opened = i.span();
+    let mut last: Option<Expr> = None;
+    let one = |i| {
+        let (i, a) = arg(i)?;
+        last = Some(a.value.clone());
+        Ok((i, a))
+    };
+    let result = bracketed("(", ")", "`,` or `)`", one)(i);
+    match (result, last) {
+        (Err(nom::Err::Failure(super::tokens::Refused(Some(mut report)))), Some(last))
+            if report.code == "R0101" && report.place() == Some(opened) =>
+        {
+            let mut end = &last;
+            while let ExprKind::Binary { op: BinaryOp::Add | BinaryOp::Sub, left, .. } = &end.kind {
+                end = left;
+            }
+            report.fix = Some(crate::lang::report::Fix { span: end.span.after(), text: ")".into() });
+            Err(nom::Err::Failure(super::tokens::Refused(Some(report))))
+        }
+        (result, _) => result,
+    }
+}
+
+/// `word = expr` or `expr`.
+pub fn arg(i: Tokens) -> Parsed<Arg> {
+    let named = matches!(i.peek(), TokenKind::Name(_)) && matches!(i.second(), TokenKind::Mark("="));
+    let (i, name) = if named {
+        let (i, name) = word(i)?;
+        (i.advance(), Some(name))
+    } else {
+        (i, None)
+    };
+    let (i, value) = expr(i)?;
+    Ok((i, Arg { name, value }))
+}
+
+fn atom(i: Tokens) -> Parsed<Expr> {
+    let span = i.span();
+    let leaf = |kind| Ok((i.advance(), Expr::new(kind, span)));
+    match i.peek() {
+        TokenKind::Number { value, unit, .. } => leaf(ExprKind::Number { value: *value, unit: *unit }),
+        TokenKind::Text(text) => leaf(ExprKind::Text(text.clone())),
+        TokenKind::Name(word) => match word.as_str() {
+            "true" => leaf(ExprKind::Flag(true)),
+            "false" => leaf(ExprKind::Flag(false)),
+            // What is watched or saved is called by its split: `val.total`, `train.total`.
+            "train" if matches!(i.second(), TokenKind::Mark(".")) => leaf(ExprKind::Name(word.clone())),
+            keyword if KEYWORDS.contains(&keyword) => i.refuse("an expression"),
+            _ => leaf(ExprKind::Name(word.clone())),
+        },
+        TokenKind::Mark("[") => {
+            let (i, (items, span)) = bracketed("[", "]", "`,` or `]`", expr)(i)?;
+            grown(i, ExprKind::List(items), span)
+        }
+        TokenKind::Mark("(") => {
+            let (i, inner) = expr(i.advance())?;
+            match i.peek() {
+                TokenKind::Mark(")") => Ok((i.advance(), inner)),
+                _ if i.at_end() || i.at_item() => unclosed(i, span, "(", ")"),
+                _ => i.refuse("`)`"),
+            }
+        }
+        _ => i.refuse("an expression"),
+    }
+}
+
+/// `kind unit[dims]@frame->frame`
+pub fn type_expr(i: Tokens) -> Parsed<TypeExpr> {
+    let (i, kind) = match name(i) {
+        Err(nom::Err::Error(_)) => i.refuse("a type")?,
+        other => other?,
+    };
+    let (i, unit) = opt(keyword("unit", "`unit`")).parse(i)?;
+    let (i, dims) = opt(bracketed("[", "]", "`,` or `]`", dim)).parse(i)?;
+    let (i, frames) = opt(preceded(mark("@", "`@`"), pair(name, opt(preceded(mark("->", "`->`"), name))))).parse(i)?;
+    let (frame, to) = frames.map_or((None, None), |(frame, to)| (Some(frame), to));
+    let span = kind.span.to(i.previous());
+    Ok((i, TypeExpr { kind, unit, dims: dims.map(|(d, _)| d), frame, to, span }))
+}
+
+/// A dim: `H/4`, `2*C + 1`.
+pub fn dim(i: Tokens) -> Parsed<DimExpr> {
+    fn level<'a>(
+        i: Tokens<'a>,
+        which: [(&'static str, BinaryOp); 2],
+        below: fn(Tokens<'a>) -> Parsed<'a, DimExpr>,
+    ) -> Parsed<'a, DimExpr> {
+        let (mut i, mut left) = below(i)?;
+        let mut terms = 1;
+        while let TokenKind::Mark(m) = i.peek()
+            && let Some((_, op)) = which.iter().find(|(symbol, _)| symbol == m)
+        {
+            let (rest, right) = below(i.advance())?;
+            let span = left.span.to(right.span);
+            terms += 1;
+            if terms > MOST_LEVELS {
+                return i.fail(syntax::too_deep(span, MOST_LEVELS));
+            }
+            left = DimExpr { kind: DimKind::Binary { op: *op, left: Box::new(left), right: Box::new(right) }, span };
+            i = rest;
+        }
+        Ok((i, left))
+    }
+    fn product(i: Tokens) -> Parsed<DimExpr> {
+        level(i, [("*", BinaryOp::Mul), ("/", BinaryOp::Div)], dim_atom)
+    }
+    level(i, [("+", BinaryOp::Add), ("-", BinaryOp::Sub)], product)
+}
+
+fn dim_atom(i: Tokens) -> Parsed<DimExpr> {
+    let number = |i: Tokens<'_>| match i.peek() {
+        TokenKind::Number { whole: Some(n), unit: None, .. } if i64::try_from(*n).is_ok() => Some(*n as i64),
+        _ => None,
+    };
+    if let Some(n) = number(i) {
+        return Ok((i.advance(), DimExpr { kind: DimKind::Number(n), span: i.span() }));
+    }
+    alt((
+        mark("_", "a dim").map(|span| DimExpr { kind: DimKind::Any, span }),
+        name.map(|n| DimExpr { kind: DimKind::Name(n.text), span: n.span }),
+    ))
+    .parse(i)
+}

@@ -1,0 +1,319 @@
+//! Items: everything that starts with a keyword.
+
+use nom::combinator::opt;
+use nom::multi::many0;
+use nom::sequence::preceded;
+use nom::{Finish, Parser};
+
+use super::expr::{arg, bracketed, expr, keyword, mark, name, new_name, text, type_expr, word};
+use super::tokens::{Parsed, Tokens};
+use crate::lang::ast::{
+    Attribute, Domain, Field, FnParam, Function, Item, ItemKind, Let, ModelLine, Name, Pattern, TypeExpr,
+};
+use crate::lang::lex::TokenKind;
+
+/// `@name(args)`
+pub fn attribute(i: Tokens) -> Parsed<Attribute> {
+    let start = i.span();
+    let (i, _) = mark("@", "`@`")(i)?;
+    let (i, name) = new_name(i)?;
+    let (i, (args, close)) = bracketed("(", ")", "`,` or `)`", arg)(i)?;
+    Ok((i, Attribute { name, args, span: start.to(close) }))
+}
+
+/// Documentation, attributes and the item they belong to.
+pub fn item(i: Tokens) -> Parsed<Item> {
+    let (i, doc) = many0(doc).parse(i)?;
+    let (mut i, mut attributes) = many0(attribute).parse(i)?;
+    let mut doc = doc;
+    // Documentation may stand between an attribute and its item.
+    loop {
+        let (rest, more) = many0(self::doc).parse(i)?;
+        let (rest, again) = many0(attribute).parse(rest)?;
+        i = rest;
+        if more.is_empty() && again.is_empty() {
+            break;
+        }
+        doc.extend(more);
+        attributes.extend(again);
+    }
+    let start = i.span();
+    let TokenKind::Name(start_word) = i.peek() else { return i.refuse("an item") };
+    let rest = i.advance();
+    let (i, kind) = match start_word.as_str() {
+        "pipeline" => pipeline(rest),
+        "import" => import(rest),
+        "param" => param(rest),
+        "preset" => named_fields(rest).map(|(i, (name, fields))| (i, ItemKind::Preset { name, fields })),
+        "sweep" => named_fields(rest).map(|(i, (name, fields))| (i, ItemKind::Sweep { name, fields })),
+        "input" => input(rest),
+        "data" => data(rest),
+        "model" => model(rest),
+        "layer" => function(rest, true).map(|(i, f)| (i, ItemKind::Function(f))),
+        "fn" => function(rest, false).map(|(i, f)| (i, ItemKind::Function(f))),
+        "let" => binding(rest).map(|(i, l)| (i, ItemKind::Let(l))),
+        "loss" => formula(rest).map(|(i, (name, value))| (i, ItemKind::Loss { name, value })),
+        "metric" => formula(rest).map(|(i, (name, value))| (i, ItemKind::Metric { name, value })),
+        "minimize" => formula(rest).map(|(i, (name, value))| (i, ItemKind::Minimize { name, value })),
+        "train" | "save" | "export" => {
+            let keyword = Name { text: start_word.clone(), span: start };
+            fields(rest).map(|(i, fields)| (i, ItemKind::Section { keyword, fields }))
+        }
+        _ => i.refuse("an item"),
+    }?;
+    let span = start.to(i.previous());
+    Ok((i, Item { doc, attributes, kind, span }))
+}
+
+fn doc(i: Tokens) -> Parsed<String> {
+    match i.peek() {
+        TokenKind::Doc(line) => Ok((i.advance(), line.clone())),
+        _ => i.refuse("documentation"),
+    }
+}
+
+fn pipeline(i: Tokens) -> Parsed<ItemKind> {
+    let (i, name) = text(i)?;
+    let (i, about) = opt(text).parse(i)?;
+    Ok((i, ItemKind::Pipeline { name, about }))
+}
+
+fn import(i: Tokens) -> Parsed<ItemKind> {
+    let (i, path) = text(i)?;
+    let (i, (names, _)) = bracketed("{", "}", "`,` or `}`", new_name)(i)?;
+    Ok((i, ItemKind::Import { path, names }))
+}
+
+fn typed(i: Tokens) -> Parsed<TypeExpr> {
+    preceded(mark(":", "`:` and a type"), type_expr).parse(i)
+}
+
+fn param(i: Tokens) -> Parsed<ItemKind> {
+    let (i, name) = new_name(i)?;
+    let (i, ty) = typed(i)?;
+    let (i, default) = opt(preceded(mark("=", "`=`"), expr)).parse(i)?;
+    let (i, domain) = opt(preceded(keyword("in", "`in`"), domain)).parse(i)?;
+    let (i, about) = opt(text).parse(i)?;
+    Ok((i, ItemKind::Param { name, ty, default, domain, about }))
+}
+
+fn domain(i: Tokens) -> Parsed<Domain> {
+    let open = i.span();
+    let low_open = match i.peek() {
+        TokenKind::Mark("(") => true,
+        TokenKind::Mark("[") => false,
+        TokenKind::Mark("{") => {
+            let (i, (values, span)) = bracketed("{", "}", "`,` or `}`", expr)(i)?;
+            return Ok((i, Domain::Choice(values, span)));
+        }
+        _ => return i.refuse("a domain: [low, high], (low, high) or {a, b}"),
+    };
+    let (i, low) = expr(i.advance())?;
+    let (i, _) = mark(",", "`,`")(i)?;
+    let (i, high) = expr(i)?;
+    let high_open = match i.peek() {
+        TokenKind::Mark(")") => true,
+        TokenKind::Mark("]") => false,
+        _ => return i.refuse("`]` or `)`"),
+    };
+    let span = open.to(i.span());
+    Ok((i.advance(), Domain::Interval { low, high, low_open, high_open, span }))
+}
+
+fn fields(i: Tokens) -> Parsed<Vec<Field>> {
+    let opened = i.span();
+    let (mut i, _) = mark("{", "`{`")(i)?;
+    let mut fields = Vec::new();
+    loop {
+        match i.peek() {
+            TokenKind::Mark("}") => return Ok((i.advance(), fields)),
+            // A keyword at the start of a line is a field only where `=` follows.
+            _ if i.at_end() || i.at_item() => {
+                let next = Some((i.span(), !i.at_end()));
+                return i.fail(crate::lang::report::syntax::unclosed(opened, "{", "}", next, None));
+            }
+            _ => {}
+        }
+        let (rest, name) = match word(i) {
+            Err(nom::Err::Error(_)) => i.refuse("a field or `}`")?,
+            other => other?,
+        };
+        let (rest, value) = opt(preceded(mark("=", "`=`"), expr)).parse(rest)?;
+        fields.push(Field { name, value });
+        i = match rest.peek() {
+            TokenKind::Mark(",") => rest.advance(),
+            _ => rest,
+        };
+    }
+}
+
+fn named_fields(i: Tokens) -> Parsed<(Name, Vec<Field>)> {
+    let (i, name) = new_name(i)?;
+    let (i, fields) = fields(i)?;
+    Ok((i, (name, fields)))
+}
+
+fn input(i: Tokens) -> Parsed<ItemKind> {
+    let (i, name) = new_name(i)?;
+    let (i, ty) = typed(i)?;
+    Ok((i, ItemKind::Input { name, ty }))
+}
+
+fn data(i: Tokens) -> Parsed<ItemKind> {
+    fn field(i: Tokens) -> Parsed<(Name, TypeExpr)> {
+        let (i, name) = new_name(i)?;
+        let (i, ty) = typed(i)?;
+        Ok((i, (name, ty)))
+    }
+    let (i, name) = new_name(i)?;
+    let (i, value) = defined(i)?;
+    let (i, arrow) = opt(mark("->", "`->`")).parse(i)?;
+    if arrow.is_none() {
+        return Ok((i, ItemKind::Data { name, value, fields: None }));
+    }
+    let (i, (fields, _)) = bracketed("{", "}", "`,` or `}`", field)(i)?;
+    Ok((i, ItemKind::Data { name, value, fields: Some(fields) }))
+}
+
+/// `= expr`
+fn defined(i: Tokens) -> Parsed<crate::lang::ast::Expr> {
+    preceded(mark("=", "`=`"), expr).parse(i)
+}
+
+/// `(name: type = expr, …)`
+pub fn fn_params(i: Tokens) -> Parsed<Vec<FnParam>> {
+    fn one(i: Tokens) -> Parsed<FnParam> {
+        let (i, name) = word(i)?;
+        let (i, ty) = typed(i)?;
+        let (i, default) = opt(preceded(mark("=", "`=`"), expr)).parse(i)?;
+        Ok((i, FnParam { name, ty, default }))
+    }
+    let (i, (params, _)) = bracketed("(", ")", "`,` or `)`", one)(i)?;
+    Ok((i, params))
+}
+
+/// `-> type`
+pub fn result(i: Tokens) -> Parsed<Option<TypeExpr>> {
+    opt(preceded(mark("->", "`->`"), type_expr)).parse(i)
+}
+
+fn function(i: Tokens, layer: bool) -> Parsed<Function> {
+    let (i, name) = new_name(i)?;
+    let (i, params) = fn_params(i)?;
+    let (i, result) = result(i)?;
+    let (i, body) = defined(i)?;
+    Ok((i, Function { layer, name, params, result, body }))
+}
+
+fn binding(i: Tokens) -> Parsed<Let> {
+    let (i, pattern) = pattern(i)?;
+    let (i, ty) = opt(typed).parse(i)?;
+    let (i, value) = defined(i)?;
+    Ok((i, Let { pattern, ty, value }))
+}
+
+fn pattern(i: Tokens) -> Parsed<Pattern> {
+    fn field(i: Tokens) -> Parsed<(Name, Name)> {
+        let (i, field) = new_name(i)?;
+        let (i, renamed) = opt(preceded(keyword("as", "`as`"), new_name)).parse(i)?;
+        let bound = renamed.unwrap_or_else(|| field.clone());
+        Ok((i, (field, bound)))
+    }
+    if !matches!(i.peek(), TokenKind::Mark("{")) {
+        let (i, name) = new_name(i)?;
+        return Ok((i, Pattern::Name(name)));
+    }
+    let (i, (fields, span)) = bracketed("{", "}", "`,` or `}`", field)(i)?;
+    Ok((i, Pattern::Record(fields, span)))
+}
+
+fn formula(i: Tokens) -> Parsed<(Name, crate::lang::ast::Expr)> {
+    let (i, name) = new_name(i)?;
+    let (i, value) = defined(i)?;
+    Ok((i, (name, value)))
+}
+
+fn model(i: Tokens) -> Parsed<ItemKind> {
+    let (i, name) = new_name(i)?;
+    let (i, params) = fn_params(i)?;
+    let opened = i.span();
+    let (mut i, _) = mark("{", "`{`")(i)?;
+    let mut body = Vec::new();
+    loop {
+        let line = match i.peek() {
+            TokenKind::Mark("}") => return Ok((i.advance(), ItemKind::Model { name, params, body })),
+            TokenKind::Doc(_) => {
+                i = i.advance();
+                continue;
+            }
+            TokenKind::Name(w) if w == "let" => binding(i.advance()).map(|(i, l)| (i, ModelLine::Let(l))),
+            TokenKind::Name(w) if w == "out" => out(i.advance()),
+            _ if i.at_end() || i.at_item() => {
+                let next = Some((i.span(), !i.at_end()));
+                return i.fail(crate::lang::report::syntax::unclosed(opened, "{", "}", next, None));
+            }
+            _ => i.refuse("`let`, `out` or `}`"),
+        };
+        match line {
+            Ok((rest, line)) => {
+                body.push(line);
+                i = rest;
+            }
+            Err(wrong) => {
+                body.push(ModelLine::Broken { defines: defines(i) });
+                i = recover_in_block(i, wrong)?;
+            }
+        }
+    }
+}
+
+/// Notes a mistake inside a block and goes to its next line, or gives the mistake back where the block itself is lost.
+fn recover_in_block<'a>(
+    i: Tokens<'a>,
+    wrong: nom::Err<super::tokens::Refused>,
+) -> Result<Tokens<'a>, nom::Err<super::tokens::Refused>> {
+    let mut next = i.advance();
+    while !next.at_end() {
+        let inner = matches!(next.peek(), TokenKind::Name(w) if w == "let" || w == "out");
+        let closing = matches!(next.peek(), TokenKind::Mark("}"));
+        if next.first_of_line() && (inner || closing) {
+            let report = match wrong {
+                nom::Err::Failure(super::tokens::Refused(Some(report))) => *report,
+                _ => super::refusal(i),
+            };
+            i.state().report(report);
+            next.reset();
+            return Ok(next);
+        }
+        if next.at_item() && !inner {
+            break;
+        }
+        next = next.advance();
+    }
+    Err(wrong)
+}
+
+fn out(i: Tokens) -> Parsed<ModelLine> {
+    let (i, name) = new_name(i)?;
+    let (i, ty) = opt(typed).parse(i)?;
+    let (i, value) = defined(i)?;
+    Ok((i, ModelLine::Out { name, ty, value }))
+}
+
+/// The names an item would have defined, read off its first tokens.
+pub fn defines(i: Tokens) -> Vec<Name> {
+    let mut i = i;
+    while let TokenKind::Doc(_) = i.peek() {
+        i = i.advance();
+    }
+    let TokenKind::Name(word) = i.peek() else { return Vec::new() };
+    if matches!(word.as_str(), "pipeline" | "import" | "train" | "save" | "export" | "preset" | "sweep") {
+        return Vec::new();
+    }
+    let i = i.advance();
+    match pattern(i).finish() {
+        Ok((_, Pattern::Name(name))) => vec![name],
+        Ok((_, Pattern::Record(fields, _))) => fields.into_iter().map(|(_, bound)| bound).collect(),
+        Err(_) => name(i).map(|(_, n)| vec![n]).unwrap_or_default(),
+    }
+}

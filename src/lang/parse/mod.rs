@@ -1,0 +1,195 @@
+//! Tokens to a syntax tree, with nom. The grammar is `grammar/rord.ebnf`.
+//!
+//! Parsing never fails: what was not understood becomes a report and an [`ItemKind::Broken`], and reading goes on at the next
+//! item's keyword at the start of a line, so one broken file reports all its mistakes.
+
+pub mod expr;
+pub mod item;
+pub mod tokens;
+
+use nom::Finish;
+use nom::Parser;
+use nom::combinator::all_consuming;
+
+use super::ast::{Expr, File, FnParam, Item, ItemKind, TypeExpr};
+use super::lex::{ITEMS, Token, TokenKind, lex};
+use super::report::{Report, closest, syntax};
+use super::source::{FileId, Span};
+use tokens::{Refused, State, Tokens, show};
+
+/// The syntax tree of a file, and what is wrong with its text.
+pub fn parse(text: &str, file: FileId) -> (File, Vec<Report>) {
+    let (tokens, comments, mut reports) = lex(text, file);
+    // A token that was not understood would be reported again as a missing one.
+    let lexed_wrong: Vec<Span> = reports.iter().filter_map(Report::place).collect();
+    let state = State::default();
+    let mut i = Tokens::new(&tokens, &state);
+    let mut tree = File { comments, ..File::default() };
+    if let TokenKind::Name(word) = i.peek()
+        && word == "rord"
+    {
+        let start = i.span();
+        i = i.advance();
+        if let TokenKind::Number { whole: Some(version), unit: None, .. } = i.peek() {
+            let span = start.to(i.span());
+            if *version != 1 {
+                reports.push(syntax::unknown_version(span, *version));
+            }
+            tree.version = Some((*version, span));
+            i = i.advance();
+        } else {
+            reports.push(syntax::unexpected(i.span(), &show(i.peek()), &["the language's version, as in `rord 1`"]));
+        }
+    }
+    while !i.at_end() {
+        i.reset();
+        match item::item(i).finish() {
+            Ok((rest, item)) => {
+                tree.items.push(item);
+                i = rest;
+            }
+            Err(Refused(report)) => {
+                let report = report.map_or_else(|| refusal(i), |r| finish(*r, text));
+                let place = report.place().unwrap_or_default();
+                let start = i.span();
+                let next = recover(i);
+                let region = Span { end: next.span().start.max(start.end), ..start };
+                if !lexed_wrong.iter().any(|w| region.holds(*w)) || report.code != "R0108" {
+                    reports.push(report);
+                }
+                let defines = item::defines(i);
+                let span = Span { end: place.end.max(start.end), ..start };
+                tree.items.push(Item { doc: vec![], attributes: vec![], kind: ItemKind::Broken { defines }, span });
+                i = next;
+            }
+        }
+    }
+    reports.extend(state.take_reports().into_iter().map(|r| finish(r, text)));
+    (tree, reports)
+}
+
+/// The signature of an operation: `name(params) -> type`.
+pub fn signature(text: &str, file: FileId) -> Result<(String, Vec<FnParam>, Option<TypeExpr>), Vec<Report>> {
+    let (tokens, _, reports) = lex(text, file);
+    if !reports.is_empty() {
+        return Err(reports);
+    }
+    let state = State::default();
+    let i = Tokens::new(&tokens, &state);
+    let parsed = (expr::name, item::fn_params, item::result).parse(i).finish();
+    match parsed {
+        Ok((rest, (name, params, result))) if rest.at_end() => Ok((name.text, params, result)),
+        Ok(_) => Err(vec![refusal(i)]),
+        Err(Refused(report)) => Err(vec![report.map_or_else(|| refusal(i), |r| *r)]),
+    }
+}
+
+/// A single expression, as in `--set lr=3e-4`.
+pub fn expression(text: &str, file: FileId, offset: u32) -> Result<Expr, Vec<Report>> {
+    let (mut tokens, _, mut reports) = lex(text, file);
+    for token in &mut tokens {
+        token.span.start += offset;
+        token.span.end += offset;
+    }
+    for report in &mut reports {
+        for label in &mut report.labels {
+            label.span.start += offset;
+            label.span.end += offset;
+        }
+    }
+    if !reports.is_empty() {
+        return Err(reports);
+    }
+    let state = State::default();
+    let i = Tokens::new(&tokens, &state);
+    let whole = |i| match expr::expr(i)? {
+        (rest, e) if rest.at_end() => Ok((rest, e)),
+        (rest, _) => rest.refuse("the end"),
+    };
+    let parsed = all_consuming(whole).parse(i).or_else(|e| match e {
+        // The end token itself is left over; `whole` has checked that nothing else is.
+        nom::Err::Error(Refused(None)) => whole(i),
+        other => Err(other),
+    });
+    match parsed.finish() {
+        Ok((_, e)) => Ok(e),
+        Err(Refused(report)) => Err(vec![report.map_or_else(|| refusal(i), |r| *r)]),
+    }
+}
+
+/// The report of the furthest refusal since the item began at `i`.
+pub fn refusal(i: Tokens) -> Report {
+    let (at, mut expected) = i.furthest();
+    let fallback = Token { kind: i.peek().clone(), span: i.span(), first: true };
+    let found = i.token(at).unwrap_or(&fallback);
+    if at == i.position() {
+        return match &found.kind {
+            TokenKind::Name(word) => syntax::not_an_item(found.span, word),
+            kind => syntax::unexpected(found.span, &show(kind), &["an item such as `let` or `loss`"]),
+        };
+    }
+    if let TokenKind::Doc(_) = found.kind {
+        return syntax::stray_doc(found.span);
+    }
+    // After documentation or an attribute, a misspelled keyword is still a misspelled keyword.
+    if expected.contains(&"an item") {
+        return match &found.kind {
+            TokenKind::Name(word) => syntax::not_an_item(found.span, word),
+            TokenKind::End => syntax::stray_doc(i.span()),
+            kind => syntax::unexpected(found.span, &show(kind), &["an item such as `let` or `loss`"]),
+        };
+    }
+    if expected.len() > 1 {
+        expected.retain(|e| *e != "an operator" && *e != "documentation");
+    }
+    if expected.len() > 1 && expected.iter().any(|e| e.contains("` or `")) {
+        expected.retain(|e| e.contains("` or `"));
+    }
+    syntax::unexpected(found.span, &show(&found.kind), &expected)
+}
+
+/// Completes a report that needs the text: what the missing bracket most likely belongs behind.
+fn finish(report: Report, text: &str) -> Report {
+    let Some(fix) = report.fix.clone().filter(|_| report.code == "R0101") else { return report };
+    let before = text.get(..fix.span.start as usize).unwrap_or("").lines().next_back().unwrap_or("").trim();
+    let short = before.char_indices().rev().nth(39).map_or(before, |(i, _)| before.get(i..).unwrap_or(before));
+    let shown = last_call(short);
+    Report { help: Some(format!("add the missing `{}` — most likely after `{shown}`", fix.text)), ..report }
+}
+
+/// The last call or word of a line: `warp(det_r, inv(H))` of `loss d = bce(det, warp(det_r, inv(H))`.
+fn last_call(line: &str) -> &str {
+    let mut depth = 0i32;
+    for (at, c) in line.char_indices().rev() {
+        match c {
+            ')' | ']' => depth += 1,
+            '(' | '[' => depth -= 1,
+            ' ' | ',' | '=' if depth == 0 => return line.get(at + c.len_utf8()..).unwrap_or(line),
+            _ => {}
+        }
+        if depth < 0 {
+            return line.get(at + c.len_utf8()..).unwrap_or(line).trim_start();
+        }
+    }
+    line
+}
+
+/// The next item: its keyword, `@` or documentation at the start of a line. A word that is nearly a keyword counts too, so
+/// that two misspelled items give two reports.
+fn recover(i: Tokens) -> Tokens {
+    let mut i = i.advance();
+    while !i.at_end() {
+        if i.at_item() {
+            return i;
+        }
+        if i.first_of_line()
+            && let TokenKind::Name(word) = i.peek()
+            && !matches!(i.second(), TokenKind::Mark(_))
+            && closest(word, ITEMS).is_some()
+        {
+            return i;
+        }
+        i = i.advance();
+    }
+    i
+}

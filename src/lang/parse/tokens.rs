@@ -1,0 +1,242 @@
+//! The parser's input: a run of tokens, and what must survive backtracking.
+//!
+//! nom's `opt` and `many0` drop the error of the branch that got furthest, and that is the one a person wants to read. So it is
+//! kept here, beside the tokens, together with the depth of nesting.
+
+use std::cell::{Cell, RefCell};
+
+use nom::error::{ErrorKind, ParseError};
+use nom::{Input, Needed};
+
+use crate::lang::lex::{ITEMS, KEYWORDS, Token, TokenKind};
+use crate::lang::report::Report;
+use crate::lang::source::{FileId, Span};
+
+/// The most levels an expression may have. Whoever walks a tree may recurse this deep.
+pub const MOST_LEVELS: u32 = 200;
+
+/// What survives backtracking.
+#[derive(Default)]
+pub struct State {
+    /// The furthest token that was refused.
+    furthest: Cell<usize>,
+    /// What would have been accepted there.
+    expected: RefCell<Vec<&'static str>>,
+    /// How deep the parser is.
+    depth: Cell<u32>,
+    /// Mistakes inside a block, after which reading went on.
+    reports: RefCell<Vec<Report>>,
+}
+
+impl State {
+    /// Notes a mistake after which reading goes on.
+    pub fn report(&self, report: Report) {
+        self.reports.borrow_mut().push(report);
+    }
+
+    /// Takes the mistakes noted so far.
+    pub fn take_reports(&self) -> Vec<Report> {
+        self.reports.take()
+    }
+}
+
+/// The tokens that are left.
+#[derive(Clone, Copy)]
+pub struct Tokens<'a> {
+    all: &'a [Token],
+    rest: &'a [Token],
+    at: usize,
+    previous: Span,
+    state: &'a State,
+}
+
+/// Why a parser gave up: softly, with the reason in the [`State`], or for good with a report.
+#[derive(Debug)]
+pub struct Refused(pub Option<Box<Report>>);
+
+/// What every parser here returns.
+pub type Parsed<'a, T> = nom::IResult<Tokens<'a>, T, Refused>;
+
+impl<'a> Tokens<'a> {
+    /// All tokens of a file.
+    pub fn new(tokens: &'a [Token], state: &'a State) -> Self {
+        Self { all: tokens, rest: tokens, at: 0, previous: Span::default(), state }
+    }
+
+    /// The next token.
+    pub fn peek(&self) -> &'a TokenKind {
+        self.rest.first().map_or(&TokenKind::End, |t| &t.kind)
+    }
+
+    /// The token after the next.
+    pub fn second(&self) -> &'a TokenKind {
+        self.rest.get(1).map_or(&TokenKind::End, |t| &t.kind)
+    }
+
+    /// The place of the next token.
+    pub fn span(&self) -> Span {
+        self.rest.first().map_or(self.previous.after(), |t| t.span)
+    }
+
+    /// The place of the last token taken.
+    pub fn previous(&self) -> Span {
+        self.previous
+    }
+
+    /// True at the first token of a line.
+    pub fn first_of_line(&self) -> bool {
+        self.rest.first().is_none_or(|t| t.first)
+    }
+
+    /// The input without its next token, which is never the end.
+    pub fn advance(self) -> Self {
+        match self.rest {
+            [token, rest @ ..] if token.kind != TokenKind::End => {
+                Self { rest, at: self.at + 1, previous: token.span, ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// How many tokens lie behind.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// True at the end of the text.
+    pub fn at_end(&self) -> bool {
+        matches!(self.peek(), TokenKind::End)
+    }
+
+    /// True where a new item begins: an item's keyword, `@` or documentation at the start of a line. Keywords may name
+    /// arguments (`train = 0.8`), so one that is followed by `=` or `.` starts nothing.
+    pub fn at_item(&self) -> bool {
+        self.first_of_line()
+            && match self.peek() {
+                TokenKind::Name(word) => {
+                    ITEMS.contains(&word.as_str()) && !matches!(self.second(), TokenKind::Mark("=" | "," | "." | ")"))
+                }
+                TokenKind::Mark("@") | TokenKind::Doc(_) | TokenKind::End => true,
+                _ => false,
+            }
+    }
+
+    /// Gives up softly: `expected` would have been accepted here.
+    pub fn refuse<T>(self, expected: &'static str) -> Parsed<'a, T> {
+        let state = self.state;
+        if self.at > state.furthest.get() {
+            state.furthest.set(self.at);
+            state.expected.borrow_mut().clear();
+        }
+        if self.at == state.furthest.get() && !state.expected.borrow().contains(&expected) {
+            state.expected.borrow_mut().push(expected);
+        }
+        Err(nom::Err::Error(Refused(None)))
+    }
+
+    /// Any token of the file.
+    pub fn token(&self, at: usize) -> Option<&'a Token> {
+        self.all.get(at)
+    }
+
+    /// What survives backtracking.
+    pub fn state(&self) -> &'a State {
+        self.state
+    }
+
+    /// Gives up for good.
+    pub fn fail<T>(self, report: Report) -> Parsed<'a, T> {
+        Err(nom::Err::Failure(Refused(Some(Box::new(report)))))
+    }
+
+    /// The furthest refusal: the index of its token, and what was expected.
+    pub fn furthest(&self) -> (usize, Vec<&'static str>) {
+        (self.state.furthest.get(), self.state.expected.borrow().clone())
+    }
+
+    /// Forgets the furthest refusal and all depth, at the start of an item.
+    pub fn reset(&self) {
+        self.state.furthest.set(self.at);
+        self.state.expected.borrow_mut().clear();
+        self.state.depth.set(0);
+    }
+
+    /// Runs `parser` one level down.
+    pub fn deeper<T>(self, parser: impl FnOnce(Self) -> Parsed<'a, T>) -> Parsed<'a, T> {
+        let depth = self.state.depth.get();
+        if depth >= MOST_LEVELS {
+            return self.fail(crate::lang::report::syntax::too_deep(self.span(), MOST_LEVELS));
+        }
+        self.state.depth.set(depth + 1);
+        let result = parser(self);
+        self.state.depth.set(depth);
+        result
+    }
+}
+
+impl<'a> ParseError<Tokens<'a>> for Refused {
+    fn from_error_kind(_: Tokens<'a>, _: ErrorKind) -> Self {
+        Refused(None)
+    }
+
+    fn append(_: Tokens<'a>, _: ErrorKind, other: Self) -> Self {
+        other
+    }
+}
+
+impl<'a> Input for Tokens<'a> {
+    type Item = &'a Token;
+    type Iter = std::slice::Iter<'a, Token>;
+    type IterIndices = std::iter::Enumerate<std::slice::Iter<'a, Token>>;
+
+    fn input_len(&self) -> usize {
+        self.rest.len()
+    }
+
+    fn take(&self, index: usize) -> Self {
+        Self { rest: self.rest.get(..index).unwrap_or(self.rest), ..*self }
+    }
+
+    fn take_from(&self, index: usize) -> Self {
+        let previous = index.checked_sub(1).and_then(|i| self.rest.get(i)).map_or(self.previous, |t| t.span);
+        Self { rest: self.rest.get(index..).unwrap_or(&[]), at: self.at + index, previous, ..*self }
+    }
+
+    fn take_split(&self, index: usize) -> (Self, Self) {
+        (self.take_from(index), self.take(index))
+    }
+
+    fn position<P: Fn(Self::Item) -> bool>(&self, predicate: P) -> Option<usize> {
+        self.rest.iter().position(predicate)
+    }
+
+    fn iter_elements(&self) -> Self::Iter {
+        self.rest.iter()
+    }
+
+    fn iter_indices(&self) -> Self::IterIndices {
+        self.rest.iter().enumerate()
+    }
+
+    fn slice_index(&self, count: usize) -> Result<usize, Needed> {
+        if count <= self.rest.len() { Ok(count) } else { Err(Needed::new(count - self.rest.len())) }
+    }
+}
+
+/// A token as a message shows it.
+pub fn show(kind: &TokenKind) -> String {
+    match kind {
+        TokenKind::Name(word) if KEYWORDS.contains(&word.as_str()) => format!("the keyword `{word}`"),
+        TokenKind::Name(word) => format!("`{word}`"),
+        TokenKind::Number { .. } => "a number".into(),
+        TokenKind::Text(_) => "a string".into(),
+        TokenKind::Doc(_) => "documentation".into(),
+        TokenKind::Mark(mark) => format!("`{mark}`"),
+        TokenKind::End => "the end of the file".into(),
+    }
+}
+
+/// The end of the text, as a place.
+pub fn end_of(tokens: &[Token], file: FileId) -> Span {
+    tokens.last().map_or(Span { file, start: 0, end: 0 }, |t| t.span)
+}

@@ -1,0 +1,125 @@
+//! R05: maps and moves in frames that do not fit.
+
+use super::{Report, list};
+use crate::lang::source::Span;
+use crate::lang::types::{Frame, Type};
+
+fn leads(ty: &Type) -> String {
+    let frame = |f: &Option<Frame>| f.as_ref().map_or("?".to_string(), Frame::to_string);
+    format!("{} -> {}", frame(&ty.frame), frame(&ty.to))
+}
+
+/// A homography used against its direction.
+pub fn wrong_way(
+    op: &str,
+    map: Span,
+    map_text: &str,
+    lives: &Frame,
+    by: Span,
+    by_ty: &Type,
+    declared: Option<Span>,
+    inverse: &str,
+) -> Report {
+    let mut report = Report::error("R0501", format!("this {op} goes the wrong way"))
+        .label(map, format!("lives in {lives}, so the map has to start there"))
+        .label(by, format!("maps {}", leads(by_ty)));
+    if let Some(declared) = declared {
+        report = report.label(declared, "declared here");
+    }
+    let to = by_ty.frame.as_ref().map_or("?".to_string(), Frame::to_string);
+    let short = if map_text.chars().count() > 30 { "…" } else { map_text };
+    let verb = if op == "warp" { "bring" } else { "take" };
+    report.help(format!("to {verb} `{short}` to {to}, use the inverse:  {op}({short}, {inverse})")).fix(by, inverse)
+}
+
+/// A homography that has nothing to do with the frame at hand.
+pub fn leads_elsewhere(op: &str, map: Span, lives: &Frame, by: Span, by_ty: &Type, instead: Option<&str>) -> Report {
+    let report = Report::error("R0504", format!("this {op} does not start where the map lives"))
+        .label(map, format!("lives in {lives}"))
+        .label(by, format!("maps {}", leads(by_ty)));
+    match instead {
+        Some(instead) => report.help(format!("from {lives} leads  {instead}")).fix(by, instead),
+        None => report.help(format!("nothing in scope leads from {lives}")),
+    }
+}
+
+/// Two maps of different frames, compared.
+pub fn differ(
+    op: &str,
+    b: Span,
+    b_frame: &Frame,
+    b_from: Option<String>,
+    a_frame: &Frame,
+    a: Option<(Span, Option<String>)>,
+    help: Option<String>,
+) -> Report {
+    let from = |image: Option<String>| image.map(|i| format!(", from `{i}`")).unwrap_or_default();
+    let mut report =
+        Report::error("R0502", format!("`{op}` compares two maps pixel by pixel, but they are in different frames"))
+            .label(b, format!("in {b_frame}{}", from(b_from)));
+    if let Some((span, image)) = a {
+        report = report.label(span, format!("in {a_frame}{}", from(image)));
+    }
+    match help {
+        Some(help) => report.help(format!("bring the second one over first:  {help}")),
+        None => report.help(format!("nothing in scope leads from {b_frame} to {a_frame}")),
+    }
+}
+
+/// Homographies that do not follow one another.
+pub fn do_not_chain(op: Span, a: Span, a_ty: &Type, b: Span, b_ty: &Type, a_text: &str, b_text: &str) -> Report {
+    let frame = |f: &Option<Frame>| f.as_ref().map_or("?".to_string(), Frame::to_string);
+    let report = Report::error("R0503", "these homographies do not chain")
+        .label(a, leads(a_ty))
+        .label(op, format!("the right one ends in {}, the left one starts in {}", frame(&b_ty.to), frame(&a_ty.frame)))
+        .label(b, leads(b_ty));
+    let rule = "read right to left: (A * B)(x) = A(B(x)).";
+    let inverse = |f: &Type| (f.to.clone(), f.frame.clone());
+    let written = if a_ty.frame == inverse(b_ty).1 {
+        Some((frame(&b_ty.to), frame(&a_ty.to), format!("{a_text} * inv({b_text})")))
+    } else if inverse(a_ty).0 == b_ty.to {
+        Some((frame(&b_ty.frame), frame(&a_ty.frame), format!("inv({a_text}) * {b_text}")))
+    } else if a_ty.to == b_ty.frame {
+        Some((frame(&a_ty.frame), frame(&b_ty.to), format!("{b_text} * {a_text}")))
+    } else {
+        None
+    };
+    match written {
+        Some((from, to, text)) => report.help(format!("{rule} For {from} -> {to} write  {text}")),
+        None => report.help(rule),
+    }
+}
+
+/// A frame that does not exist.
+pub fn unknown(span: Span, name: &str, known: &[&str]) -> Report {
+    let report = Report::error("R0505", format!("no frame is called @{name}")).label(span, "unknown frame");
+    match super::closest(name, known.iter().copied()) {
+        Some(near) => report.help(format!("did you mean @{near}?")).fix(span, near),
+        None if known.is_empty() => report.help("frames are declared by `data`, `input` and the types of parameters"),
+        None => {
+            let all: Vec<String> = known.iter().map(|k| format!("@{k}")).collect();
+            report.help(format!("frames known here: {}", list(&all)))
+        }
+    }
+}
+
+/// A length in pixels in a frame without an image.
+pub fn no_image(span: Span, op: &str, frame: &Frame) -> Report {
+    Report::error("R0506", format!("`{op}` measures in pixels, and {frame} has no image"))
+        .label(span, format!("a pixel of {frame} has no size"))
+        .help("lengths in px mean pixels of the image that declares the frame: let the data declare one there")
+}
+
+/// Two views of the data under one frame, or one view under two.
+pub fn data_frame(span: Span, frame: &Frame, why: &str) -> Report {
+    Report::error("R0507", "a frame is one view of the data")
+        .label(span, format!("{frame} is {why}"))
+        .help("give each view a frame of its own, and the same one everywhere")
+}
+
+/// A frame where the data has none.
+pub fn no_frame_here(span: Span, op: &str) -> Report {
+    Report::error("R0508", format!("`{op}` gives this without a frame"))
+        .label(span, "has no place in any view")
+        .help("remove the frame")
+}

@@ -1,0 +1,57 @@
+//! R06: gradients that reach nothing, or losses that nothing holds.
+
+use super::Report;
+use crate::lang::source::Span;
+
+/// An objective without trainable weights.
+pub fn nothing_trains(
+    span: Span,
+    name: &str,
+    stops: &[(Span, &'static str)],
+    models: &[(Span, String, bool)],
+) -> Report {
+    let mut report = Report::error("R0601", "nothing in this objective can be trained")
+        .label(span, format!("no gradient of `{name}` reaches any weight"));
+    for (stop, op) in stops {
+        report = report.label(*stop, format!("`{op}` stops the gradient"));
+    }
+    if stops.is_empty() {
+        for (place, model, frozen) in models {
+            let why = if *frozen { "is frozen" } else { "is not part of the objective" };
+            report = report.label(*place, format!("`{model}` {why}"));
+        }
+    }
+    report.help(match (stops, models) {
+        ([(_, "detach")], _) => "remove this `detach`",
+        ([(_, op)], _) if *op != "detach" => "use a smooth counterpart in the objective; this is fine as a `metric`",
+        ([], []) => "there is no `model`: put one between the data and the losses",
+        ([], _) => "let the objective depend on the output of a model that trains",
+        _ => "remove one of these, most likely the last",
+    })
+}
+
+/// A loss that compares a network with itself only.
+pub fn unanchored(span: Span, loss: &str, model: &str) -> Report {
+    Report::warning("R0602", format!("`{loss}` is smallest when the detector says nothing at all"))
+        .label(span, format!("both sides come from `{model}`; no label holds either of them in place"))
+        .help(
+            "a map that is constant everywhere agrees with itself at no cost. Anchor one side to data, for example\n    bce(corners, det) + …\nor keep it knowingly:  @allow(unanchored, \"as published\")",
+        )
+}
+
+/// A loss that is not part of the objective.
+pub fn unminimized(span: Span, loss: &str, objective: Span) -> Report {
+    Report::warning("R0207", format!("the loss `{loss}` is never minimized"))
+        .label(span, "computed and logged, but no gradient comes from it")
+        .label(objective, "the objective")
+        .help(format!(
+            "add it to the objective:  minimize … = … + {loss}\nor, if it is only watched, say so:  metric {loss} = …"
+        ))
+}
+
+/// An `@allow` without an effect.
+pub fn allows_nothing(span: Span, lint: &str) -> Report {
+    Report::warning("R0605", format!("this `@allow({lint}, …)` allows nothing"))
+        .label(span, "the item below gives no cause for it")
+        .help("remove it")
+}

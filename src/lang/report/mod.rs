@@ -1,0 +1,143 @@
+//! Every sentence a user can read about a pipeline, and nothing else.
+//!
+//! A report names the place, what was found, what was expected and what to do. Titles are lower-case sentences without a full
+//! stop; labels are facts; help is an action that can be pasted. Only the constructors in this folder make one, so that the
+//! checker says `frames::wrong_way(…)` and the wording lives here. Families: R01 syntax, R02 names, R03 kinds, R04 shapes,
+//! R05 frames, R06 gradients, R07 numbers, R08 parameters and files, R09 while running.
+
+pub mod frames;
+pub mod grads;
+pub mod kinds;
+pub mod names;
+pub mod numbers;
+pub mod params;
+pub mod render;
+pub mod runtime;
+pub mod shapes;
+pub mod syntax;
+
+use super::source::Span;
+
+/// How much a report weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing.
+    Advice,
+    /// Probably not what was meant; the pipeline still runs.
+    Warning,
+    /// The pipeline does not run.
+    Error,
+}
+
+/// A fact about a place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// The fact.
+    pub text: String,
+}
+
+/// An edit that mends what a report is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fix {
+    /// What to replace.
+    pub span: Span,
+    /// With what.
+    pub text: String,
+}
+
+/// One message to the user.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// Its number, for `rord-run explain`.
+    pub code: &'static str,
+    /// How much it weighs.
+    pub severity: Severity,
+    /// What is wrong.
+    pub title: String,
+    /// Where, the most important place first.
+    pub labels: Vec<Label>,
+    /// What to do.
+    pub help: Option<String>,
+    /// The same as an edit, where it is one.
+    pub fix: Option<Fix>,
+}
+
+impl Report {
+    fn new(code: &'static str, severity: Severity, title: impl Into<String>) -> Self {
+        Self { code, severity, title: title.into(), labels: Vec::new(), help: None, fix: None }
+    }
+
+    fn error(code: &'static str, title: impl Into<String>) -> Self {
+        Self::new(code, Severity::Error, title)
+    }
+
+    fn warning(code: &'static str, title: impl Into<String>) -> Self {
+        Self::new(code, Severity::Warning, title)
+    }
+
+    fn label(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    fn help(mut self, text: impl Into<String>) -> Self {
+        let text = text.into();
+        if !text.is_empty() {
+            self.help = Some(text);
+        }
+        self
+    }
+
+    fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.fix = Some(Fix { span, text: text.into() });
+        self
+    }
+
+    /// The place the report is about.
+    pub fn place(&self) -> Option<Span> {
+        self.labels.first().map(|l| l.span)
+    }
+}
+
+/// Sorts by place and drops what was said before: the same number at the same place.
+pub fn tidy(mut reports: Vec<Report>) -> Vec<Report> {
+    reports.sort_by_key(|r| (r.place(), r.code));
+    reports.dedup_by(|b, a| a.code == b.code && a.place().is_some() && a.place() == b.place());
+    reports
+}
+
+/// True where a pipeline with these reports does not run.
+pub fn any_error(reports: &[Report]) -> bool {
+    reports.iter().any(|r| r.severity == Severity::Error)
+}
+
+/// The name among `known` that was most likely meant by `found`: close in spelling (Jaro and Winkler), or the same letters
+/// without underscores and capitals.
+pub fn closest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |s: &str| s.replace('_', "").to_lowercase();
+    known
+        .into_iter()
+        .map(|k| (if plain(k) == plain(found) { 1.0 } else { strsim::jaro_winkler(found, k) }, k))
+        .filter(|(score, _)| *score > 0.82)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, k)| k)
+}
+
+/// `a, b and c`.
+pub fn list(items: &[impl AsRef<str>]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.as_ref().to_string(),
+        [rest @ .., last] => {
+            let rest: Vec<&str> = rest.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", rest.join(", "), last.as_ref())
+        }
+    }
+}
+
+/// `1 layer`, `2 layers`.
+pub fn plural(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}

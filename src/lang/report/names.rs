@@ -1,0 +1,275 @@
+//! R02: a name that nothing stands for, or that stands for two things.
+
+use super::{Report, closest, list, plural};
+use crate::lang::source::Span;
+
+fn known_list(known: &[impl AsRef<str>]) -> String {
+    let mut sorted: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
+    sorted.sort_unstable();
+    sorted.join(", ")
+}
+
+fn guess<'a>(found: &str, known: &'a [impl AsRef<str>]) -> Option<&'a str> {
+    closest(found, known.iter().map(AsRef::as_ref))
+}
+
+/// A call of something that does not exist.
+pub fn no_such_operation(span: Span, name: &str, near: Option<&str>, usage: Option<&str>) -> Report {
+    let report =
+        Report::error("R0201", format!("there is no operation called `{name}`")).label(span, "not an operation");
+    let all = "`rord-run explain ops` lists all operations.";
+    match (near, usage) {
+        (Some(near), Some(usage)) => report.help(format!("did you mean `{usage}`?\n{all}")).fix(span, near),
+        _ => report.help(all),
+    }
+}
+
+/// A variable that is not defined.
+pub fn not_in_scope(span: Span, name: &str, near: Option<(String, Span)>) -> Report {
+    let report = Report::error("R0202", format!("nothing called `{name}` is in scope")).label(span, "not defined");
+    match near {
+        Some((near, place)) => report
+            .label(place, "a similar name is defined here")
+            .help(format!("did you mean `{near}`?"))
+            .fix(span, near),
+        None => report.help(format!("define it above:  let {name} = …")),
+    }
+}
+
+/// An argument that an operation does not have.
+pub fn no_such_argument(span: Span, op: &str, name: &str, near: Option<&str>, usage: &str) -> Report {
+    let report =
+        Report::error("R0203", format!("`{op}` has no argument called `{name}`")).label(span, "unknown argument");
+    match near {
+        Some(near) => report.help(format!("did you mean `{near}`?\n{usage}")).fix(span, near),
+        None => report.help(usage.to_string()),
+    }
+}
+
+/// A field that a section does not have.
+pub fn no_such_section_field(span: Span, section_span: Span, section: &str, name: &str, known: &[&str]) -> Report {
+    let report = Report::error("R0204", format!("`{section}` has no field called `{name}`"))
+        .label(span, "unknown field")
+        .label(section_span, "");
+    let all = match known {
+        [] => format!("`{section}` has no fields yet."),
+        _ => format!("Fields of `{section}`: {}.", known_list(known)),
+    };
+    match guess(name, known) {
+        Some(near) => report.help(format!("did you mean `{near}`? {all}")).fix(span, near),
+        None => report.help(all),
+    }
+}
+
+/// An argument that was left out, and the name it defaults to is missing too.
+pub fn missing_ambient(span: Span, op: &str, param: &str, shown: &str, ambient: &str) -> Report {
+    let from = ambient.trim_end_matches("_r");
+    let named = if from == ambient {
+        format!("let {{ {ambient} }} = net(image)")
+    } else {
+        format!("let {{ {from} as {ambient} }} = net(image_r)")
+    };
+    Report::error("R0205", format!("`{op}` needs `{param}`, and nothing called `{ambient}` is in scope"))
+        .label(span, format!("argument `{shown}` defaults to the name `{ambient}`"))
+        .help(format!("name it:  {named}\nor pass it:  {op}(…, {param} = …)"))
+}
+
+/// A second definition of a name.
+pub fn defined_twice(span: Span, name: &str, first: Span, rename: Option<&str>) -> Report {
+    let report = Report::error("R0206", format!("`{name}` is defined twice"))
+        .label(span, "defined again here")
+        .label(first, "first defined here");
+    match rename {
+        Some(rename) => report.help(format!("rename on the way in:  {{ {name} as {rename} }}")),
+        None => report.help("choose another name for one of them"),
+    }
+}
+
+/// A name that is used above its definition.
+pub fn defined_later(span: Span, name: &str, later: Span) -> Report {
+    Report::error("R0208", format!("`{name}` is used before it is defined"))
+        .label(span, "not defined yet")
+        .label(later, "defined here")
+        .help("a file is read from top to bottom: move the definition up")
+}
+
+/// More arguments than parameters.
+pub fn too_many_arguments(span: Span, op: &str, most: usize, usage: &str) -> Report {
+    Report::error("R0209", format!("`{op}` takes {}, and this is one more", plural(most, "argument")))
+        .label(span, "one too many")
+        .help(usage.to_string())
+}
+
+/// An argument without a default that was left out.
+pub fn missing_argument(span: Span, op: &str, param: &str, usage: &str) -> Report {
+    Report::error("R0210", format!("`{op}` needs its argument `{param}`"))
+        .label(span, format!("`{param}` is missing"))
+        .help(usage.to_string())
+}
+
+/// The same argument or field twice.
+pub fn given_twice(span: Span, name: &str, first: Span) -> Report {
+    Report::error("R0211", format!("`{name}` is given twice"))
+        .label(span, "given again here")
+        .label(first, "first given here")
+        .help("remove one of them")
+}
+
+/// A field of something that has other fields.
+pub fn no_such_field(span: Span, name: &str, of: &str, known: &[&str]) -> Report {
+    let report = Report::error("R0212", format!("`{of}` has no `{name}`")).label(span, "unknown field");
+    let all = format!("`{of}` has: {}.", known_list(known));
+    match guess(name, known) {
+        Some(near) => report.help(format!("did you mean `{near}`? {all}")).fix(span, near),
+        None => report.help(all),
+    }
+}
+
+/// A call of something that is no name.
+pub fn not_callable(span: Span) -> Report {
+    Report::error("R0213", "only operations, functions, layers and models can be called")
+        .label(span, "this is none of them")
+        .help("a call is a name with brackets:  f(x), or  x |> f")
+}
+
+/// A call of a variable.
+pub fn not_a_function(span: Span, name: &str, defined: Span) -> Report {
+    Report::error("R0213", format!("`{name}` is a value and cannot be called"))
+        .label(span, "called here")
+        .label(defined, "defined here")
+        .help("to multiply, write `*`")
+}
+
+/// An operation where a value must stand.
+pub fn operation_as_value(span: Span, name: &str, usage: &str) -> Report {
+    Report::error("R0214", format!("`{name}` is an operation and needs its arguments"))
+        .label(span, "used as a value here")
+        .help(usage.to_string())
+}
+
+/// A tensor of the top level, used inside a function.
+pub fn outside_tensor(span: Span, name: &str, defined: Span) -> Report {
+    Report::error("R0215", format!("`{name}` cannot be seen in here"))
+        .label(span, "a function or model sees its arguments and the file's parameters only")
+        .label(defined, "defined outside")
+        .help("pass it in as an argument")
+}
+
+/// A word that an argument does not know.
+pub fn no_such_word(span: Span, word: &str, param: &str, known: &[&str]) -> Report {
+    let report = Report::error("R0216", format!("`{param}` knows no `{word}`")).label(span, "unknown word");
+    match guess(word, known) {
+        Some(near) => {
+            report.help(format!("did you mean `{near}`? `{param}` is one of: {}", known_list(known))).fix(span, near)
+        }
+        None => report.help(format!("`{param}` is one of: {}", known_list(known))),
+    }
+}
+
+/// A size without a meaning.
+pub fn no_such_size(span: Span, name: &str, known: &[&str]) -> Report {
+    let report = Report::error("R0217", format!("no size is called `{name}`")).label(span, "unknown size");
+    match guess(name, known) {
+        Some(near) => report.help(format!("did you mean `{near}`?")).fix(span, near),
+        None if known.is_empty() => report.help("sizes get their names from the types of parameters and of `data`"),
+        None => report.help(format!("sizes known here: {}", known_list(known))),
+    }
+}
+
+/// Something that is watched or saved by, and is not reported.
+pub fn not_reported(span: Span, split: &str, name: &str, known: &[String]) -> Report {
+    let report = Report::error("R0218", format!("no loss or metric is called `{name}`"))
+        .label(span, format!("`{split}.{name}` is never reported"));
+    let all: Vec<String> = known.iter().map(|k| format!("{split}.{k}")).collect();
+    match guess(name, known) {
+        Some(near) => report.help(format!("did you mean `{split}.{near}`?")).fix(span, near),
+        None => report.help(format!("reported are: {}", list(&all))),
+    }
+}
+
+/// `best = total` without saying of which split.
+pub fn watch_without_split(span: Span, name: &str) -> Report {
+    Report::error("R0219", format!("`{name}` of which split?"))
+        .label(span, "training and validation both report it")
+        .help(format!("write  val.{name}  (or  train.{name})"))
+        .fix(span, format!("val.{name}"))
+}
+
+/// A name that an imported file does not have.
+pub fn not_in_file(span: Span, name: &str, file: &str, known: &[String]) -> Report {
+    let report = Report::error("R0220", format!("{file} has no `{name}` to import")).label(span, "not found there");
+    match guess(name, known) {
+        Some(near) => report.help(format!("did you mean `{near}`?")).fix(span, near),
+        None if known.is_empty() => report.help("it defines no fn, layer or model"),
+        None => report.help(format!("it has: {}. Only fn, layer and model can be imported.", known_list(known))),
+    }
+}
+
+/// A second section or header of one name.
+pub fn second_of(span: Span, what: &str) -> Report {
+    Report::error("R0221", format!("there are two `{what}` items"))
+        .label(span, "the second one")
+        .help("keep one of them")
+}
+
+/// A second objective.
+pub fn two_objectives(span: Span, first: Span) -> Report {
+    Report::error("R0222", "two things cannot be minimized at once")
+        .label(span, "the second objective")
+        .label(first, "the first one")
+        .help("make both a `loss` and minimize their weighted sum")
+}
+
+/// A model that hands nothing over.
+pub fn model_without_out(span: Span, name: &str) -> Report {
+    Report::error("R0223", format!("the model `{name}` has no output"))
+        .label(span, "no line of it begins with `out`")
+        .help("hand something over:  out det: Prob[B, 1, H, W]@f = …")
+}
+
+/// A chain of definitions that is too long to write out.
+pub fn too_many_calls(span: Span, most: u32) -> Report {
+    Report::error("R0224", "these calls are too many to write out")
+        .label(span, format!("calls lie more than {most} deep here, or the pipeline has more than 200,000 of them"))
+        .help("functions are written out at every call: use a `let` for what is computed twice")
+}
+
+/// A lint that does not exist.
+pub fn no_such_lint(span: Span, name: &str, known: &[&str]) -> Report {
+    let report = Report::error(
+        "R0225",
+        if name.is_empty() {
+            "`@allow` needs the name of a lint".into()
+        } else {
+            format!("no lint is called `{name}`")
+        },
+    )
+    .label(span, "unknown lint");
+    match guess(name, known) {
+        Some(near) => report.help(format!("did you mean `{near}`?")).fix(span, near),
+        None => report.help(format!("lints: {}", known_list(known))),
+    }
+}
+
+/// `@allow` that does not say why.
+pub fn allow_without_reason(span: Span, lint: &str) -> Report {
+    Report::error("R0226", "an `@allow` gives its reason")
+        .label(span, "says what, not why")
+        .help(format!("write  @allow({lint}, \"why this is meant\")"))
+}
+
+/// An attribute that does not exist.
+pub fn no_such_attribute(span: Span, name: &str) -> Report {
+    let report = Report::error("R0227", format!("no attribute is called `{name}`")).label(span, "unknown attribute");
+    match guess(name, &["allow", "frozen"]) {
+        Some(near) => report.help(format!("did you mean `@{near}`?")).fix(span, near),
+        None => report.help("attributes: @allow(lint, \"reason\"), @frozen(weights = path)"),
+    }
+}
+
+/// `@frozen` on something that has no weights.
+pub fn frozen_needs_model(span: Span) -> Report {
+    Report::error("R0228", "only a model can be frozen")
+        .label(span, "not before a model")
+        .help("put it on the line before `model`")
+}

@@ -1,0 +1,39 @@
+//! R07: numbers out of range.
+
+use super::Report;
+use crate::lang::source::Span;
+
+/// A parameter outside of its domain.
+pub fn out_of_range(span: Span, name: &str, domain: &str, place: &str, declaration: &str) -> Report {
+    let not = if domain.starts_with('{') { "not one of" } else { "not in" };
+    Report::error("R0701", format!("`{name}` is out of range"))
+        .label(span, format!("{not} {domain}"))
+        .help(format!("`{name}` is declared at {place} as  {declaration}"))
+}
+
+/// A range from high to low.
+pub fn empty_range(span: Span, low: &str, high: &str) -> Report {
+    Report::error("R0704", "this range is empty")
+        .label(span, format!("{low} is larger than {high}"))
+        .help(format!("turn it round:  {high}..{low}"))
+        .fix(span, format!("{high}..{low}"))
+}
+
+/// A division by zero.
+pub fn division_by_zero(span: Span) -> Report {
+    Report::error("R0705", "this divides by zero")
+        .label(span, "the right side is 0")
+        .help("check the parameter it comes from")
+}
+
+/// A count of zero where at least one is needed.
+pub fn zero_count(span: Span, what: &str, found: &str) -> Report {
+    Report::error("R0706", format!("{what} must be at least 1"))
+        .label(span, format!("found {found}"))
+        .help("give a positive count")
+}
+
+/// Whatever a rule of an operation finds about its settings.
+pub fn rule(span: Span, title: &str, label: &str, help: &str) -> Report {
+    Report::error("R0707", title).label(span, label).help(help)
+}

@@ -1,0 +1,139 @@
+//! R08: what is changed from outside, and files.
+
+use super::{Report, closest};
+use crate::lang::source::Span;
+use crate::lang::types::Kind;
+
+fn sorted(known: &[&str]) -> String {
+    let mut known = known.to_vec();
+    known.sort_unstable();
+    known.join(", ")
+}
+
+/// A value for a parameter that does not exist.
+pub fn no_such_param(span: Span, name: &str, defined: Option<Span>, known: &[&str]) -> Report {
+    let mut report = Report::error("R0801", format!("`{name}` is not a parameter of this pipeline"));
+    report = report.label(span, "no such parameter");
+    if let Some(defined) = defined {
+        report = report.label(defined, "this is a `let`, which is computed, not set");
+    }
+    let all = match known {
+        [] => "This pipeline has no parameters.".to_string(),
+        _ => format!("Parameters: {}.", sorted(known)),
+    };
+    let last = "Only a `param` can be set from outside; nothing was ignored and nothing was run.";
+    match closest(name, known.iter().copied()) {
+        Some(near) => report.help(format!("did you mean `{near}`? {all}\n{last}")).fix(span, near),
+        None => report.help(format!("{all}\n{last}")),
+    }
+}
+
+/// A quoted number in YAML.
+pub fn quoted(span: Span, name: &str, kind: Kind, bare: &str) -> Report {
+    Report::error("R0802", format!("`{name}` must be a {}, and this is text", kind.name()))
+        .label(span, "a string in YAML because of the quotes")
+        .help(format!("write  {name}: {bare}"))
+        .fix(span, bare)
+}
+
+/// Files that import each other.
+pub fn import_cycle(span: Span, from: &str, to: &str) -> Report {
+    Report::error("R0803", "these files import each other")
+        .label(span, format!("{from} → {to} → … → {from}"))
+        .help("move what both need into a third file")
+}
+
+/// A field of a section, set from outside.
+pub fn not_a_param(span: Span, name: &str, section: &str, param: Option<&str>, value: &str) -> Report {
+    let report = Report::error("R0804", format!("`{name}` cannot be set from outside"))
+        .label(span, format!("a field of the `{section}` block, not a parameter"));
+    match param {
+        Some(param) => report.help(format!("this pipeline has a parameter for it:  --set {param}={value}")),
+        None => report.help("declare a `param` for it and use that in the block"),
+    }
+}
+
+/// A preset that does not exist.
+pub fn no_such_preset(span: Span, name: &str, known: &[&str]) -> Report {
+    let report = Report::error("R0805", format!("there is no preset called `{name}`")).label(span, "no such preset");
+    match (closest(name, known.iter().copied()), known) {
+        (Some(near), _) => report.help(format!("did you mean `{near}`?")).fix(span, near),
+        (None, []) => report.help("this pipeline has no presets"),
+        (None, _) => report.help(format!("presets: {}", sorted(known))),
+    }
+}
+
+/// A file that cannot be imported.
+pub fn cannot_import(span: Span, path: &str, why: &str) -> Report {
+    Report::error("R0806", format!("cannot import \"{path}\""))
+        .label(span, why.to_string())
+        .help("the path starts at the folder of the file that imports")
+}
+
+/// An import from outside of the pipeline's folder.
+pub fn import_outside(span: Span, path: &str, root: &str) -> Report {
+    Report::error("R0807", format!("\"{path}\" lies outside of the pipeline's folder"))
+        .label(span, format!("imports stay below {root}"))
+        .help("move the file there")
+}
+
+/// A field of a preset without a value.
+pub fn field_without_value(span: Span, name: &str) -> Report {
+    Report::error("R0808", format!("`{name}` needs a value here"))
+        .label(span, "stands alone")
+        .help(format!("write  {name} = …"))
+}
+
+/// A sweep over something that is no list.
+pub fn sweep_needs_list(span: Span, name: &str) -> Report {
+    Report::error("R0809", format!("a sweep goes over a list of values for `{name}`"))
+        .label(span, "a single value")
+        .help(format!("write  {name} = [a, b, c]"))
+}
+
+/// A field alone, without anything of its name.
+pub fn nothing_called(span: Span, name: &str) -> Report {
+    Report::error("R0810", format!("`{name}` alone means  {name} = {name}, and nothing is called so"))
+        .label(span, "no value")
+        .help(format!("write  {name} = …,  or declare  param {name}: …"))
+}
+
+/// YAML that is not a flat list of parameters.
+pub fn not_flat_yaml(span: Span, what: &str) -> Report {
+    Report::error("R0811", "parameters are a flat list of  name: value")
+        .label(span, what.to_string())
+        .help("one line a parameter, as in  lr: 3e-4")
+}
+
+/// YAML that cannot be read.
+pub fn bad_yaml(span: Span, why: &str) -> Report {
+    Report::error("R0812", "this is not YAML")
+        .label(span, why.to_string())
+        .help("one line a parameter, as in  lr: 3e-4")
+}
+
+/// A key twice.
+pub fn duplicate_key(span: Span, name: &str) -> Report {
+    Report::error("R0813", format!("`{name}` is given twice"))
+        .label(span, "given again here")
+        .help("keep one of the two lines")
+}
+
+/// `--set` without `=`.
+pub fn set_without_value(span: Span, text: &str) -> Report {
+    Report::error("R0814", "`--set` takes name=value")
+        .label(span, "no `=` in here")
+        .help(format!("write  --set {text}=…"))
+}
+
+/// A parameter that has no value and needs one.
+pub fn missing_param(span: Span, name: &str, kind: Kind) -> Report {
+    Report::error("R0815", format!("the parameter `{name}` has no value"))
+        .label(span, format!("a {} ({}) without a default", kind.name(), kind.holds()))
+        .help(format!("give it one:  --set {name}=…"))
+}
+
+/// Something a training run needs and the pipeline lacks.
+pub fn cannot_train(span: Span, lacks: &str, help: &str) -> Report {
+    Report::error("R0816", "this pipeline cannot be trained").label(span, lacks.to_string()).help(help.to_string())
+}

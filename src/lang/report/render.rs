@@ -1,0 +1,169 @@
+//! Reports drawn for a terminal by miette, and as JSON for tools.
+
+use std::fmt;
+
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
+    SourceSpan, SpanContents,
+};
+
+use super::{Report, Severity};
+use crate::lang::source::{Source, Sources, Span};
+
+/// How reports are drawn.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// Columns.
+    pub width: usize,
+    /// Whether to use colors.
+    pub color: bool,
+    /// Whether lines and arrows may be drawn with box characters.
+    pub unicode: bool,
+}
+
+/// The report as a person reads it.
+pub fn draw(report: &Report, sources: &Sources, style: Style) -> String {
+    let theme = match (style.unicode, style.color) {
+        (true, true) => GraphicalTheme::unicode(),
+        (true, false) => GraphicalTheme::unicode_nocolor(),
+        (false, _) => GraphicalTheme::none(),
+    };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(style.width)
+        .with_context_lines(1)
+        .with_links(false)
+        .without_syntax_highlighting()
+        .with_wrap_lines(false);
+    let mut out = String::new();
+    let drawn = Drawn { report, sources };
+    if handler.render_report(&mut out, &drawn).is_err() {
+        out = format!("{}: {}\n", report.code, report.title);
+    }
+    // The frame's blank margin is a full line of spaces in places; nobody wants those in a snapshot or a paste.
+    out.lines().map(|l| l.trim_end().to_string() + "\n").collect()
+}
+
+/// The report as one JSON object: code, severity, title, labels with file, line, column and bytes, help, fix.
+pub fn json(report: &Report, sources: &Sources) -> serde_json::Value {
+    let place = |span: Span| {
+        let (line, column) = sources.line_column(span);
+        serde_json::json!({
+            "file": sources.get(span.file).map(|s| s.name.clone()),
+            "line": line, "column": column, "start": span.start, "end": span.end,
+        })
+    };
+    serde_json::json!({
+        "code": report.code,
+        "severity": match report.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Advice => "advice",
+        },
+        "title": report.title,
+        "labels": report.labels.iter().map(|l| {
+            let mut value = place(l.span);
+            if let Some(object) = value.as_object_mut() {
+                object.insert("text".into(), l.text.clone().into());
+            }
+            value
+        }).collect::<Vec<_>>(),
+        "help": report.help,
+        "fix": report.fix.as_ref().map(|f| serde_json::json!({ "place": place(f.span), "text": f.text })),
+    })
+}
+
+/// A report beside the texts it speaks of.
+struct Drawn<'a> {
+    report: &'a Report,
+    sources: &'a Sources,
+}
+
+impl Drawn<'_> {
+    fn source(&self) -> Option<&Source> {
+        self.report.place().and_then(|p| self.sources.get(p.file))
+    }
+}
+
+impl fmt::Debug for Drawn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.report.code)
+    }
+}
+
+impl fmt::Display for Drawn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.report.title)
+    }
+}
+
+impl std::error::Error for Drawn<'_> {}
+
+impl Diagnostic for Drawn<'_> {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.report.code))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.report.severity {
+            Severity::Error => miette::Severity::Error,
+            Severity::Warning => miette::Severity::Warning,
+            Severity::Advice => miette::Severity::Advice,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        // A frame is drawn around one file only; what lies elsewhere is told in words.
+        let here = self.report.place().map(|p| p.file);
+        let elsewhere = self.report.labels.iter().filter(|l| Some(l.span.file) != here).map(|l| {
+            let (line, column) = self.sources.line_column(l.span);
+            let name = self.sources.get(l.span.file).map_or("?", |s| s.name.as_str());
+            format!("{name}:{line}:{column}: {}", l.text)
+        });
+        let lines: Vec<String> = self.report.help.iter().cloned().chain(elsewhere).collect();
+        (!lines.is_empty()).then(|| Box::new(lines.join("\n")) as Box<dyn fmt::Display>)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let here = self.report.place().map(|p| p.file);
+        self.source()?;
+        let labels = self.report.labels.iter().filter(move |l| Some(l.span.file) == here).map(|l| {
+            let text = (!l.text.is_empty()).then(|| l.text.clone());
+            LabeledSpan::new(text, l.span.start as usize, (l.span.end - l.span.start) as usize)
+        });
+        Some(Box::new(labels))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source().map(|s| s as &dyn SourceCode)
+    }
+}
+
+/// Whole lines, and no line more than the labels need: a report of one line shows one line.
+impl SourceCode for Source {
+    fn read_span<'a>(
+        &'a self,
+        span: &SourceSpan,
+        _lines_before: usize,
+        _lines_after: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let text: &str = &self.text;
+        let (start, end) = (span.offset(), span.offset() + span.len());
+        let before = text.get(..start).ok_or(MietteError::OutOfBounds)?;
+        let after = text.get(end..).ok_or(MietteError::OutOfBounds)?;
+        let from = before.rfind('\n').map_or(0, |i| i + 1);
+        // A span that ends with a line's newline does not reach into the next line.
+        let whole = span.len() > 0 && text.get(..end).is_some_and(|t| t.ends_with('\n'));
+        let to = if whole { end } else { end + after.find('\n').map_or(after.len(), |i| i + 1) };
+        let lines = text.get(from..to).ok_or(MietteError::OutOfBounds)?;
+        let line = before.matches('\n').count();
+        let contents = MietteSpanContents::new_named(
+            self.name.clone(),
+            lines.as_bytes(),
+            (from, to - from).into(),
+            line,
+            before.get(from..).map_or(0, |l| l.chars().count()),
+            lines.matches('\n').count().max(1),
+        );
+        Ok(Box::new(contents))
+    }
+}

@@ -1,0 +1,232 @@
+//! A checked pipeline: every value with its type, every call with its operation, functions and models written out.
+//!
+//! This is what `lang` hands on. Values are listed so that each comes after what it uses; `let`s and calls have become edges.
+
+use std::collections::HashMap;
+
+use super::constant::{Constant, Recipe, Settings};
+use super::dim::Dim;
+use super::source::Span;
+use super::types::{Frame, Kind, Type};
+
+/// A value's index in [`Pipeline::values`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ValueId(pub u32);
+
+/// A tensor that exists while running.
+#[derive(Clone, Debug)]
+pub struct Value {
+    /// Where it comes from.
+    pub source: ValueSource,
+    /// Its type.
+    pub ty: Type,
+    /// The text that made it.
+    pub span: Span,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug)]
+pub enum ValueSource {
+    /// A field of a dataset, or an `input` (then `data` is `None`).
+    Field { data: Option<usize>, name: String },
+    /// A number that meets a tensor.
+    Number(f64),
+    /// An operation applied to values.
+    Apply(Apply),
+    /// Another value under a type that the text states for it.
+    Alias(ValueId),
+    /// A parameter of something that is checked on its own and never run.
+    Parameter,
+}
+
+/// An operation with its arguments.
+#[derive(Clone, Debug)]
+pub struct Apply {
+    /// The operation's name in the vocabulary.
+    pub op: &'static str,
+    /// Tensor arguments by parameter name.
+    pub inputs: Vec<(&'static str, ValueId)>,
+    /// Weights by their role in the operation (`weight`, `bias`): indices into [`Pipeline::weights`].
+    pub weights: Vec<(&'static str, usize)>,
+    /// All other arguments.
+    pub settings: Settings,
+    /// Names the random stream of this place in the source; 0 for what draws nothing.
+    pub stream: u64,
+}
+
+/// How a weight begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Initial {
+    /// Uniform in ±1/√fan_in, as torch's layers do.
+    FanIn(usize),
+    /// The same number everywhere.
+    Constant(f64),
+}
+
+/// A trainable tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WeightInfo {
+    /// `net.det.0.weight`
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// How it begins.
+    pub initial: Initial,
+    /// The model it belongs to.
+    pub model: usize,
+    /// The call that made it.
+    pub span: Span,
+}
+
+/// A model.
+#[derive(Clone, Debug)]
+pub struct ModelInfo {
+    /// Its name.
+    pub name: String,
+    /// Where it is defined.
+    pub span: Span,
+    /// How often it is called.
+    pub calls: usize,
+    /// Set where its weights do not train: the file they come from, if it names one.
+    pub frozen: Option<Option<String>>,
+}
+
+/// A dataset.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// Its name.
+    pub name: String,
+    /// How it is made.
+    pub recipe: Recipe,
+    /// What it hands to the pipeline.
+    pub fields: Vec<(String, Type)>,
+    /// The expression that makes it.
+    pub span: Span,
+}
+
+/// Something that is computed and reported.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: ValueId,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+/// Where a parameter's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Its default.
+    Default,
+    /// A preset of the file.
+    Preset(String),
+    /// A YAML file.
+    Params(String),
+    /// `--set`.
+    Set,
+    /// It has none.
+    Missing,
+}
+
+/// Something that can be changed from outside.
+#[derive(Clone, Debug)]
+pub struct ParamInfo {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its value.
+    pub value: Option<Constant>,
+    /// Where that comes from.
+    pub origin: Origin,
+    /// The values it may take, as written.
+    pub domain: Option<String>,
+    /// What it means.
+    pub about: Option<String>,
+    /// Where its name stands.
+    pub span: Span,
+}
+
+/// A field of `train`, `save` or `export` with its place.
+#[derive(Clone, Debug)]
+pub struct SectionField {
+    /// Its name.
+    pub name: String,
+    /// Its value.
+    pub value: Constant,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A name of the file with its type, in the order of the text.
+#[derive(Clone, Debug)]
+pub struct NamedType {
+    /// `det`, `net.trunk`
+    pub name: String,
+    /// Its type as shown.
+    pub ty: String,
+    /// Where the name stands.
+    pub span: Span,
+}
+
+/// A checked pipeline.
+#[derive(Clone, Debug, Default)]
+pub struct Pipeline {
+    /// Its name, or the file's.
+    pub name: String,
+    /// What it is for.
+    pub about: Option<String>,
+    /// What can be changed from outside.
+    pub params: Vec<ParamInfo>,
+    /// The named sets of parameters: name and its `name = value` pairs.
+    pub presets: Vec<(String, Vec<(String, Constant)>)>,
+    /// The named grids of parameters.
+    pub sweeps: Vec<(String, Vec<(String, Vec<Constant>)>)>,
+    /// Where the tensors come from.
+    pub datasets: Vec<Dataset>,
+    /// The tensors a caller supplies.
+    pub inputs: Vec<(String, Type)>,
+    /// The models.
+    pub models: Vec<ModelInfo>,
+    /// The weights, in the order of their first use.
+    pub weights: Vec<WeightInfo>,
+    /// Every value.
+    pub values: Vec<Value>,
+    /// Every name, for people.
+    pub names: Vec<NamedType>,
+    /// The losses.
+    pub losses: Vec<Output>,
+    /// The metrics.
+    pub metrics: Vec<Output>,
+    /// What is minimized.
+    pub objective: Option<Output>,
+    /// The `train` section.
+    pub train: Vec<SectionField>,
+    /// The `save` section.
+    pub save: Vec<SectionField>,
+    /// The sizes that are known, by symbol.
+    pub sizes: HashMap<u32, i64>,
+    /// The symbol of the batch axis, if the data has one.
+    pub batch: Option<u32>,
+    /// Width and height in pixels of the image that declares a frame.
+    pub frames: Vec<(Frame, Dim, Dim)>,
+}
+
+impl Pipeline {
+    /// A value.
+    pub fn value(&self, id: ValueId) -> Option<&Value> {
+        self.values.get(id.0 as usize)
+    }
+
+    /// A field of the `train` section.
+    pub fn train(&self, name: &str) -> Option<&Constant> {
+        self.train.iter().find(|f| f.name == name).map(|f| &f.value)
+    }
+
+    /// A field of the `save` section.
+    pub fn save(&self, name: &str) -> Option<&Constant> {
+        self.save.iter().find(|f| f.name == name).map(|f| &f.value)
+    }
+}

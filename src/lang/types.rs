@@ -1,0 +1,260 @@
+//! Kinds, frames and types: what a number is, how it is laid out, where it lives.
+
+use std::fmt;
+
+use super::dim::Dim;
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Real numbers of any shape: what arithmetic leaves when nothing more is known.
+    Values,
+    /// A real map; accepts every map.
+    Map,
+    /// What a camera or a layout shows.
+    Image,
+    /// Features between layers.
+    Feat,
+    /// Probabilities, 0 to 1.
+    Prob,
+    /// 0 or 1, without a gradient.
+    Mask,
+    /// From data: 0 to 1, without a gradient.
+    Label,
+    /// Before the sigmoid.
+    Logit,
+    /// A descriptor at every place.
+    Desc,
+    /// Places in a frame.
+    Points,
+    /// Sampled descriptors.
+    Vectors,
+    /// Distances, not negative.
+    Dist,
+    /// Takes points of one frame to points of another.
+    Homography,
+    /// One number.
+    Scalar,
+    /// One number with a gradient.
+    Loss,
+    /// Not negative.
+    Weight,
+    /// Positive.
+    Rate,
+    /// A whole number, not negative.
+    Count,
+    /// True or false.
+    Flag,
+    /// A string.
+    Text,
+    /// A string that names a file.
+    Path,
+    /// A length in pixels.
+    Pixels,
+    /// An angle.
+    Degrees,
+    /// A duration in epochs.
+    Epochs,
+    /// A duration in steps.
+    Steps,
+    /// A duration in epochs or steps.
+    Duration,
+    /// `low..high`.
+    Range,
+    /// `[a, b, c]`.
+    List,
+    /// One of a few words.
+    Word,
+    /// A value that is watched: `val.total`.
+    Watch,
+    /// Where layouts come from.
+    Layouts,
+    /// What a dataset is made by.
+    Dataset,
+    /// How places are chosen.
+    Sampler,
+    /// How negatives are chosen.
+    Miner,
+    /// How weights change.
+    Optimizer,
+    /// How the learning rate changes.
+    Schedule,
+    /// How gradients are bounded.
+    Clip,
+    /// How an image is disturbed.
+    Augment,
+    /// How a second view is made.
+    Symmetry,
+    /// How layers become an image.
+    Render,
+    /// How many values become one: `mean`, `sum`, `none`.
+    Reduce,
+}
+
+use Kind::*;
+
+/// Every kind with its name, the kind directly above it, and what it holds, in words.
+const KINDS: [(Kind, &str, Option<Kind>, &str); 41] = [
+    (Values, "Values", None, "real numbers"),
+    (Map, "Map", Some(Values), "any real number"),
+    (Image, "Image", Some(Map), "any real number"),
+    (Feat, "Feat", Some(Map), "any real number"),
+    (Prob, "Prob", Some(Map), "0 to 1"),
+    (Mask, "Mask", Some(Prob), "0 or 1"),
+    (Label, "Label", Some(Prob), "0 to 1, from data"),
+    (Logit, "Logit", Some(Map), "any real number"),
+    (Desc, "Desc", Some(Map), "descriptors"),
+    (Points, "Points", None, "places in a frame"),
+    (Vectors, "Vectors", Some(Values), "sampled descriptors"),
+    (Dist, "Dist", Some(Values), "distances"),
+    (Homography, "Homography", None, "a move between two frames"),
+    (Scalar, "Scalar", None, "one number"),
+    (Loss, "Loss", Some(Scalar), "one number with a gradient"),
+    (Weight, "Weight", Some(Scalar), "a number that is not negative"),
+    (Rate, "Rate", Some(Weight), "a positive number"),
+    (Count, "Count", Some(Weight), "a whole number, 0 or more"),
+    (Flag, "Flag", None, "true or false"),
+    (Text, "Text", None, "a string"),
+    (Path, "Path", None, "a string that names a file"),
+    (Pixels, "Pixels", None, "a length such as 8px"),
+    (Degrees, "Degrees", None, "an angle such as 90deg"),
+    (Epochs, "Epochs", Some(Duration), "a duration such as 5epochs"),
+    (Steps, "Steps", Some(Duration), "a duration such as 100steps"),
+    (Duration, "Duration", None, "a duration such as 5epochs or 100steps"),
+    (Range, "Range", None, "a range such as 0.8..1.2"),
+    (Word, "Word", None, "one of a few words"),
+    (List, "List", None, "a list such as [1, 2]"),
+    (Watch, "Watch", None, "a reported number such as val.total"),
+    (Layouts, "Layouts", None, "layouts: synth(…), gds(…), images(…)"),
+    (Dataset, "Dataset", None, "a dataset: layout_pairs(…)"),
+    (Sampler, "Sampler", None, "a choice of places: grid(…)"),
+    (Miner, "Miner", None, "a choice of negatives: hardneg(…)"),
+    (Optimizer, "Optimizer", None, "an optimizer: adam(…)"),
+    (Schedule, "Schedule", None, "a schedule: reduce_on_plateau(…)"),
+    (Clip, "Clip", None, "a bound on gradients: grad_norm(…)"),
+    (Augment, "Augment", None, "a disturbance: noise(…)"),
+    (Symmetry, "Symmetry", None, "a geometry: square_symmetries"),
+    (Render, "Render", None, "a way to draw: layers(…)"),
+    (Reduce, "Reduce", None, "mean, sum or none"),
+];
+
+impl Kind {
+    fn row(self) -> &'static (Kind, &'static str, Option<Kind>, &'static str) {
+        KINDS.iter().find(|(k, ..)| *k == self).unwrap_or(&KINDS[0])
+    }
+
+    /// Its name in the language.
+    pub fn name(self) -> &'static str {
+        self.row().1
+    }
+
+    /// What it holds, in words.
+    pub fn holds(self) -> &'static str {
+        self.row().3
+    }
+
+    /// The kind called `name`.
+    pub fn named(name: &str) -> Option<Kind> {
+        KINDS.iter().find(|(_, n, ..)| *n == name).map(|(k, ..)| *k)
+    }
+
+    /// The names of all kinds.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        KINDS.iter().map(|(_, n, ..)| *n)
+    }
+
+    /// True where every `self` is a `wanted`.
+    pub fn is(self, wanted: Kind) -> bool {
+        self == wanted || self.row().2.is_some_and(|above| above.is(wanted))
+    }
+
+    /// The lowest kind that both are.
+    pub fn join(self, other: Kind) -> Option<Kind> {
+        if other.is(self) {
+            return Some(self);
+        }
+        self.row().2.and_then(|above| above.join(other))
+    }
+
+    /// True for what exists only while running: tensors.
+    pub fn is_tensor(self) -> bool {
+        self.is(Values) || matches!(self, Points | Homography | Loss)
+    }
+
+    /// How many axes it has, where that is fixed.
+    pub fn rank(self) -> Option<usize> {
+        match self {
+            k if k.is(Map) => Some(4),
+            Points | Dist => Some(2),
+            Homography => Some(1),
+            _ => None,
+        }
+    }
+}
+
+/// The view a map lives in: `orig`, `moved`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Frame(pub String);
+
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "@{}", self.0)
+    }
+}
+
+/// `kind unit[dims]@frame->to`
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Type {
+    /// What it is.
+    pub kind: Kind,
+    /// True where every vector has length 1.
+    pub unit: bool,
+    /// Its shape; empty for what has none.
+    pub dims: Vec<Dim>,
+    /// The frame it lives in or starts from.
+    pub frame: Option<Frame>,
+    /// The frame a homography leads to.
+    pub to: Option<Frame>,
+}
+
+impl Type {
+    /// A kind without shape or frame.
+    pub fn plain(kind: Kind) -> Type {
+        Type { kind, unit: false, dims: vec![], frame: None, to: None }
+    }
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.kind.name(), if self.unit { " unit" } else { "" })?;
+        if !self.dims.is_empty() {
+            let dims: Vec<String> = self.dims.iter().map(Dim::to_string).collect();
+            write!(f, "[{}]", dims.join(", "))?;
+        }
+        if let Some(frame) = &self.frame {
+            write!(f, "{frame}")?;
+        }
+        if let Some(to) = &self.to {
+            write!(f, "->{}", to.0)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_form_a_tree() {
+        assert!(Label.is(Prob) && Label.is(Map) && Label.is(Values) && !Prob.is(Label) && !Map.is(Image));
+        assert!(Rate.is(Scalar) && Loss.is(Scalar) && !Scalar.is(Loss));
+        assert_eq!(Label.join(Mask), Some(Prob));
+        assert_eq!(Prob.join(Logit), Some(Map));
+        assert_eq!(Dist.join(Map), Some(Values));
+        assert_eq!(Prob.join(Points), None);
+        for (kind, name, ..) in KINDS {
+            assert_eq!(Kind::named(name), Some(kind));
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The operations a pipeline may use, as the checker sees them: signatures in .rord syntax, and rules for what a signature
+//! cannot say.
+//!
+//! `lang` knows no operation by name. It is handed a [`Vocabulary`], which `ops` fills.
+
+use std::collections::HashMap;
+
+use super::ast::{FnParam, Function, ItemKind, TypeExpr};
+use super::constant::Constant;
+use super::dim::Dim;
+use super::parse;
+use super::report::Report;
+use super::source::{FileId, Sources, Span};
+use super::typed::Initial;
+use super::types::{Kind, Type};
+
+/// What `ops` says about one operation.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// `warp(x: Map[B, C, h, w]@a, by: Homography[B]@a->b) -> Map[B, C, h, w]@b`
+    pub signature: &'static str,
+    /// Its page of the manual, in Markdown.
+    pub manual: &'static str,
+    /// What the signature cannot say.
+    pub rule: Rule,
+    /// The words that arguments take: `("pad", &["same"])`.
+    pub words: &'static [(&'static str, &'static [&'static str])],
+    /// True where it draws random numbers.
+    pub random: bool,
+    /// The argument that holds the recipe this operation carries out: `pick` carries out its `negatives`.
+    pub carries_out: Option<&'static str>,
+    /// The argument whose frame gives lengths in pixels their meaning.
+    pub pixels_of: Option<&'static str>,
+    /// Two arguments that a loss draws together.
+    pub compares: Option<(&'static str, &'static str)>,
+    /// True where the gradient does not pass.
+    pub stops_gradient: bool,
+    /// A homography that is handed over inverted, and under which name: `warp` reads its source at the inverse of `by`.
+    pub inverted: Option<(&'static str, &'static str)>,
+    /// Tensor arguments that only lend their shape.
+    pub shape_only: &'static [&'static str],
+    /// True for what only an operator stands for: it cannot be called by name.
+    pub operator: bool,
+    /// True for a score that should grow.
+    pub higher_is_better: bool,
+    /// What a dataset has to offer: names and types, in terms of the arguments.
+    pub offers: &'static [(&'static str, &'static str)],
+}
+
+impl Entry {
+    /// An operation of which the signature says all.
+    pub const PLAIN: Entry = Entry {
+        signature: "",
+        manual: "",
+        rule: |_| {},
+        words: &[],
+        random: false,
+        carries_out: None,
+        pixels_of: None,
+        compares: None,
+        stops_gradient: false,
+        inverted: None,
+        shape_only: &[],
+        operator: false,
+        higher_is_better: false,
+        offers: &[],
+    };
+}
+
+/// What a signature cannot say: which kind the result keeps, how a size changes, which weights are made.
+pub type Rule = fn(&mut Application<'_>);
+
+/// An operation with its signature read.
+pub struct Operation {
+    /// Its name.
+    pub name: &'static str,
+    /// Its parameters.
+    pub params: Vec<FnParam>,
+    /// The type of its result.
+    pub result: Option<TypeExpr>,
+    /// Everything else.
+    pub entry: Entry,
+    /// Types of the fields a dataset offers.
+    pub offers: Vec<(&'static str, TypeExpr)>,
+}
+
+/// A function of the standard library, written in the language itself.
+pub struct StandardFunction {
+    /// Its text, read.
+    pub function: Function,
+    /// Its documentation.
+    pub doc: Vec<String>,
+    /// The file it stands in.
+    pub file: FileId,
+}
+
+/// Every operation and every function of the standard library.
+#[derive(Default)]
+pub struct Vocabulary {
+    operations: HashMap<&'static str, Operation>,
+    functions: HashMap<String, StandardFunction>,
+    order: Vec<String>,
+    parameters: HashMap<String, &'static str>,
+}
+
+impl Vocabulary {
+    /// Reads all signatures, and the standard library's files. What is wrong with them comes back as reports: a mistake in the
+    /// vocabulary is the tool's, and a test makes sure that there is none.
+    pub fn new(
+        entries: &[(&'static str, Entry)],
+        library: &[(&'static str, &'static str)],
+        sources: &mut Sources,
+    ) -> (Self, Vec<Report>) {
+        let (mut vocabulary, mut reports) = (Self::default(), Vec::new());
+        for (name, entry) in entries {
+            let file = sources.add(format!("<{name}>"), entry.signature);
+            match parse::signature(entry.signature, file) {
+                Ok((_, params, result)) => {
+                    let mut offers = Vec::new();
+                    for (field, text) in entry.offers {
+                        match parse::signature(&format!("offer() -> {text}"), file) {
+                            Ok((_, _, Some(ty))) => offers.push((*field, ty)),
+                            Ok(_) => {}
+                            Err(wrong) => reports.extend(wrong),
+                        }
+                    }
+                    vocabulary.order.push((*name).to_string());
+                    for param in &params {
+                        if let Some(text) = within(entry.signature, &param.name.text) {
+                            vocabulary.parameters.insert(param.name.text.clone(), text);
+                        }
+                    }
+                    let operation = Operation { name, params, result, entry: *entry, offers };
+                    vocabulary.operations.insert(name, operation);
+                }
+                Err(wrong) => reports.extend(wrong),
+            }
+        }
+        for (name, text) in library {
+            let file = sources.add(*name, *text);
+            let (tree, wrong) = parse::parse(text, file);
+            reports.extend(wrong);
+            for item in tree.items {
+                if let ItemKind::Function(function) = item.kind {
+                    vocabulary.order.push(function.name.text.clone());
+                    let standard = StandardFunction { doc: item.doc, file, function };
+                    vocabulary.functions.insert(standard.function.name.text.clone(), standard);
+                }
+            }
+        }
+        (vocabulary, reports)
+    }
+
+    /// A parameter's name as the signatures hold it, so that calls need not copy it.
+    pub fn intern(&self, name: &str) -> &'static str {
+        self.parameters.get(name).copied().unwrap_or("")
+    }
+
+    /// The operation called `name`.
+    pub fn operation(&self, name: &str) -> Option<&Operation> {
+        self.operations.get(name)
+    }
+
+    /// The standard function called `name`.
+    pub fn function(&self, name: &str) -> Option<&StandardFunction> {
+        self.functions.get(name)
+    }
+
+    /// Every name, operations first, in the order of their lists.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.order.iter().map(String::as_str).filter(|n| self.callable(n))
+    }
+
+    /// True for what can be called by name.
+    pub fn callable(&self, name: &str) -> bool {
+        self.operations.get(name).map_or(self.functions.contains_key(name), |op| !op.entry.operator)
+    }
+
+    /// How `name` is called, as a message shows it: `smoothl1(target: Map, pred: Map, beta: Scalar = 1) -> Loss`.
+    pub fn usage(&self, name: &str) -> Option<String> {
+        if let Some(op) = self.operations.get(name) {
+            return Some(usage(name, &op.params, op.result.as_ref()));
+        }
+        let f = &self.functions.get(name)?.function;
+        Some(usage(name, &f.params, f.result.as_ref()))
+    }
+}
+
+/// The part of a signature that is a parameter's name.
+fn within(signature: &'static str, name: &str) -> Option<&'static str> {
+    signature.find(name).and_then(|at| signature.get(at..at + name.len()))
+}
+
+/// A signature without shapes, for messages.
+pub fn usage(name: &str, params: &[FnParam], result: Option<&TypeExpr>) -> String {
+    let params: Vec<String> = params
+        .iter()
+        .map(|p| {
+            let unit = if p.ty.unit.is_some() { " unit" } else { "" };
+            let default = p.default.as_ref().map(|d| format!(" = {}", super::tree::expression(d))).unwrap_or_default();
+            format!("{}: {}{unit}{default}", p.name.text, p.ty.kind.text)
+        })
+        .collect();
+    let result = result.map(|r| format!(" -> {}", r.kind.text)).unwrap_or_default();
+    format!("{name}({}){result}", params.join(", "))
+}
+
+/// A weight that a call makes.
+#[derive(Clone, Debug)]
+pub struct NewWeight {
+    /// Its role: `weight`, `bias`.
+    pub role: &'static str,
+    /// Its shape; unknown sizes are `None`.
+    pub shape: Vec<Option<i64>>,
+    /// How it begins.
+    pub initial: Initial,
+}
+
+/// One argument as a rule sees it.
+pub struct RuleArg {
+    /// The parameter.
+    pub name: &'static str,
+    /// Its type.
+    pub ty: Type,
+    /// Its value, where that is known before the run.
+    pub constant: Option<Constant>,
+    /// Its value as a size, where it is a count that only a name stands for.
+    pub size: Option<Dim>,
+    /// Where it was written.
+    pub span: Span,
+}
+
+/// A call as a rule sees it: its arguments, and its result to be completed.
+pub struct Application<'a> {
+    /// The operation's name.
+    pub name: &'static str,
+    /// The call.
+    pub span: Span,
+    /// The arguments that were given or have a default.
+    pub args: &'a [RuleArg],
+    /// The result's type, as the signature gives it.
+    pub result: Type,
+    /// The weights it makes.
+    pub weights: Vec<NewWeight>,
+    /// Sizes that must divide: what, by how much.
+    pub owes: Vec<(Dim, i64)>,
+    /// What is wrong.
+    pub reports: Vec<Report>,
+    /// A fresh size about which nothing is known.
+    pub unknown: &'a mut dyn FnMut(&str) -> Dim,
+    /// The values of sizes, where they are known.
+    pub sizes: &'a HashMap<u32, i64>,
+}
+
+impl Application<'_> {
+    /// An argument.
+    pub fn arg(&self, name: &str) -> Option<&RuleArg> {
+        self.args.iter().find(|a| a.name == name)
+    }
+
+    /// The type of a tensor argument.
+    pub fn ty(&self, name: &str) -> Option<&Type> {
+        self.arg(name).map(|a| &a.ty).filter(|t| t.kind.is_tensor())
+    }
+
+    /// The number of a constant argument; `None` where it is not known yet.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.arg(name)?.constant.as_ref()?.number()
+    }
+
+    /// The whole number of a constant argument; `None` where it is not known yet.
+    pub fn count(&self, name: &str) -> Option<i64> {
+        self.arg(name)?.constant.as_ref()?.count().and_then(|n| i64::try_from(n).ok())
+    }
+
+    /// The word of a constant argument.
+    pub fn word(&self, name: &str) -> Option<&str> {
+        match self.arg(name)?.constant.as_ref()? {
+            Constant::Word(w) | Constant::Text(w) => Some(w),
+            _ => None,
+        }
+    }
+
+    /// A constant argument that is true; one that is not known yet is not.
+    pub fn is_true(&self, name: &str) -> bool {
+        matches!(self.arg(name).and_then(|a| a.constant.as_ref()), Some(Constant::Flag(true)))
+    }
+
+    /// A count as a size: a number, or the name that stands for it.
+    pub fn size(&mut self, name: &str) -> Dim {
+        if let Some(n) = self.count(name) {
+            return Dim::number(n);
+        }
+        match self.arg(name).and_then(|a| a.size.clone()) {
+            Some(dim) => dim,
+            None => (self.unknown)(name),
+        }
+    }
+
+    /// The sizes of a tensor argument.
+    pub fn dims(&self, name: &str) -> Vec<Dim> {
+        self.ty(name).map(|t| t.dims.clone()).unwrap_or_default()
+    }
+
+    /// The result is of the same kind as an argument: a warped probability is a probability.
+    pub fn keep_kind(&mut self, name: &str) {
+        if let Some((kind, unit)) = self.ty(name).map(|t| (t.kind, t.unit)) {
+            self.result.kind = kind;
+            self.result.unit = unit;
+        }
+    }
+
+    /// The result is of an argument's type altogether.
+    pub fn keep_type(&mut self, name: &str) {
+        if let Some(ty) = self.ty(name).cloned() {
+            self.result = ty;
+        }
+    }
+
+    /// `dim / by`, which is owed to be exact for a size that has a name, and rounded down for a number.
+    pub fn divide(&mut self, dim: &Dim, by: i64) -> Dim {
+        if let Some(n) = dim.as_number() {
+            return Dim::number(if by > 0 { n / by } else { 0 });
+        }
+        if dim.is_opaque() {
+            return (self.unknown)("?");
+        }
+        self.owes.push((dim.clone(), by));
+        dim.over(by).unwrap_or_else(|| (self.unknown)("?"))
+    }
+
+    /// Adds a weight.
+    pub fn weight(&mut self, role: &'static str, shape: &[Dim], initial: Initial) {
+        let shape = shape.iter().map(|d| d.value(self.sizes).and_then(Result::ok)).collect();
+        self.weights.push(NewWeight { role, shape, initial });
+    }
+
+    /// Sets one size of the result.
+    pub fn set_dim(&mut self, axis: usize, dim: Dim) {
+        if let Some(slot) = self.result.dims.get_mut(axis) {
+            *slot = dim;
+        }
+    }
+}
+
+/// True for a parameter whose argument is a tensor.
+pub fn is_tensor_param(param: &FnParam) -> bool {
+    Kind::named(&param.ty.kind.text).is_some_and(Kind::is_tensor)
+}

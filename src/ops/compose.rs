@@ -1,0 +1,73 @@
+//! `compose`: one homography after another, `A * B` in a pipeline: first B, then A.
+
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "compose",
+    entry: Entry {
+        signature: "compose(a: Homography[B]@b->c, b: Homography[B]@a->b) -> Homography[B]@a->c",
+        manual: MANUAL,
+        stops_gradient: true,
+        operator: true,
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::Compose),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+One homography after another, read from right to left as functions are.
+
+    (A · B)(p) = A(B(p))
+
+`A` leads from b to c, `B` from a to b, the product from a to c; all are (B, 3, 3). There is no gradient.
+
+Source: `torch.matmul`.
+
+```rord
+input G: Homography[B]@a->b
+input H: Homography[B]@b->c
+let both = H * G
+```
+";
+
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::{Result, Tensor};
+
+use crate::ops::compute::{Call, Compute, Gradients, Output};
+use crate::ops::compute::samples::Sample;
+use crate::ops::warp::matrices;
+
+/// The product of homographies.
+pub struct Compose;
+
+
+impl Compute for Compose {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        matrices(a, b.dim(0)?)?;
+        matrices(b, a.dim(0)?)?;
+        Ok(a.contiguous()?.matmul(&b.contiguous()?)?.into())
+    }
+
+    fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
+        Ok(Gradients::new())
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let m = crate::ops::warp::MATRICES.to_vec();
+    Ok(vec![Sample::new("two", &[2, 3, 3]).given("a", &[2, 3, 3], m)?.random("b", &[2, 3, 3], -1.0, 1.0)?])
+}
+}

@@ -1,0 +1,102 @@
+//! How an operation computes: a value from its inputs, and its inputs' gradients from its value's.
+//!
+//! Gradients are the operation's own, not taken from Candle's tape: several of Candle's are missing or wrong (see
+//! `docs/decisions/`), and the graph knows which inputs need one at all. Everything here is written with Candle's tensor
+//! operations, so it runs in f32 and f64 on every device; a fast CPU path may take over where the tensors live there.
+
+pub mod bilinear;
+pub mod elementwise;
+pub mod pixelwise;
+pub mod reduce;
+pub mod samples;
+pub mod slices;
+
+use candle_core::{Result, Tensor};
+
+use crate::lang::constant::Settings;
+use crate::random::Stream;
+
+/// The value of one call, with whatever its own backward pass wants to find again.
+pub struct Output {
+    /// The value.
+    pub value: Tensor,
+    /// Kept for [`Compute::backward`]: an argmax, a deviation, a choice.
+    pub saved: Vec<Tensor>,
+}
+
+impl From<Tensor> for Output {
+    fn from(value: Tensor) -> Self {
+        Self { value, saved: Vec::new() }
+    }
+}
+
+/// One use of an operation: its tensors by parameter name, its settings, and the random stream it may draw from.
+pub struct Call<'a> {
+    /// Tensor arguments by parameter name; an argument that was left out is not listed.
+    pub inputs: &'a [(&'a str, Tensor)],
+    /// All other arguments, defaults included.
+    pub settings: &'a Settings,
+    /// The shape the checker derived for the value.
+    pub shape: &'a [usize],
+    /// Names the random stream: seed, step, place in the source.
+    pub stream: [u64; 3],
+    /// True while training, false in validation.
+    pub training: bool,
+    /// The inputs whose gradient somebody needs.
+    pub wants: &'a [&'a str],
+}
+
+/// Gradients by parameter name, each of its input's shape.
+pub type Gradients = Vec<(&'static str, Tensor)>;
+
+/// The meaning of an operation.
+pub trait Compute: Sync {
+    /// The value of a call.
+    fn forward(&self, call: &Call) -> Result<Output>;
+
+    /// The gradient of every input in `call.wants`, given the gradient `grad` of the value (of the value's shape).
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients>;
+}
+
+impl Call<'_> {
+    /// The tensor argument `name`.
+    pub fn tensor(&self, name: &str) -> Result<&Tensor> {
+        self.maybe(name).ok_or_else(|| candle_core::Error::msg(format!("argument `{name}` is missing")))
+    }
+
+    /// The tensor argument `name`, if it was given.
+    pub fn maybe(&self, name: &str) -> Option<&Tensor> {
+        self.inputs.iter().find(|(n, _)| *n == name).map(|(_, t)| t)
+    }
+
+    /// True where somebody needs the gradient of the argument `name`.
+    pub fn wants(&self, name: &str) -> bool {
+        self.wants.contains(&name)
+    }
+
+    /// The random stream of this call at this step, for the part numbered `part` (a sample of the batch, say).
+    pub fn random(&self, part: u64) -> Stream {
+        let [seed, step, place] = self.stream;
+        Stream::new(seed, &[step, place, part])
+    }
+
+    /// A setting as a number.
+    pub fn number(&self, name: &str) -> Result<f64> {
+        self.settings.number(name).map_err(candle_core::Error::wrap)
+    }
+
+    /// A setting as a whole number.
+    pub fn count(&self, name: &str) -> Result<usize> {
+        self.settings.count(name).map_err(candle_core::Error::wrap)
+    }
+
+    /// A setting as true or false.
+    pub fn flag(&self, name: &str) -> Result<bool> {
+        self.settings.flag(name).map_err(candle_core::Error::wrap)
+    }
+
+    /// A setting as a word.
+    pub fn text(&self, name: &str) -> Result<&str> {
+        self.settings.text(name).map_err(candle_core::Error::wrap)
+    }
+}

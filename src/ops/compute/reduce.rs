@@ -1,0 +1,78 @@
+//! What `mean` and `sum` share: which axes are added up, and the mask.
+
+use candle_core::{Result, Tensor};
+
+use crate::ops::compute::pixelwise::spread;
+use crate::ops::compute::samples::Sample;
+use crate::ops::compute::{Call, Gradients};
+
+/// True where the first axis is kept: `per = batch`.
+fn per_batch(call: &Call) -> Result<bool> {
+    if call.settings.get("per").is_none() {
+        return Ok(false);
+    }
+    match call.text("per")? {
+        "batch" => Ok(true),
+        "none" => Ok(false),
+        other => Err(candle_core::Error::msg(format!("`per = {other}` is none of none, batch"))),
+    }
+}
+
+/// All numbers added up, or those of each sample.
+fn total(x: &Tensor, per_batch: bool) -> Result<Tensor> {
+    if per_batch { x.reshape((x.dim(0)?, ()))?.sum(1) } else { x.sum_all() }
+}
+
+/// The sum of `x` times the mask, and what a mean divides it by.
+pub(in crate::ops) fn reduced(call: &Call) -> Result<(Tensor, Tensor)> {
+    let (x, per) = (call.tensor("x")?, per_batch(call)?);
+    Ok(match spread(call.maybe("mask"), x)? {
+        Some(mask) => (total(&(x * &mask)?, per)?, total(&mask, per)?.maximum(1.0)?),
+        None => {
+            let sum = total(x, per)?;
+            let count = x.elem_count() / if per { x.dim(0)?.max(1) } else { 1 };
+            let count = (sum.zeros_like()? + count.max(1) as f64)?;
+            (sum, count)
+        }
+    })
+}
+
+/// The gradient of the sum, `grad`, given to every number that was added.
+pub(in crate::ops) fn spread_back(call: &Call, grad: &Tensor) -> Result<Gradients> {
+    if !call.wants("x") {
+        return Ok(Gradients::new());
+    }
+    let x = call.tensor("x")?;
+    let grad = if per_batch(call)? {
+        let ones: Vec<usize> = x.dims().iter().enumerate().map(|(i, n)| if i == 0 { *n } else { 1 }).collect();
+        grad.reshape(ones)?
+    } else {
+        grad.clone()
+    };
+    let grad = grad.broadcast_as(x.shape())?;
+    let out = match spread(call.maybe("mask"), x)? {
+        Some(mask) => (grad * mask)?,
+        None => grad.contiguous()?,
+    };
+    Ok(vec![("x", out)])
+}
+
+/// Cases of both operations.
+pub(in crate::ops) fn samples() -> Result<Vec<Sample>> {
+    let case = |name, shape: &[usize], value: &[usize]| {
+        Sample::new(name, value).random("x", shape, -1.0, 1.0).map(|s| s.to(&["x"]))
+    };
+    Ok(vec![
+        case("map", &[2, 3, 5, 7], &[])?,
+        case("one number", &[], &[])?,
+        case("vectors per sample", &[3, 4], &[3])?.word("per", "batch"),
+        case("batch of one", &[1, 2, 3], &[1])?.word("per", "batch"),
+        case("already one each", &[4], &[4])?.word("per", "batch"),
+        case("masked", &[2, 3, 4, 5], &[])?.random("mask", &[2, 1, 4, 5], 0.0, 1.0)?,
+        case("masked per sample", &[2, 3, 2, 2], &[2])?.word("per", "batch").given(
+            "mask",
+            &[2, 1, 2, 2],
+            vec![0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0],
+        )?,
+    ])
+}

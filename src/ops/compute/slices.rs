@@ -1,0 +1,111 @@
+//! Candle tensors as plain slices and back, and the choice between an operation's two paths.
+//!
+//! An operation with kernels implements [`Paths`]: `lower` is its meaning in Candle's tensor operations, `fast` the same by
+//! `crate::kernels` where all its tensors are `f32` or all `f64` in the CPU's memory. [`Lower`] takes the first path always; the
+//! tests compare the two.
+
+use candle_core::{DType, Device, Result, Shape, Storage, Tensor, WithDType};
+
+use crate::kernels::{Float, Mismatch};
+use crate::ops::compute::{Call, Compute, Gradients, Output};
+
+/// A number that both Candle and the kernels know.
+pub trait Element: Float + WithDType {}
+impl Element for f32 {}
+impl Element for f64 {}
+
+/// An operation that has a fast path on the CPU beside its meaning.
+pub trait Paths: Sync {
+    /// The value, by Candle's tensor operations.
+    fn lower(&self, call: &Call) -> Result<Output>;
+    /// The gradients, by Candle's tensor operations.
+    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients>;
+    /// The value, by kernels. Saves what [`Paths::lower`] saves.
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output>;
+    /// The gradients, by kernels.
+    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients>;
+}
+
+impl<P: Paths> Compute for P {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        match native(call) {
+            Some(DType::F32) => self.fast::<f32>(call),
+            Some(DType::F64) => self.fast::<f64>(call),
+            _ => self.lower(call),
+        }
+    }
+
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        match native(call) {
+            Some(DType::F32) => self.fast_back::<f32>(call, output, grad),
+            Some(DType::F64) => self.fast_back::<f64>(call, output, grad),
+            _ => self.lower_back(call, output, grad),
+        }
+    }
+}
+
+/// An operation held to its meaning: never a kernel.
+pub struct Lower<P>(pub P);
+
+impl<P: Paths> Compute for Lower<P> {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        self.0.lower(call)
+    }
+
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        self.0.lower_back(call, output, grad)
+    }
+}
+
+/// The type of number, where every input lies in the CPU's memory and has the same one.
+fn native(call: &Call) -> Option<DType> {
+    let (_, first) = call.inputs.first()?;
+    let same = |t: &Tensor| matches!(t.device(), Device::Cpu) && t.dtype() == first.dtype();
+    call.inputs.iter().all(|(_, t)| same(t)).then(|| first.dtype())
+}
+
+/// Calls `f` with the numbers of `tensors`, without a copy where they are contiguous. All are in the CPU's memory.
+pub fn read<T: WithDType, R, const N: usize>(tensors: [&Tensor; N], f: impl FnOnce([&[T]; N]) -> R) -> Result<R> {
+    let whole = tensors.iter().map(|t| t.contiguous()).collect::<Result<Vec<_>>>()?;
+    let held: Vec<_> = whole.iter().map(|t| t.storage_and_layout()).collect();
+    let mut slices: [&[T]; N] = [&[]; N];
+    for (slice, (storage, layout)) in slices.iter_mut().zip(&held) {
+        let Storage::Cpu(storage) = &**storage else {
+            return Err(candle_core::Error::msg("a tensor is not in the CPU's memory"));
+        };
+        let numbers = storage.as_slice::<T>()?;
+        let range = layout.contiguous_offsets().and_then(|(from, to)| numbers.get(from..to));
+        *slice = range.ok_or_else(|| candle_core::Error::msg("a tensor is not contiguous"))?;
+    }
+    Ok(f(slices))
+}
+
+/// A tensor of these numbers in the CPU's memory.
+pub fn tensor<T: WithDType>(numbers: Vec<T>, shape: impl Into<Shape>) -> Result<Tensor> {
+    Tensor::from_vec(numbers, shape.into(), &Device::Cpu)
+}
+
+/// A kernel's complaint as Candle's error.
+pub fn wrong(mismatch: Mismatch) -> candle_core::Error {
+    candle_core::Error::wrap(mismatch)
+}
+
+/// `numbers` on the device of `like` and in its type.
+pub fn constant(numbers: Vec<f64>, shape: impl Into<Shape>, like: &Tensor) -> Result<Tensor> {
+    Tensor::from_vec(numbers, shape.into(), &Device::Cpu)?.to_dtype(like.dtype())?.to_device(like.device())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn views_are_read_in_their_own_order() {
+        let t = tensor(vec![1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], (2, 3)).unwrap();
+        let (turned, part) = (t.t().unwrap(), t.narrow(0, 1, 1).unwrap());
+        let seen = read::<f32, _, 2>([&turned, &part], |[a, b]| (a.to_vec(), b.to_vec())).unwrap();
+        assert_eq!(seen, (vec![1.0, 4.0, 2.0, 5.0, 3.0, 6.0], vec![4.0, 5.0, 6.0]));
+        assert!(read::<f64, _, 1>([&t], |_| ()).is_err());
+    }
+}

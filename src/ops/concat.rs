@@ -1,0 +1,88 @@
+//! `concat`: the channels of two maps after each other: `concat(skip, up)`.
+
+use crate::lang::vocabulary::Application;
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "concat",
+    entry: Entry {
+        signature: "concat(a: Map[B, C, H, W]@f, b: Map[B, D, H, W]@f) -> Feat[B, _, H, W]@f",
+        manual: MANUAL,
+        rule: rule,
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::Concat),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+Puts the channels of two maps after each other.
+
+`a` is (B, C, H, W), `b` is (B, D, H, W); the result is (B, C + D, H, W), a's channels first.
+
+Errors: maps that differ in anything but their channels.
+
+Source: `torch.cat([a, b], 1)`.
+
+```rord
+input a: Feat[B, 8, H, W]@f
+input b: Feat[B, 4, H, W]@f
+let both = concat(a, b)
+```
+";
+
+fn rule(a: &mut Application<'_>) {
+    let (x, y) = (a.dims("a"), a.dims("b"));
+    if let (Some(p), Some(q)) = (x.get(1), y.get(1)) {
+        let sum = p.add(q).unwrap_or_else(|| (a.unknown)("?"));
+        a.set_dim(1, sum);
+    }
+}
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::{Result, Tensor};
+
+use crate::ops::compute::{Call, Compute, Gradients, Output};
+use crate::ops::compute::samples::Sample;
+
+/// Joining along the channel axis.
+pub struct Concat;
+
+
+impl Compute for Concat {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        Ok(Tensor::cat(&[call.tensor("a")?, call.tensor("b")?], 1)?.into())
+    }
+
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (first, second) = (call.tensor("a")?.dim(1)?, call.tensor("b")?.dim(1)?);
+        let mut out = Gradients::new();
+        if call.wants("a") {
+            out.push(("a", grad.narrow(1, 0, first)?.contiguous()?));
+        }
+        if call.wants("b") {
+            out.push(("b", grad.narrow(1, first, second)?.contiguous()?));
+        }
+        Ok(out)
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    Ok(vec![
+        Sample::new("odd", &[2, 4, 5, 3])
+            .random("a", &[2, 3, 5, 3], -1.0, 1.0)?
+            .random("b", &[2, 1, 5, 3], -1.0, 1.0)?
+            .to(&["a", "b"]),
+    ])
+}
+}

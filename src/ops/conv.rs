@@ -1,0 +1,280 @@
+//! `conv`: a layer of filters, as `torch.nn.Conv2d`: `x |> conv(32, 3)`.
+
+use crate::lang::dim::Dim;
+use crate::lang::report::shapes;
+use crate::lang::typed::Initial;
+use crate::lang::vocabulary::Application;
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+use super::rules::positive;
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "conv",
+    entry: Entry {
+        signature: "conv(x: Map[B, C, H, W]@f, width: Count, kernel: Count, stride: Count = 1, pad: Count = same, \
+                    dilation: Count = 1, groups: Count = 1, bias: Flag = true) -> Feat[B, _, _, _]@f",
+        manual: MANUAL,
+        rule: rule,
+        words: &[("pad", &["same"])],
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::Conv),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+A layer of filters slid over a map, with weights of its own.
+
+    y[b, o, p, q] = bias[o] + Σ_{c,i,j} weight[o, c, i, j] · x[b, c, p·stride + i·dilation - pad, q·stride + j·dilation - pad]
+
+`x` is (B, C, H, W) and is 0 outside; `weight` is (width, C/groups, kernel, kernel), `bias` is (width); the result is
+(B, width, H', W') with H' = ⌊(H + 2·pad - dilation·(kernel - 1) - 1)/stride⌋ + 1. It is a cross-correlation: the kernel is not turned.
+
+* `kernel`, `stride`, `pad` and `dilation` count cells. `pad = same` is dilation·(kernel - 1)/2 on every side and keeps the size
+  at stride 1; an even kernel has no such middle and must give `pad`.
+* `groups` splits the channels of both sides into blocks that do not mix.
+* `bias = false` leaves the bias out.
+
+Errors: a kernel larger than the padded map; channels that `groups` does not divide; `pad = same` with an even kernel.
+
+Source: `torch.nn.Conv2d(C, width, kernel, stride, pad, dilation, groups, bias)`.
+
+```rord
+input x: Image[B, 1, H, W]@f
+let y = x |> conv(32, 3) |> relu |> conv(64, 3, stride = 2)
+```
+";
+
+/// Sizes as torch's; a stride is owed to divide what has a name.
+fn rule(a: &mut Application<'_>) {
+    let mut sound = true;
+    for name in ["width", "kernel", "stride", "dilation", "groups"] {
+        sound &= positive(a, name);
+    }
+    if !sound {
+        return;
+    }
+    let (kernel, stride) = (a.count("kernel"), a.count("stride"));
+    let (dilation, groups) = (a.count("dilation"), a.count("groups"));
+    let same = a.word("pad") == Some("same");
+    let pad = if same { kernel.zip(dilation).map(|(k, d)| d.saturating_mul(k - 1) / 2) } else { a.count("pad") };
+    if same && kernel.is_some_and(|k| k % 2 == 0) {
+        let span = a.arg("kernel").map_or(a.span, |x| x.span);
+        let report = shapes::rule(
+            span,
+            "an even kernel has no middle, so `pad = same` cannot be",
+            "even",
+            "give the padding, as in  conv(32, 4, pad = 1)",
+        );
+        a.reports.push(report);
+        return;
+    }
+    let width = a.size("width");
+    a.set_dim(1, width.clone());
+    let dims = a.dims("x");
+    for axis in [2, 3] {
+        let Some(dim) = dims.get(axis) else { continue };
+        let size = match (kernel, stride, pad, dilation) {
+            (Some(k), Some(s), Some(p), Some(d)) => extent(a, dim, k, s, p, d, same),
+            _ => None,
+        };
+        let size = size.unwrap_or_else(|| (a.unknown)("?"));
+        if a.reports.is_empty() && size.as_number().is_some_and(|n| n < 1) {
+            let report = shapes::rule(
+                a.span,
+                "this kernel is larger than its map",
+                &format!("the map is {} × {} here", dims.get(2).map_or("?".into(), Dim::to_string), dims.get(3).map_or("?".into(), Dim::to_string)),
+                "pad more, or pool less before",
+            );
+            a.reports.push(report);
+        }
+        a.set_dim(axis, size);
+    }
+    let Some(channels) = dims.get(1).cloned() else { return };
+    let (Some(groups), Some(kernel)) = (groups, kernel) else {
+        return;
+    };
+    let split = |d: &Dim| d.as_number().is_none_or(|n| n % groups == 0);
+    if !split(&channels) || !split(&width) {
+        let span = a.arg("groups").map_or(a.span, |x| x.span);
+        let label = format!("{channels} channels in, {width} out, {groups} groups");
+        a.reports.push(shapes::rule(span, "`groups` must divide both widths", &label, "choose a common divisor"));
+        return;
+    }
+    let depth = channels.as_number().map_or(channels.clone(), |n| Dim::number(n / groups));
+    let k = Dim::number(kernel);
+    let fan_in = depth.as_number().and_then(|d| d.checked_mul(kernel)?.checked_mul(kernel)).unwrap_or(0);
+    let initial = Initial::FanIn(usize::try_from(fan_in).unwrap_or(0));
+    a.weight("weight", &[width.clone(), depth, k.clone(), k], initial);
+    if a.is_true("bias") {
+        a.weight("bias", &[width], initial);
+    }
+}
+
+/// ⌊(n + 2·pad - dilation·(kernel - 1) - 1)/stride⌋ + 1
+fn extent(a: &mut Application<'_>, n: &Dim, k: i64, s: i64, p: i64, d: i64, same: bool) -> Option<Dim> {
+    let grown = p.checked_mul(2)?.checked_sub(d.checked_mul(k - 1)?)?.checked_sub(1)?;
+    let reach = n.add(&Dim::number(grown))?;
+    if s == 1 {
+        return reach.add(&Dim::number(1));
+    }
+    if let Some(reach) = reach.as_number() {
+        return Some(Dim::number(reach.div_euclid(s) + 1));
+    }
+    if same {
+        // The middle of an odd kernel stands on every s-th cell: as many as s goes into n, where it does exactly.
+        return Some(a.divide(n, s));
+    }
+    // A rest that the constant part brings along is dropped; the named part is owed to divide.
+    let rest = grown.rem_euclid(s);
+    let exact = n.add(&Dim::number(grown - rest))?;
+    a.divide(&exact, s).add(&Dim::number(1))
+}
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::{Result, Tensor};
+
+use crate::ops::compute::{Call, Gradients, Output};
+use crate::ops::compute::samples::Sample;
+use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+use crate::kernels::conv::{Geometry, bias_gradient, forward, input_gradient, weight_gradient};
+
+/// The convolution.
+pub struct Conv;
+
+
+/// The sizes of a call.
+fn geometry(call: &Call) -> Result<Geometry> {
+    let (batch, inputs, height, width) = call.tensor("x")?.dims4()?;
+    let (outputs, depth, kernel, across) = call.tensor("weight")?.dims4()?;
+    let (stride, dilation, groups) = (call.count("stride")?, call.count("dilation")?, call.count("groups")?);
+    if kernel != across || depth.checked_mul(groups) != Some(inputs) || call.count("kernel")? != kernel {
+        return Err(candle_core::Error::msg("the weight of a convolution does not fit its input and settings"));
+    }
+    let pad = match call.count("pad") {
+        Ok(pad) => pad,
+        Err(_) if call.text("pad")? == "same" && kernel % 2 == 1 => dilation * (kernel - 1) / 2,
+        Err(_) => return Err(candle_core::Error::msg("`pad = same` needs an odd kernel")),
+    };
+    let g = Geometry { batch, inputs, height, width, outputs, kernel, stride, pad, dilation, groups };
+    g.result().map_err(wrong)?;
+    Ok(g)
+}
+
+impl Paths for Conv {
+    fn lower(&self, call: &Call) -> Result<Output> {
+        let g = geometry(call)?;
+        let value = call.tensor("x")?.conv2d(call.tensor("weight")?, g.pad, g.stride, g.dilation, g.groups)?;
+        Ok(match call.maybe("bias") {
+            Some(bias) => value.broadcast_add(&bias.reshape((1, g.outputs, 1, 1))?)?,
+            None => value,
+        }
+        .into())
+    }
+
+    fn lower_back(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        let g = geometry(call)?;
+        let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
+        let (c, o) = (g.inputs / g.groups, g.outputs / g.groups);
+        let groups = |per: &dyn Fn(usize) -> Result<Tensor>, axis| -> Result<Tensor> {
+            Tensor::cat(&(0..g.groups).map(per).collect::<Result<Vec<_>>>()?, axis)
+        };
+        let mut out = Gradients::new();
+        if call.wants("x") {
+            let one = |i: usize| {
+                let (grad, weight) =
+                    (grad.narrow(1, i * o, o)?.contiguous()?, weight.narrow(0, i * o, o)?.contiguous()?);
+                transposed(&g, &grad, &weight)
+            };
+            out.push(("x", groups(&one, 1)?));
+        }
+        if call.wants("weight") {
+            let one = |i: usize| {
+                // Each weight is a correlation of the input with the gradient, in which stride and dilation change places.
+                let x = x.narrow(1, i * c, c)?.transpose(0, 1)?.contiguous()?;
+                let grad = grad.narrow(1, i * o, o)?.transpose(0, 1)?.contiguous()?;
+                let sum = x.conv2d(&grad, g.pad, g.dilation, g.stride, 1)?;
+                sum.narrow(2, 0, g.kernel)?.narrow(3, 0, g.kernel)?.transpose(0, 1)?.contiguous()
+            };
+            out.push(("weight", groups(&one, 0)?));
+        }
+        if call.wants("bias") {
+            out.push(("bias", grad.sum((0, 2, 3))?));
+        }
+        Ok(out)
+    }
+
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let g = geometry(call)?;
+        let (h, w) = g.result().map_err(wrong)?;
+        let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
+        let value = match call.maybe("bias") {
+            Some(bias) => read::<T, _, 3>([x, weight, bias], |[x, weight, bias]| forward(&g, x, weight, Some(bias)))?,
+            None => read::<T, _, 2>([x, weight], |[x, weight]| forward(&g, x, weight, None))?,
+        };
+        Ok(tensor(value.map_err(wrong)?, (g.batch, g.outputs, h, w))?.into())
+    }
+
+    fn fast_back<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        let g = geometry(call)?;
+        let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
+        read::<T, _, 3>([x, weight, grad], |[numbers, kernel, grad]| {
+            let mut out = Gradients::new();
+            if call.wants("x") {
+                out.push(("x", tensor(input_gradient(&g, kernel, grad).map_err(wrong)?, x.shape())?));
+            }
+            if call.wants("weight") {
+                out.push(("weight", tensor(weight_gradient(&g, numbers, grad).map_err(wrong)?, weight.shape())?));
+            }
+            if call.wants("bias") {
+                out.push(("bias", tensor(bias_gradient(&g, grad).map_err(wrong)?, g.outputs)?));
+            }
+            Ok(out)
+        })?
+    }
+}
+
+/// One group's input gradient: the transposed convolution, cut or filled with zeros to the input's size.
+fn transposed(g: &Geometry, grad: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let whole = grad.conv_transpose2d(weight, 0, 0, g.stride, g.dilation)?;
+    let fit = |t: Tensor, axis: usize, n: usize| -> Result<Tensor> {
+        let missing = (n + g.pad).saturating_sub(t.dim(axis)?);
+        t.pad_with_zeros(axis, 0, missing)?.narrow(axis, g.pad, n)
+    };
+    fit(fit(whole, 2, g.height)?, 3, g.width)?.contiguous()
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let case = |name, x: [usize; 4], shape: [usize; 4], kernel: usize, groups: usize| {
+        let weight = [shape[1], x[1] / groups, kernel, kernel];
+        let sample = Sample::new(name, &shape).random("x", &x, -1.0, 1.0)?.random("weight", &weight, -0.5, 0.5)?;
+        Ok::<_, candle_core::Error>(sample.number("kernel", kernel as f64).number("groups", groups as f64))
+    };
+    let with = |s: Sample, stride: usize, dilation: usize| {
+        s.number("stride", stride as f64).number("dilation", dilation as f64).to(&["x", "weight"])
+    };
+    let mut list = vec![
+        with(case("odd", [2, 3, 7, 5], [2, 4, 7, 5], 3, 1)?.word("pad", "same"), 1, 1),
+        with(case("strided, an edge unseen", [1, 2, 8, 6], [1, 3, 3, 2], 3, 1)?.number("pad", 0.0), 2, 1),
+        with(case("dilated groups", [2, 4, 9, 8], [2, 6, 9, 8], 3, 2)?.word("pad", "same"), 1, 2),
+        with(case("pointwise", [3, 5, 4, 3], [3, 2, 4, 3], 1, 1)?.word("pad", "same"), 1, 1),
+        with(case("whole map", [5, 2, 4, 4], [5, 3, 1, 1], 4, 1)?.number("pad", 0.0), 1, 1),
+        with(case("even kernel, wide pad", [1, 1, 5, 6], [1, 2, 4, 5], 2, 1)?.number("pad", 2.0), 2, 1),
+        with(case("depthwise", [2, 3, 6, 7], [2, 3, 6, 7], 3, 3)?.word("pad", "same"), 1, 1),
+    ];
+    for sample in list.iter_mut().step_by(2) {
+        let width = sample.shape.get(1).copied().unwrap_or(1);
+        *sample = sample.clone().random("bias", &[width], -1.0, 1.0)?.to(&["x", "weight", "bias"]);
+    }
+    Ok(list)
+}
+}

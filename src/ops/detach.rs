@@ -1,0 +1,65 @@
+//! `detach`: a value that no gradient passes: `bce(detach(det), det_r)`.
+
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "detach",
+    entry: Entry {
+        signature: "detach(x: Values) -> Values",
+        manual: MANUAL,
+        rule: super::rules::identical,
+        stops_gradient: true,
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::Detach),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+Hands a value on and stops the gradient.
+
+Any shape; the result is the value itself.
+
+Source: `torch.Tensor.detach`.
+
+```rord
+input x: Feat[B, 8, H, W]@f
+let y = detach(x)
+```
+";
+
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::{Result, Tensor};
+
+use crate::ops::compute::{Call, Compute, Gradients, Output};
+use crate::ops::compute::samples::Sample;
+
+/// The identity without a gradient.
+pub struct Detach;
+
+
+impl Compute for Detach {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        Ok(call.tensor("x")?.clone().into())
+    }
+
+    fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
+        Ok(Gradients::new())
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    Ok(vec![Sample::new("odd", &[2, 3, 5]).random("x", &[2, 3, 5], -1.0, 1.0)?])
+}
+}

@@ -1,0 +1,149 @@
+//! `distance`: how far apart two lists of vectors are, pair by pair: `distance(at, there)`.
+
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "distance",
+    entry: Entry {
+        signature: "distance(a: Vectors[B, N, C], b: Vectors[B, N, C], p: Rate = 2, squared: Flag = false) -> Dist[B, N]",
+        manual: MANUAL,
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::Distance),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+How far apart the vectors of two lists are, pair by pair.
+
+    d = ‖a - b + 1e-6‖_p        squared = true:  d = Σ (a - b)²
+
+`a` and `b` are (…, C); the result is (…). `p` is at least 1. The gradient is finite for equal vectors. With `squared = true` there is no
+1e-6 and `p` plays no part.
+
+Errors: shapes that differ; p below 1.
+
+Source: `torch.nn.functional.pairwise_distance(a, b, p, eps = 1e-6)`.
+
+```rord
+input a: Vectors[N, 128]
+input b: Vectors[N, 128]
+let d = distance(a, b)
+```
+";
+
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::{D, Result, Tensor};
+
+use crate::ops::compute::{Call, Compute, Gradients, Output};
+use crate::ops::compute::samples::Sample;
+
+/// The distance of vectors along the last axis.
+pub struct Distance;
+
+/// Added to every component of the difference, as torch does: it keeps the slope of the root finite for equal vectors.
+pub const EPS: f64 = 1e-6;
+
+
+fn sign(x: &Tensor) -> Result<Tensor> {
+    x.gt(0.0)?.to_dtype(x.dtype())? - x.lt(0.0)?.to_dtype(x.dtype())?
+}
+
+/// Where `x` is 0, 1 instead.
+fn nonzero(x: &Tensor) -> Result<Tensor> {
+    x.eq(0.0)?.where_cond(&x.ones_like()?, x)
+}
+
+/// The difference and the exponent; none for the squared distance.
+fn parts(call: &Call) -> Result<(Tensor, Option<f64>)> {
+    let difference = (call.tensor("a")? - call.tensor("b")?)?;
+    if call.flag("squared")? {
+        return Ok((difference, None));
+    }
+    let p = call.number("p")?;
+    if p >= 1.0 { Ok(((difference + EPS)?, Some(p))) } else { Err(candle_core::Error::msg("a norm's p is at least 1")) }
+}
+
+impl Compute for Distance {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (d, p) = parts(call)?;
+        let value = match p {
+            None => d.sqr()?.sum(D::Minus1)?,
+            Some(2.0) => d.sqr()?.sum(D::Minus1)?.sqrt()?,
+            Some(1.0) => d.abs()?.sum(D::Minus1)?,
+            Some(p) => {
+                // Relative to the largest component, whose power is then 1: no p overflows.
+                let size = d.abs()?;
+                let top = nonzero(&size.max_keepdim(D::Minus1)?)?;
+                let sum = size.broadcast_div(&top)?.powf(p)?.sum(D::Minus1)?;
+                (sum.powf(1.0 / p)? * top.squeeze(D::Minus1)?)?
+            }
+        };
+        Ok(value.into())
+    }
+
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (d, p) = parts(call)?;
+        let grad = grad.unsqueeze(D::Minus1)?;
+        let slope = match p {
+            None => (d * 2.0)?,
+            Some(1.0) => sign(&d)?,
+            Some(p) => {
+                let norm = nonzero(&output.value)?.unsqueeze(D::Minus1)?;
+                let part = d.broadcast_div(&norm)?;
+                if p == 2.0 { part } else { (part.abs()?.powf(p - 1.0)? * sign(&d)?)? }
+            }
+        };
+        let a = slope.broadcast_mul(&grad)?;
+        let mut out = Gradients::new();
+        if call.wants("b") {
+            out.push(("b", a.neg()?));
+        }
+        if call.wants("a") {
+            out.push(("a", a));
+        }
+        Ok(out)
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let case = |name, shape: &[usize], p: f64, squared: bool| {
+        let (value, _) = shape.split_at(shape.len().saturating_sub(1));
+        let sample = Sample::new(name, value).random("a", shape, -1.0, 1.0)?.random("b", shape, -1.0, 1.0)?;
+        Ok::<_, candle_core::Error>(sample.number("p", p).flag("squared", squared).to(&["a", "b"]))
+    };
+    let same = |name, squared: bool, at: f64| {
+        let sample = Sample::new(name, &[2]).filled("a", &[2, 3], at)?.filled("b", &[2, 3], at)?;
+        Ok::<_, candle_core::Error>(sample.number("p", 2.0).flag("squared", squared).to(&["a", "b"]).kinked())
+    };
+    Ok(vec![
+        case("euclidean", &[2, 5, 7], 2.0, false)?,
+        case("one vector", &[9], 2.0, false)?,
+        case("city block", &[4, 3], 1.0, false)?,
+        case("cubic", &[4, 3], 3.0, false)?,
+        case("steep", &[2, 3], 40.0, false)?,
+        case("squared", &[4, 3], 2.0, true)?,
+        same("identical", false, 0.7)?,
+        same("identical, squared", true, 0.7)?,
+        same("zero", false, 0.0)?,
+        Sample::new("apart by exactly minus eps", &[1])
+            .filled("a", &[1, 2], 0.0)?
+            .filled("b", &[1, 2], EPS)?
+            .number("p", 2.0)
+            .flag("squared", false)
+            .to(&["a", "b"])
+            .kinked(),
+    ])
+}
+}

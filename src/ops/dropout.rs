@@ -1,0 +1,114 @@
+//! `dropout`: numbers put to 0 at random while training: `x |> dropout(0.3)`.
+
+use crate::lang::vocabulary::Application;
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+use super::rules::{between, same_type};
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "dropout",
+    entry: Entry {
+        signature: "dropout(x: Values, p: Weight = 0.5) -> Values",
+        manual: MANUAL,
+        rule: rule,
+        random: true,
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::Dropout),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+Puts each number to 0 with probability p while training and divides the others by 1 - p; hands the value on in validation.
+
+Any shape; the result has the same. What is dropped depends on the run's seed, the step, the place in the source and the sample's
+number in the batch, and on nothing else. `p = 1` drops everything.
+
+Errors: p outside [0, 1].
+
+Source: `torch.nn.Dropout(p)`.
+
+```rord
+input x: Feat[B, 128, H, W]@f
+let y = dropout(x, 0.3)
+```
+";
+
+fn rule(a: &mut Application<'_>) {
+    same_type(a);
+    between(a, "p", 0.0, 1.0, true);
+}
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::{Result, Tensor};
+
+use crate::ops::compute::{Call, Compute, Gradients, Output};
+use crate::ops::compute::samples::Sample;
+use crate::ops::compute::slices::constant;
+
+/// Dropout.
+pub struct Dropout;
+
+
+impl Compute for Dropout {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (x, p) = (call.tensor("x")?, call.number("p")?);
+        if !(0.0..=1.0).contains(&p) {
+            return Err(candle_core::Error::msg("a probability lies between 0 and 1"));
+        }
+        if !call.training || p == 0.0 {
+            return Ok(x.clone().into());
+        }
+        let kept = if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 };
+        let images = x.dims().first().copied().unwrap_or(1);
+        let size = x.elem_count() / images.max(1);
+        let mut mask = Vec::with_capacity(x.elem_count());
+        for image in 0..images {
+            let mut stream = call.random(image as u64);
+            mask.extend((0..size).map(|_| if stream.chance(p) { 0.0 } else { kept }));
+        }
+        let mask = constant(mask, x.shape(), x)?;
+        Ok(Output { value: (x * &mask)?, saved: vec![mask] })
+    }
+
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if !call.wants("x") {
+            return Ok(Gradients::new());
+        }
+        Ok(vec![("x", output.saved.first().map_or_else(|| Ok(grad.clone()), |mask| grad * mask)?)])
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let case =
+        |name, p| Sample::new(name, &[3, 4, 5]).random("x", &[3, 4, 5], -1.0, 1.0).map(|s| s.number("p", p).to(&["x"]));
+    Ok(vec![case("some", 0.3)?, case("none", 0.0)?, case("all", 1.0)?])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use crate::ops::crate::ops::compute::samples::numbers;
+    use super::*;
+
+    #[test]
+    fn the_mean_stays_and_validation_is_the_identity() {
+        let sample = Sample::new("ones", &[2, 20_000]).filled("x", &[2, 20_000], 1.0).unwrap().number("p", 0.25);
+        let out = numbers(&sample.forward(&Dropout).unwrap().value).unwrap();
+        let mean = out.iter().sum::<f64>() / out.len() as f64;
+        assert!((mean - 1.0).abs() < 0.02, "{mean}");
+        assert_ne!(out[..20_000], out[20_000..]);
+        let call = Call { training: false, ..sample.call() };
+        assert!(numbers(&Dropout.forward(&call).unwrap().value).unwrap().iter().all(|x| *x == 1.0));
+    }
+}
+}

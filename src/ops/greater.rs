@@ -1,0 +1,69 @@
+//! `greater`: `a > b` in a pipeline.
+
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "greater",
+    entry: Entry {
+        signature: "greater(a: Values, b: Values) -> Values",
+        manual: MANUAL,
+        operator: true,
+        stops_gradient: true,
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::Greater),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+A mask of the cells where one value is above another.
+
+    1 where a > b, else 0
+
+Both have one shape, or one of them is a single number, or a map of one channel beside a map of many. There is no gradient.
+
+Source: `torch.gt`.
+
+```rord
+input p: Prob[B, 1, H, W]@f
+let m = p > 0.5
+```
+";
+
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::{Result, Tensor};
+
+use crate::ops::compute::{Call, Compute, Gradients, Output};
+use crate::ops::compute::elementwise::{operands, samples as both};
+use crate::ops::compute::samples::Sample;
+
+/// The comparison `>`.
+pub struct Greater;
+
+
+impl Compute for Greater {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (a, b) = operands(call)?;
+        Ok(a.gt(&b)?.to_dtype(a.dtype())?.into())
+    }
+
+    fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
+        Ok(Gradients::new())
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    both(&[])
+}
+}

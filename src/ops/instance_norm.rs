@@ -1,0 +1,116 @@
+//! `instance_norm`: every channel of every sample to mean 0 and variance 1 over its map: `x |> conv(128, 3) |> instance_norm`.
+
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "instance_norm",
+    entry: Entry {
+        signature: "instance_norm(x: Map[B, C, H, W]@f, eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
+        manual: MANUAL,
+        rule: super::rules::real,
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::InstanceNorm),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+Takes every channel of every sample to mean 0 and variance 1 over its map.
+
+    y = (x - mean(x)) / sqrt(var(x) + eps)      mean and variance over H and W, the variance divided by H·W
+
+`x` is (B, C, H, W); the result has the same shape. `eps` is added to the variance, and a constant map gives zeros. Nothing is
+learned, and training and validation compute the same. A vector of C such channels has a length near √C, not 1: see `l2norm`.
+
+Source: `torch.nn.InstanceNorm2d(C, eps)`.
+
+```rord
+input x: Feat[B, 128, H, W]@f
+let y = instance_norm(x)
+```
+";
+
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::{Result, Tensor};
+
+use crate::ops::compute::{Call, Gradients, Output};
+use crate::ops::max_pool::saved;
+use crate::ops::compute::samples::Sample;
+use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+use crate::kernels::normalize::{Scale, centre, centre_back};
+
+/// Instance normalization without learned scale or shift.
+pub struct InstanceNorm;
+
+
+/// The gradient of (x - mean)·factor by Candle's operations, all of rank 2: rows of numbers.
+fn back(value: &Tensor, factor: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    let along = (grad * value)?.mean_keepdim(1)?;
+    let rest = grad.broadcast_sub(&grad.mean_keepdim(1)?)?;
+    (rest - value.broadcast_mul(&along)?)?.broadcast_mul(factor)
+}
+
+impl Paths for InstanceNorm {
+    fn lower(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let (b, c, h, w) = x.dims4()?;
+        let rows = x.reshape((b * c, h * w))?;
+        let rest = rows.broadcast_sub(&rows.mean_keepdim(1)?)?;
+        let factor = (rest.sqr()?.mean_keepdim(1)? + call.number("eps")?)?.sqrt()?.recip()?;
+        let value = rest.broadcast_mul(&factor)?.reshape((b, c, h, w))?;
+        Ok(Output { value, saved: vec![factor] })
+    }
+
+    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if !call.wants("x") {
+            return Ok(Gradients::new());
+        }
+        let (b, c, h, w) = grad.dims4()?;
+        let rows = (b * c, h * w);
+        let out = back(&output.value.reshape(rows)?, saved(output, 0)?, &grad.reshape(rows)?)?;
+        Ok(vec![("x", out.reshape((b, c, h, w))?)])
+    }
+
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let (b, c, h, w) = x.dims4()?;
+        let scale = Scale::InsideRoot(call.number("eps")?);
+        let (value, factor) = read::<T, _, 1>([x], |[x]| centre(x, h * w, scale))?.map_err(wrong)?;
+        Ok(Output { value: tensor(value, x.shape())?, saved: vec![tensor(factor, (b * c, 1))?] })
+    }
+
+    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if !call.wants("x") {
+            return Ok(Gradients::new());
+        }
+        let (_, _, h, w) = grad.dims4()?;
+        let scale = Scale::InsideRoot(call.number("eps")?);
+        let out = read::<T, _, 3>([&output.value, saved(output, 0)?, grad], |[value, factor, grad]| {
+            centre_back(value, factor, grad, h * w, scale)
+        })?;
+        Ok(vec![("x", tensor(out.map_err(wrong)?, grad.shape())?)])
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let case = |name, shape: &[usize]| Sample::new(name, shape).number("eps", 1e-5).to(&["x"]);
+    Ok(vec![
+        case("odd", &[2, 3, 5, 7]).random("x", &[2, 3, 5, 7], -2.0, 3.0)?,
+        case("large mean", &[1, 2, 4, 9]).random("x", &[1, 2, 4, 9], 50.0, 51.0)?,
+        // Cubic terms of a map this flat outweigh differences of 1e-5, so only finiteness can be asked for.
+        case("constant", &[1, 2, 3, 3]).filled("x", &[1, 2, 3, 3], 2.5)?.kinked(),
+        case("one cell", &[2, 2, 1, 1]).random("x", &[2, 2, 1, 1], -1.0, 1.0)?,
+    ])
+}
+}

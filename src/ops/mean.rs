@@ -1,0 +1,70 @@
+//! `mean`: the average of all numbers of a value: `mean(hinge(x))`.
+
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "mean",
+    entry: Entry {
+        signature: "mean(x: Values, mask: Prob = none, per: Word = none) -> Loss",
+        manual: MANUAL,
+        rule: super::rules::to_one_number,
+        words: &[("per", &["batch"])],
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::Mean),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+The average of all numbers of a value, or of each sample of it.
+
+    mean(x) = Σ x / count        mean(x, mask) = Σ mask·x / max(1, Σ mask)
+
+`x` has any shape; the result is one number, or (B) with `per = batch`. A `mask` (B, 1, H, W) weighs all channels alike and counts once
+for each. Where it hides everything the mean is 0.
+
+Source: `torch.mean`.
+
+```rord
+input x: Feat[B, 8, H, W]@f
+let level = mean(x, per = batch)
+```
+";
+
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::{Result, Tensor};
+
+use crate::ops::compute::{Call, Compute, Gradients, Output};
+use crate::ops::compute::reduce;
+use crate::ops::compute::samples::Sample;
+
+/// The mean.
+pub struct Mean;
+
+
+impl Compute for Mean {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (sum, count) = reduce::reduced(call)?;
+        Ok(Output { value: (sum / &count)?, saved: vec![count] })
+    }
+
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        reduce::spread_back(call, &(grad / crate::ops::max_pool::saved(output, 0)?)?)
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    reduce::samples()
+}
+}

@@ -1,0 +1,70 @@
+//! `mul`: `a * b` in a pipeline.
+
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "mul",
+    entry: Entry {
+        signature: "mul(a: Values, b: Values) -> Values",
+        manual: MANUAL,
+        operator: true,
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::Mul),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+The product of two values, number by number.
+
+    a · b
+
+Both have one shape, or one of them is a single number, or a map of one channel beside a map of many; the result has the larger shape.
+
+Source: `torch.mul`.
+
+```rord
+input a: Feat[B, 8, H, W]@f
+input b: Feat[B, 8, H, W]@f
+let c = a * b
+```
+";
+
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::{Result, Tensor};
+
+use crate::ops::compute::{Call, Compute, Gradients, Output};
+use crate::ops::compute::elementwise::{gradients, operands, samples as both};
+use crate::ops::compute::samples::Sample;
+
+/// The product.
+pub struct Mul;
+
+
+impl Compute for Mul {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (a, b) = operands(call)?;
+        Ok((a * b)?.into())
+    }
+
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (a, b) = operands(call)?;
+        gradients(call, || grad * &b, || grad * &a)
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    both(&["a", "b"])
+}
+}

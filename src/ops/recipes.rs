@@ -1,0 +1,344 @@
+//! Recipes: layouts, datasets, views, optimizers, schedules. The checker knows their arguments; whoever carries them out reads
+//! their settings.
+
+use super::op::Op;
+use super::rules::{between, positive};
+use crate::lang::constant::Constant;
+use crate::lang::report::numbers;
+use crate::lang::vocabulary::{Application, Entry};
+
+/// Every recipe.
+pub static RECIPES: [Op; 25] = [
+    Op::recipe(
+        "synth",
+        Entry {
+            signature: "synth(tiles: Count = 24, seed: Count = 0, size: Rate = 51.2, resolution: Rate = 10) -> Layouts",
+            manual: "\
+Procedural standard-cell layouts: rows of cells between power rails, placed in four orientations, routed on several metal layers.
+
+`tiles` squares of `size` µm at `resolution` pixels per µm. Tile k depends on `seed` and k alone, so asking for more tiles changes
+none. The layers, bottom to top: diff, poly, li, contact, m1, mcon, m2, via, m3, via2, m4, via3.
+
+```rord
+param layouts: Layouts = synth(tiles = 24, seed = 1)
+```
+",
+            rule: |a| {
+                positive(a, "tiles");
+            },
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "gds",
+        Entry {
+            signature: "gds(files: Path, layers: List = [], resolution: Rate = 10, top: Text = none) -> Layouts",
+            manual: "\
+Layouts from GDSII files, plain or compressed with gzip.
+
+`files` is a file, a folder, or a pattern such as \"tiles/*.gds.gz\", relative to the folder in which rord-run is started. `layers`
+lists what is drawn, bottom to top, as \"layer/datatype\"; without it everything is. `resolution` is in pixels per µm. `top` names
+the cell to draw; without it, it is the one that no other cell uses.
+
+The hierarchy is flattened with mirrors, rotations, magnifications and arrays; boundaries, boxes and paths are drawn with exact
+coverage. Layouts are split into training and validation by file.
+
+```rord
+param layouts: Layouts = gds(\"tiles/*.gds.gz\", layers = [\"66/20\", \"67/20\", \"68/20\"], resolution = 10)
+```
+",
+            rule: |a| layer_names(a),
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "images",
+        Entry {
+            signature: "images(files: Path) -> Layouts",
+            manual: "\
+Pictures from PNG and JPEG files: a file, a folder, or a pattern such as \"chips/*.png\". Colors become grey by Rec. 709 luma.
+
+```rord
+param layouts: Layouts = images(\"chips/*.png\")
+```
+",
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "layout_pairs",
+        Entry {
+            signature: "layout_pairs(layouts: Layouts, patch: Pixels = 128px, zoom: Range = 1..1, \
+                        geometry: Symmetry = square_symmetries, photo: Augment = [], render: Render = none, \
+                        steps: Count = 50, train: Weight = 0.8) -> Dataset",
+            manual: "\
+A patch of a layout, the same patch moved, and the move.
+
+`image` is (B, 1, patch, patch) with values in [0, 1]; `image_r(q) = image(H⁻¹ q)`; `H` takes normalized points of the first view to
+the second. `corners` is 1 where a drawn corner lies in the first view and 0 elsewhere.
+
+* `zoom`: how many source pixels a patch pixel shows along an axis, drawn from this range.
+* `geometry`: how the second view is made: `square_symmetries` (exact, by permutation), `rotations(…)`.
+* `photo`: what is done to each view on its own, in this order.
+* `render`: how layers become grey; without it both views are drawn alike.
+* `steps`: batches in an epoch. `train`: the share of layouts to train on; validation sees the others, the same pairs every epoch.
+
+```rord
+data pairs = layout_pairs(synth(tiles = 8), patch = 64px, photo = [noise(0.02)])
+```
+",
+            rule: pairs,
+            offers: &[
+                ("image", "Image[B, 1, patch, patch]@orig"),
+                ("image_r", "Image[B, 1, patch, patch]@moved"),
+                ("H", "Homography[B]@orig->moved"),
+                ("corners", "Label[B, 1, patch, patch]@orig"),
+            ],
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "layout_images",
+        Entry {
+            signature: "layout_images(layouts: Layouts, patch: Pixels = 128px, zoom: Range = 1..1, photo: Augment = [], \
+                        render: Render = none, steps: Count = 50, train: Weight = 0.8) -> Dataset",
+            manual: "\
+A patch of a layout: `image` (B, 1, patch, patch) in [0, 1], and its drawn `corners`. The arguments are those of `layout_pairs`.
+
+```rord
+data patches = layout_images(synth(tiles = 8), patch = 64px) -> { image: Image[B, 1, H, W]@orig }
+```
+",
+            rule: pairs,
+            offers: &[
+                ("image", "Image[B, 1, patch, patch]@orig"),
+                ("corners", "Label[B, 1, patch, patch]@orig"),
+            ],
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "same_view",
+        Entry {
+            signature: "same_view() -> Symmetry",
+            manual: "The second view shows the same place as the first, so H is the identity. With `photo` or `render` they still differ.\n",
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "square_symmetries",
+        Entry {
+            signature: "square_symmetries() -> Symmetry",
+            manual: "\
+One of the 8 symmetries of the square, with equal chance: the turns by 0°, 90°, 180° and 270°, and their mirrors. The second view
+is a permutation of the first one's pixels, so the pair is exact.
+",
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "rotations",
+        Entry {
+            signature: "rotations(degrees: Range = 0deg..360deg, mirror: Flag = false) -> Symmetry",
+            manual: "\
+A turn about the middle of the patch by an angle from the range; with `mirror`, half of the views are mirrored first. The second
+view is read from the layout itself, so its corners show what lies there and nothing is interpolated twice.
+",
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "affine",
+        Entry {
+            signature: "affine(degrees: Range = 0deg..360deg, stretch: Range = 0.8..1.25, shear: Range = -0.2..0.2, \
+                        mirror: Flag = false) -> Symmetry",
+            manual: "\
+A random affine move about the middle of the patch: stretched along x and y by factors from `stretch`, sheared along x by a number
+from `shear`, turned by an angle from `degrees`, and with `mirror` mirrored in half of the pairs.
+",
+            rule: |a| {
+                if let Some((low, _)) = a.arg("stretch").and_then(|x| x.constant.as_ref()).and_then(Constant::range)
+                    && low <= 0.0
+                {
+                    let span = a.arg("stretch").map_or(a.span, |x| x.span);
+                    a.reports.push(numbers::rule(span, "a stretch must be positive", "reaches 0 or below", "as in 0.8..1.25"));
+                }
+            },
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe("brightness", Entry { signature: "brightness(by: Range) -> Augment", manual: "Multiplies all values by a number from the range; then values are cut to [0, 1].\n", ..Entry::PLAIN }),
+    Op::recipe("contrast", Entry { signature: "contrast(by: Range) -> Augment", manual: "Multiplies the distance of all values from the image's mean by a number from the range.\n", ..Entry::PLAIN }),
+    Op::recipe("noise", Entry { signature: "noise(sigma: Weight) -> Augment", manual: "Adds normal noise of this deviation to every pixel; pixels range over [0, 1].\n", ..Entry::PLAIN }),
+    Op::recipe("blur", Entry { signature: "blur(sigma: Range) -> Augment", manual: "Blurs with a Gaussian whose deviation, in pixels, comes from the range.\n", ..Entry::PLAIN }),
+    Op::recipe("gamma", Entry { signature: "gamma(by: Range) -> Augment", manual: "Raises all values to a power from the range.\n", ..Entry::PLAIN }),
+    Op::recipe(
+        "layers",
+        Entry {
+            signature: "layers(weights: Range = 0.2..1, drop: Weight = 0, etch: Range = 0px..0px, invert: Weight = 0) -> Render",
+            manual: "\
+Draws each view on its own, as different microscopes would: every layer's grey value comes from `weights`, a layer is missing with
+probability `drop`, edges move outwards by a length from `etch`, and the view is inverted with probability `invert`.
+",
+            rule: |a| {
+                between(a, "drop", 0.0, 1.0, true);
+                between(a, "invert", 0.0, 1.0, false);
+            },
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "adam",
+        Entry {
+            signature: "adam(lr: Rate, betas: List = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Weight = 0) -> Optimizer",
+            manual: "Adam, as `torch.optim.Adam`: decay is added to the gradient. Source: Kingma and Ba, 2015.\n",
+            rule: |a| betas(a),
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "adamw",
+        Entry {
+            signature: "adamw(lr: Rate, betas: List = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Weight = 1e-2) -> Optimizer",
+            manual: "Adam with decay apart from the gradient, as `torch.optim.AdamW`. Source: Loshchilov and Hutter, 2019.\n",
+            rule: |a| betas(a),
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "sgd",
+        Entry {
+            signature: "sgd(lr: Rate, momentum: Weight = 0, nesterov: Flag = false, weight_decay: Weight = 0) -> Optimizer",
+            manual: "Stochastic gradient descent, as `torch.optim.SGD` without dampening.\n",
+            rule: |a| {
+                if a.is_true("nesterov") && a.number("momentum") == Some(0.0) {
+                    let span = a.arg("nesterov").map_or(a.span, |x| x.span);
+                    a.reports.push(numbers::rule(span, "Nesterov's method needs a momentum", "momentum is 0", "as in  sgd(lr = 0.1, momentum = 0.9, nesterov = true)"));
+                }
+            },
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "grad_norm",
+        Entry {
+            signature: "grad_norm(max: Rate = 1.0) -> Clip",
+            manual: "\
+Scales all gradients together so that their norm is at most `max`, as `torch.nn.utils.clip_grad_norm_`: one norm over all
+weights, and the factor min(1, max/(norm + 1e-6)).
+",
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "reduce_on_plateau",
+        Entry {
+            signature: "reduce_on_plateau(watch: Watch, factor: Rate = 0.1, patience: Duration = 10epochs, threshold: Weight = 1e-4, \
+                        cooldown: Duration = 0epochs, min_lr: Weight = 0) -> Schedule",
+            manual: "\
+Multiplies the learning rate by `factor` once `watch` has not improved for more than `patience` epochs, as
+`torch.optim.lr_scheduler.ReduceLROnPlateau` with a relative threshold. A loss improves by falling, a score by growing.
+",
+            rule: |a| between(a, "factor", 0.0, 1.0, true),
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe("constant", Entry { signature: "constant() -> Schedule", manual: "The learning rate stays as it is.\n", ..Entry::PLAIN }),
+    Op::recipe(
+        "cosine",
+        Entry {
+            signature: "cosine(warmup: Duration = 0steps, to: Weight = 0) -> Schedule",
+            manual: "Grows linearly over `warmup`, then falls along half a cosine to the rate `to` at the end of the run.\n",
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "step",
+        Entry {
+            signature: "step(every: Duration, factor: Rate = 0.1) -> Schedule",
+            manual: "Multiplies the learning rate by `factor` every so often, as `torch.optim.lr_scheduler.StepLR`.\n",
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "linear_to_zero",
+        Entry {
+            signature: "linear_to_zero(over: Duration) -> Schedule",
+            manual: "Falls along a straight line to 0 over this time, and stays there.\n",
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "one_cycle",
+        Entry {
+            signature: "one_cycle() -> Schedule",
+            manual: "\
+One rise and one fall over the run with cosine annealing, as `torch.optim.lr_scheduler.OneCycleLR` by default: from lr/25 to lr over
+the first 30 % of the steps, then down to lr/25e4.
+",
+            ..Entry::PLAIN
+        },
+    ),
+];
+
+fn pairs(a: &mut Application<'_>) {
+    positive(a, "steps");
+    if a.number("patch").is_some_and(|p| p < 4.0 || p.fract() != 0.0 || p > 16384.0) {
+        let span = a.arg("patch").map_or(a.span, |x| x.span);
+        let report = numbers::rule(
+            span,
+            "a patch has a whole number of pixels",
+            "not within 4px to 16384px",
+            "as in  patch = 128px",
+        );
+        a.reports.push(report);
+    }
+    if let Some((low, _)) = a.arg("zoom").and_then(|x| x.constant.as_ref()).and_then(Constant::range)
+        && low <= 0.0
+    {
+        let span = a.arg("zoom").map_or(a.span, |x| x.span);
+        a.reports.push(numbers::rule(span, "a zoom must be positive", "reaches 0 or below", "as in  zoom = 0.8..1.2"));
+    }
+    if a.number("train").is_some_and(|t| t <= 0.0 || t > 1.0) {
+        let span = a.arg("train").map_or(a.span, |x| x.span);
+        a.reports.push(numbers::rule(span, "`train` is a share of the layouts", "not in (0, 1]", "as in  train = 0.8"));
+    }
+}
+
+fn betas(a: &mut Application<'_>) {
+    let fits = match a.arg("betas").and_then(|x| x.constant.as_ref()) {
+        Some(Constant::List(items)) => {
+            items.len() == 2 && items.iter().all(|b| b.number().is_some_and(|b| (0.0..1.0).contains(&b)))
+        }
+        Some(_) => false,
+        None => true,
+    };
+    if !fits {
+        let span = a.arg("betas").map_or(a.span, |x| x.span);
+        a.reports.push(numbers::rule(
+            span,
+            "`betas` are two numbers in [0, 1)",
+            "something else",
+            "as in  betas = [0.9, 0.999]",
+        ));
+    }
+}
+
+fn layer_names(a: &mut Application<'_>) {
+    let Some(Constant::List(items)) = a.arg("layers").and_then(|x| x.constant.as_ref()) else { return };
+    let pair = |text: &str| {
+        text.split_once('/').is_some_and(|(l, d)| l.trim().parse::<i16>().is_ok() && d.trim().parse::<i16>().is_ok())
+    };
+    let wrong = items.iter().find(|i| !matches!(i, Constant::Text(t) if pair(t)));
+    if let Some(wrong) = wrong {
+        let span = a.arg("layers").map_or(a.span, |x| x.span);
+        let label = format!("{wrong} is none");
+        let report = numbers::rule(
+            span,
+            "a layer is written \"layer/datatype\"",
+            &label,
+            "as in  layers = [\"67/20\", \"68/20\"]",
+        );
+        a.reports.push(report);
+    }
+}

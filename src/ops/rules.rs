@@ -1,0 +1,119 @@
+//! What signatures cannot say and several operations share.
+
+use crate::lang::report::{numbers, shapes};
+use crate::lang::types::Kind;
+use crate::lang::vocabulary::Application;
+
+/// The result is of the argument's type: the operation works on every number by itself and keeps what the numbers are.
+pub fn same_type(a: &mut Application<'_>) {
+    a.keep_type("x");
+    a.result.unit = false;
+}
+
+/// The result keeps the kind of `x`.
+pub fn same_kind(a: &mut Application<'_>) {
+    a.keep_kind("x");
+    a.result.unit = false;
+}
+
+/// The result is real: what was a probability or an image is a plain map now, features and descriptors stay what they are.
+pub fn real(a: &mut Application<'_>) {
+    a.keep_kind("x");
+    a.result.unit = false;
+    if a.result.kind.is(Kind::Prob) || a.result.kind == Kind::Image {
+        a.result.kind = Kind::Map;
+    }
+}
+
+/// `mean`, `sum` or `none` of a loss over maps.
+pub fn reduced(a: &mut Application<'_>) {
+    mask_of(a, "pred");
+    if a.word("reduce") == Some("none")
+        && let Some(ty) = a.ty("target").or(a.ty("pred")).cloned()
+    {
+        a.result = ty;
+        a.result.kind = Kind::Map;
+        a.result.unit = false;
+    }
+}
+
+/// A mask has one channel or as many as what it masks.
+pub fn mask_of(a: &mut Application<'_>, of: &str) {
+    let (Some(mask), Some(x)) = (a.arg("mask").filter(|m| m.ty.kind.is_tensor()), a.ty(of)) else { return };
+    let fits =
+        mask.ty.dims.len() == x.dims.len()
+            && mask.ty.dims.iter().zip(&x.dims).enumerate().all(|(axis, (m, d))| {
+                m == d || m.is_opaque() || d.is_opaque() || axis == 1 && m.as_number() == Some(1)
+            });
+    if !fits {
+        let label = format!("{} over {}", mask.ty, x);
+        let report = shapes::rule(
+            mask.span,
+            "this mask does not fit what it masks",
+            &label,
+            "a mask has the same batch, rows and columns, and one channel or as many",
+        );
+        a.reports.push(report);
+    } else if mask.ty.frame != x.frame {
+        let label = format!("{} over {}", mask.ty, x);
+        let report = crate::lang::report::shapes::rule(
+            mask.span,
+            "this mask lives in another frame than what it masks",
+            &label,
+            "bring it over with `warp`, or make it there:  inside(…, like = …)",
+        );
+        a.reports.push(report);
+    }
+}
+
+/// A size, divided by a whole number of cells.
+pub fn divide_rows_and_columns(a: &mut Application<'_>, by: i64) {
+    let dims = a.dims("x");
+    for axis in [2, 3] {
+        if let Some(dim) = dims.get(axis) {
+            let divided = a.divide(dim, by);
+            a.set_dim(axis, divided);
+        }
+    }
+}
+
+/// Reports a count that must be at least 1.
+pub fn positive(a: &mut Application<'_>, name: &str) -> bool {
+    if a.count(name) == Some(0) {
+        let span = a.arg(name).map_or(a.span, |x| x.span);
+        let title = format!("`{name}` of `{}` must be at least 1", a.name);
+        a.reports.push(numbers::rule(span, &title, "found 0", "give a positive count"));
+        return false;
+    }
+    true
+}
+
+/// Reports a number outside of an interval.
+pub fn between(a: &mut Application<'_>, name: &str, low: f64, high: f64, open_above: bool) {
+    let Some(x) = a.number(name) else { return };
+    if x < low || x > high || open_above && x == high {
+        let span = a.arg(name).map_or(a.span, |x| x.span);
+        let bracket = if open_above { ')' } else { ']' };
+        let title = format!("`{name}` of `{}` is out of range", a.name);
+        let label = format!("not in [{low}, {high}{bracket}");
+        a.reports.push(numbers::rule(span, &title, &label, "give a number within"));
+    }
+}
+
+/// `mean` and `sum`: one number, or with `per = batch` one for each sample.
+pub fn to_one_number(a: &mut Application<'_>) {
+    mask_of(a, "x");
+    if a.word("per") == Some("batch")
+        && let Some(ty) = a.ty("x").cloned()
+    {
+        a.result = crate::lang::types::Type {
+            dims: ty.dims.into_iter().take(1).collect(),
+            ..crate::lang::types::Type::plain(Kind::Values)
+        };
+    }
+}
+
+/// The result is the argument itself.
+pub fn identical(a: &mut Application<'_>) {
+    a.keep_type("x");
+}

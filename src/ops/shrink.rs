@@ -1,0 +1,111 @@
+//! `shrink`: the brightest of each block of cells: `shrink(corners, by = 4)`.
+
+use crate::lang::vocabulary::Application;
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+use super::rules::{divide_rows_and_columns, positive};
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "shrink",
+    entry: Entry {
+        signature: "shrink(x: Map[B, C, H, W]@f, by: Count) -> Map[B, C, _, _]@f",
+        manual: MANUAL,
+        rule: rule,
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::Shrink),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+Makes a map of labels smaller: the largest number of each block of by × by cells.
+
+`x` is (B, C, H, W); the result is (B, C, H/by, W/by). Unlike an average, this keeps a mark of a single cell at its full height. Of
+equal maxima the first, by rows, gets the gradient.
+
+Errors: a side that `by` does not divide; `by` of 0.
+
+Source: `torch.nn.MaxPool2d(by)`.
+
+```rord
+input corners: Label[B, 1, H, W]@f
+let truth = shrink(corners, by = 4)
+```
+";
+
+fn rule(a: &mut Application<'_>) {
+    a.keep_kind("x");
+    a.result.unit = false;
+    if positive(a, "by")
+        && let Some(by) = a.count("by")
+    {
+        divide_rows_and_columns(a, by);
+    }
+}
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::{Result, Tensor};
+
+use crate::ops::compute::{Call, Gradients, Output};
+use crate::ops::max_pool::{self, saved, windows};
+use crate::ops::compute::samples::Sample;
+use crate::ops::compute::slices::{Element, Paths};
+use crate::kernels::pool::Windows;
+
+/// The maximum over blocks.
+pub struct Shrink;
+
+
+impl Shrink {
+    fn windows(call: &Call) -> Result<Windows> {
+        let by = call.count("by")?;
+        let g = windows(call.tensor("x")?, by, by)?;
+        if g.height % by != 0 || g.width % by != 0 {
+            return Err(candle_core::Error::msg("`by` does not divide the map's sides"));
+        }
+        Ok(g)
+    }
+}
+
+impl Paths for Shrink {
+    fn lower(&self, call: &Call) -> Result<Output> {
+        max_pool::lower(call.tensor("x")?, &Self::windows(call)?)
+    }
+
+    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if !call.wants("x") {
+            return Ok(Gradients::new());
+        }
+        Ok(vec![("x", max_pool::lower_back(call.tensor("x")?, saved(output, 0)?, grad)?)])
+    }
+
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        max_pool::fast::<T>(call.tensor("x")?, &Self::windows(call)?)
+    }
+
+    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if !call.wants("x") {
+            return Ok(Gradients::new());
+        }
+        let (x, g) = (call.tensor("x")?, Self::windows(call)?);
+        Ok(vec![("x", max_pool::fast_back::<T>(x, &g, saved(output, 0)?, grad)?)])
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    Ok(vec![
+        Sample::new("by two", &[2, 1, 2, 3]).random("x", &[2, 1, 4, 6], 0.0, 1.0)?.number("by", 2.0).to(&["x"]),
+        Sample::new("to one cell", &[1, 1, 1, 1]).random("x", &[1, 1, 3, 3], 0.0, 1.0)?.number("by", 3.0).to(&["x"]),
+        Sample::new("by one", &[1, 1, 2, 3]).random("x", &[1, 1, 2, 3], 0.0, 1.0)?.number("by", 1.0).to(&["x"]),
+    ])
+}
+}

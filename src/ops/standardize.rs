@@ -1,0 +1,115 @@
+//! `standardize`: every image to mean 0 and deviation 1: `x |> standardize`.
+
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "standardize",
+    entry: Entry {
+        signature: "standardize(x: Map[B, C, H, W]@f, eps: Rate = 1e-6) -> Map[B, C, H, W]@f",
+        manual: MANUAL,
+        rule: super::rules::real,
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::Standardize),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+Takes each image to mean 0 and standard deviation 1, over all its channels and cells.
+
+    y = (x - mean(x)) / (deviation(x) + 1e-6)      the deviation's mean square is divided by the number of cells
+
+`x` is (B, …) with any further axes; the result has the same shape. A constant image gives zeros.
+
+Source: the input normalization of HardNet (Mishchuk et al. 2017), whose deviation divides by one cell fewer.
+
+```rord
+input x: Image[B, 1, 32, 32]@f
+let y = standardize(x)
+```
+";
+
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::{Result, Tensor};
+
+use crate::ops::compute::{Call, Gradients, Output};
+use crate::ops::max_pool::saved;
+use crate::ops::compute::samples::Sample;
+use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+use crate::kernels::normalize::{Scale, TINY, centre, centre_back};
+
+/// Standardization of each image.
+pub struct Standardize;
+
+/// Added to the deviation.
+pub const EPS: f64 = 1e-6;
+
+
+/// Images as rows.
+fn rows(x: &Tensor) -> Result<(usize, usize)> {
+    let images = x.dim(0)?;
+    Ok((images, x.elem_count() / images.max(1)))
+}
+
+impl Paths for Standardize {
+    fn lower(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let row = x.reshape(rows(x)?)?;
+        let rest = row.broadcast_sub(&row.mean_keepdim(1)?)?;
+        let factor = (rest.sqr()?.mean_keepdim(1)?.sqrt()? + EPS)?.recip()?;
+        Ok(Output { value: rest.broadcast_mul(&factor)?.reshape(x.shape())?, saved: vec![factor] })
+    }
+
+    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if !call.wants("x") {
+            return Ok(Gradients::new());
+        }
+        let shape = grad.shape();
+        let (factor, grad, value) = (saved(output, 0)?, grad.reshape(rows(grad)?)?, output.value.reshape(rows(grad)?)?);
+        let deviation = (factor.recip()? - EPS)?;
+        let some = deviation.gt(TINY)?;
+        let divisor = some.where_cond(&(factor * &deviation)?, &deviation.ones_like()?)?;
+        let along = ((&grad * &value)?.mean_keepdim(1)? / divisor)?;
+        let along = some.where_cond(&along, &along.zeros_like()?)?;
+        let rest = (grad.broadcast_sub(&grad.mean_keepdim(1)?)? - value.broadcast_mul(&along)?)?;
+        Ok(vec![("x", rest.broadcast_mul(factor)?.reshape(shape)?)])
+    }
+
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let (images, size) = rows(x)?;
+        let (value, factor) = read::<T, _, 1>([x], |[x]| centre(x, size, Scale::OutsideRoot(EPS)))?.map_err(wrong)?;
+        Ok(Output { value: tensor(value, x.shape())?, saved: vec![tensor(factor, (images, 1))?] })
+    }
+
+    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if !call.wants("x") {
+            return Ok(Gradients::new());
+        }
+        let (_, size) = rows(grad)?;
+        let out = read::<T, _, 3>([&output.value, saved(output, 0)?, grad], |[value, factor, grad]| {
+            centre_back(value, factor, grad, size, Scale::OutsideRoot(EPS))
+        })?;
+        Ok(vec![("x", tensor(out.map_err(wrong)?, grad.shape())?)])
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    Ok(vec![
+        Sample::new("odd", &[3, 1, 5, 7]).random("x", &[3, 1, 5, 7], -2.0, 3.0)?.to(&["x"]),
+        Sample::new("one image", &[1, 2, 3, 4]).random("x", &[1, 2, 3, 4], 0.0, 1.0)?.to(&["x"]),
+        Sample::new("constant", &[2, 1, 3, 3]).filled("x", &[2, 1, 3, 3], 1.0)?.to(&["x"]).kinked(),
+    ])
+}
+}
