@@ -1,5 +1,6 @@
 //! rord: a language for training local-feature networks.
 
+pub mod cli;
 pub mod graph;
 #[cfg(feature = "engine")]
 #[allow(unsafe_code)]
@@ -7,3 +8,9 @@ pub mod kernels;
 pub mod lang;
 pub mod ops;
 pub mod random;
+#[cfg(feature = "engine")]
+pub mod data;
+#[cfg(feature = "engine")]
+pub mod engine;
+pub mod record;
+pub mod watch;

@@ -1,2 +1,52 @@
-//! x
-fn main() {}
+//! The command: reads its arguments, calls a verb, exits with its code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use rord::cli::args::{Cli, Verb};
+
+/// Freed memory is kept for the next step: asking the system for every tensor's pages costs more than computing it.
+#[cfg(feature = "engine")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let code = match cli.verb {
+        Some(Verb::Check(args)) => rord::cli::check::run(&args),
+        Some(Verb::Graph(args)) => rord::cli::graph::run(&args),
+        Some(Verb::Types(args)) => rord::cli::types::types(&args),
+        Some(Verb::Params(args)) => rord::cli::types::params(&args),
+        Some(Verb::Explain(args)) => rord::cli::explain::run(&args),
+        Some(Verb::Data(args)) => data(&args),
+        Some(Verb::Train(args)) => train(&args),
+        None => train(&cli.train),
+    };
+    ExitCode::from(code)
+}
+
+#[cfg(feature = "engine")]
+fn train(args: &rord::cli::args::TrainArgs) -> u8 {
+    rord::cli::train::run(args)
+}
+
+#[cfg(feature = "engine")]
+fn data(args: &rord::cli::args::DataArgs) -> u8 {
+    rord::cli::data::run(args)
+}
+
+#[cfg(not(feature = "engine"))]
+fn train(_: &rord::cli::args::TrainArgs) -> u8 {
+    without_engine()
+}
+
+#[cfg(not(feature = "engine"))]
+fn data(_: &rord::cli::args::DataArgs) -> u8 {
+    without_engine()
+}
+
+#[cfg(not(feature = "engine"))]
+fn without_engine() -> u8 {
+    eprintln!("this rord-run was built without its engine and can only look at pipelines; build it with --features engine");
+    rord::cli::REFUSED
+}

@@ -2,12 +2,15 @@
 
 use std::fmt::Write;
 
-use super::node::{Graph, Node, NodeSource};
+use super::node::{Graph, Node, NodeSource, OpNode};
+use crate::lang::constant::Settings;
+use crate::lang::tree::expression;
+use crate::lang::vocabulary::Vocabulary;
 
-/// A line a node: its number, what it is, its type; then the outputs.
-pub fn text(graph: &Graph) -> String {
+/// A line a node: its number, what it is, its type; then the outputs. Settings that have their default are left out.
+pub fn text(graph: &Graph, vocabulary: &Vocabulary) -> String {
     let rows: Vec<(String, String)> =
-        (0..).zip(&graph.nodes).map(|(i, n)| (format!("%{i} = {}", describe(graph, n)), n.ty.to_string())).collect();
+        (0..).zip(&graph.nodes).map(|(i, n)| (format!("%{i} = {}", describe(graph, vocabulary, n)), n.ty.to_string())).collect();
     // Long calls push only their own type to the right.
     let width = rows.iter().map(|(left, _)| left.chars().count()).filter(|n| *n <= 72).max().unwrap_or(0);
     let mut out = String::new();
@@ -20,7 +23,15 @@ pub fn text(graph: &Graph) -> String {
     out
 }
 
-fn describe(graph: &Graph, node: &Node) -> String {
+/// The settings that differ from the signature's defaults.
+fn own_settings(op: &OpNode, vocabulary: &Vocabulary) -> String {
+    let params = vocabulary.operation(op.op).map_or(&[] as &[_], |o| o.params.as_slice());
+    let default = |name: &str| params.iter().find(|p| p.name.text == name)?.default.as_ref().map(expression);
+    let own = op.settings.0.iter().filter(|(n, value)| default(n).is_none_or(|d| d != value.to_string()));
+    Settings(own.cloned().collect()).to_string()
+}
+
+fn describe(graph: &Graph, vocabulary: &Vocabulary, node: &Node) -> String {
     match &node.source {
         NodeSource::Field { data: Some(_), name } => format!("data {name}"),
         NodeSource::Field { data: None, name } => format!("input {name}"),
@@ -32,7 +43,7 @@ fn describe(graph: &Graph, node: &Node) -> String {
                 _ => format!("{name} = %{}", id.0),
             });
             let mut args: Vec<String> = inputs.collect();
-            let settings = op.settings.to_string();
+            let settings = own_settings(op, vocabulary);
             if !settings.is_empty() {
                 args.push(settings);
             }
@@ -42,18 +53,18 @@ fn describe(graph: &Graph, node: &Node) -> String {
 }
 
 /// A drawing in Graphviz's language: `rord-run graph FILE --format dot | dot -Tsvg`.
-pub fn dot(graph: &Graph) -> String {
+pub fn dot(graph: &Graph, vocabulary: &Vocabulary) -> String {
     let mut out =
         String::from("digraph pipeline {\n  rankdir = BT;\n  node [fontname = \"Helvetica\", fontsize = 10];\n");
     let escape = |s: &str| s.replace('\\', "\\\\").replace('"', "\\\"");
     for (i, node) in graph.nodes.iter().enumerate() {
         let (label, shape) = match &node.source {
             NodeSource::Op(op) => {
-                let settings = op.settings.to_string();
+                let settings = own_settings(op, vocabulary);
                 (if settings.is_empty() { op.op.to_string() } else { format!("{}\n{settings}", op.op) }, "box")
             }
-            NodeSource::Weight(_) => (describe(graph, node), "note"),
-            _ => (describe(graph, node), "ellipse"),
+            NodeSource::Weight(_) => (describe(graph, vocabulary, node), "note"),
+            _ => (describe(graph, vocabulary, node), "ellipse"),
         };
         let label = escape(&format!("{label}\n{}", node.ty)).replace('\n', "\\n");
         let _ = writeln!(out, "  n{i} [label = \"{label}\", shape = {shape}];");

@@ -8,7 +8,7 @@ use super::node::{Graph, NodeId, NodeSource, OpNode};
 use crate::lang::ast::{DimKind, FnParam};
 use crate::lang::dim::Dim;
 use crate::lang::types::{Frame, Kind, Type};
-use crate::lang::vocabulary::Vocabulary;
+use crate::lang::vocabulary::{Vocabulary, is_tensor_param};
 
 /// What is broken, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +66,8 @@ fn check(graph: &Graph, vocabulary: &Vocabulary, index: u32, op: &OpNode, result
         let ty = &graph.node(*input).ok_or("reads nothing")?.ty;
         let inverted = operation.entry.inverted.filter(|(_, to)| to == name);
         let param = operation.params.iter().find(|p| p.name.text == inverted.map_or(*name, |(from, _)| from));
-        let Some(param) = param else { continue };
+        // A weight may be called like the setting that asks for it: `bias`.
+        let Some(param) = param.filter(|p| is_tensor_param(p)) else { continue };
         let ty = match inverted {
             Some(_) => &Type { frame: ty.to.clone(), to: ty.frame.clone(), ..ty.clone() },
             None => ty,

@@ -130,6 +130,18 @@ pub enum Origin {
     Missing,
 }
 
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::Preset(name) => write!(f, "preset {name}"),
+            Origin::Params(file) => f.write_str(file),
+            Origin::Set => f.write_str("--set"),
+            Origin::Missing => f.write_str("missing"),
+        }
+    }
+}
+
 /// Something that can be changed from outside.
 #[derive(Clone, Debug)]
 pub struct ParamInfo {
@@ -147,6 +159,8 @@ pub struct ParamInfo {
     pub about: Option<String>,
     /// Where its name stands.
     pub span: Span,
+    /// Where its value was given.
+    pub value_span: Span,
 }
 
 /// A field of `train`, `save` or `export` with its place.
@@ -200,6 +214,8 @@ pub struct Pipeline {
     pub losses: Vec<Output>,
     /// The metrics.
     pub metrics: Vec<Output>,
+    /// The metrics that should grow.
+    pub scores: Vec<String>,
     /// What is minimized.
     pub objective: Option<Output>,
     /// The `train` section.
@@ -223,6 +239,11 @@ impl Pipeline {
     /// A field of the `train` section.
     pub fn train(&self, name: &str) -> Option<&Constant> {
         self.train.iter().find(|f| f.name == name).map(|f| &f.value)
+    }
+
+    /// True for a score that should grow: the metric is what an operation made for scores gives.
+    pub fn higher_is_better(&self, name: &str) -> bool {
+        self.scores.iter().any(|s| s == name)
     }
 
     /// A field of the `save` section.

@@ -202,7 +202,25 @@ pub fn usage(name: &str, params: &[FnParam], result: Option<&TypeExpr>) -> Strin
         })
         .collect();
     let result = result.map(|r| format!(" -> {}", r.kind.text)).unwrap_or_default();
-    format!("{name}({}){result}", params.join(", "))
+    let line = format!("{name}({}){result}", params.join(", "));
+    if line.chars().count() <= 100 {
+        return line;
+    }
+    // A long one is broken between parameters and goes on under the first.
+    let indent = " ".repeat(name.chars().count() + 1);
+    let mut out = format!("{name}(");
+    let mut column = out.chars().count();
+    for (i, param) in params.iter().enumerate() {
+        let last = i + 1 == params.len();
+        if i > 0 && column + param.chars().count() + 2 > 92 {
+            out = format!("{}\n{indent}", out.trim_end());
+            column = indent.len();
+        }
+        let piece = format!("{param}{}", if last { "" } else { ", " });
+        column += piece.chars().count();
+        out.push_str(&piece);
+    }
+    format!("{out}){result}")
 }
 
 /// A weight that a call makes.

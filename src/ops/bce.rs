@@ -137,8 +137,8 @@ pub fn samples() -> Result<Vec<Sample>> {
         )?,
         pair("nothing seen", &[1, 1, 2, 3], &[])?.word("reduce", "mean").filled("mask", &[1, 1, 2, 3], 0.0)?,
         Sample::new("saturated", &[])
-            .given("target", &[8], vec![0.0, 1.0, 0.0, 1.0, 0.5, 0.5, 1.0, 0.0])?
-            .given("pred", &[8], vec![0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1e-40, 1.0 + 1e-7])?
+            .given("target", &[1, 1, 2, 4], vec![0.0, 1.0, 0.0, 1.0, 0.5, 0.5, 1.0, 0.0])?
+            .given("pred", &[1, 1, 2, 4], vec![0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1e-40, 1.0 + 1e-7])?
             .word("reduce", "mean")
             .to(&["target", "pred"])
             .kinked(),

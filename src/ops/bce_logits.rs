@@ -134,8 +134,8 @@ pub fn samples() -> Result<Vec<Sample>> {
             .word("balance", "auto")
             .to(&["logits"]),
         Sample::new("saturated", &[])
-            .given("target", &[6], vec![0.0, 1.0, 0.0, 1.0, 0.0, 1.0])?
-            .given("logits", &[6], vec![-1e4, 1e4, 1e4, -1e4, -90.0, 40.0])?
+            .given("target", &[1, 1, 2, 3], vec![0.0, 1.0, 0.0, 1.0, 0.0, 1.0])?
+            .given("logits", &[1, 1, 2, 3], vec![-1e4, 1e4, 1e4, -1e4, -90.0, 40.0])?
             .word("reduce", "mean")
             .to(&["logits"]),
     ])

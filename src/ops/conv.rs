@@ -47,8 +47,9 @@ Errors: a kernel larger than the padded map; channels that `groups` does not div
 Source: `torch.nn.Conv2d(C, width, kernel, stride, pad, dilation, groups, bias)`.
 
 ```rord
-input x: Image[B, 1, H, W]@f
-let y = x |> conv(32, 3) |> relu |> conv(64, 3, stride = 2)
+model net(x: Image[B, 1, H, W]@f) {
+  out y = x |> conv(32, 3) |> relu |> conv(64, 3, stride = 2)
+}
 ```
 ";
 
@@ -257,7 +258,8 @@ pub fn samples() -> Result<Vec<Sample>> {
     let case = |name, x: [usize; 4], shape: [usize; 4], kernel: usize, groups: usize| {
         let weight = [shape[1], x[1] / groups, kernel, kernel];
         let sample = Sample::new(name, &shape).random("x", &x, -1.0, 1.0)?.random("weight", &weight, -0.5, 0.5)?;
-        Ok::<_, candle_core::Error>(sample.number("kernel", kernel as f64).number("groups", groups as f64))
+        let sample = sample.number("width", shape[1] as f64).number("kernel", kernel as f64);
+        Ok::<_, candle_core::Error>(sample.number("groups", groups as f64))
     };
     let with = |s: Sample, stride: usize, dilation: usize| {
         s.number("stride", stride as f64).number("dilation", dilation as f64).to(&["x", "weight"])
@@ -271,9 +273,12 @@ pub fn samples() -> Result<Vec<Sample>> {
         with(case("even kernel, wide pad", [1, 1, 5, 6], [1, 2, 4, 5], 2, 1)?.number("pad", 2.0), 2, 1),
         with(case("depthwise", [2, 3, 6, 7], [2, 3, 6, 7], 3, 3)?.word("pad", "same"), 1, 1),
     ];
-    for sample in list.iter_mut().step_by(2) {
+    for (i, sample) in list.iter_mut().enumerate() {
         let width = sample.shape.get(1).copied().unwrap_or(1);
-        *sample = sample.clone().random("bias", &[width], -1.0, 1.0)?.to(&["x", "weight", "bias"]);
+        *sample = sample.clone().flag("bias", i % 2 == 0);
+        if i % 2 == 0 {
+            *sample = sample.clone().random("bias", &[width], -1.0, 1.0)?.to(&["x", "weight", "bias"]);
+        }
     }
     Ok(list)
 }

@@ -60,6 +60,9 @@ impl Compute for Detach {
 
 /// Cases.
 pub fn samples() -> Result<Vec<Sample>> {
-    Ok(vec![Sample::new("odd", &[2, 3, 5]).random("x", &[2, 3, 5], -1.0, 1.0)?])
+    Ok(vec![
+        Sample::new("vectors", &[2, 3, 5]).random("x", &[2, 3, 5], -1.0, 1.0)?,
+        Sample::new("map", &[2, 3, 5, 1]).random("x", &[2, 3, 5, 1], -1.0, 1.0)?,
+    ])
 }
 }

@@ -34,8 +34,8 @@ Errors: shapes that differ; p below 1.
 Source: `torch.nn.functional.pairwise_distance(a, b, p, eps = 1e-6)`.
 
 ```rord
-input a: Vectors[N, 128]
-input b: Vectors[N, 128]
+input a: Vectors[B, N, 128]
+input b: Vectors[B, N, 128]
 let d = distance(a, b)
 ```
 ";
@@ -124,22 +124,22 @@ pub fn samples() -> Result<Vec<Sample>> {
         Ok::<_, candle_core::Error>(sample.number("p", p).flag("squared", squared).to(&["a", "b"]))
     };
     let same = |name, squared: bool, at: f64| {
-        let sample = Sample::new(name, &[2]).filled("a", &[2, 3], at)?.filled("b", &[2, 3], at)?;
+        let sample = Sample::new(name, &[1, 2]).filled("a", &[1, 2, 3], at)?.filled("b", &[1, 2, 3], at)?;
         Ok::<_, candle_core::Error>(sample.number("p", 2.0).flag("squared", squared).to(&["a", "b"]).kinked())
     };
     Ok(vec![
         case("euclidean", &[2, 5, 7], 2.0, false)?,
-        case("one vector", &[9], 2.0, false)?,
-        case("city block", &[4, 3], 1.0, false)?,
-        case("cubic", &[4, 3], 3.0, false)?,
-        case("steep", &[2, 3], 40.0, false)?,
-        case("squared", &[4, 3], 2.0, true)?,
+        case("one vector", &[1, 1, 9], 2.0, false)?,
+        case("city block", &[1, 4, 3], 1.0, false)?,
+        case("cubic", &[2, 2, 3], 3.0, false)?,
+        case("steep", &[1, 2, 3], 40.0, false)?,
+        case("squared", &[1, 4, 3], 2.0, true)?,
         same("identical", false, 0.7)?,
         same("identical, squared", true, 0.7)?,
         same("zero", false, 0.0)?,
-        Sample::new("apart by exactly minus eps", &[1])
-            .filled("a", &[1, 2], 0.0)?
-            .filled("b", &[1, 2], EPS)?
+        Sample::new("apart by exactly minus eps", &[1, 1])
+            .filled("a", &[1, 1, 2], 0.0)?
+            .filled("b", &[1, 1, 2], EPS)?
             .number("p", 2.0)
             .flag("squared", false)
             .to(&["a", "b"])

@@ -89,15 +89,21 @@ impl Compute for Dropout {
 
 /// Cases.
 pub fn samples() -> Result<Vec<Sample>> {
-    let case =
-        |name, p| Sample::new(name, &[3, 4, 5]).random("x", &[3, 4, 5], -1.0, 1.0).map(|s| s.number("p", p).to(&["x"]));
-    Ok(vec![case("some", 0.3)?, case("none", 0.0)?, case("all", 1.0)?])
+    let case = |name, shape: &[usize], p| {
+        Sample::new(name, shape).random("x", shape, -1.0, 1.0).map(|s| s.number("p", p).to(&["x"]))
+    };
+    Ok(vec![
+        case("some", &[3, 4, 5], 0.3)?,
+        case("map", &[3, 2, 4, 5], 0.5)?,
+        case("none", &[3, 4, 5], 0.0)?,
+        case("all", &[3, 4, 5], 1.0)?,
+    ])
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
-    use crate::ops::crate::ops::compute::samples::numbers;
+    use crate::ops::compute::samples::numbers;
     use super::*;
 
     #[test]

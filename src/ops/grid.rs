@@ -38,7 +38,7 @@ Point j of m in row i of r is at ((2j + 1)/m - 1, (2i + 1)/r - 1). `like` (B, C,
 
 ```rord
 input desc: Desc[B, 128, H, W]@orig
-let at = sample(desc, grid(200, like = desc))
+let at = sample(desc, place(grid(200), like = desc))
 ```
 ";
 

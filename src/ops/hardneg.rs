@@ -44,6 +44,7 @@ Source: hard-negative mining as in the loss of RoRD; `torch.cdist(anchor, candid
 ```rord
 input desc:   Desc[B, 128, H, W]@orig
 input desc_r: Desc[B, 128, H, W]@moved
+input image:  Image[B, 1, R, S]@moved
 input H:      Homography[B]@orig->moved
 loss what = triplet(grid(200), hardneg(candidates = 400, apart = 8px))
 ```
@@ -156,7 +157,7 @@ pub fn samples() -> Result<Vec<Sample>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
-    use crate::ops::crate::ops::compute::samples::numbers;
+    use crate::ops::compute::samples::numbers;
     use super::*;
 
     #[test]

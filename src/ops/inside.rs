@@ -81,7 +81,7 @@ pub fn samples() -> Result<Vec<Sample>> {
 mod tests {
     use candle_core::{DType, Device};
 
-    use crate::ops::crate::ops::compute::samples::numbers;
+    use crate::ops::compute::samples::numbers;
     use super::*;
 
     #[test]

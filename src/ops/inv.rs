@@ -104,8 +104,8 @@ pub fn samples() -> Result<Vec<Sample>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
-    use crate::ops::super::compose::Compose;
-    use crate::ops::crate::ops::compute::samples::numbers;
+    use crate::ops::compose::Compose;
+    use crate::ops::compute::samples::numbers;
     use super::*;
 
     #[test]

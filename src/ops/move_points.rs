@@ -92,7 +92,7 @@ pub fn samples() -> Result<Vec<Sample>> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
-    use crate::ops::crate::ops::compute::samples::numbers;
+    use crate::ops::compute::samples::numbers;
     use super::*;
 
     #[test]

@@ -83,7 +83,7 @@ impl Paths for Relu {
 pub fn samples() -> Result<Vec<Sample>> {
     Ok(vec![
         Sample::new("odd", &[2, 3, 5, 7]).random("x", &[2, 3, 5, 7], -1.0, 1.0)?.to(&["x"]),
-        Sample::new("one number", &[]).filled("x", &[], 0.5)?.to(&["x"]),
+        Sample::new("vectors", &[3, 5]).random("x", &[3, 5], -1.0, 1.0)?.to(&["x"]),
         Sample::new("at zero", &[4]).given("x", &[4], vec![0.0, -0.0, 1e30, -1e30])?.to(&["x"]).kinked(),
     ])
 }

@@ -89,7 +89,9 @@ impl Paths for Sigmoid {
 pub fn samples() -> Result<Vec<Sample>> {
     Ok(vec![
         Sample::new("odd", &[2, 1, 5, 7]).random("x", &[2, 1, 5, 7], -4.0, 4.0)?.to(&["x"]),
-        Sample::new("saturated", &[4]).given("x", &[4], vec![-1e4, -800.0, 800.0, 1e4])?.to(&["x"]),
+        Sample::new("saturated", &[1, 1, 2, 2])
+            .given("x", &[1, 1, 2, 2], vec![-1e4, -800.0, 800.0, 1e4])?
+            .to(&["x"]),
     ])
 }
 }

@@ -229,7 +229,7 @@ fn bar(done: u64, of: u64) -> String {
 }
 
 /// Four digits in five characters where that is possible: `1.482`, `12.34`, `123.4`, `1234`, `1.2e-5`.
-fn short(x: f64) -> String {
+pub fn short(x: f64) -> String {
     match x.abs() {
         a if !a.is_finite() => format!("{x}").to_lowercase(),
         0.0 => "0.000".into(),

@@ -64,8 +64,11 @@ impl Checker<'_> {
             let name = Name { text: name.into(), span };
             return self.call(&name, None, &[], span, 0, env);
         }
-        let report = self.unknown_name(name, span, env);
-        self.reports.push(report);
+        // One missing name is one report, however often it is used.
+        if self.missing.insert(name.to_string()) {
+            let report = self.unknown_name(name, span, env);
+            self.reports.push(report);
+        }
         Term::Poison
     }
 

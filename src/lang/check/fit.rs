@@ -74,7 +74,8 @@ impl Checker<'_> {
                 if kind == Kind::Scalar && ty.kind == Kind::Loss && self.vocabulary.operation(site.name).is_none() {
                     return true;
                 }
-                if !ty.kind.is(kind) || !kind.is_tensor() {
+                let one_number = kind == Kind::Values && ty.kind == Kind::Loss;
+                if !(ty.kind.is(kind) || one_number) || !kind.is_tensor() {
                     let report = if kind.is_tensor() {
                         self.wrong_kind(site, param, bound, kind, &ty.to_string(), subst, env)
                     } else {

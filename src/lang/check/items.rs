@@ -38,7 +38,10 @@ impl Checker<'_> {
         self.unknown_given(outside, tree);
         self.check_watched();
         self.discharge(&progress.origins, &progress.declared);
-        self.gradients();
+        // What hangs on broken lines would only be confused by them.
+        if !crate::lang::report::any_error(&self.reports) {
+            self.gradients();
+        }
     }
 
     fn open_file(&mut self, tree: &File) -> usize {
@@ -97,6 +100,9 @@ impl Checker<'_> {
             }
             ItemKind::Metric { name, value } => {
                 if let Some(output) = self.output(name, value, "metric", home, &env) {
+                    if self.is_score(output.value) {
+                        self.out.scores.push(output.name.clone());
+                    }
                     self.out.metrics.push(output);
                 }
             }
@@ -129,6 +135,11 @@ impl Checker<'_> {
         if let Some(first) = file.names.get(&name.text) {
             let renamed = matches!(first.term, Term::Tensor(_)).then(|| format!("{}_r", name.text));
             self.reports.push(names::defined_twice(name.span, &name.text, first.span, renamed.as_deref()));
+            // The name it should have had is most likely used below; that is the same mistake.
+            if let Some(renamed) = renamed {
+                let binding = Binding { term: Term::Poison, span: name.span };
+                file.names.entry(renamed).or_insert(binding);
+            }
             return;
         }
         if !matches!(term, Term::Poison) {
@@ -160,6 +171,17 @@ impl Checker<'_> {
                 self.define(home, name, Term::Poison);
                 None
             }
+        }
+    }
+
+    /// True where a value is what an operation made for scores gives.
+    fn is_score(&self, id: crate::lang::typed::ValueId) -> bool {
+        match self.out.value(id).map(|v| &v.source) {
+            Some(ValueSource::Apply(apply)) => {
+                self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.higher_is_better)
+            }
+            Some(ValueSource::Alias(of)) => self.is_score(*of),
+            _ => false,
         }
     }
 

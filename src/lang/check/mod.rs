@@ -106,7 +106,7 @@ pub fn check(
         owed: vec![],
         watched: vec![],
         allowed: vec![],
-        used: HashMap::new(),
+        missing: Default::default(),
     };
     checker.run(&tree, outside);
     let Checker { out, reports, .. } = checker;
@@ -137,7 +137,7 @@ pub struct Checker<'a> {
     owed: Vec<sizes::Owed>,
     watched: Vec<(Name, String)>,
     allowed: Vec<grads::Allowed>,
-    used: HashMap<String, Span>,
+    missing: std::collections::HashSet<String>,
 }
 
 impl Checker<'_> {

@@ -43,7 +43,9 @@ impl Checker<'_> {
         let mut value = None;
         let mut origin = Origin::Missing;
         let mut sound = true;
+        let mut value_span = written.name.span;
         if let Some(default) = written.default {
+            value_span = default.span;
             value = self.param_value(written, kind, default, None, env);
             sound &= value.is_some();
             origin = Origin::Default;
@@ -52,6 +54,7 @@ impl Checker<'_> {
             let given = self.param_value(written, kind, e, None, env);
             sound &= given.is_some();
             value = given.or(value);
+            value_span = e.span;
             origin = Origin::Preset(outside.preset.as_ref().map(|p| p.text.clone()).unwrap_or_default());
         }
         for given in outside.given.iter().filter(|g| g.name.text == written.name.text) {
@@ -59,13 +62,14 @@ impl Checker<'_> {
             let outer = self.param_value(written, kind, &given.value, quoted, env);
             sound &= outer.is_some();
             value = outer.or(value);
+            value_span = given.value.span;
             origin = given.origin.clone();
         }
         let domain = written.domain.map(crate::lang::tree::domain_text);
         let constant = value.as_ref().and_then(|k| k.value.clone());
         let span = written.name.span;
         let name = written.name.text.clone();
-        self.out.params.push(ParamInfo { name: name.clone(), kind, value: constant, origin, domain, about, span });
+        self.out.params.push(ParamInfo { name: name.clone(), kind, value: constant, origin, domain, about, span, value_span });
         if !sound {
             return Term::Poison;
         }
@@ -120,7 +124,7 @@ impl Checker<'_> {
         given: Span,
         env: &Env,
     ) -> Option<Report> {
-        let mut constant = |checker: &mut Self, e: &Expr| match checker.expr(e, env) {
+        let constant = |checker: &mut Self, e: &Expr| match checker.expr(e, env) {
             Term::Known(Known { value: Some(c), .. }) => Some(c),
             _ => None,
         };

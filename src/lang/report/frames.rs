@@ -75,7 +75,9 @@ pub fn do_not_chain(op: Span, a: Span, a_ty: &Type, b: Span, b_ty: &Type, a_text
         .label(b, leads(b_ty));
     let rule = "read right to left: (A * B)(x) = A(B(x)).";
     let inverse = |f: &Type| (f.to.clone(), f.frame.clone());
-    let written = if a_ty.frame == inverse(b_ty).1 {
+    let written = if a_text == b_text {
+        None
+    } else if a_ty.frame == inverse(b_ty).1 {
         Some((frame(&b_ty.to), frame(&a_ty.to), format!("{a_text} * inv({b_text})")))
     } else if inverse(a_ty).0 == b_ty.to {
         Some((frame(&b_ty.frame), frame(&a_ty.frame), format!("inv({a_text}) * {b_text}")))

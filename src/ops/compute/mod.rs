@@ -56,6 +56,21 @@ pub trait Compute: Sync {
 
     /// The gradient of every input in `call.wants`, given the gradient `grad` of the value (of the value's shape).
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients>;
+
+    /// The value by Candle's tensor operations alone, as on a device without kernels of ours; the meaning that `forward` is held to.
+    fn plain_forward(&self, call: &Call) -> Result<Output> {
+        self.forward(call)
+    }
+
+    /// The gradients by Candle's tensor operations alone, of a value from [`Compute::plain_forward`].
+    fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        self.backward(call, output, grad)
+    }
+
+    /// True where `forward` has a path of its own beside `plain_forward`.
+    fn has_kernels(&self) -> bool {
+        false
+    }
 }
 
 impl Call<'_> {

@@ -64,7 +64,7 @@ pub(in crate::ops) fn samples() -> Result<Vec<Sample>> {
     };
     Ok(vec![
         case("map", &[2, 3, 5, 7], &[])?,
-        case("one number", &[], &[])?,
+        case("vectors", &[3, 4], &[])?,
         case("vectors per sample", &[3, 4], &[3])?.word("per", "batch"),
         case("batch of one", &[1, 2, 3], &[1])?.word("per", "batch"),
         case("already one each", &[4], &[4])?.word("per", "batch"),

@@ -1,7 +1,7 @@
 //! Candle tensors as plain slices and back, and the choice between an operation's two paths.
 //!
 //! An operation with kernels implements [`Paths`]: `lower` is its meaning in Candle's tensor operations, `fast` the same by
-//! `crate::kernels` where all its tensors are `f32` or all `f64` in the CPU's memory. [`Lower`] takes the first path always; the
+//! `crate::kernels` where all its tensors are `f32` or all `f64` in the CPU's memory. [`Plain`] takes the first path always; the
 //! tests compare the two.
 
 use candle_core::{DType, Device, Result, Shape, Storage, Tensor, WithDType};
@@ -42,18 +42,30 @@ impl<P: Paths> Compute for P {
             _ => self.lower_back(call, output, grad),
         }
     }
+
+    fn plain_forward(&self, call: &Call) -> Result<Output> {
+        self.lower(call)
+    }
+
+    fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        self.lower_back(call, output, grad)
+    }
+
+    fn has_kernels(&self) -> bool {
+        true
+    }
 }
 
 /// An operation held to its meaning: never a kernel.
-pub struct Lower<P>(pub P);
+pub struct Plain<'a>(pub &'a dyn Compute);
 
-impl<P: Paths> Compute for Lower<P> {
+impl Compute for Plain<'_> {
     fn forward(&self, call: &Call) -> Result<Output> {
-        self.0.lower(call)
+        self.0.plain_forward(call)
     }
 
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        self.0.lower_back(call, output, grad)
+        self.0.plain_backward(call, output, grad)
     }
 }
 

@@ -1,0 +1,29 @@
+# What is done often. `just` alone lists the recipes.
+
+[private]
+default:
+    @just --list
+
+# Lint everything
+check:
+    cargo clippy --release --all-targets -- -D warnings
+
+# Test the language, the checker and the graph: no tensors, seconds to build
+front:
+    cargo test --release --no-default-features
+
+# Test everything
+test:
+    cargo test --release
+
+# Train for a few seconds, into a new folder under runs/
+smoke:
+    cargo run --release -- pipelines/default.rord --preset smoke
+
+# Draw the pairs that the network will see
+pairs png="pairs.png":
+    cargo run --release -- data pipelines/default.rord --png {{png}}
+
+# What guards every change
+ci:
+    .ci/run

@@ -1,0 +1,160 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Trains local-feature networks from pipelines whose losses are checked formulas.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rord-run",
+    version,
+    about,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "`rord-run FILE` is short for `rord-run train FILE`. Start with:  rord-run pipelines/default.rord --preset smoke"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    /// Training, where no verb is given.
+    #[command(flatten)]
+    pub train: TrainArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Train a pipeline
+    Train(TrainArgs),
+    /// Check pipelines and report what is wrong
+    Check(CheckArgs),
+    /// Print the graph of a pipeline
+    Graph(GraphArgs),
+    /// Print every name with its type, and the weights
+    Types(FileArgs),
+    /// Print what can be changed from outside, and the values it has
+    Params(FileArgs),
+    /// Look at the pairs that the network will see
+    Data(DataArgs),
+    /// Print the manual of an operation, or `ops` for the list
+    Explain(ExplainArgs),
+}
+
+/// A pipeline and what is changed in it.
+#[derive(Clone, Debug, Args)]
+pub struct FileArgs {
+    /// The pipeline
+    #[arg(value_name = "FILE.rord", required = true)]
+    pub file: Option<PathBuf>,
+    /// Use a preset of the pipeline
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// Read parameters from a flat YAML file
+    #[arg(long, value_name = "FILE.yaml")]
+    pub params: Option<PathBuf>,
+    /// Set a parameter: a number, a string or a call, as in --set lr=3e-4
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// Arguments of `train`.
+#[derive(Clone, Debug, Args)]
+pub struct TrainArgs {
+    /// The pipeline
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// Write the run to this folder, which must be empty or not there yet [default: a new one under runs/]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Begin with these weights
+    #[arg(long, value_name = "WEIGHTS.safetensors")]
+    pub init: Option<PathBuf>,
+    /// Where to run: cpu, cuda, cuda:1, metal
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
+    /// Threads on the CPU; results do not depend on it [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The pipelines
+    #[arg(value_name = "FILE.rord", required = true)]
+    pub files: Vec<PathBuf>,
+    /// How reports are written: human to standard error, json as lines to standard output
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
+    /// Use a preset of the pipelines
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<String>,
+    /// Read parameters from a flat YAML file
+    #[arg(long, value_name = "FILE.yaml")]
+    pub params: Option<PathBuf>,
+    /// Set a parameter
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// How reports are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people
+    Human,
+    /// For tools
+    Json,
+}
+
+/// Arguments of `graph`.
+#[derive(Debug, Args)]
+pub struct GraphArgs {
+    /// The pipeline
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// Stop after this pass; `build` is before the first [default: the last]
+    #[arg(long, value_name = "PASS", value_parser = ["build", "fold", "cse", "dead"])]
+    pub after: Option<String>,
+    /// How the graph is written
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
+    pub format: GraphFormat,
+    /// Show what validation computes, metrics included, rather than training
+    #[arg(long)]
+    pub validation: bool,
+}
+
+/// How a graph is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// A line a node
+    Text,
+    /// For Graphviz
+    Dot,
+}
+
+/// Arguments of `data`.
+#[derive(Clone, Debug, Args)]
+pub struct DataArgs {
+    /// The pipeline
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// How many pairs
+    #[arg(long, value_name = "N", default_value_t = 6)]
+    pub show: usize,
+    /// Draw the pairs, with matching points on both sides, to this file
+    #[arg(long, value_name = "SHEET.png")]
+    pub png: Option<PathBuf>,
+    /// Show validation pairs rather than training pairs
+    #[arg(long)]
+    pub validation: bool,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// An operation, as in `warp`; or `ops`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}

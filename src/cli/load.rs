@@ -1,0 +1,77 @@
+//! A pipeline from the command line to a checked one: read, changed from outside, checked, reported.
+
+use std::path::Path;
+
+use super::args::FileArgs;
+use super::files::{self, DiskImporter};
+use super::outside;
+use crate::lang::check::check;
+use crate::lang::report::Report;
+use crate::lang::source::{FileId, Sources, Span};
+use crate::lang::typed::Pipeline;
+use crate::lang::vocabulary::Vocabulary;
+use crate::ops;
+
+/// A checked pipeline with everything reports speak of.
+pub struct Loaded {
+    /// The pipeline; complete where `reports` hold no error.
+    pub pipeline: Pipeline,
+    /// The operations it was checked with.
+    pub vocabulary: Vocabulary,
+    /// All texts.
+    pub sources: Sources,
+    /// The pipeline's own text.
+    pub file: FileId,
+    /// What is to be said about it.
+    pub reports: Vec<Report>,
+}
+
+impl Loaded {
+    /// The end of the pipeline's text, where a report speaks of what is missing.
+    pub fn end(&self) -> Span {
+        let text = self.sources.get(self.file).map(|s| s.text.trim_end().len()).unwrap_or(0);
+        let start = text.saturating_sub(1) as u32;
+        Span { file: self.file, start, end: text as u32 }
+    }
+}
+
+/// Reads and checks the pipeline that a command names. `Err` holds reports that keep it from being checked at all.
+pub fn load(args: &FileArgs) -> Result<Loaded, (Vec<Report>, Sources)> {
+    let file = args.file.clone().unwrap_or_default();
+    load_file(&file, args.preset.as_deref(), args.params.as_deref(), &args.set)
+}
+
+/// As [`load`].
+pub fn load_file(
+    path: &Path,
+    preset: Option<&str>,
+    params: Option<&Path>,
+    set: &[String],
+) -> Result<Loaded, (Vec<Report>, Sources)> {
+    let (vocabulary, mut sources) = ops::vocabulary();
+    let file = match files::read(path, &mut sources) {
+        Ok(file) => file,
+        Err(report) => return Err((vec![report], sources)),
+    };
+    let outside = match outside::read(preset, params, set, &mut sources) {
+        Ok(outside) => outside,
+        Err(reports) => return Err((reports, sources)),
+    };
+    let importer = DiskImporter::new(path);
+    let (mut pipeline, reports) = check(&mut sources, file, &vocabulary, &importer, &outside);
+    if pipeline.name.is_empty() {
+        pipeline.name = path.file_stem().map_or("pipeline".into(), |s| s.to_string_lossy().into_owned());
+    }
+    Ok(Loaded { pipeline, vocabulary, sources, file, reports })
+}
+
+/// As [`load`], with all reports printed; `None` where there was an error.
+pub fn load_or_report(args: &FileArgs) -> Option<Loaded> {
+    match load(args) {
+        Ok(loaded) => (!super::print_reports(&loaded.reports, &loaded.sources)).then_some(loaded),
+        Err((reports, sources)) => {
+            super::print_reports(&reports, &sources);
+            None
+        }
+    }
+}

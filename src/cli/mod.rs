@@ -1,0 +1,79 @@
+//! The command `rord-run`: one file a verb.
+//!
+//! Verbs return an exit code: 0 done, 1 refused with reports, 2 used wrongly, 130 interrupted.
+
+pub mod args;
+pub mod check;
+#[cfg(feature = "engine")]
+pub mod data;
+pub mod explain;
+pub mod files;
+pub mod graph;
+pub mod load;
+pub mod outside;
+#[cfg(feature = "engine")]
+pub mod train;
+pub mod types;
+
+use std::io::{IsTerminal, Write};
+
+use crate::lang::report::render::{Style, draw, json};
+use crate::lang::report::{Report, Severity, any_error, plural};
+use crate::lang::source::Sources;
+
+/// Done.
+pub const DONE: u8 = 0;
+/// Refused; reports say why.
+pub const REFUSED: u8 = 1;
+/// The command itself was wrong.
+pub const USAGE: u8 = 2;
+
+/// How reports are drawn on this terminal.
+pub fn style() -> Style {
+    let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let terminal = std::io::stderr().is_terminal();
+    let dumb = variable("TERM").is_some_and(|t| t == "dumb");
+    let width = variable("RORD_WIDTH").or(variable("COLUMNS")).and_then(|w| w.parse().ok());
+    Style {
+        width: width.unwrap_or(if terminal { 100 } else { 110 }).clamp(40, 200),
+        color: terminal && !dumb && variable("NO_COLOR").is_none(),
+        unicode: !dumb,
+    }
+}
+
+/// Prints reports to standard error, and how many there were. True where one is an error.
+pub fn print_reports(reports: &[Report], sources: &Sources) -> bool {
+    let style = style();
+    let mut out = String::new();
+    for report in reports {
+        out.push_str(&draw(report, sources, style));
+        out.push('\n');
+    }
+    let count = |s: Severity| reports.iter().filter(|r| r.severity == s).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    if errors + warnings > 1 {
+        let parts: Vec<String> = [(errors, "error"), (warnings, "warning")]
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, noun)| plural(n, noun))
+            .collect();
+        out.push_str(&format!("{}\n", parts.join(", ")));
+    }
+    // Nobody to tell is no reason to fail.
+    let _ = std::io::stderr().write_all(out.as_bytes());
+    any_error(reports)
+}
+
+/// Prints reports as JSON lines to standard output.
+pub fn print_json(reports: &[Report], sources: &Sources) -> bool {
+    for report in reports {
+        print(&format!("{}\n", json(report, sources)));
+    }
+    any_error(reports)
+}
+
+/// Writes to standard output; a closed pipe ends nothing.
+pub fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = std::io::stdout().flush();
+}

@@ -1,0 +1,161 @@
+//! What is changed from outside: `--preset`, `--params` and `--set`, as the checker takes it, each with its place.
+
+use std::path::Path;
+
+use crate::lang::ast::{Expr, ExprKind, Name};
+use crate::lang::check::{Given, Outside};
+use crate::lang::parse;
+use crate::lang::report::{Report, params};
+use crate::lang::source::{FileId, Sources, Span};
+use crate::lang::typed::Origin;
+
+/// Reads all three. Reports are complete: every wrong line of a file, every wrong `--set`.
+pub fn read(
+    preset: Option<&str>,
+    file: Option<&Path>,
+    set: &[String],
+    sources: &mut Sources,
+) -> Result<Outside, Vec<Report>> {
+    let (mut outside, mut reports) = (Outside::default(), Vec::new());
+    if let Some(preset) = preset {
+        let text = format!("--preset {preset}");
+        let id = sources.add("command line", text.as_str());
+        let span = Span { file: id, start: 9, end: text.len() as u32 };
+        outside.preset = Some(Name { text: preset.to_string(), span });
+    }
+    if let Some(file) = file {
+        match super::files::read(file, sources) {
+            Ok(id) => yaml(id, &file.display().to_string(), sources, &mut outside.given, &mut reports),
+            Err(report) => reports.push(report),
+        }
+    }
+    for one in set {
+        let text = format!("--set {one}");
+        let id = sources.add("command line", text.as_str());
+        match one.split_once('=') {
+            None => reports.push(params::set_without_value(Span { file: id, start: 6, end: text.len() as u32 }, one)),
+            Some((name, value)) => {
+                let start = 6 + name.len() as u32;
+                let span = Span { file: id, start: 6, end: start };
+                match parse::expression(value, id, start + 1) {
+                    Ok(value) => outside.given.push(Given {
+                        name: Name { text: name.trim().to_string(), span },
+                        value,
+                        origin: Origin::Set,
+                        quoted: false,
+                    }),
+                    Err(wrong) => reports.extend(wrong),
+                }
+            }
+        }
+    }
+    if reports.is_empty() { Ok(outside) } else { Err(reports) }
+}
+
+/// A flat YAML file. YAML is read by its own library, so that what it means is what YAML says; places are found in the text.
+fn yaml(file: FileId, name: &str, sources: &Sources, given: &mut Vec<Given>, reports: &mut Vec<Report>) {
+    use serde_yaml::Value;
+    let Some(text) = sources.get(file).map(|s| s.text.clone()) else { return };
+    let value: Value = match serde_yaml::from_str(&text) {
+        Ok(value) => value,
+        Err(e) => {
+            let start = e.location().map_or(0, |l| l.index().min(text.len()));
+            let end = (start + 1).min(text.len());
+            let why = e.to_string();
+            let why = why.split(" at line").next().unwrap_or(&why).to_string();
+            let span = Span { file, start: start as u32, end: end as u32 };
+            reports.push(match duplicate(&why) {
+                Some(key) => params::duplicate_key(last_key(&text, file, key).unwrap_or(span), key),
+                None => params::bad_yaml(span, &why),
+            });
+            return;
+        }
+    };
+    let map = match value {
+        Value::Null => return,
+        Value::Mapping(map) => map,
+        _ => {
+            let end = text.lines().next().map_or(0, str::len) as u32;
+            reports.push(params::not_flat_yaml(Span { file, start: 0, end }, "not a list of names with values"));
+            return;
+        }
+    };
+    for (key, value) in map {
+        let shown = match &key {
+            Value::String(s) => s.clone(),
+            other => serde_yaml::to_string(other).unwrap_or_default().trim().to_string(),
+        };
+        let (key_span, value_span) = place(&text, file, &shown);
+        let written = text.get(value_span.start as usize..value_span.end as usize).unwrap_or("").to_string();
+        let quoted = written.starts_with(['"', '\'']);
+        let expr = |kind: ExprKind| Some(Expr::new(kind, value_span));
+        let parsed = match &value {
+            Value::Bool(b) => expr(ExprKind::Flag(*b)),
+            Value::Number(n) => expr(ExprKind::Number { value: n.as_f64().unwrap_or(f64::NAN), unit: None }),
+            // Text without quotes is an expression of the language: 128px, synth(tiles = 4). With quotes it is text.
+            Value::String(s) if quoted => expr(ExprKind::Text(s.clone())),
+            Value::String(_) => match parse::expression(&written, file, value_span.start) {
+                Ok(e) => Some(e),
+                Err(wrong) => {
+                    reports.extend(wrong);
+                    None
+                }
+            },
+            Value::Null => {
+                reports.push(params::not_flat_yaml(key_span, "has no value"));
+                None
+            }
+            Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => {
+                reports.push(params::not_flat_yaml(key_span, "holds a list or a table, not a single value"));
+                None
+            }
+        };
+        if let Some(value) = parsed {
+            let name_of = Name { text: shown, span: key_span };
+            given.push(Given { name: name_of, value, origin: Origin::Params(name.to_string()), quoted });
+        }
+    }
+}
+
+fn duplicate(why: &str) -> Option<&str> {
+    why.contains("duplicate").then(|| why.split('"').nth(1)).flatten()
+}
+
+fn last_key(text: &str, file: FileId, key: &str) -> Option<Span> {
+    keys(text).filter(|(k, _)| *k == key).last().map(|(k, start)| span(file, start, k.len()))
+}
+
+fn span(file: FileId, start: usize, len: usize) -> Span {
+    Span { file, start: start as u32, end: (start + len) as u32 }
+}
+
+/// Every `key:` at the start of a line, with its place.
+fn keys(text: &str) -> impl Iterator<Item = (&str, usize)> {
+    let mut start = 0;
+    text.split_inclusive('\n').filter_map(move |line| {
+        let at = start;
+        start += line.len();
+        let (key, _) = line.split_once(':')?;
+        let key = key.trim_end().trim_matches(['"', '\'']);
+        Some((key, at + line.find(key)?))
+    })
+}
+
+/// Where a key and its value stand.
+fn place(text: &str, file: FileId, key: &str) -> (Span, Span) {
+    let Some((_, start)) = keys(text).find(|(k, _)| *k == key) else {
+        return (span(file, 0, 0), span(file, 0, 0));
+    };
+    let rest = text.get(start..).unwrap_or("");
+    let line = rest.split('\n').next().unwrap_or("");
+    let after = line.find(':').map_or(line.len(), |c| c + 1);
+    let value = line.get(after..).unwrap_or("");
+    let lead = value.len() - value.trim_start().len();
+    let value = value.trim_start();
+    // A comment ends a value that is not quoted.
+    let value = match value.chars().next() {
+        Some(q @ ('"' | '\'')) => value.get(1..).and_then(|v| v.find(q)).and_then(|e| value.get(..e + 2)).unwrap_or(value),
+        _ => value.split(" #").next().unwrap_or(value),
+    };
+    (span(file, start, key.len()), span(file, start + after + lead, value.trim_end().len()))
+}

@@ -1,0 +1,126 @@
+//! `rord-run train`: checks, then trains.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use candle_core::Device;
+
+use super::args::TrainArgs;
+use super::load::{Loaded, load_or_report};
+use crate::engine::plan::Plan;
+use crate::engine::train::{Options, Stop, train};
+use crate::engine::weights::WeightsError;
+use crate::lang::report::{Report, runtime};
+use crate::record::RecordError;
+
+/// Set by Ctrl-C: the step at hand is finished, the weights are kept.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// The exit code of a run that was asked to stop.
+const INTERRUPTED: u8 = 130;
+
+/// Trains the pipeline.
+pub fn run(args: &TrainArgs) -> u8 {
+    let Some(loaded) = load_or_report(&args.file) else { return super::REFUSED };
+    match attempt(args, &loaded) {
+        Ok(code) => code,
+        Err(reports) => {
+            super::print_reports(&reports, &loaded.sources);
+            super::REFUSED
+        }
+    }
+}
+
+fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
+    let plan = Plan::new(&loaded.pipeline, loaded.end())?;
+    let (device, device_name) = device(&args.device).map_err(|r| vec![r])?;
+    if let Some(threads) = args.threads {
+        set_threads(threads).map_err(|r| vec![r])?;
+    }
+    // The second Ctrl-C does not wait for the step.
+    let handler = ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    });
+    if handler.is_err() {
+        return Err(vec![runtime::failed("R0910", "Ctrl-C cannot be watched for", "")]);
+    }
+    let path = args.file.file.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
+    let text = loaded.sources.get(loaded.file).map(|s| s.text.to_string()).unwrap_or_default();
+    let options = Options {
+        out: args.out.clone(),
+        init: args.init.clone(),
+        device,
+        device_name,
+        source: (path, text),
+        stop: &STOP,
+    };
+    match train(&loaded.pipeline, &loaded.vocabulary, &plan, &options) {
+        Ok(summary) if summary.interrupted => Ok(INTERRUPTED),
+        Ok(_) => Ok(super::DONE),
+        Err(stop) => Err(reports(stop)),
+    }
+}
+
+fn set_threads(threads: usize) -> Result<(), Report> {
+    let built = (threads > 0).then(|| rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().is_ok());
+    match built {
+        Some(true) => Ok(()),
+        _ => Err(runtime::failed("R0911", &format!("cannot run on {threads} threads"), "give a positive number, as in --threads 2")),
+    }
+}
+
+/// `cpu`, `cuda`, `cuda:1`, `metal`.
+fn device(name: &str) -> Result<(Device, String), Report> {
+    let (kind, index) = match name.split_once(':') {
+        Some((kind, index)) => (kind, index.parse::<usize>().ok()),
+        None => (name, Some(0)),
+    };
+    let unknown = || {
+        let help = "devices: cpu, cuda, cuda:1, metal";
+        runtime::failed("R0912", &format!("there is no device called `{name}`"), help)
+    };
+    let index = index.ok_or_else(unknown)?;
+    let missing = |feature: &str, e: candle_core::Error| {
+        let first = e.to_string().lines().next().unwrap_or_default().to_string();
+        let help = format!("build with it:  cargo run --release --features {feature} -- … --device {name}");
+        runtime::failed("R0912", &format!("the device `{name}` cannot be used: {first}"), &help)
+    };
+    match kind {
+        "cpu" if !name.contains(':') => Ok((Device::Cpu, "cpu".into())),
+        "cuda" => Device::new_cuda(index).map(|d| (d, format!("cuda:{index}"))).map_err(|e| missing("cuda", e)),
+        "metal" => Device::new_metal(index).map(|d| (d, format!("metal:{index}"))).map_err(|e| missing("metal", e)),
+        _ => Err(unknown()),
+    }
+}
+
+/// Why a run stopped, in words.
+fn reports(stop: Stop) -> Vec<Report> {
+    let one = |code, title: &str, help: &str| vec![runtime::failed(code, title, help)];
+    match stop {
+        Stop::Refused(reports) => reports,
+        Stop::NotFinite(report) => vec![*report],
+        Stop::Weights(e) => {
+            let help = match &e {
+                WeightsError::Read { .. } | WeightsError::Malformed { .. } => "check the path; weights are *.safetensors files",
+                WeightsError::Differs { .. } => "weights fit the pipeline they were trained with; names and shapes must agree",
+                WeightsError::Write { .. } => "check the space and the permissions of the disk",
+                _ => "",
+            };
+            one("R0913", &e.to_string(), help)
+        }
+        Stop::Record(e) => {
+            let help = match &e {
+                RecordError::NotEmpty { .. } => "name another folder with --out, or remove it first",
+                _ => "check the path, the space and the permissions",
+            };
+            one("R0914", &e.to_string(), help)
+        }
+        Stop::Io(e) => one("R0914", &format!("a file of the run cannot be written: {}", super::files::plain(&e)), "check the space and the permissions of the disk"),
+        Stop::Fault(e) => vec![runtime::data("R0915", e.span, "an operation failed", &e.to_string(), "if memory ran out, lower `batch` or `patch`")],
+        Stop::Recipe(e) => one("R0916", &e.to_string(), ""),
+        Stop::Loader(e) => one("R0917", &format!("the data stopped coming: {e}"), ""),
+        Stop::Tensor(e) => one("R0915", &format!("a tensor operation failed: {e}"), "if memory ran out, lower `batch` or `patch`"),
+        Stop::Graph(e) => one("R0999", &format!("the graph is broken: {e}"), "this is a mistake of rord; please report it"),
+    }
+}

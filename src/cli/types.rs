@@ -1,0 +1,54 @@
+//! `rord-run types` and `rord-run params`: what a pipeline says, as tables.
+
+use super::args::FileArgs;
+use super::load::load_or_report;
+use crate::lang::typed::Pipeline;
+
+/// Prints every name with its type, and the weights.
+pub fn types(args: &FileArgs) -> u8 {
+    let Some(loaded) = load_or_report(args) else { return super::REFUSED };
+    super::print(&types_text(&loaded.pipeline));
+    super::DONE
+}
+
+/// Every name with its type, then the weights by model.
+pub fn types_text(pipeline: &Pipeline) -> String {
+    let rows: Vec<(&str, &str)> = pipeline.names.iter().map(|n| (n.name.as_str(), n.ty.as_str())).collect();
+    let mut out = table(&rows);
+    let mut total = 0usize;
+    let weights: Vec<(&str, String)> = pipeline
+        .weights
+        .iter()
+        .map(|w| {
+            total = total.saturating_add(w.shape.iter().product());
+            let shape: Vec<String> = w.shape.iter().map(usize::to_string).collect();
+            (w.name.as_str(), format!("[{}]", shape.join(", ")))
+        })
+        .collect();
+    if !weights.is_empty() {
+        let rows: Vec<(&str, &str)> = weights.iter().map(|(n, s)| (*n, s.as_str())).collect();
+        out.push_str(&format!("\n{}{total} weights\n", table(&rows)));
+    }
+    out
+}
+
+/// Prints every parameter with its value and where that comes from.
+pub fn params(args: &FileArgs) -> u8 {
+    let Some(loaded) = load_or_report(args) else { return super::REFUSED };
+    let mut rows = Vec::new();
+    for param in &loaded.pipeline.params {
+        let value = param.value.as_ref().map_or("(no value)".to_string(), ToString::to_string);
+        let domain = param.domain.as_ref().map(|d| format!(" in {d}")).unwrap_or_default();
+        let about = param.about.as_ref().map(|a| format!("   {a}")).unwrap_or_default();
+        rows.push((param.name.clone(), format!("{value}   {}{domain}   ({}){about}", param.kind.name(), param.origin)));
+    }
+    let rows: Vec<(&str, &str)> = rows.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    super::print(&table(&rows));
+    super::DONE
+}
+
+/// Two columns.
+fn table(rows: &[(&str, &str)]) -> String {
+    let width = rows.iter().map(|(a, _)| a.chars().count()).max().unwrap_or(0);
+    rows.iter().map(|(a, b)| format!("{a:<width$}  {b}\n")).collect()
+}

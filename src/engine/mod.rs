@@ -1,0 +1,10 @@
+//! Trains: the graph run forward and backward, the optimizer, the schedule, the run's folder.
+
+pub mod clip;
+pub mod optim;
+pub mod plan;
+pub mod program;
+pub mod schedule;
+pub mod source;
+pub mod train;
+pub mod weights;

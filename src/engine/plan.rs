@@ -1,0 +1,179 @@
+//! What a training run needs of a pipeline, taken from it once: everything that can be refused is refused here.
+
+use crate::lang::constant::{Constant, Recipe};
+use crate::lang::report::{Report, params, runtime};
+use crate::lang::source::Span;
+use crate::lang::typed::{Dataset, Pipeline};
+
+use super::schedule::Mode;
+
+/// A number that is watched: which split, which output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// True for `val.…`.
+    pub validation: bool,
+    /// The output.
+    pub name: String,
+}
+
+impl Watched {
+    fn parse(text: &str) -> Option<Watched> {
+        let (split, name) = text.split_once('.')?;
+        Some(Watched { validation: split == "val", name: name.to_string() })
+    }
+}
+
+/// A training run, as the pipeline describes it.
+pub struct Plan {
+    /// The data.
+    pub dataset: Dataset,
+    /// Samples in a batch.
+    pub batch: usize,
+    /// Passes over the data.
+    pub epochs: u64,
+    /// Batches in a pass.
+    pub steps: u64,
+    /// The seed of weights, data and draws.
+    pub seed: u64,
+    /// The optimizer.
+    pub optimizer: Recipe,
+    /// The schedule.
+    pub schedule: Option<Recipe>,
+    /// The bound on gradients.
+    pub clip: Option<Recipe>,
+    /// What `best` goes by, and which way it improves.
+    pub best: (Watched, Mode),
+    /// What the schedule watches, and which way it improves.
+    pub watch: Option<(Watched, Mode)>,
+    /// Whether the last weights are kept.
+    pub keep_last: bool,
+    /// Where the data's layouts are named, for reports about them.
+    pub data_place: Span,
+}
+
+impl Plan {
+    /// Reads a checked pipeline; `end` is the end of its text.
+    pub fn new(pipeline: &Pipeline, end: Span) -> Result<Plan, Vec<Report>> {
+        let mut reports = Vec::new();
+        for param in &pipeline.params {
+            if param.value.is_none() {
+                reports.push(params::missing_param(param.span, &param.name, param.kind));
+            }
+        }
+        let Some(objective) = &pipeline.objective else {
+            reports.push(params::cannot_train(
+                end,
+                "nothing is minimized by the end of the file",
+                "add an objective:  minimize total = …",
+            ));
+            return Err(reports);
+        };
+        if let Some((name, _)) = pipeline.inputs.first() {
+            let lacks = format!("`{name}` is an `input`, which a caller supplies");
+            reports.push(params::cannot_train(
+                end,
+                &lacks,
+                "a training run takes its tensors from `data`; inputs are for evaluating losses on tensors of your own",
+            ));
+        }
+        let optimizer = match pipeline.train("optimizer") {
+            Some(Constant::Recipe(recipe)) => Some(recipe.clone()),
+            _ => {
+                let help = "say how the weights change:  train { optimizer = adam(lr = 1e-3), batch = 8, epochs = 20 }";
+                reports.push(params::cannot_train(end, "no optimizer is given by the end of the file", help));
+                None
+            }
+        };
+        let dataset = match pipeline.datasets.as_slice() {
+            [one] => Some(one.clone()),
+            [] => {
+                let help = "say where the tensors come from:  data pairs = layout_pairs(synth())";
+                reports.push(params::cannot_train(end, "there is no `data`", help));
+                None
+            }
+            [_, second, ..] => {
+                let help = "keep one of them; a run draws its batches from one dataset";
+                reports.push(params::cannot_train(second.span, "a second `data`", help));
+                None
+            }
+        };
+        let recipe = |field: &str| match pipeline.train(field) {
+            Some(Constant::Recipe(recipe)) => Some(recipe.clone()),
+            _ => None,
+        };
+        let count = |field: &str, default: usize| pipeline.train(field).and_then(Constant::count).unwrap_or(default);
+        let mode = |name: &str| match pipeline.higher_is_better(name) {
+            true => Mode::Maximize,
+            false => Mode::Minimize,
+        };
+        let watched = |text: &str| Watched::parse(text).map(|w| (w.clone(), mode(&w.name)));
+        let best = match pipeline.save("best") {
+            Some(Constant::Word(text)) => watched(text),
+            _ => None,
+        };
+        let schedule = recipe("schedule");
+        let watch = schedule.as_ref().and_then(|s| s.settings.text("watch").ok()).and_then(watched);
+        let (Some(dataset), Some(optimizer), true) = (dataset, optimizer, reports.is_empty()) else {
+            return Err(reports);
+        };
+        Ok(Plan {
+            batch: count("batch", 8),
+            epochs: count("epochs", 10) as u64,
+            steps: dataset.recipe.settings.count("steps").unwrap_or(1).max(1) as u64,
+            seed: count("seed", 0) as u64,
+            optimizer,
+            schedule,
+            clip: recipe("clip"),
+            best: best.unwrap_or((Watched { validation: true, name: objective.name.clone() }, Mode::Minimize)),
+            watch,
+            keep_last: !matches!(pipeline.save("last"), Some(Constant::Flag(false))),
+            data_place: data_place(pipeline, &dataset),
+            dataset,
+        })
+    }
+}
+
+/// The text that names the layouts: the parameter's value where one holds them, else the dataset's own.
+pub fn data_place(pipeline: &Pipeline, dataset: &Dataset) -> Span {
+    let layouts = dataset.recipe.settings.get("layouts");
+    let param = pipeline.params.iter().find(|p| p.value.is_some() && p.value.as_ref() == layouts);
+    param.map_or(dataset.span, |p| p.value_span)
+}
+
+/// The report for data that cannot be loaded or used.
+pub fn data_report(place: Span, error: &super::source::SourceError) -> Report {
+    use super::source::SourceError;
+    use crate::data::DataError as D;
+    let facts = error.to_string();
+    let SourceError::Data(error) = error else {
+        return runtime::data("R0909", place, "this data cannot be made", &facts, "this is a mistake of rord; please report it");
+    };
+    let (code, title, help) = match error {
+        D::NotFound { .. } => (
+            "R0904",
+            "the data is not there",
+            "paths start in the folder in which rord-run is started; without files, synth(tiles = 24) draws layouts",
+        ),
+        D::EmptyFolder { .. } | D::NoMatch { .. } => {
+            ("R0905", "there is no data in this place", "check the folder and the ending of the files")
+        }
+        D::BadPattern { .. } => ("R0905", "this is not a pattern", "as in \"tiles/*.gds.gz\""),
+        D::NoPolygons { .. } | D::NoSuchLayer { .. } => {
+            ("R0907", "there is nothing to draw", "choose among the layers that are there:  layers = [\"68/20\", …]")
+        }
+        D::PictureTooSmall { .. } => {
+            ("R0907", "a layout is too small for the patches", "use a smaller patch or zoom, or a higher resolution")
+        }
+        D::NothingToTrainOn { .. } => {
+            ("R0907", "the data cannot be split", "add layouts, or change the share for training:  train = 0.8")
+        }
+        D::BadSetting { .. } | D::BadResolution { .. } => ("R0908", "a setting of the data is out of range", ""),
+        D::NoSuchCell { .. } => ("R0907", "there is no such cell", "leave `top` out to draw the cell that no other places"),
+        D::PictureTooLarge { .. } | D::FileTooLarge { .. } | D::TooManyPolygons { .. } => {
+            ("R0907", "the data is too large", "lower the resolution, or draw fewer layers")
+        }
+        D::Unreadable { .. } => ("R0904", "the data cannot be read", "check the file's permissions"),
+        _ => ("R0906", "a file of the data is broken", "fetch or export it again, or leave it out of the pattern"),
+    };
+    runtime::data(code, place, title, &facts, help)
+}

@@ -1,0 +1,308 @@
+//! A graph made ready to run: forward for values, backward for gradients.
+//!
+//! The graph is differentiated here rather than by Candle's tape: every operation brings its own gradient, only what somebody needs
+//! is computed, and nothing is zeroed and added that does not have to be. See `docs/decisions/own-gradients.md`.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::graph::node::{Graph, NodeId, NodeSource, OpNode, Role};
+use crate::lang::source::Span;
+use crate::ops;
+use crate::ops::compute::{Call, Compute, Output};
+
+/// What a step needs from outside.
+pub struct Feed<'a> {
+    /// Samples in the batch.
+    pub batch: usize,
+    /// Tensors by field name.
+    pub fields: &'a HashMap<String, Tensor>,
+    /// All weights, in the graph's order.
+    pub weights: &'a [Tensor],
+    /// The seed of random streams.
+    pub seed: u64,
+    /// The step that names them.
+    pub step: u64,
+    /// True while training.
+    pub training: bool,
+}
+
+/// What a step gives.
+pub struct Outcome {
+    /// The value of every output, in the graph's order.
+    pub values: Vec<f64>,
+    /// The gradient of the objective in every weight; `None` where none reaches it.
+    pub grads: Vec<Option<Tensor>>,
+    /// The first value that is not finite, if the objective is not.
+    pub not_finite: Option<NotFinite>,
+}
+
+/// The first node whose value is not finite, and what went into it.
+pub struct NotFinite {
+    /// The text that made it.
+    pub span: Span,
+    /// What it is.
+    pub what: String,
+    /// The ranges of what it was computed from.
+    pub inputs: Vec<String>,
+}
+
+/// Why a step failed: a mistake of the tool, or no memory left.
+#[derive(Debug, thiserror::Error)]
+#[error("{op}: {source}")]
+pub struct Fault {
+    /// The operation.
+    pub op: String,
+    /// The text that made it.
+    pub span: Span,
+    /// What Candle says.
+    #[source]
+    pub source: candle_core::Error,
+}
+
+/// A graph with the operations it runs.
+pub struct Program {
+    graph: Graph,
+    computes: Vec<Option<&'static dyn Compute>>,
+    /// Whether a gradient flows into a node.
+    needs: Vec<bool>,
+    /// The inputs of each node that a gradient flows into.
+    wants: Vec<Vec<&'static str>>,
+    /// The last node that reads each node's value.
+    last_use: Vec<usize>,
+    dtype: DType,
+    device: Device,
+}
+
+impl Program {
+    /// Makes a graph ready; `trains` says which weights a gradient is wanted for.
+    pub fn new(graph: Graph, trains: impl Fn(usize) -> bool, dtype: DType, device: &Device) -> Result<Self, Fault> {
+        let count = graph.nodes.len();
+        let (mut computes, mut needs, mut wants) = (Vec::new(), vec![false; count], vec![Vec::new(); count]);
+        let mut last_use: Vec<usize> = (0..count).collect();
+        for (index, node) in graph.nodes.iter().enumerate() {
+            let NodeSource::Op(op) = &node.source else {
+                computes.push(None);
+                if let (NodeSource::Weight(w), Some(need)) = (&node.source, needs.get_mut(index)) {
+                    *need = trains(*w);
+                }
+                continue;
+            };
+            let found = ops::find(op.op).and_then(|o| Some((o.compute?, o.entry.stops_gradient)));
+            let Some((compute, stops)) = found else {
+                let source = candle_core::Error::msg("this operation does not compute");
+                return Err(Fault { op: op.op.into(), span: node.span, source });
+            };
+            computes.push(Some(compute));
+            let wanted: Vec<&'static str> = match stops {
+                true => vec![],
+                false => {
+                    let needed = |id: NodeId| needs.get(id.0 as usize).copied().unwrap_or(false);
+                    op.inputs.iter().filter(|(_, id)| needed(*id)).map(|(n, _)| *n).collect()
+                }
+            };
+            for (_, id) in &op.inputs {
+                if let Some(last) = last_use.get_mut(id.0 as usize) {
+                    *last = index;
+                }
+            }
+            if let (Some(need), Some(want)) = (needs.get_mut(index), wants.get_mut(index)) {
+                *need = !wanted.is_empty();
+                *want = wanted;
+            }
+        }
+        for output in &graph.outputs {
+            if let Some(last) = last_use.get_mut(output.node.0 as usize) {
+                *last = count;
+            }
+        }
+        Ok(Self { graph, computes, needs, wants, last_use, dtype, device: device.clone() })
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The values of all outputs, and with `backward` the gradients of the objective.
+    pub fn run(&self, feed: &Feed<'_>, backward: bool) -> Result<Outcome, Fault> {
+        let mut values = self.forward(feed, backward)?;
+        let mut outcome = Outcome { values: Vec::new(), grads: Vec::new(), not_finite: None };
+        for output in &self.graph.outputs {
+            let value = values.get(output.node.0 as usize).and_then(Option::as_ref);
+            let number = match value {
+                Some(o) => scalar(&o.value).map_err(|source| self.fault(output.node.0 as usize, source))?,
+                None => f64::NAN,
+            };
+            outcome.values.push(number);
+        }
+        let objective = self.graph.outputs.iter().position(|o| o.role == Role::Objective);
+        let bad = objective.and_then(|i| outcome.values.get(i)).is_some_and(|x| !x.is_finite());
+        if bad {
+            outcome.not_finite = self.first_not_finite(&values);
+        } else if backward {
+            outcome.grads = self.backward(feed, &mut values)?;
+        }
+        Ok(outcome)
+    }
+
+    fn fault(&self, index: usize, source: candle_core::Error) -> Fault {
+        let node = self.graph.nodes.get(index);
+        let op = match node.map(|n| &n.source) {
+            Some(NodeSource::Op(op)) => op.op.to_string(),
+            Some(NodeSource::Field { name, .. }) => name.clone(),
+            _ => "number".into(),
+        };
+        Fault { op, span: node.map(|n| n.span).unwrap_or_default(), source }
+    }
+
+    fn forward(&self, feed: &Feed<'_>, keep: bool) -> Result<Vec<Option<Output>>, Fault> {
+        let mut values: Vec<Option<Output>> = Vec::with_capacity(self.graph.nodes.len());
+        for (index, node) in self.graph.nodes.iter().enumerate() {
+            let value = match &node.source {
+                NodeSource::Field { name, .. } => feed
+                    .fields
+                    .get(name)
+                    .cloned()
+                    .map(Output::from)
+                    .ok_or_else(|| candle_core::Error::msg(format!("the data brought no `{name}`"))),
+                NodeSource::Weight(w) => feed
+                    .weights
+                    .get(*w)
+                    .cloned()
+                    .map(Output::from)
+                    .ok_or_else(|| candle_core::Error::msg(format!("there is no weight number {w}"))),
+                NodeSource::Number(x) => {
+                    Tensor::new(*x, &self.device).and_then(|t| t.to_dtype(self.dtype)).map(Output::from)
+                }
+                NodeSource::Op(op) => self.call(index, op, feed, &values, |compute, call| compute.forward(call)),
+            };
+            values.push(Some(value.map_err(|source| self.fault(index, source))?));
+            if !keep && let NodeSource::Op(op) = &node.source {
+                for (_, id) in &op.inputs {
+                    if self.last_use.get(id.0 as usize) == Some(&index)
+                        && let Some(slot) = values.get_mut(id.0 as usize)
+                    {
+                        *slot = None;
+                    }
+                }
+            }
+        }
+        Ok(values)
+    }
+
+    fn call<T>(
+        &self,
+        index: usize,
+        op: &OpNode,
+        feed: &Feed<'_>,
+        values: &[Option<Output>],
+        run: impl FnOnce(&'static dyn Compute, &Call) -> candle_core::Result<T>,
+    ) -> candle_core::Result<T> {
+        let gone = || candle_core::Error::msg("a value was dropped before its last use");
+        let mut inputs = Vec::with_capacity(op.inputs.len());
+        for (name, id) in &op.inputs {
+            let output = values.get(id.0 as usize).and_then(Option::as_ref).ok_or_else(gone)?;
+            inputs.push((*name, output.value.clone()));
+        }
+        let node = self.graph.nodes.get(index).ok_or_else(gone)?;
+        let shape = self
+            .graph
+            .shape(&node.ty, feed.batch)
+            .ok_or_else(|| candle_core::Error::msg(format!("the shape of {} is not known", node.ty)))?;
+        let compute = self.computes.get(index).copied().flatten().ok_or_else(gone)?;
+        let call = Call {
+            inputs: &inputs,
+            settings: &op.settings,
+            shape: &shape,
+            stream: [feed.seed, feed.step, op.stream],
+            training: feed.training,
+            wants: self.wants.get(index).map_or(&[], Vec::as_slice),
+        };
+        run(compute, &call)
+    }
+
+    fn backward(&self, feed: &Feed<'_>, values: &mut [Option<Output>]) -> Result<Vec<Option<Tensor>>, Fault> {
+        let mut grads: Vec<Option<Tensor>> = vec![None; values.len()];
+        let mut weights: Vec<Option<Tensor>> = vec![None; self.graph.weights.len()];
+        let Some(root) = self.graph.objective().map(|o| o.node.0 as usize) else { return Ok(weights) };
+        let one = Tensor::ones((), self.dtype, &self.device).map_err(|source| self.fault(root, source))?;
+        if let Some(slot) = grads.get_mut(root) {
+            *slot = Some(one);
+        }
+        for index in (0..values.len()).rev() {
+            let (Some(grad), Some(node)) = (grads.get_mut(index).and_then(Option::take), self.graph.nodes.get(index))
+            else {
+                continue;
+            };
+            match &node.source {
+                NodeSource::Weight(w) => {
+                    if let Some(slot) = weights.get_mut(*w) {
+                        *slot = Some(grad);
+                    }
+                }
+                NodeSource::Op(op) if self.needs.get(index).copied().unwrap_or(false) => {
+                    let Some(output) = values.get_mut(index).and_then(Option::take) else { continue };
+                    let parts = self
+                        .call(index, op, feed, values, |compute, call| compute.backward(call, &output, &grad))
+                        .map_err(|source| self.fault(index, source))?;
+                    for (name, part) in parts {
+                        let Some((_, id)) = op.inputs.iter().find(|(n, _)| *n == name) else { continue };
+                        if let Some(slot) = grads.get_mut(id.0 as usize) {
+                            let sum = match slot.take() {
+                                Some(there) => (there + part).map_err(|source| self.fault(index, source))?,
+                                None => part,
+                            };
+                            *slot = Some(sum);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(weights)
+    }
+
+    fn first_not_finite(&self, values: &[Option<Output>]) -> Option<NotFinite> {
+        let range = |id: NodeId| -> String {
+            let value = values.get(id.0 as usize).and_then(Option::as_ref);
+            let ends = value.and_then(|o| extremes(&o.value).ok());
+            ends.map_or("?".into(), |(low, high)| format!("{low:.3e} .. {high:.3e}"))
+        };
+        for (index, node) in self.graph.nodes.iter().enumerate() {
+            let Some(output) = values.get(index).and_then(Option::as_ref) else { continue };
+            let finite = extremes(&output.value).is_ok_and(|(low, high)| low.is_finite() && high.is_finite());
+            if finite {
+                continue;
+            }
+            let (what, inputs) = match &node.source {
+                NodeSource::Op(op) => {
+                    let inputs = op.inputs.iter().map(|(name, id)| format!("{name}: {}", range(*id))).collect();
+                    (format!("`{}` gave the first value that is not finite", op.op), inputs)
+                }
+                NodeSource::Field { name, .. } => (format!("the data's `{name}` is not finite"), vec![]),
+                NodeSource::Weight(w) => {
+                    let name = self.graph.weights.get(*w).map_or("?", |w| w.name.as_str());
+                    (format!("the weight `{name}` is not finite"), vec![])
+                }
+                NodeSource::Number(x) => (format!("the number {x} is not finite"), vec![]),
+            };
+            return Some(NotFinite { span: node.span, what, inputs });
+        }
+        None
+    }
+}
+
+fn scalar(t: &Tensor) -> candle_core::Result<f64> {
+    t.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.to_scalar()
+}
+
+fn extremes(t: &Tensor) -> candle_core::Result<(f64, f64)> {
+    let all: Vec<f64> = t.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?;
+    // min and max of f64 pass over NaN; one NaN makes both ends NaN here.
+    if all.iter().any(|x| x.is_nan()) {
+        return Ok((f64::NAN, f64::NAN));
+    }
+    Ok(all.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(*x), b.max(*x))))
+}

@@ -1,0 +1,455 @@
+//! The training loop: epochs of steps, a validation after each, weights and numbers kept as it goes.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use candle_core::{DType, Device, Tensor};
+
+use super::clip::{GradNorm, norm};
+use super::optim::{Optimizer, RecipeError, base_lr, optimizer};
+use super::plan::{Plan, Watched, data_report};
+use super::program::{Fault, Feed, NotFinite, Program};
+use super::schedule::{Mode, Schedule, Span as RunSpan, schedule};
+use super::source::{DataSource, tensors};
+use super::weights::{Weights, WeightsError};
+use crate::data::loader::{Batch, Loader, LoaderError};
+use crate::data::pairs::Split;
+use crate::graph::node::Role;
+use crate::graph::weight::{Init, WeightSpec};
+use crate::graph::{build, passes};
+use crate::lang::report::Report;
+use crate::lang::typed::{Initial, Pipeline};
+use crate::lang::vocabulary::Vocabulary;
+use crate::record::{Best, Record, RecordError, RunFolder, Status, timestamp};
+use crate::watch::metrics::Metrics;
+use crate::watch::progress::{Epoch, Progress};
+
+/// Validation draws from streams of its own, the same in every run and epoch.
+const VALIDATION_SEED: u64 = 0x7661_6c69_6461_7465;
+
+/// How a run is started.
+pub struct Options {
+    /// The folder to write to; `None`: a new one under `runs/`.
+    pub out: Option<PathBuf>,
+    /// Weights to begin with.
+    pub init: Option<PathBuf>,
+    /// Where to run.
+    pub device: Device,
+    /// The device's name for the record.
+    pub device_name: String,
+    /// The pipeline's file as given, and its text.
+    pub source: (String, String),
+    /// Set where somebody asks the run to stop after its step.
+    pub stop: &'static AtomicBool,
+}
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// Reports about the pipeline or its data.
+    #[error("refused")]
+    Refused(Vec<Report>),
+    /// The objective is no longer a number.
+    #[error("not finite")]
+    NotFinite(Box<Report>),
+    /// Weights could not be read or written.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// The run's folder could not be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A file of the run could not be written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// An operation failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// A recipe could not be carried out.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// The data stopped coming.
+    #[error(transparent)]
+    Loader(#[from] LoaderError),
+    /// Candle refused.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+    /// The graph is broken.
+    #[error(transparent)]
+    Graph(#[from] crate::graph::verify::Broken),
+}
+
+/// How a run ended.
+pub struct Summary {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// True where it was asked to stop.
+    pub interrupted: bool,
+    /// Epochs that are complete.
+    pub epochs: u64,
+}
+
+/// The weights a pipeline has, as the engine makes them.
+pub fn weight_specs(pipeline: &Pipeline) -> Vec<WeightSpec> {
+    let init = |initial| match initial {
+        Initial::FanIn(n) => Init::fan_in(n),
+        Initial::Constant(x) => Init::Constant(x),
+    };
+    let spec = |w: &crate::lang::typed::WeightInfo| WeightSpec {
+        name: w.name.clone(),
+        shape: w.shape.clone(),
+        init: init(w.initial),
+    };
+    pipeline.weights.iter().map(spec).collect()
+}
+
+/// Trains a checked pipeline.
+pub fn train(pipeline: &Pipeline, vocabulary: &Vocabulary, plan: &Plan, options: &Options) -> Result<Summary, Stop> {
+    let mut run = Run::prepare(pipeline, vocabulary, plan, options)?;
+    let result = run.epochs(options);
+    let status = match &result {
+        Ok(true) => Status::Interrupted,
+        Ok(false) => Status::Finished,
+        Err(_) => Status::Failed,
+    };
+    run.record.status = status;
+    run.record.finished = Some(timestamp(SystemTime::now()));
+    let recorded = run.folder.write_record(&run.record);
+    let interrupted = result?;
+    recorded?;
+    Ok(Summary { folder: run.folder.path().to_path_buf(), interrupted, epochs: run.record.epochs_done })
+}
+
+/// Everything a run holds.
+struct Run<'a> {
+    plan: &'a Plan,
+    device: Device,
+    training: Program,
+    validation: Program,
+    weights: Weights,
+    optimizer: Box<dyn Optimizer>,
+    schedule: Option<Box<dyn Schedule>>,
+    base_lr: f64,
+    clip: Option<GradNorm>,
+    data: DataSource,
+    folder: RunFolder,
+    record: Record,
+    metrics: Metrics,
+    progress: Progress,
+    patch: usize,
+}
+
+impl<'a> Run<'a> {
+    fn prepare(
+        pipeline: &Pipeline,
+        vocabulary: &Vocabulary,
+        plan: &'a Plan,
+        options: &Options,
+    ) -> Result<Run<'a>, Stop> {
+        let graph = |wanted: &[Role]| -> Result<_, Stop> {
+            let mut graph = build::build(pipeline, vocabulary, wanted);
+            passes::run(&mut graph, vocabulary, None)?;
+            Ok(graph)
+        };
+        let trains = |w: usize| {
+            let model = pipeline.weights.get(w).and_then(|w| pipeline.models.get(w.model));
+            model.is_some_and(|m| m.frozen.is_none())
+        };
+        let (dtype, device) = (DType::F32, &options.device);
+        let training_graph = graph(&[Role::Objective, Role::Loss])?;
+        let hash = graph_hash(&training_graph, vocabulary);
+        let training = Program::new(training_graph, trains, dtype, device)?;
+        let validation = Program::new(graph(&[Role::Objective, Role::Loss, Role::Metric])?, |_| false, dtype, device)?;
+        let fields: Vec<&str> = plan.dataset.fields.iter().map(|(n, _)| n.as_str()).collect();
+        let data = DataSource::load(&plan.dataset, plan.batch, plan.seed, &fields)
+            .map_err(|e| Stop::Refused(vec![data_report(plan.data_place, &e)]))?;
+        let specs = weight_specs(pipeline);
+        let weights = match &options.init {
+            Some(path) => Weights::load(path, &specs, dtype, device)?,
+            None => Weights::init(&specs, plan.seed, dtype, device)?,
+        };
+        let optimizer = optimizer(&plan.optimizer, &specs)?;
+        let base_lr = base_lr(&plan.optimizer)?;
+        let span = RunSpan { base_lr, steps_per_epoch: plan.steps, epochs: plan.epochs };
+        let mode = plan.watch.as_ref().map_or(Mode::Minimize, |(_, m)| *m);
+        let schedule = plan.schedule.as_ref().map(|r| schedule(r, span, mode)).transpose()?;
+        let clip = plan.clip.as_ref().map(|r| GradNorm::new(&r.settings)).transpose()?;
+        let root = PathBuf::from("runs");
+        let now = SystemTime::now();
+        // From here on things are written; whatever could be refused has been.
+        let folder = RunFolder::create(options.out.as_deref(), &root, &pipeline.name, now)?;
+        folder.write_pipeline(&options.source.1)?;
+        let mut record = Record {
+            rord: env!("CARGO_PKG_VERSION").into(),
+            pipeline: pipeline.name.clone(),
+            source: options.source.0.clone(),
+            graph: hash,
+            status: Status::Running,
+            started: timestamp(now),
+            finished: None,
+            device: options.device_name.clone(),
+            threads: rayon::current_num_threads(),
+            seed: plan.seed,
+            params: Default::default(),
+            origins: Default::default(),
+            epochs_done: 0,
+            best: None,
+            validation: Default::default(),
+        };
+        for param in &pipeline.params {
+            if let Some(value) = &param.value {
+                record.param(&param.name, value, &param.origin.to_string());
+            }
+        }
+        folder.write_record(&record)?;
+        let metrics = Metrics::create(&folder.file("metrics.jsonl"))?;
+        let names: Vec<&str> = training.graph().outputs.iter().map(|o| o.name.as_str()).collect();
+        let progress = Progress::new(&names, plan.epochs, plan.steps);
+        let patch = data.pairs.recipe().patch;
+        Ok(Run {
+            plan,
+            device: device.clone(),
+            training,
+            validation,
+            weights,
+            optimizer,
+            schedule,
+            base_lr,
+            clip,
+            data,
+            folder,
+            record,
+            metrics,
+            progress,
+            patch,
+        })
+    }
+
+    /// All epochs; true where somebody asked to stop.
+    fn epochs(&mut self, options: &Options) -> Result<bool, Stop> {
+        self.introduce();
+        let mut loader = Loader::new(self.data.pairs.clone(), Split::Train, 0, 3, 1)?;
+        for epoch in 0..self.plan.epochs {
+            let begun = Instant::now();
+            let mut sums = vec![0.0; self.training.graph().outputs.len()];
+            let mut lr = self.base_lr;
+            for step in 0..self.plan.steps {
+                if options.stop.load(Ordering::Relaxed) {
+                    return self.interrupted(epoch, step);
+                }
+                let Some(batch) = loader.next().transpose()? else { return Ok(false) };
+                let (values, used) = self.step(epoch, step, &batch)?;
+                lr = used;
+                for (sum, value) in sums.iter_mut().zip(&values) {
+                    *sum += value / self.plan.steps as f64;
+                }
+                self.progress.step(epoch, step, &values);
+            }
+            self.finish_epoch(epoch, &sums, lr, begun.elapsed())?;
+        }
+        self.farewell();
+        Ok(false)
+    }
+
+    fn introduce(&mut self) {
+        let pairs = &self.data.pairs;
+        let trained = pairs.pictures_of(Split::Train).len();
+        let validated = pairs.pictures_of(Split::Validation).len();
+        let line = format!(
+            "{}: {} weights, {trained} layouts to train on and {validated} to validate, {} epochs of {} steps of {} pairs, on {} ({} threads)",
+            self.record.pipeline,
+            grouped(self.weights.elements()),
+            self.plan.epochs,
+            self.plan.steps,
+            self.plan.batch,
+            self.record.device,
+            self.record.threads,
+        );
+        self.progress.note(&line);
+        self.progress.note(&format!("writing to {}", self.folder.path().display()));
+    }
+
+    /// One optimizer step: the values of all outputs, and the learning rate it used.
+    fn step(&mut self, epoch: u64, step: u64, batch: &Batch) -> Result<(Vec<f64>, f64), Stop> {
+        let global = epoch * self.plan.steps + step;
+        let fields = tensors(batch, self.patch, DType::F32, &self.device)?;
+        let feed = Feed {
+            batch: batch.size,
+            fields: &fields,
+            weights: self.weights.tensors(),
+            seed: self.plan.seed,
+            step: global,
+            training: true,
+        };
+        let outcome = self.training.run(&feed, true)?;
+        if let Some(bad) = outcome.not_finite {
+            return Err(self.not_finite(&bad, global, epoch, &fields));
+        }
+        let mut grads = outcome.grads;
+        let grad_norm = match &self.clip {
+            Some(clip) => clip.clip(&mut grads)?,
+            None => norm(&grads)?,
+        };
+        let lr = self.schedule.as_ref().map_or(self.base_lr, |s| s.lr(global, epoch));
+        if !grad_norm.is_finite() {
+            let objective = self.training.graph().objective().map(|o| o.span).unwrap_or_default();
+            let bad = NotFinite {
+                span: objective,
+                what: "its value is finite, but its gradient is not".into(),
+                inputs: vec![],
+            };
+            return Err(self.not_finite(&bad, global, epoch, &fields));
+        }
+        self.optimizer.step(lr, self.weights.tensors_mut(), &grads)?;
+        let named: Vec<(&str, f64)> =
+            self.training.graph().outputs.iter().map(|o| o.name.as_str()).zip(outcome.values.iter().copied()).collect();
+        self.metrics.train(global, epoch, &named, lr, grad_norm)?;
+        Ok((outcome.values, lr))
+    }
+
+    /// Keeps what is needed to look into it, and says where it went wrong.
+    fn not_finite(
+        &self,
+        bad: &NotFinite,
+        step: u64,
+        epoch: u64,
+        fields: &std::collections::HashMap<String, Tensor>,
+    ) -> Stop {
+        let name = self.training.graph().objective().map_or("objective", |o| o.name.as_str());
+        let weights = self.folder.file(&format!("nan-{step}.safetensors"));
+        let batch = self.folder.file(&format!("nan-{step}-batch.safetensors"));
+        let kept = self.weights.save(&weights).is_ok() && candle_core::safetensors::save(fields, &batch).is_ok();
+        let kept = match kept {
+            true => format!("the weights are in {}, the batch in {}", weights.display(), batch.display()),
+            false => "the weights and the batch could not be written".to_string(),
+        };
+        let detail = match bad.inputs.is_empty() {
+            true => bad.what.clone(),
+            false => format!("{}; it was given {}", bad.what, bad.inputs.join(", ")),
+        };
+        Stop::NotFinite(Box::new(crate::lang::report::runtime::not_finite(bad.span, name, step, epoch, &detail, &kept)))
+    }
+
+    /// The mean of every output over the validation pairs; empty where there are none.
+    fn validate(&self) -> Result<Vec<(String, f64)>, Stop> {
+        let batches = self.data.pairs.validation_batches();
+        let outputs = &self.validation.graph().outputs;
+        let mut sums = vec![0.0; outputs.len()];
+        if batches == 0 {
+            return Ok(vec![]);
+        }
+        for (step, batch) in (0u64..).zip(Loader::new(self.data.pairs.clone(), Split::Validation, 0, 3, 1)?) {
+            let batch = batch?;
+            let fields = tensors(&batch, self.patch, DType::F32, &self.device)?;
+            let feed = Feed {
+                batch: batch.size,
+                fields: &fields,
+                weights: self.weights.tensors(),
+                seed: VALIDATION_SEED,
+                step,
+                training: false,
+            };
+            for (sum, value) in sums.iter_mut().zip(self.validation.run(&feed, false)?.values) {
+                *sum += value / batches as f64;
+            }
+        }
+        Ok(outputs.iter().map(|o| o.name.clone()).zip(sums).collect())
+    }
+
+    fn finish_epoch(&mut self, epoch: u64, means: &[f64], lr: f64, took: Duration) -> Result<(), Stop> {
+        let begun = Instant::now();
+        let validation = self.validate()?;
+        let training: Vec<(String, f64)> =
+            self.training.graph().outputs.iter().map(|o| o.name.clone()).zip(means.iter().copied()).collect();
+        let read = |w: &Watched| {
+            let of = if w.validation { &validation } else { &training };
+            of.iter().find(|(n, _)| *n == w.name).map(|(_, x)| *x)
+        };
+        let named: Vec<(&str, f64)> = validation.iter().map(|(n, x)| (n.as_str(), *x)).collect();
+        if !named.is_empty() {
+            self.metrics.val(epoch, &named)?;
+        }
+        let (watched, mode) = &self.plan.best;
+        let best = read(watched).filter(|x| {
+            let so_far = self.record.best.as_ref().map(|b| b.value);
+            x.is_finite()
+                && so_far.is_none_or(|b| match mode {
+                    Mode::Minimize => *x < b,
+                    Mode::Maximize => *x > b,
+                })
+        });
+        if let Some(value) = best {
+            self.weights.save(&self.folder.file("best.safetensors"))?;
+            let split = if watched.validation { "val" } else { "train" };
+            self.record.best = Some(Best { watch: format!("{split}.{}", watched.name), value, epoch });
+        }
+        if self.plan.keep_last {
+            self.weights.save(&self.folder.file("last.safetensors"))?;
+        }
+        self.record.epochs_done = epoch + 1;
+        self.record.validated(named.iter().copied());
+        self.folder.write_record(&self.record)?;
+        let objective = self.training.graph().objective().map(|o| o.name.clone()).unwrap_or_default();
+        let of = |list: &[(String, f64)]| list.iter().find(|(n, _)| *n == objective).map(|(_, x)| *x);
+        let parts: Vec<(&str, f64)> = if named.is_empty() {
+            training.iter().filter(|(n, _)| *n != objective).map(|(n, x)| (n.as_str(), *x)).collect()
+        } else {
+            named.iter().filter(|(n, _)| *n != objective).copied().collect()
+        };
+        self.progress.epoch(&Epoch {
+            epoch,
+            train: of(&training).unwrap_or(f64::NAN),
+            val: of(&validation),
+            parts: &parts,
+            lr,
+            took: took + begun.elapsed(),
+            best: best.is_some(),
+        });
+        let watched = self.plan.watch.as_ref().and_then(|(w, _)| read(w));
+        if let (Some(schedule), Some(value)) = (&mut self.schedule, watched)
+            && let Some(change) = schedule.after_validation(value)
+        {
+            use crate::lang::constant::number;
+            let note = format!("no progress: learning rate {} → {}", number(change.from), number(change.to));
+            self.progress.note(&note);
+        }
+        Ok(())
+    }
+
+    fn interrupted(&mut self, epoch: u64, step: u64) -> Result<bool, Stop> {
+        let last = self.folder.file("last.safetensors");
+        self.weights.save(&last)?;
+        let text = format!("stopped in epoch {} after {step} steps; weights in {}", epoch + 1, last.display());
+        self.progress.finish(&text);
+        Ok(true)
+    }
+
+    fn farewell(&mut self) {
+        let best = self.record.best.as_ref().map(|b| {
+            format!("best {} = {} in epoch {}, ", b.watch, crate::watch::progress::short(b.value), b.epoch + 1)
+        });
+        let text = format!("{}written to {}", best.unwrap_or_default(), self.folder.path().display());
+        self.progress.finish(&text);
+    }
+}
+
+/// The fingerprint of what is trained: the optimized graph as text.
+fn graph_hash(graph: &crate::graph::node::Graph, vocabulary: &Vocabulary) -> String {
+    let text = crate::graph::print::text(graph, vocabulary);
+    let hash = blake3::hash(text.as_bytes()).to_hex();
+    format!("b3:{}", hash.as_str().get(..8).unwrap_or(""))
+}
+
+/// 1234567 as 1,234,567.
+fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
