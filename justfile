@@ -4,8 +4,9 @@
 default:
     @just --list
 
-# Lint everything
+# Format and lint
 check:
+    cargo fmt --check
     cargo clippy --release --all-targets -- -D warnings
 
 # Test the language, the checker and the graph: no tensors, seconds to build

@@ -1,6 +1,10 @@
 //! rord: a language for training local-feature networks.
 
 pub mod cli;
+#[cfg(feature = "engine")]
+pub mod data;
+#[cfg(feature = "engine")]
+pub mod engine;
 pub mod graph;
 #[cfg(feature = "engine")]
 #[allow(unsafe_code)]
@@ -8,9 +12,5 @@ pub mod kernels;
 pub mod lang;
 pub mod ops;
 pub mod random;
-#[cfg(feature = "engine")]
-pub mod data;
-#[cfg(feature = "engine")]
-pub mod engine;
 pub mod record;
 pub mod watch;

@@ -135,7 +135,7 @@ fn samples_use_what_a_call_can_give() {
         for (name, _) in &sample.settings.0 {
             let pixels = op.entry.pixels_of.is_some() && ["width", "height"].contains(&name.as_str());
             let param = operation.params.iter().find(|p| p.name.text == *name);
-            if !pixels && param.is_none_or(|p| is_tensor_param(p)) {
+            if !pixels && param.is_none_or(is_tensor_param) {
                 refuse(format!("`{name}` is no setting"));
             }
         }

@@ -106,7 +106,8 @@ fn two_draws_stay_two_and_one_name_is_one_draw() {
 fn a_broken_graph_is_found() {
     let loaded = load(Path::new("pipelines/default.rord"));
     let graph = training_graph(&loaded);
-    let warp = graph.nodes.iter().position(|n| matches!(&n.source, rord::graph::node::NodeSource::Op(o) if o.op == "warp"));
+    let warp =
+        graph.nodes.iter().position(|n| matches!(&n.source, rord::graph::node::NodeSource::Op(o) if o.op == "warp"));
     // The inverse left out: the warp would read its source the wrong way round.
     let mut wrong = graph.clone();
     let node = &mut wrong.nodes[warp.unwrap()];

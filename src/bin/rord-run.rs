@@ -47,6 +47,8 @@ fn data(_: &rord::cli::args::DataArgs) -> u8 {
 
 #[cfg(not(feature = "engine"))]
 fn without_engine() -> u8 {
-    eprintln!("this rord-run was built without its engine and can only look at pipelines; build it with --features engine");
+    eprintln!(
+        "this rord-run was built without its engine and can only look at pipelines; build it with --features engine"
+    );
     rord::cli::REFUSED
 }

@@ -17,7 +17,11 @@ pub fn run(args: &GraphArgs) -> u8 {
     if args.after.as_deref() != Some("build")
         && let Err(broken) = passes::run(&mut graph, &loaded.vocabulary, args.after.as_deref())
     {
-        let report = runtime::failed("R0999", &format!("the graph is broken: {broken}"), "this is a mistake of rord; please report it");
+        let report = runtime::failed(
+            "R0999",
+            &format!("the graph is broken: {broken}"),
+            "this is a mistake of rord; please report it",
+        );
         super::print_reports(&[report], &loaded.sources);
         return super::REFUSED;
     }

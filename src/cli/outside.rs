@@ -154,7 +154,9 @@ fn place(text: &str, file: FileId, key: &str) -> (Span, Span) {
     let value = value.trim_start();
     // A comment ends a value that is not quoted.
     let value = match value.chars().next() {
-        Some(q @ ('"' | '\'')) => value.get(1..).and_then(|v| v.find(q)).and_then(|e| value.get(..e + 2)).unwrap_or(value),
+        Some(q @ ('"' | '\'')) => {
+            value.get(1..).and_then(|v| v.find(q)).and_then(|e| value.get(..e + 2)).unwrap_or(value)
+        }
         _ => value.split(" #").next().unwrap_or(value),
     };
     (span(file, start, key.len()), span(file, start + after + lead, value.trim_end().len()))

@@ -66,7 +66,11 @@ fn set_threads(threads: usize) -> Result<(), Report> {
     let built = (threads > 0).then(|| rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().is_ok());
     match built {
         Some(true) => Ok(()),
-        _ => Err(runtime::failed("R0911", &format!("cannot run on {threads} threads"), "give a positive number, as in --threads 2")),
+        _ => Err(runtime::failed(
+            "R0911",
+            &format!("cannot run on {threads} threads"),
+            "give a positive number, as in --threads 2",
+        )),
     }
 }
 
@@ -102,8 +106,12 @@ fn reports(stop: Stop) -> Vec<Report> {
         Stop::NotFinite(report) => vec![*report],
         Stop::Weights(e) => {
             let help = match &e {
-                WeightsError::Read { .. } | WeightsError::Malformed { .. } => "check the path; weights are *.safetensors files",
-                WeightsError::Differs { .. } => "weights fit the pipeline they were trained with; names and shapes must agree",
+                WeightsError::Read { .. } | WeightsError::Malformed { .. } => {
+                    "check the path; weights are *.safetensors files"
+                }
+                WeightsError::Differs { .. } => {
+                    "weights fit the pipeline they were trained with; names and shapes must agree"
+                }
                 WeightsError::Write { .. } => "check the space and the permissions of the disk",
                 _ => "",
             };
@@ -116,11 +124,25 @@ fn reports(stop: Stop) -> Vec<Report> {
             };
             one("R0914", &e.to_string(), help)
         }
-        Stop::Io(e) => one("R0914", &format!("a file of the run cannot be written: {}", super::files::plain(&e)), "check the space and the permissions of the disk"),
-        Stop::Fault(e) => vec![runtime::data("R0915", e.span, "an operation failed", &e.to_string(), "if memory ran out, lower `batch` or `patch`")],
+        Stop::Io(e) => one(
+            "R0914",
+            &format!("a file of the run cannot be written: {}", super::files::plain(&e)),
+            "check the space and the permissions of the disk",
+        ),
+        Stop::Fault(e) => vec![runtime::data(
+            "R0915",
+            e.span,
+            "an operation failed",
+            &e.to_string(),
+            "if memory ran out, lower `batch` or `patch`",
+        )],
         Stop::Recipe(e) => one("R0916", &e.to_string(), ""),
         Stop::Loader(e) => one("R0917", &format!("the data stopped coming: {e}"), ""),
-        Stop::Tensor(e) => one("R0915", &format!("a tensor operation failed: {e}"), "if memory ran out, lower `batch` or `patch`"),
-        Stop::Graph(e) => one("R0999", &format!("the graph is broken: {e}"), "this is a mistake of rord; please report it"),
+        Stop::Tensor(e) => {
+            one("R0915", &format!("a tensor operation failed: {e}"), "if memory ran out, lower `batch` or `patch`")
+        }
+        Stop::Graph(e) => {
+            one("R0999", &format!("the graph is broken: {e}"), "this is a mistake of rord; please report it")
+        }
     }
 }

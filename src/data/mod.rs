@@ -130,7 +130,11 @@ pub enum DataError {
 }
 
 fn list(keys: &[LayerKey]) -> String {
-    if keys.is_empty() { "any layer".into() } else { keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ") }
+    if keys.is_empty() {
+        "any layer".into()
+    } else {
+        keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
 }
 
 fn counts(present: &[(LayerKey, u64)]) -> String {

@@ -146,7 +146,13 @@ pub fn data_report(place: Span, error: &super::source::SourceError) -> Report {
     use crate::data::DataError as D;
     let facts = error.to_string();
     let SourceError::Data(error) = error else {
-        return runtime::data("R0909", place, "this data cannot be made", &facts, "this is a mistake of rord; please report it");
+        return runtime::data(
+            "R0909",
+            place,
+            "this data cannot be made",
+            &facts,
+            "this is a mistake of rord; please report it",
+        );
     };
     let (code, title, help) = match error {
         D::NotFound { .. } => (
@@ -168,7 +174,9 @@ pub fn data_report(place: Span, error: &super::source::SourceError) -> Report {
             ("R0907", "the data cannot be split", "add layouts, or change the share for training:  train = 0.8")
         }
         D::BadSetting { .. } | D::BadResolution { .. } => ("R0908", "a setting of the data is out of range", ""),
-        D::NoSuchCell { .. } => ("R0907", "there is no such cell", "leave `top` out to draw the cell that no other places"),
+        D::NoSuchCell { .. } => {
+            ("R0907", "there is no such cell", "leave `top` out to draw the cell that no other places")
+        }
         D::PictureTooLarge { .. } | D::FileTooLarge { .. } | D::TooManyPolygons { .. } => {
             ("R0907", "the data is too large", "lower the resolution, or draw fewer layers")
         }

@@ -295,11 +295,11 @@ impl Program {
 }
 
 fn scalar(t: &Tensor) -> candle_core::Result<f64> {
-    t.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.to_scalar()
+    t.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_scalar()
 }
 
 fn extremes(t: &Tensor) -> candle_core::Result<(f64, f64)> {
-    let all: Vec<f64> = t.to_dtype(DType::F64)?.to_device(&Device::Cpu)?.flatten_all()?.to_vec1()?;
+    let all: Vec<f64> = t.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
     // min and max of f64 pass over NaN; one NaN makes both ends NaN here.
     if all.iter().any(|x| x.is_nan()) {
         return Ok((f64::NAN, f64::NAN));

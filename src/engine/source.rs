@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::data::geometry::Geometry;
 use crate::data::gds::Gds;
+use crate::data::geometry::Geometry;
 use crate::data::images::Images;
 use crate::data::loader::Batch;
 use crate::data::pairs::{PairRecipe, PairSource};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use candle_core::{DType, Device, Tensor};
 
 use super::clip::{GradNorm, norm};
+use super::frozen;
 use super::optim::{Optimizer, RecipeError, base_lr, optimizer};
 use super::plan::{Plan, Watched, data_report};
 use super::program::{Fault, Feed, NotFinite, Program};
@@ -164,10 +165,11 @@ impl<'a> Run<'a> {
         let data = DataSource::load(&plan.dataset, plan.batch, plan.seed, &fields)
             .map_err(|e| Stop::Refused(vec![data_report(plan.data_place, &e)]))?;
         let specs = weight_specs(pipeline);
-        let weights = match &options.init {
+        let mut weights = match &options.init {
             Some(path) => Weights::load(path, &specs, dtype, device)?,
             None => Weights::init(&specs, plan.seed, dtype, device)?,
         };
+        frozen::load(pipeline, &mut weights, dtype, device)?;
         let optimizer = optimizer(&plan.optimizer, &specs)?;
         let base_lr = base_lr(&plan.optimizer)?;
         let span = RunSpan { base_lr, steps_per_epoch: plan.steps, epochs: plan.epochs };
@@ -452,4 +454,3 @@ fn grouped(n: usize) -> String {
     }
     out
 }
-

@@ -9,8 +9,10 @@ use crate::lang::vocabulary::Vocabulary;
 
 /// A line a node: its number, what it is, its type; then the outputs. Settings that have their default are left out.
 pub fn text(graph: &Graph, vocabulary: &Vocabulary) -> String {
-    let rows: Vec<(String, String)> =
-        (0..).zip(&graph.nodes).map(|(i, n)| (format!("%{i} = {}", describe(graph, vocabulary, n)), n.ty.to_string())).collect();
+    let rows: Vec<(String, String)> = (0..)
+        .zip(&graph.nodes)
+        .map(|(i, n)| (format!("%{i} = {}", describe(graph, vocabulary, n)), n.ty.to_string()))
+        .collect();
     // Long calls push only their own type to the right.
     let width = rows.iter().map(|(left, _)| left.chars().count()).filter(|n| *n <= 72).max().unwrap_or(0);
     let mut out = String::new();

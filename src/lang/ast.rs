@@ -1,4 +1,8 @@
 //! The syntax tree: what was written, with the place of every part.
+//!
+//! Fields of variants are named for what they hold and not documented one by one.
+
+#![allow(missing_docs)]
 
 use super::constant::Unit;
 use super::source::Span;

@@ -28,6 +28,7 @@ pub struct Token {
 
 /// What a token is.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)] // fields are named for what they hold
 pub enum TokenKind {
     /// A name or a keyword: which of the two depends on where it stands.
     Name(String),

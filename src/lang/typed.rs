@@ -26,6 +26,7 @@ pub struct Value {
 
 /// Where a value comes from.
 #[derive(Clone, Debug)]
+#[allow(missing_docs)] // fields are named for what they hold
 pub enum ValueSource {
     /// A field of a dataset, or an `input` (then `data` is `None`).
     Field { data: Option<usize>, name: String },
@@ -185,6 +186,9 @@ pub struct NamedType {
     pub span: Span,
 }
 
+/// A named grid of parameters: its name, and the values each parameter takes.
+pub type Sweep = (String, Vec<(String, Vec<Constant>)>);
+
 /// A checked pipeline.
 #[derive(Clone, Debug, Default)]
 pub struct Pipeline {
@@ -197,7 +201,7 @@ pub struct Pipeline {
     /// The named sets of parameters: name and its `name = value` pairs.
     pub presets: Vec<(String, Vec<(String, Constant)>)>,
     /// The named grids of parameters.
-    pub sweeps: Vec<(String, Vec<(String, Vec<Constant>)>)>,
+    pub sweeps: Vec<Sweep>,
     /// Where the tensors come from.
     pub datasets: Vec<Dataset>,
     /// The tensors a caller supplies.

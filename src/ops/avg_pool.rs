@@ -13,7 +13,10 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "avg_pool(x: Map[B, C, H, W]@f, k: Count, stride: Count = k) -> Map[B, C, _, _]@f",
         manual: MANUAL,
-        rule: super::max_pool::pooled,
+        rule: |a| {
+            super::max_pool::pooled(a);
+            super::rules::averaged(a);
+        },
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]

@@ -17,7 +17,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "bce(target: Prob[B, C, h, w]@f, pred: Prob[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none, reduce: Reduce = mean) -> Loss",
         manual: MANUAL,
-        rule: rule,
+        rule,
         compares: Some(("target", "pred")),
         ..Entry::PLAIN
     },

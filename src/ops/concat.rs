@@ -14,7 +14,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "concat(a: Map[B, C, H, W]@f, b: Map[B, D, H, W]@f) -> Feat[B, _, H, W]@f",
         manual: MANUAL,
-        rule: rule,
+        rule,
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]

@@ -19,7 +19,7 @@ pub static OP: Op = Op {
         signature: "conv(x: Map[B, C, H, W]@f, width: Count, kernel: Count, stride: Count = 1, pad: Count = same, \
                     dilation: Count = 1, groups: Count = 1, bias: Flag = true) -> Feat[B, _, _, _]@f",
         manual: MANUAL,
-        rule: rule,
+        rule,
         words: &[("pad", &["same"])],
         ..Entry::PLAIN
     },

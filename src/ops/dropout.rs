@@ -3,7 +3,7 @@
 use crate::lang::vocabulary::Application;
 use crate::lang::vocabulary::Entry;
 use super::op::Op;
-use super::rules::{between, same_type};
+use super::rules::{between, disturbed};
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -15,7 +15,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "dropout(x: Values, p: Weight = 0.5) -> Values",
         manual: MANUAL,
-        rule: rule,
+        rule,
         random: true,
         ..Entry::PLAIN
     },
@@ -42,7 +42,7 @@ let y = dropout(x, 0.3)
 ";
 
 fn rule(a: &mut Application<'_>) {
-    same_type(a);
+    disturbed(a);
     between(a, "p", 0.0, 1.0, true);
 }
 

@@ -14,7 +14,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "flatten(x: Map[B, C, H, W]@f) -> Vectors[B, _]",
         manual: MANUAL,
-        rule: rule,
+        rule,
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]

@@ -17,7 +17,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "grid(n: Count = none, rows: Count = none, columns: Count = none) -> Sampler",
         manual: MANUAL,
-        rule: rule,
+        rule,
         stops_gradient: true,
         ..Entry::PLAIN
     },

@@ -15,7 +15,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "hardneg(candidates: Count = 400, apart: Pixels = 0px, at: Points = none, gradient: Flag = true) -> Miner",
         manual: MANUAL,
-        rule: rule,
+        rule,
         random: true,
         stops_gradient: true,
         pixels_of: Some("map"),

@@ -16,7 +16,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "l2norm(x: Values, eps: Rate = 1e-12) -> Values",
         manual: MANUAL,
-        rule: rule,
+        rule,
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]

@@ -10,19 +10,30 @@ pub fn same_type(a: &mut Application<'_>) {
     a.result.unit = false;
 }
 
-/// The result keeps the kind of `x`.
-pub fn same_kind(a: &mut Application<'_>) {
-    a.keep_kind("x");
-    a.result.unit = false;
+/// Everything of `x` but its range: what was a probability or an image is a plain map now.
+pub fn disturbed(a: &mut Application<'_>) {
+    same_type(a);
+    unbounded(a);
+}
+
+/// A mean of zeros and ones lies between them.
+pub fn averaged(a: &mut Application<'_>) {
+    if a.result.kind == Kind::Mask {
+        a.result.kind = Kind::Prob;
+    }
+}
+
+fn unbounded(a: &mut Application<'_>) {
+    if a.result.kind.is(Kind::Prob) || a.result.kind == Kind::Image {
+        a.result.kind = Kind::Map;
+    }
 }
 
 /// The result is real: what was a probability or an image is a plain map now, features and descriptors stay what they are.
 pub fn real(a: &mut Application<'_>) {
     a.keep_kind("x");
     a.result.unit = false;
-    if a.result.kind.is(Kind::Prob) || a.result.kind == Kind::Image {
-        a.result.kind = Kind::Map;
-    }
+    unbounded(a);
 }
 
 /// `mean`, `sum` or `none` of a loss over maps.

@@ -15,7 +15,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "shrink(x: Map[B, C, H, W]@f, by: Count) -> Map[B, C, _, _]@f",
         manual: MANUAL,
-        rule: rule,
+        rule,
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]

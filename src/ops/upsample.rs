@@ -15,7 +15,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "upsample(x: Map[B, C, H, W]@f, by: Count, mode: Word = nearest) -> Map[B, C, _, _]@f",
         manual: MANUAL,
-        rule: rule,
+        rule,
         words: &[("mode", &["nearest", "bilinear"])],
         ..Entry::PLAIN
     },
@@ -44,6 +44,9 @@ let y = upsample(x, 2)
 fn rule(a: &mut Application<'_>) {
     a.keep_kind("x");
     a.result.unit = false;
+    if a.word("mode") == Some("bilinear") {
+        super::rules::averaged(a);
+    }
     if !positive(a, "by") {
         return;
     }

@@ -15,7 +15,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "warp(x: Map[B, C, h, w]@a, by: Homography[B]@a->b, like: Map[B, _, p, q]@b = none) -> Map[B, C, _, _]@b",
         manual: MANUAL,
-        rule: rule,
+        rule,
         inverted: Some(("by", "back")),
         shape_only: &["like"],
         ..Entry::PLAIN
@@ -50,7 +50,7 @@ fn rule(a: &mut Application<'_>) {
     a.keep_kind("x");
     a.result.unit = false;
     if a.result.kind.is(Kind::Prob) {
-        a.result.kind = Kind::Prob;
+        a.result.kind = Kind::Prob; // a mask or a label no more
     }
     let dims = if a.ty("like").is_some() { a.dims("like") } else { a.dims("x") };
     for axis in [2, 3] {

@@ -211,8 +211,11 @@ impl Checker<'_> {
     ) -> Term {
         let recipe = site.bound.iter().find(|b| op.params.get(b.param).is_some_and(|p| p.name.text == param));
         let (recipe, tensors) = match recipe.map(|b| &b.term) {
-            // Places that are given stay as they are.
-            Some(Term::Tensor(id)) => return Term::Tensor(*id),
+            // Places that are given stay as they are; they must lie in the map's frame.
+            Some(Term::Tensor(id)) => {
+                let id = *id;
+                return if self.places_fit(op, site, id, &result) { Term::Tensor(id) } else { Term::Poison };
+            }
             Some(Term::Known(Known { value: Some(Constant::Recipe(r)), tensors, .. })) => {
                 (Some(r.clone()), tensors.clone())
             }
@@ -224,12 +227,27 @@ impl Checker<'_> {
             return Term::Tensor(self.push_at(ValueSource::Parameter, result, site, env));
         };
         let Some(made) = vocabulary.operation(&recipe.op) else { return Term::Poison };
+        if !tensors.iter().all(|(_, id)| self.places_fit(made, site, *id, &result)) {
+            return Term::Poison;
+        }
         inputs.extend(tensors);
         let result = self.with_count(&recipe, &inputs, result);
         let Some(settings) = self.with_pixels(made, site, &inputs, recipe.settings) else { return Term::Poison };
         let stream = if made.entry.random { self.next_stream() } else { 0 };
         let apply = Apply { op: made.name, inputs, weights: vec![], settings, stream };
         Term::Tensor(self.push_at(ValueSource::Apply(apply), result, site, env))
+    }
+
+    /// Places that a recipe holds, or that stand in for one, lie in the frame in which they are used.
+    fn places_fit(&mut self, op: &Operation, site: &CallSite<'_>, id: ValueId, result: &Type) -> bool {
+        let Some(value) = self.out.value(id).cloned() else { return false };
+        if value.ty.kind != Kind::Points || value.ty.frame == result.frame {
+            return true;
+        }
+        if let (Some(found), Some(wanted)) = (&value.ty.frame, &result.frame) {
+            self.reports.push(frames::places(site.span, op.name, found, wanted, value.span));
+        }
+        false
     }
 
     /// The number of places that a sampler gives, where its settings say so.

@@ -154,11 +154,19 @@ impl Checker<'_> {
     fn report_unknown_callee(&mut self, name: &Name, env: &Env) {
         let file = env.home.and_then(|h| self.files.get(h));
         if let Some(binding) = self.lookup(&name.text, env) {
+            if matches!(binding.term, Term::Poison) {
+                return;
+            }
             self.reports.push(names::not_a_function(name.span, &name.text, binding.span));
             return;
         }
         if let Some(later) = file.and_then(|f| f.later.get(&name.text)) {
-            self.reports.push(names::defined_later(name.span, &name.text, *later));
+            // What is defined above and is not visible is what is being defined.
+            let report = match later.file == name.span.file && later.start < name.span.start {
+                true => names::calls_itself(name.span, &name.text, *later),
+                false => names::defined_later(name.span, &name.text, *later),
+            };
+            self.reports.push(report);
             return;
         }
         let own = file.into_iter().flat_map(|f| f.callables.iter().map(|c| c.head().0.text.as_str()));
@@ -330,11 +338,18 @@ impl Checker<'_> {
             return Term::Poison;
         }
         let inner = self.entered(site, subst, f.home, f.before, env, f.function.layer);
-        let term = self.expr(&f.function.body, &inner);
-        match &f.function.result {
-            Some(stated) => self.stated(term, stated, f.function.body.span, &inner),
-            None => term,
+        let before = self.reports.len();
+        let mut term = self.expr(&f.function.body, &inner);
+        if let Some(stated) = &f.function.result {
+            term = self.stated(term, stated, f.function.body.span, &inner);
         }
+        if f.home.is_none() && env.entered_by.is_none() {
+            // The library's text means nothing to a user: what is wrong inside is wrong with the call.
+            for report in self.reports.iter_mut().skip(before) {
+                report.move_to(site.span, f.function.body.span.file);
+            }
+        }
+        term
     }
 
     /// The environment of a body: its parameters, its file, and nothing of the caller but where weights hang.

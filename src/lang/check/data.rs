@@ -98,6 +98,16 @@ impl Checker<'_> {
         Term::Record(Rc::new(Record { of: name.text.clone(), fields }))
     }
 
+    /// Where an argument's value was given: for a parameter that is where its value is, be it the command line.
+    fn given_at(&self, context: &Context<'_>, name: &str) -> Option<Span> {
+        let argument = context.argument(name)?;
+        let param = match &argument.kind {
+            ExprKind::Name(name) => self.out.params.iter().find(|p| p.name == *name),
+            _ => None,
+        };
+        Some(param.map_or(argument.span, |p| p.value_span))
+    }
+
     /// One field: the written type, held against the offered one.
     fn field(
         &mut self,
@@ -171,7 +181,7 @@ impl Checker<'_> {
         progress: &mut Progress,
     ) -> Option<Dim> {
         let (offered, set_by) = context.offered(offer);
-        let set_at = set_by.and_then(|name| context.argument(name)).unwrap_or(context.value.span);
+        let set_at = set_by.and_then(|name| self.given_at(context, name)).unwrap_or(context.value.span);
         if let DimKind::Name(name) = &written.kind
             && !self.dims.contains_key(name)
         {
@@ -232,11 +242,11 @@ impl Context<'_> {
         }
     }
 
-    /// Where an argument of the dataset's call was written.
-    fn argument(&self, name: &str) -> Option<Span> {
+    /// An argument of the dataset's call, as it was written.
+    fn argument(&self, name: &str) -> Option<&Expr> {
         match &self.value.kind {
             ExprKind::Call { args, .. } => {
-                args.iter().find(|a| a.name.as_ref().is_some_and(|n| n.text == name)).map(|a| a.value.span)
+                args.iter().find(|a| a.name.as_ref().is_some_and(|n| n.text == name)).map(|a| &a.value)
             }
             _ => None,
         }

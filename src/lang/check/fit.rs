@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use super::Checker;
 use super::call::{Bound, CallSite};
-use super::expr::known;
 use super::scope::{Env, Known, Subst, Term};
 use crate::lang::ast::{BinaryOp, DimExpr, DimKind, FnParam, TypeExpr};
 use crate::lang::constant::{Constant, Unit};
@@ -12,6 +11,9 @@ use crate::lang::dim::{Dim, Symbol};
 use crate::lang::report::{frames, kinds, names, shapes};
 use crate::lang::source::Span;
 use crate::lang::types::{Frame, Kind, Type};
+
+/// A size that was expected, and the parameter that set it first.
+type Mismatch = (Dim, Option<usize>);
 
 impl Checker<'_> {
     /// Fits every argument; on success `subst` holds what sizes and frames stand for, and constants have the parameter's kind.
@@ -279,7 +281,7 @@ impl Checker<'_> {
         found: &Dim,
         param: usize,
         subst: &mut Subst,
-    ) -> Result<(), Option<(Dim, Option<usize>)>> {
+    ) -> Result<(), Option<Mismatch>> {
         if matches!(pattern.kind, DimKind::Any) {
             return Ok(());
         }
@@ -413,11 +415,12 @@ impl Checker<'_> {
     /// A known value as one of a kind, checked by its value.
     pub fn known_as(&mut self, k: Known, kind: Kind, declared: Span, given: Span, what: &str) -> Option<Known> {
         let Some(value) = &k.value else {
-            let fits = k.kind.is(kind) || k.kind == Kind::Scalar && kind.is(Kind::Scalar) || k.kind == Kind::Count;
-            if !fits
-                && !(kind == Kind::Path && k.kind == Kind::Text)
-                && !(kind == Kind::Range && k.kind.is(Kind::Scalar))
-            {
+            let fits = k.kind.is(kind)
+                || k.kind == Kind::Scalar && kind.is(Kind::Scalar)
+                || k.kind == Kind::Count
+                || kind == Kind::Path && k.kind == Kind::Text
+                || kind == Kind::Range && k.kind.is(Kind::Scalar);
+            if !fits {
                 self.reports.push(kinds::constant(given, what, kind, k.kind.name(), Some(declared)));
                 return None;
             }
@@ -507,9 +510,4 @@ fn invert(text: &str) -> String {
         Some(inner) if !inner.contains(['(', ')']) => inner.to_string(),
         _ => format!("inv({text})"),
     }
-}
-
-/// A number known before the run.
-pub fn number(x: f64) -> Term {
-    known(Constant::Number(x), Kind::Scalar)
 }

@@ -63,7 +63,7 @@ impl Checker<'_> {
         let env = self.top(home);
         let mut path = None;
         for arg in &attribute.args {
-            if !arg.name.as_ref().is_some_and(|n| n.text == "weights") {
+            if arg.name.as_ref().is_none_or(|n| n.text != "weights") {
                 let span = arg.name.as_ref().map_or(arg.value.span, |n| n.span);
                 let found = self.sources.text(span).to_string();
                 self.reports.push(names::no_such_argument(

@@ -69,7 +69,16 @@ impl Checker<'_> {
         let constant = value.as_ref().and_then(|k| k.value.clone());
         let span = written.name.span;
         let name = written.name.text.clone();
-        self.out.params.push(ParamInfo { name: name.clone(), kind, value: constant, origin, domain, about, span, value_span });
+        self.out.params.push(ParamInfo {
+            name: name.clone(),
+            kind,
+            value: constant,
+            origin,
+            domain,
+            about,
+            span,
+            value_span,
+        });
         if !sound {
             return Term::Poison;
         }

@@ -30,10 +30,20 @@ pub struct SizeOrigin {
     pub set_at: Span,
 }
 
+/// A text that sets a size, and the largest number that should divide it.
+struct Undivided {
+    set_at: Span,
+    value: i64,
+    names: Vec<String>,
+    divisor: i64,
+    at: Span,
+    op: &'static str,
+}
+
 impl Checker<'_> {
     /// Reports every size that does not divide, once for each text that sets it.
     pub fn discharge(&mut self, origins: &[SizeOrigin], declared: &[(Span, String)]) {
-        let mut by_text: Vec<(Span, i64, Vec<String>, i64, Span, &'static str)> = Vec::new();
+        let mut by_text: Vec<Undivided> = Vec::new();
         for owed in &self.owed {
             let Some(over) = owed.dim.over(owed.by) else { continue };
             if !matches!(over.value(&self.out.sizes), Some(Err(_))) {
@@ -42,20 +52,28 @@ impl Checker<'_> {
             // `(H - 1)/2` and the like speak of more than one size; then the numerator itself is what does not divide.
             let Some(origin) = over.symbols().find_map(|s| origins.iter().find(|o| o.symbol == s.id)) else { continue };
             let same = origins.iter().filter(|o| o.set_at == origin.set_at).map(|o| o.name.clone()).collect();
-            match by_text.iter_mut().find(|(span, ..)| *span == origin.set_at) {
-                Some(entry) if entry.3 < over.divisor() => {
-                    (entry.3, entry.4, entry.5) = (over.divisor(), owed.span, owed.op);
+            match by_text.iter_mut().find(|u| u.set_at == origin.set_at) {
+                Some(u) if u.divisor < over.divisor() => {
+                    (u.divisor, u.at, u.op) = (over.divisor(), owed.span, owed.op);
                 }
                 Some(_) => {}
-                None => by_text.push((origin.set_at, origin.value, same, over.divisor(), owed.span, owed.op)),
+                None => by_text.push(Undivided {
+                    set_at: origin.set_at,
+                    value: origin.value,
+                    names: same,
+                    divisor: over.divisor(),
+                    at: owed.span,
+                    op: owed.op,
+                }),
             }
         }
-        for (set_at, value, mut names, divisor, at, op) in by_text {
+        for u in by_text {
+            let mut names = u.names;
             names.dedup();
-            let suffix = format!("/{divisor}");
+            let suffix = format!("/{}", u.divisor);
             let stated = declared.iter().find(|(_, text)| names.iter().any(|n| *text == format!("{n}{suffix}")));
-            let report = shapes::does_not_divide(set_at, value, &names, divisor, at, op, stated.map(|(s, _)| *s));
-            self.reports.push(report);
+            let stated = stated.map(|(span, _)| *span);
+            self.reports.push(shapes::does_not_divide(u.set_at, u.value, &names, u.divisor, u.at, u.op, stated));
         }
     }
 }

@@ -53,8 +53,9 @@ pub fn parse(text: &str, file: FileId) -> (File, Vec<Report>) {
                 let place = report.place().unwrap_or_default();
                 let start = i.span();
                 let next = recover(i);
-                let region = Span { end: next.span().start.max(start.end), ..start };
-                if !lexed_wrong.iter().any(|w| region.holds(*w)) || report.code != "R0108" {
+                let line = text.get(..start.start as usize).and_then(|t| t.rfind('\n')).map_or(0, |n| n as u32);
+                let region = Span { start: line, end: next.span().start.max(start.end), ..start };
+                if !lexed_wrong.iter().any(|w| region.holds(*w)) || !matches!(report.code, "R0102" | "R0108") {
                     reports.push(report);
                 }
                 let defines = item::defines(i);

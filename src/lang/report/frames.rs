@@ -92,6 +92,15 @@ pub fn do_not_chain(op: Span, a: Span, a_ty: &Type, b: Span, b_ty: &Type, a_text
     }
 }
 
+/// Places of one frame, used on a map of another.
+pub fn places(span: Span, op: &str, found: &Frame, wanted: &Frame, made: Span) -> Report {
+    let report = Report::error("R0509", format!("`{op}` gets places of another frame than its map"))
+        .label(span, format!("the map lives in {wanted}, the places in {found}"));
+    let report =
+        if made == span { report } else { report.label(made, format!("the places come from here, in {found}")) };
+    report.help(format!("take them over first:  move(points, H), with a homography from {found} to {wanted}"))
+}
+
 /// A frame that does not exist.
 pub fn unknown(span: Span, name: &str, known: &[&str]) -> Report {
     let report = Report::error("R0505", format!("no frame is called @{name}")).label(span, "unknown frame");

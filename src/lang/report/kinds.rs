@@ -4,6 +4,17 @@ use super::Report;
 use crate::lang::source::Span;
 use crate::lang::types::{Frame, Kind, Type};
 
+/// A kind with its article: `a Count`, `an Optimizer`, `Pixels`.
+fn named(kind: Kind) -> String {
+    let name = kind.name();
+    let article = match name.as_bytes() {
+        [.., b's'] if name != "Loss" => "",
+        [b'A' | b'E' | b'I' | b'O' | b'U', ..] => "an ",
+        _ => "a ",
+    };
+    format!("{article}{name}")
+}
+
 /// Logits where probabilities are needed.
 pub fn logits_for_probabilities(
     op: &str,
@@ -43,9 +54,8 @@ pub fn wrong_kind(
     found: &str,
     hint: Option<&str>,
 ) -> Report {
-    let article = if wanted.name().starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
     let short: String = if text.len() > 40 { "this".into() } else { format!("`{text}`") };
-    Report::error("R0301", format!("`{op}` needs {article} {} for `{param}`, and {short} is not one", wanted.name()))
+    Report::error("R0301", format!("`{op}` needs {} for `{param}`, and {short} is not", named(wanted)))
         .label(span, format!("expected {} ({}), found {found}", wanted.name(), wanted.holds()))
         .help(hint.unwrap_or_default())
 }
@@ -99,8 +109,7 @@ pub fn weights_outside_model(span: Span, op: &str, would: Option<&str>) -> Repor
 
 /// A constant of the wrong kind.
 pub fn constant(span: Span, what: &str, wanted: Kind, found: &str, declared: Option<Span>) -> Report {
-    let article = if wanted.name().starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
-    let report = Report::error("R0305", format!("{what} must be {article} {}", wanted.name()))
+    let report = Report::error("R0305", format!("{what} must be {}", named(wanted)))
         .label(span, format!("expected {} ({}), found {found}", wanted.name(), wanted.holds()));
     let bare = found.rsplit(' ').next().unwrap_or("");
     let unit = match wanted {

@@ -95,6 +95,18 @@ impl Report {
         self
     }
 
+    /// Moves a report out of a text that its reader did not write: to the call that led there.
+    pub fn move_to(&mut self, call: Span, from: super::source::FileId) {
+        if self.place().is_none_or(|p| p.file != from) {
+            return;
+        }
+        let first = self.labels.first().map(|l| l.text.clone()).unwrap_or_default();
+        self.labels.retain(|l| l.span.file != from);
+        self.labels.insert(0, Label { span: call, text: format!("within this call: {first}") });
+        self.fix = None;
+        self.help = Some("check the frames and sizes of what is passed here".into());
+    }
+
     /// The place the report is about.
     pub fn place(&self) -> Option<Span> {
         self.labels.first().map(|l| l.span)

@@ -93,6 +93,14 @@ pub fn defined_later(span: Span, name: &str, later: Span) -> Report {
         .help("a file is read from top to bottom: move the definition up")
 }
 
+/// A function that calls itself.
+pub fn calls_itself(span: Span, name: &str, defined: Span) -> Report {
+    Report::error("R0208", format!("`{name}` cannot call itself"))
+        .label(span, "calls what is being defined")
+        .label(defined, "defined here")
+        .help("there is no recursion: functions are written out at their calls")
+}
+
 /// More arguments than parameters.
 pub fn too_many_arguments(span: Span, op: &str, most: usize, usage: &str) -> Report {
     Report::error("R0209", format!("`{op}` takes {}, and this is one more", plural(most, "argument")))

@@ -152,7 +152,7 @@ impl SourceCode for Source {
         let after = text.get(end..).ok_or(MietteError::OutOfBounds)?;
         let from = before.rfind('\n').map_or(0, |i| i + 1);
         // A span that ends with a line's newline does not reach into the next line.
-        let whole = span.len() > 0 && text.get(..end).is_some_and(|t| t.ends_with('\n'));
+        let whole = !span.is_empty() && text.get(..end).is_some_and(|t| t.ends_with('\n'));
         let to = if whole { end } else { end + after.find('\n').map_or(after.len(), |i| i + 1) };
         let lines = text.get(from..to).ok_or(MietteError::OutOfBounds)?;
         let line = before.matches('\n').count();

@@ -36,9 +36,7 @@ pub fn sizes(op: &str, a: (Span, &str, &Type), b: (Span, &str, &Type), same_fram
     for (axis, (p, q)) in a.2.dims.iter().zip(&b.2.dims).enumerate() {
         let name = AXES.get(axis).copied().unwrap_or("axis");
         let mark = if p == q { String::new() } else { "   ← differs".to_string() };
-        table.push_str(
-            &format!("\n{name:<9}{:<width$}   {:<6}{mark}", p.to_string(), q.to_string()).trim_end().to_string(),
-        );
+        table.push_str(format!("\n{name:<9}{:<width$}   {:<6}{mark}", p.to_string(), q.to_string()).trim_end());
     }
     let first = match (channels_only, same_frame, b.1.strip_suffix(')')) {
         (true, ..) => "the channels differ; only a mask with one channel spreads over all of them".to_string(),

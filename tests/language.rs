@@ -1,0 +1,293 @@
+//! The front end against whatever it is given: it reports, and never panics, hangs or overflows its stack.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use rord::lang::check::{ImportError, Importer, NoImports, Outside, check};
+use rord::lang::parse;
+use rord::lang::report::{Report, Severity};
+use rord::lang::source::FileId;
+use rord::lang::tree::expression;
+use rord::lang::typed::Pipeline;
+use rord::ops;
+
+fn checked(text: &str) -> (Pipeline, Vec<Report>) {
+    checked_with(text, &NoImports)
+}
+
+fn checked_with(text: &str, importer: &dyn Importer) -> (Pipeline, Vec<Report>) {
+    let (vocabulary, mut sources) = ops::vocabulary();
+    let file = sources.add("test.rord", text);
+    check(&mut sources, file, &vocabulary, importer, &Outside::default())
+}
+
+fn codes(text: &str) -> Vec<&'static str> {
+    checked(text).1.iter().map(|r| r.code).collect()
+}
+
+const DATA: &str = "data pairs = layout_pairs(synth(), patch = 64px) -> {
+  image: Image[B, 1, H, W]@orig, image_r: Image[B, 1, H, W]@moved, H: Homography[B]@orig->moved,
+}
+let { image, image_r, H } = pairs
+";
+
+#[test]
+fn the_vocabulary_itself_is_sound() {
+    let mut sources = Default::default();
+    let entries: Vec<_> = ops::all().map(|op| (op.name, op.entry)).collect();
+    let (vocabulary, reports) = rord::lang::vocabulary::Vocabulary::new(&entries, ops::LIBRARY, &mut sources);
+    assert!(reports.is_empty(), "{reports:?}");
+    for op in ops::all() {
+        assert!(!op.entry.manual.trim().is_empty(), "`{}` has no manual", op.name);
+        assert_eq!(vocabulary.operation(op.name).map(|o| o.name), Some(op.name));
+        assert!(op.entry.signature.starts_with(&format!("{}(", op.name)), "{}", op.entry.signature);
+    }
+    // Functions of the standard library are checked as a user's would be.
+    for (name, text) in ops::LIBRARY {
+        let (_, reports) = checked(&text.replace("fn ", "fn own_"));
+        let wrong: Vec<_> = reports.iter().filter(|r| r.severity == Severity::Error).collect();
+        assert!(wrong.is_empty() || wrong.iter().all(|r| r.code == "R0201"), "{name}: {wrong:?}");
+        let (_, reports) = checked(text);
+        assert!(reports.is_empty(), "{name}: {reports:?}");
+    }
+}
+
+#[test]
+fn the_grammar_as_a_whole_is_read() {
+    let text = "rord 1
+pipeline \"all\" \"of it\"
+## documented
+param n: Count = 2 in {2, 4} \"a choice\"
+param on: Flag = false
+preset p { n = 4 }
+sweep s { n = [2, 4] }
+layer block(x: Feat[N, C, H, W]@f, width: Count, stride: Count = 1) -> Feat[N, width, _, _]@f =
+  x |> conv(width, 3, stride = stride, bias = false) |> relu
+fn both(a: Prob[B, C, h, w]@f, b: Prob[B, C, h, w]@f, k: Scalar = 0.5) -> Loss = mean(a * b) * k + (if on then 1 else 0) * mean(a)
+model net(x: Image[B, 1, H, W]@f) {
+  let t: Feat[B, 8, H/2, W/2]@f = x |> conv(8, 3) |> block(8, stride = 2)
+  out p: Prob[B, 1, H/2, W/2]@f = t |> conv(1, 1) |> sigmoid
+}
+data pairs = layout_pairs(synth(tiles = 2), patch = 64px, zoom = 0.8..1.2, geometry = rotations(-90deg..90deg, mirror = true))
+let { p } = net(pairs.image)
+let q = net(pairs.image_r).p
+@allow(unanchored, \"an example\")
+loss l = both(p, warp(q, inv(pairs.H)), k = -(-0.5))
+metric m = mean(p > 0.5)
+minimize total = 2 * l
+train { optimizer = sgd(lr = 0.1, momentum = 0.9), batch = n, epochs = 1 }
+save { best = val.m }
+";
+    let (pipeline, reports) = checked(text);
+    assert!(reports.is_empty(), "{reports:?}");
+    let names: Vec<&str> = pipeline.weights.iter().map(|w| w.name.as_str()).collect();
+    assert_eq!(names, ["net.t.0.weight", "net.t.0.bias", "net.t.1.0.weight", "net.p.0.weight", "net.p.0.bias"]);
+}
+
+#[test]
+fn a_call_and_a_pipe_are_the_same() {
+    let weights = |body: &str| {
+        let text = format!("{DATA}model net(x: Image[B, 1, H, W]@f) {{ out y = {body} }}\nlet {{ y }} = net(image)\n");
+        let (pipeline, reports) = checked(&text);
+        assert!(reports.is_empty(), "{body}: {reports:?}");
+        pipeline.weights.iter().map(|w| w.name.clone()).collect::<Vec<_>>()
+    };
+    let piped = weights("x |> conv(8, 3) |> relu |> conv(1, 1) |> sigmoid");
+    assert_eq!(piped, weights("sigmoid(conv(relu(conv(x, 8, 3)), 1, 1))"));
+    assert_eq!(piped, ["net.y.0.weight", "net.y.0.bias", "net.y.2.weight", "net.y.2.bias"]);
+    let residual = weights("(x |> conv(8, 3) |> relu) + (x |> conv(8, 3))");
+    assert_eq!(residual, ["net.y.left.0.weight", "net.y.left.0.bias", "net.y.right.0.weight", "net.y.right.0.bias"]);
+}
+
+#[test]
+fn imports_bring_callables_and_nothing_else() {
+    struct Two;
+    impl Importer for Two {
+        fn import(&self, path: &str, _: &str) -> Result<(String, String), ImportError> {
+            Ok((
+                path.to_string(),
+                match path {
+                    "a.rord" => "layer half(x: Map[B, C, H, W]@f) -> Map[B, C, H/2, W/2]@f = max_pool(x, 2)\nparam hidden: Count = 1".into(),
+                    "loop.rord" => "import \"loop.rord\" { x }\nfn x(a: Scalar) = a".into(),
+                    _ => return Err(ImportError::Unreadable(format!("there is no {path}"))),
+                },
+            ))
+        }
+    }
+    let codes = |text: &str| checked_with(text, &Two).1.iter().map(|r| r.code).collect::<Vec<_>>();
+    let model = "model m(x: Image[B, 1, H, W]@f) { out y: Map[B, 1, H/2, W/2]@f = half(x) }";
+    assert_eq!(codes(&format!("import \"a.rord\" {{ half }}\n{model}")), Vec::<&str>::new());
+    assert_eq!(codes("import \"a.rord\" { haff }"), ["R0220"]);
+    assert_eq!(codes("import \"a.rord\" { hidden }"), ["R0220"]);
+    assert_eq!(codes("import \"none.rord\" { half }"), ["R0806"]);
+    assert_eq!(codes("import \"loop.rord\" { x }"), ["R0803"]);
+}
+
+#[test]
+fn the_core_of_an_anchored_pipeline_checks() {
+    let text = "data pairs = layout_pairs(synth(), patch = 64px, geometry = rotations(mirror = true), render = layers(drop = 0.3)) -> {
+  image: Image[B, 1, H, W]@orig, image_r: Image[B, 1, H, W]@moved, H: Homography[B]@orig->moved, corners: Label[B, 1, H, W]@orig,
+}
+model net(x: Image[B, 1, H, W]@f) {
+  let t = x |> conv(8, 3) |> relu |> max_pool(4)
+  out score: Logit[B, 1, H/4, W/4]@f = t |> conv(1, 1)
+  out desc: Desc unit[B, 16, H/4, W/4]@f = t |> conv(16, 3) |> l2norm
+}
+let { image, image_r, H, corners } = pairs
+let { score, desc } = net(image)
+let { score as score_r, desc as desc_r } = net(image_r)
+let back = inv(H)
+let seen = inside(back, like = score)
+let truth = shrink(corners, by = 4)
+loss where = bce_logits(truth, score, balance = auto)
+loss agreement = smoothl1(sigmoid(score), warp(sigmoid(score_r), back), mask = seen)
+loss what = triplet(grid(200), hardneg(apart = 8px), margin = 0.5)
+minimize total = where + 0.1 * agreement + what
+train { optimizer = adam(lr = 1e-3) }
+";
+    let (_, reports) = checked(text);
+    assert!(reports.is_empty(), "{reports:?}");
+}
+
+#[test]
+fn frames_and_kinds_are_told_apart() {
+    let model = "model net(x: Image[B, 1, H, W]@f) {\n  out p: Prob[B, 1, H, W]@f = x |> conv(1, 1) |> sigmoid\n  out d: Desc[B, 8, H, W]@f = x |> conv(8, 1)\n}
+let { p, d } = net(image)\nlet { p as p_r, d as d_r } = net(image_r)\n";
+    for (line, expected) in [
+        ("loss l = bce(p, p_r)", "R0502"),
+        ("loss l = bce(p, warp(p_r, H))", "R0501"),
+        ("let x = p + p_r", "R0502"),
+        ("let x = p * warp(p_r, inv(inv(H)))", "R0501"),
+        ("let x = H * H", "R0503"),
+        ("let x = inv(H) * H\nlet y: Map@orig = warp(p, x)", ""),
+        ("let x = sample(d_r, place(grid(20), d))", "R0502"),
+        ("let x = move(place(grid(20), d_r), H)", "R0501"),
+        ("loss l = triplet(grid(20), hardneg, a = d, b = d)", "R0501"),
+        ("let x = bce(p, d)", "R0301"),
+        ("let x: Prob[B, 8, H, W]@orig = d", "R0406"),
+        ("let x: Map[B, 1, H/2, W]@orig = p", "R0406"),
+        ("let x: Map@moved = p", "R0406"),
+        ("let x = p > 0.5\nlet y: Mask@orig = x", ""),
+        ("let x: Prob@orig = 1 - p * p", ""),
+        ("let x: Prob@orig = p + p", "R0406"),
+        ("let x = if true then p else p_r", "R0316"),
+        ("let x = smoothl1(p, d)", "R0401"),
+        ("let x = hardneg(apart = 3)", "R0305"),
+        ("let x = conv(p, 8, 4)", "R0414"),
+        ("let x = 3px + 2deg", "R0310"),
+        ("let x = 1 / 0", "R0705"),
+        ("let x = p(1)", "R0213"),
+        ("let x = warp", "R0214"),
+        ("let x: Foo = p", "R0308"),
+        ("let x: Map[Q, 1, H, W]@orig = p", "R0217"),
+        ("let x: Map@elsewhere = p", "R0505"),
+        ("let { q } = net(image)", "R0212"),
+        ("let x = upsample(p, 2, mode = cubic)", "R0216"),
+        ("minimize a = mean(p)\nminimize b = mean(p)", "R0222"),
+        ("fn f(x: Scalar) = g(x)\nfn g(x: Scalar) = x", "R0208"),
+        ("fn f(x: Scalar) = f(x)", "R0208"),
+        ("fn f(x: Map@a) = p", "R0215"),
+    ] {
+        let found = codes(&format!("{DATA}{model}{line}\n"));
+        let errors: Vec<&&str> = found.iter().filter(|c| !matches!(**c, "R0602" | "R0207")).collect();
+        match expected {
+            "" => assert!(errors.is_empty(), "{line}: {found:?}"),
+            code => assert_eq!(errors, [&code], "{line}"),
+        }
+    }
+}
+
+/// Runs on a small stack, as a thread of an editor would, and must be done within a second.
+fn survives(text: String) -> Vec<&'static str> {
+    let begun = Instant::now();
+    let thread = std::thread::Builder::new().stack_size(2 << 20);
+    let found = thread.spawn(move || codes(&text)).unwrap().join().expect("no panic");
+    let limit = if cfg!(debug_assertions) { 10 } else { 1 };
+    assert!(begun.elapsed() < Duration::from_secs(limit), "{:?}", begun.elapsed());
+    found
+}
+
+#[test]
+fn hostile_files_end_in_a_report() {
+    assert!(survives(format!("let x = {}", "(".repeat(100_000))).contains(&"R0104"));
+    assert!(survives(format!("let x = {}1", "-".repeat(100_000))).contains(&"R0104"));
+    assert!(survives(format!("let x = 1{}", " + 1".repeat(100_000))).contains(&"R0104"));
+    assert!(survives(format!("let x = a{}", ".b".repeat(100_000))).contains(&"R0104"));
+    assert!(survives(format!("let x = {}1", "if true then 1 else ".repeat(100_000))).contains(&"R0104"));
+    assert!(survives(format!("let x: Map[H{}] = 1", " + 1".repeat(100_000))).contains(&"R0104"));
+    assert!(!survives("[".repeat(100_000)).is_empty());
+    assert!(!survives("let x = \0".into()).is_empty());
+    assert!(!survives("\u{feff}let x = 1".into()).is_empty());
+    let chain: String = (1..10_000).map(|i| format!("fn f{i}(x: Scalar) = f{}(x)\n", i - 1)).collect();
+    assert!(survives(format!("fn f0(x: Scalar) = x\n{chain}let y = f9999(1)")).contains(&"R0224"));
+    let doubling: String = (1..40).map(|i| format!("fn f{i}(x: Scalar) = f{0}(x) + f{0}(x)\n", i - 1)).collect();
+    assert!(survives(format!("fn f0(x: Scalar) = x\n{doubling}let y = f39(1)")).contains(&"R0224"));
+    let huge = "model m(x: Image[B, 1, H, W]@f) { out y = x |> conv(4000000000, 3) |> conv(4000000000, 999999999) }";
+    assert!(!survives(format!("{DATA}{huge}\nlet {{ y }} = m(image)")).is_empty());
+    assert!(!survives(format!("{DATA}let x: Map[9223372036854775807*H, 1, H, W]@orig = image")).is_empty());
+    assert!(!survives("let ".repeat(50_000)).is_empty());
+    assert!(!survives("@".repeat(50_000)).is_empty());
+    assert!(!survives("\"".repeat(50_000)).is_empty());
+}
+
+#[test]
+fn a_large_file_is_read_quickly() {
+    let text: String = (0..10_000).map(|i| format!("let a{i} = {i} + 1\n")).collect();
+    assert!(survives(text).is_empty());
+}
+
+/// Expressions of every shape, without places.
+fn any_expression() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("x".to_string()),
+        Just("1".to_string()),
+        Just("0.5".to_string()),
+        Just("8px".to_string()),
+        Just("true".to_string()),
+        Just("\"a\\\"b\"".to_string()),
+    ];
+    leaf.prop_recursive(5, 40, 3, |inner| {
+        let two = (inner.clone(), inner.clone());
+        let op = prop_oneof!["\\+", "-", "\\*", "/", "<", ">=", "=="];
+        prop_oneof![
+            (two.clone(), op).prop_map(|((a, b), op)| format!("({a}) {} ({b})", op.replace('\\', ""))),
+            inner.clone().prop_map(|a| format!("-({a})")),
+            two.clone().prop_map(|(a, b)| format!("({a})..({b})")),
+            two.clone().prop_map(|(a, b)| format!("f({a}, k = {b})")),
+            two.clone().prop_map(|(a, b)| format!("({a}) |> g({b}) |> h")),
+            inner.clone().prop_map(|a| format!("[{a}, {a}]")),
+            inner.clone().prop_map(|a| format!("({a}).part")),
+            (inner.clone(), two).prop_map(|(c, (a, b))| format!("if {c} then {a} else ({b})")),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_printed_reads_back_the_same(text in any_expression()) {
+        let first = parse::expression(&text, FileId(0), 0).map_err(|r| TestCaseError::fail(format!("{text}: {r:?}")))?;
+        let printed = expression(&first);
+        let again = parse::expression(&printed, FileId(0), 0).map_err(|r| TestCaseError::fail(format!("{printed}: {r:?}")))?;
+        prop_assert_eq!(&printed, &expression(&again));
+        prop_assert_eq!(first.height, again.height, "{} became {}", text, printed);
+    }
+
+    #[test]
+    fn any_text_ends_in_a_report_or_a_pipeline(text in "[ -~\n@#→é]{0,200}") {
+        checked(&text);
+    }
+
+    #[test]
+    fn any_mixture_of_words_ends_in_a_report_or_a_pipeline(words in proptest::collection::vec(
+        prop_oneof![
+            "let|loss|param|model|data|fn|train|minimize|if|then|else|out|in|as|x|det|H|image|none",
+            "\\(|\\)|\\[|\\]|\\{|\\}|=|,|:|->|@f|\\+|\\*|/|\\.\\.|\\|>|\\.|<",
+            "1|0.5|8px|3epochs|\"t\"|conv\\(8, 3\\)|warp|bce|Prob\\[B, 1, H, W\\]@orig|grid\\(200\\)|\n"
+        ], 0..60)) {
+        checked(&format!("{DATA}{}", words.join(" ")));
+    }
+}
