@@ -74,7 +74,8 @@ data pairs = layout_pairs(synth(tiles = 2), patch = 64px, zoom = 0.8..1.2, geome
 let { p } = net(pairs.image)
 let q = net(pairs.image_r).p
 @allow(unanchored, \"an example\")
-loss l = both(p, warp(q, inv(pairs.H)), k = -(-0.5))
+loss l = bce(p, warp(q, inv(pairs.H)))
+metric k = both(p, warp(q, inv(pairs.H)), k = -(-0.5))
 metric m = mean(p > 0.5)
 minimize total = 2 * l
 train { optimizer = sgd(lr = 0.1, momentum = 0.9), batch = n, epochs = 1 }
@@ -164,7 +165,7 @@ let { p, d } = net(image)\nlet { p as p_r, d as d_r } = net(image_r)\n";
         ("let x = inv(H) * H\nlet y: Map@orig = warp(p, x)", ""),
         ("let x = sample(d_r, place(grid(20), d))", "R0502"),
         ("let x = move(place(grid(20), d_r), H)", "R0501"),
-        ("loss l = triplet(grid(20), hardneg, a = d, b = d)", "R0501"),
+        ("loss l = triplet(grid(20), hardneg, a = d, b = d)", "R0504"),
         ("let x = bce(p, d)", "R0301"),
         ("let x: Prob[B, 8, H, W]@orig = d", "R0406"),
         ("let x: Map[B, 1, H/2, W]@orig = p", "R0406"),

@@ -104,13 +104,15 @@ fn reports(stop: Stop) -> Vec<Report> {
     match stop {
         Stop::Refused(reports) => reports,
         Stop::NotFinite(report) => vec![*report],
+        Stop::Weights(WeightsError::Differs { path, difference }) => {
+            let title = format!("{} holds other weights than this pipeline has", path.display());
+            let fit = "weights fit the pipeline they were trained with; names and shapes must agree";
+            one("R0913", &title, &format!("{}\n{fit}", differing(&difference)))
+        }
         Stop::Weights(e) => {
             let help = match &e {
                 WeightsError::Read { .. } | WeightsError::Malformed { .. } => {
                     "check the path; weights are *.safetensors files"
-                }
-                WeightsError::Differs { .. } => {
-                    "weights fit the pipeline they were trained with; names and shapes must agree"
                 }
                 WeightsError::Write { .. } => "check the space and the permissions of the disk",
                 _ => "",
@@ -145,4 +147,22 @@ fn reports(stop: Stop) -> Vec<Report> {
             one("R0999", &format!("the graph is broken: {e}"), "this is a mistake of rord; please report it")
         }
     }
+}
+
+/// What differs between a file's weights and the pipeline's, a line each, the first few of each sort.
+fn differing(d: &crate::engine::weights::Difference) -> String {
+    const SHOWN: usize = 4;
+    let mut lines: Vec<String> = Vec::new();
+    let mut sort = |found: Vec<String>| {
+        let more = found.len().saturating_sub(SHOWN);
+        lines.extend(found.into_iter().take(SHOWN));
+        if more > 0 {
+            lines.push(format!("… and {more} more like this"));
+        }
+    };
+    sort(d.missing.iter().map(|(n, s)| format!("{n} {s:?} is not in the file")).collect());
+    sort(d.unexpected.iter().map(|(n, s)| format!("{n} {s:?} is only in the file")).collect());
+    sort(d.shapes.iter().map(|s| format!("{} is {:?}, expected {:?}", s.name, s.found, s.expected)).collect());
+    sort(d.types.iter().map(|(n, t)| format!("{n} holds {t}, expected f32")).collect());
+    lines.join("\n")
 }

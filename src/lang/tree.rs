@@ -74,10 +74,11 @@ fn write_expr(out: &mut String, expr: &Expr, least: u8) {
             write_expr(out, high, 6);
         }
         ExprKind::Pipe { first, stages } => {
-            write_expr(out, first, 1);
+            // An `else` reaches as far as it can, so a choice inside a chain needs brackets.
+            write_expr(out, first, 2);
             for stage in stages {
                 out.push_str(" |> ");
-                write_expr(out, stage, 1);
+                write_expr(out, stage, 2);
             }
         }
         ExprKind::If { condition, then, otherwise } => {

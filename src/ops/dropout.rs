@@ -43,7 +43,7 @@ let y = dropout(x, 0.3)
 
 fn rule(a: &mut Application<'_>) {
     disturbed(a);
-    between(a, "p", 0.0, 1.0, true);
+    between(a, "p", 0.0, 1.0, false);
 }
 
 #[cfg(feature = "engine")]

@@ -1,4 +1,4 @@
-//! `grid`: points spread evenly over a map: `sample(desc, grid(200))`.
+//! `grid`: points spread evenly over a map: `place(grid(200), like = desc)`.
 
 use crate::lang::constant::Constant;
 use crate::lang::report::numbers;

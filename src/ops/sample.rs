@@ -1,4 +1,4 @@
-//! `sample`: descriptors at places: `sample(desc, grid(200))`.
+//! `sample`: descriptors at places: `place(grid(200), like = desc)`.
 
 use crate::lang::vocabulary::Entry;
 use super::op::Op;

@@ -1,5 +1,7 @@
 //! `shrink`: the brightest of each block of cells: `shrink(corners, by = 4)`.
 
+use crate::lang::dim::Dim;
+use crate::lang::report::shapes;
 use crate::lang::vocabulary::Application;
 use crate::lang::vocabulary::Entry;
 use super::op::Op;
@@ -46,6 +48,14 @@ fn rule(a: &mut Application<'_>) {
     if positive(a, "by")
         && let Some(by) = a.count("by")
     {
+        for axis in [2, 3] {
+            let size = a.dims("x").get(axis).and_then(Dim::as_number);
+            if size.is_some_and(|n| n % by != 0) {
+                let label = format!("{by} does not divide {}", size.unwrap_or(0));
+                a.reports.push(shapes::rule(a.span, "`by` must divide rows and columns", &label, "cells may not be cut"));
+                return;
+            }
+        }
         divide_rows_and_columns(a, by);
     }
 }

@@ -11,7 +11,7 @@ pub use meaning::*;
 pub static OP: Op = Op {
     name: "smoothl1",
     entry: Entry {
-        signature: "smoothl1(target: Map[B, C, h, w]@f, pred: Map[B, C, h, w]@f, beta: Rate = 1.0, mask: Prob[B, _, h, w]@f = none, \
+        signature: "smoothl1(target: Map[B, C, h, w]@f, pred: Map[B, C, h, w]@f, beta: Weight = 1.0, mask: Prob[B, _, h, w]@f = none, \
                     reduce: Reduce = mean) -> Loss",
         manual: MANUAL,
         rule: super::rules::reduced,

@@ -157,7 +157,9 @@ impl Language {
         let dims: Vec<String> = a.shape.iter().take(axes).map(usize::to_string).collect();
         let dims = if dims.is_empty() { String::new() } else { format!("[{}]", dims.join(", ")) };
         let ty = self.tensors(op).into_iter().find(|p| p.name.text == a.name).map(|p| &p.ty);
-        let frame = match ty.and_then(|t| t.frame.as_ref()) {
+        // Places that a recipe holds lie where it is carried out.
+        let carried = self.carrier(op).and_then(|c| c.result.as_ref()).filter(|_| a.kind == Kind::Points);
+        let frame = match ty.and_then(|t| t.frame.as_ref()).or(carried.and_then(|t| t.frame.as_ref())) {
             Some(frame) => format!("@{}", frame.text),
             None if a.kind.is(Kind::Map) => "@f".into(),
             None => String::new(),

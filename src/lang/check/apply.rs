@@ -241,13 +241,24 @@ impl Checker<'_> {
     /// Places that a recipe holds, or that stand in for one, lie in the frame in which they are used.
     fn places_fit(&mut self, op: &Operation, site: &CallSite<'_>, id: ValueId, result: &Type) -> bool {
         let Some(value) = self.out.value(id).cloned() else { return false };
-        if value.ty.kind != Kind::Points || value.ty.frame == result.frame {
+        if value.ty.kind != Kind::Points {
             return true;
         }
-        if let (Some(found), Some(wanted)) = (&value.ty.frame, &result.frame) {
-            self.reports.push(frames::places(site.span, op.name, found, wanted, value.span));
+        if value.ty.frame != result.frame {
+            let report = frames::places(site.span, op.name, value.ty.frame.as_ref(), result.frame.as_ref(), value.span);
+            self.reports.push(report);
+            return false;
         }
-        false
+        let (found, wanted) = (value.ty.dims.first(), result.dims.first());
+        if let (Some(found), Some(wanted)) = (found, wanted)
+            && found != wanted
+            && !found.is_opaque()
+            && !wanted.is_opaque()
+        {
+            self.reports.push(shapes::size(op.name, site.span, &value.ty, 0, wanted, found));
+            return false;
+        }
+        true
     }
 
     /// The number of places that a sampler gives, where its settings say so.

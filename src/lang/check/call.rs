@@ -84,10 +84,10 @@ impl Checker<'_> {
     ) -> Term {
         self.budget = self.budget.saturating_sub(1);
         if env.depth > MOST_CALLS || self.budget == 0 {
-            if !self.out_of_budget {
+            if !self.too_far {
                 self.reports.push(names::too_many_calls(name.span, MOST_CALLS));
-                self.out_of_budget = self.budget == 0;
             }
+            self.too_far = true;
             return Term::Poison;
         }
         let vocabulary = self.vocabulary;
@@ -136,7 +136,7 @@ impl Checker<'_> {
             return Some(Callee::Callable(Callable::Function(Rc::clone(def))));
         }
         let function = self.vocabulary.function(name)?;
-        let def = Rc::new(FunctionDef { function: function.function.clone(), home: None, before: 0 });
+        let def = Rc::new(FunctionDef { function: function.function.clone(), home: None, before: 0, too_far: false });
         self.standard.insert(name.to_string(), Rc::clone(&def));
         Some(Callee::Callable(Callable::Function(def)))
     }
@@ -329,6 +329,9 @@ impl Checker<'_> {
     }
 
     fn call_function(&mut self, f: &Rc<FunctionDef>, site: &CallSite<'_>, env: &Env) -> Term {
+        if f.too_far {
+            return Term::Poison;
+        }
         let mut subst = Subst::default();
         if !self.fit_all(site, &mut subst, env) {
             return Term::Poison;

@@ -156,8 +156,9 @@ impl Checker<'_> {
                     let fixed = invert(&by_text);
                     return frames::wrong_way(site.name, map.span, &map_text, lives, by.span, &by_ty, declared, &fixed);
                 }
-                let instead = self.move_from(lives, by_ty.to.as_ref(), env);
-                frames::leads_elsewhere(site.name, map.span, lives, by.span, &by_ty, instead.as_deref())
+                let starts = by_ty.frame.as_ref() == Some(lives);
+                let instead = if starts { None } else { self.move_from(lives, by_ty.to.as_ref(), env) };
+                frames::leads_elsewhere(site.name, map.span, lives, by.span, &by_ty, instead.as_deref(), starts)
             }
             (true, true) => {
                 let (a, b) = (self.type_of(&other.term).unwrap_or_else(|| ty.clone()), ty.clone());
@@ -262,7 +263,9 @@ impl Checker<'_> {
         let other_ty = other.and_then(|o| self.type_of(&o.term)).filter(|t| t.dims.len() == ty.dims.len());
         let long = axis + 1 == ty.dims.len() && ty.kind.is(Kind::Vectors) || axis == 1 && ty.kind.is(Kind::Desc);
         match (other, other_ty) {
-            (Some(other), Some(other_ty)) if long => {
+            (Some(other), Some(other_ty))
+                if long && (other_ty.kind.is(Kind::Desc) || other_ty.kind.is(Kind::Vectors)) =>
+            {
                 shapes::lengths(site.name, other.span, &other_ty, wanted, bound.span, ty, found)
             }
             (Some(other), Some(other_ty)) => {

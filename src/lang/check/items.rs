@@ -14,6 +14,9 @@ use crate::lang::source::Span;
 use crate::lang::typed::{ModelInfo, NamedType, Output, ValueSource};
 use crate::lang::types::{Frame, Kind, Type};
 
+/// The most calls that a function or model may be written out to.
+const MOST_ALONE: u32 = 20_000;
+
 /// What the items so far have set, beside names.
 #[derive(Default)]
 pub struct Progress {
@@ -203,13 +206,13 @@ impl Checker<'_> {
             return;
         }
         let before = self.files.get(home).map_or(0, |f| f.callables.len());
-        let def = Rc::new(FunctionDef { function: f.clone(), home: Some(home), before });
-        self.alone(&f.params, home, before, |checker, env| {
+        let too_far = self.alone(&f.params, home, before, |checker, env| {
             let term = checker.expr(&f.body, env);
             if let Some(stated) = &f.result {
                 checker.stated(term, stated, f.body.span, env);
             }
         });
+        let def = Rc::new(FunctionDef { function: f.clone(), home: Some(home), before, too_far });
         if let Some(file) = self.files.get_mut(home) {
             file.callables.push(Callable::Function(def));
         }
@@ -258,17 +261,21 @@ impl Checker<'_> {
     fn new_callable(&mut self, name: &Name, home: usize) -> bool {
         let Some(file) = self.files.get(home) else { return false };
         let first = file.callables.iter().find(|c| c.head().0.text == name.text).map(|c| c.head().0.span);
-        if let Some(first) = first.or_else(|| file.names.get(&name.text).map(|b| b.span)) {
+        let variable = file.names.get(&name.text).filter(|b| !matches!(b.term, Term::Poison)).map(|b| b.span);
+        if let Some(first) = first.or(variable) {
             self.reports.push(names::defined_twice(name.span, &name.text, first, None));
             return false;
         }
         true
     }
 
-    /// Checks a body on its own: sizes and frames of its parameters are names, settings are unknown. Nothing of it stays.
-    fn alone(&mut self, params: &[FnParam], home: usize, visible: usize, body: impl FnOnce(&mut Self, &Env)) {
+    /// Checks a body on its own: sizes and frames of its parameters are names, settings are unknown. Nothing of it stays. True
+    /// where writing it out led too far.
+    fn alone(&mut self, params: &[FnParam], home: usize, visible: usize, body: impl FnOnce(&mut Self, &Env)) -> bool {
         let kept = (self.out.values.len(), self.owed.len(), self.streams, self.budget, self.watched.len());
         let generic = std::mem::replace(&mut self.generic, true);
+        let outer = std::mem::replace(&mut self.too_far, false);
+        self.budget = self.budget.min(MOST_ALONE);
         let mut subst = Subst::default();
         for param in params {
             for dim in param.ty.dims.iter().flatten() {
@@ -297,6 +304,7 @@ impl Checker<'_> {
         self.owed.truncate(kept.1);
         (self.streams, self.budget) = (kept.2, kept.3);
         self.watched.truncate(kept.4);
+        std::mem::replace(&mut self.too_far, outer)
     }
 
     fn name_sizes(&mut self, dim: &DimExpr, subst: &mut Subst) {

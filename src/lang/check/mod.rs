@@ -102,7 +102,7 @@ pub fn check(
         streams: (0, 0),
         generic: false,
         budget: 200_000,
-        out_of_budget: false,
+        too_far: false,
         owed: vec![],
         watched: vec![],
         allowed: vec![],
@@ -133,7 +133,8 @@ pub struct Checker<'a> {
     /// True while something is checked on its own.
     generic: bool,
     budget: u32,
-    out_of_budget: bool,
+    /// True once calls led too far in the item at hand.
+    too_far: bool,
     owed: Vec<sizes::Owed>,
     watched: Vec<(Name, String)>,
     allowed: Vec<grads::Allowed>,

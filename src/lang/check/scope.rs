@@ -78,6 +78,8 @@ pub struct FunctionDef {
     pub home: Option<usize>,
     /// How many callables of its file came before it: its body sees those, so nothing can call itself.
     pub before: usize,
+    /// True where writing it out leads too far, which was reported where it is defined.
+    pub too_far: bool,
 }
 
 /// A `model` with its home.

@@ -33,12 +33,22 @@ pub fn wrong_way(
 }
 
 /// A homography that has nothing to do with the frame at hand.
-pub fn leads_elsewhere(op: &str, map: Span, lives: &Frame, by: Span, by_ty: &Type, instead: Option<&str>) -> Report {
-    let report = Report::error("R0504", format!("this {op} does not start where the map lives"))
+pub fn leads_elsewhere(
+    op: &str,
+    map: Span,
+    lives: &Frame,
+    by: Span,
+    by_ty: &Type,
+    instead: Option<&str>,
+    starts: bool,
+) -> Report {
+    let end = if starts { "lead to" } else { "start" };
+    let report = Report::error("R0504", format!("this {op} does not {end} where the map lives"))
         .label(map, format!("lives in {lives}"))
         .label(by, format!("maps {}", leads(by_ty)));
     match instead {
         Some(instead) => report.help(format!("from {lives} leads  {instead}")).fix(by, instead),
+        None if starts => report.help("pass a map of the frame it leads to, or a homography that leads here"),
         None => report.help(format!("nothing in scope leads from {lives}")),
     }
 }
@@ -93,7 +103,9 @@ pub fn do_not_chain(op: Span, a: Span, a_ty: &Type, b: Span, b_ty: &Type, a_text
 }
 
 /// Places of one frame, used on a map of another.
-pub fn places(span: Span, op: &str, found: &Frame, wanted: &Frame, made: Span) -> Report {
+pub fn places(span: Span, op: &str, found: Option<&Frame>, wanted: Option<&Frame>, made: Span) -> Report {
+    let shown = |f: Option<&Frame>| f.map_or("no frame".to_string(), Frame::to_string);
+    let (found, wanted) = (shown(found), shown(wanted));
     let report = Report::error("R0509", format!("`{op}` gets places of another frame than its map"))
         .label(span, format!("the map lives in {wanted}, the places in {found}"));
     let report =

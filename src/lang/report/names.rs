@@ -238,7 +238,7 @@ pub fn model_without_out(span: Span, name: &str) -> Report {
 /// A chain of definitions that is too long to write out.
 pub fn too_many_calls(span: Span, most: u32) -> Report {
     Report::error("R0224", "these calls are too many to write out")
-        .label(span, format!("calls lie more than {most} deep here, or the pipeline has more than 200,000 of them"))
+        .label(span, format!("calls lie more than {most} deep here, or there are more than 20,000 in one function"))
         .help("functions are written out at every call: use a `let` for what is computed twice")
 }
 
