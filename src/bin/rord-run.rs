@@ -19,6 +19,7 @@ fn main() -> ExitCode {
         Some(Verb::Params(args)) => rord::cli::types::params(&args),
         Some(Verb::Explain(args)) => rord::cli::explain::run(&args),
         Some(Verb::Data(args)) => data(&args),
+        Some(Verb::Loss(args)) => loss(&args),
         Some(Verb::Train(args)) => train(&args),
         None => train(&cli.train),
     };
@@ -28,6 +29,16 @@ fn main() -> ExitCode {
 #[cfg(feature = "engine")]
 fn train(args: &rord::cli::args::TrainArgs) -> u8 {
     rord::cli::train::run(args)
+}
+
+#[cfg(feature = "engine")]
+fn loss(args: &rord::cli::args::LossArgs) -> u8 {
+    rord::cli::loss::run(args)
+}
+
+#[cfg(not(feature = "engine"))]
+fn loss(_: &rord::cli::args::LossArgs) -> u8 {
+    without_engine()
 }
 
 #[cfg(feature = "engine")]

@@ -38,6 +38,8 @@ pub enum Verb {
     Params(FileArgs),
     /// Look at the pairs that the network will see
     Data(DataArgs),
+    /// Evaluate the losses of a pipeline of `input`s on tensors of your own
+    Loss(LossArgs),
     /// Print the manual of an operation, or `ops` for the list
     Explain(ExplainArgs),
 }
@@ -157,4 +159,21 @@ pub struct ExplainArgs {
     /// An operation, as in `warp`; or `ops`
     #[arg(value_name = "NAME")]
     pub name: String,
+}
+
+/// Arguments of `loss`.
+#[derive(Clone, Debug, Args)]
+pub struct LossArgs {
+    /// The pipeline
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// The inputs, by name
+    #[arg(long, value_name = "TENSORS.safetensors")]
+    pub inputs: PathBuf,
+    /// Write all values, and the gradient of the objective in every input as grad.NAME, to this file
+    #[arg(long, value_name = "RESULT.safetensors")]
+    pub out: Option<PathBuf>,
+    /// Weights of the pipeline's models, if it has any
+    #[arg(long, value_name = "WEIGHTS.safetensors")]
+    pub init: Option<PathBuf>,
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::args::FileArgs;
 use super::files::{self, DiskImporter};
 use super::outside;
-use crate::lang::check::check;
+use crate::lang::check::{Outside, Tensors, check};
 use crate::lang::report::Report;
 use crate::lang::source::{FileId, Sources, Span};
 use crate::lang::typed::Pipeline;
@@ -37,8 +37,13 @@ impl Loaded {
 
 /// Reads and checks the pipeline that a command names. `Err` holds reports that keep it from being checked at all.
 pub fn load(args: &FileArgs) -> Result<Loaded, (Vec<Report>, Sources)> {
+    load_with(args, None)
+}
+
+/// As [`load`], with the tensors that a caller supplies for the pipeline's inputs.
+pub fn load_with(args: &FileArgs, tensors: Option<Tensors>) -> Result<Loaded, (Vec<Report>, Sources)> {
     let file = args.file.clone().unwrap_or_default();
-    load_file(&file, args.preset.as_deref(), args.params.as_deref(), &args.set)
+    read_and_check(&file, args.preset.as_deref(), args.params.as_deref(), &args.set, tensors)
 }
 
 /// As [`load`].
@@ -48,13 +53,23 @@ pub fn load_file(
     params: Option<&Path>,
     set: &[String],
 ) -> Result<Loaded, (Vec<Report>, Sources)> {
+    read_and_check(path, preset, params, set, None)
+}
+
+fn read_and_check(
+    path: &Path,
+    preset: Option<&str>,
+    params: Option<&Path>,
+    set: &[String],
+    tensors: Option<Tensors>,
+) -> Result<Loaded, (Vec<Report>, Sources)> {
     let (vocabulary, mut sources) = ops::vocabulary();
     let file = match files::read(path, &mut sources) {
         Ok(file) => file,
         Err(report) => return Err((vec![report], sources)),
     };
     let outside = match outside::read(preset, params, set, &mut sources) {
-        Ok(outside) => outside,
+        Ok(outside) => Outside { tensors, ..outside },
         Err(reports) => return Err((reports, sources)),
     };
     let importer = DiskImporter::new(path);

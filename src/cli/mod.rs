@@ -10,6 +10,8 @@ pub mod explain;
 pub mod files;
 pub mod graph;
 pub mod load;
+#[cfg(feature = "engine")]
+pub mod loss;
 pub mod outside;
 #[cfg(feature = "engine")]
 pub mod train;

@@ -99,7 +99,7 @@ fn device(name: &str) -> Result<(Device, String), Report> {
 }
 
 /// Why a run stopped, in words.
-fn reports(stop: Stop) -> Vec<Report> {
+pub fn reports(stop: Stop) -> Vec<Report> {
     let one = |code, title: &str, help: &str| vec![runtime::failed(code, title, help)];
     match stop {
         Stop::Refused(reports) => reports,

@@ -1,6 +1,7 @@
 //! Trains: the graph run forward and backward, the optimizer, the schedule, the run's folder.
 
 pub mod clip;
+pub mod evaluate;
 pub mod frozen;
 pub mod optim;
 pub mod plan;

@@ -34,6 +34,8 @@ pub struct Outcome {
     pub values: Vec<f64>,
     /// The gradient of the objective in every weight; `None` where none reaches it.
     pub grads: Vec<Option<Tensor>>,
+    /// The gradient of the objective in every field it was wanted for.
+    pub field_grads: Vec<(String, Tensor)>,
     /// The first value that is not finite, if the objective is not.
     pub not_finite: Option<NotFinite>,
 }
@@ -61,6 +63,9 @@ pub struct Fault {
     pub source: candle_core::Error,
 }
 
+/// Gradients of weights, in the graph's order, and of fields by name.
+type AllGrads = (Vec<Option<Tensor>>, Vec<(String, Tensor)>);
+
 /// A graph with the operations it runs.
 pub struct Program {
     graph: Graph,
@@ -76,16 +81,21 @@ pub struct Program {
 }
 
 impl Program {
-    /// Makes a graph ready; `trains` says which weights a gradient is wanted for.
-    pub fn new(graph: Graph, trains: impl Fn(usize) -> bool, dtype: DType, device: &Device) -> Result<Self, Fault> {
+    /// Makes a graph ready; `wanted` says which weights and fields a gradient is wanted for.
+    pub fn new(
+        graph: Graph,
+        wanted: impl Fn(&NodeSource) -> bool,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self, Fault> {
         let count = graph.nodes.len();
         let (mut computes, mut needs, mut wants) = (Vec::new(), vec![false; count], vec![Vec::new(); count]);
         let mut last_use: Vec<usize> = (0..count).collect();
         for (index, node) in graph.nodes.iter().enumerate() {
             let NodeSource::Op(op) = &node.source else {
                 computes.push(None);
-                if let (NodeSource::Weight(w), Some(need)) = (&node.source, needs.get_mut(index)) {
-                    *need = trains(*w);
+                if let Some(need) = needs.get_mut(index) {
+                    *need = wanted(&node.source);
                 }
                 continue;
             };
@@ -128,7 +138,7 @@ impl Program {
     /// The values of all outputs, and with `backward` the gradients of the objective.
     pub fn run(&self, feed: &Feed<'_>, backward: bool) -> Result<Outcome, Fault> {
         let mut values = self.forward(feed, backward)?;
-        let mut outcome = Outcome { values: Vec::new(), grads: Vec::new(), not_finite: None };
+        let mut outcome = Outcome { values: vec![], grads: vec![], field_grads: vec![], not_finite: None };
         for output in &self.graph.outputs {
             let value = values.get(output.node.0 as usize).and_then(Option::as_ref);
             let number = match value {
@@ -142,7 +152,7 @@ impl Program {
         if bad {
             outcome.not_finite = self.first_not_finite(&values);
         } else if backward {
-            outcome.grads = self.backward(feed, &mut values)?;
+            (outcome.grads, outcome.field_grads) = self.backward(feed, &mut values)?;
         }
         Ok(outcome)
     }
@@ -223,10 +233,11 @@ impl Program {
         run(compute, &call)
     }
 
-    fn backward(&self, feed: &Feed<'_>, values: &mut [Option<Output>]) -> Result<Vec<Option<Tensor>>, Fault> {
+    fn backward(&self, feed: &Feed<'_>, values: &mut [Option<Output>]) -> Result<AllGrads, Fault> {
+        let mut fields = Vec::new();
         let mut grads: Vec<Option<Tensor>> = vec![None; values.len()];
         let mut weights: Vec<Option<Tensor>> = vec![None; self.graph.weights.len()];
-        let Some(root) = self.graph.objective().map(|o| o.node.0 as usize) else { return Ok(weights) };
+        let Some(root) = self.graph.objective().map(|o| o.node.0 as usize) else { return Ok((weights, fields)) };
         let one = Tensor::ones((), self.dtype, &self.device).map_err(|source| self.fault(root, source))?;
         if let Some(slot) = grads.get_mut(root) {
             *slot = Some(one);
@@ -242,6 +253,7 @@ impl Program {
                         *slot = Some(grad);
                     }
                 }
+                NodeSource::Field { name, .. } => fields.push((name.clone(), grad)),
                 NodeSource::Op(op) if self.needs.get(index).copied().unwrap_or(false) => {
                     let Some(output) = values.get_mut(index).and_then(Option::take) else { continue };
                     let parts = self
@@ -261,7 +273,8 @@ impl Program {
                 _ => {}
             }
         }
-        Ok(weights)
+        fields.reverse();
+        Ok((weights, fields))
     }
 
     fn first_not_finite(&self, values: &[Option<Output>]) -> Option<NotFinite> {

@@ -16,7 +16,7 @@ use super::source::{DataSource, tensors};
 use super::weights::{Weights, WeightsError};
 use crate::data::loader::{Batch, Loader, LoaderError};
 use crate::data::pairs::Split;
-use crate::graph::node::Role;
+use crate::graph::node::{NodeSource, Role};
 use crate::graph::weight::{Init, WeightSpec};
 use crate::graph::{build, passes};
 use crate::lang::report::Report;
@@ -152,9 +152,12 @@ impl<'a> Run<'a> {
             passes::run(&mut graph, vocabulary, None)?;
             Ok(graph)
         };
-        let trains = |w: usize| {
-            let model = pipeline.weights.get(w).and_then(|w| pipeline.models.get(w.model));
-            model.is_some_and(|m| m.frozen.is_none())
+        let trains = |source: &NodeSource| match source {
+            NodeSource::Weight(w) => {
+                let model = pipeline.weights.get(*w).and_then(|w| pipeline.models.get(w.model));
+                model.is_some_and(|m| m.frozen.is_none())
+            }
+            _ => false,
         };
         let (dtype, device) = (DType::F32, &options.device);
         let training_graph = graph(&[Role::Objective, Role::Loss])?;

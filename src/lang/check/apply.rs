@@ -191,7 +191,8 @@ impl Checker<'_> {
                 settings.0.push(("height".into(), value(&h).unwrap_or(Constant::None)));
                 Some(settings)
             }
-            None if self.generic => Some(settings),
+            // No length, no need for a unit of length.
+            None if self.generic || !settings.0.iter().any(|(_, c)| is_length(c)) => Some(settings),
             None => {
                 self.reports.push(frames::no_image(site.span, op.name, &frame));
                 None
@@ -277,4 +278,9 @@ impl Checker<'_> {
     fn push_at(&mut self, source: ValueSource, ty: Type, site: &CallSite<'_>, env: &Env) -> ValueId {
         self.push(source, ty, env.entered_by.unwrap_or(site.span))
     }
+}
+
+/// True for a length in pixels that is not zero.
+fn is_length(c: &Constant) -> bool {
+    matches!(c, Constant::Quantity(x, crate::lang::constant::Unit::Px) if *x != 0.0)
 }

@@ -126,7 +126,7 @@ impl Checker<'_> {
         self.vocabulary.operation(op).is_some_and(|o| o.entry.stops_gradient)
     }
 
-    /// For every value, whether a gradient from it reaches a weight that trains.
+    /// For every value, whether a gradient from it reaches a weight that trains, or an input.
     fn reach(&self) -> Vec<bool> {
         let mut reach: Vec<bool> = Vec::with_capacity(self.out.values.len());
         for value in &self.out.values {
@@ -138,6 +138,10 @@ impl Checker<'_> {
                     own || through(&apply.inputs.iter().map(|(_, id)| *id).collect::<Vec<_>>())
                 }
                 ValueSource::Alias(of) => through(&[*of]),
+                // A caller of `input`s asks for gradients in them.
+                ValueSource::Field { data: None, .. } => {
+                    value.ty.kind.is(Kind::Values) && !matches!(value.ty.kind, Kind::Label | Kind::Mask)
+                }
                 _ => false,
             });
         }

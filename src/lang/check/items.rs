@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use super::scope::{Binding, Callable, Env, FileScope, FunctionDef, Known, ModelDef, Subst, Term};
 use super::sizes::SizeOrigin;
-use super::{Checker, ImportError, Outside, pattern_names};
+use super::{Checker, ImportError, Outside, Tensors, pattern_names};
 use crate::lang::ast::{DimExpr, DimKind, Expr, File, FnParam, Function, Item, ItemKind, ModelLine, Name, TypeExpr};
 use crate::lang::dim::Dim;
 use crate::lang::parse;
-use crate::lang::report::{kinds, names, params as params_report};
+use crate::lang::report::{kinds, names, params as params_report, runtime};
 use crate::lang::source::Span;
 use crate::lang::typed::{ModelInfo, NamedType, Output, ValueSource};
 use crate::lang::types::{Frame, Kind, Type};
@@ -80,7 +80,7 @@ impl Checker<'_> {
                 self.define(home, name, record);
             }
             ItemKind::Input { name, ty } => {
-                let term = self.input(name, ty);
+                let term = self.input(name, ty, outside.tensors.as_ref());
                 self.define(home, name, term);
             }
             ItemKind::Model { name, params, body } => self.model(item, name, params, body, home, progress),
@@ -343,7 +343,7 @@ impl Checker<'_> {
         }
     }
 
-    fn input(&mut self, name: &Name, ty: &TypeExpr) -> Term {
+    fn input(&mut self, name: &Name, ty: &TypeExpr, tensors: Option<&Tensors>) -> Term {
         for dim in ty.dims.iter().flatten() {
             let mut subst = Subst::default();
             self.name_sizes(dim, &mut subst);
@@ -360,9 +360,49 @@ impl Checker<'_> {
             self.reports.push(kinds::input_kind(name.span, &name.text, ty.kind));
             return Term::Poison;
         }
+        if let Some(tensors) = tensors
+            && !self.supplied(name, &ty, tensors)
+        {
+            return Term::Poison;
+        }
         self.declare_frame(&ty);
         self.out.inputs.push((name.text.clone(), ty.clone()));
         Term::Tensor(self.push(ValueSource::Field { data: None, name: name.text.clone() }, ty, name.span))
+    }
+
+    /// Whether the tensor for an input is there and of its shape; sizes that had a name only get its value.
+    fn supplied(&mut self, name: &Name, ty: &Type, tensors: &Tensors) -> bool {
+        let Some((_, shape)) = tensors.shapes.iter().find(|(n, _)| *n == name.text) else {
+            let known: Vec<&str> = tensors.shapes.iter().map(|(n, _)| n.as_str()).collect();
+            self.reports.push(runtime::no_tensor(name.span, &name.text, &tensors.file, &known));
+            return false;
+        };
+        // What a kind adds to its axes: the matrix of a homography, the two coordinates of a point.
+        let fixed: &[usize] = match ty.kind {
+            Kind::Homography => &[3, 3],
+            Kind::Points => &[2],
+            _ => &[],
+        };
+        let axes = ty.dims.len();
+        let mut fits = shape.len() == axes + fixed.len() && shape.get(axes..) == Some(fixed);
+        for (dim, found) in ty.dims.iter().zip(shape) {
+            let Ok(found) = i64::try_from(*found) else { return false };
+            match (dim.as_symbol(), dim.value(&self.out.sizes)) {
+                (Some(symbol), None) => {
+                    self.out.sizes.insert(symbol.id, found);
+                }
+                (_, value) => fits &= value == Some(Ok(found)),
+            }
+        }
+        if !fits {
+            let known = |dim: &Dim| match dim.value(&self.out.sizes) {
+                Some(Ok(n)) if dim.as_number().is_none() => format!("{dim} = {n}"),
+                _ => dim.to_string(),
+            };
+            let wanted: Vec<String> = ty.dims.iter().map(known).chain(fixed.iter().map(usize::to_string)).collect();
+            self.reports.push(runtime::tensor_shape(name.span, &name.text, &tensors.file, &wanted.join(", "), shape));
+        }
+        fits
     }
 
     /// An image declares how large its frame is.

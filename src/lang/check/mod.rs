@@ -73,6 +73,17 @@ pub struct Outside {
     pub preset: Option<Name>,
     /// `--params` and `--set`, in the order in which they count.
     pub given: Vec<Given>,
+    /// The tensors that a caller supplies for the inputs, where there are any yet.
+    pub tensors: Option<Tensors>,
+}
+
+/// Tensors of a file, as far as the checker cares: their names and shapes.
+#[derive(Clone, Debug, Default)]
+pub struct Tensors {
+    /// The file's name, for messages.
+    pub file: String,
+    /// Every tensor's name and shape.
+    pub shapes: Vec<(String, Vec<usize>)>,
 }
 
 /// Checks the file `main` of `sources`.

@@ -133,6 +133,13 @@ pub fn missing_param(span: Span, name: &str, kind: Kind) -> Report {
         .help(format!("give it one:  --set {name}=…"))
 }
 
+/// Something an evaluation needs and the pipeline lacks.
+pub fn cannot_evaluate(span: Span, lacks: &str, help: &str) -> Report {
+    Report::error("R0819", "this pipeline cannot be evaluated on tensors of a file")
+        .label(span, lacks.to_string())
+        .help(help.to_string())
+}
+
 /// Something a training run needs and the pipeline lacks.
 pub fn cannot_train(span: Span, lacks: &str, help: &str) -> Report {
     Report::error("R0816", "this pipeline cannot be trained").label(span, lacks.to_string()).help(help.to_string())

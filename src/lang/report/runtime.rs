@@ -19,3 +19,34 @@ pub fn not_finite(span: Span, name: &str, step: u64, epoch: u64, detail: &str, k
 pub fn failed(code: &'static str, title: &str, help: &str) -> Report {
     Report::error(code, title).help(help)
 }
+
+/// An input without its tensor.
+pub fn no_tensor(span: Span, name: &str, file: &str, known: &[&str]) -> Report {
+    let report =
+        Report::error("R0918", format!("{file} has no tensor called `{name}`")).label(span, "this input is missing");
+    let mut known = known.to_vec();
+    known.sort_unstable();
+    let all = match known.as_slice() {
+        [] => "the file is empty".to_string(),
+        _ => format!("the file holds: {}", known.join(", ")),
+    };
+    match super::closest(name, known.iter().copied()) {
+        Some(near) => report.help(format!("did you mean `{near}`? {all}")),
+        None => report.help(all),
+    }
+}
+
+/// A tensor of another shape than its input.
+pub fn tensor_shape(span: Span, name: &str, file: &str, wanted: &str, found: &[usize]) -> Report {
+    let found: Vec<String> = found.iter().map(usize::to_string).collect();
+    Report::error("R0919", format!("the tensor `{name}` is of another shape"))
+        .label(span, format!("expected [{wanted}], found [{}] in {file}", found.join(", ")))
+        .help("sizes of one name must be equal in all inputs; homographies end in 3, 3 and points in 2")
+}
+
+/// A tensor with values that its kind does not allow.
+pub fn tensor_values(span: Span, name: &str, file: &str, found: &str, kind: &str) -> Report {
+    Report::error("R0920", format!("the tensor `{name}` does not hold {kind}"))
+        .label(span, format!("{found} in {file}"))
+        .help("mend the data, or declare the input as what it is: Map for any real number, Logit before a sigmoid")
+}

@@ -1,0 +1,133 @@
+//! A pipeline of `input`s, evaluated once on tensors that a caller supplies.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::program::{Feed, Program};
+use super::train::{Stop, weight_specs};
+use super::weights::Weights;
+use crate::graph::node::{NodeSource, Role};
+use crate::graph::{build, passes};
+use crate::lang::check::Tensors;
+use crate::lang::report::{Report, runtime};
+use crate::lang::source::Span;
+use crate::lang::typed::Pipeline;
+use crate::lang::types::Kind;
+use crate::lang::vocabulary::Vocabulary;
+
+/// Tensors of a file.
+pub struct Supplied {
+    /// The file's name.
+    pub file: String,
+    /// The tensors by name.
+    pub tensors: HashMap<String, Tensor>,
+    /// What they are computed in: f64 where the file holds any, else f32.
+    pub dtype: DType,
+}
+
+impl Supplied {
+    /// Reads a safetensors file.
+    pub fn read(path: &Path) -> candle_core::Result<Self> {
+        let tensors = candle_core::safetensors::load(path, &Device::Cpu)?;
+        let double = tensors.values().any(|t| t.dtype() == DType::F64);
+        let dtype = if double { DType::F64 } else { DType::F32 };
+        Ok(Self { file: path.display().to_string(), tensors, dtype })
+    }
+
+    /// Names and shapes, for the checker.
+    pub fn shapes(&self) -> Tensors {
+        let mut shapes: Vec<(String, Vec<usize>)> =
+            self.tensors.iter().map(|(n, t)| (n.clone(), t.dims().to_vec())).collect();
+        shapes.sort();
+        Tensors { file: self.file.clone(), shapes }
+    }
+}
+
+/// What an evaluation gives.
+pub struct Evaluated {
+    /// Every loss, metric and the objective, with its name.
+    pub values: Vec<(String, f64)>,
+    /// The gradient of the objective in every input it depends on.
+    pub gradients: Vec<(String, Tensor)>,
+}
+
+/// Whether every input holds what its kind allows. `places` are the inputs' names in the text.
+pub fn check_values(
+    pipeline: &Pipeline,
+    supplied: &Supplied,
+    places: &[(String, Span)],
+) -> candle_core::Result<Vec<Report>> {
+    let mut reports = Vec::new();
+    for (name, ty) in &pipeline.inputs {
+        let Some(tensor) = supplied.tensors.get(name) else { continue };
+        let numbers: Vec<f64> = tensor.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+        let place = places.iter().find(|(n, _)| n == name).map(|(_, s)| *s).unwrap_or_default();
+        let wrong = |numbers: &[f64], fits: &dyn Fn(f64) -> bool| {
+            let first = numbers.iter().position(|x| !fits(*x))?;
+            let count = numbers.iter().filter(|x| !fits(**x)).count();
+            Some(format!("{} of {} values, the first is {} at {first}", count, numbers.len(), numbers.get(first)?))
+        };
+        let unit = |x: f64| (0.0..=1.0).contains(&x);
+        let (found, kind) = if let Some(found) = wrong(&numbers, &f64::is_finite) {
+            (found, "finite numbers".to_string())
+        } else if ty.kind == Kind::Mask {
+            match wrong(&numbers, &|x| x == 0.0 || x == 1.0) {
+                Some(found) => (found, "a mask (0 or 1)".into()),
+                None => continue,
+            }
+        } else if ty.kind.is(Kind::Prob) {
+            match wrong(&numbers, &unit) {
+                Some(found) => (found, format!("what {} is (0 to 1)", ty.kind.name())),
+                None => continue,
+            }
+        } else if ty.kind == Kind::Dist {
+            match wrong(&numbers, &|x| x >= 0.0) {
+                Some(found) => (found, "distances (0 or more)".into()),
+                None => continue,
+            }
+        } else {
+            continue;
+        };
+        reports.push(runtime::tensor_values(place, name, &supplied.file, &found, &kind));
+    }
+    Ok(reports)
+}
+
+/// Evaluates every loss, metric and the objective. Weights, if the pipeline has any, come from `init` or are drawn from `seed`.
+pub fn evaluate(
+    pipeline: &Pipeline,
+    vocabulary: &Vocabulary,
+    supplied: &Supplied,
+    init: Option<&Path>,
+    seed: u64,
+    gradients: bool,
+) -> Result<Evaluated, Stop> {
+    let mut graph = build::build(pipeline, vocabulary, &[Role::Objective, Role::Loss, Role::Metric]);
+    passes::run(&mut graph, vocabulary, None)?;
+    let differentiable = |source: &NodeSource| match source {
+        NodeSource::Field { name, .. } => pipeline
+            .inputs
+            .iter()
+            .find(|(n, _)| n == name)
+            .is_some_and(|(_, ty)| ty.kind.is(Kind::Values) && !matches!(ty.kind, Kind::Label | Kind::Mask)),
+        _ => false,
+    };
+    let program = Program::new(graph, |s| gradients && differentiable(s), supplied.dtype, &Device::Cpu)?;
+    let specs = weight_specs(pipeline);
+    let weights = match init {
+        Some(path) => Weights::load(path, &specs, supplied.dtype, &Device::Cpu)?,
+        None => Weights::init(&specs, seed, supplied.dtype, &Device::Cpu)?,
+    };
+    let mut fields = HashMap::new();
+    for (name, _) in &pipeline.inputs {
+        if let Some(tensor) = supplied.tensors.get(name) {
+            fields.insert(name.clone(), tensor.to_dtype(supplied.dtype)?.contiguous()?);
+        }
+    }
+    let feed = Feed { batch: 0, fields: &fields, weights: weights.tensors(), seed, step: 0, training: false };
+    let outcome = program.run(&feed, gradients)?;
+    let values = program.graph().outputs.iter().map(|o| o.name.clone()).zip(outcome.values).collect();
+    Ok(Evaluated { values, gradients: outcome.field_grads })
+}
