@@ -19,7 +19,7 @@ use crate::data::pairs::Split;
 use crate::graph::node::{NodeSource, Role};
 use crate::graph::weight::{Init, WeightSpec};
 use crate::graph::{build, passes};
-use crate::lang::report::Report;
+use crate::lang::report::{Report, plural};
 use crate::lang::typed::{Initial, Pipeline};
 use crate::lang::vocabulary::Vocabulary;
 use crate::record::{Best, Record, RecordError, RunFolder, Status, timestamp};
@@ -260,15 +260,17 @@ impl<'a> Run<'a> {
         let pairs = &self.data.pairs;
         let trained = pairs.pictures_of(Split::Train).len();
         let validated = pairs.pictures_of(Split::Validation).len();
+        let count = |n: u64, noun: &str| plural(usize::try_from(n).unwrap_or(usize::MAX), noun);
         let line = format!(
-            "{}: {} weights, {trained} layouts to train on and {validated} to validate, {} epochs of {} steps of {} pairs, on {} ({} threads)",
+            "{}: {} weights, {} to train on and {validated} to validate, {} of {} of {}, on {} ({})",
             self.record.pipeline,
             grouped(self.weights.elements()),
-            self.plan.epochs,
-            self.plan.steps,
-            self.plan.batch,
+            plural(trained, "layout"),
+            count(self.plan.epochs, "epoch"),
+            count(self.plan.steps, "step"),
+            plural(self.plan.batch, "pair"),
             self.record.device,
-            self.record.threads,
+            plural(self.record.threads, "thread"),
         );
         self.progress.note(&line);
         self.progress.note(&format!("writing to {}", self.folder.path().display()));

@@ -43,6 +43,10 @@ pub struct Entry {
     pub operator: bool,
     /// True for a score that should grow.
     pub higher_is_better: bool,
+    /// A frame that a call makes: the name its signature has for it, and what it is called for given arguments.
+    pub new_frame: Option<(&'static str, FrameName)>,
+    /// The operations whose values make up a record, with the fields' names; all take the arguments of this one.
+    pub record: &'static [(&'static str, &'static str)],
     /// What a dataset has to offer: names and types, in terms of the arguments.
     pub offers: &'static [(&'static str, &'static str)],
 }
@@ -63,9 +67,14 @@ impl Entry {
         shape_only: &[],
         operator: false,
         higher_is_better: false,
+        new_frame: None,
+        record: &[],
         offers: &[],
     };
 }
+
+/// What a frame is called that a call with these arguments makes.
+pub type FrameName = fn(&[RuleArg]) -> Option<String>;
 
 /// What a signature cannot say: which kind the result keeps, how a size changes, which weights are made.
 pub type Rule = fn(&mut Application<'_>);

@@ -34,6 +34,7 @@ operations![
     flatten,
     concat, // layers
     warp,
+    rescale,
     inside,
     inv,
     compose,
@@ -71,7 +72,8 @@ use crate::lang::vocabulary::{Entry, Vocabulary};
 
 /// Every operation and recipe.
 pub fn all() -> impl Iterator<Item = &'static op::Op> {
-    OPERATIONS.iter().copied().chain(recipes::RECIPES.iter())
+    let parts: [&'static op::Op; 2] = [&rescale::IMAGE, &rescale::MAP];
+    OPERATIONS.iter().copied().chain(parts).chain(recipes::RECIPES.iter())
 }
 
 /// The vocabulary, and the texts it was read from; a pipeline's own texts are added to these.

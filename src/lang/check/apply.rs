@@ -1,23 +1,33 @@
 //! Operations applied: the result's type, the weights that are made, the value that is listed.
 
+use std::rc::Rc;
+
 use super::Checker;
 use super::call::{Bound, CallSite};
-use super::scope::{Env, Known, Subst, Term};
+use super::scope::{Env, Known, Record, Subst, Term};
 use crate::lang::constant::{Constant, Recipe, Settings};
 use crate::lang::dim::Dim;
 use crate::lang::report::{frames, kinds, shapes};
 use crate::lang::typed::{Apply, ValueId, ValueSource, WeightInfo};
-use crate::lang::types::{Kind, Type};
+use crate::lang::types::{Frame, Kind, Type};
 use crate::lang::vocabulary::{Application, Operation, RuleArg};
 
 impl Checker<'_> {
     /// An operation applied to fitted arguments.
     pub fn apply(&mut self, op: &Operation, site: &CallSite<'_>, env: &Env) -> Term {
+        if !op.entry.record.is_empty() {
+            return self.apply_record(op, site, env);
+        }
         let mut subst = Subst::default();
         if !self.fit_all(site, &mut subst, env) {
             return Term::Poison;
         }
-        let inner = Env { subst: std::rc::Rc::new(subst), top: false, ..env.clone() };
+        if let Some((called, name)) = op.entry.new_frame
+            && let Some(name) = name(&self.rule_args(op, site))
+        {
+            subst.frames.insert(called.to_string(), (Frame(name), usize::MAX));
+        }
+        let inner = Env { subst: Rc::new(subst), top: false, ..env.clone() };
         let Some(result) = op.result.as_ref().and_then(|r| self.ground(r, &inner)) else { return Term::Poison };
         let (inputs, settings, missing, tensors) = self.split(op, site);
         if !result.kind.is_tensor() {
@@ -32,11 +42,30 @@ impl Checker<'_> {
             None => {
                 let Some(settings) = self.with_pixels(op, site, &inputs, settings) else { return Term::Poison };
                 let stream = if op.entry.random { self.next_stream() } else { 0 };
+                if op.entry.new_frame.is_some() {
+                    self.declare_frame(&result);
+                    self.moves.extend(result.frame.iter().chain(&result.to).cloned());
+                }
                 let apply = Apply { op: op.name, inputs, weights, settings, stream };
                 Term::Tensor(self.push_at(ValueSource::Apply(apply), result, site, env))
             }
             Some(param) => self.carry_out(op, site, param, inputs, result, env),
         }
+    }
+
+    /// An operation that gives several values: each is an operation of its own on the same arguments.
+    fn apply_record(&mut self, op: &Operation, site: &CallSite<'_>, env: &Env) -> Term {
+        let vocabulary = self.vocabulary;
+        let mut fields = Vec::new();
+        for (field, part) in op.entry.record {
+            let Some(part) = vocabulary.operation(part) else { return Term::Poison };
+            match self.apply(part, site, env) {
+                // The arguments are the same, so what is wrong with one is wrong with all.
+                Term::Poison => return Term::Poison,
+                term => fields.push(((*field).to_string(), term)),
+            }
+        }
+        Term::Record(Rc::new(Record { of: op.name.to_string(), fields }))
     }
 
     /// Tensors, settings, whether a setting is not known yet, and the tensors that recipes hold.

@@ -188,15 +188,18 @@ impl Checker<'_> {
 
     /// True where a side of a comparison comes from data: an image or a label that no trainable network has passed.
     fn anchored(&self, id: ValueId) -> bool {
-        self.below(id, |i| self.apply_of(i).is_none_or(|a| !a.weights.iter().any(|(_, w)| self.trains(*w))))
-            .iter()
-            .filter_map(|i| self.out.value(*i))
-            .any(|v| match &v.source {
+        // Where things lie is not what they are: a homography made from an image anchors nothing.
+        let place =
+            |i: ValueId| self.out.value(i).is_some_and(|v| matches!(v.ty.kind, Kind::Homography | Kind::Points));
+        let trained = |i: ValueId| self.apply_of(i).is_some_and(|a| a.weights.iter().any(|(_, w)| self.trains(*w)));
+        self.below(id, |i| !place(i) && !trained(i)).iter().filter_map(|i| self.out.value(*i)).any(|v| {
+            match &v.source {
                 ValueSource::Field { .. } => v.ty.kind.is(Kind::Map) || v.ty.kind.is(Kind::Values),
                 ValueSource::Apply(a) => a.weights.iter().any(|(_, w)| !self.trains(*w)),
                 ValueSource::Number(_) => false,
                 _ => false,
-            })
+            }
+        })
     }
 
     /// Losses that compare a network with itself only, of weights that nothing else holds.
