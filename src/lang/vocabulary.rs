@@ -160,6 +160,13 @@ impl Vocabulary {
         (vocabulary, reports)
     }
 
+    /// The kind of a setting that recipes of a kind have.
+    pub fn setting_kind(&self, recipe: Kind, setting: &str) -> Option<Kind> {
+        let of = |op: &&Operation| op.result.as_ref().is_some_and(|r| r.kind.text == recipe.name());
+        let mut params = self.operations.values().filter(of).flat_map(|op| &op.params);
+        params.find(|p| p.name.text == setting).and_then(|p| Kind::named(&p.ty.kind.text))
+    }
+
     /// A parameter's name as the signatures hold it, so that calls need not copy it.
     pub fn intern(&self, name: &str) -> &'static str {
         self.parameters.get(name).copied().unwrap_or("")

@@ -5,7 +5,7 @@ use crate::lang::report::numbers;
 use crate::lang::vocabulary::Application;
 use crate::lang::vocabulary::Entry;
 use super::op::Op;
-use super::rules::positive;
+use super::rules::{between, positive};
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -56,6 +56,7 @@ fn rule(a: &mut Application<'_>) {
     }
     for name in ["n", "rows", "columns"] {
         positive(a, name);
+        between(a, name, 0.0, 1e6, false);
     }
 }
 

@@ -52,6 +52,7 @@ loss what = triplet(grid(200), hardneg(candidates = 400, apart = 8px))
 
 fn rule(a: &mut Application<'_>) {
     positive(a, "candidates");
+    between(a, "candidates", 0.0, 1e6, false);
     between(a, "apart", 0.0, 1e6, false);
 }
 

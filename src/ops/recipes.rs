@@ -3,7 +3,7 @@
 
 use super::op::Op;
 use super::rules::{between, positive};
-use crate::lang::constant::Constant;
+use crate::lang::constant::{Constant, Unit};
 use crate::lang::report::numbers;
 use crate::lang::vocabulary::{Application, Entry};
 
@@ -140,6 +140,7 @@ is a permutation of the first one's pixels, so the pair is exact.
         "rotations",
         Entry {
             signature: "rotations(degrees: Range = 0deg..360deg, mirror: Flag = false) -> Symmetry",
+            rule: |a| range_of(a, "degrees", Some(Unit::Deg), f64::NEG_INFINITY),
             manual: "\
 A turn about the middle of the patch by an angle from the range; with `mirror`, half of the views are mirrored first. The second
 view is read from the layout itself, so its corners show what lies there and nothing is interpolated twice.
@@ -167,11 +168,15 @@ from `shear`, turned by an angle from `degrees`, and with `mirror` mirrored in h
             ..Entry::PLAIN
         },
     ),
-    Op::recipe("brightness", Entry { signature: "brightness(by: Range) -> Augment", manual: "Multiplies all values by a number from the range; then values are cut to [0, 1].\n", ..Entry::PLAIN }),
-    Op::recipe("contrast", Entry { signature: "contrast(by: Range) -> Augment", manual: "Multiplies the distance of all values from the image's mean by a number from the range.\n", ..Entry::PLAIN }),
+    Op::recipe("brightness", Entry { signature: "brightness(by: Range) -> Augment",
+            rule: |a| range_of(a, "by", None, 0.0), manual: "Multiplies all values by a number from the range; then values are cut to [0, 1].\n", ..Entry::PLAIN }),
+    Op::recipe("contrast", Entry { signature: "contrast(by: Range) -> Augment",
+            rule: |a| range_of(a, "by", None, 0.0), manual: "Multiplies the distance of all values from the image's mean by a number from the range.\n", ..Entry::PLAIN }),
     Op::recipe("noise", Entry { signature: "noise(sigma: Weight) -> Augment", manual: "Adds normal noise of this deviation to every pixel; pixels range over [0, 1].\n", ..Entry::PLAIN }),
-    Op::recipe("blur", Entry { signature: "blur(sigma: Range) -> Augment", manual: "Blurs with a Gaussian whose deviation, in pixels, comes from the range.\n", ..Entry::PLAIN }),
-    Op::recipe("gamma", Entry { signature: "gamma(by: Range) -> Augment", manual: "Raises all values to a power from the range.\n", ..Entry::PLAIN }),
+    Op::recipe("blur", Entry { signature: "blur(sigma: Range) -> Augment",
+            rule: |a| range_of(a, "sigma", None, 0.0), manual: "Blurs with a Gaussian whose deviation, in pixels, comes from the range.\n", ..Entry::PLAIN }),
+    Op::recipe("gamma", Entry { signature: "gamma(by: Range) -> Augment",
+            rule: |a| range_of(a, "by", None, 0.0), manual: "Raises all values to a power from the range.\n", ..Entry::PLAIN }),
     Op::recipe(
         "layers",
         Entry {
@@ -181,6 +186,8 @@ Draws each view on its own, as different microscopes would: every layer's grey v
 probability `drop`, edges move outwards by a length from `etch`, and the view is inverted with probability `invert`.
 ",
             rule: |a| {
+                range_of(a, "weights", None, 0.0);
+                range_of(a, "etch", Some(Unit::Px), f64::NEG_INFINITY);
                 between(a, "drop", 0.0, 1.0, true);
                 between(a, "invert", 0.0, 1.0, false);
             },
@@ -283,6 +290,7 @@ the first 30 % of the steps, then down to lr/25e4.
 
 fn pairs(a: &mut Application<'_>) {
     positive(a, "steps");
+    range_of(a, "zoom", None, 0.0);
     if a.number("patch").is_some_and(|p| p < 4.0 || p.fract() != 0.0 || p > 16384.0) {
         let span = a.arg("patch").map_or(a.span, |x| x.span);
         let report = numbers::rule(
@@ -302,6 +310,29 @@ fn pairs(a: &mut Application<'_>) {
     if a.number("train").is_some_and(|t| t <= 0.0 || t > 1.0) {
         let span = a.arg("train").map_or(a.span, |x| x.span);
         a.reports.push(numbers::rule(span, "`train` is a share of the layouts", "not in (0, 1]", "as in  train = 0.8"));
+    }
+}
+
+/// Reports a range in another unit, or below a bound.
+fn range_of(a: &mut Application<'_>, name: &str, unit: Option<Unit>, low: f64) {
+    let Some(arg) = a.arg(name) else { return };
+    let Some(constant) = &arg.constant else { return };
+    let span = arg.span;
+    let ends: Vec<&Constant> = match constant {
+        Constant::Range(low, high) => vec![low, high],
+        Constant::None => return,
+        one => vec![one],
+    };
+    let unit_of = |c: &Constant| if let Constant::Quantity(_, u) = c { Some(*u) } else { None };
+    let label = constant.to_string();
+    if ends.iter().any(|e| unit_of(e) != unit) {
+        let title =
+            format!("`{name}` is a range {}", unit.map_or("of plain numbers".into(), |u| format!("in {}", u.name())));
+        let help = unit.map_or("as in 0.8..1.2".to_string(), |u| format!("as in 0{0}..9{0}", u.name()));
+        a.reports.push(numbers::rule(span, &title, &label, &help));
+    } else if ends.iter().any(|e| e.number().is_none_or(|x| x < low)) {
+        let title = format!("`{name}` may not lie below {low}");
+        a.reports.push(numbers::rule(span, &title, &label, "as in 0.8..1.2"));
     }
 }
 

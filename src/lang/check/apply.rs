@@ -30,13 +30,13 @@ impl Checker<'_> {
         let inner = Env { subst: Rc::new(subst), top: false, ..env.clone() };
         let Some(result) = op.result.as_ref().and_then(|r| self.ground(r, &inner)) else { return Term::Poison };
         let (inputs, settings, missing, tensors) = self.split(op, site);
+        let args = self.rule_args(op, site);
+        let Some((result, weights)) = self.run_rule(op, site, &args, result) else { return Term::Poison };
         if !result.kind.is_tensor() {
             let recipe = Constant::Recipe(Recipe { op: op.name.to_string(), settings });
             let value = (!missing).then_some(recipe);
             return Term::Known(Known { value, kind: result.kind, size: None, tensors });
         }
-        let args = self.rule_args(op, site);
-        let Some((result, weights)) = self.run_rule(op, site, &args, result) else { return Term::Poison };
         let Some(weights) = self.make_weights(op, site, weights, env) else { return Term::Poison };
         match op.entry.carries_out {
             None => {
@@ -170,6 +170,10 @@ impl Checker<'_> {
                 continue;
             }
             let name = format!("{}.{}", path.name, weight.role);
+            if !self.made.insert(name.clone()) {
+                self.reports.push(shapes::weight_made_twice(site.span, &name));
+                return None;
+            }
             let Some(shape) =
                 weight.shape.iter().map(|d| d.and_then(|n| usize::try_from(n).ok())).collect::<Option<Vec<usize>>>()
             else {

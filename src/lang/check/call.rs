@@ -395,7 +395,9 @@ impl Checker<'_> {
             info.calls += 1;
         }
         let inner = self.entered(site, subst, Some(m.home), m.before, env, false);
+        let outer = std::mem::take(&mut self.made);
         let fields = self.model_body(m, &inner);
+        self.made = outer;
         Term::Record(Rc::new(Record { of: m.name.text.clone(), fields }))
     }
 

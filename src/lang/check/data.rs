@@ -204,13 +204,23 @@ impl Checker<'_> {
             None
         })?;
         let value = dim.value(&self.out.sizes);
+        let is_batch = dim.symbols().any(|s| self.out.batch == Some(s.id));
         let agrees = match offered {
-            Offered::Number(n) => value.is_none() || value == Some(Ok(n)),
+            Offered::Number(_) | Offered::Unknown if is_batch => false,
+            Offered::Number(n) => {
+                if let (None, Some(symbol)) = (value, dim.as_symbol()) {
+                    let (symbol, name) = (symbol.id, symbol.name.to_string());
+                    self.out.sizes.insert(symbol, n);
+                    progress.origins.push(SizeOrigin { symbol, name, value: n, set_at });
+                }
+                value.is_none() || value == Some(Ok(n))
+            }
             Offered::Batch => dim.as_symbol().is_some_and(|s| self.out.batch == Some(s.id)),
             Offered::Unknown => true,
         };
         if !agrees {
             let says = match offered {
+                Offered::Number(n) if is_batch => format!("{n}, and {dim} is the batch: give them different names"),
                 Offered::Number(n) => n.to_string(),
                 _ => "the batch, whose size `train { batch = … }` sets: give it a name of its own".into(),
             };

@@ -21,8 +21,8 @@ impl Checker<'_> {
             ExprKind::Name(name) => self.name(name, e.span, env),
             ExprKind::List(items) => self.list(items, env),
             ExprKind::Range(low, high) => self.range(low, high, e.span, env),
-            ExprKind::Member { of, name } => self.member(of, name, env),
-            ExprKind::Negate(of) => self.negate(of, e.span, env),
+            ExprKind::Member { of, name } => self.member(of, name, &env.under("of")),
+            ExprKind::Negate(of) => self.negate(of, e.span, &env.under("negated")),
             ExprKind::Binary { op, op_span, left, right } => {
                 let a = self.expr(left, &env.under("left"));
                 let b = self.expr(right, &env.under("right"));
@@ -109,7 +109,13 @@ impl Checker<'_> {
         for item in items {
             match self.expr(item, env) {
                 Term::Known(k) => {
-                    kind = Some(kind.unwrap_or(k.kind));
+                    let joined = kind.map_or(Some(k.kind), |kind: Kind| kind.join(k.kind));
+                    if joined.is_none() {
+                        let first = kind.unwrap_or(k.kind);
+                        self.reports.push(kinds::mixed_list(item.span, first, k.kind));
+                        return Term::Poison;
+                    }
+                    kind = joined;
                     values.push(k.value);
                 }
                 Term::Poison => return Term::Poison,
@@ -187,7 +193,10 @@ impl Checker<'_> {
                 }
             }
             // What is checked on its own has recipes without settings.
-            Term::Known(k @ Known { value: None, .. }) => Term::Known(Known { kind: Kind::Flag, ..k }),
+            Term::Known(k @ Known { value: None, .. }) => {
+                let kind = self.vocabulary.setting_kind(k.kind, &name.text).unwrap_or(Kind::Scalar);
+                Term::Known(Known { kind, size: None, ..k })
+            }
             Term::Poison => Term::Poison,
             other => {
                 let found = self.shown(&other);

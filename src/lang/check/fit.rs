@@ -383,6 +383,10 @@ impl Checker<'_> {
             frame: written.frame.as_ref().map(&frame),
             to: written.to.as_ref().map(&frame),
         };
+        if kind == Kind::Homography && (ty.frame.is_none() || ty.to.is_none()) {
+            self.reports.push(frames::homography_needs_both(written.span));
+            return None;
+        }
         for name in written.frame.iter().chain(&written.to) {
             let known = env.subst.frames.contains_key(&name.text)
                 || self.out.frames.iter().any(|(f, ..)| f.0 == name.text)
@@ -420,7 +424,7 @@ impl Checker<'_> {
         let Some(value) = &k.value else {
             let fits = k.kind.is(kind)
                 || k.kind == Kind::Scalar && kind.is(Kind::Scalar)
-                || k.kind == Kind::Count
+                || k.kind == Kind::Count && kind.is(Kind::Scalar)
                 || kind == Kind::Path && k.kind == Kind::Text
                 || kind == Kind::Range && k.kind.is(Kind::Scalar);
             if !fits {
@@ -449,7 +453,7 @@ impl Checker<'_> {
             (Kind::List, _) => true,
             (_, Constant::List(items)) if !items.is_empty() => {
                 // A list of recipes where one recipe is expected: `photo = [noise(0.02), contrast(0.8..1.2)]`.
-                k.kind.is(kind) && !kind.is(Kind::Scalar)
+                k.kind.is(kind) && kind == Kind::Augment
             }
             (_, Constant::List(items)) => items.is_empty() && matches!(kind, Kind::Augment),
             _ => false,

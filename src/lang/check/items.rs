@@ -9,7 +9,7 @@ use super::{Checker, ImportError, Outside, Tensors, pattern_names};
 use crate::lang::ast::{DimExpr, DimKind, Expr, File, FnParam, Function, Item, ItemKind, ModelLine, Name, TypeExpr};
 use crate::lang::dim::Dim;
 use crate::lang::parse;
-use crate::lang::report::{kinds, names, params as params_report, runtime};
+use crate::lang::report::{frames, kinds, names, params as params_report, runtime};
 use crate::lang::source::Span;
 use crate::lang::typed::{ModelInfo, NamedType, Output, ValueSource};
 use crate::lang::types::{Frame, Kind, Type};
@@ -230,6 +230,11 @@ impl Checker<'_> {
         if !self.new_callable(name, home) {
             return;
         }
+        if let Some(first) = self.out.models.iter().find(|m| m.name == name.text) {
+            // Weights are named by their model, so two of one name cannot be told apart, be they in different files.
+            self.reports.push(names::defined_twice(name.span, &name.text, first.span, None));
+            return;
+        }
         if !body.iter().any(|l| matches!(l, ModelLine::Out { .. } | ModelLine::Broken { .. })) {
             self.reports.push(names::model_without_out(name.span, &name.text));
         }
@@ -344,6 +349,7 @@ impl Checker<'_> {
     }
 
     fn input(&mut self, name: &Name, ty: &TypeExpr, tensors: Option<&Tensors>) -> Term {
+        let written = ty;
         for dim in ty.dims.iter().flatten() {
             let mut subst = Subst::default();
             self.name_sizes(dim, &mut subst);
@@ -358,6 +364,10 @@ impl Checker<'_> {
         let Some(ty) = self.ground(ty, &env) else { return Term::Poison };
         if !ty.kind.is_tensor() {
             self.reports.push(kinds::input_kind(name.span, &name.text, ty.kind));
+            return Term::Poison;
+        }
+        if ty.frame.is_none() && (ty.kind.is(Kind::Map) || ty.kind == Kind::Points) {
+            self.reports.push(frames::input_needs_frame(written.span, &name.text, ty.kind.name()));
             return Term::Poison;
         }
         if let Some(tensors) = tensors
@@ -387,11 +397,15 @@ impl Checker<'_> {
         let mut fits = shape.len() == axes + fixed.len() && shape.get(axes..) == Some(fixed);
         for (dim, found) in ty.dims.iter().zip(shape) {
             let Ok(found) = i64::try_from(*found) else { return false };
-            match (dim.as_symbol(), dim.value(&self.out.sizes)) {
-                (Some(symbol), None) => {
-                    self.out.sizes.insert(symbol.id, found);
-                }
-                (_, value) => fits &= value == Some(Ok(found)),
+            let open = dim.symbols().find(|s| !self.out.sizes.contains_key(&s.id)).map(|s| s.id);
+            match open {
+                Some(symbol) => match dim.solve(symbol, &Dim::number(found)).and_then(|d| d.as_number()) {
+                    Some(n) => {
+                        self.out.sizes.insert(symbol, n);
+                    }
+                    None => fits = false,
+                },
+                None => fits &= dim.value(&self.out.sizes) == Some(Ok(found)),
             }
         }
         if !fits {

@@ -118,6 +118,7 @@ pub fn check(
         watched: vec![],
         allowed: vec![],
         missing: Default::default(),
+        made: Default::default(),
     };
     checker.run(&tree, outside);
     let Checker { out, reports, .. } = checker;
@@ -150,6 +151,8 @@ pub struct Checker<'a> {
     watched: Vec<(Name, String)>,
     allowed: Vec<grads::Allowed>,
     missing: std::collections::HashSet<String>,
+    /// Weights made in the model call at hand.
+    made: std::collections::HashSet<String>,
 }
 
 impl Checker<'_> {

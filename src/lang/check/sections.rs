@@ -59,7 +59,9 @@ impl Checker<'_> {
                 let what = format!("`{}` of `{}`", field.name.text, keyword.text);
                 let span = field.value.as_ref().map_or(field.name.span, |v| v.span);
                 // A watched value of this split needs no split: `best = total` would be ambiguous, so it is a report.
-                if let (Kind::Watch, Some(ExprKind::Name(name))) = (*kind, field.value.as_ref().map(|v| &v.kind)) {
+                if let (Kind::Watch, Some(ExprKind::Name(name))) = (*kind, field.value.as_ref().map(|v| &v.kind))
+                    && !matches!(self.lookup(name, &env).map(|b| b.term), Some(Term::Known(k)) if k.kind == Kind::Watch)
+                {
                     self.reports.push(names::watch_without_split(span, name));
                     continue;
                 }
@@ -108,10 +110,13 @@ impl Checker<'_> {
         };
         all.sort();
         all.dedup();
+        let trained: Vec<String> = self.out.losses.iter().chain(&self.out.objective).map(|o| o.name.clone()).collect();
         let mut reports = Vec::new();
         for (name, split) in watched {
+            // Metrics are computed in validation only.
+            let all = if split == "train" { &trained } else { &all };
             if !all.contains(&name.text) && !poisoned(&name.text) {
-                reports.push(names::not_reported(name.span, &split, &name.text, &all));
+                reports.push(names::not_reported(name.span, &split, &name.text, all));
             }
         }
         self.reports.extend(reports);

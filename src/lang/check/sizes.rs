@@ -1,7 +1,7 @@
 //! Sizes that must divide: collected while checking, discharged at the end against the data.
 
 use super::Checker;
-use crate::lang::dim::Dim;
+use crate::lang::dim::{Dim, gcd};
 use crate::lang::report::shapes;
 use crate::lang::source::Span;
 
@@ -53,10 +53,12 @@ impl Checker<'_> {
             let Some(origin) = over.symbols().find_map(|s| origins.iter().find(|o| o.symbol == s.id)) else { continue };
             let same = origins.iter().filter(|o| o.set_at == origin.set_at).map(|o| o.name.clone()).collect();
             match by_text.iter_mut().find(|u| u.set_at == origin.set_at) {
-                Some(u) if u.divisor < over.divisor() => {
-                    (u.divisor, u.at, u.op) = (over.divisor(), owed.span, owed.op);
+                Some(u) => {
+                    let both = u.divisor / gcd(u.divisor, over.divisor()) * over.divisor();
+                    if both > u.divisor {
+                        (u.divisor, u.at, u.op) = (both, owed.span, owed.op);
+                    }
                 }
-                Some(_) => {}
                 None => by_text.push(Undivided {
                     set_at: origin.set_at,
                     value: origin.value,

@@ -113,6 +113,20 @@ pub fn places(span: Span, op: &str, found: Option<&Frame>, wanted: Option<&Frame
     report.help(format!("take them over first:  move(points, H), with a homography from {found} to {wanted}"))
 }
 
+/// A homography that does not say whence and whither.
+pub fn homography_needs_both(span: Span) -> Report {
+    Report::error("R0510", "a homography leads from one frame to another")
+        .label(span, "does not say which")
+        .help("as in  Homography[B]@orig->moved")
+}
+
+/// A tensor of a caller that lives nowhere.
+pub fn input_needs_frame(span: Span, name: &str, kind: &str) -> Report {
+    Report::error("R0511", format!("the input `{name}` needs a frame"))
+        .label(span, format!("a {kind} lives in a view"))
+        .help("name it, as in  Prob[B, 1, H, W]@orig; inputs of one view share its name")
+}
+
 /// A frame that does not exist.
 pub fn unknown(span: Span, name: &str, known: &[&str]) -> Report {
     let report = Report::error("R0505", format!("no frame is called @{name}")).label(span, "unknown frame");

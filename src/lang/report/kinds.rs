@@ -197,6 +197,13 @@ pub fn tensor_in_list(span: Span) -> Report {
         .help("lists are for settings, as in [noise(0.02), contrast(0.8..1.2)]")
 }
 
+/// A list of different kinds.
+pub fn mixed_list(span: Span, first: Kind, other: Kind) -> Report {
+    Report::error("R0322", "a list holds values of one kind")
+        .label(span, format!("found {} ({}), the ones before are {}", other.name(), other.holds(), first.name()))
+        .help("make them all of one kind")
+}
+
 /// Fields of something that has none.
 pub fn no_fields(span: Span, of: Span, found: &str) -> Report {
     Report::error("R0313", "this has no fields to take apart")

@@ -186,11 +186,15 @@ pub fn no_such_size(span: Span, name: &str, known: &[&str]) -> Report {
 
 /// Something that is watched or saved by, and is not reported.
 pub fn not_reported(span: Span, split: &str, name: &str, known: &[String]) -> Report {
-    let report = Report::error("R0218", format!("no loss or metric is called `{name}`"))
-        .label(span, format!("`{split}.{name}` is never reported"));
+    let title = match split {
+        "train" => format!("training reports no `{name}`"),
+        _ => format!("no loss or metric is called `{name}`"),
+    };
+    let report = Report::error("R0218", title).label(span, format!("`{split}.{name}` is never reported"));
     let all: Vec<String> = known.iter().map(|k| format!("{split}.{k}")).collect();
     match guess(name, known) {
         Some(near) => report.help(format!("did you mean `{split}.{near}`?")).fix(span, near),
+        None if all.is_empty() => report.help("nothing is reported: define a `loss` or a `metric`"),
         None => report.help(format!("reported are: {}", list(&all))),
     }
 }

@@ -114,12 +114,12 @@ pub fn stated_otherwise(stated: Span, value: Span, want: &Type, have: &Type) -> 
         .iter()
         .zip(&have.dims)
         .enumerate()
-        .filter(|(_, (a, b))| a != b)
+        .filter(|(_, (a, b))| a != b && !a.is_opaque() && !b.is_opaque())
         .map(|(axis, (a, b))| format!("the {} is {b}, not {a}", AXES.get(axis).copied().unwrap_or("size")))
         .collect();
     let help = if !differing.is_empty() && want.dims.len() == have.dims.len() {
         list(&differing)
-    } else if want.frame != have.frame {
+    } else if want.frame.is_some() && want.frame != have.frame {
         let frame = |t: &Type| t.frame.as_ref().map_or("in no frame".to_string(), |f| format!("in {f}"));
         format!("it lives {}, not {}", frame(have), frame(want))
     } else if want.kind == Kind::Prob {
@@ -170,6 +170,13 @@ pub fn weight_twice(span: Span, name: &str, first: &[usize], second: &[usize]) -
     Report::error("R0411", format!("the weight `{name}` would need two shapes"))
         .label(span, format!("[{}] in one call, [{}] in another", show(first), show(second)))
         .help("the calls of a model share its weights, so their inputs must have the same channels")
+}
+
+/// Two layers whose weights would have one name.
+pub fn weight_made_twice(span: Span, name: &str) -> Report {
+    Report::error("R0415", format!("two layers would share the weight `{name}`"))
+        .label(span, "the second of them")
+        .help("weights are named by where they stand: give one of the two a `let` of its own")
 }
 
 /// A field of the data with another number of axes.
