@@ -9,6 +9,7 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::graph::node::{Graph, NodeId, NodeSource, OpNode, Role};
 use crate::lang::source::Span;
+use crate::lang::typed::Initial;
 use crate::ops;
 use crate::ops::compute::{Call, Compute, Output};
 
@@ -36,6 +37,8 @@ pub struct Outcome {
     pub grads: Vec<Option<Tensor>>,
     /// The gradient of the objective in every field it was wanted for.
     pub field_grads: Vec<(String, Tensor)>,
+    /// What running statistics have become, in the order of the weights; `None` where a weight is none or stays.
+    pub updates: Vec<Option<Tensor>>,
     /// The first value that is not finite, if the objective is not.
     pub not_finite: Option<NotFinite>,
 }
@@ -74,6 +77,8 @@ pub struct Program {
     needs: Vec<bool>,
     /// The inputs of each node that a gradient flows into.
     wants: Vec<Vec<&'static str>>,
+    /// Operations of frozen models, which run as in validation.
+    frozen: Vec<bool>,
     /// The last node that reads each node's value.
     last_use: Vec<usize>,
     dtype: DType,
@@ -91,11 +96,18 @@ impl Program {
         let count = graph.nodes.len();
         let (mut computes, mut needs, mut wants) = (Vec::new(), vec![false; count], vec![Vec::new(); count]);
         let mut last_use: Vec<usize> = (0..count).collect();
+        let mut frozen = vec![false; count];
         for (index, node) in graph.nodes.iter().enumerate() {
             let NodeSource::Op(op) = &node.source else {
                 computes.push(None);
                 if let Some(need) = needs.get_mut(index) {
-                    *need = wanted(&node.source);
+                    let statistic = match &node.source {
+                        NodeSource::Weight(w) => {
+                            graph.weights.get(*w).is_some_and(|w| matches!(w.initial, Initial::Statistic(_)))
+                        }
+                        _ => false,
+                    };
+                    *need = wanted(&node.source) && !statistic;
                 }
                 continue;
             };
@@ -116,6 +128,11 @@ impl Program {
                 if let Some(last) = last_use.get_mut(id.0 as usize) {
                     *last = index;
                 }
+                if let (Some(NodeSource::Weight(w)), Some(slot)) =
+                    (graph.node(*id).map(|n| &n.source), frozen.get_mut(index))
+                {
+                    *slot |= !wanted(&NodeSource::Weight(*w));
+                }
             }
             if let (Some(need), Some(want)) = (needs.get_mut(index), wants.get_mut(index)) {
                 *need = !wanted.is_empty();
@@ -127,7 +144,7 @@ impl Program {
                 *last = count;
             }
         }
-        Ok(Self { graph, computes, needs, wants, last_use, dtype, device: device.clone() })
+        Ok(Self { graph, computes, needs, wants, frozen, last_use, dtype, device: device.clone() })
     }
 
     /// The graph.
@@ -137,8 +154,9 @@ impl Program {
 
     /// The values of all outputs, and with `backward` the gradients of the objective.
     pub fn run(&self, feed: &Feed<'_>, backward: bool) -> Result<Outcome, Fault> {
-        let mut values = self.forward(feed, backward)?;
-        let mut outcome = Outcome { values: vec![], grads: vec![], field_grads: vec![], not_finite: None };
+        let mut updates = vec![None; self.graph.weights.len()];
+        let mut values = self.forward(feed, backward, &mut updates)?;
+        let mut outcome = Outcome { values: vec![], grads: vec![], field_grads: vec![], updates, not_finite: None };
         for output in &self.graph.outputs {
             let value = values.get(output.node.0 as usize).and_then(Option::as_ref);
             let number = match value {
@@ -167,7 +185,12 @@ impl Program {
         Fault { op, span: node.map(|n| n.span).unwrap_or_default(), source }
     }
 
-    fn forward(&self, feed: &Feed<'_>, keep: bool) -> Result<Vec<Option<Output>>, Fault> {
+    fn forward(
+        &self,
+        feed: &Feed<'_>,
+        keep: bool,
+        updates: &mut [Option<Tensor>],
+    ) -> Result<Vec<Option<Output>>, Fault> {
         let mut values: Vec<Option<Output>> = Vec::with_capacity(self.graph.nodes.len());
         for (index, node) in self.graph.nodes.iter().enumerate() {
             let value = match &node.source {
@@ -186,7 +209,16 @@ impl Program {
                 NodeSource::Number(x) => {
                     Tensor::new(*x, &self.device).and_then(|t| t.to_dtype(self.dtype)).map(Output::from)
                 }
-                NodeSource::Op(op) => self.call(index, op, feed, &values, |compute, call| compute.forward(call)),
+                NodeSource::Op(op) => self
+                    .call(index, op, feed, &values, |compute, call| {
+                        let output = compute.forward(call)?;
+                        let made = if call.training { compute.updates(call, &output)? } else { Vec::new() };
+                        Ok((output, made))
+                    })
+                    .map(|(output, made)| {
+                        self.update(op, made, &mut values, updates);
+                        output
+                    }),
             };
             values.push(Some(value.map_err(|source| self.fault(index, source))?));
             if !keep && let NodeSource::Op(op) = &node.source {
@@ -200,6 +232,24 @@ impl Program {
             }
         }
         Ok(values)
+    }
+
+    /// Puts new values of weights in place of the old ones, so that the next call in the same step goes on from there.
+    fn update(
+        &self,
+        op: &OpNode,
+        made: Vec<(&'static str, Tensor)>,
+        values: &mut [Option<Output>],
+        updates: &mut [Option<Tensor>],
+    ) {
+        for (role, tensor) in made {
+            let Some((_, id)) = op.inputs.iter().find(|(name, _)| *name == role) else { continue };
+            let Some(NodeSource::Weight(w)) = self.graph.node(*id).map(|n| &n.source) else { continue };
+            if let (Some(slot), Some(update)) = (values.get_mut(id.0 as usize), updates.get_mut(*w)) {
+                *slot = Some(tensor.clone().into());
+                *update = Some(tensor);
+            }
+        }
     }
 
     fn call<T>(
@@ -227,7 +277,7 @@ impl Program {
             settings: &op.settings,
             shape: &shape,
             stream: [feed.seed, feed.step, op.stream],
-            training: feed.training,
+            training: feed.training && !self.frozen.get(index).copied().unwrap_or(false),
             wants: self.wants.get(index).map_or(&[], Vec::as_slice),
         };
         run(compute, &call)

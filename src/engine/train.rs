@@ -94,7 +94,7 @@ pub struct Summary {
 pub fn weight_specs(pipeline: &Pipeline) -> Vec<WeightSpec> {
     let init = |initial| match initial {
         Initial::FanIn(n) => Init::fan_in(n),
-        Initial::Constant(x) => Init::Constant(x),
+        Initial::Constant(x) | Initial::Statistic(x) => Init::Constant(x),
     };
     let spec = |w: &crate::lang::typed::WeightInfo| WeightSpec {
         name: w.name.clone(),
@@ -308,6 +308,12 @@ impl<'a> Run<'a> {
             return Err(self.not_finite(&bad, global, epoch, &fields));
         }
         self.optimizer.step(lr, self.weights.tensors_mut(), &grads)?;
+        // Running statistics: the optimizer has left them as they were.
+        for (slot, update) in self.weights.tensors_mut().iter_mut().zip(outcome.updates) {
+            if let Some(update) = update {
+                *slot = update;
+            }
+        }
         let named: Vec<(&str, f64)> =
             self.training.graph().outputs.iter().map(|o| o.name.as_str()).zip(outcome.values.iter().copied()).collect();
         self.metrics.train(global, epoch, &named, lr, grad_norm)?;

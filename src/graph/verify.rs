@@ -92,7 +92,9 @@ fn bind<'p>(
 ) -> Result<(), String> {
     let kind = Kind::named(&param.ty.kind.text).unwrap_or(Kind::Values);
     let number = ty.kind.is(Kind::Scalar) && kind == Kind::Values;
-    if !ty.kind.is(kind) && !number {
+    // A model says of its features that they are logits or descriptors; the graph keeps the features' own type.
+    let said = matches!(kind, Kind::Logit | Kind::Desc) && matches!(ty.kind, Kind::Feat | Kind::Map);
+    if !ty.kind.is(kind) && !number && !said {
         return Err(format!("{ty} is no {}", kind.name()));
     }
     for (pattern, found) in param.ty.dims.iter().flatten().zip(&ty.dims) {

@@ -62,6 +62,9 @@ pub enum Initial {
     FanIn(usize),
     /// The same number everywhere.
     Constant(f64),
+    /// The same number everywhere at first, and then what the data make of it: a running statistic, which is kept with the
+    /// weights and never trained.
+    Statistic(f64),
 }
 
 /// A trainable tensor.

@@ -54,7 +54,7 @@ pub struct InstanceNorm;
 
 
 /// The gradient of (x - mean)·factor by Candle's operations, all of rank 2: rows of numbers.
-fn back(value: &Tensor, factor: &Tensor, grad: &Tensor) -> Result<Tensor> {
+pub(in crate::ops) fn back(value: &Tensor, factor: &Tensor, grad: &Tensor) -> Result<Tensor> {
     let along = (grad * value)?.mean_keepdim(1)?;
     let rest = grad.broadcast_sub(&grad.mean_keepdim(1)?)?;
     (rest - value.broadcast_mul(&along)?)?.broadcast_mul(factor)

@@ -28,6 +28,8 @@ operations![
     avg_pool,
     upsample,
     instance_norm,
+    batch_norm,
+    group_norm,
     standardize,
     l2norm,
     dropout,
@@ -49,10 +51,20 @@ operations![
     bce_logits,
     smoothl1,
     distance,
+    distances,
+    diagonal,
+    off_diagonal,
+    row_min,
+    col_min,
+    min,
+    max,
     hinge,
     mean,
     sum,
     detach, // losses
+    repeatability,
+    matched,
+    fpr_at_tpr, // metrics
     add,
     sub,
     mul,
@@ -65,7 +77,10 @@ operations![
 ];
 
 /// The standard library: name under which messages show it, and its text.
-pub const LIBRARY: &[(&str, &str)] = &[("std/losses.rord", include_str!("../std/losses.rord"))];
+pub const LIBRARY: &[(&str, &str)] = &[
+    ("std/losses.rord", include_str!("../std/losses.rord")),
+    ("std/metrics.rord", include_str!("../std/metrics.rord")),
+];
 
 use crate::lang::source::Sources;
 use crate::lang::vocabulary::{Entry, Vocabulary};

@@ -124,6 +124,23 @@ pub fn to_one_number(a: &mut Application<'_>) {
     }
 }
 
+/// `a` and `b` are of one shape and live in one frame, and the result is what both are: the lesser of a probability and a score is a
+/// number of some map.
+pub fn alike(a: &mut Application<'_>) {
+    let (Some(x), Some(y)) = (a.arg("a"), a.arg("b")) else { return };
+    let same = x.ty.dims.len() == y.ty.dims.len()
+        && x.ty.dims.iter().zip(&y.ty.dims).all(|(p, q)| p == q || p.is_opaque() || q.is_opaque())
+        && x.ty.frame == y.ty.frame;
+    if !same {
+        a.reports.push(shapes::operands(a.name, x.span, &x.ty, y.span, &y.ty));
+        return;
+    }
+    let kind = x.ty.kind.join(y.ty.kind).unwrap_or(Kind::Values);
+    let plain = if kind == Kind::Label { Kind::Prob } else { kind };
+    let result = crate::lang::types::Type { kind: plain, unit: false, ..x.ty.clone() };
+    a.result = result;
+}
+
 /// The result is the argument itself.
 pub fn identical(a: &mut Application<'_>) {
     a.keep_type("x");

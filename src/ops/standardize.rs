@@ -13,7 +13,13 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "standardize(x: Map[B, C, H, W]@f, eps: Rate = 1e-6) -> Map[B, C, H, W]@f",
         manual: MANUAL,
-        rule: super::rules::real,
+        rule: |a| {
+            super::rules::real(a);
+            // What is left of an image is what a network goes on from.
+            if a.ty("x").is_some_and(|x| x.kind == crate::lang::types::Kind::Image) {
+                a.result.kind = crate::lang::types::Kind::Feat;
+            }
+        },
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]

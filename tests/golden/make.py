@@ -1,7 +1,8 @@
 """Makes tests/golden/ops/<operation>.safetensors with PyTorch. Run once, by hand; the tests read the files and need no Python.
 
     python -m venv venv && venv/bin/pip install torch numpy safetensors
-    venv/bin/python tests/golden/make.py
+    venv/bin/python tests/golden/make.py            all of them
+    venv/bin/python tests/golden/make.py relu warp   only these
 
 A file holds any number of cases. Tensors are named `case/in/<input>` (f32), `case/grad` (f32), `case/out` and `case/d/<input>` (f64).
 Everything is computed in f64 from inputs that are exact in f32, so that both precisions can be held against it. The metadata holds,
@@ -11,6 +12,7 @@ as JSON, torch's version and every case's settings. A case that has no `d/` of a
 import json
 import math
 import pathlib
+import sys
 import zlib
 
 import torch
@@ -420,14 +422,150 @@ def operators():
             case(op, name, lambda a, b, f=f: f(a, b).double(), pair, wants=list(pair) if op in smooth else [])
 
 
-for make in [conv, pools, pointwise, normalizations, warps, samples, homographies, hardest, losses, operators]:
+# Metrics
+
+
+def metrics():
+    def peaks(scores, keep):
+        """Cells above all their neighbours as normalized places, the highest first."""
+        h, w = scores.shape
+        around = F.pad(scores, (1, 1, 1, 1), value=-math.inf).unfold(0, 3, 1).unfold(1, 3, 1).reshape(h, w, 9)
+        around = torch.cat([around[..., :4], around[..., 5:]], -1)
+        rows, columns = torch.where(scores > around.amax(-1))
+        order = scores[rows, columns].argsort(descending=True, stable=True)[:keep]
+        return torch.stack([(2 * columns + 1) / w - 1, (2 * rows + 1) / h - 1], -1)[order].double()
+
+    def seen(points, matrix):
+        moved = torch.cat([points, torch.ones_like(points[:, :1])], 1) @ matrix.T
+        places = moved[:, :2] / moved[:, 2:]
+        return places, (moved[:, 2] > 0) & (places.abs() <= 1).all(1)
+
+    def repeatability(keep, within, half):
+        def f(a, b, by):
+            rates = []
+            for x, y, matrix in zip(a[:, 0], b[:, 0], by):
+                moved, there = seen(peaks(x, keep), matrix)
+                second = peaks(y, keep)
+                second = second[seen(second, torch.linalg.inv(matrix))[1]]
+                moved = moved[there]
+                count = len(moved) + len(second)
+                near = torch.cdist(moved * half, second * half) <= within
+                rates.append((near.any(1).sum() + near.any(0).sum()).double() / max(count, 1))
+            return torch.stack(rates).mean()
+
+        return f
+
+    turns = exact(torch.stack([linear(*SYMMETRIES["90 degrees"]), MATRICES["projective"], MATRICES["turned far, leaving the image"]]))
+    for name, b, keep, within in [("odd", (3, 1, 16, 18), 300, 3.0), ("few", (3, 1, 12, 9), 7, 8.0), ("wide", (3, 1, 16, 18), 20, 20.0)]:
+        inputs = {"a": rand(f"rp/{name}/a", (3, 1, 16, 18), 0, 1), "b": rand(f"rp/{name}/b", b, 0, 1), "by": turns}
+        settings = {"keep": keep, "within": within, "width": 72.0, "height": 64.0}
+        f = repeatability(keep, within, torch.tensor([36.0, 32.0], dtype=torch.float64))
+        case("repeatability", name, f, inputs, settings, wants=[])
+
+    def matched(within, half):
+        def f(anchor, map, places):
+            b, c, h, w = map.shape
+            far = torch.cdist(anchor, map.flatten(2).transpose(1, 2), compute_mode="donot_use_mm_for_euclid_dist")
+            best = far.topk(2, largest=False)[0]
+            assert ((best[..., 1] - best[..., 0]) > 1e-4).all()
+            cell = far.argmin(2)
+            found = torch.stack([(2 * (cell % w) + 1) / w - 1, (2 * (cell // w) + 1) / h - 1], -1).double()
+            near = ((found - places) * half).norm(dim=-1) <= within
+            counted = (places.abs() <= 1).all(-1)
+            return (near & counted).sum().double() / counted.sum().clamp(min=1)
+
+        return f
+
+    for name, reach, within in [("odd", 1.0, 12.0), ("partly outside", 1.6, 9.0), ("never near", 1.0, 0.0)]:
+        inputs = {"anchor": rand(f"mt/{name}/a", (2, 40, 5)), "map": rand(f"mt/{name}/m", (2, 5, 4, 5))}
+        inputs["places"] = rand(f"mt/{name}/p", (2, 40, 2), -reach, reach)
+        settings = {"within": within, "width": 36.0, "height": 24.0}
+        case("matched", name, matched(within, torch.tensor([18.0, 12.0], dtype=torch.float64)), inputs, settings, wants=[])
+
+    def rate(tpr):
+        def f(d):
+            n = len(d)
+            limit = d.diagonal().sort().values[math.ceil(tpr * n - 1e-9) - 1]
+            return (d[~torch.eye(n, dtype=torch.bool)] <= limit).double().mean()
+
+        return f
+
+    for name, n, tpr in [("most", 20, 0.95), ("half", 9, 0.5), ("all", 5, 1.0)]:
+        case("fpr_at_tpr", name, rate(tpr), {"d": rand(f"fpr/{name}", (n, n), 0, 2)}, {"tpr": tpr}, wants=[])
+
+
+def batches():
+    def norm(name, shape, affine=True, training=True, momentum=0.1, eps=1e-5):
+        channels = shape[1]
+        inputs = {"x": rand(f"bn/{name}/x", shape, -2, 3)}
+        inputs |= {"running_mean": rand(f"bn/{name}/m", (channels,)), "running_var": rand(f"bn/{name}/v", (channels,), 0.5, 2)}
+        if affine:
+            inputs |= {"weight": rand(f"bn/{name}/w", (channels,), 0.5, 2), "bias": rand(f"bn/{name}/b", (channels,))}
+        wants = [k for k in inputs if not k.startswith("running")]
+
+        def f(x, running_mean, running_var, weight=None, bias=None):
+            return F.batch_norm(x, running_mean.clone(), running_var.clone(), weight, bias, training, momentum, eps)
+
+        settings = {"affine": affine, "momentum": momentum, "eps": eps}
+        case("batch_norm", name, f, inputs, settings, wants, training)
+
+    norm("odd", (2, 3, 5, 7))
+    norm("plain", (4, 2, 3, 3), affine=False)
+    norm("rows", (6, 17, 1, 1))
+    norm("another eps", (2, 2, 3, 4), eps=0.1)
+    norm("validation", (2, 3, 5, 7), training=False)
+    norm("validation, plain", (2, 3, 1, 1), affine=False, training=False)
+
+    def group(name, shape, groups, affine=True):
+        channels = shape[1]
+        inputs = {"x": rand(f"gn/{name}/x", shape, -2, 3)}
+        if affine:
+            inputs |= {"weight": rand(f"gn/{name}/w", (channels,), 0.5, 2), "bias": rand(f"gn/{name}/b", (channels,))}
+        f = lambda x, weight=None, bias=None: F.group_norm(x, groups, weight, bias, 1e-5)
+        case("group_norm", name, f, inputs, {"groups": groups, "affine": affine, "eps": 1e-5})
+
+    group("pairs", (2, 6, 3, 5), 3)
+    group("all channels", (1, 5, 4, 3), 1)
+    group("each its own", (2, 3, 4, 3), 3)
+    group("plain", (2, 4, 3, 3), 2, affine=False)
+
+
+def tables():
+    def all_pairs(a, b):
+        return ((a[:, None] - b[None]).square().sum(-1) + 1e-6).sqrt()
+
+    for name, n, m, c in [("square", 5, 5, 8), ("oblong", 3, 9, 2), ("128 channels", 4, 4, 128)]:
+        inputs = {"a": F.normalize(rand(f"ds/{name}/a", (n, c)), dim=1), "b": F.normalize(rand(f"ds/{name}/b", (m, c)), dim=1)}
+        case("distances", name, all_pairs, inputs)
+    table = {"x": rand("table", (5, 5))}
+    case("diagonal", "odd", lambda x: x.diagonal(), table)
+    case("off_diagonal", "odd", lambda x: x.masked_fill(torch.eye(5, dtype=torch.bool), 1e6), table, {"fill": 1e6})
+    case("off_diagonal", "negative", lambda x: x.masked_fill(torch.eye(5, dtype=torch.bool), -3.0), table, {"fill": -3.0})
+    for name, shape in [("odd", (5, 7)), ("long", (9, 2)), ("one", (1, 1))]:
+        x = {"x": rand(f"least/{name}", shape)}
+        case("row_min", name, lambda x: x.min(1).values, x)
+        case("col_min", name, lambda x: x.min(0).values, x)
+    for op, f in [("min", torch.minimum), ("max", torch.maximum)]:
+        for name, shape in [("maps", (2, 3, 5, 7)), ("rows", (3, 4)), ("one each", (5,)), ("numbers", ())]:
+            case(op, name, lambda a, b, f=f: f(a, b), {"a": rand(f"{op}/{name}/a", shape), "b": rand(f"{op}/{name}/b", shape)})
+        level = (rand(f"{op}/level", (12,)) * 2).round()
+        case(op, "equal numbers", lambda a, b, f=f: f(a, b), {"a": level, "b": level.flip(0)})
+
+
+for make in [
+    conv, pools, pointwise, normalizations, warps, samples, homographies, hardest, losses, operators, metrics, batches, tables,
+]:
     make()
 FOLDER.mkdir(exist_ok=True)
 size = 0
+wanted = sys.argv[1:] or list(FILES)
+assert set(wanted) <= set(FILES), set(wanted) - set(FILES)
 for op, (tensors, cases) in FILES.items():
+    if op not in wanted:
+        continue
     about = {"made_by": f"torch {torch.__version__}", "operation": op, "cases": cases}
     # One key: several would be written in random order, and the file would differ from run to run.
     save_file(tensors, FOLDER / f"{op}.safetensors", {"golden": json.dumps(about)})
     (FOLDER / f"{op}.safetensors").chmod(0o644)
     size += (FOLDER / f"{op}.safetensors").stat().st_size
-print(f"{len(FILES)} operations, {sum(len(c) for _, c in FILES.values())} cases, {size / 1024:.0f} KiB, torch {torch.__version__}")
+print(f"{len(wanted)} operations, {sum(len(FILES[op][1]) for op in wanted)} cases, {size / 1024:.0f} KiB, torch {torch.__version__}")

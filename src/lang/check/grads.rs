@@ -8,7 +8,7 @@ use crate::lang::ast::{ExprKind, Item, ItemKind};
 use crate::lang::constant::Constant;
 use crate::lang::report::{Report, grads, names};
 use crate::lang::source::Span;
-use crate::lang::typed::{Apply, ValueId, ValueSource};
+use crate::lang::typed::{Apply, Initial, ValueId, ValueSource, WeightInfo};
 use crate::lang::types::Kind;
 
 /// The lints that `@allow` can silence.
@@ -149,7 +149,13 @@ impl Checker<'_> {
     }
 
     fn trains(&self, weight: usize) -> bool {
-        self.out.weights.get(weight).and_then(|w| self.out.models.get(w.model)).is_some_and(|m| m.frozen.is_none())
+        let statistic = |w: &WeightInfo| matches!(w.initial, Initial::Statistic(_));
+        !self.out.weights.get(weight).is_none_or(statistic) && !self.is_frozen(weight)
+    }
+
+    /// True for a weight of a model that stays as it is.
+    fn is_frozen(&self, weight: usize) -> bool {
+        self.out.weights.get(weight).and_then(|w| self.out.models.get(w.model)).is_none_or(|m| m.frozen.is_some())
     }
 
     /// Where the gradient stops below a value: places at which an input reaches a weight and the value does not.
@@ -195,7 +201,7 @@ impl Checker<'_> {
         self.below(id, |i| !place(i) && !trained(i)).iter().filter_map(|i| self.out.value(*i)).any(|v| {
             match &v.source {
                 ValueSource::Field { .. } => v.ty.kind.is(Kind::Map) || v.ty.kind.is(Kind::Values),
-                ValueSource::Apply(a) => a.weights.iter().any(|(_, w)| !self.trains(*w)),
+                ValueSource::Apply(a) => a.weights.iter().any(|(_, w)| self.is_frozen(*w)),
                 ValueSource::Number(_) => false,
                 _ => false,
             }

@@ -57,6 +57,11 @@ pub trait Compute: Sync {
     /// The gradient of every input in `call.wants`, given the gradient `grad` of the value (of the value's shape).
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients>;
 
+    /// New values of weights by role, made of a value from [`Compute::forward`]: running statistics. Asked for while training only.
+    fn updates(&self, _: &Call, _: &Output) -> Result<Vec<(&'static str, Tensor)>> {
+        Ok(Vec::new())
+    }
+
     /// The value by Candle's tensor operations alone, as on a device without kernels of ours; the meaning that `forward` is held to.
     fn plain_forward(&self, call: &Call) -> Result<Output> {
         self.forward(call)

@@ -1,0 +1,52 @@
+//! `col_min`: the least number of every column of a table: `col_min(off_diagonal(d))`.
+
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "col_min",
+    entry: Entry {
+        signature: "col_min(x: Values[N, M]) -> Values[M]",
+        manual: MANUAL,
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::Least { axis: 0 }),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+The least number of every column of a table.
+
+    y = min over the rows of x
+
+`x` is (N, M); the result is (M). The gradient goes to the least number, the first of several.
+
+Source: `x.min(dim = 0).values`.
+
+```rord
+input a: Vectors[N, 128]
+input b: Vectors[M, 128]
+let nearest = col_min(distances(a, b))
+```
+";
+
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::Result;
+
+use crate::ops::compute::samples::Sample;
+pub use crate::ops::row_min::Least;
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    crate::ops::row_min::tables(0)
+}
+}
