@@ -45,6 +45,8 @@ pub struct Entry {
     pub higher_is_better: bool,
     /// What a dataset has to offer: names and types, in terms of the arguments.
     pub offers: &'static [(&'static str, &'static str)],
+    /// True for a dataset whose fields only the pipeline names: it offers whatever is declared.
+    pub offers_declared: bool,
 }
 
 impl Entry {
@@ -64,6 +66,7 @@ impl Entry {
         operator: false,
         higher_is_better: false,
         offers: &[],
+        offers_declared: false,
     };
 }
 
