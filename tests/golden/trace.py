@@ -95,12 +95,12 @@ def data():
         for _ in range(9):
             (x, y), (w, h) = (rand(2) * SIDE).int().tolist(), (2 + rand(2) * 12).int().tolist()
             one[y : y + h, x : x + w] = 0.2 + 0.8 * rand(1)
-    image = F.avg_pool2d(F.pad(image, (1, 1, 1, 1), "replicate"), 3, 1)
+    image = F.avg_pool2d(F.pad(image + 0.3 * rand(*image.shape), (1, 1, 1, 1), "replicate"), 3, 1)
     symmetries = [(1, 0, 0, 1), (0, -1, 1, 0), (-1, 0, 0, -1), (0, 1, -1, 0), (-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)]
     H = torch.eye(3, dtype=torch.float64).repeat(SAMPLES, 1, 1)
     for i, one in enumerate(H):
         if i % 3 < 2:
-            one[:2, :2] = torch.tensor(symmetries[(5 * i) % 8], dtype=torch.float64).reshape(2, 2)
+            one[:2, :2] = torch.tensor(symmetries[(5 * i + 1) % 8], dtype=torch.float64).reshape(2, 2)
         else:
             # Small enough that the whole first view lies within the second, with some perspective.
             angle = 2 * math.pi * rand(1).item()
@@ -117,7 +117,7 @@ def run(batches, first, dtype, wrong=False):
     net = Net().to(dtype)
     net.load_state_dict({k: v.to(dtype) for k, v in first.items()})
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
-    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=1, threshold=0.2)
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=1, threshold=0.3)
     steps = SAMPLES // BATCH
     trace = {k: [] for k in ["total", "detection", "description", "grad_norm", "lr"]}
     for _ in range(EPOCHS):
@@ -130,7 +130,7 @@ def run(batches, first, dtype, wrong=False):
             lr = optimizer.param_groups[0]["lr"]
             optimizer.step()
             for k, v in zip(trace, [total, detection, description, norm, lr]):
-                trace[k].append(float(torch.as_tensor(v).detach()))
+                trace[k].append(float(v.detach()) if torch.is_tensor(v) else v)
         schedule.step(sum(trace["total"][-steps:]) / steps)
     return {k: torch.tensor(v, dtype=torch.float64) for k, v in trace.items()}, net.state_dict()
 
@@ -140,8 +140,11 @@ def gap(a, b):
 
 
 if __name__ == "__main__":
-    torch.manual_seed(3)
-    first = {k: v.detach().clone() for k, v in Net().state_dict().items()}
+    # A seed whose trace does not depend on the last bits: the choice of the nearest candidate and the slopes of relu and max_pool
+    # are steps, and where a run comes near one, two ways of rounding part. Here f32 and 2e-7 of noise leave all within 5e-5.
+    torch.manual_seed(6)
+    # Three times as large as usual, so that fifty steps bend the network and do not kill half of its units.
+    first = {k: 3 * v.detach() for k, v in Net().state_dict().items()}
     batches = data()
     trace, last = run(batches, first, torch.float64)
     single, last_single = run(batches, first, torch.float32)
@@ -153,7 +156,7 @@ if __name__ == "__main__":
         print(f"{k}: torch in f32 is within {gap(single[k], trace[k]):.1e}, the wrong direction is off by {gap(wrong[k], trace[k]):.1e}")
     scale = lambda k: last[k].abs().max().item()
     print("weights: torch in f32 is within", max((last_single[k] - last[k]).abs().max().item() / scale(k) for k in last))
-    print("wrong, first step:", wrong["total"][0].item(), "instead of", trace["total"][0].item())
+    print("wrong, first steps:", wrong["detection"][:3].tolist(), "instead of", trace["detection"][:3].tolist())
     expected = trace | {f"wrong/{k}": v for k, v in wrong.items()} | {f"net.{k}": v.float() for k, v in last.items()}
     files = {"batches": batches, "weights": {f"net.{k}": v for k, v in first.items()}, "expected": expected}
     for name, tensors in files.items():
