@@ -2,9 +2,10 @@
 
 use super::args::DataArgs;
 use super::load::load_or_report;
+use crate::data::batches::Batches;
 use crate::data::pairs::Split;
 use crate::data::sheet;
-use crate::engine::plan::data_report;
+use crate::engine::plan::{data_place, data_reports, field_places};
 use crate::engine::source::DataSource;
 use crate::lang::constant::Constant;
 use crate::lang::report::{params, runtime};
@@ -22,22 +23,26 @@ pub fn run(args: &DataArgs) -> u8 {
         return refuse(params::cannot_train(loaded.end(), "there is no `data`", help));
     };
     let count = |field: &str, default: usize| pipeline.train(field).and_then(Constant::count).unwrap_or(default);
-    let fields: Vec<&str> = dataset.fields.iter().map(|(n, _)| n.as_str()).collect();
-    let place = crate::engine::plan::data_place(pipeline, dataset);
-    let source = match DataSource::load(dataset, count("batch", 8), count("seed", 0) as u64, &fields) {
+    let place = data_place(pipeline, dataset);
+    let source = match DataSource::load(dataset, &pipeline.sizes, count("batch", 8), count("seed", 0) as u64) {
         Ok(source) => source,
-        Err(e) => return refuse(data_report(place, &e)),
+        Err(e) => {
+            super::print_reports(&data_reports(place, &field_places(pipeline), &e), &loaded.sources);
+            return super::REFUSED;
+        }
     };
     let split = if args.validation { Split::Validation } else { Split::Train };
-    let pairs: Vec<_> = (0..args.show as u64).map(|i| source.pairs.pair(split, i)).collect();
-    let pictures = source.pairs.pictures();
-    super::print(&format!(
-        "{}: {} layouts, {} to train on, {} to validate\n",
-        dataset.name,
-        pictures.len(),
-        source.pairs.pictures_of(Split::Train).len(),
-        source.pairs.pictures_of(Split::Validation).len(),
-    ));
+    super::print(&format!("{}: {}\n", dataset.name, source.batches.about()));
+    let Some(source) = source.pairs else {
+        if args.png.is_some() {
+            let help = "a sheet shows patches of layouts; leave --png out for a table of the tensors";
+            return refuse(runtime::failed("R0914", "only patches of layouts are drawn", help));
+        }
+        super::print(&table(source.batches.as_ref(), split, args.show));
+        return super::DONE;
+    };
+    let pairs: Vec<_> = (0..args.show as u64).map(|i| source.pair(split, i)).collect();
+    let pictures = source.pictures();
     for (i, pair) in pairs.iter().enumerate() {
         let name = pictures.get(pair.picture).map_or("?", |p| p.name.as_str());
         let mean = pair.image.iter().sum::<f32>() / pair.image.len().max(1) as f32;
@@ -51,7 +56,7 @@ pub fn run(args: &DataArgs) -> u8 {
         ));
     }
     if let Some(path) = &args.png {
-        let patch = source.pairs.recipe().patch;
+        let patch = source.recipe().patch;
         let drawing = sheet::sheet(&pairs, patch, 2);
         if let Err(e) = sheet::write(&drawing, path) {
             let title = format!("cannot write {}: {e}", path.display());
@@ -60,4 +65,36 @@ pub fn run(args: &DataArgs) -> u8 {
         super::print(&format!("drawn to {}\n", path.display()));
     }
     super::DONE
+}
+
+/// The first samples of a split, field by field: shape, least, mean and greatest number.
+fn table(batches: &dyn Batches, split: Split, show: usize) -> String {
+    let available = match split {
+        Split::Train => u64::MAX,
+        Split::Validation => batches.validation_batches(),
+    };
+    let (mut lines, mut shown) = (String::new(), 0);
+    for step in 0..available {
+        if shown >= show {
+            break;
+        }
+        let batch = batches.batch_at(split, step);
+        if batch.size == 0 {
+            break;
+        }
+        for k in 0..batch.size.min(show - shown) {
+            for (first, field) in batch.fields.iter().enumerate() {
+                let number = if first == 0 { format!("{:>3}", shown + k) } else { "   ".into() };
+                let shape = field.shape.get(1..).unwrap_or_default();
+                let cells = shape.iter().product::<usize>();
+                let values = field.values.get(k * cells..(k + 1) * cells).unwrap_or_default();
+                let (low, high) =
+                    values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), x| (a.min(*x), b.max(*x)));
+                let mean = values.iter().map(|x| f64::from(*x)).sum::<f64>() / cells.max(1) as f64;
+                lines += &format!("{number}  {} {shape:?}: {low:.3} to {high:.3}, mean {mean:.3}\n", field.name);
+            }
+        }
+        shown += batch.size;
+    }
+    lines
 }

@@ -8,39 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
-use super::pairs::{PairSource, Split};
-
-/// B pairs of patch size n, one behind the other.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Batch {
-    /// B.
-    pub size: usize,
-    /// Original views, (B, 1, n, n).
-    pub image: Vec<f32>,
-    /// Moved views, (B, 1, n, n); empty where the recipe leaves them out.
-    pub image_r: Vec<f32>,
-    /// Homographies, (B, 3, 3).
-    pub h: Vec<f32>,
-    /// Corners of the original views, (B, 1, n, n); empty where the recipe leaves them out.
-    pub corners: Vec<f32>,
-}
-
-impl PairSource {
-    /// Batch number `step` of a split, made here and now.
-    pub fn batch_at(&self, split: Split, step: u64) -> Batch {
-        let size = self.recipe().batch;
-        let cells = size * self.recipe().patch * self.recipe().patch;
-        let mut batch = Batch { size, image: Vec::with_capacity(cells), ..Batch::default() };
-        for k in 0..size as u64 {
-            let pair = self.pair(split, step.wrapping_mul(size as u64).wrapping_add(k));
-            batch.image.extend_from_slice(&pair.image);
-            batch.image_r.extend_from_slice(&pair.image_r);
-            batch.h.extend_from_slice(&pair.h);
-            batch.corners.extend_from_slice(&pair.corners);
-        }
-        batch
-    }
-}
+use super::batches::{Batch, Batches};
+use super::pairs::Split;
 
 /// What can go wrong in a loader, as facts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,14 +30,14 @@ pub enum LoaderError {
     },
 }
 
-/// The batches of one split, from a given step on: an iterator, endless for training, [`PairSource::validation_batches`] long for
+/// The batches of one split, from a given step on: an iterator, endless for training, [`Batches::validation_batches`] long for
 /// validation. After an error it ends.
 pub struct Loader(Ahead<Batch>);
 
 impl Loader {
     /// Makes up to `ahead` batches in advance on `threads` threads (at least one each), beginning with batch number `first`.
     pub fn new(
-        source: Arc<PairSource>,
+        source: Arc<dyn Batches>,
         split: Split,
         first: u64,
         ahead: usize,

@@ -6,6 +6,7 @@
 //! assert_eq!((pictures[0].width, pictures[0].height), (512, 512));
 //! ```
 
+pub mod batches;
 pub mod convolution;
 pub mod corners;
 pub mod files;
@@ -22,6 +23,7 @@ pub mod render;
 pub mod sheet;
 pub mod split;
 pub mod synth;
+pub mod tensors;
 
 use std::path::PathBuf;
 

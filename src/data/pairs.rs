@@ -38,6 +38,8 @@ pub struct PairRecipe {
     pub moved: bool,
     /// Whether corners are found. Without it `corners` is empty and the rest is unchanged.
     pub corners: bool,
+    /// The layer that is not drawn but handed over as `truth`.
+    pub target: Option<String>,
 }
 
 impl Default for PairRecipe {
@@ -54,6 +56,7 @@ impl Default for PairRecipe {
             seed: 0,
             moved: true,
             corners: true,
+            target: None,
         }
     }
 }
@@ -122,6 +125,8 @@ pub struct Pair {
     pub h: [f32; 9],
     /// 1 at the corners of polygons in the original view, else 0. See [`corners::corners`].
     pub corners: Vec<f32>,
+    /// Coverage of the target layer in the original view, in 0..=1; empty without a target.
+    pub truth: Vec<f32>,
     /// Which picture it is cut from.
     pub picture: usize,
     /// The picture's column and row at the original view's upper left corner.
@@ -151,11 +156,17 @@ struct Place {
 impl PairSource {
     /// Splits `pictures` as [`split`] does; each belongs wholly to training or to validation, a single one is cut in two.
     ///
-    /// Errors: a setting out of range, no picture, or one too small for a patch at the least zoom.
+    /// Errors: a setting out of range, no picture, one too small for a patch at the least zoom, or no picture with the target layer.
     pub fn new(pictures: Vec<Picture>, recipe: PairRecipe) -> Result<Self, DataError> {
         recipe.check()?;
         let needed = (recipe.patch as f64 * recipe.zoom.0 - 1e-9).ceil() as usize;
         let (train, validation) = split(&pictures, recipe.train, needed)?;
+        if let (Some(layer), Some(first)) = (&recipe.target, pictures.first())
+            && pictures.iter().all(|p| p.layer(layer).is_none())
+        {
+            let present = first.layers.iter().map(|l| l.name.clone()).collect();
+            return Err(DataError::NoSuchLayer { picture: first.name.clone(), layer: layer.clone(), present });
+        }
         Ok(Self { pictures, recipe, train, validation })
     }
 
@@ -202,8 +213,9 @@ impl PairSource {
         let mut places = stream(0);
         let moved = self.recipe.geometry.draw(&mut places);
         let empty = |h| {
-            let (image, image_r, corners) = (vec![0.0; n * n], vec![0.0; n * n], vec![0.0; n * n]);
-            Pair { image, image_r, h, corners, picture: 0, from: [0, 0], zoom: 1.0 }
+            let black = || vec![0.0; n * n];
+            let (image, image_r, corners) = (black(), black(), black());
+            Pair { image, image_r, h, corners, truth: black(), picture: 0, from: [0, 0], zoom: 1.0 }
         };
         // Neither can be missing: `new` refuses an empty split.
         let Some(place) = self.place(split, &moved, &mut places) else { return empty(moved.homography()) };
@@ -222,13 +234,19 @@ impl PairSource {
         let cut = Cut::new(picture, place.field.region, window);
         let label = if self.recipe.corners { corners::corners(&cut, &here) } else { Vec::new() };
 
-        let present: Vec<usize> =
-            cut.layers.iter().enumerate().filter(|(_, layer)| layer.is_some()).map(|(i, _)| i).collect();
+        let hidden = self.recipe.target.as_ref().and_then(|t| picture.layers.iter().position(|l| l.name == *t));
+        let truth = match &self.recipe.target {
+            Some(_) => cut.coverage(hidden).sample(&here),
+            None => Vec::new(),
+        };
+        let drawn = |(i, layer): (usize, &Option<Vec<u8>>)| (layer.is_some() && Some(i) != hidden).then_some(i);
+        let present: Vec<usize> = cut.layers.iter().enumerate().filter_map(drawn).collect();
         let kept = present.get(places.below(present.len())).copied();
         let draw = |part: u64| match &self.recipe.render {
-            Some(render) => Look::draw(render, cut.layers.len(), kept, &mut stream(part)).composite(&cut, place.zoom),
-            None => Look::plain(picture).composite(&cut, place.zoom),
+            Some(render) => Look::draw(render, cut.layers.len(), kept, &mut stream(part)),
+            None => Look::plain(picture),
         };
+        let draw = |part: u64| draw(part).without(hidden).composite(&cut, place.zoom);
         let view = |plane: &Plane, moved: &Move| match moved {
             Move::Symmetry(symmetry) => symmetry.permute(&plane.sample(&here), n),
             Move::Linear(_) => plane.sample(&there),
@@ -244,7 +262,7 @@ impl PairSource {
         photo::apply(&self.recipe.photo, &mut image, n, &mut stream(3));
         photo::apply(&self.recipe.photo, &mut image_r, n, &mut stream(4));
         let Place { field, from, zoom, .. } = place;
-        Pair { image, image_r, h: moved.homography(), corners: label, picture: field.picture, from, zoom }
+        Pair { image, image_r, h: moved.homography(), corners: label, truth, picture: field.picture, from, zoom }
     }
 
     /// Draws a place where there is something to see, or the best of a few.
@@ -327,6 +345,7 @@ fn variation(picture: &Picture, [x, y]: [i64; 2], size: usize) -> f64 {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
+    use crate::data::batches::{Batches, PairBatches, Part};
     use crate::data::geometry::Symmetry;
     use crate::data::layout::PictureLayer;
     use crate::data::loader::Loader;
@@ -504,10 +523,16 @@ mod tests {
     fn pairs_depend_on_their_number_alone() {
         let pictures = || (0..5).map(|i| wires(&format!("w{i}"), 150)).collect::<Vec<_>>();
         let here = source(pictures(), full());
-        let batches: Vec<_> = (0..6).map(|step| here.batch_at(Split::Train, step)).collect();
-        assert_eq!(batches[1].image[..48 * 48], here.pair(Split::Train, 3).image);
+        let named = |source: Arc<PairSource>| {
+            let fields = vec![("a", Part::Image), ("b", Part::Moved), ("H", Part::Homography), ("c", Part::Corners)];
+            Arc::new(PairBatches { source, fields })
+        };
+        let batches: Vec<_> = (0..6).map(|step| named(here.clone()).batch_at(Split::Train, step)).collect();
+        let (pair, fields) = (here.pair(Split::Train, 3), &batches[1].fields);
+        assert_eq!((&fields[0].values[..48 * 48], fields[0].shape.as_slice()), (&pair.image[..], &[3, 1, 48, 48][..]));
+        assert_eq!((fields[2].name.as_str(), &fields[2].values[..9]), ("H", &pair.h[..]));
         for threads in [1, 2, 5] {
-            let loader = Loader::new(source(pictures(), full()), Split::Train, 2, 3, threads).unwrap();
+            let loader = Loader::new(named(source(pictures(), full())), Split::Train, 2, 3, threads).unwrap();
             let made: Vec<_> = loader.take(4).map(Result::unwrap).collect();
             assert!(made == batches[2..], "{threads} threads");
         }
@@ -517,7 +542,7 @@ mod tests {
         assert_ne!(here.pair(Split::Train, 4).image, here.pair(Split::Validation, 4).image);
         let few = source(pictures(), PairRecipe { steps: 10, train: 0.8, ..full() });
         assert_eq!(few.validation_batches(), 3, "10 · 0.2 / 0.8, rounded up");
-        assert_eq!(Loader::new(few, Split::Validation, 0, 2, 2).unwrap().count(), 3);
+        assert_eq!(Loader::new(named(few), Split::Validation, 0, 2, 2).unwrap().count(), 3);
     }
 
     #[test]
@@ -543,6 +568,36 @@ mod tests {
         let alone = source(vec![wires("a", 200), wires("b", 200)], single).pair(Split::Train, 0);
         assert_eq!((alone.image, alone.image_r.len(), alone.corners.len()), (pair.image, 0, 0));
     }
+
+    #[test]
+    fn the_target_layer_is_handed_over_and_not_drawn() {
+        let mut pictures = vec![wires("a", 150), wires("b", 150)];
+        pictures.iter_mut().for_each(|p| p.layers[1].name = "upper".into());
+        let recipe = PairRecipe { target: Some("upper".into()), moved: false, corners: false, ..full() };
+        let plain = PairRecipe { render: None, photo: Vec::new(), ..recipe.clone() };
+        let without: Vec<Picture> =
+            pictures.iter().map(|p| Picture { layers: p.layers[..1].to_vec(), ..p.clone() }).collect();
+        let all = source(pictures.clone(), plain.clone());
+        let drawn = source(pictures, recipe.clone());
+        let mut covered = 0.0;
+        for index in 0..10 {
+            let pair = all.pair(Split::Train, index);
+            let place = Grid::new(48, [0, 1].map(|i| pair.from[i] as f64 + 24.0 * pair.zoom), pair.zoom, HERE);
+            let picture = &without[pair.picture];
+            let cut = Cut::new(picture, crate::data::patch::Region::whole(picture), place.reach());
+            let expected = Look::plain(picture).composite(&cut, pair.zoom).sample(&place);
+            assert!(pair.image.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6));
+            assert_eq!(pair.truth, drawn.pair(Split::Train, index).truth, "render and photo leave the truth alone");
+            assert!(pair.truth.iter().all(|v| (0.0..=1.0).contains(v)));
+            covered += pair.truth.iter().sum::<f32>() / (10.0 * 48.0 * 48.0);
+        }
+        assert!((0.1..0.5).contains(&covered), "{covered} is covered");
+        let nowhere = PairRecipe { target: Some("via9".into()), ..recipe };
+        let error = PairSource::new(vec![wires("a", 150), wires("b", 150)], nowhere).unwrap_err();
+        assert!(matches!(error, DataError::NoSuchLayer { layer, .. } if layer == "via9"));
+    }
+
+    const HERE: [[f64; 2]; 2] = [[1.0, 0.0], [0.0, 1.0]];
 
     #[test]
     fn empty_places_are_passed_over() {

@@ -212,6 +212,15 @@ impl Cut {
         });
         Self { rect, layers: layers.collect() }
     }
+
+    /// The coverage of one layer in 0..=1; nothing where there is no such layer.
+    pub fn coverage(&self, layer: Option<usize>) -> Plane {
+        let values = match layer.and_then(|i| self.layers.get(i)).and_then(Option::as_ref) {
+            Some(coverage) => coverage.iter().map(|c| f32::from(*c) * (1.0 / 255.0)).collect(),
+            None => vec![0.0; self.rect.width * self.rect.height],
+        };
+        Plane { rect: self.rect, values }
+    }
 }
 
 #[cfg(test)]

@@ -61,6 +61,14 @@ impl Look {
         Self { inks, inverted: stream.chance(render.invert) }
     }
 
+    /// The same look, but `layer` is not drawn.
+    pub fn without(mut self, layer: Option<usize>) -> Self {
+        if let Some(ink) = layer.and_then(|i| self.inks.get_mut(i)) {
+            ink.dropped = true;
+        }
+        self
+    }
+
     /// Draws a cut: from black, each layer in turn covers what lies below by its coverage. `zoom` is how many picture pixels a
     /// patch pixel shows; the cut's outer `⌈etch · zoom⌉` pixels are not to be relied on.
     pub fn composite(&self, cut: &Cut, zoom: f64) -> Plane {

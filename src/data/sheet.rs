@@ -196,7 +196,16 @@ mod tests {
 
     fn pair(n: usize, h: [f32; 9]) -> Pair {
         let grey = vec![0.5; n * n];
-        Pair { image: grey.clone(), image_r: grey, h, corners: Vec::new(), picture: 0, from: [0, 0], zoom: 1.0 }
+        Pair {
+            image: grey.clone(),
+            image_r: grey,
+            h,
+            corners: Vec::new(),
+            truth: Vec::new(),
+            picture: 0,
+            from: [0, 0],
+            zoom: 1.0,
+        }
     }
 
     #[test]

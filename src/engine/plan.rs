@@ -1,11 +1,14 @@
 //! What a training run needs of a pipeline, taken from it once: everything that can be refused is refused here.
 
+use crate::data::tensors::Misfit;
+use crate::graph::sizes::Impossible;
 use crate::lang::constant::{Constant, Recipe};
 use crate::lang::report::{Report, params, runtime};
 use crate::lang::source::Span;
-use crate::lang::typed::{Dataset, Pipeline};
+use crate::lang::typed::{Dataset, Pipeline, Value, ValueSource};
 
 use super::schedule::Mode;
+use super::source::SourceError;
 
 /// A number that is watched: which split, which output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +34,6 @@ pub struct Plan {
     pub batch: usize,
     /// Passes over the data.
     pub epochs: u64,
-    /// Batches in a pass.
-    pub steps: u64,
     /// The seed of weights, data and draws.
     pub seed: u64,
     /// The optimizer.
@@ -47,8 +48,10 @@ pub struct Plan {
     pub watch: Option<(Watched, Mode)>,
     /// Whether the last weights are kept.
     pub keep_last: bool,
-    /// Where the data's layouts are named, for reports about them.
+    /// Where the data's layouts or its file are named, for reports about them.
     pub data_place: Span,
+    /// Where each of its fields is declared.
+    pub field_places: Vec<(String, Span)>,
 }
 
 impl Plan {
@@ -119,7 +122,6 @@ impl Plan {
         Ok(Plan {
             batch: count("batch", 8),
             epochs: count("epochs", 10) as u64,
-            steps: dataset.recipe.settings.count("steps").unwrap_or(1).max(1) as u64,
             seed: count("seed", 0) as u64,
             optimizer,
             schedule,
@@ -128,21 +130,97 @@ impl Plan {
             watch,
             keep_last: !matches!(pipeline.save("last"), Some(Constant::Flag(false))),
             data_place: data_place(pipeline, &dataset),
+            field_places: field_places(pipeline),
             dataset,
         })
     }
 }
 
-/// The text that names the layouts: the parameter's value where one holds them, else the dataset's own.
+/// The text that names the layouts or the file: the parameter's value where one holds them, else the dataset's own.
 pub fn data_place(pipeline: &Pipeline, dataset: &Dataset) -> Span {
-    let layouts = dataset.recipe.settings.get("layouts");
+    let settings = &dataset.recipe.settings;
+    let layouts = settings.get("layouts").or(settings.get("file"));
     let param = pipeline.params.iter().find(|p| p.value.is_some() && p.value.as_ref() == layouts);
     param.map_or(dataset.span, |p| p.value_span)
 }
 
-/// The report for data that cannot be loaded or used.
-pub fn data_report(place: Span, error: &super::source::SourceError) -> Report {
-    use super::source::SourceError;
+/// Where the fields of the data are declared.
+pub fn field_places(pipeline: &Pipeline) -> Vec<(String, Span)> {
+    let place = |value: &Value| match &value.source {
+        ValueSource::Field { data: Some(_), name } => Some((name.clone(), value.span)),
+        _ => None,
+    };
+    pipeline.values.iter().filter_map(place).collect()
+}
+
+/// The reports for data that cannot be loaded or used; `fields` are the places of [`field_places`].
+pub fn data_reports(place: Span, fields: &[(String, Span)], error: &SourceError) -> Vec<Report> {
+    let SourceError::Misfits(misfits) = error else { return vec![data_report(place, error)] };
+    let at = |misfit: &Misfit| {
+        let declared = misfit.field().and_then(|f| fields.iter().find(|(n, _)| n == f));
+        declared.map_or(place, |(_, span)| *span)
+    };
+    misfits.iter().map(|misfit| misfit_report(at(misfit), misfit)).collect()
+}
+
+/// The report for one way in which a file of tensors does not fit the pipeline.
+fn misfit_report(span: Span, misfit: &Misfit) -> Report {
+    use Misfit as M;
+    let of = misfit.field().unwrap_or_default();
+    let (code, title, help) = match misfit {
+        M::Missing { .. } => (
+            "R0918",
+            format!("the file holds no tensor called `{of}`"),
+            "fields are found by their names; rename one of the two",
+        ),
+        M::Unreadable { .. } => ("R0919", format!("the numbers of `{of}` cannot be read"), "write them as f32"),
+        M::Rank { .. } => (
+            "R0920",
+            format!("`{of}` has other axes in the file"),
+            "samples are the first axis; a Homography adds (3, 3), Points add their two coordinates",
+        ),
+        M::Size { .. } | M::Rest { .. } => (
+            "R0921",
+            format!("`{of}` has another size in the file"),
+            "a name stands for one size everywhere; give it another name, or write the number",
+        ),
+        M::Samples { .. } => (
+            "R0922",
+            format!("`{of}` has another number of samples"),
+            "sample i is the i-th of every tensor, so all have as many",
+        ),
+        M::NotFinite { .. } => {
+            ("R0923", format!("`{of}` is not finite everywhere"), "leave these samples out, or mend what wrote them")
+        }
+        M::OutOfRange { .. } => (
+            "R0924",
+            format!("`{of}` is not what it is declared to be"),
+            "declare another kind, or scale the numbers when the file is written",
+        ),
+        M::TooFew { split, .. } => (
+            "R0925",
+            format!("there are fewer samples for {split} than a batch takes"),
+            "lower `batch`, change the share for training, or bring more samples",
+        ),
+    };
+    runtime::data(code, span, &title, &misfit.to_string(), help)
+}
+
+/// The reports for sizes that the data has set and that cannot be.
+pub fn size_reports(impossible: &[Impossible]) -> Vec<Report> {
+    let one = |i: &Impossible| {
+        let label = match i.value {
+            Ok(n) => format!("{} would be {n}", i.dim),
+            Err(n) => format!("{} is not a whole number, for {n}", i.dim),
+        };
+        let help = "bring data of another size, or pool and stride less";
+        runtime::data("R0926", i.span, "the data's size does not go through the network", &label, help)
+    };
+    impossible.iter().take(1).map(one).collect()
+}
+
+/// The report for data that cannot be loaded.
+fn data_report(place: Span, error: &SourceError) -> Report {
     use crate::data::DataError as D;
     let facts = error.to_string();
     let SourceError::Data(error) = error else {

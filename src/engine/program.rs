@@ -117,7 +117,7 @@ impl Program {
                 return Err(Fault { op: op.op.into(), span: node.span, source });
             };
             computes.push(Some(compute));
-            let wanted: Vec<&'static str> = match stops {
+            let read: Vec<&'static str> = match stops {
                 true => vec![],
                 false => {
                     let needed = |id: NodeId| needs.get(id.0 as usize).copied().unwrap_or(false);
@@ -135,8 +135,8 @@ impl Program {
                 }
             }
             if let (Some(need), Some(want)) = (needs.get_mut(index), wants.get_mut(index)) {
-                *need = !wanted.is_empty();
-                *want = wanted;
+                *need = !read.is_empty();
+                *want = read;
             }
         }
         for output in &graph.outputs {

@@ -1,18 +1,19 @@
-//! A dataset's recipe, carried out: pictures loaded, pairs made, batches as tensors.
+//! A dataset's recipe, carried out: pictures or tensors loaded, batches as tensors.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
+use crate::data::batches::{Batch, Batches, Field, PairBatches, Part};
 use crate::data::gds::Gds;
 use crate::data::geometry::Geometry;
 use crate::data::images::Images;
-use crate::data::loader::Batch;
 use crate::data::pairs::{PairRecipe, PairSource};
 use crate::data::photo::Photo;
 use crate::data::render::Render;
 use crate::data::synth::Synth;
+use crate::data::tensors::{Misfit, TensorRecipe, Tensors, TensorsError};
 use crate::data::{DataError, Source};
 use crate::lang::constant::{Constant, Recipe, Settings, Unreadable};
 use crate::lang::typed::Dataset;
@@ -26,43 +27,99 @@ pub enum SourceError {
     /// A setting that the checker should have refused.
     #[error(transparent)]
     Setting(#[from] Unreadable),
+    /// A file of tensors does not fit what the pipeline declares: every misfit.
+    #[error("the file does not fit the pipeline")]
+    Misfits(Vec<Misfit>),
     /// A recipe that nothing here carries out.
     #[error("`{0}` is not carried out by this build")]
     Unknown(String),
 }
 
+impl From<TensorsError> for SourceError {
+    fn from(error: TensorsError) -> Self {
+        match error {
+            TensorsError::Data(error) => Self::Data(error),
+            TensorsError::Misfits(misfits) => Self::Misfits(misfits),
+        }
+    }
+}
+
 /// The data of a run.
 pub struct DataSource {
-    /// Makes pairs.
-    pub pairs: Arc<PairSource>,
+    /// Makes batches.
+    pub batches: Arc<dyn Batches>,
+    /// The sizes that only the data knows, by symbol.
+    pub sizes: HashMap<u32, i64>,
+    /// What makes pairs, where they are cut from layouts.
+    pub pairs: Option<Arc<PairSource>>,
 }
 
 impl DataSource {
-    /// Loads what the recipe names. `wanted` are the fields that the pipeline reads.
-    pub fn load(dataset: &Dataset, batch: usize, seed: u64, wanted: &[&str]) -> Result<Self, SourceError> {
+    /// Loads what the recipe names, as far as its fields need it. `sizes` are those that the checker knows.
+    pub fn load(dataset: &Dataset, sizes: &HashMap<u32, i64>, batch: usize, seed: u64) -> Result<Self, SourceError> {
         let settings = &dataset.recipe.settings;
-        let moved = match dataset.recipe.op.as_str() {
-            "layout_pairs" => true,
-            "layout_images" => false,
-            other => return Err(SourceError::Unknown(other.into())),
-        };
-        let recipe = PairRecipe {
-            patch: settings.count("patch")?,
-            zoom: settings.range("zoom")?,
-            geometry: if moved { geometry(settings.recipe("geometry")?)? } else { Geometry::Identity },
-            photo: photos(settings)?,
-            render: settings.recipe("render").ok().map(render).transpose()?,
-            steps: settings.count("steps")?,
-            batch,
-            train: settings.number("train")?,
-            seed,
-            moved,
-            corners: wanted.contains(&"corners"),
-        };
-        recipe.check()?;
-        let pictures = layouts(settings.recipe("layouts")?)?.load()?;
-        Ok(Self { pairs: Arc::new(PairSource::new(pictures, recipe)?) })
+        match dataset.recipe.op.as_str() {
+            "tensors" => {
+                let recipe = TensorRecipe {
+                    file: settings.text("file")?.into(),
+                    shuffle: settings.flag("shuffle")?,
+                    train: settings.number("train")?,
+                    batch,
+                    seed,
+                };
+                let mut sizes = sizes.clone();
+                let tensors = Tensors::load(recipe, &dataset.fields, &mut sizes)?;
+                Ok(Self { batches: Arc::new(tensors), sizes, pairs: None })
+            }
+            op => {
+                let fields = PAIRS.iter().find(|(name, _)| *name == op).map(|(_, fields)| *fields);
+                let fields = fields.ok_or_else(|| SourceError::Unknown(op.into()))?;
+                let named = |(name, _): &&(&str, Part)| dataset.fields.iter().any(|(n, _)| n == name);
+                let fields: Vec<(&'static str, Part)> = fields.iter().filter(named).copied().collect();
+                let source = Arc::new(pairs(settings, batch, seed, &fields)?);
+                let batches = PairBatches { source: Arc::clone(&source), fields };
+                Ok(Self { batches: Arc::new(batches), sizes: HashMap::new(), pairs: Some(source) })
+            }
+        }
     }
+}
+
+/// Datasets cut from layouts, and what each calls the parts of a pair.
+const PAIRS: [(&str, &[(&str, Part)]); 4] = [
+    (
+        "layout_pairs",
+        &[("image", Part::Image), ("image_r", Part::Moved), ("H", Part::Homography), ("corners", Part::Corners)],
+    ),
+    ("layout_images", &[("image", Part::Image), ("corners", Part::Corners)]),
+    ("layout_patches", &[("a", Part::Image), ("b", Part::Moved), ("H", Part::Homography)]),
+    ("labelled_layouts", &[("image", Part::Image), ("truth", Part::Truth)]),
+];
+
+fn pairs(
+    settings: &Settings,
+    batch: usize,
+    seed: u64,
+    fields: &[(&'static str, Part)],
+) -> Result<PairSource, SourceError> {
+    // One view alone has no geometry, and one of a fixed size calls it that.
+    let moves = settings.recipe("geometry").ok();
+    let recipe = PairRecipe {
+        patch: settings.count("patch").or_else(|_| settings.count("size"))?,
+        zoom: settings.range("zoom")?,
+        geometry: moves.map(geometry).transpose()?.unwrap_or(Geometry::Identity),
+        photo: photos(settings)?,
+        render: settings.recipe("render").ok().map(render).transpose()?,
+        steps: settings.count("steps")?,
+        batch,
+        train: settings.number("train")?,
+        seed,
+        moved: moves.is_some(),
+        corners: fields.iter().any(|(_, part)| *part == Part::Corners),
+        target: settings.text("target").ok().map(str::to_string),
+    };
+    recipe.check()?;
+    let pictures = layouts(settings.recipe("layouts")?)?.load()?;
+    Ok(PairSource::new(pictures, recipe)?)
 }
 
 fn layouts(recipe: &Recipe) -> Result<Source, SourceError> {
@@ -137,20 +194,11 @@ fn render(recipe: &Recipe) -> Result<Render, SourceError> {
     })
 }
 
-/// A batch as tensors by field name; fields that the recipe leaves out are absent.
-pub fn tensors(batch: &Batch, n: usize, dtype: DType, device: &Device) -> candle_core::Result<HashMap<String, Tensor>> {
-    let size = batch.size;
-    let mut fields = HashMap::new();
-    let mut add = |name: &str, numbers: &[f32], shape: &[usize]| -> candle_core::Result<()> {
-        if !numbers.is_empty() {
-            let tensor = Tensor::from_slice(numbers, shape, device)?.to_dtype(dtype)?;
-            fields.insert(name.to_string(), tensor);
-        }
-        Ok(())
+/// A batch as tensors by field name.
+pub fn tensors(batch: &Batch, dtype: DType, device: &Device) -> candle_core::Result<HashMap<String, Tensor>> {
+    let one = |field: &Field| {
+        let tensor = Tensor::from_slice(&field.values, field.shape.as_slice(), device)?.to_dtype(dtype)?;
+        Ok((field.name.clone(), tensor))
     };
-    add("image", &batch.image, &[size, 1, n, n])?;
-    add("image_r", &batch.image_r, &[size, 1, n, n])?;
-    add("H", &batch.h, &[size, 3, 3])?;
-    add("corners", &batch.corners, &[size, 1, n, n])?;
-    Ok(fields)
+    batch.fields.iter().map(one).collect()
 }

@@ -9,16 +9,17 @@ use candle_core::{DType, Device, Tensor};
 use super::clip::{GradNorm, norm};
 use super::frozen;
 use super::optim::{Optimizer, RecipeError, base_lr, optimizer};
-use super::plan::{Plan, Watched, data_report};
+use super::plan::{Plan, Watched, data_reports, size_reports};
 use super::program::{Fault, Feed, NotFinite, Program};
 use super::schedule::{Mode, Schedule, Span as RunSpan, schedule};
 use super::source::{DataSource, tensors};
 use super::weights::{Weights, WeightsError};
-use crate::data::loader::{Batch, Loader, LoaderError};
+use crate::data::batches::Batch;
+use crate::data::loader::{Loader, LoaderError};
 use crate::data::pairs::Split;
 use crate::graph::node::{NodeSource, Role};
 use crate::graph::weight::{Init, WeightSpec};
-use crate::graph::{build, passes};
+use crate::graph::{build, passes, sizes};
 use crate::lang::report::{Report, plural};
 use crate::lang::typed::{Initial, Pipeline};
 use crate::lang::vocabulary::Vocabulary;
@@ -137,7 +138,8 @@ struct Run<'a> {
     record: Record,
     metrics: Metrics,
     progress: Progress,
-    patch: usize,
+    /// Batches in an epoch.
+    steps: u64,
 }
 
 impl<'a> Run<'a> {
@@ -147,8 +149,14 @@ impl<'a> Run<'a> {
         plan: &'a Plan,
         options: &Options,
     ) -> Result<Run<'a>, Stop> {
+        let data = DataSource::load(&plan.dataset, &pipeline.sizes, plan.batch, plan.seed)
+            .map_err(|e| Stop::Refused(data_reports(plan.data_place, &plan.field_places, &e)))?;
         let graph = |wanted: &[Role]| -> Result<_, Stop> {
             let mut graph = build::build(pipeline, vocabulary, wanted);
+            let impossible = sizes::settle(&mut graph, &data.sizes, &pipeline.frames, vocabulary);
+            if !impossible.is_empty() {
+                return Err(Stop::Refused(size_reports(&impossible)));
+            }
             passes::run(&mut graph, vocabulary, None)?;
             Ok(graph)
         };
@@ -164,9 +172,6 @@ impl<'a> Run<'a> {
         let hash = graph_hash(&training_graph, vocabulary);
         let training = Program::new(training_graph, trains, dtype, device)?;
         let validation = Program::new(graph(&[Role::Objective, Role::Loss, Role::Metric])?, |_| false, dtype, device)?;
-        let fields: Vec<&str> = plan.dataset.fields.iter().map(|(n, _)| n.as_str()).collect();
-        let data = DataSource::load(&plan.dataset, plan.batch, plan.seed, &fields)
-            .map_err(|e| Stop::Refused(vec![data_report(plan.data_place, &e)]))?;
         let specs = weight_specs(pipeline);
         let mut weights = match &options.init {
             Some(path) => Weights::load(path, &specs, dtype, device)?,
@@ -175,7 +180,8 @@ impl<'a> Run<'a> {
         frozen::load(pipeline, &mut weights, dtype, device)?;
         let optimizer = optimizer(&plan.optimizer, &specs)?;
         let base_lr = base_lr(&plan.optimizer)?;
-        let span = RunSpan { base_lr, steps_per_epoch: plan.steps, epochs: plan.epochs };
+        let steps = data.batches.steps();
+        let span = RunSpan { base_lr, steps_per_epoch: steps, epochs: plan.epochs };
         let mode = plan.watch.as_ref().map_or(Mode::Minimize, |(_, m)| *m);
         let schedule = plan.schedule.as_ref().map(|r| schedule(r, span, mode)).transpose()?;
         let clip = plan.clip.as_ref().map(|r| GradNorm::new(&r.settings)).transpose()?;
@@ -209,8 +215,7 @@ impl<'a> Run<'a> {
         folder.write_record(&record)?;
         let metrics = Metrics::create(&folder.file("metrics.jsonl"))?;
         let names: Vec<&str> = training.graph().outputs.iter().map(|o| o.name.as_str()).collect();
-        let progress = Progress::new(&names, plan.epochs, plan.steps);
-        let patch = data.pairs.recipe().patch;
+        let progress = Progress::new(&names, plan.epochs, steps);
         Ok(Run {
             plan,
             device: device.clone(),
@@ -226,19 +231,19 @@ impl<'a> Run<'a> {
             record,
             metrics,
             progress,
-            patch,
+            steps,
         })
     }
 
     /// All epochs; true where somebody asked to stop.
     fn epochs(&mut self, options: &Options) -> Result<bool, Stop> {
         self.introduce();
-        let mut loader = Loader::new(self.data.pairs.clone(), Split::Train, 0, 3, 1)?;
+        let mut loader = Loader::new(self.data.batches.clone(), Split::Train, 0, 3, 1)?;
         for epoch in 0..self.plan.epochs {
             let begun = Instant::now();
             let mut sums = vec![0.0; self.training.graph().outputs.len()];
             let mut lr = self.base_lr;
-            for step in 0..self.plan.steps {
+            for step in 0..self.steps {
                 if options.stop.load(Ordering::Relaxed) {
                     return self.interrupted(epoch, step);
                 }
@@ -246,7 +251,7 @@ impl<'a> Run<'a> {
                 let (values, used) = self.step(epoch, step, &batch)?;
                 lr = used;
                 for (sum, value) in sums.iter_mut().zip(&values) {
-                    *sum += value / self.plan.steps as f64;
+                    *sum += value / self.steps as f64;
                 }
                 self.progress.step(epoch, step, &values);
             }
@@ -257,18 +262,16 @@ impl<'a> Run<'a> {
     }
 
     fn introduce(&mut self) {
-        let pairs = &self.data.pairs;
-        let trained = pairs.pictures_of(Split::Train).len();
-        let validated = pairs.pictures_of(Split::Validation).len();
         let count = |n: u64, noun: &str| plural(usize::try_from(n).unwrap_or(usize::MAX), noun);
         let line = format!(
-            "{}: {} weights, {} to train on and {validated} to validate, {} of {} of {}, on {} ({})",
+            "{}: {} weights, {}, {} of {} of {} {}, on {} ({})",
             self.record.pipeline,
             grouped(self.weights.elements()),
-            plural(trained, "layout"),
+            self.data.batches.about(),
             count(self.plan.epochs, "epoch"),
-            count(self.plan.steps, "step"),
-            plural(self.plan.batch, "pair"),
+            count(self.steps, "step"),
+            self.plan.batch,
+            self.data.batches.noun(),
             self.record.device,
             plural(self.record.threads, "thread"),
         );
@@ -278,8 +281,8 @@ impl<'a> Run<'a> {
 
     /// One optimizer step: the values of all outputs, and the learning rate it used.
     fn step(&mut self, epoch: u64, step: u64, batch: &Batch) -> Result<(Vec<f64>, f64), Stop> {
-        let global = epoch * self.plan.steps + step;
-        let fields = tensors(batch, self.patch, DType::F32, &self.device)?;
+        let global = epoch * self.steps + step;
+        let fields = tensors(batch, DType::F32, &self.device)?;
         let feed = Feed {
             batch: batch.size,
             fields: &fields,
@@ -345,15 +348,15 @@ impl<'a> Run<'a> {
 
     /// The mean of every output over the validation pairs; empty where there are none.
     fn validate(&self) -> Result<Vec<(String, f64)>, Stop> {
-        let batches = self.data.pairs.validation_batches();
+        let batches = self.data.batches.validation_batches();
         let outputs = &self.validation.graph().outputs;
         let mut sums = vec![0.0; outputs.len()];
         if batches == 0 {
             return Ok(vec![]);
         }
-        for (step, batch) in (0u64..).zip(Loader::new(self.data.pairs.clone(), Split::Validation, 0, 3, 1)?) {
+        for (step, batch) in (0u64..).zip(Loader::new(self.data.batches.clone(), Split::Validation, 0, 3, 1)?) {
             let batch = batch?;
-            let fields = tensors(&batch, self.patch, DType::F32, &self.device)?;
+            let fields = tensors(&batch, DType::F32, &self.device)?;
             let feed = Feed {
                 batch: batch.size,
                 fields: &fields,

@@ -4,5 +4,6 @@ pub mod build;
 pub mod node;
 pub mod passes;
 pub mod print;
+pub mod sizes;
 pub mod verify;
 pub mod weight;

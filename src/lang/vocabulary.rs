@@ -49,6 +49,8 @@ pub struct Entry {
     pub record: &'static [(&'static str, &'static str)],
     /// What a dataset has to offer: names and types, in terms of the arguments.
     pub offers: &'static [(&'static str, &'static str)],
+    /// True for a dataset whose fields only the pipeline names: it offers whatever is declared.
+    pub offers_declared: bool,
 }
 
 impl Entry {
@@ -70,6 +72,7 @@ impl Entry {
         new_frame: None,
         record: &[],
         offers: &[],
+        offers_declared: false,
     };
 }
 

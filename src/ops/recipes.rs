@@ -8,7 +8,7 @@ use crate::lang::report::numbers;
 use crate::lang::vocabulary::{Application, Entry};
 
 /// Every recipe.
-pub static RECIPES: [Op; 25] = [
+pub static RECIPES: [Op; 28] = [
     Op::recipe(
         "synth",
         Entry {
@@ -114,6 +114,84 @@ data patches = layout_images(synth(tiles = 8), patch = 64px) -> { image: Image[B
                 ("image", "Image[B, 1, patch, patch]@orig"),
                 ("corners", "Label[B, 1, patch, patch]@orig"),
             ],
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "layout_patches",
+        Entry {
+            signature: "layout_patches(layouts: Layouts, size: Pixels = 32px, zoom: Range = 1..1, \
+                        geometry: Symmetry = square_symmetries, photo: Augment = [], render: Render = none, \
+                        steps: Count = 50, train: Weight = 0.8) -> Dataset",
+            manual: "\
+Small patches in two views, for descriptors of whole patches: `a` and `b` are (N, 1, size, size) in [0, 1] and show the same place of a
+layout, N places in a batch. `b(q) = a(H⁻¹ q)`. Patch i of `a` belongs to patch i of `b`; all others are negatives, though a layout that
+repeats itself shows some places twice.
+
+The arguments are those of `layout_pairs`; `size` is its `patch`. N is the `batch` of `train`.
+
+```rord
+data patches = layout_patches(synth(tiles = 8), size = 32px) -> { a: Image[N, 1, 32, 32]@a, b: Image[N, 1, 32, 32]@b }
+```
+",
+            rule: pairs,
+            offers: &[
+                ("a", "Image[B, 1, size, size]@a"),
+                ("b", "Image[B, 1, size, size]@b"),
+                ("H", "Homography[B]@a->b"),
+            ],
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "labelled_layouts",
+        Entry {
+            signature: "labelled_layouts(layouts: Layouts, patch: Pixels = 128px, target: Text, zoom: Range = 1..1, \
+                        photo: Augment = [], render: Render = none, steps: Count = 50, train: Weight = 0.8) -> Dataset",
+            manual: "\
+A patch of a layout drawn without one of its layers, and that layer: `image` (B, 1, patch, patch) in [0, 1] shows all layers but
+`target`, `truth` (B, 1, patch, patch) is the exact part of each pixel that `target` covers, also where layers above lie over it.
+
+The layer is left out of the drawing because its own grey value would give it away: what is to be learned is where it must be, from
+what lies around it. `target` is a layer's name: `via` in `synth`, \"68/44\" in GDSII. `photo` and `render` change `image` alone. The other
+arguments are those of `layout_pairs`.
+
+```rord
+data tiles = labelled_layouts(synth(tiles = 8), patch = 64px, target = \"via\")
+```
+",
+            rule: pairs,
+            offers: &[
+                ("image", "Image[B, 1, patch, patch]@image"),
+                ("truth", "Label[B, 1, patch, patch]@image"),
+            ],
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
+        "tensors",
+        Entry {
+            signature: "tensors(file: Path, shuffle: Flag = false, train: Weight = 1.0) -> Dataset",
+            manual: "\
+Tensors from a safetensors file. Each field is the tensor of its name, whose first axis counts samples; other tensors of the file are
+not read. A `Homography[B]` is (samples, 3, 3), `Points[B, N]` are (samples, N, 2), all else has the declared axes.
+
+Names, kinds, sizes and frames are what the pipeline says: the file is not opened before the run. Then it must fit: names that stand
+for sizes are set by it, every number must be finite, and a `Prob` or `Label` within 0 to 1. Numbers are read as f32.
+
+A pass is ⌊samples/batch⌋ steps; what is left over is not used in it. Samples come in the order of the file, with `shuffle` in another
+order in each epoch, drawn from the seed. `train` is the share of samples, the first of the file, to train on; the others are validated.
+
+```rord
+data pairs = tensors(\"pairs.safetensors\", shuffle = true) -> {
+  image:   Image[B, 1, H, W]@orig,
+  image_r: Image[B, 1, H, W]@moved,
+  H:       Homography[B]@orig->moved,
+}
+```
+",
+            rule: |a| share(a, "samples"),
+            offers_declared: true,
             ..Entry::PLAIN
         },
     ),
@@ -291,13 +369,14 @@ the first 30 % of the steps, then down to lr/25e4.
 fn pairs(a: &mut Application<'_>) {
     positive(a, "steps");
     range_of(a, "zoom", None, 0.0);
-    if a.number("patch").is_some_and(|p| p < 4.0 || p.fract() != 0.0 || p > 16384.0) {
-        let span = a.arg("patch").map_or(a.span, |x| x.span);
+    let side = if a.arg("patch").is_some() { "patch" } else { "size" };
+    if a.number(side).is_some_and(|p| p < 4.0 || p.fract() != 0.0 || p > 16384.0) {
+        let span = a.arg(side).map_or(a.span, |x| x.span);
         let report = numbers::rule(
             span,
             "a patch has a whole number of pixels",
             "not within 4px to 16384px",
-            "as in  patch = 128px",
+            &format!("as in  {side} = 128px"),
         );
         a.reports.push(report);
     }
@@ -307,9 +386,15 @@ fn pairs(a: &mut Application<'_>) {
         let span = a.arg("zoom").map_or(a.span, |x| x.span);
         a.reports.push(numbers::rule(span, "a zoom must be positive", "reaches 0 or below", "as in  zoom = 0.8..1.2"));
     }
+    share(a, "layouts");
+}
+
+/// `train` says which part of the data is trained on.
+fn share(a: &mut Application<'_>, of: &str) {
     if a.number("train").is_some_and(|t| t <= 0.0 || t > 1.0) {
         let span = a.arg("train").map_or(a.span, |x| x.span);
-        a.reports.push(numbers::rule(span, "`train` is a share of the layouts", "not in (0, 1]", "as in  train = 0.8"));
+        let title = format!("`train` is a share of the {of}");
+        a.reports.push(numbers::rule(span, &title, "not in (0, 1]", "as in  train = 0.8"));
     }
 }
 

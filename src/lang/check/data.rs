@@ -57,6 +57,11 @@ impl Checker<'_> {
         };
         let Some(operation) = vocabulary.operation(&op) else { return poison(declared) };
         let offers = &operation.offers;
+        let open = operation.entry.offers_declared;
+        if open && declared.is_none() {
+            self.reports.push(names::fields_not_declared(value.span, &op));
+            return Term::Poison;
+        }
         let stated: Vec<(Name, TypeExpr)> = match declared {
             Some(fields) => fields.to_vec(),
             None => {
@@ -67,7 +72,16 @@ impl Checker<'_> {
         let mut fields: Vec<(String, Term)> = Vec::new();
         let mut types = Vec::new();
         for (field, written) in &stated {
-            let Some((_, offer)) = offers.iter().find(|(n, _)| *n == field.text) else {
+            let as_declared = if open { self.as_declared(field, written) } else { None };
+            let offer = match open {
+                true => as_declared.as_ref(),
+                false => offers.iter().find(|(n, _)| *n == field.text).map(|(_, ty)| ty),
+            };
+            let Some(offer) = offer else {
+                if open {
+                    fields.push((field.text.clone(), Term::Poison));
+                    continue;
+                }
                 let known: Vec<&str> = offers.iter().map(|(n, _)| *n).collect();
                 self.reports.push(names::no_such_field(field.span, &field.text, &op, &known));
                 fields.push((field.text.clone(), Term::Poison));
@@ -96,6 +110,41 @@ impl Checker<'_> {
             self.out.datasets.push(Dataset { name: name.text.clone(), recipe, fields: types, span: value.span });
         }
         Term::Record(Rc::new(Record { of: name.text.clone(), fields }))
+    }
+
+    /// What a dataset offers that knows nothing of its fields: the written type, with samples along the first axis and the other
+    /// sizes open. `None` where the type is none that a field can have, which is reported.
+    fn as_declared(&mut self, field: &Name, written: &TypeExpr) -> Option<TypeExpr> {
+        let Some(kind) = Kind::named(&written.kind.text) else {
+            self.reports.push(kinds::no_such_kind(written.kind.span, &written.kind.text));
+            return None;
+        };
+        if !kind.is_tensor() || kind.is(Kind::Scalar) {
+            self.reports.push(kinds::field_kind(written.span, &field.text, kind));
+            return None;
+        }
+        let (framed, example) = match kind {
+            Kind::Homography => {
+                (written.frame.is_some() && written.to.is_some(), "Homography[B]@orig->moved".to_string())
+            }
+            Kind::Points => (written.frame.is_some(), "Points[B, N]@orig".to_string()),
+            kind if kind.is(Kind::Map) => (written.frame.is_some(), format!("{}[B, 1, H, W]@orig", kind.name())),
+            kind => (true, format!("{}[B, C]", kind.name())),
+        };
+        let axes = written.dims.as_ref().map_or(0, Vec::len);
+        if axes == 0 || kind.rank().is_some_and(|rank| rank != axes) {
+            self.reports.push(shapes::declared_axes(written.span, kind, &example));
+            return None;
+        }
+        if !framed {
+            self.reports.push(frames::field_without_frame(written.span, kind.name(), &example));
+            return None;
+        }
+        let mut offer = written.clone();
+        for (axis, dim) in offer.dims.iter_mut().flatten().enumerate() {
+            dim.kind = if axis == 0 { DimKind::Name("B".into()) } else { DimKind::Any };
+        }
+        Some(offer)
     }
 
     /// Where an argument's value was given: for a parameter that is where its value is, be it the command line.

@@ -154,6 +154,13 @@ pub fn data_frame(span: Span, frame: &Frame, why: &str) -> Report {
         .help("give each view a frame of its own, and the same one everywhere")
 }
 
+/// A field of the data that has to say which view it lives in.
+pub fn field_without_frame(span: Span, kind: &str, help: &str) -> Report {
+    Report::error("R0510", format!("a {kind} lives in a view"))
+        .label(span, "names no frame")
+        .help(format!("name it:  {help}"))
+}
+
 /// A frame where the data has none.
 pub fn no_frame_here(span: Span, op: &str) -> Report {
     Report::error("R0508", format!("`{op}` gives this without a frame"))

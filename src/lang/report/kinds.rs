@@ -258,6 +258,13 @@ pub fn data_kind(span: Span, op: &str, offered: Kind, wanted: Kind) -> Report {
         .help(format!("declare it as {}", offered.name()))
 }
 
+/// A field of the data that is no tensor of samples.
+pub fn field_kind(span: Span, name: &str, kind: Kind) -> Report {
+    Report::error("R0324", format!("`{name}` cannot be a field of the data"))
+        .label(span, format!("{} is not a tensor with samples along its first axis", kind.name()))
+        .help("fields are maps, Points, Vectors and Homography")
+}
+
 /// A parameter that would be a tensor.
 pub fn param_kind(span: Span, name: &str, kind: Kind) -> Report {
     Report::error("R0320", format!("`{name}` cannot be a parameter"))

@@ -279,6 +279,13 @@ pub fn no_such_attribute(span: Span, name: &str) -> Report {
     }
 }
 
+/// A dataset whose fields only the pipeline can name, without an arrow.
+pub fn fields_not_declared(span: Span, op: &str) -> Report {
+    Report::error("R0229", format!("`{op}` does not know what its file holds"))
+        .label(span, "no fields are declared")
+        .help("name the fields and their types:  … -> { image: Image[B, 1, H, W]@orig }")
+}
+
 /// `@frozen` on something that has no weights.
 pub fn frozen_needs_model(span: Span) -> Report {
     Report::error("R0228", "only a model can be frozen")

@@ -186,6 +186,20 @@ pub fn data_rank(span: Span, op: &str, wanted: &str) -> Report {
         .help("name every axis, as in [B, 1, H, W]")
 }
 
+/// A field of the data whose axes are not all named.
+pub fn declared_axes(span: Span, kind: Kind, example: &str) -> Report {
+    Report::error("R0415", format!("every axis of a {} is named", kind.name()))
+        .label(
+            span,
+            match kind.rank() {
+                Some(1) => "has 1 axis, the samples".to_string(),
+                Some(rank) => format!("has {rank} axes, the first one for the samples"),
+                None => "has no axis for the samples".to_string(),
+            },
+        )
+        .help(format!("as in  {example}"))
+}
+
 /// A field of the data with another size.
 pub fn data_size(span: Span, written: &Dim, set_at: Span, says: &str) -> Report {
     let report = Report::error("R0413", "the data is of another size").label(span, format!("says {written}"));

@@ -1,0 +1,120 @@
+//! What a training loop needs of data, whatever it is made from: so many steps, and a batch for each.
+//!
+//! A batch is a function of its split and its number, so it can be made on any thread and made again.
+
+use std::sync::Arc;
+
+use super::pairs::{Pair, PairSource, Split};
+
+/// A tensor of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// The field's name in the pipeline.
+    pub name: String,
+    /// Its shape, samples first.
+    pub shape: Vec<usize>,
+    /// Its numbers, the last axis fastest.
+    pub values: Vec<f32>,
+}
+
+/// The tensors of some samples.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// Samples.
+    pub size: usize,
+    /// Their tensors.
+    pub fields: Vec<Field>,
+}
+
+/// A source of batches.
+pub trait Batches: Send + Sync {
+    /// Training batches in an epoch, at least one.
+    fn steps(&self) -> u64;
+
+    /// Batches of the validation split; 0 where nothing is validated.
+    fn validation_batches(&self) -> u64;
+
+    /// Batch number `step` of a split. Training is endless; epochs follow one another.
+    fn batch_at(&self, split: Split, step: u64) -> Batch;
+
+    /// What is trained on and what is validated, in words: `19 layouts to train on and 5 to validate`.
+    fn about(&self) -> String;
+
+    /// What a batch holds: `pairs`, `samples`.
+    fn noun(&self) -> &'static str;
+}
+
+/// A part of a pair that a field holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The original view, (B, 1, n, n).
+    Image,
+    /// The moved view, (B, 1, n, n).
+    Moved,
+    /// The homography, (B, 3, 3).
+    Homography,
+    /// Corners of the original view, (B, 1, n, n).
+    Corners,
+    /// Coverage of the target layer, (B, 1, n, n).
+    Truth,
+}
+
+/// Pairs under the names that a dataset gives their parts.
+pub struct PairBatches {
+    /// Makes pairs.
+    pub source: Arc<PairSource>,
+    /// Which fields there are.
+    pub fields: Vec<(&'static str, Part)>,
+}
+
+impl Batches for PairBatches {
+    fn steps(&self) -> u64 {
+        self.source.recipe().steps.max(1) as u64
+    }
+
+    fn validation_batches(&self) -> u64 {
+        self.source.validation_batches()
+    }
+
+    fn batch_at(&self, split: Split, step: u64) -> Batch {
+        let (size, n) = (self.source.recipe().batch, self.source.recipe().patch);
+        let mut fields: Vec<Field> = Vec::with_capacity(self.fields.len());
+        for (name, part) in &self.fields {
+            let shape = match part {
+                Part::Homography => vec![size, 3, 3],
+                _ => vec![size, 1, n, n],
+            };
+            let values = Vec::with_capacity(shape.iter().product());
+            fields.push(Field { name: (*name).to_string(), shape, values });
+        }
+        for k in 0..size as u64 {
+            let pair = self.source.pair(split, step.wrapping_mul(size as u64).wrapping_add(k));
+            for ((_, part), field) in self.fields.iter().zip(&mut fields) {
+                field.values.extend_from_slice(part.of(&pair));
+            }
+        }
+        Batch { size, fields }
+    }
+
+    fn about(&self) -> String {
+        let count = |split| self.source.pictures_of(split).len();
+        let validated = if self.validation_batches() == 0 { 0 } else { count(Split::Validation) };
+        format!("{} layouts to train on and {validated} to validate", count(Split::Train))
+    }
+
+    fn noun(&self) -> &'static str {
+        if self.source.recipe().moved { "pairs" } else { "patches" }
+    }
+}
+
+impl Part {
+    fn of(self, pair: &Pair) -> &[f32] {
+        match self {
+            Part::Image => &pair.image,
+            Part::Moved => &pair.image_r,
+            Part::Homography => &pair.h,
+            Part::Corners => &pair.corners,
+            Part::Truth => &pair.truth,
+        }
+    }
+}
