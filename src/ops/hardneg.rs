@@ -77,18 +77,35 @@ pub(in crate::ops) fn squares(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 }
 
 impl HardNeg {
-    fn candidates(call: &Call, like: &Tensor) -> Result<Tensor> {
+    pub(in crate::ops) fn candidates(call: &Call, like: &Tensor) -> Result<Tensor> {
         if let Some(at) = call.maybe("at") {
             return at.contiguous();
         }
-        let (batch, count) = (like.dim(0)?, call.count("candidates")?);
-        let mut places = Vec::new();
-        for sample in 0..batch {
-            let mut stream = call.random(sample as u64);
-            places.extend((0..2 * count).map(|_| stream.range(-1.0, 1.0)));
-        }
-        constant(places, (batch, count, 2), like)
+        thrown(call, like, call.count("candidates")?)
     }
+}
+
+/// `count` places drawn uniformly for each sample of `like`: (B, count, 2).
+pub(in crate::ops) fn thrown(call: &Call, like: &Tensor, count: usize) -> Result<Tensor> {
+    let batch = like.dim(0)?;
+    let mut places = Vec::new();
+    for sample in 0..batch {
+        let mut stream = call.random(sample as u64);
+        places.extend((0..2 * count).map(|_| stream.range(-1.0, 1.0)));
+    }
+    constant(places, (batch, count, 2), like)
+}
+
+/// The squared gaps in pixels between positives (B, N, 2) and places (B, M, 2): (B, N, M).
+pub(in crate::ops) fn gaps(call: &Call, positive: &Tensor, places: &Tensor) -> Result<Tensor> {
+    let (width, height) = (call.number("width")?, call.number("height")?);
+    let along = |i: usize, pixels: f64| {
+        let from = positive.narrow(2, i, 1)?;
+        let to = places.narrow(2, i, 1)?.transpose(1, 2)?;
+        (from.broadcast_sub(&to)? * (0.5 * pixels))?.sqr()
+    };
+    // Clamped, since a positive may be far outside the map and squares must stay finite.
+    (along(0, width)? + along(1, height)?)?.minimum(1e30)
 }
 
 impl Compute for HardNeg {
@@ -103,14 +120,7 @@ impl Compute for HardNeg {
         let near = squares(anchor, &at(map, &places)?)?;
         let apart = call.number("apart")?;
         let chosen = if apart > 0.0 {
-            let (width, height) = (call.number("width")?, call.number("height")?);
-            let along = |i: usize, pixels: f64| {
-                let from = positive.narrow(2, i, 1)?;
-                let to = places.narrow(2, i, 1)?.transpose(1, 2)?;
-                (from.broadcast_sub(&to)? * (0.5 * pixels))?.sqr()
-            };
-            // Clamped, since a positive may be far outside the map and squares must stay finite.
-            let gap = (along(0, width)? + along(1, height)?)?.minimum(1e30)?;
+            let gap = gaps(call, positive, &places)?;
             let free = gap.ge(apart * apart)?;
             let excluded = (near.zeros_like()? + f64::from(f32::MAX))?;
             let nearest = free.where_cond(&near, &excluded)?.argmin(2)?;

@@ -552,8 +552,72 @@ def tables():
         case(op, "equal numbers", lambda a, b, f=f: f(a, b), {"a": level, "b": level.flip(0)})
 
 
+def functions():
+    """Functions of one number, sums over tables, and what is made of them."""
+    clamped = {"eps": 1e-12}
+    for op, f, low, high, settings in [
+        ("exp", torch.exp, -3, 3, None), ("abs", torch.abs, -2, 2, None), ("sqrt", torch.sqrt, 0.1, 4, None),
+        ("log", lambda x: torch.log(x.clamp(min=1e-12)), 0.05, 3, clamped),
+        ("softplus", lambda x: F.softplus(x, threshold=100.0), -15, 15, None),
+    ]:
+        case(op, "odd", lambda x, f=f: f(x), maps(op, "odd", (2, 3, 5, 7), low, high), settings)
+        case(op, "rows", lambda x, f=f: f(x), maps(op, "rows", (3, 4), low, high), settings)
+    case("abs", "at zero", lambda x: x.abs(), {"x": torch.tensor([0.0, -0.0, 1e30, -1e30])})
+    case("log", "below", lambda x: torch.log(x.clamp(min=1e-12)), {"x": torch.tensor([-1.0, 0.0, 1e-20])}, clamped)
+    case("sqrt", "zero", torch.sqrt, {"x": torch.zeros(3)}, wants=[])
+    case("softplus", "far", lambda x: F.softplus(x, threshold=100.0), {"x": torch.tensor([-1e4, -80.0, 0.0, 80.0, 1e4])})
+    for name, x in [("odd", rand("lse/odd", (5, 7), -3, 3)), ("one", rand("lse/one", (1, 1))), ("far", rand("lse/far", (4, 3), -1e4, 1e4))]:
+        case("log_sum_exp", name, lambda x: x.logsumexp(1), {"x": x})
+    for name, n, m, c in [("square", 5, 5, 8), ("oblong", 3, 9, 2)]:
+        case("similarities", name, lambda a, b: a @ b.T, {"a": rand(f"sim/{name}/a", (n, c)), "b": rand(f"sim/{name}/b", (m, c))})
+    case("rows", "odd", lambda x: x.flatten(0, 1), maps("rows", "odd", (3, 5, 4)))
+    for name, shape in [("odd", (2, 5, 3, 7)), ("one channel", (1, 1, 2, 3))]:
+        f = lambda a, b: (a * b).sum(1, keepdim=True)
+        case("dot", name, f, {"a": rand(f"dot/{name}/a", shape), "b": rand(f"dot/{name}/b", shape)})
+    for about, mask in MASKS.items():
+        for reduce in ["mean", "sum", "none"] if about in ["", ", masked"] else ["mean"]:
+            def f(target, pred, mask=None, reduce=reduce):
+                return reduced(F.mse_loss(pred, target, reduction="none"), reduce, mask)
+
+            inputs = {"target": rand("mse/t", SHAPE), "pred": rand("mse/p", SHAPE)} | ({} if mask is None else {"mask": mask})
+            case("mse", f"{reduce}{about}", f, inputs, {"reduce": reduce}, ["target", "pred"])
+    for name, t, p in [
+        ("grey", rand("iou/t", SHAPE, 0, 1), rand("iou/p", SHAPE, 0, 1)), ("empty", torch.zeros(SHAPE), torch.zeros(SHAPE)),
+        ("masks", (rand("iou/u", SHAPE) > 0).double(), (rand("iou/q", SHAPE) > 0.3).double()),
+    ]:
+        def share(part, whole):
+            return torch.where(whole > 0, part / whole.clamp(min=1e-30), torch.ones_like(whole))
+
+        case("iou", name, lambda target, pred: share((target * pred).sum(), (target + pred - target * pred).sum()), {"target": t, "pred": p}, wants=[])
+        case("f1", name, lambda target, pred: share(2 * (target * pred).sum(), (target + pred).sum()), {"target": t, "pred": p}, wants=[])
+
+    def semihard(apart, width, height):
+        def f(anchor, map, positive, at):
+            look = lambda places: read(map, places[:, :, None]).squeeze(3).transpose(1, 2)
+            far = torch.cdist(anchor, look(at), compute_mode="donot_use_mm_for_euclid_dist")
+            own = (anchor - look(positive)).norm(dim=-1, keepdim=True)
+            half = torch.tensor([width / 2, height / 2], dtype=torch.float64)
+            gap = torch.cdist(positive * half, at * half, compute_mode="donot_use_mm_for_euclid_dist")
+            assert ((far - own).abs() > 1e-4).all() and ((gap - apart).abs() > 1e-3).all()
+            free, beyond = gap >= apart, (gap >= apart) & (far > own)
+            chosen = torch.where(beyond.any(2), far.masked_fill(~beyond, math.inf).argmin(2), far.masked_fill(~free, -math.inf).argmax(2))
+            chosen = torch.where(free.any(2), chosen, gap.argmax(2))
+            return at.gather(1, chosen[..., None].expand(-1, -1, 2))
+
+        return f
+
+    for name, apart, reach, size in [("anywhere", 0.0, 1.0, 1.0), ("apart", 8.0, 1.0, 1.0), ("all excluded", 1000.0, 1.0, 1.0), ("none beyond", 3.0, 1.0, 9.0)]:
+        inputs = {"anchor": rand(f"sh/{name}/a", (2, 7, 5)), "map": rand(f"sh/{name}/m", (2, 5, 6, 9), 0, 1)}
+        # Where anchors are far from everything no candidate may be farther than the positive.
+        inputs["anchor"] = inputs["anchor"] * size
+        inputs |= {"positive": rand(f"sh/{name}/p", (2, 7, 2), -reach, reach), "at": rand(f"sh/{name}/t", (2, 5, 2))}
+        settings = {"candidates": 5, "apart": apart, "width": 36.0, "height": 24.0, "gradient": True}
+        case("semihard", name, semihard(apart, 36.0, 24.0), inputs, settings, wants=[])
+
+
 for make in [
     conv, pools, pointwise, normalizations, warps, samples, homographies, hardest, losses, operators, metrics, batches, tables,
+    functions,
 ]:
     make()
 FOLDER.mkdir(exist_ok=True)

@@ -91,7 +91,11 @@ impl Checker<'_> {
             return Term::Poison;
         }
         let vocabulary = self.vocabulary;
-        let Some(callee) = self.resolve(&name.text, env) else {
+        let on_tensors = match &subject {
+            Some((term, _)) => matches!(term, Term::Tensor(_)),
+            None => args.first().is_some_and(|a| self.speaks_of_tensors(&a.value, env)),
+        };
+        let Some(callee) = self.resolve(&name.text, on_tensors, env) else {
             for arg in args {
                 self.expr(&arg.value, env);
             }
@@ -122,14 +126,27 @@ impl Checker<'_> {
         }
     }
 
-    fn resolve(&mut self, name: &str, env: &Env) -> Option<Callee> {
+    /// True where an expression names a tensor, or a record of them.
+    fn speaks_of_tensors(&self, e: &Expr, env: &Env) -> bool {
+        let here = match &e.kind {
+            ExprKind::Name(name) => {
+                matches!(self.lookup(name, env).map(|b| b.term), Some(Term::Tensor(_) | Term::Record(_)))
+            }
+            _ => false,
+        };
+        here || e.kind.children().into_iter().any(|e| self.speaks_of_tensors(e, env))
+    }
+
+    /// Who is meant by a name. `cosine` is a schedule and the cosine of two maps: given tensors, the standard function is meant.
+    fn resolve(&mut self, name: &str, on_tensors: bool, env: &Env) -> Option<Callee> {
         if let Some(file) = env.home.and_then(|h| self.files.get(h))
             && let Some(found) =
                 file.callables.iter().take(env.visible).rev().find(|c| c.head().0.text == name).cloned()
         {
             return Some(Callee::Callable(found));
         }
-        if let Some(operation) = self.vocabulary.operation(name).filter(|o| !o.entry.operator) {
+        let both = on_tensors && self.vocabulary.function(name).is_some();
+        if let Some(operation) = self.vocabulary.operation(name).filter(|o| !o.entry.operator && !both) {
             return Some(Callee::Operation(operation.name));
         }
         if let Some(def) = self.standard.get(name) {

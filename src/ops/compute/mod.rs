@@ -10,6 +10,7 @@ pub mod pixelwise;
 pub mod reduce;
 pub mod samples;
 pub mod slices;
+pub mod unary;
 
 use candle_core::{Result, Tensor};
 

@@ -1,0 +1,84 @@
+//! `mse`: the mean squared difference of two maps: `mse(truth, pred)`.
+
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "mse",
+    entry: Entry {
+        signature: "mse(target: Map[B, C, h, w]@f, pred: Map[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none, \
+                    reduce: Reduce = mean) -> Loss",
+        manual: MANUAL,
+        rule: super::rules::reduced,
+        compares: Some(("target", "pred")),
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::MSE),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+The squared difference of two maps.
+
+    ℓ = (pred - target)²
+
+`target` and `pred` are (B, C, H, W) in one frame; the result is their mean (`reduce = mean`), `sum`, or the map itself (`none`). A `mask`
+(B, 1, H, W) or (B, C, H, W) weighs the cells, and the mean divides by its sum, at least 1. The gradient goes to both maps.
+
+Source: `torch.nn.functional.mse_loss(pred, target)`.
+
+```rord
+input a: Prob[B, 1, H, W]@f
+input b: Prob[B, 1, H, W]@f
+loss agreement = mse(a, b)
+```
+";
+
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::{Result, Tensor};
+
+use crate::ops::compute::Call;
+use crate::ops::compute::pixelwise::{Cells, Pixelwise};
+use crate::ops::compute::samples::Sample;
+
+/// The loss of one cell.
+pub struct Cell;
+
+/// The mean squared error.
+pub const MSE: Pixelwise<Cell> = Pixelwise(Cell);
+
+impl Cells for Cell {
+    const NAMES: [&'static str; 2] = ["target", "pred"];
+
+    fn value(&self, _: &Call, target: &Tensor, pred: &Tensor) -> Result<Tensor> {
+        (pred - target)?.sqr()
+    }
+
+    fn slopes(&self, _: &Call, target: &Tensor, pred: &Tensor) -> Result<[Option<Tensor>; 2]> {
+        let slope = ((pred - target)? * 2.0)?;
+        Ok([Some(slope.neg()?), Some(slope)])
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let pair = |name, shape: &[usize], value: &[usize], reduce: &str| {
+        let s = Sample::new(name, value).random("target", shape, -1.0, 1.0)?.random("pred", shape, -1.0, 1.0)?;
+        Ok::<_, candle_core::Error>(s.word("reduce", reduce).to(&["target", "pred"]))
+    };
+    Ok(vec![
+        pair("mean", &[2, 3, 5, 7], &[], "mean")?,
+        pair("masked", &[2, 3, 4, 5], &[], "mean")?.random("mask", &[2, 1, 4, 5], 0.0, 1.0)?,
+        pair("none", &[1, 2, 3, 1], &[1, 2, 3, 1], "none")?,
+    ])
+}
+}

@@ -1,0 +1,58 @@
+//! `softplus`: a rectifier without a corner.
+
+use crate::lang::vocabulary::Entry;
+use super::op::Op;
+
+#[cfg(feature = "engine")]
+#[allow(unused_imports)] // each operation shares what others need of it
+pub use meaning::*;
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "softplus",
+    entry: Entry {
+        signature: "softplus(x: Values) -> Values",
+        manual: MANUAL,
+        rule: super::rules::disturbed,
+        ..Entry::PLAIN
+    },
+    #[cfg(feature = "engine")]
+    compute: Some(&meaning::SOFTPLUS),
+    #[cfg(feature = "engine")]
+    samples: meaning::samples,
+};
+
+const MANUAL: &str = "\
+A rectifier without a corner.
+
+    y = log(1 + eˣ) = max(x, 0) + log1p(e^-|x|)
+
+Any shape; the result has the same. It does not overflow.
+
+Source: `torch.nn.functional.softplus`.
+
+```rord
+input d: Dist[N, M]
+let y = softplus(d)
+```
+";
+
+
+#[cfg(feature = "engine")]
+mod meaning {
+use candle_core::Result;
+
+use crate::ops::compute::pixelwise::log1p;
+use crate::ops::compute::samples::Sample;
+use crate::ops::compute::unary::{self, Unary};
+
+/// The function.
+pub const SOFTPLUS: Unary = Unary { value: |_, x| x.relu()? + log1p(&x.abs()?.neg()?.exp()?)?, slope: |_, x, _| (x.neg()?.exp()? + 1.0)?.recip() };
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let mut list: Vec<Sample> = unary::samples(-4.0, 4.0)?;
+    list.push(Sample::new("at the edge", &[3]).given("x", &[3], vec![-1e4, 0.0, 1e4])?.to(&["x"]).kinked());
+    Ok(list)
+}
+}
