@@ -87,8 +87,8 @@ minimize l = bce(net(a).p, net(b).p)
 ";
     let codes: Vec<&str> = checked(text).2.iter().map(|r| r.code).collect();
     assert_eq!(codes, ["R0602"], "a network held to itself alone");
-    let nothing = "input a: Image[2, 1, 8, 8]@f
-model net(x: Image[B, 1, H, W]@f) { out p = x |> batch_norm(affine = false) }
+    let nothing = "input a: Label[2, 1, 8, 8]@f
+model net(x: Map[B, 1, H, W]@f) { out p = x |> batch_norm(affine = false) }
 minimize l = mean(net(a).p)
 ";
     let codes: Vec<&str> = checked(nothing).2.iter().map(|r| r.code).collect();
