@@ -24,10 +24,11 @@ pub fn corners(cut: &Cut, grid: &Grid) -> Vec<f32> {
     let mut label = vec![0f32; n * n];
     let [[a, b], [c, d]] = grid.step;
     let det = a * d - b * c;
+    let mut scratch = Scratch::default();
     for (layer, coverage) in cut.layers.iter().enumerate() {
         let Some(coverage) = coverage else { continue };
         let plane = Coverage { values: coverage, width: cut.rect.width, height: cut.rect.height };
-        for corner in plane.corners() {
+        for corner in plane.corners(&mut scratch) {
             if hidden(cut, layer, corner.pixel) {
                 continue;
             }
@@ -73,22 +74,40 @@ struct Coverage<'a> {
     height: usize,
 }
 
+/// What is worked out on the way, kept from layer to layer: fresh memory costs more than what is written to it.
+#[derive(Default)]
+struct Scratch {
+    mixed: Vec<i16>,
+    open: Vec<bool>,
+    gradients: Gradients,
+    tensors: [Vec<i32>; 3],
+    response: Vec<f64>,
+    taken: Vec<bool>,
+    wanted: Vec<bool>,
+}
+
+/// As many of `value` as there are pixels.
+fn all<T: Clone>(buffer: &mut Vec<T>, cells: usize, value: T) {
+    buffer.clear();
+    buffer.resize(cells, value);
+}
+
 impl Coverage<'_> {
-    fn corners(&self) -> Vec<Corner> {
+    fn corners(&self, scratch: &mut Scratch) -> Vec<Corner> {
         let mut found = Vec::new();
         if self.width < 8 || self.height < 8 || self.values.len() != self.width * self.height {
             return found;
         }
-        let mixed = self.mixed_differences();
-        let mut open = self.right_angles(&mixed, &mut found);
-        self.other_angles(&mixed, &mut open, &mut found);
+        self.mixed_differences(&mut scratch.mixed);
+        self.right_angles(scratch, &mut found);
+        self.other_angles(scratch, &mut found);
         found
     }
 
     /// At (x, y) the mixed difference of pixels x, x+1 and y, y+1 in 1/255; rows of `width`, 0 in the last column and row.
-    fn mixed_differences(&self) -> Vec<i16> {
+    fn mixed_differences(&self, mixed: &mut Vec<i16>) {
         let w = self.width;
-        let mut mixed = vec![0i16; self.values.len()];
+        all(mixed, self.values.len(), 0);
         for (y, out) in mixed.chunks_exact_mut(w).enumerate().take(self.height - 1) {
             let (upper, lower) = (&self.values[y * w..(y + 1) * w], &self.values[(y + 1) * w..(y + 2) * w]);
             let wide = |v: u8| i16::from(v);
@@ -96,23 +115,27 @@ impl Coverage<'_> {
                 *out = wide(lower[x + 1]) - wide(lower[x]) - wide(upper[x + 1]) + wide(upper[x]);
             }
         }
-        mixed
     }
 
-    /// Finds right angles along the axes; returns which points no such corner explains.
-    fn right_angles(&self, mixed: &[i16], found: &mut Vec<Corner>) -> Vec<bool> {
+    /// Finds right angles along the axes, and which points no such corner explains.
+    fn right_angles(&self, scratch: &mut Scratch, found: &mut Vec<Corner>) {
         /// The least share of a corner that one pixel must hold, and what rounding of coverage may leave.
         const WHOLE: i32 = 217;
         const ROUNDING: i32 = 24;
         let w = self.width;
+        let (mixed, open) = (&scratch.mixed, &mut scratch.open);
         let at = |x: usize, y: usize| i32::from(mixed[y * w + x]);
         // What pixel (x, y) holds: the sum over the four points at its corners.
         let held = |x: usize, y: usize| at(x - 1, y - 1) + at(x, y - 1) + at(x - 1, y) + at(x, y);
-        let mut open = vec![true; mixed.len()];
+        all(open, mixed.len(), true);
+        let mut sums = vec![0i16; w];
         for y in 3..self.height - 3 {
             let (above, here) = (&mixed[(y - 1) * w..y * w], &mixed[y * w..(y + 1) * w]);
-            for x in 3..w - 3 {
-                let sum = above[x - 1] + above[x] + here[x - 1] + here[x];
+            let pairs = above.iter().zip(&above[1..]).zip(here.iter().zip(&here[1..]));
+            for (sum, ((a, b), (c, d))) in sums[1..].iter_mut().zip(pairs) {
+                *sum = a + b + c + d;
+            }
+            for (x, &sum) in sums.iter().enumerate().take(w - 3).skip(3) {
                 if i32::from(sum).abs() < WHOLE {
                     continue;
                 }
@@ -132,27 +155,33 @@ impl Coverage<'_> {
                 }
             }
         }
-        open
     }
 
     /// Finds corners of other angles, and single small shapes, among the points that are still open.
-    fn other_angles(&self, mixed: &[i16], open: &mut [bool], found: &mut Vec<Corner>) {
+    fn other_angles(&self, scratch: &mut Scratch, found: &mut Vec<Corner>) {
         /// The least mixed difference worth a look.
         const ACTIVE: u16 = 38;
         let (w, h) = (self.width, self.height);
-        let mut active: Vec<(usize, usize)> = Vec::new();
-        for (y, row) in mixed.chunks_exact(w).enumerate().take(h - 5).skip(4) {
-            if row.iter().any(|m| m.unsigned_abs() >= ACTIVE) {
-                active
-                    .extend((4..w - 5).filter(|&x| row[x].unsigned_abs() >= ACTIVE && open[y * w + x]).map(|x| (x, y)));
+        let Scratch { mixed, open, gradients, tensors, response, taken, wanted } = scratch;
+        all(wanted, mixed.len(), false);
+        let mut rows = h..0;
+        for (y, (row, open)) in mixed.chunks_exact(w).zip(open.chunks_exact(w)).enumerate().take(h - 5).skip(4) {
+            let active = |m: i16| m.unsigned_abs() >= ACTIVE;
+            if !row.iter().fold(false, |any, m| any | active(*m)) {
+                continue;
+            }
+            for x in (4..w - 5).filter(|&x| active(row[x]) && open[x]) {
+                // The response is greatest a little inside a corner.
+                (y - 1..=y + 2).for_each(|v| wanted[v * w + x - 1..=v * w + x + 2].fill(true));
+                rows = rows.start.min(y - 1)..y + 3;
             }
         }
-        if active.is_empty() {
+        if rows.is_empty() {
             return;
         }
-        let gradients = self.gradients();
-        let tensors = gradients.tensors();
-        let mut response = vec![f64::NAN; mixed.len()];
+        self.gradients(gradients);
+        gradients.tensors(tensors);
+        all(response, mixed.len(), f64::NAN);
         let mut strength = |x: usize, y: usize| {
             let known = &mut response[y * w + x];
             if known.is_nan() {
@@ -161,7 +190,7 @@ impl Coverage<'_> {
             *known
         };
         // Pixels whose middle is less than 3 from a corner that is known exactly.
-        let mut taken = vec![false; mixed.len()];
+        all(taken, mixed.len(), false);
         for corner in found.iter() {
             let span = |at: f64, end: usize| {
                 let (low, high) = ((at - 3.5).floor() + 1.0, (at + 2.5).ceil() - 1.0);
@@ -171,65 +200,61 @@ impl Coverage<'_> {
                 taken[row * w..][span(corner.place[0], w)].fill(true);
             }
         }
-        let mut seen = vec![false; mixed.len()];
-        // The response is greatest a little inside a corner.
-        let around = |(x, y)| (y - 1..=y + 2).flat_map(move |v| (x - 1..=x + 2).map(move |u| (u, v)));
-        for (x, y) in active.into_iter().flat_map(around) {
-            if std::mem::replace(&mut seen[y * w + x], true) || x + 3 >= w || y + 3 >= h {
-                continue;
-            }
-            if taken[y * w + x] {
-                continue;
-            }
-            let here = strength(x, y);
-            if here == 0.0 {
-                continue;
-            }
-            let inside = |x: usize, y: usize| (3..w - 3).contains(&x) && (3..h - 3).contains(&y);
-            let mut greatest_within = |reach: usize| {
-                let (mut columns, rows) = (x - reach..=x + reach, y - reach..=y + reach);
-                columns.all(|u| rows.clone().all(|v| !inside(u, v) || strength(u, v) <= here))
-            };
-            // The nearest neighbors settle most cases.
-            if greatest_within(1) && greatest_within(2) {
-                let place = [x as f64 + 0.5, y as f64 + 0.5];
-                let [dx, dy] = gradients.offset(x, y);
-                found.push(Corner { place: [place[0] + dx, place[1] + dy], pixel: (x, y) });
+        for y in rows.start.max(3)..rows.end.min(h - 3) {
+            for x in 3..w - 3 {
+                if !wanted[y * w + x] || taken[y * w + x] {
+                    continue;
+                }
+                let here = strength(x, y);
+                if here == 0.0 {
+                    continue;
+                }
+                let inside = |x: usize, y: usize| (3..w - 3).contains(&x) && (3..h - 3).contains(&y);
+                let mut greatest_within = |reach: usize| {
+                    let (mut columns, rows) = (x - reach..=x + reach, y - reach..=y + reach);
+                    columns.all(|u| rows.clone().all(|v| !inside(u, v) || strength(u, v) <= here))
+                };
+                // The nearest neighbors settle most cases.
+                if greatest_within(1) && greatest_within(2) {
+                    let place = [x as f64 + 0.5, y as f64 + 0.5];
+                    let [dx, dy] = gradients.offset(x, y);
+                    found.push(Corner { place: [place[0] + dx, place[1] + dy], pixel: (x, y) });
+                }
             }
         }
     }
 
     /// The gradient of each pixel; 0 along the border.
-    fn gradients(&self) -> Gradients {
+    fn gradients(&self, out: &mut Gradients) {
         let w = self.width;
-        let mut gradients = Gradients { x: vec![0; self.values.len()], y: vec![0; self.values.len()], width: w };
-        let (mut smooth, mut slope) = (vec![0i32; w], vec![0i32; w]);
+        all(&mut out.x, self.values.len(), 0);
+        all(&mut out.y, self.values.len(), 0);
+        out.width = w;
+        let (mut smooth, mut slope) = (vec![0i16; w], vec![0i16; w]);
         for y in 1..self.height - 1 {
             let row = |y: usize| &self.values[y * w..(y + 1) * w];
             let rows = row(y - 1).iter().zip(row(y)).zip(row(y + 1));
             for (((&above, &here), &below), (smooth, slope)) in rows.zip(smooth.iter_mut().zip(&mut slope)) {
-                let (above, here, below) = (i32::from(above), i32::from(here), i32::from(below));
+                let (above, here, below) = (i16::from(above), i16::from(here), i16::from(below));
                 (*smooth, *slope) = (3 * above + 10 * here + 3 * below, below - above);
             }
-            // Division rounds towards 0, alike for both signs.
+            // Division rounds towards 0, alike for both signs. All of it is below 16 · 255.
             let inner = y * w + 1..(y + 1) * w - 1;
-            for ((out, left), right) in gradients.x[inner.clone()].iter_mut().zip(&smooth).zip(&smooth[2..]) {
+            for ((out, left), right) in out.x[inner.clone()].iter_mut().zip(&smooth).zip(&smooth[2..]) {
                 *out = (right - left) / 8;
             }
-            for (((out, left), here), right) in
-                gradients.y[inner].iter_mut().zip(&slope).zip(&slope[1..]).zip(&slope[2..])
-            {
+            for (((out, left), here), right) in out.y[inner].iter_mut().zip(&slope).zip(&slope[1..]).zip(&slope[2..]) {
                 *out = (3 * left + 10 * here + 3 * right) / 8;
             }
         }
-        gradients
     }
 }
 
 /// Scharr's 3×3 gradients, at most 510.
+#[derive(Default)]
 struct Gradients {
-    x: Vec<i32>,
-    y: Vec<i32>,
+    x: Vec<i16>,
+    y: Vec<i16>,
     width: usize,
 }
 
@@ -238,12 +263,24 @@ const WEIGHTS: [i32; 5] = [1, 4, 6, 4, 1];
 
 impl Gradients {
     /// Of each pixel at least 3 from the border the sums of gₓgₓ, gₓg_y and g_yg_y over the 5×5 around it.
-    fn tensors(&self) -> [Vec<i32>; 3] {
-        [(&self.x, &self.x), (&self.x, &self.y), (&self.y, &self.y)].map(|(a, b)| {
-            let product: Vec<i32> = a.iter().zip(b).map(|(a, b)| a * b).collect();
-            // 510² · 256 is within 32 bits.
-            weighted(&weighted(&product, 1), self.width)
-        })
+    fn tensors(&self, sums: &mut [Vec<i32>; 3]) {
+        let w = self.width;
+        // Row by row, so that what one pass leaves is still at hand for the next.
+        let mut products = vec![0i32; w];
+        for ((a, b), sums) in [(&self.x, &self.x), (&self.x, &self.y), (&self.y, &self.y)].into_iter().zip(sums) {
+            all(sums, a.len(), 0);
+            let mut ring: [Vec<i32>; 5] = std::array::from_fn(|_| vec![0; w]);
+            for (y, (a, b)) in a.chunks_exact(w).zip(b.chunks_exact(w)).enumerate() {
+                for ((product, a), b) in products.iter_mut().zip(a).zip(b) {
+                    *product = i32::from(*a) * i32::from(*b);
+                }
+                ring.rotate_left(1);
+                weighted(&mut ring[4][2..w - 2], [0, 1, 2, 3, 4].map(|k| &products[k..k + w - 4]));
+                if y >= 4 {
+                    weighted(&mut sums[(y - 2) * w..(y - 1) * w], ring.each_ref().map(Vec::as_slice));
+                }
+            }
+        }
     }
 
     /// From the middle of a pixel at least 3 from the border to the point nearest, by least squares, to the lines along the edges
@@ -266,16 +303,12 @@ impl Gradients {
     }
 }
 
-/// The binomial sum of five values `stride` apart, put at the middle one; 0 for the first and the last two.
-fn weighted(values: &[i32], stride: usize) -> Vec<i32> {
-    let mut sums = vec![0; values.len()];
-    let Some(count) = values.len().checked_sub(4 * stride) else { return sums };
-    let part = |k: usize| &values[k * stride..k * stride + count];
-    let (outer, inner) = (part(0).iter().zip(part(4)), part(1).iter().zip(part(3)));
-    for (((out, (a, e)), (b, d)), c) in sums[2 * stride..].iter_mut().zip(outer).zip(inner).zip(part(2)) {
+/// The binomial sums of five slices of one length; 510² · 256 is within 32 bits.
+fn weighted(sums: &mut [i32], [a, b, c, d, e]: [&[i32]; 5]) {
+    let (outer, inner) = (a.iter().zip(e), b.iter().zip(d));
+    for (((out, (a, e)), (b, d)), c) in sums.iter_mut().zip(outer).zip(inner).zip(c) {
         *out = a + e + 4 * (b + d) + 6 * c;
     }
-    sums
 }
 
 /// The smaller eigenvalue of a structure tensor; 0 where it is too small against the larger one (a straight edge) or in itself
@@ -331,7 +364,7 @@ mod tests {
 
     fn places(coverage: &[u8]) -> Vec<[f64; 2]> {
         let mut places: Vec<[f64; 2]> = Vec::new();
-        for corner in (Coverage { values: coverage, width: SIDE, height: SIDE }).corners() {
+        for corner in (Coverage { values: coverage, width: SIDE, height: SIDE }).corners(&mut Scratch::default()) {
             let near = |p: &[f64; 2]| (p[0] - corner.place[0]).abs() < 1e-6 && (p[1] - corner.place[1]).abs() < 1e-6;
             if !places.iter().any(near) {
                 places.push(corner.place);
