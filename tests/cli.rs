@@ -342,3 +342,22 @@ fn training_learns() {
     let first = metrics[0]["total"].as_f64().unwrap();
     assert!(val[2] < val[0] && val[2] < 0.8 * first, "validation {val:?}, first step {first}");
 }
+
+#[test]
+fn every_shipped_pipeline_trains_with_its_smoke_preset() {
+    let dir = tempfile::tempdir().unwrap();
+    let here = std::env::current_dir().unwrap();
+    for entry in std::fs::read_dir("pipelines").unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|e| e != "rord") {
+            continue;
+        }
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let file = here.join(&path);
+        let out = rord(dir.path(), &[file.to_str().unwrap(), "--preset", "smoke", "--out", &name]);
+        assert_eq!(out.status.code(), Some(0), "{name}: {}", err(&out));
+        let metrics = lines(&dir.path().join(&name).join("metrics.jsonl"));
+        assert!(metrics.iter().any(|l| l["split"] == "val"), "{name}");
+        assert!(dir.path().join(&name).join("best.safetensors").exists(), "{name}");
+    }
+}

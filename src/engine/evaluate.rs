@@ -90,7 +90,8 @@ pub fn check_values(
         } else {
             continue;
         };
-        reports.push(runtime::tensor_values(place, name, &supplied.file, &found, &kind));
+        let finite = numbers.iter().all(|x| x.is_finite());
+        reports.push(runtime::tensor_values(place, name, &supplied.file, &found, &kind, finite));
     }
     Ok(reports)
 }

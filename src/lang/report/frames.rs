@@ -115,7 +115,7 @@ pub fn places(span: Span, op: &str, found: Option<&Frame>, wanted: Option<&Frame
 
 /// A homography that does not say whence and whither.
 pub fn homography_needs_both(span: Span) -> Report {
-    Report::error("R0510", "a homography leads from one frame to another")
+    Report::error("R0512", "a homography leads from one frame to another")
         .label(span, "does not say which")
         .help("as in  Homography[B]@orig->moved")
 }

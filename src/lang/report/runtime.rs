@@ -39,14 +39,15 @@ pub fn no_tensor(span: Span, name: &str, file: &str, known: &[&str]) -> Report {
 /// A tensor of another shape than its input.
 pub fn tensor_shape(span: Span, name: &str, file: &str, wanted: &str, found: &[usize]) -> Report {
     let found: Vec<String> = found.iter().map(usize::to_string).collect();
-    Report::error("R0919", format!("the tensor `{name}` is of another shape"))
+    Report::error("R0921", format!("the tensor `{name}` is of another shape"))
         .label(span, format!("expected [{wanted}], found [{}] in {file}", found.join(", ")))
         .help("sizes of one name must be equal in all inputs; homographies end in 3, 3 and points in 2")
 }
 
-/// A tensor with values that its kind does not allow.
-pub fn tensor_values(span: Span, name: &str, file: &str, found: &str, kind: &str) -> Report {
-    Report::error("R0920", format!("the tensor `{name}` does not hold {kind}"))
+/// A tensor with values that its kind does not allow, or that are no numbers at all.
+pub fn tensor_values(span: Span, name: &str, file: &str, found: &str, kind: &str, finite: bool) -> Report {
+    let code = if finite { "R0924" } else { "R0923" };
+    Report::error(code, format!("the tensor `{name}` does not hold {kind}"))
         .label(span, format!("{found} in {file}"))
         .help("mend the data, or declare the input as what it is: Map for any real number, Logit before a sigmoid")
 }

@@ -174,7 +174,7 @@ pub fn weight_twice(span: Span, name: &str, first: &[usize], second: &[usize]) -
 
 /// Two layers whose weights would have one name.
 pub fn weight_made_twice(span: Span, name: &str) -> Report {
-    Report::error("R0415", format!("two layers would share the weight `{name}`"))
+    Report::error("R0416", format!("two layers would share the weight `{name}`"))
         .label(span, "the second of them")
         .help("weights are named by where they stand: give one of the two a `let` of its own")
 }
