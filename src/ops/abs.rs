@@ -1,7 +1,7 @@
 //! `abs`: every number without its sign.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -37,21 +37,23 @@ let y = abs(d)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::Result;
+    use candle_core::Result;
 
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::unary::{self, Unary};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::unary::{self, Unary};
 
-/// The function.
-pub const ABS: Unary = Unary { value: |_, x| x.abs(), slope: |_, x, _| x.gt(0.0)?.to_dtype(x.dtype())? - x.lt(0.0)?.to_dtype(x.dtype())? };
+    /// The function.
+    pub const ABS: Unary = Unary {
+        value: |_, x| x.abs(),
+        slope: |_, x, _| x.gt(0.0)?.to_dtype(x.dtype())? - x.lt(0.0)?.to_dtype(x.dtype())?,
+    };
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let mut list: Vec<Sample> = unary::samples(-2.0, 2.0)?;
-    list.push(Sample::new("at the edge", &[3]).given("x", &[3], vec![0.0, -0.0, -1e30])?.to(&["x"]).kinked());
-    Ok(list)
-}
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let mut list: Vec<Sample> = unary::samples(-2.0, 2.0)?;
+        list.push(Sample::new("at the edge", &[3]).given("x", &[3], vec![0.0, -0.0, -1e30])?.to(&["x"]).kinked());
+        Ok(list)
+    }
 }

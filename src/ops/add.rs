@@ -1,7 +1,7 @@
 //! `add`: `a + b` in a pipeline.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -10,12 +10,7 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "add",
-    entry: Entry {
-        signature: "add(a: Values, b: Values) -> Values",
-        manual: MANUAL,
-        operator: true,
-        ..Entry::PLAIN
-    },
+    entry: Entry { signature: "add(a: Values, b: Values) -> Values", manual: MANUAL, operator: true, ..Entry::PLAIN },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::Add),
     #[cfg(feature = "engine")]
@@ -38,32 +33,30 @@ let c = a + b
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::elementwise::{gradients, operands, samples as both};
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::elementwise::{gradients, operands, samples as both};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// The sum.
-pub struct Add;
+    /// The sum.
+    pub struct Add;
 
+    impl Compute for Add {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let (a, b) = operands(call)?;
+            Ok((a + b)?.into())
+        }
 
-impl Compute for Add {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (a, b) = operands(call)?;
-        Ok((a + b)?.into())
+        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            gradients(call, || Ok(grad.clone()), || Ok(grad.clone()))
+        }
     }
 
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        gradients(call, || Ok(grad.clone()), || Ok(grad.clone()))
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        both(&["a", "b"])
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    both(&["a", "b"])
-}
 }

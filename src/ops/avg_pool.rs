@@ -1,7 +1,7 @@
 //! `avg_pool`: the mean of each window: `x |> avg_pool(2)`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -43,87 +43,85 @@ let y = avg_pool(x, 2)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Gradients, Output};
-use crate::ops::max_pool::{every, stride, windows};
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
-use crate::kernels::pool::{Windows, average, average_back};
+    use crate::kernels::pool::{Windows, average, average_back};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::ops::compute::{Call, Gradients, Output};
+    use crate::ops::max_pool::{every, stride, windows};
 
-/// The average over windows.
-pub struct AvgPool;
+    /// The average over windows.
+    pub struct AvgPool;
 
-
-impl AvgPool {
-    fn windows(call: &Call) -> Result<Windows> {
-        windows(call.tensor("x")?, call.count("k")?, stride(call)?)
+    impl AvgPool {
+        fn windows(call: &Call) -> Result<Windows> {
+            windows(call.tensor("x")?, call.count("k")?, stride(call)?)
+        }
     }
-}
 
-impl Paths for AvgPool {
-    fn lower(&self, call: &Call) -> Result<Output> {
-        let (x, g) = (call.tensor("x")?.contiguous()?, Self::windows(call)?);
-        let (h, w) = g.result().map_err(wrong)?;
-        let (b, c, _, _) = x.dims4()?;
-        let mut sum = Tensor::zeros((b, c, h, w), x.dtype(), x.device())?;
-        for i in 0..g.side {
-            let rows = x.index_select(&every(h, g.stride, i, x.device())?, 2)?;
-            for j in 0..g.side {
-                sum = (sum + rows.index_select(&every(w, g.stride, j, x.device())?, 3)?)?;
+    impl Paths for AvgPool {
+        fn lower(&self, call: &Call) -> Result<Output> {
+            let (x, g) = (call.tensor("x")?.contiguous()?, Self::windows(call)?);
+            let (h, w) = g.result().map_err(wrong)?;
+            let (b, c, _, _) = x.dims4()?;
+            let mut sum = Tensor::zeros((b, c, h, w), x.dtype(), x.device())?;
+            for i in 0..g.side {
+                let rows = x.index_select(&every(h, g.stride, i, x.device())?, 2)?;
+                for j in 0..g.side {
+                    sum = (sum + rows.index_select(&every(w, g.stride, j, x.device())?, 3)?)?;
+                }
             }
+            Ok((sum * (1.0 / (g.side * g.side) as f64))?.into())
         }
-        Ok((sum * (1.0 / (g.side * g.side) as f64))?.into())
+
+        fn lower_back(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            let (x, g) = (call.tensor("x")?, Self::windows(call)?);
+            let (b, c, h, w) = grad.dims4()?;
+            let share = (grad.contiguous()? * (1.0 / (g.side * g.side) as f64))?;
+            let mut wide = Tensor::zeros((b, c, h, g.width), grad.dtype(), grad.device())?;
+            for j in 0..g.side {
+                wide = wide.index_add(&every(w, g.stride, j, grad.device())?, &share, 3)?;
+            }
+            let mut out = x.zeros_like()?;
+            for i in 0..g.side {
+                out = out.index_add(&every(h, g.stride, i, grad.device())?, &wide, 2)?;
+            }
+            Ok(vec![("x", out)])
+        }
+
+        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+            let (x, g) = (call.tensor("x")?, Self::windows(call)?);
+            let (h, w) = g.result().map_err(wrong)?;
+            let (b, c, _, _) = x.dims4()?;
+            let value = read::<T, _, 1>([x], |[x]| average(&g, x))?.map_err(wrong)?;
+            Ok(tensor(value, (b, c, h, w))?.into())
+        }
+
+        fn fast_back<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            let g = Self::windows(call)?;
+            let out = read::<T, _, 1>([grad], |[grad]| average_back(&g, grad))?.map_err(wrong)?;
+            Ok(vec![("x", tensor(out, call.tensor("x")?.shape())?)])
+        }
     }
 
-    fn lower_back(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
-        }
-        let (x, g) = (call.tensor("x")?, Self::windows(call)?);
-        let (b, c, h, w) = grad.dims4()?;
-        let share = (grad.contiguous()? * (1.0 / (g.side * g.side) as f64))?;
-        let mut wide = Tensor::zeros((b, c, h, g.width), grad.dtype(), grad.device())?;
-        for j in 0..g.side {
-            wide = wide.index_add(&every(w, g.stride, j, grad.device())?, &share, 3)?;
-        }
-        let mut out = x.zeros_like()?;
-        for i in 0..g.side {
-            out = out.index_add(&every(h, g.stride, i, grad.device())?, &wide, 2)?;
-        }
-        Ok(vec![("x", out)])
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        Ok(vec![
+            Sample::new("halved", &[2, 3, 2, 3]).random("x", &[2, 3, 5, 7], -1.0, 1.0)?.number("k", 2.0).to(&["x"]),
+            Sample::new("overlapping", &[1, 2, 3, 4])
+                .random("x", &[1, 2, 5, 6], -1.0, 1.0)?
+                .number("k", 3.0)
+                .number("stride", 1.0)
+                .to(&["x"]),
+        ])
     }
-
-    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        let (x, g) = (call.tensor("x")?, Self::windows(call)?);
-        let (h, w) = g.result().map_err(wrong)?;
-        let (b, c, _, _) = x.dims4()?;
-        let value = read::<T, _, 1>([x], |[x]| average(&g, x))?.map_err(wrong)?;
-        Ok(tensor(value, (b, c, h, w))?.into())
-    }
-
-    fn fast_back<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
-        }
-        let g = Self::windows(call)?;
-        let out = read::<T, _, 1>([grad], |[grad]| average_back(&g, grad))?.map_err(wrong)?;
-        Ok(vec![("x", tensor(out, call.tensor("x")?.shape())?)])
-    }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    Ok(vec![
-        Sample::new("halved", &[2, 3, 2, 3]).random("x", &[2, 3, 5, 7], -1.0, 1.0)?.number("k", 2.0).to(&["x"]),
-        Sample::new("overlapping", &[1, 2, 3, 4])
-            .random("x", &[1, 2, 5, 6], -1.0, 1.0)?
-            .number("k", 3.0)
-            .number("stride", 1.0)
-            .to(&["x"]),
-    ])
-}
 }

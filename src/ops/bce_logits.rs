@@ -1,7 +1,7 @@
 //! `bce_logits`: binary cross-entropy of labels and logits: `bce_logits(truth, score, balance = auto)`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -50,94 +50,92 @@ loss where = bce_logits(truth, score, balance = auto)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::Call;
-use crate::ops::compute::pixelwise::{Cells, Pixelwise, log1p};
-use crate::ops::compute::samples::Sample;
-use crate::ops::sigmoid::sigmoid;
+    use crate::ops::compute::Call;
+    use crate::ops::compute::pixelwise::{Cells, Pixelwise, log1p};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::sigmoid::sigmoid;
 
-/// The loss of one cell.
-pub struct Cell;
+    /// The loss of one cell.
+    pub struct Cell;
 
-/// Binary cross-entropy on logits.
-pub type BceLogits = Pixelwise<Cell>;
+    /// Binary cross-entropy on logits.
+    pub type BceLogits = Pixelwise<Cell>;
 
-/// Binary cross-entropy on logits.
-pub const BCE_LOGITS: BceLogits = Pixelwise(Cell);
+    /// Binary cross-entropy on logits.
+    pub const BCE_LOGITS: BceLogits = Pixelwise(Cell);
 
+    impl Cells for Cell {
+        const NAMES: [&'static str; 2] = ["target", "logits"];
 
-impl Cells for Cell {
-    const NAMES: [&'static str; 2] = ["target", "logits"];
+        fn value(&self, _: &Call, target: &Tensor, logits: &Tensor) -> Result<Tensor> {
+            (logits.relu()? - (logits * target)?)? + log1p(&logits.abs()?.neg()?.exp()?)?
+        }
 
-    fn value(&self, _: &Call, target: &Tensor, logits: &Tensor) -> Result<Tensor> {
-        (logits.relu()? - (logits * target)?)? + log1p(&logits.abs()?.neg()?.exp()?)?
+        fn slopes(&self, call: &Call, target: &Tensor, logits: &Tensor) -> Result<[Option<Tensor>; 2]> {
+            let of_target = call.wants("target").then(|| logits.neg()).transpose()?;
+            let of_logits = call.wants("logits").then(|| sigmoid(logits)? - target).transpose()?;
+            Ok([of_target, of_logits])
+        }
+
+        fn balance(&self, call: &Call, target: &Tensor, mask: Option<&Tensor>) -> Result<Option<Tensor>> {
+            if call.settings.get("balance").is_none() {
+                return Ok(None);
+            }
+            match call.text("balance")? {
+                "none" => return Ok(None),
+                "auto" => {}
+                other => return Err(candle_core::Error::msg(format!("`balance = {other}` is none of none, auto"))),
+            }
+            let not = target.affine(-1.0, 1.0)?;
+            let mass = |t: &Tensor| match mask {
+                Some(mask) => (t * mask)?.sum_all(),
+                None => t.sum_all(),
+            };
+            let (yes, no) = (mass(target)?, mass(&not)?);
+            let both = (yes.ge(1e-6)? * no.ge(1e-6)?)?;
+            let half = ((&yes + &no)? * 0.5)?;
+            let share = |mass: &Tensor| &half / mass.maximum(1e-6)?;
+            let balanced = (target.broadcast_mul(&share(&yes)?)? + not.broadcast_mul(&share(&no)?)?)?;
+            let both = both.broadcast_as(target.shape())?.contiguous()?;
+            Ok(Some(both.where_cond(&balanced, &balanced.ones_like()?)?))
+        }
     }
 
-    fn slopes(&self, call: &Call, target: &Tensor, logits: &Tensor) -> Result<[Option<Tensor>; 2]> {
-        let of_target = call.wants("target").then(|| logits.neg()).transpose()?;
-        let of_logits = call.wants("logits").then(|| sigmoid(logits)? - target).transpose()?;
-        Ok([of_target, of_logits])
-    }
-
-    fn balance(&self, call: &Call, target: &Tensor, mask: Option<&Tensor>) -> Result<Option<Tensor>> {
-        if call.settings.get("balance").is_none() {
-            return Ok(None);
-        }
-        match call.text("balance")? {
-            "none" => return Ok(None),
-            "auto" => {}
-            other => return Err(candle_core::Error::msg(format!("`balance = {other}` is none of none, auto"))),
-        }
-        let not = target.affine(-1.0, 1.0)?;
-        let mass = |t: &Tensor| match mask {
-            Some(mask) => (t * mask)?.sum_all(),
-            None => t.sum_all(),
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let pair = |name, shape: &[usize], value: &[usize]| {
+            let s = Sample::new(name, value).random("target", shape, 0.0, 1.0)?.random("logits", shape, -4.0, 4.0)?;
+            Ok::<_, candle_core::Error>(s.to(&["target", "logits"]))
         };
-        let (yes, no) = (mass(target)?, mass(&not)?);
-        let both = (yes.ge(1e-6)? * no.ge(1e-6)?)?;
-        let half = ((&yes + &no)? * 0.5)?;
-        let share = |mass: &Tensor| &half / mass.maximum(1e-6)?;
-        let balanced = (target.broadcast_mul(&share(&yes)?)? + not.broadcast_mul(&share(&no)?)?)?;
-        let both = both.broadcast_as(target.shape())?.contiguous()?;
-        Ok(Some(both.where_cond(&balanced, &balanced.ones_like()?)?))
+        Ok(vec![
+            pair("mean", &[2, 3, 5, 7], &[])?.word("reduce", "mean"),
+            pair("none, masked", &[2, 2, 3, 1], &[2, 2, 3, 1])?.word("reduce", "none").random(
+                "mask",
+                &[2, 1, 3, 1],
+                0.0,
+                1.0,
+            )?,
+            pair("balanced", &[2, 1, 4, 5], &[])?
+                .word("reduce", "mean")
+                .word("balance", "auto")
+                .random("mask", &[2, 1, 4, 5], 0.0, 1.0)?
+                .to(&["logits"]),
+            pair("balanced sum", &[1, 2, 3, 3], &[])?.word("reduce", "sum").word("balance", "auto").to(&["logits"]),
+            Sample::new("no positives", &[])
+                .filled("target", &[1, 1, 2, 2], 0.0)?
+                .random("logits", &[1, 1, 2, 2], -1.0, 1.0)?
+                .word("reduce", "mean")
+                .word("balance", "auto")
+                .to(&["logits"]),
+            Sample::new("saturated", &[])
+                .given("target", &[1, 1, 2, 3], vec![0.0, 1.0, 0.0, 1.0, 0.0, 1.0])?
+                .given("logits", &[1, 1, 2, 3], vec![-1e4, 1e4, 1e4, -1e4, -90.0, 40.0])?
+                .word("reduce", "mean")
+                .to(&["logits"]),
+        ])
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let pair = |name, shape: &[usize], value: &[usize]| {
-        let s = Sample::new(name, value).random("target", shape, 0.0, 1.0)?.random("logits", shape, -4.0, 4.0)?;
-        Ok::<_, candle_core::Error>(s.to(&["target", "logits"]))
-    };
-    Ok(vec![
-        pair("mean", &[2, 3, 5, 7], &[])?.word("reduce", "mean"),
-        pair("none, masked", &[2, 2, 3, 1], &[2, 2, 3, 1])?.word("reduce", "none").random(
-            "mask",
-            &[2, 1, 3, 1],
-            0.0,
-            1.0,
-        )?,
-        pair("balanced", &[2, 1, 4, 5], &[])?
-            .word("reduce", "mean")
-            .word("balance", "auto")
-            .random("mask", &[2, 1, 4, 5], 0.0, 1.0)?
-            .to(&["logits"]),
-        pair("balanced sum", &[1, 2, 3, 3], &[])?.word("reduce", "sum").word("balance", "auto").to(&["logits"]),
-        Sample::new("no positives", &[])
-            .filled("target", &[1, 1, 2, 2], 0.0)?
-            .random("logits", &[1, 1, 2, 2], -1.0, 1.0)?
-            .word("reduce", "mean")
-            .word("balance", "auto")
-            .to(&["logits"]),
-        Sample::new("saturated", &[])
-            .given("target", &[1, 1, 2, 3], vec![0.0, 1.0, 0.0, 1.0, 0.0, 1.0])?
-            .given("logits", &[1, 1, 2, 3], vec![-1e4, 1e4, 1e4, -1e4, -90.0, 40.0])?
-            .word("reduce", "mean")
-            .to(&["logits"]),
-    ])
-}
 }

@@ -1,7 +1,7 @@
 //! `col_min`: the least number of every column of a table: `col_min(off_diagonal(d))`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -10,11 +10,7 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "col_min",
-    entry: Entry {
-        signature: "col_min(x: Values[N, M]) -> Values[M]",
-        manual: MANUAL,
-        ..Entry::PLAIN
-    },
+    entry: Entry { signature: "col_min(x: Values[N, M]) -> Values[M]", manual: MANUAL, ..Entry::PLAIN },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::Least { axis: 0 }),
     #[cfg(feature = "engine")]
@@ -37,16 +33,15 @@ let nearest = col_min(distances(a, b))
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::Result;
+    use candle_core::Result;
 
-use crate::ops::compute::samples::Sample;
-pub use crate::ops::row_min::Least;
+    use crate::ops::compute::samples::Sample;
+    pub use crate::ops::row_min::Least;
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    crate::ops::row_min::tables(0)
-}
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        crate::ops::row_min::tables(0)
+    }
 }

@@ -1,7 +1,7 @@
 //! `compose`: one homography after another, `A * B` in a pipeline: first B, then A.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -39,35 +39,33 @@ let both = H * G
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
-use crate::ops::warp::matrices;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::ops::warp::matrices;
 
-/// The product of homographies.
-pub struct Compose;
+    /// The product of homographies.
+    pub struct Compose;
 
+    impl Compute for Compose {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+            matrices(a, b.dim(0)?)?;
+            matrices(b, a.dim(0)?)?;
+            Ok(a.contiguous()?.matmul(&b.contiguous()?)?.into())
+        }
 
-impl Compute for Compose {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
-        matrices(a, b.dim(0)?)?;
-        matrices(b, a.dim(0)?)?;
-        Ok(a.contiguous()?.matmul(&b.contiguous()?)?.into())
+        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
+            Ok(Gradients::new())
+        }
     }
 
-    fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
-        Ok(Gradients::new())
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let m = crate::ops::warp::MATRICES.to_vec();
+        Ok(vec![Sample::new("two", &[2, 3, 3]).given("a", &[2, 3, 3], m)?.random("b", &[2, 3, 3], -1.0, 1.0)?])
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let m = crate::ops::warp::MATRICES.to_vec();
-    Ok(vec![Sample::new("two", &[2, 3, 3]).given("a", &[2, 3, 3], m)?.random("b", &[2, 3, 3], -1.0, 1.0)?])
-}
 }

@@ -1,8 +1,8 @@
 //! `concat`: the channels of two maps after each other: `concat(skip, up)`.
 
+use super::op::Op;
 use crate::lang::vocabulary::Application;
 use crate::lang::vocabulary::Entry;
-use super::op::Op;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -49,40 +49,39 @@ fn rule(a: &mut Application<'_>) {
 
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// Joining along the channel axis.
-pub struct Concat;
+    /// Joining along the channel axis.
+    pub struct Concat;
 
+    impl Compute for Concat {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            Ok(Tensor::cat(&[call.tensor("a")?, call.tensor("b")?], 1)?.into())
+        }
 
-impl Compute for Concat {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        Ok(Tensor::cat(&[call.tensor("a")?, call.tensor("b")?], 1)?.into())
+        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            let (first, second) = (call.tensor("a")?.dim(1)?, call.tensor("b")?.dim(1)?);
+            let mut out = Gradients::new();
+            if call.wants("a") {
+                out.push(("a", grad.narrow(1, 0, first)?.contiguous()?));
+            }
+            if call.wants("b") {
+                out.push(("b", grad.narrow(1, first, second)?.contiguous()?));
+            }
+            Ok(out)
+        }
     }
 
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        let (first, second) = (call.tensor("a")?.dim(1)?, call.tensor("b")?.dim(1)?);
-        let mut out = Gradients::new();
-        if call.wants("a") {
-            out.push(("a", grad.narrow(1, 0, first)?.contiguous()?));
-        }
-        if call.wants("b") {
-            out.push(("b", grad.narrow(1, first, second)?.contiguous()?));
-        }
-        Ok(out)
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        Ok(vec![
+            Sample::new("odd", &[2, 4, 5, 3])
+                .random("a", &[2, 3, 5, 3], -1.0, 1.0)?
+                .random("b", &[2, 1, 5, 3], -1.0, 1.0)?
+                .to(&["a", "b"]),
+        ])
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    Ok(vec![
-        Sample::new("odd", &[2, 4, 5, 3])
-            .random("a", &[2, 3, 5, 3], -1.0, 1.0)?
-            .random("b", &[2, 1, 5, 3], -1.0, 1.0)?
-            .to(&["a", "b"]),
-    ])
-}
 }

@@ -1,12 +1,12 @@
 //! `conv`: a layer of filters, as `torch.nn.Conv2d`: `x |> conv(32, 3)`.
 
+use super::op::Op;
+use super::rules::positive;
 use crate::lang::dim::Dim;
 use crate::lang::report::shapes;
 use crate::lang::typed::Initial;
 use crate::lang::vocabulary::Application;
 use crate::lang::vocabulary::Entry;
-use super::op::Op;
-use super::rules::positive;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -91,7 +91,11 @@ fn rule(a: &mut Application<'_>) {
             let report = shapes::rule(
                 a.span,
                 "this kernel is larger than its map",
-                &format!("the map is {} × {} here", dims.get(2).map_or("?".into(), Dim::to_string), dims.get(3).map_or("?".into(), Dim::to_string)),
+                &format!(
+                    "the map is {} × {} here",
+                    dims.get(2).map_or("?".into(), Dim::to_string),
+                    dims.get(3).map_or("?".into(), Dim::to_string)
+                ),
                 "pad more, or pool less before",
             );
             a.reports.push(report);
@@ -141,145 +145,146 @@ fn extent(a: &mut Application<'_>, n: &Dim, k: i64, s: i64, p: i64, d: i64, same
 
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Gradients, Output};
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
-use crate::kernels::conv::{Geometry, bias_gradient, forward, input_gradient, weight_gradient};
+    use crate::kernels::conv::{Geometry, bias_gradient, forward, input_gradient, weight_gradient};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::ops::compute::{Call, Gradients, Output};
 
-/// The convolution.
-pub struct Conv;
+    /// The convolution.
+    pub struct Conv;
 
-
-/// The sizes of a call.
-fn geometry(call: &Call) -> Result<Geometry> {
-    let (batch, inputs, height, width) = call.tensor("x")?.dims4()?;
-    let (outputs, depth, kernel, across) = call.tensor("weight")?.dims4()?;
-    let (stride, dilation, groups) = (call.count("stride")?, call.count("dilation")?, call.count("groups")?);
-    if kernel != across || depth.checked_mul(groups) != Some(inputs) || call.count("kernel")? != kernel {
-        return Err(candle_core::Error::msg("the weight of a convolution does not fit its input and settings"));
-    }
-    let pad = match call.count("pad") {
-        Ok(pad) => pad,
-        Err(_) if call.text("pad")? == "same" && kernel % 2 == 1 => dilation * (kernel - 1) / 2,
-        Err(_) => return Err(candle_core::Error::msg("`pad = same` needs an odd kernel")),
-    };
-    let g = Geometry { batch, inputs, height, width, outputs, kernel, stride, pad, dilation, groups };
-    g.result().map_err(wrong)?;
-    Ok(g)
-}
-
-impl Paths for Conv {
-    fn lower(&self, call: &Call) -> Result<Output> {
-        let g = geometry(call)?;
-        let value = call.tensor("x")?.conv2d(call.tensor("weight")?, g.pad, g.stride, g.dilation, g.groups)?;
-        Ok(match call.maybe("bias") {
-            Some(bias) => value.broadcast_add(&bias.reshape((1, g.outputs, 1, 1))?)?,
-            None => value,
+    /// The sizes of a call.
+    fn geometry(call: &Call) -> Result<Geometry> {
+        let (batch, inputs, height, width) = call.tensor("x")?.dims4()?;
+        let (outputs, depth, kernel, across) = call.tensor("weight")?.dims4()?;
+        let (stride, dilation, groups) = (call.count("stride")?, call.count("dilation")?, call.count("groups")?);
+        if kernel != across || depth.checked_mul(groups) != Some(inputs) || call.count("kernel")? != kernel {
+            return Err(candle_core::Error::msg("the weight of a convolution does not fit its input and settings"));
         }
-        .into())
-    }
-
-    fn lower_back(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        let g = geometry(call)?;
-        let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
-        let (c, o) = (g.inputs / g.groups, g.outputs / g.groups);
-        let groups = |per: &dyn Fn(usize) -> Result<Tensor>, axis| -> Result<Tensor> {
-            Tensor::cat(&(0..g.groups).map(per).collect::<Result<Vec<_>>>()?, axis)
+        let pad = match call.count("pad") {
+            Ok(pad) => pad,
+            Err(_) if call.text("pad")? == "same" && kernel % 2 == 1 => dilation * (kernel - 1) / 2,
+            Err(_) => return Err(candle_core::Error::msg("`pad = same` needs an odd kernel")),
         };
-        let mut out = Gradients::new();
-        if call.wants("x") {
-            let one = |i: usize| {
-                let (grad, weight) =
-                    (grad.narrow(1, i * o, o)?.contiguous()?, weight.narrow(0, i * o, o)?.contiguous()?);
-                transposed(&g, &grad, &weight)
-            };
-            out.push(("x", groups(&one, 1)?));
-        }
-        if call.wants("weight") {
-            let one = |i: usize| {
-                // Each weight is a correlation of the input with the gradient, in which stride and dilation change places.
-                let x = x.narrow(1, i * c, c)?.transpose(0, 1)?.contiguous()?;
-                let grad = grad.narrow(1, i * o, o)?.transpose(0, 1)?.contiguous()?;
-                let sum = x.conv2d(&grad, g.pad, g.dilation, g.stride, 1)?;
-                sum.narrow(2, 0, g.kernel)?.narrow(3, 0, g.kernel)?.transpose(0, 1)?.contiguous()
-            };
-            out.push(("weight", groups(&one, 0)?));
-        }
-        if call.wants("bias") {
-            out.push(("bias", grad.sum((0, 2, 3))?));
-        }
-        Ok(out)
+        let g = Geometry { batch, inputs, height, width, outputs, kernel, stride, pad, dilation, groups };
+        g.result().map_err(wrong)?;
+        Ok(g)
     }
 
-    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        let g = geometry(call)?;
-        let (h, w) = g.result().map_err(wrong)?;
-        let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
-        let value = match call.maybe("bias") {
-            Some(bias) => read::<T, _, 3>([x, weight, bias], |[x, weight, bias]| forward(&g, x, weight, Some(bias)))?,
-            None => read::<T, _, 2>([x, weight], |[x, weight]| forward(&g, x, weight, None))?,
-        };
-        Ok(tensor(value.map_err(wrong)?, (g.batch, g.outputs, h, w))?.into())
-    }
+    impl Paths for Conv {
+        fn lower(&self, call: &Call) -> Result<Output> {
+            let g = geometry(call)?;
+            let value = call.tensor("x")?.conv2d(call.tensor("weight")?, g.pad, g.stride, g.dilation, g.groups)?;
+            Ok(match call.maybe("bias") {
+                Some(bias) => value.broadcast_add(&bias.reshape((1, g.outputs, 1, 1))?)?,
+                None => value,
+            }
+            .into())
+        }
 
-    fn fast_back<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        let g = geometry(call)?;
-        let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
-        read::<T, _, 3>([x, weight, grad], |[numbers, kernel, grad]| {
+        fn lower_back(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            let g = geometry(call)?;
+            let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
+            let (c, o) = (g.inputs / g.groups, g.outputs / g.groups);
+            let groups = |per: &dyn Fn(usize) -> Result<Tensor>, axis| -> Result<Tensor> {
+                Tensor::cat(&(0..g.groups).map(per).collect::<Result<Vec<_>>>()?, axis)
+            };
             let mut out = Gradients::new();
             if call.wants("x") {
-                out.push(("x", tensor(input_gradient(&g, kernel, grad).map_err(wrong)?, x.shape())?));
+                let one = |i: usize| {
+                    let (grad, weight) =
+                        (grad.narrow(1, i * o, o)?.contiguous()?, weight.narrow(0, i * o, o)?.contiguous()?);
+                    transposed(&g, &grad, &weight)
+                };
+                out.push(("x", groups(&one, 1)?));
             }
             if call.wants("weight") {
-                out.push(("weight", tensor(weight_gradient(&g, numbers, grad).map_err(wrong)?, weight.shape())?));
+                let one = |i: usize| {
+                    // Each weight is a correlation of the input with the gradient, in which stride and dilation change places.
+                    let x = x.narrow(1, i * c, c)?.transpose(0, 1)?.contiguous()?;
+                    let grad = grad.narrow(1, i * o, o)?.transpose(0, 1)?.contiguous()?;
+                    let sum = x.conv2d(&grad, g.pad, g.dilation, g.stride, 1)?;
+                    sum.narrow(2, 0, g.kernel)?.narrow(3, 0, g.kernel)?.transpose(0, 1)?.contiguous()
+                };
+                out.push(("weight", groups(&one, 0)?));
             }
             if call.wants("bias") {
-                out.push(("bias", tensor(bias_gradient(&g, grad).map_err(wrong)?, g.outputs)?));
+                out.push(("bias", grad.sum((0, 2, 3))?));
             }
             Ok(out)
-        })?
-    }
-}
+        }
 
-/// One group's input gradient: the transposed convolution, cut or filled with zeros to the input's size.
-fn transposed(g: &Geometry, grad: &Tensor, weight: &Tensor) -> Result<Tensor> {
-    let whole = grad.conv_transpose2d(weight, 0, 0, g.stride, g.dilation)?;
-    let fit = |t: Tensor, axis: usize, n: usize| -> Result<Tensor> {
-        let missing = (n + g.pad).saturating_sub(t.dim(axis)?);
-        t.pad_with_zeros(axis, 0, missing)?.narrow(axis, g.pad, n)
-    };
-    fit(fit(whole, 2, g.height)?, 3, g.width)?.contiguous()
-}
+        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+            let g = geometry(call)?;
+            let (h, w) = g.result().map_err(wrong)?;
+            let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
+            let value = match call.maybe("bias") {
+                Some(bias) => {
+                    read::<T, _, 3>([x, weight, bias], |[x, weight, bias]| forward(&g, x, weight, Some(bias)))?
+                }
+                None => read::<T, _, 2>([x, weight], |[x, weight]| forward(&g, x, weight, None))?,
+            };
+            Ok(tensor(value.map_err(wrong)?, (g.batch, g.outputs, h, w))?.into())
+        }
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let case = |name, x: [usize; 4], shape: [usize; 4], kernel: usize, groups: usize| {
-        let weight = [shape[1], x[1] / groups, kernel, kernel];
-        let sample = Sample::new(name, &shape).random("x", &x, -1.0, 1.0)?.random("weight", &weight, -0.5, 0.5)?;
-        let sample = sample.number("width", shape[1] as f64).number("kernel", kernel as f64);
-        Ok::<_, candle_core::Error>(sample.number("groups", groups as f64))
-    };
-    let with = |s: Sample, stride: usize, dilation: usize| {
-        s.number("stride", stride as f64).number("dilation", dilation as f64).to(&["x", "weight"])
-    };
-    let mut list = vec![
-        with(case("odd", [2, 3, 7, 5], [2, 4, 7, 5], 3, 1)?.word("pad", "same"), 1, 1),
-        with(case("strided, an edge unseen", [1, 2, 8, 6], [1, 3, 3, 2], 3, 1)?.number("pad", 0.0), 2, 1),
-        with(case("dilated groups", [2, 4, 9, 8], [2, 6, 9, 8], 3, 2)?.word("pad", "same"), 1, 2),
-        with(case("pointwise", [3, 5, 4, 3], [3, 2, 4, 3], 1, 1)?.word("pad", "same"), 1, 1),
-        with(case("whole map", [5, 2, 4, 4], [5, 3, 1, 1], 4, 1)?.number("pad", 0.0), 1, 1),
-        with(case("even kernel, wide pad", [1, 1, 5, 6], [1, 2, 4, 5], 2, 1)?.number("pad", 2.0), 2, 1),
-        with(case("depthwise", [2, 3, 6, 7], [2, 3, 6, 7], 3, 3)?.word("pad", "same"), 1, 1),
-    ];
-    for (i, sample) in list.iter_mut().enumerate() {
-        let width = sample.shape.get(1).copied().unwrap_or(1);
-        *sample = sample.clone().flag("bias", i % 2 == 0);
-        if i % 2 == 0 {
-            *sample = sample.clone().random("bias", &[width], -1.0, 1.0)?.to(&["x", "weight", "bias"]);
+        fn fast_back<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            let g = geometry(call)?;
+            let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
+            read::<T, _, 3>([x, weight, grad], |[numbers, kernel, grad]| {
+                let mut out = Gradients::new();
+                if call.wants("x") {
+                    out.push(("x", tensor(input_gradient(&g, kernel, grad).map_err(wrong)?, x.shape())?));
+                }
+                if call.wants("weight") {
+                    out.push(("weight", tensor(weight_gradient(&g, numbers, grad).map_err(wrong)?, weight.shape())?));
+                }
+                if call.wants("bias") {
+                    out.push(("bias", tensor(bias_gradient(&g, grad).map_err(wrong)?, g.outputs)?));
+                }
+                Ok(out)
+            })?
         }
     }
-    Ok(list)
-}
+
+    /// One group's input gradient: the transposed convolution, cut or filled with zeros to the input's size.
+    fn transposed(g: &Geometry, grad: &Tensor, weight: &Tensor) -> Result<Tensor> {
+        let whole = grad.conv_transpose2d(weight, 0, 0, g.stride, g.dilation)?;
+        let fit = |t: Tensor, axis: usize, n: usize| -> Result<Tensor> {
+            let missing = (n + g.pad).saturating_sub(t.dim(axis)?);
+            t.pad_with_zeros(axis, 0, missing)?.narrow(axis, g.pad, n)
+        };
+        fit(fit(whole, 2, g.height)?, 3, g.width)?.contiguous()
+    }
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let case = |name, x: [usize; 4], shape: [usize; 4], kernel: usize, groups: usize| {
+            let weight = [shape[1], x[1] / groups, kernel, kernel];
+            let sample = Sample::new(name, &shape).random("x", &x, -1.0, 1.0)?.random("weight", &weight, -0.5, 0.5)?;
+            let sample = sample.number("width", shape[1] as f64).number("kernel", kernel as f64);
+            Ok::<_, candle_core::Error>(sample.number("groups", groups as f64))
+        };
+        let with = |s: Sample, stride: usize, dilation: usize| {
+            s.number("stride", stride as f64).number("dilation", dilation as f64).to(&["x", "weight"])
+        };
+        let mut list = vec![
+            with(case("odd", [2, 3, 7, 5], [2, 4, 7, 5], 3, 1)?.word("pad", "same"), 1, 1),
+            with(case("strided, an edge unseen", [1, 2, 8, 6], [1, 3, 3, 2], 3, 1)?.number("pad", 0.0), 2, 1),
+            with(case("dilated groups", [2, 4, 9, 8], [2, 6, 9, 8], 3, 2)?.word("pad", "same"), 1, 2),
+            with(case("pointwise", [3, 5, 4, 3], [3, 2, 4, 3], 1, 1)?.word("pad", "same"), 1, 1),
+            with(case("whole map", [5, 2, 4, 4], [5, 3, 1, 1], 4, 1)?.number("pad", 0.0), 1, 1),
+            with(case("even kernel, wide pad", [1, 1, 5, 6], [1, 2, 4, 5], 2, 1)?.number("pad", 2.0), 2, 1),
+            with(case("depthwise", [2, 3, 6, 7], [2, 3, 6, 7], 3, 3)?.word("pad", "same"), 1, 1),
+        ];
+        for (i, sample) in list.iter_mut().enumerate() {
+            let width = sample.shape.get(1).copied().unwrap_or(1);
+            *sample = sample.clone().flag("bias", i % 2 == 0);
+            if i % 2 == 0 {
+                *sample = sample.clone().random("bias", &[width], -1.0, 1.0)?.to(&["x", "weight", "bias"]);
+            }
+        }
+        Ok(list)
+    }
 }

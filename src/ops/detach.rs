@@ -1,7 +1,7 @@
 //! `detach`: a value that no gradient passes: `bce(detach(det), det_r)`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -36,33 +36,31 @@ let y = detach(x)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// The identity without a gradient.
-pub struct Detach;
+    /// The identity without a gradient.
+    pub struct Detach;
 
+    impl Compute for Detach {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            Ok(call.tensor("x")?.clone().into())
+        }
 
-impl Compute for Detach {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        Ok(call.tensor("x")?.clone().into())
+        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
+            Ok(Gradients::new())
+        }
     }
 
-    fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
-        Ok(Gradients::new())
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        Ok(vec![
+            Sample::new("vectors", &[2, 3, 5]).random("x", &[2, 3, 5], -1.0, 1.0)?,
+            Sample::new("map", &[2, 3, 5, 1]).random("x", &[2, 3, 5, 1], -1.0, 1.0)?,
+        ])
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    Ok(vec![
-        Sample::new("vectors", &[2, 3, 5]).random("x", &[2, 3, 5], -1.0, 1.0)?,
-        Sample::new("map", &[2, 3, 5, 1]).random("x", &[2, 3, 5, 1], -1.0, 1.0)?,
-    ])
-}
 }

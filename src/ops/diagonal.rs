@@ -1,7 +1,7 @@
 //! `diagonal`: the numbers of a square table that belong together: `diagonal(distances(va, vb))`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -10,11 +10,7 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "diagonal",
-    entry: Entry {
-        signature: "diagonal(x: Values[N, N]) -> Values[N]",
-        manual: MANUAL,
-        ..Entry::PLAIN
-    },
+    entry: Entry { signature: "diagonal(x: Values[N, N]) -> Values[N]", manual: MANUAL, ..Entry::PLAIN },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::Diagonal),
     #[cfg(feature = "engine")]
@@ -37,50 +33,48 @@ let positives = diagonal(distances(a, b))
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// The diagonal.
-pub struct Diagonal;
+    /// The diagonal.
+    pub struct Diagonal;
 
-
-/// The unit matrix of the size of `x` (N, N).
-pub(in crate::ops) fn unit(x: &Tensor) -> Result<Tensor> {
-    let (n, m) = x.dims2()?;
-    if n != m {
-        return Err(candle_core::Error::msg("a table with a diagonal is square"));
-    }
-    let numbers: Vec<u8> = (0..n * n).map(|i| u8::from(i / n == i % n)).collect();
-    Tensor::from_vec(numbers, (n, n), x.device())
-}
-
-impl Compute for Diagonal {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let x = call.tensor("x")?;
-        // Chosen rather than multiplied by 0: infinities stay where they are.
-        Ok(unit(x)?.where_cond(x, &x.zeros_like()?)?.sum(1)?.into())
-    }
-
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+    /// The unit matrix of the size of `x` (N, N).
+    pub(in crate::ops) fn unit(x: &Tensor) -> Result<Tensor> {
+        let (n, m) = x.dims2()?;
+        if n != m {
+            return Err(candle_core::Error::msg("a table with a diagonal is square"));
         }
-        let x = call.tensor("x")?;
-        let grad = grad.unsqueeze(1)?.broadcast_as(x.shape())?.contiguous()?;
-        Ok(vec![("x", unit(x)?.where_cond(&grad, &grad.zeros_like()?)?)])
+        let numbers: Vec<u8> = (0..n * n).map(|i| u8::from(i / n == i % n)).collect();
+        Tensor::from_vec(numbers, (n, n), x.device())
     }
-}
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    Ok(vec![
-        Sample::new("odd", &[5]).random("x", &[5, 5], -1.0, 1.0)?.to(&["x"]),
-        Sample::new("one", &[1]).random("x", &[1, 1], -1.0, 1.0)?.to(&["x"]),
-    ])
-}
+    impl Compute for Diagonal {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let x = call.tensor("x")?;
+            // Chosen rather than multiplied by 0: infinities stay where they are.
+            Ok(unit(x)?.where_cond(x, &x.zeros_like()?)?.sum(1)?.into())
+        }
+
+        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            let x = call.tensor("x")?;
+            let grad = grad.unsqueeze(1)?.broadcast_as(x.shape())?.contiguous()?;
+            Ok(vec![("x", unit(x)?.where_cond(&grad, &grad.zeros_like()?)?)])
+        }
+    }
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        Ok(vec![
+            Sample::new("odd", &[5]).random("x", &[5, 5], -1.0, 1.0)?.to(&["x"]),
+            Sample::new("one", &[1]).random("x", &[1, 1], -1.0, 1.0)?.to(&["x"]),
+        ])
+    }
 }

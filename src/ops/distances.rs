@@ -1,7 +1,7 @@
 //! `distances`: how far apart every vector of one list is from every vector of another: `distances(va, vb)`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -38,61 +38,59 @@ let d = distances(a, b)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
-use crate::ops::hardneg::squares;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::ops::hardneg::squares;
 
-/// All distances of two lists of vectors.
-pub struct Distances;
+    /// All distances of two lists of vectors.
+    pub struct Distances;
 
-/// Added below the root.
-const EPS: f64 = 1e-6;
+    /// Added below the root.
+    const EPS: f64 = 1e-6;
 
+    impl Compute for Distances {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let (a, b) = (call.tensor("a")?.unsqueeze(0)?, call.tensor("b")?.unsqueeze(0)?);
+            Ok((squares(&a, &b)?.squeeze(0)? + EPS)?.sqrt()?.into())
+        }
 
-impl Compute for Distances {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (a, b) = (call.tensor("a")?.unsqueeze(0)?, call.tensor("b")?.unsqueeze(0)?);
-        Ok((squares(&a, &b)?.squeeze(0)? + EPS)?.sqrt()?.into())
+        fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+            // d' = (a - b)/d, added up over the partners.
+            let weight = (grad / &output.value)?;
+            let one = |own: &Tensor, other: &Tensor, weight: &Tensor| -> Result<Tensor> {
+                let sum = weight.sum_keepdim(1)?;
+                own.broadcast_mul(&sum)? - weight.contiguous()?.matmul(&other.contiguous()?)?
+            };
+            let mut out = Gradients::new();
+            if call.wants("a") {
+                out.push(("a", one(a, b, &weight)?));
+            }
+            if call.wants("b") {
+                out.push(("b", one(b, a, &weight.t()?.contiguous()?)?));
+            }
+            Ok(out)
+        }
     }
 
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
-        // d' = (a - b)/d, added up over the partners.
-        let weight = (grad / &output.value)?;
-        let one = |own: &Tensor, other: &Tensor, weight: &Tensor| -> Result<Tensor> {
-            let sum = weight.sum_keepdim(1)?;
-            own.broadcast_mul(&sum)? - weight.contiguous()?.matmul(&other.contiguous()?)?
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let case = |name, n: usize, m: usize, c: usize| {
+            let sample = Sample::new(name, &[n, m]).random("a", &[n, c], -1.0, 1.0)?.random("b", &[m, c], -1.0, 1.0)?;
+            Ok::<_, candle_core::Error>(sample.to(&["a", "b"]))
         };
-        let mut out = Gradients::new();
-        if call.wants("a") {
-            out.push(("a", one(a, b, &weight)?));
-        }
-        if call.wants("b") {
-            out.push(("b", one(b, a, &weight.t()?.contiguous()?)?));
-        }
-        Ok(out)
+        Ok(vec![
+            case("square", 4, 4, 5)?,
+            case("oblong", 3, 7, 2)?,
+            Sample::new("identical", &[2, 2])
+                .filled("a", &[2, 3], 0.7)?
+                .filled("b", &[2, 3], 0.7)?
+                .to(&["a", "b"])
+                .kinked(),
+        ])
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let case = |name, n: usize, m: usize, c: usize| {
-        let sample = Sample::new(name, &[n, m]).random("a", &[n, c], -1.0, 1.0)?.random("b", &[m, c], -1.0, 1.0)?;
-        Ok::<_, candle_core::Error>(sample.to(&["a", "b"]))
-    };
-    Ok(vec![
-        case("square", 4, 4, 5)?,
-        case("oblong", 3, 7, 2)?,
-        Sample::new("identical", &[2, 2])
-            .filled("a", &[2, 3], 0.7)?
-            .filled("b", &[2, 3], 0.7)?
-            .to(&["a", "b"])
-            .kinked(),
-    ])
-}
 }

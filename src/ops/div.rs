@@ -1,7 +1,7 @@
 //! `div`: `a / b` in a pipeline.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -10,12 +10,7 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "div",
-    entry: Entry {
-        signature: "div(a: Values, b: Values) -> Values",
-        manual: MANUAL,
-        operator: true,
-        ..Entry::PLAIN
-    },
+    entry: Entry { signature: "div(a: Values, b: Values) -> Values", manual: MANUAL, operator: true, ..Entry::PLAIN },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::Div),
     #[cfg(feature = "engine")]
@@ -39,33 +34,31 @@ let c = a / (1 + b * b)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::elementwise::{gradients, operands, samples as both};
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::elementwise::{gradients, operands, samples as both};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// The quotient.
-pub struct Div;
+    /// The quotient.
+    pub struct Div;
 
+    impl Compute for Div {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let (a, b) = operands(call)?;
+            Ok((a / b)?.into())
+        }
 
-impl Compute for Div {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (a, b) = operands(call)?;
-        Ok((a / b)?.into())
+        fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            let (_, b) = operands(call)?;
+            gradients(call, || grad / &b, || ((grad * &output.value)? / &b)?.neg())
+        }
     }
 
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        let (_, b) = operands(call)?;
-        gradients(call, || grad / &b, || ((grad * &output.value)? / &b)?.neg())
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        both(&["a", "b"])
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    both(&["a", "b"])
-}
 }

@@ -1,7 +1,7 @@
 //! `dot`: the inner product of two maps at every place: `dot(l2norm(a), l2norm(b))`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -38,41 +38,39 @@ loss apart = mean(1 - dot(l2norm(a), l2norm(b)))
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// The inner product along the channels.
-pub struct Dot;
+    /// The inner product along the channels.
+    pub struct Dot;
 
-
-impl Compute for Dot {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        Ok((call.tensor("a")? * call.tensor("b")?)?.sum_keepdim(1)?.into())
-    }
-
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        let mut out = Gradients::new();
-        for (own, other) in [("a", "b"), ("b", "a")] {
-            if call.wants(own) {
-                out.push((own, call.tensor(other)?.broadcast_mul(grad)?));
-            }
+    impl Compute for Dot {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            Ok((call.tensor("a")? * call.tensor("b")?)?.sum_keepdim(1)?.into())
         }
-        Ok(out)
-    }
-}
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let case = |name, shape: [usize; 4]| {
-        let [b, _, h, w] = shape;
-        let s = Sample::new(name, &[b, 1, h, w]).random("a", &shape, -1.0, 1.0)?.random("b", &shape, -1.0, 1.0)?;
-        Ok::<_, candle_core::Error>(s.to(&["a", "b"]))
-    };
-    Ok(vec![case("odd", [2, 3, 5, 7])?, case("one channel", [1, 1, 2, 3])?])
-}
+        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            let mut out = Gradients::new();
+            for (own, other) in [("a", "b"), ("b", "a")] {
+                if call.wants(own) {
+                    out.push((own, call.tensor(other)?.broadcast_mul(grad)?));
+                }
+            }
+            Ok(out)
+        }
+    }
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let case = |name, shape: [usize; 4]| {
+            let [b, _, h, w] = shape;
+            let s = Sample::new(name, &[b, 1, h, w]).random("a", &shape, -1.0, 1.0)?.random("b", &shape, -1.0, 1.0)?;
+            Ok::<_, candle_core::Error>(s.to(&["a", "b"]))
+        };
+        Ok(vec![case("odd", [2, 3, 5, 7])?, case("one channel", [1, 1, 2, 3])?])
+    }
 }

@@ -1,9 +1,9 @@
 //! `dropout`: numbers put to 0 at random while training: `x |> dropout(0.3)`.
 
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
 use super::rules::{between, disturbed};
+use crate::lang::vocabulary::Application;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -48,73 +48,72 @@ fn rule(a: &mut Application<'_>) {
 
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::slices::constant;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::slices::constant;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// Dropout.
-pub struct Dropout;
+    /// Dropout.
+    pub struct Dropout;
 
-
-impl Compute for Dropout {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (x, p) = (call.tensor("x")?, call.number("p")?);
-        if !(0.0..=1.0).contains(&p) {
-            return Err(candle_core::Error::msg("a probability lies between 0 and 1"));
+    impl Compute for Dropout {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let (x, p) = (call.tensor("x")?, call.number("p")?);
+            if !(0.0..=1.0).contains(&p) {
+                return Err(candle_core::Error::msg("a probability lies between 0 and 1"));
+            }
+            if !call.training || p == 0.0 {
+                return Ok(x.clone().into());
+            }
+            let kept = if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 };
+            let images = x.dims().first().copied().unwrap_or(1);
+            let size = x.elem_count() / images.max(1);
+            let mut mask = Vec::with_capacity(x.elem_count());
+            for image in 0..images {
+                let mut stream = call.random(image as u64);
+                mask.extend((0..size).map(|_| if stream.chance(p) { 0.0 } else { kept }));
+            }
+            let mask = constant(mask, x.shape(), x)?;
+            Ok(Output { value: (x * &mask)?, saved: vec![mask] })
         }
-        if !call.training || p == 0.0 {
-            return Ok(x.clone().into());
+
+        fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            Ok(vec![("x", output.saved.first().map_or_else(|| Ok(grad.clone()), |mask| grad * mask)?)])
         }
-        let kept = if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 };
-        let images = x.dims().first().copied().unwrap_or(1);
-        let size = x.elem_count() / images.max(1);
-        let mut mask = Vec::with_capacity(x.elem_count());
-        for image in 0..images {
-            let mut stream = call.random(image as u64);
-            mask.extend((0..size).map(|_| if stream.chance(p) { 0.0 } else { kept }));
-        }
-        let mask = constant(mask, x.shape(), x)?;
-        Ok(Output { value: (x * &mask)?, saved: vec![mask] })
     }
 
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let case = |name, shape: &[usize], p| {
+            Sample::new(name, shape).random("x", shape, -1.0, 1.0).map(|s| s.number("p", p).to(&["x"]))
+        };
+        Ok(vec![
+            case("some", &[3, 4, 5], 0.3)?,
+            case("map", &[3, 2, 4, 5], 0.5)?,
+            case("none", &[3, 4, 5], 0.0)?,
+            case("all", &[3, 4, 5], 1.0)?,
+        ])
+    }
+
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+    mod tests {
+        use super::*;
+        use crate::ops::compute::samples::numbers;
+
+        #[test]
+        fn the_mean_stays_and_validation_is_the_identity() {
+            let sample = Sample::new("ones", &[2, 20_000]).filled("x", &[2, 20_000], 1.0).unwrap().number("p", 0.25);
+            let out = numbers(&sample.forward(&Dropout).unwrap().value).unwrap();
+            let mean = out.iter().sum::<f64>() / out.len() as f64;
+            assert!((mean - 1.0).abs() < 0.02, "{mean}");
+            assert_ne!(out[..20_000], out[20_000..]);
+            let call = Call { training: false, ..sample.call() };
+            assert!(numbers(&Dropout.forward(&call).unwrap().value).unwrap().iter().all(|x| *x == 1.0));
         }
-        Ok(vec![("x", output.saved.first().map_or_else(|| Ok(grad.clone()), |mask| grad * mask)?)])
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let case = |name, shape: &[usize], p| {
-        Sample::new(name, shape).random("x", shape, -1.0, 1.0).map(|s| s.number("p", p).to(&["x"]))
-    };
-    Ok(vec![
-        case("some", &[3, 4, 5], 0.3)?,
-        case("map", &[3, 2, 4, 5], 0.5)?,
-        case("none", &[3, 4, 5], 0.0)?,
-        case("all", &[3, 4, 5], 1.0)?,
-    ])
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-mod tests {
-    use crate::ops::compute::samples::numbers;
-    use super::*;
-
-    #[test]
-    fn the_mean_stays_and_validation_is_the_identity() {
-        let sample = Sample::new("ones", &[2, 20_000]).filled("x", &[2, 20_000], 1.0).unwrap().number("p", 0.25);
-        let out = numbers(&sample.forward(&Dropout).unwrap().value).unwrap();
-        let mean = out.iter().sum::<f64>() / out.len() as f64;
-        assert!((mean - 1.0).abs() < 0.02, "{mean}");
-        assert_ne!(out[..20_000], out[20_000..]);
-        let call = Call { training: false, ..sample.call() };
-        assert!(numbers(&Dropout.forward(&call).unwrap().value).unwrap().iter().all(|x| *x == 1.0));
-    }
-}
 }

@@ -1,7 +1,7 @@
 //! `equal`: `a == b` in a pipeline.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -38,32 +38,30 @@ let m = p == 0.5
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::elementwise::{operands, samples as both};
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::elementwise::{operands, samples as both};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// The comparison `==`.
-pub struct Equal;
+    /// The comparison `==`.
+    pub struct Equal;
 
+    impl Compute for Equal {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let (a, b) = operands(call)?;
+            Ok(a.eq(&b)?.to_dtype(a.dtype())?.into())
+        }
 
-impl Compute for Equal {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (a, b) = operands(call)?;
-        Ok(a.eq(&b)?.to_dtype(a.dtype())?.into())
+        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
+            Ok(Gradients::new())
+        }
     }
 
-    fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
-        Ok(Gradients::new())
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        both(&[])
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    both(&[])
-}
 }

@@ -1,7 +1,7 @@
 //! `exp`: e to the power of every number.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -37,21 +37,20 @@ let y = exp(d)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::Result;
+    use candle_core::Result;
 
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::unary::{self, Unary};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::unary::{self, Unary};
 
-/// The function.
-pub const EXP: Unary = Unary { value: |_, x| x.exp(), slope: |_, _, y| Ok(y.clone()) };
+    /// The function.
+    pub const EXP: Unary = Unary { value: |_, x| x.exp(), slope: |_, _, y| Ok(y.clone()) };
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let mut list: Vec<Sample> = unary::samples(-2.0, 2.0)?;
-    list.push(Sample::new("at the edge", &[3]).given("x", &[3], vec![-1e4, 0.0, 80.0])?.to(&["x"]).kinked());
-    Ok(list)
-}
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let mut list: Vec<Sample> = unary::samples(-2.0, 2.0)?;
+        list.push(Sample::new("at the edge", &[3]).given("x", &[3], vec![-1e4, 0.0, 80.0])?.to(&["x"]).kinked());
+        Ok(list)
+    }
 }

@@ -1,7 +1,7 @@
 //! `f1`: the harmonic mean of precision and recall: `f1(truth, p > 0.5)`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -40,8 +40,7 @@ metric score = f1(truth, p > 0.5)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-pub use crate::ops::iou::{Overlap, samples};
+    pub use crate::ops::iou::{Overlap, samples};
 }

@@ -1,8 +1,8 @@
 //! `flatten`: each sample's map as one vector: `conv(128, 8, pad = 0) |> flatten |> l2norm`.
 
+use super::op::Op;
 use crate::lang::vocabulary::Application;
 use crate::lang::vocabulary::Entry;
-use super::op::Op;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -11,12 +11,7 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "flatten",
-    entry: Entry {
-        signature: "flatten(x: Map[B, C, H, W]@f) -> Vectors[B, _]",
-        manual: MANUAL,
-        rule,
-        ..Entry::PLAIN
-    },
+    entry: Entry { signature: "flatten(x: Map[B, C, H, W]@f) -> Vectors[B, _]", manual: MANUAL, rule, ..Entry::PLAIN },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::Flatten),
     #[cfg(feature = "engine")]
@@ -48,35 +43,34 @@ fn rule(a: &mut Application<'_>) {
 
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// All axes but the first made one.
-pub struct Flatten;
+    /// All axes but the first made one.
+    pub struct Flatten;
 
-
-impl Compute for Flatten {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let x = call.tensor("x")?;
-        let images = x.dim(0)?;
-        Ok(x.reshape((images, x.elem_count() / images.max(1)))?.into())
-    }
-
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+    impl Compute for Flatten {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let x = call.tensor("x")?;
+            let images = x.dim(0)?;
+            Ok(x.reshape((images, x.elem_count() / images.max(1)))?.into())
         }
-        Ok(vec![("x", grad.reshape(call.tensor("x")?.shape())?)])
-    }
-}
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    Ok(vec![
-        Sample::new("vectors", &[3, 4]).random("x", &[3, 4, 1, 1], -1.0, 1.0)?.to(&["x"]),
-        Sample::new("maps", &[2, 30]).random("x", &[2, 3, 5, 2], -1.0, 1.0)?.to(&["x"]),
-    ])
-}
+        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            Ok(vec![("x", grad.reshape(call.tensor("x")?.shape())?)])
+        }
+    }
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        Ok(vec![
+            Sample::new("vectors", &[3, 4]).random("x", &[3, 4, 1, 1], -1.0, 1.0)?.to(&["x"]),
+            Sample::new("maps", &[2, 30]).random("x", &[2, 3, 5, 2], -1.0, 1.0)?.to(&["x"]),
+        ])
+    }
 }

@@ -1,7 +1,7 @@
 //! `hinge`: max(0, x), the corner of a margin loss: `mean(hinge(d_pos - d_neg + margin))`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -38,9 +38,8 @@ let missing = hinge(near - far + 1.0)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-pub use crate::ops::relu::Relu as Hinge;
-pub use crate::ops::relu::samples;
+    pub use crate::ops::relu::Relu as Hinge;
+    pub use crate::ops::relu::samples;
 }

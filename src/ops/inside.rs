@@ -1,7 +1,7 @@
 //! `inside`: which cells of a warped map took their whole weight from inside the source: `inside(inv(H), like = det)`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -40,66 +40,64 @@ let seen = inside(inv(H), like = score)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::bilinear::{inside, of_matrices};
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
-use crate::ops::warp::{MATRICES, matrices, size};
+    use crate::ops::compute::bilinear::{inside, of_matrices};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::ops::warp::{MATRICES, matrices, size};
 
-/// The mask of valid cells. Its input is named `back`, as `warp`'s.
-pub struct Inside;
+    /// The mask of valid cells. Its input is named `back`, as `warp`'s.
+    pub struct Inside;
 
+    impl Compute for Inside {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let (back, (p, q)) = (call.tensor("back")?, size(call)?);
+            let batch = back.dim(0)?;
+            matrices(back, batch)?;
+            Ok(inside(&of_matrices(back, (p, q), (p, q))?, p, q)?.reshape((batch, 1, p, q))?.into())
+        }
 
-impl Compute for Inside {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (back, (p, q)) = (call.tensor("back")?, size(call)?);
-        let batch = back.dim(0)?;
-        matrices(back, batch)?;
-        Ok(inside(&of_matrices(back, (p, q), (p, q))?, p, q)?.reshape((batch, 1, p, q))?.into())
+        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
+            Ok(Gradients::new())
+        }
     }
 
-    fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
-        Ok(Gradients::new())
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        Ok(vec![
+            Sample::new("square", &[2, 1, 5, 5]).given("back", &[2, 3, 3], MATRICES.to_vec())?,
+            Sample::new("oblong", &[2, 1, 3, 8]).given("back", &[2, 3, 3], MATRICES.to_vec())?,
+            Sample::new("no matrix at all", &[1, 1, 2, 2]).filled("back", &[1, 3, 3], 0.0)?,
+        ])
     }
-}
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    Ok(vec![
-        Sample::new("square", &[2, 1, 5, 5]).given("back", &[2, 3, 3], MATRICES.to_vec())?,
-        Sample::new("oblong", &[2, 1, 3, 8]).given("back", &[2, 3, 3], MATRICES.to_vec())?,
-        Sample::new("no matrix at all", &[1, 1, 2, 2]).filled("back", &[1, 3, 3], 0.0)?,
-    ])
-}
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+    mod tests {
+        use candle_core::{DType, Device};
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-mod tests {
-    use candle_core::{DType, Device};
+        use super::*;
+        use crate::ops::compute::samples::numbers;
 
-    use crate::ops::compute::samples::numbers;
-    use super::*;
-
-    #[test]
-    fn all_symmetries_are_inside_and_a_shift_is_not() {
-        for n in [1usize, 5, 32, 127] {
-            for code in 0..9 {
-                let sign = |bit: usize| if code & bit == 0 { 1.0 } else { -1.0 };
-                let m = match code {
-                    8 => vec![1.0, 0.0, 2.0 / n as f64, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
-                    _ if code & 4 == 0 => vec![sign(1), 0.0, 0.0, 0.0, sign(2), 0.0, 0.0, 0.0, 1.0],
-                    _ => vec![0.0, sign(1), 0.0, sign(2), 0.0, 0.0, 0.0, 0.0, 1.0],
-                };
-                let sample = Sample::new("symmetry", &[1, 1, n, n]).given("back", &[1, 3, 3], m).unwrap();
-                let sample = sample.on(DType::F32, &Device::Cpu).unwrap();
-                let sum: f64 = numbers(&sample.forward(&Inside).unwrap().value).unwrap().iter().sum();
-                assert_eq!(sum, if code == 8 { n * (n - 1) } else { n * n } as f64, "{code} of {n}");
+        #[test]
+        fn all_symmetries_are_inside_and_a_shift_is_not() {
+            for n in [1usize, 5, 32, 127] {
+                for code in 0..9 {
+                    let sign = |bit: usize| if code & bit == 0 { 1.0 } else { -1.0 };
+                    let m = match code {
+                        8 => vec![1.0, 0.0, 2.0 / n as f64, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+                        _ if code & 4 == 0 => vec![sign(1), 0.0, 0.0, 0.0, sign(2), 0.0, 0.0, 0.0, 1.0],
+                        _ => vec![0.0, sign(1), 0.0, sign(2), 0.0, 0.0, 0.0, 0.0, 1.0],
+                    };
+                    let sample = Sample::new("symmetry", &[1, 1, n, n]).given("back", &[1, 3, 3], m).unwrap();
+                    let sample = sample.on(DType::F32, &Device::Cpu).unwrap();
+                    let sum: f64 = numbers(&sample.forward(&Inside).unwrap().value).unwrap().iter().sum();
+                    assert_eq!(sum, if code == 8 { n * (n - 1) } else { n * n } as f64, "{code} of {n}");
+                }
             }
         }
     }
-}
 }

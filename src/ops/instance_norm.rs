@@ -1,7 +1,7 @@
 //! `instance_norm`: every channel of every sample to mean 0 and variance 1 over its map: `x |> conv(128, 3) |> instance_norm`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -38,79 +38,77 @@ let y = instance_norm(x)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Gradients, Output};
-use crate::ops::max_pool::saved;
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
-use crate::kernels::normalize::{Scale, centre, centre_back};
+    use crate::kernels::normalize::{Scale, centre, centre_back};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::ops::compute::{Call, Gradients, Output};
+    use crate::ops::max_pool::saved;
 
-/// Instance normalization without learned scale or shift.
-pub struct InstanceNorm;
+    /// Instance normalization without learned scale or shift.
+    pub struct InstanceNorm;
 
-
-/// The gradient of (x - mean)·factor by Candle's operations, all of rank 2: rows of numbers.
-pub(in crate::ops) fn back(value: &Tensor, factor: &Tensor, grad: &Tensor) -> Result<Tensor> {
-    let along = (grad * value)?.mean_keepdim(1)?;
-    let rest = grad.broadcast_sub(&grad.mean_keepdim(1)?)?;
-    (rest - value.broadcast_mul(&along)?)?.broadcast_mul(factor)
-}
-
-impl Paths for InstanceNorm {
-    fn lower(&self, call: &Call) -> Result<Output> {
-        let x = call.tensor("x")?;
-        let (b, c, h, w) = x.dims4()?;
-        let rows = x.reshape((b * c, h * w))?;
-        let rest = rows.broadcast_sub(&rows.mean_keepdim(1)?)?;
-        let factor = (rest.sqr()?.mean_keepdim(1)? + call.number("eps")?)?.sqrt()?.recip()?;
-        let value = rest.broadcast_mul(&factor)?.reshape((b, c, h, w))?;
-        Ok(Output { value, saved: vec![factor] })
+    /// The gradient of (x - mean)·factor by Candle's operations, all of rank 2: rows of numbers.
+    pub(in crate::ops) fn back(value: &Tensor, factor: &Tensor, grad: &Tensor) -> Result<Tensor> {
+        let along = (grad * value)?.mean_keepdim(1)?;
+        let rest = grad.broadcast_sub(&grad.mean_keepdim(1)?)?;
+        (rest - value.broadcast_mul(&along)?)?.broadcast_mul(factor)
     }
 
-    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+    impl Paths for InstanceNorm {
+        fn lower(&self, call: &Call) -> Result<Output> {
+            let x = call.tensor("x")?;
+            let (b, c, h, w) = x.dims4()?;
+            let rows = x.reshape((b * c, h * w))?;
+            let rest = rows.broadcast_sub(&rows.mean_keepdim(1)?)?;
+            let factor = (rest.sqr()?.mean_keepdim(1)? + call.number("eps")?)?.sqrt()?.recip()?;
+            let value = rest.broadcast_mul(&factor)?.reshape((b, c, h, w))?;
+            Ok(Output { value, saved: vec![factor] })
         }
-        let (b, c, h, w) = grad.dims4()?;
-        let rows = (b * c, h * w);
-        let out = back(&output.value.reshape(rows)?, saved(output, 0)?, &grad.reshape(rows)?)?;
-        Ok(vec![("x", out.reshape((b, c, h, w))?)])
-    }
 
-    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        let x = call.tensor("x")?;
-        let (b, c, h, w) = x.dims4()?;
-        let scale = Scale::InsideRoot(call.number("eps")?);
-        let (value, factor) = read::<T, _, 1>([x], |[x]| centre(x, h * w, scale))?.map_err(wrong)?;
-        Ok(Output { value: tensor(value, x.shape())?, saved: vec![tensor(factor, (b * c, 1))?] })
-    }
-
-    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+        fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            let (b, c, h, w) = grad.dims4()?;
+            let rows = (b * c, h * w);
+            let out = back(&output.value.reshape(rows)?, saved(output, 0)?, &grad.reshape(rows)?)?;
+            Ok(vec![("x", out.reshape((b, c, h, w))?)])
         }
-        let (_, _, h, w) = grad.dims4()?;
-        let scale = Scale::InsideRoot(call.number("eps")?);
-        let out = read::<T, _, 3>([&output.value, saved(output, 0)?, grad], |[value, factor, grad]| {
-            centre_back(value, factor, grad, h * w, scale)
-        })?;
-        Ok(vec![("x", tensor(out.map_err(wrong)?, grad.shape())?)])
-    }
-}
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let case = |name, shape: &[usize]| Sample::new(name, shape).number("eps", 1e-5).to(&["x"]);
-    Ok(vec![
-        case("odd", &[2, 3, 5, 7]).random("x", &[2, 3, 5, 7], -2.0, 3.0)?,
-        case("large mean", &[1, 2, 4, 9]).random("x", &[1, 2, 4, 9], 50.0, 51.0)?,
-        // Cubic terms of a map this flat outweigh differences of 1e-5, so only finiteness can be asked for.
-        case("constant", &[1, 2, 3, 3]).filled("x", &[1, 2, 3, 3], 2.5)?.kinked(),
-        case("one cell", &[2, 2, 1, 1]).random("x", &[2, 2, 1, 1], -1.0, 1.0)?,
-    ])
-}
+        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+            let x = call.tensor("x")?;
+            let (b, c, h, w) = x.dims4()?;
+            let scale = Scale::InsideRoot(call.number("eps")?);
+            let (value, factor) = read::<T, _, 1>([x], |[x]| centre(x, h * w, scale))?.map_err(wrong)?;
+            Ok(Output { value: tensor(value, x.shape())?, saved: vec![tensor(factor, (b * c, 1))?] })
+        }
+
+        fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            let (_, _, h, w) = grad.dims4()?;
+            let scale = Scale::InsideRoot(call.number("eps")?);
+            let out = read::<T, _, 3>([&output.value, saved(output, 0)?, grad], |[value, factor, grad]| {
+                centre_back(value, factor, grad, h * w, scale)
+            })?;
+            Ok(vec![("x", tensor(out.map_err(wrong)?, grad.shape())?)])
+        }
+    }
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let case = |name, shape: &[usize]| Sample::new(name, shape).number("eps", 1e-5).to(&["x"]);
+        Ok(vec![
+            case("odd", &[2, 3, 5, 7]).random("x", &[2, 3, 5, 7], -2.0, 3.0)?,
+            case("large mean", &[1, 2, 4, 9]).random("x", &[1, 2, 4, 9], 50.0, 51.0)?,
+            // Cubic terms of a map this flat outweigh differences of 1e-5, so only finiteness can be asked for.
+            case("constant", &[1, 2, 3, 3]).filled("x", &[1, 2, 3, 3], 2.5)?.kinked(),
+            case("one cell", &[2, 2, 1, 1]).random("x", &[2, 2, 1, 1], -1.0, 1.0)?,
+        ])
+    }
 }

@@ -1,7 +1,7 @@
 //! `iou`: how much of two masks together both cover: `iou(truth, p > 0.5)`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -40,44 +40,42 @@ metric score = iou(truth, p > 0.5)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::{Sample, numbers};
-use crate::ops::compute::slices::constant;
+    use crate::ops::compute::samples::{Sample, numbers};
+    use crate::ops::compute::slices::constant;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// How much two masks overlap.
-pub struct Overlap {
-    /// True for the harmonic mean of precision and recall.
-    pub harmonic: bool,
-}
-
-
-impl Compute for Overlap {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (target, pred) = (call.tensor("target")?, call.tensor("pred")?);
-        let pairs: Vec<(f64, f64)> = numbers(target)?.into_iter().zip(numbers(pred)?).collect();
-        let both: f64 = pairs.iter().map(|(t, p)| t * p).sum();
-        let sum: f64 = pairs.iter().map(|(t, p)| t + p).sum();
-        let (part, whole) = if self.harmonic { (2.0 * both, sum) } else { (both, sum - both) };
-        Ok(constant(vec![if whole > 0.0 { part / whole } else { 1.0 }], (), pred)?.into())
+    /// How much two masks overlap.
+    pub struct Overlap {
+        /// True for the harmonic mean of precision and recall.
+        pub harmonic: bool,
     }
 
-    fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
-        Ok(Gradients::new())
-    }
-}
+    impl Compute for Overlap {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let (target, pred) = (call.tensor("target")?, call.tensor("pred")?);
+            let pairs: Vec<(f64, f64)> = numbers(target)?.into_iter().zip(numbers(pred)?).collect();
+            let both: f64 = pairs.iter().map(|(t, p)| t * p).sum();
+            let sum: f64 = pairs.iter().map(|(t, p)| t + p).sum();
+            let (part, whole) = if self.harmonic { (2.0 * both, sum) } else { (both, sum - both) };
+            Ok(constant(vec![if whole > 0.0 { part / whole } else { 1.0 }], (), pred)?.into())
+        }
 
-/// Cases of both scores.
-pub fn samples() -> Result<Vec<Sample>> {
-    let shape = [2, 3, 4, 5];
-    Ok(vec![
-        Sample::new("grey", &[]).random("target", &shape, 0.0, 1.0)?.random("pred", &shape, 0.0, 1.0)?,
-        Sample::new("empty", &[]).filled("target", &shape, 0.0)?.filled("pred", &shape, 0.0)?,
-        Sample::new("one", &[]).filled("target", &[1, 1, 1, 1], 1.0)?.filled("pred", &[1, 1, 1, 1], 1.0)?,
-    ])
-}
+        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
+            Ok(Gradients::new())
+        }
+    }
+
+    /// Cases of both scores.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let shape = [2, 3, 4, 5];
+        Ok(vec![
+            Sample::new("grey", &[]).random("target", &shape, 0.0, 1.0)?.random("pred", &shape, 0.0, 1.0)?,
+            Sample::new("empty", &[]).filled("target", &shape, 0.0)?.filled("pred", &shape, 0.0)?,
+            Sample::new("one", &[]).filled("target", &[1, 1, 1, 1], 1.0)?.filled("pred", &[1, 1, 1, 1], 1.0)?,
+        ])
+    }
 }

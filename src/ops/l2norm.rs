@@ -1,10 +1,10 @@
 //! `l2norm`: vectors of length 1: `x |> conv(128, 3) |> l2norm`.
 
+use super::op::Op;
 use crate::lang::report::shapes;
 use crate::lang::types::Kind;
 use crate::lang::vocabulary::Application;
 use crate::lang::vocabulary::Entry;
-use super::op::Op;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -13,12 +13,7 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "l2norm",
-    entry: Entry {
-        signature: "l2norm(x: Values, eps: Rate = 1e-12) -> Values",
-        manual: MANUAL,
-        rule,
-        ..Entry::PLAIN
-    },
+    entry: Entry { signature: "l2norm(x: Values, eps: Rate = 1e-12) -> Values", manual: MANUAL, rule, ..Entry::PLAIN },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::L2Norm),
     #[cfg(feature = "engine")]
@@ -58,84 +53,83 @@ fn rule(a: &mut Application<'_>) {
 
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Gradients, Output};
-use crate::ops::max_pool::saved;
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
-use crate::kernels::normalize::{Vectors, unit, unit_back};
+    use crate::kernels::normalize::{Vectors, unit, unit_back};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::ops::compute::{Call, Gradients, Output};
+    use crate::ops::max_pool::saved;
 
-/// Division of every vector by its length.
-pub struct L2Norm;
+    /// Division of every vector by its length.
+    pub struct L2Norm;
 
-/// The least divisor.
-pub const EPS: f64 = 1e-12;
+    /// The least divisor.
+    pub const EPS: f64 = 1e-12;
 
-
-/// The axis that vectors run along, and the sizes.
-fn vectors(x: &Tensor) -> Result<(usize, Vectors)> {
-    let axis = match x.rank() {
-        4 => 1,
-        0 => return Err(candle_core::Error::msg("a single number is not a vector")),
-        rank => rank - 1,
-    };
-    let product = |dims: &[usize]| dims.iter().product::<usize>();
-    let (outer, rest) = x.dims().split_at(axis);
-    let (count, inner) = rest.split_at(1);
-    Ok((axis, Vectors { outer: product(outer), count: product(count), stride: product(inner) }))
-}
-
-impl Paths for L2Norm {
-    fn lower(&self, call: &Call) -> Result<Output> {
-        let x = call.tensor("x")?;
-        let (axis, _) = vectors(x)?;
-        let norm = x.sqr()?.sum_keepdim(axis)?.sqrt()?.maximum(EPS)?;
-        Ok(Output { value: x.broadcast_div(&norm)?, saved: vec![norm] })
+    /// The axis that vectors run along, and the sizes.
+    fn vectors(x: &Tensor) -> Result<(usize, Vectors)> {
+        let axis = match x.rank() {
+            4 => 1,
+            0 => return Err(candle_core::Error::msg("a single number is not a vector")),
+            rank => rank - 1,
+        };
+        let product = |dims: &[usize]| dims.iter().product::<usize>();
+        let (outer, rest) = x.dims().split_at(axis);
+        let (count, inner) = rest.split_at(1);
+        Ok((axis, Vectors { outer: product(outer), count: product(count), stride: product(inner) }))
     }
 
-    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+    impl Paths for L2Norm {
+        fn lower(&self, call: &Call) -> Result<Output> {
+            let x = call.tensor("x")?;
+            let (axis, _) = vectors(x)?;
+            let norm = x.sqr()?.sum_keepdim(axis)?.sqrt()?.maximum(EPS)?;
+            Ok(Output { value: x.broadcast_div(&norm)?, saved: vec![norm] })
         }
-        let (axis, _) = vectors(grad)?;
-        let norm = saved(output, 0)?;
-        let free = norm.gt(EPS)?.to_dtype(grad.dtype())?;
-        let along = ((grad * &output.value)?.sum_keepdim(axis)? * free)?;
-        let out = (grad - output.value.broadcast_mul(&along)?)?.broadcast_div(norm)?;
-        Ok(vec![("x", out)])
-    }
 
-    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        let x = call.tensor("x")?;
-        let (axis, g) = vectors(x)?;
-        let (value, norms) = read::<T, _, 1>([x], |[x]| unit(&g, x, EPS))?.map_err(wrong)?;
-        let shape: Vec<usize> = x.dims().iter().enumerate().map(|(i, n)| if i == axis { 1 } else { *n }).collect();
-        Ok(Output { value: tensor(value, x.shape())?, saved: vec![tensor(norms, shape)?] })
-    }
-
-    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+        fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            let (axis, _) = vectors(grad)?;
+            let norm = saved(output, 0)?;
+            let free = norm.gt(EPS)?.to_dtype(grad.dtype())?;
+            let along = ((grad * &output.value)?.sum_keepdim(axis)? * free)?;
+            let out = (grad - output.value.broadcast_mul(&along)?)?.broadcast_div(norm)?;
+            Ok(vec![("x", out)])
         }
-        let (_, g) = vectors(grad)?;
-        let out = read::<T, _, 3>([&output.value, saved(output, 0)?, grad], |[value, norms, grad]| {
-            unit_back(&g, value, norms, grad, EPS)
-        })?;
-        Ok(vec![("x", tensor(out.map_err(wrong)?, grad.shape())?)])
-    }
-}
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let case = |name, shape: &[usize]| Sample::new(name, shape).random("x", shape, -1.0, 1.0).map(|s| s.to(&["x"]));
-    Ok(vec![
-        case("map", &[2, 5, 3, 7])?,
-        case("vectors", &[3, 19])?,
-        case("batched vectors", &[2, 4, 6])?,
-        case("one channel", &[1, 1, 2, 3])?,
-        Sample::new("zero vectors", &[2, 4]).filled("x", &[2, 4], 0.0)?.to(&["x"]).kinked(),
-        Sample::new("zero map", &[1, 3, 2, 2]).filled("x", &[1, 3, 2, 2], 0.0)?.to(&["x"]).kinked(),
-    ])
-}
+        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+            let x = call.tensor("x")?;
+            let (axis, g) = vectors(x)?;
+            let (value, norms) = read::<T, _, 1>([x], |[x]| unit(&g, x, EPS))?.map_err(wrong)?;
+            let shape: Vec<usize> = x.dims().iter().enumerate().map(|(i, n)| if i == axis { 1 } else { *n }).collect();
+            Ok(Output { value: tensor(value, x.shape())?, saved: vec![tensor(norms, shape)?] })
+        }
+
+        fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            let (_, g) = vectors(grad)?;
+            let out = read::<T, _, 3>([&output.value, saved(output, 0)?, grad], |[value, norms, grad]| {
+                unit_back(&g, value, norms, grad, EPS)
+            })?;
+            Ok(vec![("x", tensor(out.map_err(wrong)?, grad.shape())?)])
+        }
+    }
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let case = |name, shape: &[usize]| Sample::new(name, shape).random("x", shape, -1.0, 1.0).map(|s| s.to(&["x"]));
+        Ok(vec![
+            case("map", &[2, 5, 3, 7])?,
+            case("vectors", &[3, 19])?,
+            case("batched vectors", &[2, 4, 6])?,
+            case("one channel", &[1, 1, 2, 3])?,
+            Sample::new("zero vectors", &[2, 4]).filled("x", &[2, 4], 0.0)?.to(&["x"]).kinked(),
+            Sample::new("zero map", &[1, 3, 2, 2]).filled("x", &[1, 3, 2, 2], 0.0)?.to(&["x"]).kinked(),
+        ])
+    }
 }

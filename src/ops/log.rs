@@ -1,9 +1,9 @@
 //! `log`: the natural logarithm of every number, held away from 0.
 
+use super::op::Op;
 use crate::lang::types::Kind;
 use crate::lang::vocabulary::Application;
 use crate::lang::vocabulary::Entry;
-use super::op::Op;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -12,12 +12,7 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "log",
-    entry: Entry {
-        signature: "log(x: Values, eps: Rate = 1e-12) -> Values",
-        manual: MANUAL,
-        rule,
-        ..Entry::PLAIN
-    },
+    entry: Entry { signature: "log(x: Values, eps: Rate = 1e-12) -> Values", manual: MANUAL, rule, ..Entry::PLAIN },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::LOG),
     #[cfg(feature = "engine")]
@@ -47,24 +42,32 @@ fn rule(a: &mut Application<'_>) {
     }
 }
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::Result;
+    use candle_core::Result;
 
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::unary::{self, Unary};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::unary::{self, Unary};
 
-/// The function.
-pub const LOG: Unary = Unary { value: |call, x| x.maximum(call.number("eps")?)?.log(), slope: |call, x, _| {
-    let eps = call.number("eps")?;
-    x.maximum(eps)?.recip()? * x.ge(eps)?.to_dtype(x.dtype())?
-} };
+    /// The function.
+    pub const LOG: Unary = Unary {
+        value: |call, x| x.maximum(call.number("eps")?)?.log(),
+        slope: |call, x, _| {
+            let eps = call.number("eps")?;
+            x.maximum(eps)?.recip()? * x.ge(eps)?.to_dtype(x.dtype())?
+        },
+    };
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let mut list: Vec<Sample> = unary::samples(0.2, 2.0)?.into_iter().map(|s| s.number("eps", 1e-12)).collect();
-    list.push(Sample::new("at the edge", &[4]).given("x", &[4], vec![-1.0, 0.0, 1e-12, 1e30])?.number("eps", 1e-12).to(&["x"]).kinked());
-    Ok(list)
-}
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let mut list: Vec<Sample> = unary::samples(0.2, 2.0)?.into_iter().map(|s| s.number("eps", 1e-12)).collect();
+        list.push(
+            Sample::new("at the edge", &[4])
+                .given("x", &[4], vec![-1.0, 0.0, 1e-12, 1e30])?
+                .number("eps", 1e-12)
+                .to(&["x"])
+                .kinked(),
+        );
+        Ok(list)
+    }
 }

@@ -1,7 +1,7 @@
 //! `max`: the greater of two values, number by number: `max(row_min(d), col_min(d))`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -39,8 +39,7 @@ let one_each = max(row_min(d), col_min(d))
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-pub use crate::ops::min::{Either, samples};
+    pub use crate::ops::min::{Either, samples};
 }

@@ -1,11 +1,11 @@
 //! `max_pool`: the largest of each window: `x |> max_pool(2)`.
 
+use super::op::Op;
+use super::rules::positive;
 use crate::lang::dim::Dim;
 use crate::lang::report::shapes;
 use crate::lang::vocabulary::Application;
 use crate::lang::vocabulary::Entry;
-use super::op::Op;
-use super::rules::positive;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -66,7 +66,12 @@ pub fn pooled(a: &mut Application<'_>) {
         let size = size.unwrap_or_else(|| (a.unknown)("?"));
         if size.as_number() == Some(0) {
             let label = format!("the map is only {dim} wide or high here");
-            a.reports.push(shapes::rule(a.span, "this window is larger than its map", &label, "pool less, or use larger patches"));
+            a.reports.push(shapes::rule(
+                a.span,
+                "this window is larger than its map",
+                &label,
+                "pool less, or use larger patches",
+            ));
             return;
         }
         a.set_dim(axis, size);
@@ -75,136 +80,144 @@ pub fn pooled(a: &mut Application<'_>) {
 
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{DType, Device, Result, Tensor};
+    use candle_core::{DType, Device, Result, Tensor};
 
-use crate::ops::compute::{Call, Gradients, Output};
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
-use crate::kernels::pool::{Windows, maximum, maximum_back};
+    use crate::kernels::pool::{Windows, maximum, maximum_back};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::ops::compute::{Call, Gradients, Output};
 
-/// The maximum over windows.
-pub struct MaxPool;
+    /// The maximum over windows.
+    pub struct MaxPool;
 
+    /// The sizes of a pooling of `x`.
+    pub(in crate::ops) fn windows(x: &Tensor, side: usize, stride: usize) -> Result<Windows> {
+        let (b, c, height, width) = x.dims4()?;
+        let windows = Windows { planes: b * c, height, width, side, stride };
+        windows.result().map_err(wrong)?;
+        Ok(windows)
+    }
 
-/// The sizes of a pooling of `x`.
-pub(in crate::ops) fn windows(x: &Tensor, side: usize, stride: usize) -> Result<Windows> {
-    let (b, c, height, width) = x.dims4()?;
-    let windows = Windows { planes: b * c, height, width, side, stride };
-    windows.result().map_err(wrong)?;
-    Ok(windows)
-}
+    /// Rows (or columns) `at`, `at + stride`, … of a map: what one cell of every window holds.
+    pub(in crate::ops) fn every(count: usize, stride: usize, at: usize, device: &Device) -> Result<Tensor> {
+        Tensor::from_iter((0..count).map(|i| (i * stride + at) as u32), device)
+    }
 
-/// Rows (or columns) `at`, `at + stride`, … of a map: what one cell of every window holds.
-pub(in crate::ops) fn every(count: usize, stride: usize, at: usize, device: &Device) -> Result<Tensor> {
-    Tensor::from_iter((0..count).map(|i| (i * stride + at) as u32), device)
-}
+    /// The maximum and the cell it was found in, by Candle's operations.
+    pub(in crate::ops) fn lower(x: &Tensor, g: &Windows) -> Result<Output> {
+        let (h, w) = g.result().map_err(wrong)?;
+        let x = x.contiguous()?;
+        let mut best: Option<(Tensor, Tensor)> = None;
+        for i in 0..g.side {
+            let row = every(h, g.stride, i, x.device())?;
+            let rows = x.index_select(&row, 2)?;
+            for j in 0..g.side {
+                let column = every(w, g.stride, j, x.device())?;
+                let value = rows.index_select(&column, 3)?;
+                let cell = (row.to_dtype(DType::I64)?.reshape((h, 1))? * g.width as f64)?;
+                let cell = cell.broadcast_add(&column.to_dtype(DType::I64)?.reshape((1, w))?)?.to_dtype(DType::U32)?;
+                let cell = cell.broadcast_as(value.shape())?.contiguous()?;
+                best = Some(match best {
+                    None => (value, cell),
+                    Some((top, at)) => {
+                        let larger = value.gt(&top)?;
+                        (larger.where_cond(&value, &top)?, larger.where_cond(&cell, &at)?)
+                    }
+                });
+            }
+        }
+        let (value, cell) = best.ok_or_else(|| candle_core::Error::msg("an empty pooling window"))?;
+        Ok(Output { value, saved: vec![cell] })
+    }
 
-/// The maximum and the cell it was found in, by Candle's operations.
-pub(in crate::ops) fn lower(x: &Tensor, g: &Windows) -> Result<Output> {
-    let (h, w) = g.result().map_err(wrong)?;
-    let x = x.contiguous()?;
-    let mut best: Option<(Tensor, Tensor)> = None;
-    for i in 0..g.side {
-        let row = every(h, g.stride, i, x.device())?;
-        let rows = x.index_select(&row, 2)?;
-        for j in 0..g.side {
-            let column = every(w, g.stride, j, x.device())?;
-            let value = rows.index_select(&column, 3)?;
-            let cell = (row.to_dtype(DType::I64)?.reshape((h, 1))? * g.width as f64)?;
-            let cell = cell.broadcast_add(&column.to_dtype(DType::I64)?.reshape((1, w))?)?.to_dtype(DType::U32)?;
-            let cell = cell.broadcast_as(value.shape())?.contiguous()?;
-            best = Some(match best {
-                None => (value, cell),
-                Some((top, at)) => {
-                    let larger = value.gt(&top)?;
-                    (larger.where_cond(&value, &top)?, larger.where_cond(&cell, &at)?)
-                }
-            });
+    /// The gradient sent back to the cells in `cell`, by Candle's operations.
+    pub(in crate::ops) fn lower_back(x: &Tensor, cell: &Tensor, grad: &Tensor) -> Result<Tensor> {
+        let (b, c, _, _) = x.dims4()?;
+        let zeros = Tensor::zeros((b, c, x.elem_count() / (b * c).max(1)), grad.dtype(), grad.device())?;
+        zeros.scatter_add(&cell.flatten_from(2)?, &grad.contiguous()?.flatten_from(2)?, 2)?.reshape(x.shape())
+    }
+
+    /// The maximum by kernels.
+    pub(in crate::ops) fn fast<T: Element>(x: &Tensor, g: &Windows) -> Result<Output> {
+        let (b, c, _, _) = x.dims4()?;
+        let (h, w) = g.result().map_err(wrong)?;
+        let (value, cell) = read::<T, _, 1>([x], |[x]| maximum(g, x))?.map_err(wrong)?;
+        Ok(Output { value: tensor(value, (b, c, h, w))?, saved: vec![tensor(cell, (b, c, h, w))?] })
+    }
+
+    /// The gradient by kernels.
+    pub(in crate::ops) fn fast_back<T: Element>(
+        x: &Tensor,
+        g: &Windows,
+        cell: &Tensor,
+        grad: &Tensor,
+    ) -> Result<Tensor> {
+        let out = read::<T, _, 1>([grad], |[grad]| read::<u32, _, 1>([cell], |[cell]| maximum_back(g, cell, grad)))??;
+        tensor(out.map_err(wrong)?, x.shape())
+    }
+
+    /// What the forward pass saved.
+    pub(in crate::ops) fn saved(output: &Output, at: usize) -> Result<&Tensor> {
+        output.saved.get(at).ok_or_else(|| candle_core::Error::msg("the forward pass saved nothing"))
+    }
+
+    impl MaxPool {
+        fn windows(call: &Call) -> Result<Windows> {
+            windows(call.tensor("x")?, call.count("k")?, stride(call)?)
         }
     }
-    let (value, cell) = best.ok_or_else(|| candle_core::Error::msg("an empty pooling window"))?;
-    Ok(Output { value, saved: vec![cell] })
-}
 
-/// The gradient sent back to the cells in `cell`, by Candle's operations.
-pub(in crate::ops) fn lower_back(x: &Tensor, cell: &Tensor, grad: &Tensor) -> Result<Tensor> {
-    let (b, c, _, _) = x.dims4()?;
-    let zeros = Tensor::zeros((b, c, x.elem_count() / (b * c).max(1)), grad.dtype(), grad.device())?;
-    zeros.scatter_add(&cell.flatten_from(2)?, &grad.contiguous()?.flatten_from(2)?, 2)?.reshape(x.shape())
-}
-
-/// The maximum by kernels.
-pub(in crate::ops) fn fast<T: Element>(x: &Tensor, g: &Windows) -> Result<Output> {
-    let (b, c, _, _) = x.dims4()?;
-    let (h, w) = g.result().map_err(wrong)?;
-    let (value, cell) = read::<T, _, 1>([x], |[x]| maximum(g, x))?.map_err(wrong)?;
-    Ok(Output { value: tensor(value, (b, c, h, w))?, saved: vec![tensor(cell, (b, c, h, w))?] })
-}
-
-/// The gradient by kernels.
-pub(in crate::ops) fn fast_back<T: Element>(x: &Tensor, g: &Windows, cell: &Tensor, grad: &Tensor) -> Result<Tensor> {
-    let out = read::<T, _, 1>([grad], |[grad]| read::<u32, _, 1>([cell], |[cell]| maximum_back(g, cell, grad)))??;
-    tensor(out.map_err(wrong)?, x.shape())
-}
-
-/// What the forward pass saved.
-pub(in crate::ops) fn saved(output: &Output, at: usize) -> Result<&Tensor> {
-    output.saved.get(at).ok_or_else(|| candle_core::Error::msg("the forward pass saved nothing"))
-}
-
-impl MaxPool {
-    fn windows(call: &Call) -> Result<Windows> {
-        windows(call.tensor("x")?, call.count("k")?, stride(call)?)
-    }
-}
-
-/// The setting `stride`, which is `k` where it is left out.
-pub(in crate::ops) fn stride(call: &Call) -> Result<usize> {
-    match call.settings.get("stride") {
-        Some(_) => call.count("stride"),
-        None => call.count("k"),
-    }
-}
-
-impl Paths for MaxPool {
-    fn lower(&self, call: &Call) -> Result<Output> {
-        lower(call.tensor("x")?, &Self::windows(call)?)
-    }
-
-    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+    /// The setting `stride`, which is `k` where it is left out.
+    pub(in crate::ops) fn stride(call: &Call) -> Result<usize> {
+        match call.settings.get("stride") {
+            Some(_) => call.count("stride"),
+            None => call.count("k"),
         }
-        Ok(vec![("x", lower_back(call.tensor("x")?, saved(output, 0)?, grad)?)])
     }
 
-    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        fast::<T>(call.tensor("x")?, &Self::windows(call)?)
-    }
-
-    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+    impl Paths for MaxPool {
+        fn lower(&self, call: &Call) -> Result<Output> {
+            lower(call.tensor("x")?, &Self::windows(call)?)
         }
-        Ok(vec![("x", fast_back::<T>(call.tensor("x")?, &Self::windows(call)?, saved(output, 0)?, grad)?)])
-    }
-}
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    Ok(vec![
-        Sample::new("halved", &[2, 3, 2, 3]).random("x", &[2, 3, 5, 7], -1.0, 1.0)?.number("k", 2.0).to(&["x"]),
-        Sample::new("overlapping", &[1, 2, 3, 4])
-            .random("x", &[1, 2, 5, 6], -1.0, 1.0)?
-            .number("k", 3.0)
-            .number("stride", 1.0)
-            .to(&["x"]),
-        Sample::new("with gaps", &[1, 1, 2, 3])
-            .random("x", &[1, 1, 6, 9], -1.0, 1.0)?
-            .number("k", 2.0)
-            .number("stride", 3.0)
-            .to(&["x"]),
-        Sample::new("all equal", &[1, 1, 2, 2]).filled("x", &[1, 1, 4, 4], -3.0)?.number("k", 2.0).to(&["x"]).kinked(),
-    ])
-}
+        fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            Ok(vec![("x", lower_back(call.tensor("x")?, saved(output, 0)?, grad)?)])
+        }
+
+        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+            fast::<T>(call.tensor("x")?, &Self::windows(call)?)
+        }
+
+        fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            Ok(vec![("x", fast_back::<T>(call.tensor("x")?, &Self::windows(call)?, saved(output, 0)?, grad)?)])
+        }
+    }
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        Ok(vec![
+            Sample::new("halved", &[2, 3, 2, 3]).random("x", &[2, 3, 5, 7], -1.0, 1.0)?.number("k", 2.0).to(&["x"]),
+            Sample::new("overlapping", &[1, 2, 3, 4])
+                .random("x", &[1, 2, 5, 6], -1.0, 1.0)?
+                .number("k", 3.0)
+                .number("stride", 1.0)
+                .to(&["x"]),
+            Sample::new("with gaps", &[1, 1, 2, 3])
+                .random("x", &[1, 1, 6, 9], -1.0, 1.0)?
+                .number("k", 2.0)
+                .number("stride", 3.0)
+                .to(&["x"]),
+            Sample::new("all equal", &[1, 1, 2, 2])
+                .filled("x", &[1, 1, 4, 4], -3.0)?
+                .number("k", 2.0)
+                .to(&["x"])
+                .kinked(),
+        ])
+    }
 }

@@ -1,7 +1,7 @@
 //! `mean`: the average of all numbers of a value: `mean(hinge(x))`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -39,32 +39,30 @@ let level = mean(x, per = batch)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::reduce;
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::reduce;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// The mean.
-pub struct Mean;
+    /// The mean.
+    pub struct Mean;
 
+    impl Compute for Mean {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let (sum, count) = reduce::reduced(call)?;
+            Ok(Output { value: (sum / &count)?, saved: vec![count] })
+        }
 
-impl Compute for Mean {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (sum, count) = reduce::reduced(call)?;
-        Ok(Output { value: (sum / &count)?, saved: vec![count] })
+        fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            reduce::spread_back(call, &(grad / crate::ops::max_pool::saved(output, 0)?)?)
+        }
     }
 
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        reduce::spread_back(call, &(grad / crate::ops::max_pool::saved(output, 0)?)?)
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        reduce::samples()
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    reduce::samples()
-}
 }

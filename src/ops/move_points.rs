@@ -1,7 +1,7 @@
 //! `move`: points taken along by a homography: `move(points, H)`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -38,75 +38,73 @@ let there = move(points, H)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
-use crate::ops::warp::matrices;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::ops::warp::matrices;
 
-/// A homography applied to points.
-pub struct Move;
+    /// A homography applied to points.
+    pub struct Move;
 
+    /// Where a point goes that has no image.
+    pub const FAR: f64 = 1e6;
 
-/// Where a point goes that has no image.
-pub const FAR: f64 = 1e6;
-
-impl Compute for Move {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (points, by) = (call.tensor("points")?, call.tensor("by")?);
-        let (batch, count, two) = points.dims3()?;
-        matrices(by, batch)?;
-        if two != 2 {
-            return Err(candle_core::Error::msg("a point has two coordinates"));
+    impl Compute for Move {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let (points, by) = (call.tensor("points")?, call.tensor("by")?);
+            let (batch, count, two) = points.dims3()?;
+            matrices(by, batch)?;
+            if two != 2 {
+                return Err(candle_core::Error::msg("a point has two coordinates"));
+            }
+            let one = Tensor::ones((batch, count, 1), points.dtype(), points.device())?;
+            let places = Tensor::cat(&[points, &one], 2)?.matmul(&by.transpose(1, 2)?.contiguous()?)?;
+            let w = places.narrow(2, 2, 1)?;
+            let front = w.gt(0.0)?;
+            let w = front.where_cond(&w, &w.ones_like()?)?;
+            let moved = places.narrow(2, 0, 2)?.broadcast_div(&w)?.minimum(FAR)?.maximum(-FAR)?;
+            let far = (moved.zeros_like()? + FAR)?;
+            Ok(front.broadcast_as(moved.shape())?.contiguous()?.where_cond(&moved, &far)?.into())
         }
-        let one = Tensor::ones((batch, count, 1), points.dtype(), points.device())?;
-        let places = Tensor::cat(&[points, &one], 2)?.matmul(&by.transpose(1, 2)?.contiguous()?)?;
-        let w = places.narrow(2, 2, 1)?;
-        let front = w.gt(0.0)?;
-        let w = front.where_cond(&w, &w.ones_like()?)?;
-        let moved = places.narrow(2, 0, 2)?.broadcast_div(&w)?.minimum(FAR)?.maximum(-FAR)?;
-        let far = (moved.zeros_like()? + FAR)?;
-        Ok(front.broadcast_as(moved.shape())?.contiguous()?.where_cond(&moved, &far)?.into())
-    }
 
-    fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
-        Ok(Gradients::new())
-    }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let m = crate::ops::warp::MATRICES.to_vec();
-    let horizon = vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0];
-    Ok(vec![
-        Sample::new("two", &[2, 5, 2]).random("points", &[2, 5, 2], -1.0, 1.0)?.given("by", &[2, 3, 3], m)?,
-        Sample::new("horizon", &[1, 4, 2])
-            .given("points", &[1, 4, 2], vec![0.0, 0.0, -1.0, 1.0, 1e-30, 1.0, 0.5, 0.5])?
-            .given("by", &[1, 3, 3], horizon)?,
-    ])
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-mod tests {
-    use crate::ops::compute::samples::numbers;
-    use super::*;
-
-    #[test]
-    fn points_without_an_image_are_far_and_finite() {
-        let list = samples().unwrap();
-        let out = numbers(&list[1].forward(&Move).unwrap().value).unwrap();
-        assert_eq!(out, [FAR, FAR, FAR, FAR, 1.0, FAR, 1.0, 1.0]);
-        let [points, by] = [0, 1].map(|i| numbers(&list[0].inputs[i].1).unwrap());
-        let out = numbers(&list[0].forward(&Move).unwrap().value).unwrap();
-        for (i, (p, q)) in points.chunks(2).zip(out.chunks(2)).enumerate() {
-            let m = &by[i / 5 * 9..][..9];
-            let [u, v, w] = [0, 3, 6].map(|r| m[r] * p[0] + m[r + 1] * p[1] + m[r + 2]);
-            assert!((q[0] - u / w).abs() < 1e-12 && (q[1] - v / w).abs() < 1e-12);
+        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
+            Ok(Gradients::new())
         }
     }
-}
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let m = crate::ops::warp::MATRICES.to_vec();
+        let horizon = vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0];
+        Ok(vec![
+            Sample::new("two", &[2, 5, 2]).random("points", &[2, 5, 2], -1.0, 1.0)?.given("by", &[2, 3, 3], m)?,
+            Sample::new("horizon", &[1, 4, 2])
+                .given("points", &[1, 4, 2], vec![0.0, 0.0, -1.0, 1.0, 1e-30, 1.0, 0.5, 0.5])?
+                .given("by", &[1, 3, 3], horizon)?,
+        ])
+    }
+
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+    mod tests {
+        use super::*;
+        use crate::ops::compute::samples::numbers;
+
+        #[test]
+        fn points_without_an_image_are_far_and_finite() {
+            let list = samples().unwrap();
+            let out = numbers(&list[1].forward(&Move).unwrap().value).unwrap();
+            assert_eq!(out, [FAR, FAR, FAR, FAR, 1.0, FAR, 1.0, 1.0]);
+            let [points, by] = [0, 1].map(|i| numbers(&list[0].inputs[i].1).unwrap());
+            let out = numbers(&list[0].forward(&Move).unwrap().value).unwrap();
+            for (i, (p, q)) in points.chunks(2).zip(out.chunks(2)).enumerate() {
+                let m = &by[i / 5 * 9..][..9];
+                let [u, v, w] = [0, 3, 6].map(|r| m[r] * p[0] + m[r + 1] * p[1] + m[r + 2]);
+                assert!((q[0] - u / w).abs() < 1e-12 && (q[1] - v / w).abs() < 1e-12);
+            }
+        }
+    }
 }

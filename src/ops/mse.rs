@@ -1,7 +1,7 @@
 //! `mse`: the mean squared difference of two maps: `mse(truth, pred)`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -41,44 +41,43 @@ loss agreement = mse(a, b)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::Call;
-use crate::ops::compute::pixelwise::{Cells, Pixelwise};
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::Call;
+    use crate::ops::compute::pixelwise::{Cells, Pixelwise};
+    use crate::ops::compute::samples::Sample;
 
-/// The loss of one cell.
-pub struct Cell;
+    /// The loss of one cell.
+    pub struct Cell;
 
-/// The mean squared error.
-pub const MSE: Pixelwise<Cell> = Pixelwise(Cell);
+    /// The mean squared error.
+    pub const MSE: Pixelwise<Cell> = Pixelwise(Cell);
 
-impl Cells for Cell {
-    const NAMES: [&'static str; 2] = ["target", "pred"];
+    impl Cells for Cell {
+        const NAMES: [&'static str; 2] = ["target", "pred"];
 
-    fn value(&self, _: &Call, target: &Tensor, pred: &Tensor) -> Result<Tensor> {
-        (pred - target)?.sqr()
+        fn value(&self, _: &Call, target: &Tensor, pred: &Tensor) -> Result<Tensor> {
+            (pred - target)?.sqr()
+        }
+
+        fn slopes(&self, _: &Call, target: &Tensor, pred: &Tensor) -> Result<[Option<Tensor>; 2]> {
+            let slope = ((pred - target)? * 2.0)?;
+            Ok([Some(slope.neg()?), Some(slope)])
+        }
     }
 
-    fn slopes(&self, _: &Call, target: &Tensor, pred: &Tensor) -> Result<[Option<Tensor>; 2]> {
-        let slope = ((pred - target)? * 2.0)?;
-        Ok([Some(slope.neg()?), Some(slope)])
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let pair = |name, shape: &[usize], value: &[usize], reduce: &str| {
+            let s = Sample::new(name, value).random("target", shape, -1.0, 1.0)?.random("pred", shape, -1.0, 1.0)?;
+            Ok::<_, candle_core::Error>(s.word("reduce", reduce).to(&["target", "pred"]))
+        };
+        Ok(vec![
+            pair("mean", &[2, 3, 5, 7], &[], "mean")?,
+            pair("masked", &[2, 3, 4, 5], &[], "mean")?.random("mask", &[2, 1, 4, 5], 0.0, 1.0)?,
+            pair("none", &[1, 2, 3, 1], &[1, 2, 3, 1], "none")?,
+        ])
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let pair = |name, shape: &[usize], value: &[usize], reduce: &str| {
-        let s = Sample::new(name, value).random("target", shape, -1.0, 1.0)?.random("pred", shape, -1.0, 1.0)?;
-        Ok::<_, candle_core::Error>(s.word("reduce", reduce).to(&["target", "pred"]))
-    };
-    Ok(vec![
-        pair("mean", &[2, 3, 5, 7], &[], "mean")?,
-        pair("masked", &[2, 3, 4, 5], &[], "mean")?.random("mask", &[2, 1, 4, 5], 0.0, 1.0)?,
-        pair("none", &[1, 2, 3, 1], &[1, 2, 3, 1], "none")?,
-    ])
-}
 }

@@ -1,7 +1,7 @@
 //! `mul`: `a * b` in a pipeline.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -10,12 +10,7 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "mul",
-    entry: Entry {
-        signature: "mul(a: Values, b: Values) -> Values",
-        manual: MANUAL,
-        operator: true,
-        ..Entry::PLAIN
-    },
+    entry: Entry { signature: "mul(a: Values, b: Values) -> Values", manual: MANUAL, operator: true, ..Entry::PLAIN },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::Mul),
     #[cfg(feature = "engine")]
@@ -38,33 +33,31 @@ let c = a * b
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::elementwise::{gradients, operands, samples as both};
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::elementwise::{gradients, operands, samples as both};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// The product.
-pub struct Mul;
+    /// The product.
+    pub struct Mul;
 
+    impl Compute for Mul {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let (a, b) = operands(call)?;
+            Ok((a * b)?.into())
+        }
 
-impl Compute for Mul {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (a, b) = operands(call)?;
-        Ok((a * b)?.into())
+        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            let (a, b) = operands(call)?;
+            gradients(call, || grad * &b, || grad * &a)
+        }
     }
 
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        let (a, b) = operands(call)?;
-        gradients(call, || grad * &b, || grad * &a)
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        both(&["a", "b"])
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    both(&["a", "b"])
-}
 }

@@ -1,9 +1,9 @@
 //! `off_diagonal`: a square table without the pairs that belong together: `row_min(off_diagonal(d))`.
 
+use super::op::Op;
 use crate::lang::types::Kind;
 use crate::lang::vocabulary::Application;
 use crate::lang::vocabulary::Entry;
-use super::op::Op;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -49,38 +49,36 @@ fn rule(a: &mut Application<'_>) {
     }
 }
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
-use crate::ops::diagonal::unit;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::ops::diagonal::unit;
 
-/// All but the diagonal.
-pub struct OffDiagonal;
+    /// All but the diagonal.
+    pub struct OffDiagonal;
 
-
-impl Compute for OffDiagonal {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let x = call.tensor("x")?;
-        Ok(unit(x)?.where_cond(&(x.zeros_like()? + call.number("fill")?)?, x)?.into())
-    }
-
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+    impl Compute for OffDiagonal {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let x = call.tensor("x")?;
+            Ok(unit(x)?.where_cond(&(x.zeros_like()? + call.number("fill")?)?, x)?.into())
         }
-        Ok(vec![("x", unit(grad)?.where_cond(&grad.zeros_like()?, &grad.contiguous()?)?)])
-    }
-}
 
-/// Cases. Their fill is small: beside a large one differences drown.
-pub fn samples() -> Result<Vec<Sample>> {
-    Ok(vec![
-        Sample::new("odd", &[5, 5]).random("x", &[5, 5], 0.0, 1.0)?.number("fill", 10.0).to(&["x"]),
-        Sample::new("one", &[1, 1]).random("x", &[1, 1], 0.0, 1.0)?.number("fill", 3.0).to(&["x"]),
-    ])
-}
+        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            Ok(vec![("x", unit(grad)?.where_cond(&grad.zeros_like()?, &grad.contiguous()?)?)])
+        }
+    }
+
+    /// Cases. Their fill is small: beside a large one differences drown.
+    pub fn samples() -> Result<Vec<Sample>> {
+        Ok(vec![
+            Sample::new("odd", &[5, 5]).random("x", &[5, 5], 0.0, 1.0)?.number("fill", 10.0).to(&["x"]),
+            Sample::new("one", &[1, 1]).random("x", &[1, 1], 0.0, 1.0)?.number("fill", 3.0).to(&["x"]),
+        ])
+    }
 }

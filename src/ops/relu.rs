@@ -1,7 +1,7 @@
 //! `relu`: max(0, x), with slope 0 at 0: `x |> conv(32, 3) |> relu`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -37,54 +37,52 @@ let y = relu(x)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Gradients, Output};
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
-use crate::kernels::map;
+    use crate::kernels::map;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::ops::compute::{Call, Gradients, Output};
 
-/// The rectifier; `hinge` is the same function under the name it has in a loss.
-pub struct Relu;
+    /// The rectifier; `hinge` is the same function under the name it has in a loss.
+    pub struct Relu;
 
-
-impl Paths for Relu {
-    fn lower(&self, call: &Call) -> Result<Output> {
-        Ok(call.tensor("x")?.relu()?.into())
-    }
-
-    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+    impl Paths for Relu {
+        fn lower(&self, call: &Call) -> Result<Output> {
+            Ok(call.tensor("x")?.relu()?.into())
         }
-        Ok(vec![("x", (grad * output.value.gt(0.0)?.to_dtype(grad.dtype())?)?)])
-    }
 
-    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        let x = call.tensor("x")?;
-        let value = read::<T, _, 1>([x], |[x]| map::one(x, |x| if x > T::ZERO { x } else { T::ZERO }))?;
-        Ok(tensor(value, x.shape())?.into())
-    }
-
-    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+        fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            Ok(vec![("x", (grad * output.value.gt(0.0)?.to_dtype(grad.dtype())?)?)])
         }
-        let slope = |y: T, g: T| if y > T::ZERO { g } else { T::ZERO };
-        let out = read::<T, _, 2>([&output.value, grad], |[y, g]| map::two(y, g, slope))?.map_err(wrong)?;
-        Ok(vec![("x", tensor(out, grad.shape())?)])
-    }
-}
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    Ok(vec![
-        Sample::new("odd", &[2, 3, 5, 7]).random("x", &[2, 3, 5, 7], -1.0, 1.0)?.to(&["x"]),
-        Sample::new("vectors", &[3, 5]).random("x", &[3, 5], -1.0, 1.0)?.to(&["x"]),
-        Sample::new("at zero", &[4]).given("x", &[4], vec![0.0, -0.0, 1e30, -1e30])?.to(&["x"]).kinked(),
-    ])
-}
+        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+            let x = call.tensor("x")?;
+            let value = read::<T, _, 1>([x], |[x]| map::one(x, |x| if x > T::ZERO { x } else { T::ZERO }))?;
+            Ok(tensor(value, x.shape())?.into())
+        }
+
+        fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            let slope = |y: T, g: T| if y > T::ZERO { g } else { T::ZERO };
+            let out = read::<T, _, 2>([&output.value, grad], |[y, g]| map::two(y, g, slope))?.map_err(wrong)?;
+            Ok(vec![("x", tensor(out, grad.shape())?)])
+        }
+    }
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        Ok(vec![
+            Sample::new("odd", &[2, 3, 5, 7]).random("x", &[2, 3, 5, 7], -1.0, 1.0)?.to(&["x"]),
+            Sample::new("vectors", &[3, 5]).random("x", &[3, 5], -1.0, 1.0)?.to(&["x"]),
+            Sample::new("at zero", &[4]).given("x", &[4], vec![0.0, -0.0, 1e30, -1e30])?.to(&["x"]).kinked(),
+        ])
+    }
 }

@@ -154,7 +154,10 @@ mod meaning {
         let case = |name, shape: &[usize], of: &[usize], by| -> Result<Sample> {
             Ok(Sample::new(name, shape).random("image", of, -1.0, 1.0)?.number("by", by).to(&["image"]))
         };
-        Ok(vec![case("half", &[2, 1, 3, 5], &[2, 1, 6, 10], 0.5)?, case("third", &[1, 2, 2, 1], &[1, 2, 6, 3], 1.0 / 3.0)?])
+        Ok(vec![
+            case("half", &[2, 1, 3, 5], &[2, 1, 6, 10], 0.5)?,
+            case("third", &[1, 2, 2, 1], &[1, 2, 6, 3], 1.0 / 3.0)?,
+        ])
     }
 
     /// Cases.

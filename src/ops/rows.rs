@@ -1,8 +1,8 @@
 //! `rows`: the vectors of all samples as one list: `rows(sample(desc, at))`.
 
+use super::op::Op;
 use crate::lang::vocabulary::Application;
 use crate::lang::vocabulary::Entry;
-use super::op::Op;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -11,12 +11,7 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "rows",
-    entry: Entry {
-        signature: "rows(x: Vectors[B, N, C]) -> Vectors[_, C]",
-        manual: MANUAL,
-        rule,
-        ..Entry::PLAIN
-    },
+    entry: Entry { signature: "rows(x: Vectors[B, N, C]) -> Vectors[_, C]", manual: MANUAL, rule, ..Entry::PLAIN },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::Rows),
     #[cfg(feature = "engine")]
@@ -50,36 +45,34 @@ fn rule(a: &mut Application<'_>) {
     a.result.unit = a.ty("x").is_some_and(|x| x.unit);
 }
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// The first two axes made one.
-pub struct Rows;
+    /// The first two axes made one.
+    pub struct Rows;
 
-
-impl Compute for Rows {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        Ok(call.tensor("x")?.flatten(0, 1)?.into())
-    }
-
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+    impl Compute for Rows {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            Ok(call.tensor("x")?.flatten(0, 1)?.into())
         }
-        Ok(vec![("x", grad.reshape(call.tensor("x")?.shape())?)])
-    }
-}
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    Ok(vec![
-        Sample::new("odd", &[15, 4]).random("x", &[3, 5, 4], -1.0, 1.0)?.to(&["x"]),
-        Sample::new("one", &[1, 2]).random("x", &[1, 1, 2], -1.0, 1.0)?.to(&["x"]),
-    ])
-}
+        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            Ok(vec![("x", grad.reshape(call.tensor("x")?.shape())?)])
+        }
+    }
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        Ok(vec![
+            Sample::new("odd", &[15, 4]).random("x", &[3, 5, 4], -1.0, 1.0)?.to(&["x"]),
+            Sample::new("one", &[1, 2]).random("x", &[1, 1, 2], -1.0, 1.0)?.to(&["x"]),
+        ])
+    }
 }

@@ -1,7 +1,7 @@
 //! `sample`: descriptors at places: `place(grid(200), like = desc)`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -36,94 +36,92 @@ let at = sample(desc, points)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::bilinear::{maps, of_points, read, read_back};
-use crate::ops::compute::{Call, Gradients, Output};
-use crate::ops::compute::samples::Sample as Case;
-use crate::ops::compute::slices::{self, Element, Paths, tensor, wrong};
-use crate::kernels::bilinear as kernel;
+    use crate::kernels::bilinear as kernel;
+    use crate::ops::compute::bilinear::{maps, of_points, read, read_back};
+    use crate::ops::compute::samples::Sample as Case;
+    use crate::ops::compute::slices::{self, Element, Paths, tensor, wrong};
+    use crate::ops::compute::{Call, Gradients, Output};
 
-/// Reading a map at points.
-pub struct Sample;
+    /// Reading a map at points.
+    pub struct Sample;
 
-
-fn count(points: &Tensor, batch: usize) -> Result<usize> {
-    match points.dims() {
-        [b, n, 2] if *b == batch => Ok(*n),
-        _ => Err(candle_core::Error::msg("points are (B, N, 2) with the map's B")),
-    }
-}
-
-/// The vectors of `map` at `points`, by Candle's operations: (B, N, C).
-pub(in crate::ops) fn at(map: &Tensor, points: &Tensor) -> Result<Tensor> {
-    let g = maps(map)?;
-    count(points, g.batch)?;
-    read(map, &of_points(points, &g)?)?.transpose(1, 2)?.contiguous()
-}
-
-/// The vectors of `map` at `points`, by the kernel.
-fn at_fast<T: Element>(map: &Tensor, points: &Tensor) -> Result<Tensor> {
-    let g = maps(map)?;
-    let n = count(points, g.batch)?;
-    let value = slices::read::<T, _, 2>([map, points], |[map, points]| {
-        let value = kernel::read(&g, map, &kernel::taps_of_points(&g, points, n)?, n)?;
-        Ok(kernel::exchanged(&value, g.channels, n))
-    })?;
-    tensor(value.map_err(wrong)?, (g.batch, n, g.channels))
-}
-
-impl Paths for Sample {
-    fn lower(&self, call: &Call) -> Result<Output> {
-        Ok(at(call.tensor("map")?, call.tensor("points")?)?.into())
-    }
-
-    fn lower_back(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("map") {
-            return Ok(Gradients::new());
+    fn count(points: &Tensor, batch: usize) -> Result<usize> {
+        match points.dims() {
+            [b, n, 2] if *b == batch => Ok(*n),
+            _ => Err(candle_core::Error::msg("points are (B, N, 2) with the map's B")),
         }
-        let map = call.tensor("map")?;
-        let places = of_points(call.tensor("points")?, &maps(map)?)?;
-        Ok(vec![("map", read_back(map, &places, &grad.transpose(1, 2)?.contiguous()?)?)])
     }
 
-    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        Ok(at_fast::<T>(call.tensor("map")?, call.tensor("points")?)?.into())
+    /// The vectors of `map` at `points`, by Candle's operations: (B, N, C).
+    pub(in crate::ops) fn at(map: &Tensor, points: &Tensor) -> Result<Tensor> {
+        let g = maps(map)?;
+        count(points, g.batch)?;
+        read(map, &of_points(points, &g)?)?.transpose(1, 2)?.contiguous()
     }
 
-    fn fast_back<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("map") {
-            return Ok(Gradients::new());
-        }
-        let (map, points) = (call.tensor("map")?, call.tensor("points")?);
+    /// The vectors of `map` at `points`, by the kernel.
+    fn at_fast<T: Element>(map: &Tensor, points: &Tensor) -> Result<Tensor> {
         let g = maps(map)?;
         let n = count(points, g.batch)?;
-        let out = slices::read::<T, _, 2>([points, grad], |[points, grad]| {
-            let grad = kernel::exchanged(grad, n, g.channels);
-            kernel::read_back(&g, &grad, &kernel::taps_of_points(&g, points, n)?, n)
+        let value = slices::read::<T, _, 2>([map, points], |[map, points]| {
+            let value = kernel::read(&g, map, &kernel::taps_of_points(&g, points, n)?, n)?;
+            Ok(kernel::exchanged(&value, g.channels, n))
         })?;
-        Ok(vec![("map", tensor(out.map_err(wrong)?, map.shape())?)])
+        tensor(value.map_err(wrong)?, (g.batch, n, g.channels))
     }
-}
 
-/// Cases.
-pub fn samples() -> Result<Vec<Case>> {
-    let case = |name, map: &[usize; 4], n: usize, reach: f64| {
-        let [b, c, _, _] = *map;
-        let sample = Case::new(name, &[b, n, c]).random("map", map, -1.0, 1.0)?;
-        Ok::<_, candle_core::Error>(sample.random("points", &[b, n, 2], -reach, reach)?.to(&["map"]))
-    };
-    Ok(vec![
-        case("odd", &[2, 3, 5, 7], 9, 1.0)?,
-        case("partly outside", &[1, 2, 4, 3], 11, 1.6)?,
-        case("one cell", &[1, 1, 1, 1], 5, 1.2)?,
-        Case::new("far away", &[1, 2, 2])
-            .random("map", &[1, 2, 3, 3], -1.0, 1.0)?
-            .given("points", &[1, 2, 2], vec![1e6, 1e6, -1e6, 0.0])?
-            .to(&["map"]),
-    ])
-}
+    impl Paths for Sample {
+        fn lower(&self, call: &Call) -> Result<Output> {
+            Ok(at(call.tensor("map")?, call.tensor("points")?)?.into())
+        }
+
+        fn lower_back(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("map") {
+                return Ok(Gradients::new());
+            }
+            let map = call.tensor("map")?;
+            let places = of_points(call.tensor("points")?, &maps(map)?)?;
+            Ok(vec![("map", read_back(map, &places, &grad.transpose(1, 2)?.contiguous()?)?)])
+        }
+
+        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+            Ok(at_fast::<T>(call.tensor("map")?, call.tensor("points")?)?.into())
+        }
+
+        fn fast_back<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("map") {
+                return Ok(Gradients::new());
+            }
+            let (map, points) = (call.tensor("map")?, call.tensor("points")?);
+            let g = maps(map)?;
+            let n = count(points, g.batch)?;
+            let out = slices::read::<T, _, 2>([points, grad], |[points, grad]| {
+                let grad = kernel::exchanged(grad, n, g.channels);
+                kernel::read_back(&g, &grad, &kernel::taps_of_points(&g, points, n)?, n)
+            })?;
+            Ok(vec![("map", tensor(out.map_err(wrong)?, map.shape())?)])
+        }
+    }
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Case>> {
+        let case = |name, map: &[usize; 4], n: usize, reach: f64| {
+            let [b, c, _, _] = *map;
+            let sample = Case::new(name, &[b, n, c]).random("map", map, -1.0, 1.0)?;
+            Ok::<_, candle_core::Error>(sample.random("points", &[b, n, 2], -reach, reach)?.to(&["map"]))
+        };
+        Ok(vec![
+            case("odd", &[2, 3, 5, 7], 9, 1.0)?,
+            case("partly outside", &[1, 2, 4, 3], 11, 1.6)?,
+            case("one cell", &[1, 1, 1, 1], 5, 1.2)?,
+            Case::new("far away", &[1, 2, 2])
+                .random("map", &[1, 2, 3, 3], -1.0, 1.0)?
+                .given("points", &[1, 2, 2], vec![1e6, 1e6, -1e6, 0.0])?
+                .to(&["map"]),
+        ])
+    }
 }

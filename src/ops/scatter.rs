@@ -1,7 +1,7 @@
 //! `scatter`: points thrown on a map at random: `place(scatter(200), like = desc)`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -38,54 +38,52 @@ let at = sample(desc, place(scatter(200), like = desc))
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
-use crate::ops::hardneg::thrown;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::ops::hardneg::thrown;
 
-/// Random points.
-pub struct Scatter;
+    /// Random points.
+    pub struct Scatter;
 
+    impl Compute for Scatter {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            Ok(thrown(call, call.tensor("like")?, call.count("n")?)?.into())
+        }
 
-impl Compute for Scatter {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        Ok(thrown(call, call.tensor("like")?, call.count("n")?)?.into())
+        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
+            Ok(Gradients::new())
+        }
     }
 
-    fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
-        Ok(Gradients::new())
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let like = [2, 3, 8, 16];
+        Ok(vec![
+            Sample::new("many", &[2, 200, 2]).random("like", &like, 0.0, 1.0)?.number("n", 200.0),
+            Sample::new("one", &[2, 1, 2]).random("like", &like, 0.0, 1.0)?.number("n", 1.0),
+        ])
     }
-}
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let like = [2, 3, 8, 16];
-    Ok(vec![
-        Sample::new("many", &[2, 200, 2]).random("like", &like, 0.0, 1.0)?.number("n", 200.0),
-        Sample::new("one", &[2, 1, 2]).random("like", &like, 0.0, 1.0)?.number("n", 1.0),
-    ])
-}
+    #[cfg(test)]
+    #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+    mod tests {
+        use super::*;
+        use crate::ops::compute::samples::numbers;
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-mod tests {
-    use crate::ops::compute::samples::numbers;
-    use super::*;
-
-    #[test]
-    fn points_lie_on_the_map_and_differ_by_sample_and_step() {
-        let list = samples().unwrap();
-        let mut call = list[0].call();
-        let first = numbers(&Scatter.forward(&call).unwrap().value).unwrap();
-        assert!(first.iter().all(|x| (-1.0..1.0).contains(x)));
-        assert!((first.iter().sum::<f64>() / 800.0).abs() < 0.1);
-        assert_ne!(first[..400], first[400..]);
-        call.stream = [5, 4, 1];
-        assert_ne!(first, numbers(&Scatter.forward(&call).unwrap().value).unwrap());
+        #[test]
+        fn points_lie_on_the_map_and_differ_by_sample_and_step() {
+            let list = samples().unwrap();
+            let mut call = list[0].call();
+            let first = numbers(&Scatter.forward(&call).unwrap().value).unwrap();
+            assert!(first.iter().all(|x| (-1.0..1.0).contains(x)));
+            assert!((first.iter().sum::<f64>() / 800.0).abs() < 0.1);
+            assert_ne!(first[..400], first[400..]);
+            call.stream = [5, 4, 1];
+            assert_ne!(first, numbers(&Scatter.forward(&call).unwrap().value).unwrap());
+        }
     }
-}
 }

@@ -1,8 +1,8 @@
 //! `semihard`: for each anchor the nearest candidate that is farther than its positive: `triplet(grid(200), semihard(apart = 8px))`.
 
+use super::op::Op;
 use super::rules::{between, positive};
 use crate::lang::vocabulary::Entry;
-use super::op::Op;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -51,50 +51,48 @@ loss what = triplet(grid(200), semihard(apart = 8px), margin = 0.5)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
-use crate::ops::hardneg::{HardNeg, gaps, squares};
-use crate::ops::sample::at;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::ops::hardneg::{HardNeg, gaps, squares};
+    use crate::ops::sample::at;
 
-/// The choice of a semi-hard negative.
-pub struct SemiHard;
+    /// The choice of a semi-hard negative.
+    pub struct SemiHard;
 
-
-impl Compute for SemiHard {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (anchor, map, positive) = (call.tensor("anchor")?, call.tensor("map")?, call.tensor("positive")?);
-        let places = HardNeg::candidates(call, map)?;
-        let (batch, count, _) = places.dims3()?;
-        let (_, anchors, _) = anchor.dims3()?;
-        if count == 0 {
-            return Err(candle_core::Error::msg("a choice needs at least one candidate"));
+    impl Compute for SemiHard {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            let (anchor, map, positive) = (call.tensor("anchor")?, call.tensor("map")?, call.tensor("positive")?);
+            let places = HardNeg::candidates(call, map)?;
+            let (batch, count, _) = places.dims3()?;
+            let (_, anchors, _) = anchor.dims3()?;
+            if count == 0 {
+                return Err(candle_core::Error::msg("a choice needs at least one candidate"));
+            }
+            let near = squares(anchor, &at(map, &places)?)?;
+            let own = (anchor - at(map, positive)?)?.sqr()?.sum_keepdim(2)?;
+            let (apart, gap) = (call.number("apart")?, gaps(call, positive, &places)?);
+            let free = gap.ge(apart * apart)?;
+            let beyond = (near.broadcast_gt(&own)? * &free)?;
+            let excluded = (near.zeros_like()? + f64::from(f32::MAX))?;
+            let nearest = beyond.where_cond(&near, &excluded)?.argmin(2)?;
+            let farthest = free.where_cond(&near, &excluded.neg()?)?.argmax(2)?;
+            let chosen = beyond.max(2)?.where_cond(&nearest, &farthest)?;
+            let chosen = free.max(2)?.where_cond(&chosen, &gap.argmax(2)?)?;
+            let chosen = chosen.unsqueeze(2)?.broadcast_as((batch, anchors, 2))?.contiguous()?;
+            Ok(places.gather(&chosen, 1)?.into())
         }
-        let near = squares(anchor, &at(map, &places)?)?;
-        let own = (anchor - at(map, positive)?)?.sqr()?.sum_keepdim(2)?;
-        let (apart, gap) = (call.number("apart")?, gaps(call, positive, &places)?);
-        let free = gap.ge(apart * apart)?;
-        let beyond = (near.broadcast_gt(&own)? * &free)?;
-        let excluded = (near.zeros_like()? + f64::from(f32::MAX))?;
-        let nearest = beyond.where_cond(&near, &excluded)?.argmin(2)?;
-        let farthest = free.where_cond(&near, &excluded.neg()?)?.argmax(2)?;
-        let chosen = beyond.max(2)?.where_cond(&nearest, &farthest)?;
-        let chosen = free.max(2)?.where_cond(&chosen, &gap.argmax(2)?)?;
-        let chosen = chosen.unsqueeze(2)?.broadcast_as((batch, anchors, 2))?.contiguous()?;
-        Ok(places.gather(&chosen, 1)?.into())
+
+        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
+            Ok(Gradients::new())
+        }
     }
 
-    fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
-        Ok(Gradients::new())
+    /// Cases: those of `hardneg`.
+    pub fn samples() -> Result<Vec<Sample>> {
+        crate::ops::hardneg::samples()
     }
-}
-
-/// Cases: those of `hardneg`.
-pub fn samples() -> Result<Vec<Sample>> {
-    crate::ops::hardneg::samples()
-}
 }

@@ -1,11 +1,11 @@
 //! `shrink`: the brightest of each block of cells: `shrink(corners, by = 4)`.
 
+use super::op::Op;
+use super::rules::{divide_rows_and_columns, positive};
 use crate::lang::dim::Dim;
 use crate::lang::report::shapes;
 use crate::lang::vocabulary::Application;
 use crate::lang::vocabulary::Entry;
-use super::op::Op;
-use super::rules::{divide_rows_and_columns, positive};
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -52,7 +52,12 @@ fn rule(a: &mut Application<'_>) {
             let size = a.dims("x").get(axis).and_then(Dim::as_number);
             if size.is_some_and(|n| n % by != 0) {
                 let label = format!("{by} does not divide {}", size.unwrap_or(0));
-                a.reports.push(shapes::rule(a.span, "`by` must divide rows and columns", &label, "cells may not be cut"));
+                a.reports.push(shapes::rule(
+                    a.span,
+                    "`by` must divide rows and columns",
+                    &label,
+                    "cells may not be cut",
+                ));
                 return;
             }
         }
@@ -62,60 +67,62 @@ fn rule(a: &mut Application<'_>) {
 
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Gradients, Output};
-use crate::ops::max_pool::{self, saved, windows};
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::slices::{Element, Paths};
-use crate::kernels::pool::Windows;
+    use crate::kernels::pool::Windows;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::slices::{Element, Paths};
+    use crate::ops::compute::{Call, Gradients, Output};
+    use crate::ops::max_pool::{self, saved, windows};
 
-/// The maximum over blocks.
-pub struct Shrink;
+    /// The maximum over blocks.
+    pub struct Shrink;
 
-
-impl Shrink {
-    fn windows(call: &Call) -> Result<Windows> {
-        let by = call.count("by")?;
-        let g = windows(call.tensor("x")?, by, by)?;
-        if g.height % by != 0 || g.width % by != 0 {
-            return Err(candle_core::Error::msg("`by` does not divide the map's sides"));
+    impl Shrink {
+        fn windows(call: &Call) -> Result<Windows> {
+            let by = call.count("by")?;
+            let g = windows(call.tensor("x")?, by, by)?;
+            if g.height % by != 0 || g.width % by != 0 {
+                return Err(candle_core::Error::msg("`by` does not divide the map's sides"));
+            }
+            Ok(g)
         }
-        Ok(g)
-    }
-}
-
-impl Paths for Shrink {
-    fn lower(&self, call: &Call) -> Result<Output> {
-        max_pool::lower(call.tensor("x")?, &Self::windows(call)?)
     }
 
-    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+    impl Paths for Shrink {
+        fn lower(&self, call: &Call) -> Result<Output> {
+            max_pool::lower(call.tensor("x")?, &Self::windows(call)?)
         }
-        Ok(vec![("x", max_pool::lower_back(call.tensor("x")?, saved(output, 0)?, grad)?)])
-    }
 
-    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        max_pool::fast::<T>(call.tensor("x")?, &Self::windows(call)?)
-    }
-
-    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+        fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            Ok(vec![("x", max_pool::lower_back(call.tensor("x")?, saved(output, 0)?, grad)?)])
         }
-        let (x, g) = (call.tensor("x")?, Self::windows(call)?);
-        Ok(vec![("x", max_pool::fast_back::<T>(x, &g, saved(output, 0)?, grad)?)])
-    }
-}
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    Ok(vec![
-        Sample::new("by two", &[2, 1, 2, 3]).random("x", &[2, 1, 4, 6], 0.0, 1.0)?.number("by", 2.0).to(&["x"]),
-        Sample::new("to one cell", &[1, 1, 1, 1]).random("x", &[1, 1, 3, 3], 0.0, 1.0)?.number("by", 3.0).to(&["x"]),
-        Sample::new("by one", &[1, 1, 2, 3]).random("x", &[1, 1, 2, 3], 0.0, 1.0)?.number("by", 1.0).to(&["x"]),
-    ])
-}
+        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+            max_pool::fast::<T>(call.tensor("x")?, &Self::windows(call)?)
+        }
+
+        fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            let (x, g) = (call.tensor("x")?, Self::windows(call)?);
+            Ok(vec![("x", max_pool::fast_back::<T>(x, &g, saved(output, 0)?, grad)?)])
+        }
+    }
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        Ok(vec![
+            Sample::new("by two", &[2, 1, 2, 3]).random("x", &[2, 1, 4, 6], 0.0, 1.0)?.number("by", 2.0).to(&["x"]),
+            Sample::new("to one cell", &[1, 1, 1, 1])
+                .random("x", &[1, 1, 3, 3], 0.0, 1.0)?
+                .number("by", 3.0)
+                .to(&["x"]),
+            Sample::new("by one", &[1, 1, 2, 3]).random("x", &[1, 1, 2, 3], 0.0, 1.0)?.number("by", 1.0).to(&["x"]),
+        ])
+    }
 }

@@ -1,7 +1,7 @@
 //! `sigmoid`: a logit as a probability: `x |> conv(1, 1) |> sigmoid`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -10,11 +10,7 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "sigmoid",
-    entry: Entry {
-        signature: "sigmoid(x: Map[B, C, H, W]@f) -> Prob[B, C, H, W]@f",
-        manual: MANUAL,
-        ..Entry::PLAIN
-    },
+    entry: Entry { signature: "sigmoid(x: Map[B, C, H, W]@f) -> Prob[B, C, H, W]@f", manual: MANUAL, ..Entry::PLAIN },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::Sigmoid),
     #[cfg(feature = "engine")]
@@ -37,61 +33,59 @@ let p = sigmoid(x)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Gradients, Output};
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
-use crate::kernels::map;
+    use crate::kernels::map;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::ops::compute::{Call, Gradients, Output};
 
-/// The logistic function.
-pub struct Sigmoid;
+    /// The logistic function.
+    pub struct Sigmoid;
 
-
-/// `sigmoid` in Candle's operations; exp overflows to infinity and its inverse to 0, never to what is not a number.
-pub(in crate::ops) fn sigmoid(x: &Tensor) -> Result<Tensor> {
-    (x.neg()?.exp()? + 1.0)?.recip()
-}
-
-impl Paths for Sigmoid {
-    fn lower(&self, call: &Call) -> Result<Output> {
-        Ok(sigmoid(call.tensor("x")?)?.into())
+    /// `sigmoid` on any device; exp overflows to infinity and its inverse to 0, never to what is not a number.
+    pub(in crate::ops) fn sigmoid(x: &Tensor) -> Result<Tensor> {
+        candle_nn::ops::sigmoid(x)
     }
 
-    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+    impl Paths for Sigmoid {
+        fn lower(&self, call: &Call) -> Result<Output> {
+            Ok(sigmoid(call.tensor("x")?)?.into())
         }
-        let y = &output.value;
-        Ok(vec![("x", (grad * (y - y.sqr()?)?)?)])
-    }
 
-    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        let x = call.tensor("x")?;
-        let value = read::<T, _, 1>([x], |[x]| map::one(x, |x| T::ONE / (T::ONE + (-x).exponential())))?;
-        Ok(tensor(value, x.shape())?.into())
-    }
-
-    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+        fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            let y = &output.value;
+            Ok(vec![("x", (grad * (y - y.sqr()?)?)?)])
         }
-        let slope = |y: T, g: T| g * (y - y * y);
-        let out = read::<T, _, 2>([&output.value, grad], |[y, g]| map::two(y, g, slope))?.map_err(wrong)?;
-        Ok(vec![("x", tensor(out, grad.shape())?)])
-    }
-}
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    Ok(vec![
-        Sample::new("odd", &[2, 1, 5, 7]).random("x", &[2, 1, 5, 7], -4.0, 4.0)?.to(&["x"]),
-        Sample::new("saturated", &[1, 1, 2, 2])
-            .given("x", &[1, 1, 2, 2], vec![-1e4, -800.0, 800.0, 1e4])?
-            .to(&["x"]),
-    ])
-}
+        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+            let x = call.tensor("x")?;
+            let value = read::<T, _, 1>([x], |[x]| map::one(x, |x| T::ONE / (T::ONE + (-x).exponential())))?;
+            Ok(tensor(value, x.shape())?.into())
+        }
+
+        fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            let slope = |y: T, g: T| g * (y - y * y);
+            let out = read::<T, _, 2>([&output.value, grad], |[y, g]| map::two(y, g, slope))?.map_err(wrong)?;
+            Ok(vec![("x", tensor(out, grad.shape())?)])
+        }
+    }
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        Ok(vec![
+            Sample::new("odd", &[2, 1, 5, 7]).random("x", &[2, 1, 5, 7], -4.0, 4.0)?.to(&["x"]),
+            Sample::new("saturated", &[1, 1, 2, 2])
+                .given("x", &[1, 1, 2, 2], vec![-1e4, -800.0, 800.0, 1e4])?
+                .to(&["x"]),
+        ])
+    }
 }

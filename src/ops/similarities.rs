@@ -1,7 +1,7 @@
 //! `similarities`: the inner products of every vector of one list with every vector of another: `similarities(va, vb)`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -37,41 +37,39 @@ let s = similarities(l2norm(a), l2norm(b))
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// All inner products of two lists of vectors.
-pub struct Similarities;
+    /// All inner products of two lists of vectors.
+    pub struct Similarities;
 
+    impl Compute for Similarities {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            Ok(call.tensor("a")?.contiguous()?.matmul(&call.tensor("b")?.t()?.contiguous()?)?.into())
+        }
 
-impl Compute for Similarities {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        Ok(call.tensor("a")?.contiguous()?.matmul(&call.tensor("b")?.t()?.contiguous()?)?.into())
+        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            let mut out = Gradients::new();
+            if call.wants("a") {
+                out.push(("a", grad.contiguous()?.matmul(&call.tensor("b")?.contiguous()?)?));
+            }
+            if call.wants("b") {
+                out.push(("b", grad.t()?.contiguous()?.matmul(&call.tensor("a")?.contiguous()?)?));
+            }
+            Ok(out)
+        }
     }
 
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        let mut out = Gradients::new();
-        if call.wants("a") {
-            out.push(("a", grad.contiguous()?.matmul(&call.tensor("b")?.contiguous()?)?));
-        }
-        if call.wants("b") {
-            out.push(("b", grad.t()?.contiguous()?.matmul(&call.tensor("a")?.contiguous()?)?));
-        }
-        Ok(out)
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let case = |name, n: usize, m: usize, c: usize| {
+            let sample = Sample::new(name, &[n, m]).random("a", &[n, c], -1.0, 1.0)?.random("b", &[m, c], -1.0, 1.0)?;
+            Ok::<_, candle_core::Error>(sample.to(&["a", "b"]))
+        };
+        Ok(vec![case("square", 4, 4, 5)?, case("oblong", 3, 7, 2)?])
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let case = |name, n: usize, m: usize, c: usize| {
-        let sample = Sample::new(name, &[n, m]).random("a", &[n, c], -1.0, 1.0)?.random("b", &[m, c], -1.0, 1.0)?;
-        Ok::<_, candle_core::Error>(sample.to(&["a", "b"]))
-    };
-    Ok(vec![case("square", 4, 4, 5)?, case("oblong", 3, 7, 2)?])
-}
 }

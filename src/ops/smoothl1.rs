@@ -1,7 +1,7 @@
 //! `smoothl1`: squares near 0, distances beyond: `0.1 * smoothl1(det, warp(det_r, inv(H)))`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -45,77 +45,75 @@ loss agreement = smoothl1(a, b)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::Call;
-use crate::ops::compute::pixelwise::{Cells, Pixelwise};
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::Call;
+    use crate::ops::compute::pixelwise::{Cells, Pixelwise};
+    use crate::ops::compute::samples::Sample;
 
-/// The loss of one cell.
-pub struct Cell;
+    /// The loss of one cell.
+    pub struct Cell;
 
-/// The smooth L1 loss.
-pub type SmoothL1 = Pixelwise<Cell>;
+    /// The smooth L1 loss.
+    pub type SmoothL1 = Pixelwise<Cell>;
 
-/// The smooth L1 loss.
-pub const SMOOTH_L1: SmoothL1 = Pixelwise(Cell);
+    /// The smooth L1 loss.
+    pub const SMOOTH_L1: SmoothL1 = Pixelwise(Cell);
 
+    fn beta(call: &Call) -> Result<f64> {
+        let beta = call.number("beta")?;
+        if beta >= 0.0 { Ok(beta) } else { Err(candle_core::Error::msg("`beta` is not negative")) }
+    }
 
-fn beta(call: &Call) -> Result<f64> {
-    let beta = call.number("beta")?;
-    if beta >= 0.0 { Ok(beta) } else { Err(candle_core::Error::msg("`beta` is not negative")) }
-}
+    impl Cells for Cell {
+        const NAMES: [&'static str; 2] = ["target", "pred"];
 
-impl Cells for Cell {
-    const NAMES: [&'static str; 2] = ["target", "pred"];
-
-    fn value(&self, call: &Call, target: &Tensor, pred: &Tensor) -> Result<Tensor> {
-        let (beta, size) = (beta(call)?, (pred - target)?.abs()?);
-        if beta == 0.0 {
-            return Ok(size);
+        fn value(&self, call: &Call, target: &Tensor, pred: &Tensor) -> Result<Tensor> {
+            let (beta, size) = (beta(call)?, (pred - target)?.abs()?);
+            if beta == 0.0 {
+                return Ok(size);
+            }
+            // With the part s of |d| below beta: s²/(2·beta) + (|d| - s).
+            let small = size.minimum(beta)?;
+            (small.sqr()? * (0.5 / beta))? + (size - small)?
         }
-        // With the part s of |d| below beta: s²/(2·beta) + (|d| - s).
-        let small = size.minimum(beta)?;
-        (small.sqr()? * (0.5 / beta))? + (size - small)?
+
+        fn slopes(&self, call: &Call, target: &Tensor, pred: &Tensor) -> Result<[Option<Tensor>; 2]> {
+            let (beta, d) = (beta(call)?, (pred - target)?);
+            let slope = if beta == 0.0 {
+                (d.gt(0.0)?.to_dtype(d.dtype())? - d.lt(0.0)?.to_dtype(d.dtype())?)?
+            } else {
+                (d.minimum(beta)?.maximum(-beta)? / beta)?
+            };
+            Ok([Some(slope.neg()?), Some(slope)])
+        }
     }
 
-    fn slopes(&self, call: &Call, target: &Tensor, pred: &Tensor) -> Result<[Option<Tensor>; 2]> {
-        let (beta, d) = (beta(call)?, (pred - target)?);
-        let slope = if beta == 0.0 {
-            (d.gt(0.0)?.to_dtype(d.dtype())? - d.lt(0.0)?.to_dtype(d.dtype())?)?
-        } else {
-            (d.minimum(beta)?.maximum(-beta)? / beta)?
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let pair = |name, shape: &[usize], value: &[usize], beta: f64| {
+            let s = Sample::new(name, value).random("target", shape, -1.0, 1.0)?.random("pred", shape, -1.0, 1.0)?;
+            Ok::<_, candle_core::Error>(s.number("beta", beta).to(&["target", "pred"]))
         };
-        Ok([Some(slope.neg()?), Some(slope)])
+        Ok(vec![
+            pair("mean", &[2, 3, 5, 7], &[], 1.0)?.word("reduce", "mean"),
+            pair("narrow, masked", &[2, 3, 4, 5], &[], 0.3)?.word("reduce", "mean").random(
+                "mask",
+                &[2, 1, 4, 5],
+                0.0,
+                1.0,
+            )?,
+            pair("none", &[1, 2, 3, 1], &[1, 2, 3, 1], 0.5)?.word("reduce", "none"),
+            pair("absolute", &[1, 1, 3, 4], &[], 0.0)?.word("reduce", "sum"),
+            Sample::new("identical", &[])
+                .filled("target", &[1, 1, 2, 2], 0.3)?
+                .filled("pred", &[1, 1, 2, 2], 0.3)?
+                .number("beta", 0.0)
+                .word("reduce", "mean")
+                .to(&["target", "pred"])
+                .kinked(),
+        ])
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let pair = |name, shape: &[usize], value: &[usize], beta: f64| {
-        let s = Sample::new(name, value).random("target", shape, -1.0, 1.0)?.random("pred", shape, -1.0, 1.0)?;
-        Ok::<_, candle_core::Error>(s.number("beta", beta).to(&["target", "pred"]))
-    };
-    Ok(vec![
-        pair("mean", &[2, 3, 5, 7], &[], 1.0)?.word("reduce", "mean"),
-        pair("narrow, masked", &[2, 3, 4, 5], &[], 0.3)?.word("reduce", "mean").random(
-            "mask",
-            &[2, 1, 4, 5],
-            0.0,
-            1.0,
-        )?,
-        pair("none", &[1, 2, 3, 1], &[1, 2, 3, 1], 0.5)?.word("reduce", "none"),
-        pair("absolute", &[1, 1, 3, 4], &[], 0.0)?.word("reduce", "sum"),
-        Sample::new("identical", &[])
-            .filled("target", &[1, 1, 2, 2], 0.3)?
-            .filled("pred", &[1, 1, 2, 2], 0.3)?
-            .number("beta", 0.0)
-            .word("reduce", "mean")
-            .to(&["target", "pred"])
-            .kinked(),
-    ])
-}
 }

@@ -1,7 +1,7 @@
 //! `softplus`: a rectifier without a corner.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -37,22 +37,24 @@ let y = softplus(d)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::Result;
+    use candle_core::Result;
 
-use crate::ops::compute::pixelwise::log1p;
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::unary::{self, Unary};
+    use crate::ops::compute::pixelwise::log1p;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::unary::{self, Unary};
 
-/// The function.
-pub const SOFTPLUS: Unary = Unary { value: |_, x| x.relu()? + log1p(&x.abs()?.neg()?.exp()?)?, slope: |_, x, _| (x.neg()?.exp()? + 1.0)?.recip() };
+    /// The function.
+    pub const SOFTPLUS: Unary = Unary {
+        value: |_, x| x.relu()? + log1p(&x.abs()?.neg()?.exp()?)?,
+        slope: |_, x, _| (x.neg()?.exp()? + 1.0)?.recip(),
+    };
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let mut list: Vec<Sample> = unary::samples(-4.0, 4.0)?;
-    list.push(Sample::new("at the edge", &[3]).given("x", &[3], vec![-1e4, 0.0, 1e4])?.to(&["x"]).kinked());
-    Ok(list)
-}
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let mut list: Vec<Sample> = unary::samples(-4.0, 4.0)?;
+        list.push(Sample::new("at the edge", &[3]).given("x", &[3], vec![-1e4, 0.0, 1e4])?.to(&["x"]).kinked());
+        Ok(list)
+    }
 }

@@ -1,7 +1,7 @@
 //! `sqrt`: the square root of every number, with a slope that is finite at 0.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -37,25 +37,27 @@ let y = sqrt(d)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::Result;
+    use candle_core::Result;
 
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::unary::{self, Unary};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::unary::{self, Unary};
 
-/// The function.
-pub const SQRT: Unary = Unary { value: |_, x| x.maximum(0.0)?.sqrt(), slope: |_, _, y| {
-    let some = y.gt(0.0)?;
-    let safe = some.where_cond(y, &y.ones_like()?)?;
-    (safe.recip()? * 0.5)? * some.to_dtype(y.dtype())?
-} };
+    /// The function.
+    pub const SQRT: Unary = Unary {
+        value: |_, x| x.maximum(0.0)?.sqrt(),
+        slope: |_, _, y| {
+            let some = y.gt(0.0)?;
+            let safe = some.where_cond(y, &y.ones_like()?)?;
+            (safe.recip()? * 0.5)? * some.to_dtype(y.dtype())?
+        },
+    };
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let mut list: Vec<Sample> = unary::samples(0.2, 2.0)?;
-    list.push(Sample::new("at the edge", &[4]).given("x", &[4], vec![-1.0, 0.0, 1e-20, 1e30])?.to(&["x"]).kinked());
-    Ok(list)
-}
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let mut list: Vec<Sample> = unary::samples(0.2, 2.0)?;
+        list.push(Sample::new("at the edge", &[4]).given("x", &[4], vec![-1.0, 0.0, 1e-20, 1e30])?.to(&["x"]).kinked());
+        Ok(list)
+    }
 }

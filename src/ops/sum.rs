@@ -1,7 +1,7 @@
 //! `sum`: all numbers of a value added up: `sum(p * t, per = batch)`.
 
-use crate::lang::vocabulary::Entry;
 use super::op::Op;
+use crate::lang::vocabulary::Entry;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -38,31 +38,29 @@ let area = sum(p, per = batch)
 ```
 ";
 
-
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::compute::reduce;
-use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::reduce;
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::{Call, Compute, Gradients, Output};
 
-/// The sum.
-pub struct Sum;
+    /// The sum.
+    pub struct Sum;
 
+    impl Compute for Sum {
+        fn forward(&self, call: &Call) -> Result<Output> {
+            Ok(reduce::reduced(call)?.0.into())
+        }
 
-impl Compute for Sum {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        Ok(reduce::reduced(call)?.0.into())
+        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            reduce::spread_back(call, grad)
+        }
     }
 
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        reduce::spread_back(call, grad)
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        reduce::samples()
     }
-}
-
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    reduce::samples()
-}
 }

@@ -1,9 +1,9 @@
 //! `warp`: a map moved into another frame: `warp(det_r, inv(H))`.
 
+use super::op::Op;
 use crate::lang::types::Kind;
 use crate::lang::vocabulary::Application;
 use crate::lang::vocabulary::Entry;
-use super::op::Op;
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -62,100 +62,103 @@ fn rule(a: &mut Application<'_>) {
 
 #[cfg(feature = "engine")]
 mod meaning {
-use candle_core::{Result, Tensor};
+    use candle_core::{Result, Tensor};
 
-use crate::ops::compute::bilinear::{maps, of_matrices, read, read_back};
-use crate::ops::compute::{Call, Gradients, Output};
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::slices::{self, Element, Paths, tensor, wrong};
-use crate::kernels::bilinear as kernel;
+    use crate::kernels::bilinear as kernel;
+    use crate::ops::compute::bilinear::{maps, of_matrices, read, read_back};
+    use crate::ops::compute::samples::Sample;
+    use crate::ops::compute::slices::{self, Element, Paths, tensor, wrong};
+    use crate::ops::compute::{Call, Gradients, Output};
 
-/// The bilinear warp. Its second input is named `back`: it takes a normalized place of the result to the place in `x` it comes from,
-/// which is the inverse of the matrix a user writes.
-pub struct Warp;
+    /// The bilinear warp. Its second input is named `back`: it takes a normalized place of the result to the place in `x` it comes from,
+    /// which is the inverse of the matrix a user writes.
+    pub struct Warp;
 
-
-/// The sizes of the result: (height, width).
-pub(in crate::ops) fn size(call: &Call) -> Result<(usize, usize)> {
-    match call.shape {
-        [_, _, height, width] => Ok((*height, *width)),
-        _ => Err(candle_core::Error::msg("the result of a warp has four axes")),
-    }
-}
-
-/// Fails unless there is one matrix for each of `batch` images.
-pub(in crate::ops) fn matrices(back: &Tensor, batch: usize) -> Result<()> {
-    if back.dims() == [batch, 3, 3] {
-        Ok(())
-    } else {
-        Err(candle_core::Error::msg("one 3 × 3 matrix for each image is needed"))
-    }
-}
-
-impl Paths for Warp {
-    fn lower(&self, call: &Call) -> Result<Output> {
-        let (x, back, (p, q)) = (call.tensor("x")?, call.tensor("back")?, size(call)?);
-        let g = maps(x)?;
-        matrices(back, g.batch)?;
-        let places = of_matrices(back, (p, q), (g.height, g.width))?;
-        Ok(read(x, &places)?.reshape((g.batch, g.channels, p, q))?.into())
-    }
-
-    fn lower_back(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+    /// The sizes of the result: (height, width).
+    pub(in crate::ops) fn size(call: &Call) -> Result<(usize, usize)> {
+        match call.shape {
+            [_, _, height, width] => Ok((*height, *width)),
+            _ => Err(candle_core::Error::msg("the result of a warp has four axes")),
         }
-        let (x, back) = (call.tensor("x")?, call.tensor("back")?);
-        let g = maps(x)?;
-        let places = of_matrices(back, size(call)?, (g.height, g.width))?;
-        Ok(vec![("x", read_back(x, &places, &grad.contiguous()?.flatten_from(2)?)?)])
     }
 
-    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        let (x, back, (p, q)) = (call.tensor("x")?, call.tensor("back")?, size(call)?);
-        let g = maps(x)?;
-        matrices(back, g.batch)?;
-        let value = slices::read::<T, _, 2>([x, back], |[x, back]| {
-            kernel::read(&g, x, &kernel::taps_of_matrices(&g, back, (p, q))?, p * q)
-        })?;
-        Ok(tensor(value.map_err(wrong)?, (g.batch, g.channels, p, q))?.into())
-    }
-
-    fn fast_back<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
+    /// Fails unless there is one matrix for each of `batch` images.
+    pub(in crate::ops) fn matrices(back: &Tensor, batch: usize) -> Result<()> {
+        if back.dims() == [batch, 3, 3] {
+            Ok(())
+        } else {
+            Err(candle_core::Error::msg("one 3 × 3 matrix for each image is needed"))
         }
-        let (x, back, (p, q)) = (call.tensor("x")?, call.tensor("back")?, size(call)?);
-        let g = maps(x)?;
-        let out = slices::read::<T, _, 2>([back, grad], |[back, grad]| {
-            kernel::read_back(&g, grad, &kernel::taps_of_matrices(&g, back, (p, q))?, p * q)
-        })?;
-        Ok(vec![("x", tensor(out.map_err(wrong)?, x.shape())?)])
     }
-}
 
-/// A quarter turn, and a projective matrix near the identity.
-pub(in crate::ops) const MATRICES: [f64; 18] =
-    [0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.9, 0.2, 0.1, -0.15, 1.1, -0.2, 0.1, -0.05, 1.0];
+    impl Paths for Warp {
+        fn lower(&self, call: &Call) -> Result<Output> {
+            let (x, back, (p, q)) = (call.tensor("x")?, call.tensor("back")?, size(call)?);
+            let g = maps(x)?;
+            matrices(back, g.batch)?;
+            let places = of_matrices(back, (p, q), (g.height, g.width))?;
+            Ok(read(x, &places)?.reshape((g.batch, g.channels, p, q))?.into())
+        }
 
-/// Cases.
-pub fn samples() -> Result<Vec<Sample>> {
-    let x = |name, shape: &[usize; 4], from: &[usize; 4]| {
-        Sample::new(name, shape).random("x", from, -1.0, 1.0).map(|s| s.to(&["x"]))
-    };
-    let far = vec![1.0, 0.0, 5.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
-    let behind = vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 2.0, 0.0, 0.3];
-    Ok(vec![
-        x("square", &[2, 3, 5, 5], &[2, 3, 5, 5])?.given("back", &[2, 3, 3], MATRICES.to_vec())?,
-        x("odd and oblong, other size", &[2, 2, 6, 3], &[2, 2, 5, 7])?.given("back", &[2, 3, 3], MATRICES.to_vec())?,
-        x("all outside", &[1, 1, 4, 4], &[1, 1, 4, 4])?.given("back", &[1, 3, 3], far)?,
-        x("partly behind", &[1, 1, 6, 5], &[1, 1, 4, 5])?.given("back", &[1, 3, 3], behind)?,
-        x("no matrix at all", &[1, 1, 3, 4], &[1, 1, 3, 4])?.filled("back", &[1, 3, 3], 0.0)?,
-        x("one cell", &[1, 1, 2, 2], &[1, 1, 1, 1])?.given(
-            "back",
-            &[1, 3, 3],
-            MATRICES.iter().skip(9).copied().collect(),
-        )?,
-    ])
-}
+        fn lower_back(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            let (x, back) = (call.tensor("x")?, call.tensor("back")?);
+            let g = maps(x)?;
+            let places = of_matrices(back, size(call)?, (g.height, g.width))?;
+            Ok(vec![("x", read_back(x, &places, &grad.contiguous()?.flatten_from(2)?)?)])
+        }
+
+        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+            let (x, back, (p, q)) = (call.tensor("x")?, call.tensor("back")?, size(call)?);
+            let g = maps(x)?;
+            matrices(back, g.batch)?;
+            let value = slices::read::<T, _, 2>([x, back], |[x, back]| {
+                kernel::read(&g, x, &kernel::taps_of_matrices(&g, back, (p, q))?, p * q)
+            })?;
+            Ok(tensor(value.map_err(wrong)?, (g.batch, g.channels, p, q))?.into())
+        }
+
+        fn fast_back<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+            if !call.wants("x") {
+                return Ok(Gradients::new());
+            }
+            let (x, back, (p, q)) = (call.tensor("x")?, call.tensor("back")?, size(call)?);
+            let g = maps(x)?;
+            let out = slices::read::<T, _, 2>([back, grad], |[back, grad]| {
+                kernel::read_back(&g, grad, &kernel::taps_of_matrices(&g, back, (p, q))?, p * q)
+            })?;
+            Ok(vec![("x", tensor(out.map_err(wrong)?, x.shape())?)])
+        }
+    }
+
+    /// A quarter turn, and a projective matrix near the identity.
+    pub(in crate::ops) const MATRICES: [f64; 18] =
+        [0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.9, 0.2, 0.1, -0.15, 1.1, -0.2, 0.1, -0.05, 1.0];
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let x = |name, shape: &[usize; 4], from: &[usize; 4]| {
+            Sample::new(name, shape).random("x", from, -1.0, 1.0).map(|s| s.to(&["x"]))
+        };
+        let far = vec![1.0, 0.0, 5.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        let behind = vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 2.0, 0.0, 0.3];
+        Ok(vec![
+            x("square", &[2, 3, 5, 5], &[2, 3, 5, 5])?.given("back", &[2, 3, 3], MATRICES.to_vec())?,
+            x("odd and oblong, other size", &[2, 2, 6, 3], &[2, 2, 5, 7])?.given(
+                "back",
+                &[2, 3, 3],
+                MATRICES.to_vec(),
+            )?,
+            x("all outside", &[1, 1, 4, 4], &[1, 1, 4, 4])?.given("back", &[1, 3, 3], far)?,
+            x("partly behind", &[1, 1, 6, 5], &[1, 1, 4, 5])?.given("back", &[1, 3, 3], behind)?,
+            x("no matrix at all", &[1, 1, 3, 4], &[1, 1, 3, 4])?.filled("back", &[1, 3, 3], 0.0)?,
+            x("one cell", &[1, 1, 2, 2], &[1, 1, 1, 1])?.given(
+                "back",
+                &[1, 3, 3],
+                MATRICES.iter().skip(9).copied().collect(),
+            )?,
+        ])
+    }
 }
