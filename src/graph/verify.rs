@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::node::{Graph, NodeId, NodeSource, OpNode};
+use super::node::{Graph, NodeSource, OpNode};
 use crate::lang::ast::{DimKind, FnParam};
 use crate::lang::dim::Dim;
 use crate::lang::types::{Frame, Kind, Type};
@@ -114,9 +114,4 @@ fn bind<'p>(
         }
     }
     Ok(())
-}
-
-/// The node that an output of this name reads, for tests.
-pub fn output(graph: &Graph, name: &str) -> Option<NodeId> {
-    graph.outputs.iter().find(|o| o.name == name).map(|o| o.node)
 }

@@ -335,13 +335,13 @@ impl Checker<'_> {
             return Some(binding.term);
         }
         if !poisoned {
-            let ty = self.shown_param(param, env);
+            let ty = Self::shown_param(param);
             self.reports.push(names::missing_ambient(site.name_span, site.name, &param.name.text, &ty, ambient));
         }
         None
     }
 
-    fn shown_param(&self, param: &FnParam, _env: &Env) -> String {
+    fn shown_param(param: &FnParam) -> String {
         format!("{}: {}", param.name.text, crate::lang::tree::type_expr(&param.ty))
     }
 

@@ -87,10 +87,7 @@ impl Checker<'_> {
                 fields.push((field.text.clone(), Term::Poison));
                 continue;
             };
-            if let Some((_, first)) =
-                stated.iter().zip(&fields).map(|((n, _), f)| (n, f)).find(|(n, _)| n.text == field.text)
-            {
-                let _ = first;
+            if fields.iter().any(|(n, _)| *n == field.text) {
                 self.reports.push(names::defined_twice(field.span, &field.text, field.span, None));
                 continue;
             }

@@ -1,6 +1,5 @@
 //! Parameters: what can be changed from outside, and what has been.
 
-use super::expr::known;
 use super::scope::{Binding, Env, Known, Term};
 use super::{Checker, Outside};
 use crate::lang::ast::{Domain, Expr, Field, File, ItemKind, Name, TypeExpr};
@@ -272,7 +271,6 @@ impl Checker<'_> {
                 None => {
                     let report = params::nothing_called(field.name.span, &field.name.text);
                     self.reports.push(report);
-                    known(Constant::None, Kind::Word);
                     Term::Poison
                 }
             },
