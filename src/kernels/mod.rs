@@ -10,6 +10,7 @@
 //! | `pool.rs` | maximum and average over windows |
 //! | `bilinear.rs` | reading a map between its cells, and the way back |
 //! | `normalize.rs` | instance norm and unit vectors |
+//! | `order.rs` | channels first and channels last |
 //! | `map.rs` | one function over one, two or three slices |
 //! | `gemm.rs` | matrix product on checked views |
 
@@ -19,6 +20,7 @@ pub mod float;
 pub mod gemm;
 pub mod map;
 pub mod normalize;
+pub mod order;
 pub mod pool;
 mod shared;
 

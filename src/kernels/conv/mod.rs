@@ -7,6 +7,7 @@
 mod columns;
 mod forward;
 mod input_gradient;
+pub mod last;
 mod weight_gradient;
 
 pub use forward::forward;
