@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""One training step of network S or V in PyTorch: two views forward, losses, backward, clipping, Adam. Prints one JSON object.
+
+    python benches/pytorch/step.py S --mode eager --threads 2
+
+It is the step that `rord-run bench benches/S.rord` takes: the same layers, losses, optimizer and sizes, on pictures of rectangles
+and a random affine move of each. Modes: eager, channels_last, compile, bf16 (which is channels_last under autocast).
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import time
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+NETWORKS = {
+    "S": dict(channels=1, side=128, batch=8, trunk=[32, 64, "pool", 64, 128, "pool", 128], det=[64], desc=[128]),
+    "V": dict(
+        channels=3,
+        side=256,
+        batch=2,
+        trunk=[64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512],
+        det=[256, 128],
+        desc=[256, 128],
+    ),
+}
+
+
+def convolutions(inputs, widths):
+    """3 × 3 convolutions with relu; `pool` halves the map."""
+    layers = []
+    for width in widths:
+        if width == "pool":
+            layers.append(nn.MaxPool2d(2))
+            continue
+        layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.ReLU(inplace=True)]
+        inputs = width
+    return layers, inputs
+
+
+class Net(nn.Module):
+    def __init__(self, channels, trunk, det, desc):
+        super().__init__()
+        layers, width = convolutions(channels, trunk)
+        self.trunk = nn.Sequential(*layers)
+        layers, last = convolutions(width, det)
+        self.det = nn.Sequential(*layers, nn.Conv2d(last, 1, 3, padding=1), nn.Sigmoid())
+        layers, last = convolutions(width, desc[:-1])
+        self.desc = nn.Sequential(*layers, nn.Conv2d(last, desc[-1], 3, padding=1), nn.InstanceNorm2d(desc[-1]))
+
+    def forward(self, x):
+        seen = self.trunk(x)
+        return self.det(seen), self.desc(seen)
+
+
+def pictures(batch, channels, side, generator):
+    """Pictures, the same pictures moved, and the matrices that lead from the first to the second (batch, 2, 3)."""
+    coarse = (torch.rand(batch, 1, side // 8, side // 8, generator=generator) > 0.5).float()
+    image = F.interpolate(coarse, size=(side, side)).expand(batch, channels, side, side).contiguous()
+    angle = torch.rand(batch, generator=generator) - 0.5
+    zoom = 0.9 + 0.2 * torch.rand(batch, generator=generator)
+    move = torch.zeros(batch, 2, 3)
+    move[:, 0, 0] = move[:, 1, 1] = zoom * angle.cos()
+    move[:, 1, 0] = zoom * angle.sin()
+    move[:, 0, 1] = -move[:, 1, 0]
+    back = torch.zeros_like(move)
+    back[:, :, :2] = torch.linalg.inv(move[:, :, :2])
+    grid = F.affine_grid(back, list(image.shape), align_corners=False)
+    return image, F.grid_sample(image, grid, align_corners=False), move
+
+
+def sampled(maps, points):
+    """Vectors (batch, n, channels) of maps at points (batch, n, 2)."""
+    return F.grid_sample(maps, points.unsqueeze(1), align_corners=False).squeeze(2).transpose(1, 2)
+
+
+def losses(det, desc, det_r, desc_r, move, thrown):
+    grid = F.affine_grid(move, list(det_r.shape), align_corners=False)
+    home = F.grid_sample(det_r, grid, align_corners=False)
+    detection = F.binary_cross_entropy(det, home) + 0.1 * F.smooth_l1_loss(det, home)
+    batch = det.shape[0]
+    y, x = torch.meshgrid(torch.linspace(-0.9, 0.9, 10), torch.linspace(-0.95, 0.95, 20), indexing="ij")
+    places = torch.stack([x, y], -1).reshape(1, 200, 2).expand(batch, -1, -1)
+    moved = torch.cat([places, torch.ones(batch, 200, 1)], -1) @ move.transpose(1, 2)
+    anchor, positive, candidates = sampled(desc, places), sampled(desc_r, moved), sampled(desc_r, thrown)
+    with torch.no_grad():
+        hardest = torch.cdist(anchor, candidates).argmin(2)
+    negative = candidates.gather(1, hardest.unsqueeze(-1).expand(-1, -1, candidates.shape[2]))
+    return detection + F.triplet_margin_loss(anchor, positive, negative, margin=1.0)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", choices=list(NETWORKS))
+    parser.add_argument("--mode", default="eager", choices=["eager", "channels_last", "compile", "bf16"])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--warmup", type=int, default=3)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(0)
+    sizes = NETWORKS[args.network]
+    net = Net(sizes["channels"], sizes["trunk"], sizes["det"], sizes["desc"])
+    generator = torch.Generator().manual_seed(0)
+    image, image_r, move = pictures(sizes["batch"], sizes["channels"], sizes["side"], generator)
+    if args.mode in ("channels_last", "bf16"):
+        last = torch.channels_last
+        net, image, image_r = net.to(memory_format=last), image.to(memory_format=last), image_r.to(memory_format=last)
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+
+    def forward(thrown):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.mode == "bf16"):
+            (det, desc), (det_r, desc_r) = net(image), net(image_r)
+        return losses(det.float(), desc.float(), det_r.float(), desc_r.float(), move, thrown)
+
+    if args.mode == "compile":
+        forward = torch.compile(forward)
+
+    def step():
+        thrown = torch.rand(sizes["batch"], 200, 2, generator=generator) * 2 - 1
+        optimizer.zero_grad(set_to_none=True)
+        loss = forward(thrown)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        return loss.item()
+
+    for _ in range(args.warmup):
+        step()
+    times = []
+    for _ in range(args.steps):
+        begun = time.perf_counter()
+        step()
+        times.append(1e3 * (time.perf_counter() - begun))
+    result = dict(
+        network=args.network,
+        mode=args.mode,
+        torch=torch.__version__,
+        threads=args.threads,
+        median_ms=statistics.median(times),
+        min_ms=min(times),
+        max_ms=max(times),
+        peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
