@@ -21,7 +21,7 @@ pub fn channels_first<T: Float>(x: &[T], (batch, channels, cells): (usize, usize
 /// `batch` matrices of `rows` × `columns`, each with rows and columns exchanged.
 fn turned<T: Float>(x: &[T], batch: usize, rows: usize, columns: usize) -> Result<Vec<T>, Mismatch> {
     length("x", x, batch * rows * columns)?;
-    if rows == 1 || columns == 1 {
+    if rows <= 1 || columns <= 1 {
         return Ok(x.to_vec());
     }
     let mut out = vec![T::ZERO; x.len()];
