@@ -42,6 +42,10 @@ pub trait Float:
     fn whole(self) -> Self;
     /// The larger of two numbers; the other one where this is not a number.
     fn larger(self, other: Self) -> Self;
+    /// The same slice, if these are `f32`: what the vector kernels are written for.
+    fn single(x: &[Self]) -> Option<&[f32]>;
+    /// The same numbers as this type, if it is `f32`.
+    fn of_single(x: Vec<f32>) -> Option<Vec<Self>>;
 }
 
 impl Float for f32 {
@@ -65,6 +69,12 @@ impl Float for f32 {
     fn larger(self, other: Self) -> Self {
         self.max(other)
     }
+    fn single(x: &[Self]) -> Option<&[f32]> {
+        Some(x)
+    }
+    fn of_single(x: Vec<f32>) -> Option<Vec<Self>> {
+        Some(x)
+    }
 }
 
 impl Float for f64 {
@@ -87,5 +97,11 @@ impl Float for f64 {
     }
     fn larger(self, other: Self) -> Self {
         self.max(other)
+    }
+    fn single(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+    fn of_single(_: Vec<f32>) -> Option<Vec<Self>> {
+        None
     }
 }

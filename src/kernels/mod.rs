@@ -27,6 +27,7 @@ pub mod normalize;
 pub mod order;
 pub mod pool;
 mod shared;
+pub mod simd;
 
 pub use float::Float;
 

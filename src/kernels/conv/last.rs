@@ -4,9 +4,12 @@
 //! fast ones takes goes by the general one, which unfolds windows of maps laid out channels first.
 #![allow(clippy::indexing_slicing)] // Window corners stay inside the map: the pooled sides are halves, rounded down.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
-use super::{Geometry, bias_gradient, input_gradient, weight_gradient};
+use super::way::Way;
+use super::{Geometry, bias_gradient, input_gradient, pointwise, weight_gradient};
 use crate::kernels::order::{channels_first, channels_last};
 use crate::kernels::{Float, Mismatch, length};
 
@@ -76,18 +79,55 @@ pub fn forward<T: Float>(
     bias: Option<&[T]>,
     after: After,
 ) -> Result<Value<T>, Mismatch> {
-    let (h, w) = g.result()?;
+    g.result()?;
     length("x", x, g.input_len())?;
-    let first = channels_first(x, (g.batch, g.inputs, g.height * g.width))?;
-    let mut numbers = channels_last(&super::forward(g, &first, weight, bias)?, (g.batch, g.outputs, h * w))?;
-    match after {
-        After::Nothing => Ok(Value { numbers, cells: Vec::new() }),
-        After::Relu => {
-            numbers.par_iter_mut().for_each(|y| *y = if *y > T::ZERO { *y } else { T::ZERO });
-            Ok(Value { numbers, cells: Vec::new() })
-        }
-        After::ReluPool => Ok(pooled(&numbers, g.batch, (h, w), g.outputs)),
+    length("weight", weight, g.weight_len())?;
+    if let Some(bias) = bias {
+        length("bias", bias, g.outputs)?;
     }
+    if let (Some(way), Some(x), Some(weight)) = (Way::of(g), T::single(x), T::single(weight)) {
+        let value = way.value(x, weight, bias.and_then(T::single), after);
+        if let Some(numbers) = T::of_single(value.numbers) {
+            return Ok(Value { numbers, cells: value.cells });
+        }
+    }
+    if pointwise::takes(g) {
+        let numbers = pointwise::value(x, weight, bias, (g.inputs, g.outputs))?;
+        return Ok(followed(numbers, g.batch, (g.height, g.width), g.outputs, after));
+    }
+    general(g, x, weight, bias, after)
+}
+
+/// [`forward`] for all sizes and both types of numbers.
+pub(super) fn general<T: Float>(
+    g: &Geometry,
+    x: &[T],
+    weight: &[T],
+    bias: Option<&[T]>,
+    after: After,
+) -> Result<Value<T>, Mismatch> {
+    let (h, w) = g.result()?;
+    let first = channels_first(x, (g.batch, g.inputs, g.height * g.width))?;
+    let numbers = channels_last(&super::forward(g, &first, weight, bias)?, (g.batch, g.outputs, h * w))?;
+    Ok(followed(numbers, g.batch, (h, w), g.outputs, after))
+}
+
+/// A convolution's value with `after` done with it.
+pub(super) fn followed<T: Float>(
+    mut numbers: Vec<T>,
+    batch: usize,
+    sides: (usize, usize),
+    channels: usize,
+    after: After,
+) -> Value<T> {
+    if after == After::ReluPool {
+        return pooled(&numbers, batch, sides, channels);
+    }
+    if after == After::Relu {
+        // Written so that what is not a number stays so.
+        numbers.par_iter_mut().for_each(|y| *y = if *y <= T::ZERO { T::ZERO } else { *y });
+    }
+    Value { numbers, cells: Vec::new() }
 }
 
 /// The maxima of 2 × 2 windows, or 0 where that is larger.
@@ -122,17 +162,47 @@ pub fn backward<T: Float>(
     wanted: Wanted,
 ) -> Result<Gradients<T>, Mismatch> {
     let (h, w) = g.result()?;
+    length("x", x, g.input_len())?;
+    length("weight", weight, g.weight_len())?;
+    let (h, w) = if past.after == After::ReluPool { (h / 2, w / 2) } else { (h, w) };
+    length("value", past.value, g.batch * h * w * g.outputs)?;
     length("grad", grad, past.value.len())?;
-    let plain = match past.after {
-        After::Nothing => None,
-        After::Relu => {
-            let slope = |(grad, value): (&T, &T)| if *value > T::ZERO { *grad } else { T::ZERO };
-            Some(grad.par_iter().zip(past.value).map(slope).collect())
-        }
-        After::ReluPool => Some(spread(grad, past.cells, g.batch, (h, w), g.outputs)?),
-    };
-    let plain = plain.as_deref().unwrap_or(grad);
-    let grad = channels_first(plain, (g.batch, g.outputs, h * w))?;
+    if past.after == After::ReluPool {
+        length("cells", past.cells, grad.len())?;
+    }
+    let single = (Way::of(g), T::single(x), T::single(weight), T::single(grad), T::single(past.value));
+    if let (Some(way), Some(x), Some(weight), Some(grad), Some(value)) = single {
+        let past = Past { after: past.after, value, cells: past.cells };
+        let found = way.gradients(x, weight, past, grad, wanted)?;
+        let same = |x: Option<Vec<f32>>| x.and_then(T::of_single);
+        return Ok(Gradients { x: same(found.x), weight: same(found.weight), bias: same(found.bias) });
+    }
+    if pointwise::takes(g) {
+        let grad = undone(past, grad, g.batch, (g.height, g.width), g.outputs)?;
+        let sides = (g.inputs, g.outputs);
+        let both = wanted.weight || wanted.bias;
+        let both = both.then(|| pointwise::weight_gradient(x, &grad, sides)).transpose()?.unzip();
+        return Ok(Gradients {
+            x: wanted.x.then(|| pointwise::input_gradient(weight, &grad, sides)).transpose()?,
+            weight: both.0.filter(|_| wanted.weight),
+            bias: both.1.filter(|_| wanted.bias),
+        });
+    }
+    general_back(g, x, weight, past, grad, wanted)
+}
+
+/// [`backward`] for all sizes and both types of numbers.
+pub(super) fn general_back<T: Float>(
+    g: &Geometry,
+    x: &[T],
+    weight: &[T],
+    past: Past<T>,
+    grad: &[T],
+    wanted: Wanted,
+) -> Result<Gradients<T>, Mismatch> {
+    let (h, w) = g.result()?;
+    let plain = undone(past, grad, g.batch, (h, w), g.outputs)?;
+    let grad = channels_first(&plain, (g.batch, g.outputs, h * w))?;
     let sizes = (g.batch, g.inputs, g.height * g.width);
     let mut out = Gradients { x: None, weight: None, bias: None };
     if wanted.x {
@@ -145,6 +215,24 @@ pub fn backward<T: Float>(
         out.bias = Some(bias_gradient(g, &grad)?);
     }
     Ok(out)
+}
+
+/// The gradient of the convolution itself, where `grad` is that of what followed it.
+pub(super) fn undone<'a, T: Float>(
+    past: Past<T>,
+    grad: &'a [T],
+    batch: usize,
+    sides: (usize, usize),
+    channels: usize,
+) -> Result<Cow<'a, [T]>, Mismatch> {
+    Ok(match past.after {
+        After::Nothing => Cow::Borrowed(grad),
+        After::Relu => {
+            let slope = |(grad, value): (&T, &T)| if *value > T::ZERO { *grad } else { T::ZERO };
+            Cow::Owned(grad.par_iter().zip(past.value).map(slope).collect())
+        }
+        After::ReluPool => Cow::Owned(spread(grad, past.cells, batch, sides, channels)?),
+    })
 }
 
 /// The gradient of maxima sent to the cells they were found in.

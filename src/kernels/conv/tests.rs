@@ -146,3 +146,65 @@ fn sizes_that_do_not_fit_are_errors() {
     assert!(input_gradient(&g, &w, &x).is_err());
     assert!(weight_gradient(&g, &x, &x).is_err());
 }
+
+/// Convolutions that each fast way takes, and some that none does.
+fn ways() -> Vec<Geometry> {
+    let g = |batch, inputs, height, width, outputs, kernel, stride| Geometry {
+        batch,
+        inputs,
+        height,
+        width,
+        outputs,
+        kernel,
+        stride,
+        pad: kernel / 2,
+        dilation: 1,
+        groups: 1,
+    };
+    vec![
+        g(2, 3, 7, 9, 6, 3, 1),
+        g(1, 2, 6, 5, 3, 3, 1),
+        g(2, 40, 5, 6, 2, 3, 1),
+        g(2, 6, 9, 10, 7, 3, 1),
+        g(2, 40, 7, 5, 33, 1, 1),
+        g(1, 6, 8, 8, 7, 5, 1),
+        g(1, 6, 9, 8, 7, 3, 2),
+    ]
+}
+
+#[test]
+fn every_way_computes_what_the_general_one_does() {
+    use last::{After, Past, Wanted, backward, forward, general, general_back};
+    for g in ways() {
+        let (x, weight, bias) = (numbers(1, g.input_len()), numbers(2, g.weight_len()), numbers(3, g.outputs));
+        let single = |x: &[f64]| x.iter().map(|x| *x as f32).collect::<Vec<f32>>();
+        let near = |what: &str, a: &[f32], b: &[f64]| {
+            assert_eq!(a.len(), b.len(), "{g:?}: {what}");
+            let bad = a.iter().zip(b).find(|(a, b)| (f64::from(**a) - **b).abs() > 1e-4);
+            assert_eq!(bad, None, "{g:?}: {what}");
+        };
+        for after in [After::Nothing, After::Relu, After::ReluPool] {
+            let expected = general(&g, &x, &weight, Some(&bias), after).unwrap();
+            assert_eq!(forward(&g, &x, &weight, Some(&bias), after).unwrap().cells, expected.cells);
+            let (sx, sw, sb) = (single(&x), single(&weight), single(&bias));
+            let value = forward(&g, &sx, &sw, Some(&sb), after).unwrap();
+            near("value", &value.numbers, &expected.numbers);
+            // One number in single precision may have another sign than in double: go back by what was found.
+            let (value, cells) = (value.numbers, value.cells);
+            let seen: Vec<f64> = value.iter().map(|x| f64::from(*x)).collect();
+            let grad = numbers(4, value.len());
+            let wanted = Wanted { x: true, weight: true, bias: true };
+            let past = Past { after, value: &seen, cells: &cells };
+            let expected = general_back(&g, &x, &weight, past, &grad, wanted).unwrap();
+            let past = Past { after, value: &value, cells: &cells };
+            let got = backward(&g, &sx, &sw, past, &single(&grad), wanted).unwrap();
+            near("input", &got.x.unwrap(), &expected.x.unwrap());
+            near("weight", &got.weight.unwrap(), &expected.weight.unwrap());
+            near("bias", &got.bias.unwrap(), &expected.bias.unwrap());
+            let none = Wanted { x: false, weight: false, bias: false };
+            assert_eq!(backward(&g, &sx, &sw, past, &single(&grad), none).unwrap(), Default::default());
+            assert!(backward(&g, &sx, &sw, past, &single(&grad[1..]), wanted).is_err());
+        }
+        assert!(forward(&g, &x[1..], &weight, None, After::Nothing).is_err());
+    }
+}

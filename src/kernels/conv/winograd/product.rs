@@ -1,0 +1,162 @@
+//! Matrix products of transformed tiles, two vectors wide and as many rows high as there are registers.
+#![allow(unsafe_code)] // see `crate::kernels::simd`: called under `simd::run` alone
+#![allow(clippy::indexing_slicing)] // accumulators of constant size
+
+use super::POINTS;
+use crate::kernels::simd::{Lanes, Task};
+
+/// For each of the 36 points: (tiles × inputs) · (inputs × outputs).
+pub struct Values {
+    /// Tiles, as `read::Windows` writes them.
+    pub tiles: *const f32,
+    pub tiles_step: usize,
+    /// Kernels: input c of output k at `(k / 2N)·inputs·2N + c·2N + k % 2N` of each point's, `kernels_step` apart.
+    pub kernels: *const f32,
+    pub kernels_step: usize,
+    /// As `write::Results` reads them.
+    pub to: *mut f32,
+    pub to_step: usize,
+    /// Tiles there is room for, a multiple of `Lanes::ROWS`, and those that count.
+    pub room: usize,
+    pub count: usize,
+    pub inputs: usize,
+    pub outputs: usize,
+}
+
+impl Task for Values {
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        unsafe {
+            for point in 0..POINTS {
+                for panel in 0..self.outputs.div_ceil(2 * L::N) {
+                    let a = self.tiles.add(point * self.tiles_step);
+                    let b = self.kernels.add(point * self.kernels_step + panel * self.inputs * 2 * L::N);
+                    let to = self.to.add(point * self.to_step + panel * self.room * 2 * L::N);
+                    let mut row = 0;
+                    // The last rows compute with whatever lies behind the tiles that count; nobody reads what they give.
+                    while row < self.count {
+                        let (a, to) = (a.add(row * L::N), to.add(row * 2 * L::N));
+                        match L::ROWS {
+                            14 => rows::<L, 14>(self.inputs, a, self.room * L::N, b, to),
+                            6 => rows::<L, 6>(self.inputs, a, self.room * L::N, b, to),
+                            _ => rows::<L, 4>(self.inputs, a, self.room * L::N, b, to),
+                        }
+                        row += L::ROWS;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `R` rows of one product; `apart` numbers lie between one vector of inputs and the next.
+#[inline(always)]
+unsafe fn rows<L: Lanes, const R: usize>(inputs: usize, a: *const f32, apart: usize, b: *const f32, to: *mut f32) {
+    unsafe {
+        let mut sums = [[L::splat(0.0); 2]; R];
+        let (mut a, mut b) = (a, b);
+        for _ in 0..inputs / L::N {
+            for q in 0..L::N {
+                step::<L, R>(&mut sums, a.add(q), b.add(q * 2 * L::N));
+            }
+            a = a.add(apart);
+            b = b.add(2 * L::N * L::N);
+        }
+        for q in 0..inputs % L::N {
+            step::<L, R>(&mut sums, a.add(q), b.add(q * 2 * L::N));
+        }
+        for (i, [x, y]) in sums.into_iter().enumerate() {
+            x.store(to.add(i * 2 * L::N));
+            y.store(to.add(i * 2 * L::N + L::N));
+        }
+    }
+}
+
+/// One input of every row.
+#[inline(always)]
+unsafe fn step<L: Lanes, const R: usize>(sums: &mut [[L; 2]; R], a: *const f32, b: *const f32) {
+    unsafe {
+        let (x, y) = (L::load(b), L::load(b.add(L::N)));
+        for (i, sum) in sums.iter_mut().enumerate() {
+            let a = L::splat(*a.add(i * L::N));
+            sum[0] = sum[0].plus(a, x);
+            sum[1] = sum[1].plus(a, y);
+        }
+    }
+}
+
+/// For some of the 36 points: (inputs × tiles) · (tiles × outputs), added to what is there or put in its place.
+pub struct Kernels {
+    /// Windows, as `read::Windows` writes them.
+    pub windows: *const f32,
+    pub windows_step: usize,
+    /// Gradients, as `read::Tiles` writes them.
+    pub grads: *const f32,
+    pub grads_step: usize,
+    /// Tiles there is room for in both, and those that count.
+    pub room: usize,
+    pub count: usize,
+    /// Input c of output k at `(k / 2N)·inputs'·2N + c·2N + k % 2N` of each point's, `to_step` apart; inputs' is filled up to a
+    /// multiple of N.
+    pub to: *mut f32,
+    pub to_step: usize,
+    pub add: bool,
+    pub inputs: usize,
+    pub outputs: usize,
+    pub points: std::ops::Range<usize>,
+}
+
+impl Task for Kernels {
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let blocks = self.inputs.div_ceil(L::N);
+        unsafe {
+            for point in self.points.clone() {
+                for panel in 0..self.outputs.div_ceil(2 * L::N) {
+                    let b = self.grads.add(point * self.grads_step + panel * self.room * 2 * L::N);
+                    for block in 0..blocks {
+                        let a = self.windows.add(point * self.windows_step + block * self.room * L::N);
+                        let to = self.to.add(point * self.to_step + (panel * blocks + block) * 2 * L::N * L::N);
+                        match L::N {
+                            16 => {
+                                sums::<L, 8>(self.count, a, b, to, self.add);
+                                sums::<L, 8>(self.count, a.add(8), b, to.add(8 * 2 * L::N), self.add);
+                            }
+                            8 => {
+                                sums::<L, 4>(self.count, a, b, to, self.add);
+                                sums::<L, 4>(self.count, a.add(4), b, to.add(4 * 2 * L::N), self.add);
+                            }
+                            _ => sums::<L, 4>(self.count, a, b, to, self.add),
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `R` inputs, summed over the tiles.
+#[inline(always)]
+unsafe fn sums<L: Lanes, const R: usize>(count: usize, a: *const f32, b: *const f32, to: *mut f32, add: bool) {
+    unsafe {
+        let mut sums = [[L::splat(0.0); 2]; R];
+        for tile in 0..count {
+            let (x, y) = (L::load(b.add(tile * 2 * L::N)), L::load(b.add(tile * 2 * L::N + L::N)));
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let a = L::splat(*a.add(tile * L::N + i));
+                sum[0] = sum[0].plus(a, x);
+                sum[1] = sum[1].plus(a, y);
+            }
+        }
+        for (i, sum) in sums.into_iter().enumerate() {
+            for (j, v) in sum.into_iter().enumerate() {
+                let to = to.add(i * 2 * L::N + j * L::N);
+                if add { L::load(to).add(v).store(to) } else { v.store(to) }
+            }
+        }
+    }
+}

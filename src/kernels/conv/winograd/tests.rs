@@ -1,0 +1,104 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use super::*;
+use crate::kernels::conv::Geometry;
+use crate::kernels::conv::last::{After, Past, Wanted, general, general_back};
+use crate::kernels::simd::Simd;
+use crate::random::Stream;
+
+/// Sides and channels that fill no tile and no vector, that fill them exactly, and a layer wide enough for one copy of its sums.
+fn shapes() -> Vec<Sizes> {
+    let sizes = |batch, height, width, inputs, outputs| Sizes { batch, height, width, inputs, outputs };
+    vec![
+        sizes(1, 1, 1, 1, 1),
+        sizes(2, 3, 2, 5, 3),
+        sizes(3, 9, 7, 4, 17),
+        sizes(1, 4, 16, 16, 32),
+        sizes(2, 13, 22, 33, 40),
+        sizes(1, 30, 31, 64, 31),
+        sizes(1, 11, 6, 260, 140),
+    ]
+}
+
+fn numbers(key: u64, n: usize) -> Vec<f32> {
+    let mut stream = Stream::new(key, &[n as u64]);
+    (0..n).map(|_| stream.range(-1.0, 1.0) as f32).collect()
+}
+
+fn wide(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|x| f64::from(*x)).collect()
+}
+
+/// Every number within `bound` of the other, relative to the largest.
+fn close(what: &str, a: &[f32], b: &[f64], bound: f64) {
+    assert_eq!(a.len(), b.len(), "{what}");
+    let scale = b.iter().fold(1e-30, |m: f64, x| m.max(x.abs()));
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        assert!((f64::from(*a) - b).abs() <= bound * scale, "{what}: number {i} is {a}, not {b}");
+    }
+}
+
+#[test]
+fn value_and_gradients_are_those_of_the_general_path() {
+    for (simd, s) in
+        Simd::ALL.into_iter().filter(|s| s.runs_here()).flat_map(|i| shapes().into_iter().map(move |s| (i, s)))
+    {
+        let g = Geometry {
+            batch: s.batch,
+            inputs: s.inputs,
+            height: s.height,
+            width: s.width,
+            outputs: s.outputs,
+            kernel: 3,
+            stride: 1,
+            pad: 1,
+            dilation: 1,
+            groups: 1,
+        };
+        let x = numbers(1, s.batch * s.height * s.width * s.inputs);
+        let weight = numbers(2, s.outputs * s.inputs * 9);
+        let bias = numbers(3, s.outputs);
+        for after in [After::Nothing, After::Relu, After::ReluPool] {
+            let what = format!("{} {s:?} {after:?}", simd.name());
+            let expected = general(&g, &wide(&x), &wide(&weight), Some(&wide(&bias)), after).unwrap();
+            let got = value(simd, &s, &x, &weight, Some(&bias), after);
+            close(&format!("{what}: value"), &got.numbers, &expected.numbers, 3e-5);
+            assert_eq!(got.cells.len(), expected.cells.len());
+            let grad = numbers(4, got.numbers.len());
+            // The way back from the value found here, so that rounding on the way there is not held against it.
+            let past = wide(&got.numbers);
+            let past = Past { after, value: &past, cells: &got.cells };
+            let wanted = Wanted { x: true, weight: true, bias: true };
+            let back = general_back(&g, &wide(&x), &wide(&weight), past, &wide(&grad), wanted).unwrap();
+            let source = match after {
+                After::Nothing => Source::Plain(&grad),
+                After::Relu => Source::Relu { grad: &grad, value: &got.numbers },
+                After::ReluPool => Source::Pool { grad: &grad, cells: &got.cells },
+            };
+            close(&format!("{what}: input"), &input_gradient(simd, &s, &weight, source), &back.x.unwrap(), 3e-5);
+            let (weight, bias) = weight_gradient(simd, &s, &x, source);
+            close(&format!("{what}: weight"), &weight, &back.weight.unwrap(), 3e-5);
+            close(&format!("{what}: bias"), &bias, &back.bias.unwrap(), 3e-5);
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let s = Sizes { batch: 2, height: 24, width: 20, inputs: 32, outputs: 48 };
+    let (x, weight) = (numbers(1, 2 * 24 * 20 * 32), numbers(2, 48 * 32 * 9));
+    let grad = numbers(3, 2 * 24 * 20 * 48);
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let simd = Simd::chosen();
+            let out = value(simd, &s, &x, &weight, None, After::Nothing).numbers;
+            (
+                out,
+                input_gradient(simd, &s, &weight, Source::Plain(&grad)),
+                weight_gradient(simd, &s, &x, Source::Plain(&grad)),
+            )
+        })
+    };
+    assert!(with(1) == with(3));
+}

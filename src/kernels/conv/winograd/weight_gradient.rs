@@ -1,0 +1,133 @@
+//! The gradients of weight and bias: sums over all tiles, in parts that do not depend on the number of cores.
+#![allow(unsafe_code)]
+#![allow(clippy::indexing_slicing)] // ends of parts are computed from the lengths they cut
+
+use rayon::prelude::*;
+
+use super::product::Kernels;
+use super::read::{Source, Tiles, Windows};
+use super::scratch::scratch;
+use super::{POINTS, STAGGER, Sizes, weights};
+use crate::kernels::shared::Shared;
+use crate::kernels::simd::{Simd, run};
+
+/// Sums of all parts together have about this many numbers.
+const SUMS: usize = 1 << 21;
+
+/// Numbers of transformed tiles that exist at once where tiles are not summed part by part.
+const CHUNK: usize = 6 << 20;
+
+/// The gradients of weight (outputs, inputs, 3, 3) and bias (outputs), where `grad` is the gradient of the value.
+pub fn weight_gradient(simd: Simd, s: &Sizes, x: &[f32], grad: Source) -> (Vec<f32>, Vec<f32>) {
+    let lanes = simd.shape().0;
+    let filled = (s.inputs.next_multiple_of(lanes), s.outputs.next_multiple_of(2 * lanes));
+    // A wide layer's sums outgrow every cache: better all cores on one copy, point by point.
+    if s.inputs * s.outputs >= 128 * 256 { wide(simd, s, x, grad, filled) } else { narrow(simd, s, x, grad, filled) }
+}
+
+/// Every part of the tiles has sums of its own.
+fn narrow(simd: Simd, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (usize, usize)) -> (Vec<f32>, Vec<f32>) {
+    let step = inputs * outputs;
+    let parts = (SUMS / (POINTS * step)).clamp(4, 16).min(s.tiles().div_ceil(16)).max(1);
+    let per = s.tiles().div_ceil(parts);
+    let parts = s.tiles().div_ceil(per);
+    let room = per.min(if s.inputs * s.outputs >= 128 * 128 { 128 } else { 64 });
+    let (windows_step, grads_step) = (room * inputs + STAGGER, room * outputs + STAGGER);
+    let apart = POINTS * step + outputs;
+    let mut sums: Vec<f32> = Vec::with_capacity(parts * apart);
+    let spare = Shared::new(&mut sums.spare_capacity_mut()[..parts * apart]);
+    (0..parts).into_par_iter().for_each(|part| {
+        let (from, end) = (part * per, ((part + 1) * per).min(s.tiles()));
+        let to = spare.from(part * apart).0.cast::<f32>();
+        let bias = to.wrapping_add(POINTS * step);
+        // SAFETY: the numbers of this part are this task's alone.
+        unsafe { std::ptr::write_bytes(bias, 0, outputs) };
+        for first in (from..end).step_by(room) {
+            let tiles = (first, room.min(end - first));
+            scratch(POINTS * (windows_step + grads_step), |windows| {
+                let grads = windows.wrapping_add(POINTS * windows_step);
+                let source = Source::Plain(x);
+                run(simd, Windows { sizes: *s, source, tiles, to: windows, step: windows_step, room });
+                run(simd, Tiles { sizes: *s, source: grad, tiles, to: grads, step: grads_step, room, sums: bias });
+                let product = Kernels {
+                    windows,
+                    windows_step,
+                    grads,
+                    grads_step,
+                    room,
+                    count: tiles.1,
+                    to,
+                    to_step: step,
+                    add: first > from,
+                    inputs: s.inputs,
+                    outputs: s.outputs,
+                    points: 0..POINTS,
+                };
+                run(simd, product);
+            });
+        }
+    });
+    // SAFETY: every part has at least one tile, and its first block wrote all of its sums.
+    unsafe { sums.set_len(parts * apart) };
+    let weight = weights::gradient(simd, s, &sums, (parts, apart), step);
+    let bias = (0..s.outputs).map(|k| (0..parts).map(|p| sums[p * apart + POINTS * step + k]).sum()).collect();
+    (weight, bias)
+}
+
+/// One copy of the sums: chunks of tiles are transformed on all cores, then each point's product is one core's.
+fn wide(simd: Simd, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (usize, usize)) -> (Vec<f32>, Vec<f32>) {
+    /// Tiles that one task transforms.
+    const TASK: usize = 32;
+    let step = inputs * outputs;
+    let room = (CHUNK / (POINTS * (inputs + outputs))).next_multiple_of(TASK).min(s.tiles());
+    let (windows_step, grads_step) = (room * inputs + STAGGER, room * outputs + STAGGER);
+    let mut sums: Vec<f32> = Vec::with_capacity(POINTS * step);
+    let mut windows: Vec<f32> = Vec::with_capacity(POINTS * windows_step);
+    let mut grads: Vec<f32> = Vec::with_capacity(POINTS * grads_step);
+    let mut biases = vec![0.0; s.tiles().div_ceil(TASK) * outputs];
+    let to_sums = Shared::new(&mut sums.spare_capacity_mut()[..POINTS * step]);
+    let to_windows = Shared::new(&mut windows.spare_capacity_mut()[..POINTS * windows_step]);
+    let to_grads = Shared::new(&mut grads.spare_capacity_mut()[..POINTS * grads_step]);
+    let mut left = &mut biases[..];
+    for first in (0..s.tiles()).step_by(room) {
+        let count = room.min(s.tiles() - first);
+        let (now, later) = left.split_at_mut(count.div_ceil(TASK) * outputs);
+        left = later;
+        now.par_chunks_mut(outputs).enumerate().for_each(|(task, bias)| {
+            let at = task * TASK;
+            let tiles = (first + at, TASK.min(count - at));
+            // SAFETY: tiles of other tasks go to other places.
+            let to = to_windows.from(at * simd.shape().0).0.cast();
+            run(simd, Windows { sizes: *s, source: Source::Plain(x), tiles, to, step: windows_step, room });
+            let to = to_grads.from(at * 2 * simd.shape().0).0.cast();
+            let sums = bias.as_mut_ptr();
+            run(simd, Tiles { sizes: *s, source: grad, tiles, to, step: grads_step, room, sums });
+        });
+        (0..POINTS).into_par_iter().for_each(|point| {
+            // Tiles in blocks whose gradients stay in the cache while all inputs pass by.
+            for block in (0..count).step_by(256) {
+                // SAFETY: the sums of this point are this task's alone; tiles were written above.
+                let product = Kernels {
+                    windows: to_windows.from(block * simd.shape().0).0.cast(),
+                    windows_step,
+                    grads: to_grads.from(block * 2 * simd.shape().0).0.cast(),
+                    grads_step,
+                    room,
+                    count: 256.min(count - block),
+                    to: to_sums.from(0).0.cast(),
+                    to_step: step,
+                    add: first + block > 0,
+                    inputs: s.inputs,
+                    outputs: s.outputs,
+                    points: point..point + 1,
+                };
+                run(simd, product);
+            }
+        });
+    }
+    // SAFETY: every point's sums were written by its first block.
+    unsafe { sums.set_len(POINTS * step) };
+    let weight = weights::gradient(simd, s, &sums, (1, 0), step);
+    let bias = (0..s.outputs).map(|k| biases.iter().skip(k).step_by(outputs).sum()).collect();
+    (weight, bias)
+}
