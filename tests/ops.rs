@@ -119,6 +119,13 @@ fn samples_use_what_a_call_can_give() {
     let (language, mut wrong) = (Language::new(), Vec::new());
     for (op, _, sample) in samples() {
         let mut refuse = |what: String| wrong.push(format!("{}, {}: {what}", op.name, sample.name));
+        // What only a pass writes is nothing a call can give.
+        if sample.settings.get("then").is_some() {
+            if !op.entry.takes_in.iter().any(|row| sample.settings.text("then") == Ok(row.then)) {
+                refuse("takes in nothing of that name".into());
+            }
+            continue;
+        }
         let operation = language.operation(op);
         let call = language.call(op, &language.arguments(op, &sample), &sample.settings);
         let weights = call.as_ref().map(|c| c.weights.clone()).unwrap_or_default();
@@ -217,6 +224,84 @@ fn kernels_compute_what_plain_operations_compute() {
             }
         }
     }
+    none(&wrong);
+}
+
+/// The sample with every map laid out channels last.
+fn laid_last(sample: &Sample) -> Sample {
+    let mut sample = sample.clone();
+    for (_, t) in sample.inputs.iter_mut().filter(|(_, t)| t.rank() == 4) {
+        *t = last(t);
+    }
+    sample
+}
+
+/// The same map with its channels last in memory.
+fn last(t: &Tensor) -> Tensor {
+    t.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap().permute((0, 3, 1, 2)).unwrap()
+}
+
+#[test]
+fn maps_may_lie_channels_last_where_an_operation_says_so() {
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (op, compute, sample) in samples().filter(|(_, compute, _)| compute.either_order()) {
+        for (dtype, bound) in [(DType::F64, 1e-10), (DType::F32, 1e-4)] {
+            let sample = sample.on(dtype, &Device::Cpu).unwrap();
+            let turned = laid_last(&sample);
+            let out = sample.forward(&Plain(compute)).unwrap();
+            let mut stream = Stream::new(3, &[]);
+            let grad = (0..out.value.elem_count()).map(|_| stream.range(-1.0, 1.0)).collect::<Vec<f64>>();
+            let grad = Tensor::from_vec(grad, out.value.shape(), &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+            let mut want = sample.backward(&Plain(compute), &out, &grad).unwrap();
+            want.push(out.value);
+            let grads = if grad.rank() == 4 { vec![grad.clone(), last(&grad)] } else { vec![grad] };
+            // Every mixture of the two orders, since the input's says nothing of the gradient's.
+            for (sample, grad) in [&sample, &turned].into_iter().flat_map(|s| grads.iter().map(move |g| (s, g))) {
+                let out = sample.forward(compute).unwrap();
+                let mut got = sample.backward(compute, &out, grad).unwrap();
+                got.push(out.value);
+                let worst = want.iter().zip(&got).map(|(a, b)| apart(a, b).unwrap()).fold(0.0, f64::max);
+                seen += 1;
+                if worst > bound {
+                    wrong.push(format!("{}, {} in {dtype:?}: {worst:e} apart", op.name, sample.name));
+                }
+            }
+        }
+    }
+    assert!(seen > 100, "{seen}");
+    none(&wrong);
+}
+
+#[test]
+fn the_way_back_reads_only_what_it_says() {
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (op, compute, sample) in samples().filter(|(.., sample)| !sample.differentiable.is_empty()) {
+        let blank = |t: &Tensor| {
+            let nothing = Tensor::new(f64::NAN, &Device::Cpu).unwrap().to_dtype(t.dtype()).unwrap();
+            nothing.broadcast_as(t.shape()).unwrap()
+        };
+        let mut emptied = sample.clone();
+        for (name, t) in emptied.inputs.iter_mut().filter(|(name, _)| !compute.back_reads(name)) {
+            assert!(!name.is_empty());
+            *t = blank(t);
+            seen += 1;
+        }
+        let mut out = sample.forward(compute).unwrap();
+        let grad = out.value.ones_like().unwrap();
+        let want = sample.backward(compute, &out, &grad).unwrap();
+        if !compute.back_reads_value(&sample.settings) {
+            out.value = blank(&out.value);
+            seen += 1;
+        }
+        let got = emptied.backward(compute, &out, &grad).unwrap();
+        for (a, b) in want.iter().zip(&got) {
+            // Written so that what is not a number is seen.
+            if !(apart(a, b).unwrap() < 1e-12) || numbers(b).unwrap().iter().any(|x| x.is_nan()) {
+                wrong.push(format!("{}, {}: reads what it says it does not", op.name, sample.name));
+            }
+        }
+    }
+    assert!(seen > 30, "{seen}");
     none(&wrong);
 }
 

@@ -117,7 +117,7 @@ pub struct GraphArgs {
     #[command(flatten)]
     pub file: FileArgs,
     /// Stop after this pass; `build` is before the first [default: the last]
-    #[arg(long, value_name = "PASS", value_parser = ["build", "fold", "cse", "dead"])]
+    #[arg(long, value_name = "PASS", value_parser = ["build", "fold", "cse", "dead", "views", "fuse"])]
     pub after: Option<String>,
     /// How the graph is written
     #[arg(long, value_enum, default_value_t = GraphFormat::Text)]

@@ -11,7 +11,7 @@ use crate::graph::node::{Graph, NodeId, NodeSource, OpNode, Role};
 use crate::lang::source::Span;
 use crate::lang::typed::Initial;
 use crate::ops;
-use crate::ops::compute::{Call, Compute, Output};
+use crate::ops::compute::{Call, Compute, Output, layout};
 
 /// What a step needs from outside.
 pub struct Feed<'a> {
@@ -81,6 +81,8 @@ pub struct Program {
     frozen: Vec<bool>,
     /// The last node that reads each node's value.
     last_use: Vec<usize>,
+    /// Whether some way back reads a node's value.
+    read_back: Vec<bool>,
     dtype: DType,
     device: Device,
 }
@@ -144,7 +146,24 @@ impl Program {
                 *last = count;
             }
         }
-        Ok(Self { graph, computes, needs, wants, frozen, last_use, dtype, device: device.clone() })
+        let mut read_back = vec![true; count];
+        for (index, node) in graph.nodes.iter().enumerate() {
+            let NodeSource::Op(op) = &node.source else { continue };
+            let compute: Option<&dyn Compute> = computes.get(index).copied().flatten();
+            let own = needs.get(index) == Some(&true) && compute.is_some_and(|c| c.back_reads_value(&op.settings));
+            if let Some(read) = read_back.get_mut(index) {
+                *read = own;
+            }
+            for (name, id) in &op.inputs {
+                if needs.get(index) == Some(&true)
+                    && compute.is_some_and(|c| c.back_reads(name))
+                    && let Some(read) = read_back.get_mut(id.0 as usize)
+                {
+                    *read = true;
+                }
+            }
+        }
+        Ok(Self { graph, computes, needs, wants, frozen, last_use, read_back, dtype, device: device.clone() })
     }
 
     /// The graph.
@@ -155,7 +174,7 @@ impl Program {
     /// The values of all outputs, and with `backward` the gradients of the objective.
     pub fn run(&self, feed: &Feed<'_>, backward: bool) -> Result<Outcome, Fault> {
         let mut updates = vec![None; self.graph.weights.len()];
-        let mut values = self.forward(feed, backward, &mut updates)?;
+        let mut values = self.forward(feed, if backward { Keep::Read } else { Keep::Nothing }, &mut updates)?;
         let mut outcome = Outcome { values: vec![], grads: vec![], field_grads: vec![], updates, not_finite: None };
         for output in &self.graph.outputs {
             let value = values.get(output.node.0 as usize).and_then(Option::as_ref);
@@ -168,6 +187,8 @@ impl Program {
         let objective = self.graph.outputs.iter().position(|o| o.role == Role::Objective);
         let bad = objective.and_then(|i| outcome.values.get(i)).is_some_and(|x| !x.is_finite());
         if bad {
+            // Once more, since most values are gone by now.
+            let values = self.forward(feed, Keep::All, &mut vec![None; self.graph.weights.len()])?;
             outcome.not_finite = self.first_not_finite(&values);
         } else if backward {
             (outcome.grads, outcome.field_grads) = self.backward(feed, &mut values)?;
@@ -188,7 +209,7 @@ impl Program {
     fn forward(
         &self,
         feed: &Feed<'_>,
-        keep: bool,
+        keep: Keep,
         updates: &mut [Option<Tensor>],
     ) -> Result<Vec<Option<Output>>, Fault> {
         let mut values: Vec<Option<Output>> = Vec::with_capacity(self.graph.nodes.len());
@@ -210,28 +231,49 @@ impl Program {
                     Tensor::new(*x, &self.device).and_then(|t| t.to_dtype(self.dtype)).map(Output::from)
                 }
                 NodeSource::Op(op) => self
-                    .call(index, op, feed, &values, |compute, call| {
+                    .call(index, op, feed, &values, false, |compute, call| {
                         let output = compute.forward(call)?;
                         let made = if call.training { compute.updates(call, &output)? } else { Vec::new() };
                         Ok((output, made))
                     })
-                    .map(|(output, made)| {
+                    .map(|(mut output, made)| {
                         self.update(op, made, &mut values, updates);
+                        if self.needs.get(index) != Some(&true) {
+                            output.saved.clear();
+                        }
                         output
                     }),
             };
             values.push(Some(value.map_err(|source| self.fault(index, source))?));
-            if !keep && let NodeSource::Op(op) = &node.source {
+            if keep != Keep::All
+                && let NodeSource::Op(op) = &node.source
+            {
                 for (_, id) in &op.inputs {
-                    if self.last_use.get(id.0 as usize) == Some(&index)
-                        && let Some(slot) = values.get_mut(id.0 as usize)
-                    {
-                        *slot = None;
+                    if self.last_use.get(id.0 as usize) == Some(&index) {
+                        self.free(id.0 as usize, keep, &mut values).map_err(|source| self.fault(index, source))?;
                     }
                 }
             }
         }
         Ok(values)
+    }
+
+    /// Lets go of a value that no later node reads, unless a way back does. Its shape stays where there is a way back.
+    fn free(&self, index: usize, keep: Keep, values: &mut [Option<Output>]) -> candle_core::Result<()> {
+        let Some(slot) = values.get_mut(index) else { return Ok(()) };
+        match slot {
+            Some(output) if keep == Keep::Read => {
+                if self.read_back.get(index) == Some(&false) {
+                    let value = &output.value;
+                    // Whoever reads it all the same will notice.
+                    let blank =
+                        Tensor::new(f64::NAN, &Device::Cpu)?.to_dtype(value.dtype())?.to_device(value.device())?;
+                    output.value = blank.broadcast_as(value.shape())?;
+                }
+            }
+            _ => *slot = None,
+        }
+        Ok(())
     }
 
     /// Puts new values of weights in place of the old ones, so that the next call in the same step goes on from there.
@@ -258,20 +300,22 @@ impl Program {
         op: &OpNode,
         feed: &Feed<'_>,
         values: &[Option<Output>],
+        back: bool,
         run: impl FnOnce(&'static dyn Compute, &Call) -> candle_core::Result<T>,
     ) -> candle_core::Result<T> {
         let gone = || candle_core::Error::msg("a value was dropped before its last use");
+        let compute = self.computes.get(index).copied().flatten().ok_or_else(gone)?;
         let mut inputs = Vec::with_capacity(op.inputs.len());
         for (name, id) in &op.inputs {
             let output = values.get(id.0 as usize).and_then(Option::as_ref).ok_or_else(gone)?;
-            inputs.push((*name, output.value.clone()));
+            let as_is = compute.either_order() || back && !compute.back_reads(name);
+            inputs.push((*name, if as_is { output.value.clone() } else { layout::first(&output.value)? }));
         }
         let node = self.graph.nodes.get(index).ok_or_else(gone)?;
         let shape = self
             .graph
             .shape(&node.ty, feed.batch)
             .ok_or_else(|| candle_core::Error::msg(format!("the shape of {} is not known", node.ty)))?;
-        let compute = self.computes.get(index).copied().flatten().ok_or_else(gone)?;
         let call = Call {
             inputs: &inputs,
             settings: &op.settings,
@@ -286,6 +330,7 @@ impl Program {
     fn backward(&self, feed: &Feed<'_>, values: &mut [Option<Output>]) -> Result<AllGrads, Fault> {
         let mut fields = Vec::new();
         let mut grads: Vec<Option<Tensor>> = vec![None; values.len()];
+        let mut pieces: HashMap<usize, Vec<Option<Tensor>>> = HashMap::new();
         let mut weights: Vec<Option<Tensor>> = vec![None; self.graph.weights.len()];
         let Some(root) = self.graph.objective().map(|o| o.node.0 as usize) else { return Ok((weights, fields)) };
         let one = Tensor::ones((), self.dtype, &self.device).map_err(|source| self.fault(root, source))?;
@@ -293,10 +338,15 @@ impl Program {
             *slot = Some(one);
         }
         for index in (0..values.len()).rev() {
-            let (Some(grad), Some(node)) = (grads.get_mut(index).and_then(Option::take), self.graph.nodes.get(index))
-            else {
-                continue;
+            let fault = |source| self.fault(index, source);
+            // Nothing below reads it: whoever does has had its turn.
+            let output = values.get_mut(index).and_then(Option::take);
+            let whole = pieces.remove(&index).map(|p| stacked(p).map_err(fault)).transpose()?;
+            let grad = match (grads.get_mut(index).and_then(Option::take), whole) {
+                (Some(a), Some(b)) => Some(layout::sum(&a, &b).map_err(fault)?),
+                (a, b) => a.or(b),
             };
+            let (Some(grad), Some(node)) = (grad, self.graph.nodes.get(index)) else { continue };
             match &node.source {
                 NodeSource::Weight(w) => {
                     if let Some(slot) = weights.get_mut(*w) {
@@ -305,15 +355,30 @@ impl Program {
                 }
                 NodeSource::Field { name, .. } => fields.push((name.clone(), grad)),
                 NodeSource::Op(op) if self.needs.get(index).copied().unwrap_or(false) => {
-                    let Some(output) = values.get_mut(index).and_then(Option::take) else { continue };
+                    let (Some(output), Some(compute)) = (output, self.computes.get(index).copied().flatten()) else {
+                        continue;
+                    };
+                    if let (Some((at, of)), Some((_, id))) = (compute.part_of(&op.settings), op.inputs.first()) {
+                        let list = pieces.entry(id.0 as usize).or_insert_with(|| vec![None; of]);
+                        if let Some(slot) = list.get_mut(at) {
+                            *slot = Some(match slot.take() {
+                                Some(there) => layout::sum(&there, &grad).map_err(fault)?,
+                                None => grad,
+                            });
+                        }
+                        continue;
+                    }
                     let parts = self
-                        .call(index, op, feed, values, |compute, call| compute.backward(call, &output, &grad))
-                        .map_err(|source| self.fault(index, source))?;
+                        .call(index, op, feed, values, true, |compute, call| {
+                            let grad = if compute.either_order() { grad } else { layout::first(&grad)? };
+                            compute.backward(call, &output, &grad)
+                        })
+                        .map_err(fault)?;
                     for (name, part) in parts {
                         let Some((_, id)) = op.inputs.iter().find(|(n, _)| *n == name) else { continue };
                         if let Some(slot) = grads.get_mut(id.0 as usize) {
                             let sum = match slot.take() {
-                                Some(there) => (there + part).map_err(|source| self.fault(index, source))?,
+                                Some(there) => layout::sum(&there, &part).map_err(fault)?,
                                 None => part,
                             };
                             *slot = Some(sum);
@@ -355,6 +420,24 @@ impl Program {
         }
         None
     }
+}
+
+/// Which values a forward pass keeps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// Those of outputs.
+    Nothing,
+    /// Those that a way back reads.
+    Read,
+    /// All.
+    All,
+}
+
+/// The gradients of a value's parts as one; a part that got none has zeros.
+fn stacked(pieces: Vec<Option<Tensor>>) -> candle_core::Result<Tensor> {
+    let zeros = pieces.iter().flatten().next().map(Tensor::zeros_like).transpose()?;
+    let pieces: Vec<Tensor> = pieces.into_iter().filter_map(|piece| piece.or_else(|| zeros.clone())).collect();
+    layout::stacked(&pieces)
 }
 
 fn scalar(t: &Tensor) -> candle_core::Result<f64> {

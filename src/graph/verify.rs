@@ -58,6 +58,12 @@ fn check(graph: &Graph, vocabulary: &Vocabulary, index: u32, op: &OpNode, result
     if operation.entry.random == (op.stream == 0) {
         return Err(format!("`{}` has stream {}", op.op, op.stream));
     }
+    if let Some(then) = op.settings.get("then")
+        && !operation.params.iter().any(|p| p.name.text == "then")
+        && !operation.entry.takes_in.iter().any(|row| op.settings.text("then") == Ok(row.then))
+    {
+        return Err(format!("`{}` does not take in {then}", op.op));
+    }
     let (mut dims, mut frames): (HashMap<&str, Dim>, HashMap<&str, Frame>) = (HashMap::new(), HashMap::new());
     for (name, input) in &op.inputs {
         if input.0 >= index {

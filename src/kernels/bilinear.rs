@@ -190,6 +190,53 @@ pub fn read_back<T: Float>(g: &Maps, grad: &[T], taps: &[Taps<T>], count: usize)
     Ok(out)
 }
 
+/// Places that one task reads.
+const RUN: usize = 64;
+
+/// [`read`] over `x` (batch, height, width, channels): (batch, count, channels).
+pub fn read_last<T: Float>(g: &Maps, x: &[T], taps: &[Taps<T>], count: usize) -> Result<Vec<T>, Mismatch> {
+    let cells = g.cells()?;
+    length("map", x, g.batch * g.channels * cells)?;
+    length("places", taps, g.batch * count)?;
+    let mut out = vec![T::ZERO; g.batch * g.channels * count];
+    if out.is_empty() {
+        return Ok(out);
+    }
+    out.par_chunks_mut(RUN * g.channels).enumerate().for_each(|(run, out)| {
+        for (place, out) in (run * RUN..).zip(out.chunks_exact_mut(g.channels)) {
+            let x = &x[place / count * cells * g.channels..][..cells * g.channels];
+            let tap = &taps[place];
+            let [a, b, c, d] = tap.cells.map(|cell| &x[cell as usize * g.channels..][..g.channels]);
+            let [u, v, w, z] = tap.weights;
+            for (i, out) in out.iter_mut().enumerate() {
+                *out = a[i] * u + b[i] * v + (c[i] * w + d[i] * z);
+            }
+        }
+    });
+    Ok(out)
+}
+
+/// The transpose of [`read_last`]: `grad` (batch, count, channels) added to the cells of (batch, height, width, channels).
+pub fn read_back_last<T: Float>(g: &Maps, grad: &[T], taps: &[Taps<T>], count: usize) -> Result<Vec<T>, Mismatch> {
+    let cells = g.cells()?;
+    length("gradient", grad, g.batch * g.channels * count)?;
+    length("places", taps, g.batch * count)?;
+    let mut out = vec![T::ZERO; g.batch * g.channels * cells];
+    if count == 0 || g.channels == 0 {
+        return Ok(out);
+    }
+    let (whole, part) = (cells * g.channels, count * g.channels);
+    out.par_chunks_mut(whole).zip(grad.par_chunks(part)).zip(taps.par_chunks(count)).for_each(|((out, grad), taps)| {
+        for (grad, tap) in grad.chunks_exact(g.channels).zip(taps) {
+            for (cell, weight) in tap.cells.iter().zip(tap.weights) {
+                let out = &mut out[*cell as usize * g.channels..][..g.channels];
+                out.iter_mut().zip(grad).for_each(|(out, grad)| *out += *grad * weight);
+            }
+        }
+    });
+    Ok(out)
+}
+
 /// Exchanges the last two axes: (batch, rows, columns) to (batch, columns, rows).
 pub fn exchanged<T: Float>(x: &[T], rows: usize, columns: usize) -> Vec<T> {
     let mut out = vec![T::ZERO; x.len()];

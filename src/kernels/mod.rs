@@ -13,12 +13,16 @@
 //! | `order.rs` | channels first and channels last |
 //! | `map.rs` | one function over one, two or three slices |
 //! | `gemm.rs` | matrix product on checked views |
+//! | `distance.rs` | distances of vectors, pair by pair |
+//! | `nearest.rs` | the nearest of a list of vectors |
 
 pub mod bilinear;
 pub mod conv;
+pub mod distance;
 pub mod float;
 pub mod gemm;
 pub mod map;
+pub mod nearest;
 pub mod normalize;
 pub mod order;
 pub mod pool;

@@ -80,6 +80,105 @@ pub fn centre_back<T: Float>(
     Ok(out)
 }
 
+/// Cells whose sums are added up by one task.
+const STRIP: usize = 128;
+
+/// Sums over the cells of one image (cells, channels) of what `f` makes of each pair of numbers: strips of cells side by side,
+/// the strips then in their order.
+fn sums_last<T: Float, const N: usize>(
+    x: &[T],
+    y: &[T],
+    channels: usize,
+    f: impl Fn(usize, T, T) -> [T; N] + Sync,
+) -> [Vec<T>; N] {
+    let size = STRIP * channels;
+    let strip = |(x, y): (&[T], &[T])| {
+        let mut sums: [Vec<T>; N] = std::array::from_fn(|_| vec![T::ZERO; channels]);
+        for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact(channels)) {
+            for c in 0..channels {
+                let parts = f(c, x[c], y[c]);
+                for (sum, part) in sums.iter_mut().zip(parts) {
+                    sum[c] += part;
+                }
+            }
+        }
+        sums
+    };
+    let strips: Vec<[Vec<T>; N]> = x.par_chunks(size).zip(y.par_chunks(size)).map(strip).collect();
+    let mut total: [Vec<T>; N] = std::array::from_fn(|_| vec![T::ZERO; channels]);
+    for strip in &strips {
+        for (total, sums) in total.iter_mut().zip(strip) {
+            total.iter_mut().zip(sums).for_each(|(total, sum)| *total += *sum);
+        }
+    }
+    total
+}
+
+/// [`centre`] of maps (image, cells, channels): each channel of each image is a row. Only the value's place differs.
+pub fn centre_last<T: Float>(
+    x: &[T],
+    (cells, channels): (usize, usize),
+    scale: Scale,
+) -> Result<(Vec<T>, Vec<T>), Mismatch> {
+    let images = rows(x, cells * channels)?;
+    let mut value = vec![T::ZERO; x.len()];
+    let mut factors = vec![T::ZERO; images * channels];
+    let share = T::of(1.0 / cells as f64);
+    let whole = cells * channels;
+    let tasks = value.par_chunks_mut(whole).zip(x.par_chunks(whole)).zip(factors.par_chunks_mut(channels));
+    tasks.for_each(|((value, x), factors)| {
+        let [mut mean] = sums_last(x, x, channels, |_, x, _| [x]);
+        mean.iter_mut().for_each(|m| *m = *m * share);
+        let [variance] = sums_last(x, x, channels, |c, x, _| [(x - mean[c]) * (x - mean[c])]);
+        for (factor, sum) in factors.iter_mut().zip(variance) {
+            *factor = match scale {
+                Scale::InsideRoot(eps) => T::ONE / (sum * share + T::of(eps)).root(),
+                Scale::OutsideRoot(eps) => T::ONE / ((sum * share).root() + T::of(eps)),
+            };
+        }
+        let factors = &*factors;
+        value.par_chunks_mut(STRIP * channels).zip(x.par_chunks(STRIP * channels)).for_each(|(value, x)| {
+            for (value, x) in value.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                for c in 0..channels {
+                    value[c] = (x[c] - mean[c]) * factors[c];
+                }
+            }
+        });
+    });
+    Ok((value, factors))
+}
+
+/// [`centre_back`] of maps (image, cells, channels) that were scaled with eps inside the root.
+pub fn centre_back_last<T: Float>(
+    value: &[T],
+    factors: &[T],
+    grad: &[T],
+    (cells, channels): (usize, usize),
+) -> Result<Vec<T>, Mismatch> {
+    let images = rows(value, cells * channels)?;
+    length("factors", factors, images * channels)?;
+    length("gradient", grad, value.len())?;
+    let share = T::of(1.0 / cells as f64);
+    let mut out = vec![T::ZERO; value.len()];
+    let whole = cells * channels;
+    let tasks = out.par_chunks_mut(whole).zip(value.par_chunks(whole)).zip(grad.par_chunks(whole));
+    tasks.zip(factors.par_chunks(channels)).for_each(|(((out, value), grad), factors)| {
+        let [mut mean, mut along] = sums_last(grad, value, channels, |_, g, y| [g, g * y]);
+        mean.iter_mut().chain(&mut along).for_each(|sum| *sum = *sum * share);
+        let size = STRIP * channels;
+        let strips = out.par_chunks_mut(size).zip(value.par_chunks(size)).zip(grad.par_chunks(size));
+        strips.for_each(|((out, value), grad)| {
+            let cells = out.chunks_exact_mut(channels).zip(value.chunks_exact(channels));
+            for ((out, value), grad) in cells.zip(grad.chunks_exact(channels)) {
+                for c in 0..channels {
+                    out[c] = (grad[c] - mean[c] - value[c] * along[c]) * factors[c];
+                }
+            }
+        });
+    });
+    Ok(out)
+}
+
 /// A deviation below this is none: the row is constant.
 pub const TINY: f64 = 1e-18;
 
@@ -155,6 +254,17 @@ pub fn unit_back<T: Float>(g: &Vectors, value: &[T], norms: &[T], grad: &[T], ep
         return Ok(out);
     }
     let block = g.count * g.stride;
+    if g.stride == 1 {
+        let tasks = out.par_chunks_mut(block).zip(value.par_chunks(block)).zip(grad.par_chunks(block)).zip(norms);
+        tasks.for_each(|(((out, value), grad), norm)| {
+            // At or below eps the divisor is a constant.
+            let along = if *norm <= T::of(eps) { T::ZERO } else { sum(grad, value, |g, y| g * y) };
+            for ((out, value), grad) in out.iter_mut().zip(value).zip(grad) {
+                *out = (*grad - *value * along) / *norm;
+            }
+        });
+        return Ok(out);
+    }
     let tasks = out.par_chunks_mut(block).zip(value.par_chunks(block)).zip(grad.par_chunks(block));
     tasks.zip(norms.par_chunks(g.stride)).for_each(|(((out, value), grad), norms)| {
         let mut along = vec![T::ZERO; g.stride];

@@ -39,6 +39,11 @@ impl Windows {
     }
 }
 
+/// True where `x` takes the place of `best`: what is not a number does, as in torch, so that it cannot vanish.
+fn above<T: Float>(x: T, best: T) -> bool {
+    x > best || x.partial_cmp(&x).is_none()
+}
+
 /// The largest number of each window, and the cell (row · width + column) of the first one that is as large.
 pub fn maximum<T: Float>(g: &Windows, x: &[T]) -> Result<(Vec<T>, Vec<u32>), Mismatch> {
     let ((h, w), cells) = (g.result()?, g.cells()?);
@@ -55,7 +60,7 @@ pub fn maximum<T: Float>(g: &Windows, x: &[T]) -> Result<(Vec<T>, Vec<u32>), Mis
                 for i in 0..g.side {
                     for j in 0..g.side {
                         let cell = corner + i * g.width + j;
-                        if x[cell] > best {
+                        if above(x[cell], best) {
                             (best, at) = (x[cell], cell);
                         }
                     }
@@ -85,6 +90,62 @@ pub fn maximum_back<T: Float>(g: &Windows, chosen: &[u32], grad: &[T]) -> Result
     Ok(out)
 }
 
+/// [`maximum`] of maps (image, height, width, channels), the planes of `g` being the images times the channels.
+pub fn maximum_last<T: Float>(g: &Windows, channels: usize, x: &[T]) -> Result<(Vec<T>, Vec<u32>), Mismatch> {
+    let ((h, w), cells) = (g.result()?, g.cells()?);
+    length("x", x, g.planes * cells)?;
+    let mut value = vec![T::ZERO; g.planes * h * w];
+    let mut chosen = vec![0u32; value.len()];
+    let row = (w * channels).max(1);
+    value.par_chunks_mut(row).zip(chosen.par_chunks_mut(row)).enumerate().for_each(|(at, (value, chosen))| {
+        let image = &x[at / h * cells * channels..][..cells * channels];
+        let outputs = value.chunks_exact_mut(channels).zip(chosen.chunks_exact_mut(channels)).enumerate();
+        for (q, (value, chosen)) in outputs {
+            let corner = (at % h * g.width + q) * g.stride;
+            value.copy_from_slice(&image[corner * channels..][..channels]);
+            chosen.fill(corner as u32);
+            for i in 0..g.side {
+                for j in 0..g.side {
+                    let cell = corner + i * g.width + j;
+                    let seen = &image[cell * channels..][..channels];
+                    for ((best, at), x) in value.iter_mut().zip(chosen.iter_mut()).zip(seen) {
+                        let better = above(*x, *best);
+                        *best = if better { *x } else { *best };
+                        *at = if better { cell as u32 } else { *at };
+                    }
+                }
+            }
+        }
+    });
+    Ok((value, chosen))
+}
+
+/// [`maximum_back`] of maps (image, height, width, channels).
+pub fn maximum_back_last<T: Float>(
+    g: &Windows,
+    channels: usize,
+    chosen: &[u32],
+    grad: &[T],
+) -> Result<Vec<T>, Mismatch> {
+    let ((h, w), cells) = (g.result()?, g.cells()?);
+    length("gradient", grad, g.planes * h * w)?;
+    length("places of the maxima", chosen, grad.len())?;
+    let mut out = vec![T::ZERO; g.planes * cells];
+    let (whole, part) = ((cells * channels).max(1), (h * w * channels).max(1));
+    out.par_chunks_mut(whole).zip(chosen.par_chunks(part)).zip(grad.par_chunks(part)).for_each(
+        |((out, chosen), grad)| {
+            for (chosen, grad) in chosen.chunks_exact(channels).zip(grad.chunks_exact(channels)) {
+                for ((c, at), grad) in chosen.iter().enumerate().zip(grad) {
+                    if let Some(cell) = out.get_mut(*at as usize * channels + c) {
+                        *cell += *grad;
+                    }
+                }
+            }
+        },
+    );
+    Ok(out)
+}
+
 /// The mean of each window.
 pub fn average<T: Float>(g: &Windows, x: &[T]) -> Result<Vec<T>, Mismatch> {
     let ((h, w), cells) = (g.result()?, g.cells()?);
@@ -99,6 +160,49 @@ pub fn average<T: Float>(g: &Windows, x: &[T]) -> Result<Vec<T>, Mismatch> {
         }
     });
     Ok(value)
+}
+
+/// [`average`] of maps (image, height, width, channels).
+pub fn average_last<T: Float>(g: &Windows, channels: usize, x: &[T]) -> Result<Vec<T>, Mismatch> {
+    let ((h, w), cells) = (g.result()?, g.cells()?);
+    length("x", x, g.planes * cells)?;
+    let share = T::of(1.0 / (g.side * g.side) as f64);
+    let mut value = vec![T::ZERO; g.planes * h * w];
+    value.par_chunks_mut((w * channels).max(1)).enumerate().for_each(|(at, value)| {
+        let image = &x[at / h * cells * channels..][..cells * channels];
+        for (q, value) in value.chunks_exact_mut(channels).enumerate() {
+            let corner = (at % h * g.width + q) * g.stride;
+            for i in 0..g.side {
+                let row = &image[(corner + i * g.width) * channels..][..g.side * channels];
+                for cell in row.chunks_exact(channels) {
+                    value.iter_mut().zip(cell).for_each(|(sum, x)| *sum += *x);
+                }
+            }
+            value.iter_mut().for_each(|sum| *sum = *sum * share);
+        }
+    });
+    Ok(value)
+}
+
+/// [`average_back`] of maps (image, height, width, channels).
+pub fn average_back_last<T: Float>(g: &Windows, channels: usize, grad: &[T]) -> Result<Vec<T>, Mismatch> {
+    let ((h, w), cells) = (g.result()?, g.cells()?);
+    length("gradient", grad, g.planes * h * w)?;
+    let share = T::of(1.0 / (g.side * g.side) as f64);
+    let mut out = vec![T::ZERO; g.planes * cells];
+    let (whole, part) = ((cells * channels).max(1), (h * w * channels).max(1));
+    out.par_chunks_mut(whole).zip(grad.par_chunks(part)).for_each(|(out, grad)| {
+        for (at, grad) in grad.chunks_exact(channels).enumerate() {
+            let corner = (at / w * g.width + at % w) * g.stride;
+            for i in 0..g.side {
+                let row = &mut out[(corner + i * g.width) * channels..][..g.side * channels];
+                for cell in row.chunks_exact_mut(channels) {
+                    cell.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += *grad * share);
+                }
+            }
+        }
+    });
+    Ok(out)
 }
 
 /// Spreads each window's gradient evenly over its cells.

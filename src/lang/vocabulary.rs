@@ -14,6 +14,19 @@ use super::source::{FileId, Sources, Span};
 use super::typed::Initial;
 use super::types::{Kind, Type};
 
+/// An operation that another one takes in from behind it. What is in it stands in its setting `then`, which no user writes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TakesIn {
+    /// What must be in it already.
+    pub so_far: Option<&'static str>,
+    /// The operation it takes in,
+    pub op: &'static str,
+    /// with these settings.
+    pub settings: &'static [(&'static str, f64)],
+    /// What it is called with both in it.
+    pub then: &'static str,
+}
+
 /// What `ops` says about one operation.
 #[derive(Clone, Copy)]
 pub struct Entry {
@@ -39,7 +52,7 @@ pub struct Entry {
     pub inverted: Option<(&'static str, &'static str)>,
     /// Tensor arguments that only lend their shape.
     pub shape_only: &'static [&'static str],
-    /// True for what only an operator stands for: it cannot be called by name.
+    /// True for what only an operator stands for, or only a pass writes: it cannot be called by name.
     pub operator: bool,
     /// True for a score that should grow.
     pub higher_is_better: bool,
@@ -49,6 +62,10 @@ pub struct Entry {
     pub record: &'static [(&'static str, &'static str)],
     /// What a dataset has to offer: names and types, in terms of the arguments.
     pub offers: &'static [(&'static str, &'static str)],
+    /// True where every sample of a batch is treated alone and alike, so that two batches may be computed as one.
+    pub per_sample: bool,
+    /// What the pass `fuse` may take into this operation, first things first.
+    pub takes_in: &'static [TakesIn],
     /// True for a dataset whose fields only the pipeline names: it offers whatever is declared.
     pub offers_declared: bool,
 }
@@ -72,6 +89,8 @@ impl Entry {
         new_frame: None,
         record: &[],
         offers: &[],
+        per_sample: false,
+        takes_in: &[],
         offers_declared: false,
     };
 }

@@ -10,7 +10,13 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "add",
-    entry: Entry { signature: "add(a: Values, b: Values) -> Values", manual: MANUAL, operator: true, ..Entry::PLAIN },
+    entry: Entry {
+        signature: "add(a: Values, b: Values) -> Values",
+        manual: MANUAL,
+        operator: true,
+        per_sample: true,
+        ..Entry::PLAIN
+    },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::Add),
     #[cfg(feature = "engine")]
@@ -37,7 +43,9 @@ let c = a + b
 mod meaning {
     use candle_core::{Result, Tensor};
 
+    use crate::lang::constant::Settings;
     use crate::ops::compute::elementwise::{gradients, operands, samples as both};
+    use crate::ops::compute::layout;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::{Call, Compute, Gradients, Output};
 
@@ -45,9 +53,25 @@ mod meaning {
     pub struct Add;
 
     impl Compute for Add {
+        fn back_reads(&self, _: &str) -> bool {
+            false
+        }
+
+        fn back_reads_value(&self, _: &Settings) -> bool {
+            false
+        }
+
         fn forward(&self, call: &Call) -> Result<Output> {
+            let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+            if a.shape() == b.shape() {
+                return Ok(layout::sum(a, b)?.into());
+            }
             let (a, b) = operands(call)?;
             Ok((a + b)?.into())
+        }
+
+        fn either_order(&self) -> bool {
+            true
         }
 
         fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {

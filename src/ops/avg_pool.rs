@@ -17,6 +17,7 @@ pub static OP: Op = Op {
             super::max_pool::pooled(a);
             super::rules::averaged(a);
         },
+        per_sample: true,
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]
@@ -47,9 +48,11 @@ let y = avg_pool(x, 2)
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::kernels::pool::{Windows, average, average_back};
+    use crate::kernels::pool::{Windows, average, average_back, average_back_last, average_last};
+    use crate::lang::constant::Settings;
+    use crate::ops::compute::layout::{Order, order, read, tensor};
     use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::ops::compute::slices::{Element, Paths, wrong};
     use crate::ops::compute::{Call, Gradients, Output};
     use crate::ops::max_pool::{every, stride, windows};
 
@@ -63,6 +66,16 @@ mod meaning {
     }
 
     impl Paths for AvgPool {
+        const EITHER_ORDER: bool = true;
+
+        fn back_reads(&self, _: &str) -> bool {
+            false
+        }
+
+        fn back_reads_value(&self, _: &Settings) -> bool {
+            false
+        }
+
         fn lower(&self, call: &Call) -> Result<Output> {
             let (x, g) = (call.tensor("x")?.contiguous()?, Self::windows(call)?);
             let (h, w) = g.result().map_err(wrong)?;
@@ -88,7 +101,7 @@ mod meaning {
             for j in 0..g.side {
                 wide = wide.index_add(&every(w, g.stride, j, grad.device())?, &share, 3)?;
             }
-            let mut out = x.zeros_like()?;
+            let mut out = Tensor::zeros(x.shape(), x.dtype(), x.device())?;
             for i in 0..g.side {
                 out = out.index_add(&every(h, g.stride, i, grad.device())?, &wide, 2)?;
             }
@@ -99,17 +112,24 @@ mod meaning {
             let (x, g) = (call.tensor("x")?, Self::windows(call)?);
             let (h, w) = g.result().map_err(wrong)?;
             let (b, c, _, _) = x.dims4()?;
-            let value = read::<T, _, 1>([x], |[x]| average(&g, x))?.map_err(wrong)?;
-            Ok(tensor(value, (b, c, h, w))?.into())
+            let order = order(x);
+            let value = read::<T, _, 1>(order, [x], |[x]| match order {
+                Order::First => average(&g, x),
+                Order::Last => average_last(&g, c, x),
+            })?;
+            Ok(tensor(order, value.map_err(wrong)?, &[b, c, h, w])?.into())
         }
 
         fn fast_back<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
             if !call.wants("x") {
                 return Ok(Gradients::new());
             }
-            let g = Self::windows(call)?;
-            let out = read::<T, _, 1>([grad], |[grad]| average_back(&g, grad))?.map_err(wrong)?;
-            Ok(vec![("x", tensor(out, call.tensor("x")?.shape())?)])
+            let (g, order, channels) = (Self::windows(call)?, order(grad), grad.dim(1)?);
+            let out = read::<T, _, 1>(order, [grad], |[grad]| match order {
+                Order::First => average_back(&g, grad),
+                Order::Last => average_back_last(&g, channels, grad),
+            })?;
+            Ok(vec![("x", tensor(order, out.map_err(wrong)?, call.tensor("x")?.dims())?)])
         }
     }
 

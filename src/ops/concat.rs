@@ -15,6 +15,7 @@ pub static OP: Op = Op {
         signature: "concat(a: Map[B, C, H, W]@f, b: Map[B, D, H, W]@f) -> Feat[B, _, H, W]@f",
         manual: MANUAL,
         rule,
+        per_sample: true,
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]
@@ -51,6 +52,7 @@ fn rule(a: &mut Application<'_>) {
 mod meaning {
     use candle_core::{Result, Tensor};
 
+    use crate::lang::constant::Settings;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::{Call, Compute, Gradients, Output};
 
@@ -58,6 +60,14 @@ mod meaning {
     pub struct Concat;
 
     impl Compute for Concat {
+        fn back_reads(&self, _: &str) -> bool {
+            false
+        }
+
+        fn back_reads_value(&self, _: &Settings) -> bool {
+            false
+        }
+
         fn forward(&self, call: &Call) -> Result<Output> {
             Ok(Tensor::cat(&[call.tensor("a")?, call.tensor("b")?], 1)?.into())
         }

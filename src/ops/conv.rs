@@ -6,7 +6,7 @@ use crate::lang::dim::Dim;
 use crate::lang::report::shapes;
 use crate::lang::typed::Initial;
 use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use crate::lang::vocabulary::{Entry, TakesIn};
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -21,6 +21,16 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         words: &[("pad", &["same"])],
+        per_sample: true,
+        takes_in: &[
+            TakesIn { so_far: None, op: "relu", settings: &[], then: "relu" },
+            TakesIn {
+                so_far: Some("relu"),
+                op: "max_pool",
+                settings: &[("k", 2.0), ("stride", 2.0)],
+                then: "relu_pool",
+            },
+        ],
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]
@@ -147,10 +157,15 @@ fn extent(a: &mut Application<'_>, n: &Dim, k: i64, s: i64, p: i64, d: i64, same
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::kernels::conv::{Geometry, bias_gradient, forward, input_gradient, weight_gradient};
+    use crate::kernels::conv::Geometry;
+    use crate::kernels::conv::last::{After, Past, Wanted, backward, forward};
+    use crate::kernels::pool::Windows;
+    use crate::lang::constant::Settings;
+    use crate::ops::compute::layout::{self, Order};
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
     use crate::ops::compute::{Call, Gradients, Output};
+    use crate::ops::max_pool::{self, saved, windows};
 
     /// The convolution.
     pub struct Conv;
@@ -173,19 +188,68 @@ mod meaning {
         Ok(g)
     }
 
+    /// What the pass `fuse` has put after the convolution.
+    fn after(settings: &Settings) -> Result<After> {
+        match settings.get("then") {
+            None => Ok(After::Nothing),
+            Some(_) => match settings.text("then").map_err(candle_core::Error::wrap)? {
+                "relu" => Ok(After::Relu),
+                "relu_pool" => Ok(After::ReluPool),
+                other => Err(candle_core::Error::msg(format!("`then = {other}` is none of relu, relu_pool"))),
+            },
+        }
+    }
+
+    /// max(0, `x`) where `of` is above 0 or not a number.
+    fn alive(x: &Tensor, of: &Tensor) -> Result<Tensor> {
+        of.le(0.0)?.where_cond(&x.zeros_like()?, x)
+    }
+
+    /// The windows of the pooling that may follow.
+    fn halves(x: &Tensor) -> Result<Windows> {
+        windows(x, 2, 2)
+    }
+
     impl Paths for Conv {
+        const EITHER_ORDER: bool = true;
+
+        fn back_reads(&self, name: &str) -> bool {
+            name != "bias"
+        }
+
+        fn back_reads_value(&self, settings: &Settings) -> bool {
+            settings.get("then").is_some()
+        }
+
         fn lower(&self, call: &Call) -> Result<Output> {
             let g = geometry(call)?;
             let value = call.tensor("x")?.conv2d(call.tensor("weight")?, g.pad, g.stride, g.dilation, g.groups)?;
-            Ok(match call.maybe("bias") {
+            let value = match call.maybe("bias") {
                 Some(bias) => value.broadcast_add(&bias.reshape((1, g.outputs, 1, 1))?)?,
                 None => value,
-            }
-            .into())
+            };
+            Ok(match after(call.settings)? {
+                After::Nothing => value.into(),
+                After::Relu => alive(&value, &value)?.into(),
+                After::ReluPool => {
+                    let value = alive(&value, &value)?;
+                    let mut output = max_pool::lower(&value, &halves(&value)?)?;
+                    output.saved.push(value);
+                    output
+                }
+            })
         }
 
-        fn lower_back(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
             let g = geometry(call)?;
+            let grad = &match after(call.settings)? {
+                After::Nothing => grad.contiguous()?,
+                After::Relu => alive(grad, &output.value)?,
+                After::ReluPool => {
+                    let value = saved(output, 1)?;
+                    alive(&max_pool::lower_back(value, saved(output, 0)?, grad)?, value)?
+                }
+            };
             let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
             let (c, o) = (g.inputs / g.groups, g.outputs / g.groups);
             let groups = |per: &dyn Fn(usize) -> Result<Tensor>, axis| -> Result<Tensor> {
@@ -217,34 +281,51 @@ mod meaning {
         }
 
         fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-            let g = geometry(call)?;
-            let (h, w) = g.result().map_err(wrong)?;
-            let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
-            let value = match call.maybe("bias") {
+            let (g, after) = (geometry(call)?, after(call.settings)?);
+            let (mut h, mut w) = g.result().map_err(wrong)?;
+            let weight = call.tensor("weight")?;
+            let value = layout::read::<T, _, 1>(Order::Last, [call.tensor("x")?], |[x]| match call.maybe("bias") {
                 Some(bias) => {
-                    read::<T, _, 3>([x, weight, bias], |[x, weight, bias]| forward(&g, x, weight, Some(bias)))?
+                    read::<T, _, 2>([weight, bias], |[weight, bias]| forward(&g, x, weight, Some(bias), after))
                 }
-                None => read::<T, _, 2>([x, weight], |[x, weight]| forward(&g, x, weight, None))?,
-            };
-            Ok(tensor(value.map_err(wrong)?, (g.batch, g.outputs, h, w))?.into())
+                None => read::<T, _, 1>([weight], |[weight]| forward(&g, x, weight, None, after)),
+            })?;
+            let value = value?.map_err(wrong)?;
+            let mut saved = Vec::new();
+            if after == After::ReluPool {
+                (h, w) = (h / 2, w / 2);
+                saved.push(tensor(value.cells, (g.batch, h, w, g.outputs))?);
+            }
+            Ok(Output { value: layout::tensor(Order::Last, value.numbers, &[g.batch, g.outputs, h, w])?, saved })
         }
 
-        fn fast_back<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-            let g = geometry(call)?;
+        fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            let (g, after) = (geometry(call)?, after(call.settings)?);
             let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
-            read::<T, _, 3>([x, weight, grad], |[numbers, kernel, grad]| {
-                let mut out = Gradients::new();
-                if call.wants("x") {
-                    out.push(("x", tensor(input_gradient(&g, kernel, grad).map_err(wrong)?, x.shape())?));
-                }
-                if call.wants("weight") {
-                    out.push(("weight", tensor(weight_gradient(&g, numbers, grad).map_err(wrong)?, weight.shape())?));
-                }
-                if call.wants("bias") {
-                    out.push(("bias", tensor(bias_gradient(&g, grad).map_err(wrong)?, g.outputs)?));
-                }
-                Ok(out)
-            })?
+            let wanted = Wanted { x: call.wants("x"), weight: call.wants("weight"), bias: call.wants("bias") };
+            // Without anything after it, the value itself is not looked at and may be gone.
+            let value = if after == After::Nothing { grad } else { &output.value };
+            let found = layout::read::<T, _, 3>(Order::Last, [x, value, grad], |[x, value, grad]| {
+                read::<T, _, 1>([weight], |[weight]| {
+                    let back = |cells: &[u8]| backward(&g, x, weight, Past { after, value, cells }, grad, wanted);
+                    match after {
+                        After::ReluPool => read::<u8, _, 1>([saved(output, 0)?], |[cells]| back(cells)),
+                        _ => Ok(back(&[])),
+                    }
+                })?
+            });
+            let found = found??.map_err(wrong)?;
+            let mut out = Gradients::new();
+            if let Some(numbers) = found.x {
+                out.push(("x", layout::tensor(Order::Last, numbers, x.dims())?));
+            }
+            if let Some(numbers) = found.weight {
+                out.push(("weight", tensor(numbers, weight.shape())?));
+            }
+            if let Some(numbers) = found.bias {
+                out.push(("bias", tensor(numbers, g.outputs)?));
+            }
+            Ok(out)
         }
     }
 
@@ -285,6 +366,13 @@ mod meaning {
                 *sample = sample.clone().random("bias", &[width], -1.0, 1.0)?.to(&["x", "weight", "bias"]);
             }
         }
+        // What the pass `fuse` makes: relu and pooling in the same node, sizes that halves do not divide among them.
+        let mut fused = Vec::new();
+        for (sample, pooled) in list.iter().zip([[2, 4, 3, 2], [1, 3, 1, 1], [2, 6, 4, 4], [3, 2, 2, 1]]) {
+            fused.push(sample.clone().word("then", "relu"));
+            fused.push(Sample { shape: pooled.to_vec(), ..sample.clone().word("then", "relu_pool") });
+        }
+        list.append(&mut fused);
         Ok(list)
     }
 }

@@ -44,8 +44,11 @@ let d = distance(a, b)
 mod meaning {
     use candle_core::{D, Result, Tensor};
 
+    use crate::kernels::distance::{Pairs, euclidean, euclidean_back};
+    use crate::kernels::map;
     use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::ops::compute::{Call, Gradients, Output};
 
     /// The distance of vectors along the last axis.
     pub struct Distance;
@@ -76,8 +79,16 @@ mod meaning {
         }
     }
 
-    impl Compute for Distance {
-        fn forward(&self, call: &Call) -> Result<Output> {
+    /// What the kernels need; `None` where they do not have it.
+    fn pairs<T: Element>(call: &Call) -> Result<Option<Pairs<T>>> {
+        let (a, b, squared) = (call.tensor("a")?, call.tensor("b")?, call.flag("squared")?);
+        let size = a.dims().last().copied().unwrap_or(0);
+        let known = a.shape() == b.shape() && size > 0 && (squared || call.number("p")? == 2.0);
+        Ok(known.then_some(Pairs { size, shift: T::of(if squared { 0.0 } else { EPS }), squared }))
+    }
+
+    impl Paths for Distance {
+        fn lower(&self, call: &Call) -> Result<Output> {
             let (d, p) = parts(call)?;
             let value = match p {
                 None => d.sqr()?.sum(D::Minus1)?,
@@ -94,7 +105,7 @@ mod meaning {
             Ok(value.into())
         }
 
-        fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
             let (d, p) = parts(call)?;
             let grad = grad.unsqueeze(D::Minus1)?;
             let slope = match p {
@@ -113,6 +124,30 @@ mod meaning {
             }
             if call.wants("a") {
                 out.push(("a", a));
+            }
+            Ok(out)
+        }
+
+        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+            let Some(g) = pairs::<T>(call)? else { return self.lower(call) };
+            let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+            let value = read::<T, _, 2>([a, b], |[a, b]| euclidean(&g, a, b))?.map_err(wrong)?;
+            let (shape, _) = a.dims().split_at(a.rank().saturating_sub(1));
+            Ok(tensor(value, shape)?.into())
+        }
+
+        fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+            let Some(g) = pairs::<T>(call)? else { return self.lower_back(call, output, grad) };
+            let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+            let tensors = [a, b, &output.value, grad];
+            let slope = read::<T, _, 4>(tensors, |[a, b, values, grad]| euclidean_back(&g, (a, b), values, grad))?;
+            let slope = slope.map_err(wrong)?;
+            let mut out = Gradients::new();
+            if call.wants("b") {
+                out.push(("b", tensor(map::one(&slope, |x: T| -x), b.shape())?));
+            }
+            if call.wants("a") {
+                out.push(("a", tensor(slope, a.shape())?));
             }
             Ok(out)
         }

@@ -10,7 +10,13 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "div",
-    entry: Entry { signature: "div(a: Values, b: Values) -> Values", manual: MANUAL, operator: true, ..Entry::PLAIN },
+    entry: Entry {
+        signature: "div(a: Values, b: Values) -> Values",
+        manual: MANUAL,
+        operator: true,
+        per_sample: true,
+        ..Entry::PLAIN
+    },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::Div),
     #[cfg(feature = "engine")]

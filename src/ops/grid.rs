@@ -84,6 +84,11 @@ mod meaning {
     }
 
     impl Compute for Grid {
+        // Only the map's sizes are read.
+        fn either_order(&self) -> bool {
+            true
+        }
+
         fn forward(&self, call: &Call) -> Result<Output> {
             let like = call.tensor("like")?;
             let (batch, _, height, width) = like.dims4()?;

@@ -16,6 +16,7 @@ pub static OP: Op = Op {
         signature: "group_norm(x: Map[B, C, H, W]@f, groups: Count, affine: Flag = true, eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
         manual: MANUAL,
         rule,
+        per_sample: true,
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]

@@ -60,10 +60,11 @@ fn rule(a: &mut Application<'_>) {
 mod meaning {
     use candle_core::{Result, Tensor};
 
+    use crate::kernels::nearest::{Apart, Lists, nearest};
     use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::constant;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
-    use crate::ops::sample::at;
+    use crate::ops::compute::slices::{Element, Paths, constant, read, tensor, wrong};
+    use crate::ops::compute::{Call, Gradients, Output};
+    use crate::ops::sample::{at, at_fast};
 
     /// The choice of the hardest negative.
     pub struct HardNeg;
@@ -107,8 +108,10 @@ mod meaning {
         (along(0, width)? + along(1, height)?)?.minimum(1e30)
     }
 
-    impl Compute for HardNeg {
-        fn forward(&self, call: &Call) -> Result<Output> {
+    impl Paths for HardNeg {
+        const EITHER_ORDER: bool = true;
+
+        fn lower(&self, call: &Call) -> Result<Output> {
             let (anchor, map, positive) = (call.tensor("anchor")?, call.tensor("map")?, call.tensor("positive")?);
             let places = Self::candidates(call, map)?;
             let (batch, count, _) = places.dims3()?;
@@ -132,7 +135,32 @@ mod meaning {
             Ok(places.gather(&chosen, 1)?.into())
         }
 
-        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
+        fn lower_back(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
+            Ok(Gradients::new())
+        }
+
+        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+            let (anchor, map, positive) = (call.tensor("anchor")?, call.tensor("map")?, call.tensor("positive")?);
+            let places = Self::candidates(call, map)?;
+            let ((batch, candidates, _), (_, anchors, channels)) = (places.dims3()?, anchor.dims3()?);
+            let vectors = at_fast::<T>(map, &places)?;
+            let g = Lists { batch, anchors, candidates, channels };
+            let least = call.number("apart")?;
+            let scale = match least > 0.0 {
+                true => [T::of(0.5 * call.number("width")?), T::of(0.5 * call.number("height")?)],
+                false => [T::ONE; 2],
+            };
+            let tensors = [anchor, &vectors, positive, &places];
+            let chosen = read::<T, _, 4>(tensors, |[anchor, vectors, own, places]| {
+                let apart = (least > 0.0).then_some(Apart { own, places, scale, least: T::of(least) });
+                let chosen = nearest(&g, anchor, vectors, apart)?;
+                let place = |(i, j): (usize, &usize)| places.get(2 * (i / anchors * candidates + j)..)?.get(..2);
+                Ok(chosen.iter().enumerate().filter_map(place).flatten().copied().collect::<Vec<T>>())
+            })?;
+            Ok(tensor(chosen.map_err(wrong)?, (batch, anchors, 2))?.into())
+        }
+
+        fn fast_back<T: Element>(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
             Ok(Gradients::new())
         }
     }

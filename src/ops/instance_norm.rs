@@ -14,6 +14,7 @@ pub static OP: Op = Op {
         signature: "instance_norm(x: Map[B, C, H, W]@f, eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
         manual: MANUAL,
         rule: super::rules::real,
+        per_sample: true,
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]
@@ -42,9 +43,10 @@ let y = instance_norm(x)
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::kernels::normalize::{Scale, centre, centre_back};
+    use crate::kernels::normalize::{Scale, centre, centre_back, centre_back_last, centre_last};
+    use crate::ops::compute::layout::{Order, order, read, tensor};
     use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::ops::compute::slices::{self, Element, Paths, wrong};
     use crate::ops::compute::{Call, Gradients, Output};
     use crate::ops::max_pool::saved;
 
@@ -59,6 +61,12 @@ mod meaning {
     }
 
     impl Paths for InstanceNorm {
+        const EITHER_ORDER: bool = true;
+
+        fn back_reads(&self, _: &str) -> bool {
+            false
+        }
+
         fn lower(&self, call: &Call) -> Result<Output> {
             let x = call.tensor("x")?;
             let (b, c, h, w) = x.dims4()?;
@@ -83,20 +91,28 @@ mod meaning {
             let x = call.tensor("x")?;
             let (b, c, h, w) = x.dims4()?;
             let scale = Scale::InsideRoot(call.number("eps")?);
-            let (value, factor) = read::<T, _, 1>([x], |[x]| centre(x, h * w, scale))?.map_err(wrong)?;
-            Ok(Output { value: tensor(value, x.shape())?, saved: vec![tensor(factor, (b * c, 1))?] })
+            let order = order(x);
+            let made = read::<T, _, 1>(order, [x], |[x]| match order {
+                Order::First => centre(x, h * w, scale),
+                Order::Last => centre_last(x, (h * w, c), scale),
+            })?;
+            let (value, factor) = made.map_err(wrong)?;
+            Ok(Output { value: tensor(order, value, x.dims())?, saved: vec![slices::tensor(factor, (b * c, 1))?] })
         }
 
         fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
             if !call.wants("x") {
                 return Ok(Gradients::new());
             }
-            let (_, _, h, w) = grad.dims4()?;
+            let (_, c, h, w) = grad.dims4()?;
             let scale = Scale::InsideRoot(call.number("eps")?);
-            let out = read::<T, _, 3>([&output.value, saved(output, 0)?, grad], |[value, factor, grad]| {
-                centre_back(value, factor, grad, h * w, scale)
+            let order = order(&output.value);
+            let tensors = [&output.value, saved(output, 0)?, grad];
+            let out = read::<T, _, 3>(order, tensors, |[value, factor, grad]| match order {
+                Order::First => centre_back(value, factor, grad, h * w, scale),
+                Order::Last => centre_back_last(value, factor, grad, (h * w, c)),
             })?;
-            Ok(vec![("x", tensor(out.map_err(wrong)?, grad.shape())?)])
+            Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
         }
     }
 

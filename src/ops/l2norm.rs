@@ -13,7 +13,13 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "l2norm",
-    entry: Entry { signature: "l2norm(x: Values, eps: Rate = 1e-12) -> Values", manual: MANUAL, rule, ..Entry::PLAIN },
+    entry: Entry {
+        signature: "l2norm(x: Values, eps: Rate = 1e-12) -> Values",
+        manual: MANUAL,
+        rule,
+        per_sample: true,
+        ..Entry::PLAIN
+    },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::L2Norm),
     #[cfg(feature = "engine")]
@@ -56,8 +62,9 @@ mod meaning {
     use candle_core::{Result, Tensor};
 
     use crate::kernels::normalize::{Vectors, unit, unit_back};
+    use crate::ops::compute::layout::{Order, order, read, tensor};
     use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::ops::compute::slices::{self, Element, Paths, wrong};
     use crate::ops::compute::{Call, Gradients, Output};
     use crate::ops::max_pool::saved;
 
@@ -80,7 +87,21 @@ mod meaning {
         Ok((axis, Vectors { outer: product(outer), count: product(count), stride: product(inner) }))
     }
 
+    /// The same where channels lie last: the components of a vector lie beside each other.
+    fn laid(g: Vectors, order: Order) -> Vectors {
+        match order {
+            Order::First => g,
+            Order::Last => Vectors { outer: g.outer * g.stride, count: g.count, stride: 1 },
+        }
+    }
+
     impl Paths for L2Norm {
+        const EITHER_ORDER: bool = true;
+
+        fn back_reads(&self, _: &str) -> bool {
+            false
+        }
+
         fn lower(&self, call: &Call) -> Result<Output> {
             let x = call.tensor("x")?;
             let (axis, _) = vectors(x)?;
@@ -103,9 +124,10 @@ mod meaning {
         fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
             let x = call.tensor("x")?;
             let (axis, g) = vectors(x)?;
-            let (value, norms) = read::<T, _, 1>([x], |[x]| unit(&g, x, EPS))?.map_err(wrong)?;
+            let order = order(x);
+            let (value, norms) = read::<T, _, 1>(order, [x], |[x]| unit(&laid(g, order), x, EPS))?.map_err(wrong)?;
             let shape: Vec<usize> = x.dims().iter().enumerate().map(|(i, n)| if i == axis { 1 } else { *n }).collect();
-            Ok(Output { value: tensor(value, x.shape())?, saved: vec![tensor(norms, shape)?] })
+            Ok(Output { value: tensor(order, value, x.dims())?, saved: vec![slices::tensor(norms, shape)?] })
         }
 
         fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
@@ -113,10 +135,12 @@ mod meaning {
                 return Ok(Gradients::new());
             }
             let (_, g) = vectors(grad)?;
-            let out = read::<T, _, 3>([&output.value, saved(output, 0)?, grad], |[value, norms, grad]| {
-                unit_back(&g, value, norms, grad, EPS)
+            let order = order(&output.value);
+            let tensors = [&output.value, saved(output, 0)?, grad];
+            let out = read::<T, _, 3>(order, tensors, |[value, norms, grad]| {
+                unit_back(&laid(g, order), value, norms, grad, EPS)
             })?;
-            Ok(vec![("x", tensor(out.map_err(wrong)?, grad.shape())?)])
+            Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
         }
     }
 

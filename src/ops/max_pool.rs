@@ -18,6 +18,7 @@ pub static OP: Op = Op {
         signature: "max_pool(x: Map[B, C, H, W]@f, k: Count, stride: Count = k) -> Map[B, C, _, _]@f",
         manual: MANUAL,
         rule: pooled,
+        per_sample: true,
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]
@@ -82,7 +83,9 @@ pub fn pooled(a: &mut Application<'_>) {
 mod meaning {
     use candle_core::{DType, Device, Result, Tensor};
 
-    use crate::kernels::pool::{Windows, maximum, maximum_back};
+    use crate::kernels::pool::{Windows, maximum, maximum_back, maximum_back_last, maximum_last};
+    use crate::lang::constant::Settings;
+    use crate::ops::compute::layout::{self, Order, order};
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
     use crate::ops::compute::{Call, Gradients, Output};
@@ -120,7 +123,8 @@ mod meaning {
                 best = Some(match best {
                     None => (value, cell),
                     Some((top, at)) => {
-                        let larger = value.gt(&top)?;
+                        // What is not a number is chosen, as in torch: it must not vanish.
+                        let larger = value.gt(&top)?.maximum(&value.ne(&value)?)?;
                         (larger.where_cond(&value, &top)?, larger.where_cond(&cell, &at)?)
                     }
                 });
@@ -134,13 +138,23 @@ mod meaning {
     pub(in crate::ops) fn lower_back(x: &Tensor, cell: &Tensor, grad: &Tensor) -> Result<Tensor> {
         let (b, c, _, _) = x.dims4()?;
         let zeros = Tensor::zeros((b, c, x.elem_count() / (b * c).max(1)), grad.dtype(), grad.device())?;
-        zeros.scatter_add(&cell.flatten_from(2)?, &grad.contiguous()?.flatten_from(2)?, 2)?.reshape(x.shape())
+        let cell = cell.contiguous()?.flatten_from(2)?;
+        zeros.scatter_add(&cell, &grad.contiguous()?.flatten_from(2)?, 2)?.reshape(x.shape())
     }
 
     /// The maximum by kernels.
     pub(in crate::ops) fn fast<T: Element>(x: &Tensor, g: &Windows) -> Result<Output> {
         let (b, c, _, _) = x.dims4()?;
         let (h, w) = g.result().map_err(wrong)?;
+        if order(x) == Order::Last {
+            let found = layout::read::<T, _, 1>(Order::Last, [x], |[x]| maximum_last(g, c, x))?;
+            let (value, cell) = found.map_err(wrong)?;
+            // The cells lie as they were found, (B, H, W, C).
+            return Ok(Output {
+                value: layout::tensor(Order::Last, value, &[b, c, h, w])?,
+                saved: vec![tensor(cell, (b, h, w, c))?.permute((0, 3, 1, 2))?],
+            });
+        }
         let (value, cell) = read::<T, _, 1>([x], |[x]| maximum(g, x))?.map_err(wrong)?;
         Ok(Output { value: tensor(value, (b, c, h, w))?, saved: vec![tensor(cell, (b, c, h, w))?] })
     }
@@ -152,6 +166,14 @@ mod meaning {
         cell: &Tensor,
         grad: &Tensor,
     ) -> Result<Tensor> {
+        if order(cell) == Order::Last {
+            let out = layout::read::<T, _, 1>(Order::Last, [grad], |[grad]| {
+                read::<u32, _, 1>([&cell.permute((0, 2, 3, 1))?], |[cell]| {
+                    maximum_back_last(g, x.dim(1)?, cell, grad).map_err(wrong)
+                })?
+            })??;
+            return layout::tensor(Order::Last, out, x.dims());
+        }
         let out = read::<T, _, 1>([grad], |[grad]| read::<u32, _, 1>([cell], |[cell]| maximum_back(g, cell, grad)))??;
         tensor(out.map_err(wrong)?, x.shape())
     }
@@ -176,6 +198,16 @@ mod meaning {
     }
 
     impl Paths for MaxPool {
+        const EITHER_ORDER: bool = true;
+
+        fn back_reads(&self, _: &str) -> bool {
+            false
+        }
+
+        fn back_reads_value(&self, _: &Settings) -> bool {
+            false
+        }
+
         fn lower(&self, call: &Call) -> Result<Output> {
             lower(call.tensor("x")?, &Self::windows(call)?)
         }

@@ -77,6 +77,7 @@ pub mod standardize;
 pub mod sub;
 pub mod sum;
 pub mod upsample;
+pub mod views;
 pub mod warp;
 
 /// Every operation that computes, and those that carry recipes out.
@@ -165,9 +166,9 @@ pub const LIBRARY: &[(&str, &str)] = &[
 use crate::lang::source::Sources;
 use crate::lang::vocabulary::{Entry, Vocabulary};
 
-/// Every operation and recipe.
+/// Every operation and recipe, those that no pipeline can call included.
 pub fn all() -> impl Iterator<Item = &'static op::Op> {
-    let parts: [&'static op::Op; 2] = [&rescale::IMAGE, &rescale::MAP];
+    let parts: [&'static op::Op; 4] = [&rescale::IMAGE, &rescale::MAP, &views::JOIN, &views::PART];
     OPERATIONS.iter().copied().chain(parts).chain(recipes::RECIPES.iter())
 }
 

@@ -10,7 +10,13 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "mul",
-    entry: Entry { signature: "mul(a: Values, b: Values) -> Values", manual: MANUAL, operator: true, ..Entry::PLAIN },
+    entry: Entry {
+        signature: "mul(a: Values, b: Values) -> Values",
+        manual: MANUAL,
+        operator: true,
+        per_sample: true,
+        ..Entry::PLAIN
+    },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::Mul),
     #[cfg(feature = "engine")]
@@ -37,6 +43,7 @@ let c = a * b
 mod meaning {
     use candle_core::{Result, Tensor};
 
+    use crate::lang::constant::Settings;
     use crate::ops::compute::elementwise::{gradients, operands, samples as both};
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::{Call, Compute, Gradients, Output};
@@ -45,6 +52,10 @@ mod meaning {
     pub struct Mul;
 
     impl Compute for Mul {
+        fn back_reads_value(&self, _: &Settings) -> bool {
+            false
+        }
+
         fn forward(&self, call: &Call) -> Result<Output> {
             let (a, b) = operands(call)?;
             Ok((a * b)?.into())

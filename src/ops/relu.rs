@@ -14,6 +14,7 @@ pub static OP: Op = Op {
         signature: "relu(x: Values) -> Values",
         manual: MANUAL,
         rule: super::rules::same_type,
+        per_sample: true,
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]
@@ -42,38 +43,49 @@ mod meaning {
     use candle_core::{Result, Tensor};
 
     use crate::kernels::map;
+    use crate::ops::compute::layout::{order, read, tensor};
     use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::ops::compute::slices::{Element, Paths, wrong};
     use crate::ops::compute::{Call, Gradients, Output};
 
     /// The rectifier; `hinge` is the same function under the name it has in a loss.
     pub struct Relu;
 
     impl Paths for Relu {
+        const EITHER_ORDER: bool = true;
+
+        fn back_reads(&self, _: &str) -> bool {
+            false
+        }
+
         fn lower(&self, call: &Call) -> Result<Output> {
-            Ok(call.tensor("x")?.relu()?.into())
+            let x = call.tensor("x")?;
+            // Written so that what is not a number goes through, as in torch.
+            Ok(x.le(0.0)?.where_cond(&x.zeros_like()?, x)?.into())
         }
 
         fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
             if !call.wants("x") {
                 return Ok(Gradients::new());
             }
-            Ok(vec![("x", (grad * output.value.gt(0.0)?.to_dtype(grad.dtype())?)?)])
+            Ok(vec![("x", output.value.le(0.0)?.where_cond(&grad.zeros_like()?, grad)?)])
         }
 
         fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
             let x = call.tensor("x")?;
-            let value = read::<T, _, 1>([x], |[x]| map::one(x, |x| if x > T::ZERO { x } else { T::ZERO }))?;
-            Ok(tensor(value, x.shape())?.into())
+            let order = order(x);
+            let value = read::<T, _, 1>(order, [x], |[x]| map::one(x, |x| if x <= T::ZERO { T::ZERO } else { x }))?;
+            Ok(tensor(order, value, x.dims())?.into())
         }
 
         fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
             if !call.wants("x") {
                 return Ok(Gradients::new());
             }
-            let slope = |y: T, g: T| if y > T::ZERO { g } else { T::ZERO };
-            let out = read::<T, _, 2>([&output.value, grad], |[y, g]| map::two(y, g, slope))?.map_err(wrong)?;
-            Ok(vec![("x", tensor(out, grad.shape())?)])
+            let slope = |y: T, g: T| if y <= T::ZERO { T::ZERO } else { g };
+            let order = order(&output.value);
+            let out = read::<T, _, 2>(order, [&output.value, grad], |[y, g]| map::two(y, g, slope))?;
+            Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
         }
     }
 

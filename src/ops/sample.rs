@@ -41,7 +41,9 @@ mod meaning {
     use candle_core::{Result, Tensor};
 
     use crate::kernels::bilinear as kernel;
+    use crate::lang::constant::Settings;
     use crate::ops::compute::bilinear::{maps, of_points, read, read_back};
+    use crate::ops::compute::layout::{self, Order, order};
     use crate::ops::compute::samples::Sample as Case;
     use crate::ops::compute::slices::{self, Element, Paths, tensor, wrong};
     use crate::ops::compute::{Call, Gradients, Output};
@@ -64,9 +66,14 @@ mod meaning {
     }
 
     /// The vectors of `map` at `points`, by the kernel.
-    fn at_fast<T: Element>(map: &Tensor, points: &Tensor) -> Result<Tensor> {
+    pub(in crate::ops) fn at_fast<T: Element>(map: &Tensor, points: &Tensor) -> Result<Tensor> {
         let g = maps(map)?;
         let n = count(points, g.batch)?;
+        if order(map) == Order::Last {
+            let taps = slices::read::<T, _, 1>([points], |[p]| kernel::taps_of_points(&g, p, n))?.map_err(wrong)?;
+            let value = layout::read::<T, _, 1>(Order::Last, [map], |[map]| kernel::read_last(&g, map, &taps, n))?;
+            return tensor(value.map_err(wrong)?, (g.batch, n, g.channels));
+        }
         let value = slices::read::<T, _, 2>([map, points], |[map, points]| {
             let value = kernel::read(&g, map, &kernel::taps_of_points(&g, points, n)?, n)?;
             Ok(kernel::exchanged(&value, g.channels, n))
@@ -75,6 +82,16 @@ mod meaning {
     }
 
     impl Paths for Sample {
+        const EITHER_ORDER: bool = true;
+
+        fn back_reads(&self, name: &str) -> bool {
+            name != "map"
+        }
+
+        fn back_reads_value(&self, _: &Settings) -> bool {
+            false
+        }
+
         fn lower(&self, call: &Call) -> Result<Output> {
             Ok(at(call.tensor("map")?, call.tensor("points")?)?.into())
         }
@@ -100,10 +117,9 @@ mod meaning {
             let g = maps(map)?;
             let n = count(points, g.batch)?;
             let out = slices::read::<T, _, 2>([points, grad], |[points, grad]| {
-                let grad = kernel::exchanged(grad, n, g.channels);
-                kernel::read_back(&g, &grad, &kernel::taps_of_points(&g, points, n)?, n)
+                kernel::read_back_last(&g, grad, &kernel::taps_of_points(&g, points, n)?, n)
             })?;
-            Ok(vec![("map", tensor(out.map_err(wrong)?, map.shape())?)])
+            Ok(vec![("map", layout::tensor(Order::Last, out.map_err(wrong)?, map.dims())?)])
         }
     }
 

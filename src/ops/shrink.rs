@@ -18,6 +18,7 @@ pub static OP: Op = Op {
         signature: "shrink(x: Map[B, C, H, W]@f, by: Count) -> Map[B, C, _, _]@f",
         manual: MANUAL,
         rule,
+        per_sample: true,
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]

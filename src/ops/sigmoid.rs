@@ -10,7 +10,12 @@ pub use meaning::*;
 /// The operation.
 pub static OP: Op = Op {
     name: "sigmoid",
-    entry: Entry { signature: "sigmoid(x: Map[B, C, H, W]@f) -> Prob[B, C, H, W]@f", manual: MANUAL, ..Entry::PLAIN },
+    entry: Entry {
+        signature: "sigmoid(x: Map[B, C, H, W]@f) -> Prob[B, C, H, W]@f",
+        manual: MANUAL,
+        per_sample: true,
+        ..Entry::PLAIN
+    },
     #[cfg(feature = "engine")]
     compute: Some(&meaning::Sigmoid),
     #[cfg(feature = "engine")]
@@ -38,8 +43,9 @@ mod meaning {
     use candle_core::{Result, Tensor};
 
     use crate::kernels::map;
+    use crate::ops::compute::layout::{order, read, tensor};
     use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::ops::compute::slices::{Element, Paths, wrong};
     use crate::ops::compute::{Call, Gradients, Output};
 
     /// The logistic function.
@@ -51,6 +57,12 @@ mod meaning {
     }
 
     impl Paths for Sigmoid {
+        const EITHER_ORDER: bool = true;
+
+        fn back_reads(&self, _: &str) -> bool {
+            false
+        }
+
         fn lower(&self, call: &Call) -> Result<Output> {
             Ok(sigmoid(call.tensor("x")?)?.into())
         }
@@ -65,8 +77,9 @@ mod meaning {
 
         fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
             let x = call.tensor("x")?;
-            let value = read::<T, _, 1>([x], |[x]| map::one(x, |x| T::ONE / (T::ONE + (-x).exponential())))?;
-            Ok(tensor(value, x.shape())?.into())
+            let order = order(x);
+            let value = read::<T, _, 1>(order, [x], |[x]| map::one(x, |x| T::ONE / (T::ONE + (-x).exponential())))?;
+            Ok(tensor(order, value, x.dims())?.into())
         }
 
         fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
@@ -74,8 +87,9 @@ mod meaning {
                 return Ok(Gradients::new());
             }
             let slope = |y: T, g: T| g * (y - y * y);
-            let out = read::<T, _, 2>([&output.value, grad], |[y, g]| map::two(y, g, slope))?.map_err(wrong)?;
-            Ok(vec![("x", tensor(out, grad.shape())?)])
+            let order = order(&output.value);
+            let out = read::<T, _, 2>(order, [&output.value, grad], |[y, g]| map::two(y, g, slope))?;
+            Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
         }
     }
 

@@ -14,6 +14,7 @@ pub static OP: Op = Op {
         signature: "softplus(x: Values) -> Values",
         manual: MANUAL,
         rule: super::rules::disturbed,
+        per_sample: true,
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]

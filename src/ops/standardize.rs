@@ -20,6 +20,7 @@ pub static OP: Op = Op {
                 a.result.kind = crate::lang::types::Kind::Feat;
             }
         },
+        per_sample: true,
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]

@@ -17,6 +17,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         words: &[("mode", &["nearest", "bilinear"])],
+        per_sample: true,
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]

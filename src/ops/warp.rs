@@ -65,7 +65,9 @@ mod meaning {
     use candle_core::{Result, Tensor};
 
     use crate::kernels::bilinear as kernel;
+    use crate::lang::constant::Settings;
     use crate::ops::compute::bilinear::{maps, of_matrices, read, read_back};
+    use crate::ops::compute::layout::{self, Order, order};
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::slices::{self, Element, Paths, tensor, wrong};
     use crate::ops::compute::{Call, Gradients, Output};
@@ -92,6 +94,16 @@ mod meaning {
     }
 
     impl Paths for Warp {
+        const EITHER_ORDER: bool = true;
+
+        fn back_reads(&self, name: &str) -> bool {
+            name != "x"
+        }
+
+        fn back_reads_value(&self, _: &Settings) -> bool {
+            false
+        }
+
         fn lower(&self, call: &Call) -> Result<Output> {
             let (x, back, (p, q)) = (call.tensor("x")?, call.tensor("back")?, size(call)?);
             let g = maps(x)?;
@@ -114,6 +126,13 @@ mod meaning {
             let (x, back, (p, q)) = (call.tensor("x")?, call.tensor("back")?, size(call)?);
             let g = maps(x)?;
             matrices(back, g.batch)?;
+            let order = order(x);
+            if order == Order::Last {
+                let taps = slices::read::<T, _, 1>([back], |[m]| kernel::taps_of_matrices(&g, m, (p, q)))?;
+                let taps = taps.map_err(wrong)?;
+                let value = layout::read::<T, _, 1>(order, [x], |[x]| kernel::read_last(&g, x, &taps, p * q))?;
+                return Ok(layout::tensor(order, value.map_err(wrong)?, &[g.batch, g.channels, p, q])?.into());
+            }
             let value = slices::read::<T, _, 2>([x, back], |[x, back]| {
                 kernel::read(&g, x, &kernel::taps_of_matrices(&g, back, (p, q))?, p * q)
             })?;
@@ -126,6 +145,14 @@ mod meaning {
             }
             let (x, back, (p, q)) = (call.tensor("x")?, call.tensor("back")?, size(call)?);
             let g = maps(x)?;
+            let order = order(grad);
+            if order == Order::Last {
+                let taps = slices::read::<T, _, 1>([back], |[m]| kernel::taps_of_matrices(&g, m, (p, q)))?;
+                let taps = taps.map_err(wrong)?;
+                let out =
+                    layout::read::<T, _, 1>(order, [grad], |[grad]| kernel::read_back_last(&g, grad, &taps, p * q))?;
+                return Ok(vec![("x", layout::tensor(order, out.map_err(wrong)?, x.dims())?)]);
+            }
             let out = slices::read::<T, _, 2>([back, grad], |[back, grad]| {
                 kernel::read_back(&g, grad, &kernel::taps_of_matrices(&g, back, (p, q))?, p * q)
             })?;

@@ -3,6 +3,8 @@
 pub mod cse;
 pub mod dead;
 pub mod fold;
+pub mod fuse;
+pub mod views;
 
 use super::node::Graph;
 use super::verify::{Broken, verify};
@@ -12,7 +14,8 @@ use crate::lang::vocabulary::Vocabulary;
 pub type Pass = fn(&mut Graph, &Vocabulary);
 
 /// Every pass in the order in which they run.
-pub const PASSES: [(&str, Pass); 3] = [("fold", fold::fold), ("cse", cse::cse), ("dead", dead::dead)];
+pub const PASSES: [(&str, Pass); 5] =
+    [("fold", fold::fold), ("cse", cse::cse), ("dead", dead::dead), ("views", views::views), ("fuse", fuse::fuse)];
 
 /// Runs all passes, or those up to and including `last`. The graph is verified after each in debug builds.
 pub fn run(graph: &mut Graph, vocabulary: &Vocabulary, last: Option<&str>) -> Result<(), Broken> {

@@ -103,7 +103,7 @@ pub fn read(x: &Tensor, places: &Places) -> Result<Tensor> {
 /// The transpose of [`read`]: `grad` (B, C, N) added to the cells of a map like `x` that were read.
 pub fn read_back(x: &Tensor, places: &Places, grad: &Tensor) -> Result<Tensor> {
     let g = maps(x)?;
-    let mut sum = x.zeros_like()?.flatten_from(2)?;
+    let mut sum = Tensor::zeros(x.shape(), grad.dtype(), grad.device())?.flatten_from(2)?;
     for (cell, weight) in taps(places, &g)? {
         let cell = cell.unsqueeze(1)?.broadcast_as(grad.shape())?.contiguous()?;
         sum = sum.scatter_add(&cell, &grad.broadcast_mul(&weight.unsqueeze(1)?)?, 2)?;

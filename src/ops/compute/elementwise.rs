@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Shape, Tensor};
 
+use crate::ops::compute::layout;
 use crate::ops::compute::samples::Sample;
 use crate::ops::compute::{Call, Gradients};
 
@@ -14,7 +15,10 @@ pub(in crate::ops) fn operands(call: &Call) -> Result<(Tensor, Tensor)> {
 
 /// `grad` added up over the axes along which an operand of `shape` was spread.
 pub(in crate::ops) fn gathered(grad: &Tensor, shape: &Shape) -> Result<Tensor> {
-    let mut grad = grad.clone();
+    if grad.shape() == shape {
+        return Ok(grad.clone());
+    }
+    let mut grad = layout::first(grad)?;
     while grad.rank() > shape.rank() {
         grad = grad.sum(0)?;
     }

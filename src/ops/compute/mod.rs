@@ -6,6 +6,7 @@
 
 pub mod bilinear;
 pub mod elementwise;
+pub mod layout;
 pub mod pixelwise;
 pub mod reduce;
 pub mod samples;
@@ -71,6 +72,28 @@ pub trait Compute: Sync {
     /// The gradients by Candle's tensor operations alone, of a value from [`Compute::plain_forward`].
     fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         self.backward(call, output, grad)
+    }
+
+    /// True for what takes maps in either [order](layout) and gradients likewise. All others get contiguous tensors.
+    fn either_order(&self) -> bool {
+        false
+    }
+
+    /// `Some((i, n))` where the value is the i-th of n equal parts of its only input along the first axis. Its gradient is then put
+    /// beside those of the other parts, and `backward`, which would fill the rest with zeros to be added, is not asked.
+    fn part_of(&self, _settings: &Settings) -> Option<(usize, usize)> {
+        None
+    }
+
+    /// Whether `backward` looks at the numbers of the input `name`. Of one that it does not, it may be handed another tensor of the
+    /// same shape and type, so that the memory is free by then.
+    fn back_reads(&self, _name: &str) -> bool {
+        true
+    }
+
+    /// The same of its own value, which may depend on the settings.
+    fn back_reads_value(&self, _settings: &Settings) -> bool {
+        true
     }
 
     /// True where `forward` has a path of its own beside `plain_forward`.

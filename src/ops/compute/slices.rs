@@ -7,7 +7,8 @@
 use candle_core::{DType, Device, Result, Shape, Storage, Tensor, WithDType};
 
 use crate::kernels::{Float, Mismatch};
-use crate::ops::compute::{Call, Compute, Gradients, Output};
+use crate::lang::constant::Settings;
+use crate::ops::compute::{Call, Compute, Gradients, Output, layout};
 
 /// A number that both Candle and the kernels know.
 pub trait Element: Float + WithDType {}
@@ -16,6 +17,19 @@ impl Element for f64 {}
 
 /// An operation that has a fast path on the CPU beside its meaning.
 pub trait Paths: Sync {
+    /// True where both paths take maps in either [order](layout).
+    const EITHER_ORDER: bool = false;
+
+    /// [`Compute::back_reads`].
+    fn back_reads(&self, _name: &str) -> bool {
+        true
+    }
+
+    /// [`Compute::back_reads_value`].
+    fn back_reads_value(&self, _settings: &Settings) -> bool {
+        true
+    }
+
     /// The value, by Candle's tensor operations.
     fn lower(&self, call: &Call) -> Result<Output>;
     /// The gradients, by Candle's tensor operations.
@@ -54,6 +68,18 @@ impl<P: Paths> Compute for P {
     fn has_kernels(&self) -> bool {
         true
     }
+
+    fn either_order(&self) -> bool {
+        P::EITHER_ORDER
+    }
+
+    fn back_reads(&self, name: &str) -> bool {
+        Paths::back_reads(self, name)
+    }
+
+    fn back_reads_value(&self, settings: &Settings) -> bool {
+        Paths::back_reads_value(self, settings)
+    }
 }
 
 /// An operation held to its meaning: never a kernel.
@@ -78,7 +104,7 @@ fn native(call: &Call) -> Option<DType> {
 
 /// Calls `f` with the numbers of `tensors`, without a copy where they are contiguous. All are in the CPU's memory.
 pub fn read<T: WithDType, R, const N: usize>(tensors: [&Tensor; N], f: impl FnOnce([&[T]; N]) -> R) -> Result<R> {
-    let whole = tensors.iter().map(|t| t.contiguous()).collect::<Result<Vec<_>>>()?;
+    let whole = tensors.iter().map(|t| layout::first(t)).collect::<Result<Vec<_>>>()?;
     let held: Vec<_> = whole.iter().map(|t| t.storage_and_layout()).collect();
     let mut slices: [&[T]; N] = [&[]; N];
     for (slice, (storage, layout)) in slices.iter_mut().zip(&held) {

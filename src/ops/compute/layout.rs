@@ -1,0 +1,181 @@
+//! The two orders in which a map's numbers may lie: (B, C, H, W) as its shape says, or channels last, (B, H, W, C).
+//!
+//! A map is always (B, C, H, W) to whoever asks for its shape. One that lies channels last is a contiguous tensor of shape
+//! (B, H, W, C) seen through exchanged axes; nothing else tells it apart. An operation that takes both orders says so
+//! ([`Compute::either_order`](super::Compute::either_order)); all others are handed contiguous tensors.
+
+use candle_core::{DType, Device, Result, Tensor};
+use rayon::prelude::*;
+
+use crate::kernels::order::{channels_first, channels_last};
+use crate::ops::compute::slices::{self, Element, wrong};
+
+/// How the numbers of a tensor lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As the shape says.
+    First,
+    /// Those of all channels of a cell beside each other.
+    Last,
+}
+
+/// Channels last seen as channels first, and back.
+const TO_FIRST: (usize, usize, usize, usize) = (0, 3, 1, 2);
+const TO_LAST: (usize, usize, usize, usize) = (0, 2, 3, 1);
+
+/// True for a map whose channels lie last; one of a single channel or a single cell lies in both orders.
+pub fn is_last(t: &Tensor) -> bool {
+    t.rank() == 4 && t.permute(TO_LAST).is_ok_and(|t| t.is_contiguous())
+}
+
+/// The order a tensor lies in; first where it lies in both or in none.
+pub fn order(t: &Tensor) -> Order {
+    if !t.is_contiguous() && is_last(t) { Order::Last } else { Order::First }
+}
+
+/// The same tensor, contiguous. A map that lies channels last is turned by blocks, which Candle's own copy is not.
+pub fn first(t: &Tensor) -> Result<Tensor> {
+    if t.is_contiguous() {
+        return Ok(t.clone());
+    }
+    match t.dtype() {
+        DType::F32 if on_cpu(t) && is_last(t) => turned_first::<f32>(t),
+        DType::F64 if on_cpu(t) && is_last(t) => turned_first::<f64>(t),
+        _ => t.contiguous(),
+    }
+}
+
+fn on_cpu(t: &Tensor) -> bool {
+    matches!(t.device(), Device::Cpu)
+}
+
+fn turned_first<T: Element>(t: &Tensor) -> Result<Tensor> {
+    let (b, c, h, w) = t.dims4()?;
+    let numbers = slices::read::<T, _, 1>([&t.permute(TO_LAST)?], |[x]| channels_first(x, (b, c, h * w)))?;
+    slices::tensor(numbers.map_err(wrong)?, t.shape())
+}
+
+/// A contiguous tensor whose numbers are those of `t` in this order: of shape (B, H, W, C) if that is last.
+fn straight<T: Element>(t: &Tensor, order: Order) -> Result<Tensor> {
+    // Only maps have channels to lie last.
+    if order == Order::First || t.rank() != 4 {
+        return first(t);
+    }
+    let seen = t.permute(TO_LAST)?;
+    if seen.is_contiguous() {
+        return Ok(seen);
+    }
+    let (b, c, h, w) = t.dims4()?;
+    let numbers = slices::read::<T, _, 1>([&t.contiguous()?], |[x]| channels_last(x, (b, c, h * w)))?;
+    slices::tensor(numbers.map_err(wrong)?, (b, h, w, c))
+}
+
+/// Calls `f` with the numbers of `tensors` in this order, without a copy where they lie so.
+pub fn read<T: Element, R, const N: usize>(
+    order: Order,
+    tensors: [&Tensor; N],
+    f: impl FnOnce([&[T]; N]) -> R,
+) -> Result<R> {
+    let straight = tensors.iter().map(|t| straight::<T>(t, order)).collect::<Result<Vec<_>>>()?;
+    let mut each = straight.iter();
+    // There are N of them; `tensors` fills what could not be.
+    slices::read(tensors.map(|t| each.next().unwrap_or(t)), f)
+}
+
+/// A tensor of this shape whose numbers lie in this order.
+pub fn tensor<T: Element>(order: Order, numbers: Vec<T>, shape: &[usize]) -> Result<Tensor> {
+    match (order, shape) {
+        (Order::Last, [b, c, h, w]) => slices::tensor(numbers, (*b, *h, *w, *c))?.permute(TO_FIRST),
+        _ => slices::tensor(numbers, shape),
+    }
+}
+
+/// The sum of two tensors of one shape. Where both lie in one order the sum does, too, and nothing is moved.
+pub fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let same = a.dims() == b.dims() && a.dtype() == b.dtype() && on_cpu(a) && on_cpu(b);
+    match a.dtype() {
+        DType::F32 if same => flat_sum::<f32>(a, b),
+        DType::F64 if same => flat_sum::<f64>(a, b),
+        _ => a + b,
+    }
+}
+
+fn flat_sum<T: Element>(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    let order = if order(a) == Order::Last || order(b) == Order::Last { Order::Last } else { Order::First };
+    let numbers = read::<T, _, 2>(order, [a, b], |[a, b]| {
+        a.par_iter().zip(b).with_min_len(1 << 14).map(|(a, b)| *a + *b).collect::<Vec<T>>()
+    })?;
+    tensor(order, numbers, a.dims())
+}
+
+/// `parts` after each other along the first axis, in the order of the first one.
+pub fn stacked(parts: &[Tensor]) -> Result<Tensor> {
+    let Some(head) = parts.first() else { return Err(candle_core::Error::msg("nothing to put together")) };
+    let same = |t: &&Tensor| {
+        on_cpu(t) && t.dtype() == head.dtype() && t.rank() > 0 && t.dims().get(1..) == head.dims().get(1..)
+    };
+    match head.dtype() {
+        DType::F32 if parts.iter().all(|t| same(&t)) => flat_stack::<f32>(parts, head),
+        DType::F64 if parts.iter().all(|t| same(&t)) => flat_stack::<f64>(parts, head),
+        _ => Tensor::cat(&parts.iter().map(first).collect::<Result<Vec<_>>>()?, 0),
+    }
+}
+
+fn flat_stack<T: Element>(parts: &[Tensor], head: &Tensor) -> Result<Tensor> {
+    let order = order(head);
+    let mut numbers: Vec<T> = Vec::with_capacity(parts.iter().map(Tensor::elem_count).sum());
+    for part in parts {
+        read::<T, _, 1>(order, [part], |[x]| numbers.extend_from_slice(x))?;
+    }
+    let mut shape = head.dims().to_vec();
+    if let Some(size) = shape.first_mut() {
+        *size = parts.iter().map(|t| t.dim(0)).sum::<Result<usize>>()?;
+    }
+    tensor(order, numbers, &shape)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::ops::compute::samples::numbers;
+
+    fn map(shape: [usize; 4]) -> Tensor {
+        let count = shape.iter().product::<usize>();
+        slices::tensor((0..count).map(|i| i as f32).collect(), &shape[..]).unwrap()
+    }
+
+    fn laid_last(t: &Tensor) -> Tensor {
+        read::<f32, _, 1>(Order::Last, [t], |[x]| tensor(Order::Last, x.to_vec(), t.dims())).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_map_keeps_its_numbers_in_both_orders() {
+        for shape in [[2, 3, 4, 5], [1, 1, 3, 2], [3, 7, 1, 1], [1, 40, 6, 9]] {
+            let x = map(shape);
+            let last = laid_last(&x);
+            assert!(is_last(&last));
+            assert_eq!(last.dims(), x.dims());
+            assert_eq!(numbers(&last).unwrap(), numbers(&x).unwrap());
+            assert!(first(&last).unwrap().is_contiguous());
+            assert_eq!(numbers(&first(&last).unwrap()).unwrap(), numbers(&x).unwrap());
+        }
+        assert!(!is_last(&map([2, 3, 4, 5])) && order(&map([2, 1, 4, 5])) == Order::First);
+    }
+
+    #[test]
+    fn sums_and_stacks_stay_in_the_order_of_their_parts() {
+        let x = map([2, 3, 4, 5]);
+        let last = laid_last(&x);
+        let doubled: Vec<f64> = numbers(&x).unwrap().iter().map(|x| 2.0 * x).collect();
+        for (a, b) in [(&x, &x), (&x, &last), (&last, &x), (&last, &last)] {
+            assert_eq!(numbers(&sum(a, b).unwrap()).unwrap(), doubled);
+            let both = stacked(&[a.clone(), b.clone()]).unwrap();
+            assert_eq!(both.dims(), [4, 3, 4, 5]);
+            assert_eq!(order(&both), order(a));
+            assert_eq!(numbers(&both.narrow(0, 2, 2).unwrap()).unwrap(), numbers(&x).unwrap());
+        }
+        assert!(is_last(&sum(&last, &last).unwrap()));
+        assert!(is_last(&last.narrow(0, 1, 1).unwrap()), "a part of a batch is read in place");
+    }
+}
