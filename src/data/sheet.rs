@@ -257,7 +257,7 @@ mod tests {
     fn sheets_of_odd_shapes_are_drawn() {
         let mut single = pair(5, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
         single.image_r.clear();
-        assert_eq!(sheet(&[single], 5, 9).dimensions(), (8 + 385 + 24, 8 + 385 + 8));
+        assert_eq!(sheet(std::slice::from_ref(&single), 5, 9).dimensions(), (8 + 385 + 24, 8 + 385 + 8));
         assert_eq!(sheet(&[], 5, 0).height(), 8);
         single.truth = vec![0.0; 25];
         single.truth[7] = 1.0;
