@@ -343,21 +343,91 @@ fn training_learns() {
     assert!(val[2] < val[0] && val[2] < 0.8 * first, "validation {val:?}, first step {first}");
 }
 
+/// The shipped pipelines, `teacher` first: `distill` learns from its weights.
+fn shipped() -> Vec<std::path::PathBuf> {
+    let all = std::fs::read_dir("pipelines").unwrap().map(|e| e.unwrap().path());
+    let mut all: Vec<_> = all.filter(|p| p.extension().is_some_and(|e| e == "rord")).collect();
+    all.sort_by_key(|p| (!p.ends_with("teacher.rord"), p.clone()));
+    all
+}
+
 #[test]
 fn every_shipped_pipeline_trains_with_its_smoke_preset() {
     let dir = tempfile::tempdir().unwrap();
     let here = std::env::current_dir().unwrap();
-    for entry in std::fs::read_dir("pipelines").unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_none_or(|e| e != "rord") {
-            continue;
-        }
+    for path in shipped() {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let file = here.join(&path);
-        let out = rord(dir.path(), &[file.to_str().unwrap(), "--preset", "smoke", "--out", &name]);
+        let mut args = vec![file.to_str().unwrap(), "--preset", "smoke", "--out", &name];
+        if name == "distill" {
+            args.extend(["--set", "teacher_weights=\"teacher/best.safetensors\""]);
+        }
+        let out = rord(dir.path(), &args);
         assert_eq!(out.status.code(), Some(0), "{name}: {}", err(&out));
         let metrics = lines(&dir.path().join(&name).join("metrics.jsonl"));
         assert!(metrics.iter().any(|l| l["split"] == "val"), "{name}");
         assert!(dir.path().join(&name).join("best.safetensors").exists(), "{name}");
     }
+}
+
+#[test]
+fn the_two_commands_of_the_guide_teach_a_small_network() {
+    let guide = std::fs::read_to_string("docs/guide/running.md").unwrap();
+    let commands: Vec<Vec<String>> = guide
+        .lines()
+        .filter_map(|l| l.strip_prefix("$ rord-run "))
+        .filter(|l| l.starts_with("pipelines/teacher.rord") || l.starts_with("pipelines/distill.rord"))
+        .map(|l| l.split_whitespace().map(|a| a.trim_matches('\'').to_string()).collect())
+        .collect();
+    assert_eq!(commands.len(), 2, "{commands:?}");
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("pipelines/lib")).unwrap();
+    for file in ["teacher.rord", "distill.rord", "lib/nets.rord"] {
+        std::fs::copy(Path::new("pipelines").join(file), dir.path().join("pipelines").join(file)).unwrap();
+    }
+    for command in &commands {
+        let mut args: Vec<&str> = command.iter().map(String::as_str).collect();
+        args.extend(["--preset", "smoke"]);
+        let out = rord(dir.path(), &args);
+        assert_eq!(out.status.code(), Some(0), "{command:?}: {}", err(&out));
+    }
+    let read = |run: &str| std::fs::read(dir.path().join("runs").join(run).join("best.safetensors")).unwrap();
+    let (taught, distilled) = (read("teacher"), read("distill"));
+    let taught = safetensors::SafeTensors::deserialize(&taught).unwrap();
+    let distilled = safetensors::SafeTensors::deserialize(&distilled).unwrap();
+    for (name, tensor) in taught.tensors() {
+        assert_eq!(distilled.tensor(&name).unwrap().data(), tensor.data(), "`{name}` is frozen");
+    }
+}
+
+#[test]
+fn weights_of_a_teacher_are_asked_for_and_must_fit() {
+    let dir = tiny();
+    assert_eq!(rord(dir.path(), &["tiny.rord", "--out", "other"]).status.code(), Some(0));
+    let file = std::env::current_dir().unwrap().join("pipelines/distill.rord");
+    for (set, code, facts) in [
+        ("layouts=synth(tiles = 4)", "R0815", &["--set 'teacher_weights=\"…\"'"][..]),
+        ("teacher_weights=other/best.safetensors", "R0820", &["--set 'teacher_weights=\"other/best.safetensors\"'"]),
+        ("teacher_weights=./best.safetensors", "R0108", &["--set 'teacher_weights=\"./best.safetensors\"'"]),
+        ("teacher_weights=\"nowhere.safetensors\"", "R0913", &["nowhere.safetensors cannot be read", "model teacher"]),
+        (
+            "teacher_weights=\"other/best.safetensors\"",
+            "R0913",
+            &[
+                "holds other weights than `teacher` has",
+                "model teacher",
+                "t.0.0.weight [64, 1, 3, 3] is not in the file",
+            ],
+        ),
+    ] {
+        let out = rord(dir.path(), &[file.to_str().unwrap(), "--preset", "smoke", "--set", set, "--out", "run"]);
+        let said = err(&out);
+        assert_eq!(out.status.code(), Some(1), "{set}: {said}");
+        assert!(said.starts_with(code) && facts.iter().all(|f| said.contains(f)), "{set}: {said}");
+        assert_eq!(said.matches("  × ").count(), 1, "{said}");
+        assert!(!dir.path().join("run").exists(), "{set}");
+    }
+    std::fs::write(dir.path().join("my.yaml"), "teacher_weights: other/best.safetensors\n").unwrap();
+    let out = rord(dir.path(), &["check", file.to_str().unwrap(), "--params", "my.yaml"]);
+    assert!(err(&out).contains("write  teacher_weights: \"other/best.safetensors\""), "{}", err(&out));
 }

@@ -200,6 +200,115 @@ let { p, d } = net(image)\nlet { p as p_r, d as d_r } = net(image_r)\n";
     }
 }
 
+#[test]
+fn the_branch_that_is_not_taken_makes_nothing() {
+    let run = |on: &str, body: &str| {
+        let model = format!("model net(x: Image[B, 1, H, W]@f) {{ out y = {body} }}\nlet {{ y }} = net(image)\n");
+        let text = format!("param on: Flag = {on}\n{DATA}{model}loss l = mean(y)\nminimize m = l\n");
+        let (pipeline, reports) = checked(&text);
+        assert!(!reports.iter().any(|r| r.severity == Severity::Error), "{text}: {reports:?}");
+        let names = pipeline.weights.iter().map(|w| format!("{} {:?}", w.name, w.shape)).collect::<Vec<_>>();
+        let ops = |op: &str| {
+            let is = |v: &&rord::lang::typed::Value| matches!(&v.source, rord::lang::typed::ValueSource::Apply(a) if a.op == op);
+            pipeline.values.iter().filter(is).count()
+        };
+        (names, ops("conv"), ops("relu"))
+    };
+    let choice = "(if on then x |> conv(8, 3) |> relu else x) |> conv(2, 1, bias = false)";
+    let both = ["net.y.0.weight [8, 1, 3, 3]", "net.y.0.bias [8]", "net.y.2.weight [2, 8, 1, 1]"];
+    assert_eq!(run("true", choice), (both.map(str::to_string).to_vec(), 2, 1));
+    // Later stages keep their names whichever branch is taken.
+    assert_eq!(run("false", choice), (vec!["net.y.2.weight [2, 1, 1, 1]".to_string()], 1, 0));
+    // It owes nothing either: 7 does not divide 64.
+    let third = "let z = if on then mean(rescale(image, by = 1/7).image) else mean(image)\n";
+    assert_eq!(codes(&format!("param on: Flag = true\n{DATA}{third}")), ["R0403"]);
+    assert!(codes(&format!("param on: Flag = false\n{DATA}{third}")).is_empty());
+}
+
+#[test]
+fn the_branch_that_is_not_taken_is_checked_all_the_same() {
+    let head = "param on: Flag = false\nparam depth: Count = 1\n";
+    for (line, expected) in [
+        ("let x = if on then conv(image, 8, 4) else image", "R0414"),
+        ("let x = if on then nothing_like_it(image) else image", "R0201"),
+        ("let x = if on then image + image_r else image", "R0502"),
+        ("let x = if on then image_r else image", "R0316"),
+        ("let x = if image > 0 then image else image", "R0315"),
+        ("layer f(x: Map[B, C, h, w]@f, d: Count) = if d > 0 then conv(x, 8, 4) else x", "R0414"),
+        // With branches of two widths the result is of neither.
+        (
+            "layer f(x: Map[B, C, h, w]@f, on: Flag) -> Feat[B, 16, h, w]@f = if on then conv(x, 8, 3) else conv(x, 16, 3)",
+            "",
+        ),
+        ("layer f(x: Map[B, C, h, w]@f, on: Flag) -> Prob[B, C, h, w]@f = if on then sigmoid(x) else relu(x)", "R0406"),
+        // Only what a call takes has to fit it: 64 is halved six times, and not a seventh time.
+        (
+            "layer f6(x: Map[B, C, h, w]@f, d: Count) = if d > 6 then max_pool(x, 2) |> relu else x
+             layer f(x: Map[B, C, h, w]@f, d: Count) = x |> max_pool(64) |> f6(d)
+             model m(x: Image[B, 1, 64, 64]@f) { out y = f(x, 6) }
+             input fixed: Image[B, 1, 64, 64]@fixed
+             let y = m(fixed).y",
+            "",
+        ),
+    ] {
+        let found = codes(&format!("{head}{DATA}{line}\n"));
+        match expected {
+            "" => assert!(found.is_empty(), "{line}: {found:?}"),
+            code => assert_eq!(found, [code], "{line}"),
+        }
+    }
+}
+
+#[test]
+fn parameters_of_functions_have_domains() {
+    let layer = "layer f(x: Map[B, C, h, w]@f, depth: Count = 2 in [1, 3], way: Count = 1 in {1, 4}) = x |> dropout(0.01 * depth * way)\n";
+    for (call, expected) in [
+        ("f(image)", ""),
+        ("f(image, 3, 4)", ""),
+        ("f(image, 4)", "R0701"),
+        ("f(image, depth = 0)", "R0701"),
+        ("f(image, way = 2)", "R0701"),
+    ] {
+        let model = format!("model m(image: Image[B, 1, H, W]@f) {{ out y = {call} }}\nlet {{ y }} = m(image)\n");
+        let found = codes(&format!("{DATA}{layer}{model}"));
+        assert_eq!(found, if expected.is_empty() { vec![] } else { vec![expected; found.len().max(1)] }, "{call}");
+    }
+}
+
+#[test]
+fn a_unet_has_as_many_levels_as_it_is_deep() {
+    struct Shipped;
+    impl Importer for Shipped {
+        fn import(&self, path: &str, _: &str) -> Result<(String, String), ImportError> {
+            Ok((path.to_string(), std::fs::read_to_string(format!("pipelines/{path}")).unwrap()))
+        }
+    }
+    let run = |patch: u32, depth: u32| {
+        let data = DATA.replace("64px", &format!("{patch}px"));
+        let text = format!(
+            "import \"lib/nets.rord\" {{ unet }}\n{data}model net(x: Image[B, 1, H, W]@f) {{
+               out logits: Logit[B, 3, H, W]@f = x |> unet(base = 4, depth = {depth}, classes = 3)
+             }}\nlet {{ logits }} = net(image)\n"
+        );
+        checked_with(&text, &Shipped)
+    };
+    for depth in 1..=5 {
+        let (pipeline, reports) = run(64, depth);
+        assert!(reports.is_empty(), "{depth}: {reports:?}");
+        let convs: Vec<_> = pipeline.weights.iter().filter(|w| w.shape.len() == 4).collect();
+        assert_eq!(convs.len() as u32, 2 * (2 * depth + 1) + 1, "two on each level down and up, and the last");
+        assert_eq!(convs.iter().map(|w| w.shape[0]).max(), Some(4 << depth));
+    }
+    assert_eq!(run(64, 6).1[0].code, "R0701");
+    assert_eq!(run(64, 0).1[0].code, "R0701");
+    for (patch, depth) in [(72, 3), (80, 4)] {
+        assert!(run(patch, depth).1.is_empty());
+        let wrong = run(patch, depth + 1).1;
+        assert_eq!(wrong.iter().map(|r| r.code).collect::<Vec<_>>(), ["R0403"]);
+        assert!(wrong[0].title.contains(&format!("{patch} px does not divide by {}", 1 << (depth + 1))), "{wrong:?}");
+    }
+}
+
 /// Runs on a small stack, as a thread of an editor would, and must be done within a second.
 fn survives(text: String) -> Vec<&'static str> {
     let begun = Instant::now();

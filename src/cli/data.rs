@@ -46,14 +46,17 @@ pub fn run(args: &DataArgs) -> u8 {
     for (i, pair) in pairs.iter().enumerate() {
         let name = pictures.get(pair.picture).map_or("?", |p| p.name.as_str());
         let mean = pair.image.iter().sum::<f32>() / pair.image.len().max(1) as f32;
-        let h: Vec<String> = pair.h.iter().map(|x| format!("{x:.3}")).collect();
-        super::print(&format!(
-            "{i:>3}  {name} at ({}, {}), zoom {:.2}, mean {mean:.3}, H = [{}]\n",
-            pair.from[0],
-            pair.from[1],
-            pair.zoom,
-            h.join(" ")
-        ));
+        let [column, row] = pair.from;
+        let mut line = format!("{i:>3}  {name} at ({column}, {row}), zoom {:.2}, mean {mean:.3}", pair.zoom);
+        if !pair.image_r.is_empty() {
+            let h: Vec<String> = pair.h.iter().map(|x| format!("{x:.3}")).collect();
+            line += &format!(", H = [{}]", h.join(" "));
+        }
+        if !pair.truth.is_empty() {
+            let part = pair.truth.iter().sum::<f32>() / pair.truth.len() as f32;
+            line += &format!(", the layer covers {:.1} %", 100.0 * part);
+        }
+        super::print(&format!("{line}\n"));
     }
     if let Some(path) = &args.png {
         let patch = source.recipe().patch;

@@ -44,7 +44,11 @@ pub fn read(
                         origin: Origin::Set,
                         quoted: false,
                     }),
-                    Err(wrong) => reports.extend(wrong),
+                    Err(wrong) => {
+                        let path = value.contains('/') && !value.contains('"');
+                        let helped = |r| if path { params::perhaps_a_path(r, name.trim(), value) } else { r };
+                        reports.extend(wrong.into_iter().map(helped));
+                    }
                 }
             }
         }

@@ -6,6 +6,7 @@ use candle_core::Device;
 
 use super::args::TrainArgs;
 use super::load::{Loaded, load_or_report};
+use crate::engine::frozen::FrozenError;
 use crate::engine::plan::Plan;
 use crate::engine::train::{Options, Stop, train};
 use crate::engine::weights::WeightsError;
@@ -109,6 +110,7 @@ pub fn reports(stop: Stop) -> Vec<Report> {
             let fit = "weights fit the pipeline they were trained with; names and shapes must agree";
             one("R0913", &title, &format!("{}\n{fit}", differing(&difference)))
         }
+        Stop::Frozen(e) => vec![frozen(&e)],
         Stop::Weights(e) => {
             let help = match &e {
                 WeightsError::Read { .. } | WeightsError::Malformed { .. } => {
@@ -165,4 +167,20 @@ fn differing(d: &crate::engine::weights::Difference) -> String {
     sort(d.shapes.iter().map(|s| format!("{} is {:?}, expected {:?}", s.name, s.found, s.expected)).collect());
     sort(d.types.iter().map(|(n, t)| format!("{n} holds {t}, expected f32")).collect());
     lines.join("\n")
+}
+
+/// The report for the file of a frozen model.
+fn frozen(e: &FrozenError) -> Report {
+    let label = format!("`{}` takes its weights from there", e.model);
+    match &e.source {
+        WeightsError::Differs { path, difference } => {
+            let title = format!("{} holds other weights than `{}` has", path.display(), e.model);
+            let fit = "a frozen model is written as it was in the pipeline that trained it; only its name may differ";
+            runtime::data("R0913", e.span, &title, &label, &format!("{}\n{fit}", differing(difference)))
+        }
+        other => {
+            let help = "check the path; it starts in the folder in which rord-run is started";
+            runtime::data("R0913", e.span, &other.to_string(), &label, help)
+        }
+    }
 }

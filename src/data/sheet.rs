@@ -1,7 +1,7 @@
 //! Draws pairs with matching points, so that a person sees whether H is right.
 //!
-//! Each pair is a row: the original, the moved view, and the original with its corners. A point has the same color and number
-//! on both sides; one that leaves the moved view is a ring on the left only.
+//! Each pair is a row: the original, the moved view, the original with its corners, and the original with the layer that is to be
+//! found. A point has the same color and number on both sides; one that leaves the moved view is a ring on the left only.
 
 use std::path::Path;
 
@@ -48,15 +48,16 @@ const DIGITS: [[u8; 5]; 10] = [
     [7, 5, 7, 1, 7],
 ];
 
-/// Draws `pairs` of patch size `n`, `across` beside each other in a row. The moved view and the corners are left out where the
-/// pairs have none.
+/// Draws `pairs` of patch size `n`, `across` beside each other in a row. The moved view, the corners and the layer to be found
+/// are left out where the pairs have none.
 pub fn sheet(pairs: &[Pair], n: usize, across: usize) -> RgbImage {
     let scale = SIDE.div_ceil(n.max(1)).max(1);
     let side = n * scale;
     let across = across.clamp(1, pairs.len().max(1));
     let moved = pairs.iter().any(|pair| !pair.image_r.is_empty());
     let labelled = pairs.iter().any(|pair| !pair.corners.is_empty());
-    let panels = 1 + usize::from(moved) + usize::from(labelled);
+    let target = pairs.iter().any(|pair| !pair.truth.is_empty());
+    let panels = 1 + usize::from(moved) + usize::from(labelled) + usize::from(target);
     let pair_width = panels * (side + GUTTER) + 2 * GUTTER;
     let (width, height) = (GUTTER + across * pair_width, GUTTER + pairs.len().div_ceil(across) * (side + GUTTER));
     let mut canvas = Canvas(RgbImage::from_pixel(width as u32, height as u32, BACKGROUND));
@@ -69,8 +70,13 @@ pub fn sheet(pairs: &[Pair], n: usize, across: usize) -> RgbImage {
             canvas.points(pair, n, scale, panel(0), panel(1));
         }
         if labelled {
+            let at = panel(1 + usize::from(moved));
+            canvas.patch(at, &pair.image, n, scale, |v| 0.6 * v);
+            canvas.corners(at, &pair.corners, n, scale);
+        }
+        if target {
             canvas.patch(panel(panels - 1), &pair.image, n, scale, |v| 0.6 * v);
-            canvas.corners(panel(panels - 1), &pair.corners, n, scale);
+            canvas.cover(panel(panels - 1), &pair.truth, n, scale);
         }
     }
     canvas.0
@@ -145,6 +151,19 @@ impl Canvas {
         for (i, _) in labels.iter().enumerate().filter(|(_, label)| **label > 0.5) {
             let at = ((x + i % n * scale) as i64, (y + i / n * scale) as i64);
             self.block(at, (scale, scale), CORNER);
+        }
+    }
+
+    /// A layer over what is drawn already: the more of a pixel it covers, the more of its color.
+    fn cover(&mut self, (x, y): (usize, usize), truth: &[f32], n: usize, scale: usize) {
+        for (i, &part) in truth.iter().enumerate().filter(|(_, part)| **part > 0.0) {
+            let (left, top) = ((x + i % n * scale) as u32, (y + i / n * scale) as u32);
+            let Some(below) = self.0.get_pixel_checked(left, top).copied() else { continue };
+            let mut color = below;
+            for (mixed, over) in color.0.iter_mut().zip(CORNER.0) {
+                *mixed = (f32::from(*mixed) * (1.0 - part) + f32::from(over) * part).round() as u8;
+            }
+            self.block((i64::from(left), i64::from(top)), (scale, scale), color);
         }
     }
 
@@ -238,7 +257,14 @@ mod tests {
     fn sheets_of_odd_shapes_are_drawn() {
         let mut single = pair(5, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
         single.image_r.clear();
-        assert_eq!(sheet(&[single], 5, 9).dimensions(), (8 + 385 + 24, 8 + 385 + 8));
+        assert_eq!(sheet(std::slice::from_ref(&single), 5, 9).dimensions(), (8 + 385 + 24, 8 + 385 + 8));
         assert_eq!(sheet(&[], 5, 0).height(), 8);
+        single.truth = vec![0.0; 25];
+        single.truth[7] = 1.0;
+        single.truth[8] = 0.5;
+        let drawn = sheet(&[single], 5, 1);
+        assert_eq!(drawn.dimensions(), (8 + 2 * (385 + 8) + 16, 8 + 385 + 8));
+        let cell = |i: u32| *drawn.get_pixel(16 + 393 + 77 * (i % 5) + 38, 8 + 77 * (i / 5) + 38);
+        assert_eq!((cell(6), cell(7), cell(8)), (Rgb([77; 3]), CORNER, Rgb([166, 71, 71])));
     }
 }

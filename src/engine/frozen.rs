@@ -8,48 +8,70 @@ use std::path::PathBuf;
 use candle_core::{DType, Device};
 
 use super::weights::{Difference, Weights, WeightsError};
-use crate::lang::typed::Pipeline;
+use crate::lang::source::Span;
+use crate::lang::typed::{ModelInfo, Pipeline};
+
+/// The weights of a frozen model that could not be had.
+#[derive(Debug, thiserror::Error)]
+#[error("the frozen model `{model}`: {source}")]
+pub struct FrozenError {
+    /// The model.
+    pub model: String,
+    /// Where it is defined.
+    pub span: Span,
+    /// What is wrong with its file. Names are those in the model: `t.0.weight`.
+    pub source: WeightsError,
+}
 
 /// Replaces the weights of every frozen model that names a file.
-pub fn load(pipeline: &Pipeline, weights: &mut Weights, dtype: DType, device: &Device) -> Result<(), WeightsError> {
+pub fn load(pipeline: &Pipeline, weights: &mut Weights, dtype: DType, device: &Device) -> Result<(), FrozenError> {
     for model in &pipeline.models {
-        let Some(Some(path)) = &model.frozen else { continue };
-        let path = PathBuf::from(path);
-        if let Err(source) = std::fs::File::open(&path) {
-            return Err(WeightsError::Read { path, source });
-        }
-        let found = candle_core::safetensors::load(&path, device)
-            .map_err(|e| WeightsError::Malformed { path: path.clone(), reason: e.to_string() })?;
-        let own = format!("{}.", model.name);
-        let mut prefixes: Vec<&str> = found.keys().filter_map(|k| k.split('.').next()).collect();
-        prefixes.sort_unstable();
-        prefixes.dedup();
-        let prefix = match prefixes.as_slice() {
-            [one] => format!("{one}."),
-            _ => own.clone(),
-        };
-        let mine: Vec<(usize, String)> = weights
-            .names()
-            .iter()
-            .enumerate()
-            .filter_map(|(i, n)| Some((i, format!("{prefix}{}", n.strip_prefix(&own)?))))
-            .collect();
-        let expected: Vec<(String, Vec<usize>)> = mine
-            .iter()
-            .map(|(i, n)| (n.clone(), weights.tensors().get(*i).map(|t| t.dims().to_vec()).unwrap_or_default()))
-            .collect();
-        let expected: Vec<(&str, &[usize])> = expected.iter().map(|(n, s)| (n.as_str(), s.as_slice())).collect();
-        let mut there: Vec<(&str, &[usize])> =
-            found.iter().filter(|(n, _)| n.starts_with(&prefix)).map(|(n, t)| (n.as_str(), t.dims())).collect();
-        there.sort_unstable();
-        let difference = Difference::between(&expected, &there);
-        if !difference.is_empty() {
-            return Err(WeightsError::Differs { path, difference });
-        }
-        for (index, name) in mine {
-            if let (Some(slot), Some(tensor)) = (weights.tensors_mut().get_mut(index), found.get(&name)) {
-                *slot = tensor.to_dtype(dtype)?.contiguous()?;
-            }
+        let loaded = load_one(model, weights, dtype, device);
+        loaded.map_err(|source| FrozenError { model: model.name.clone(), span: model.span, source })?;
+    }
+    Ok(())
+}
+
+fn load_one(model: &ModelInfo, weights: &mut Weights, dtype: DType, device: &Device) -> Result<(), WeightsError> {
+    let Some(Some(path)) = &model.frozen else { return Ok(()) };
+    let path = PathBuf::from(path);
+    if let Err(source) = std::fs::File::open(&path) {
+        return Err(WeightsError::Read { path, source });
+    }
+    let found = candle_core::safetensors::load(&path, device)
+        .map_err(|e| WeightsError::Malformed { path: path.clone(), reason: e.to_string() })?;
+    let own = format!("{}.", model.name);
+    let mut prefixes: Vec<&str> = found.keys().filter_map(|k| k.split('.').next()).collect();
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    let prefix = match prefixes.as_slice() {
+        [one] => format!("{one}."),
+        _ => own.clone(),
+    };
+    let mine: Vec<(usize, String)> = weights
+        .names()
+        .iter()
+        .enumerate()
+        .filter_map(|(i, n)| Some((i, format!("{prefix}{}", n.strip_prefix(&own)?))))
+        .collect();
+    let expected: Vec<(String, Vec<usize>)> = mine
+        .iter()
+        .map(|(i, n)| {
+            let name = n.strip_prefix(&prefix).unwrap_or(n).to_string();
+            (name, weights.tensors().get(*i).map(|t| t.dims().to_vec()).unwrap_or_default())
+        })
+        .collect();
+    let expected: Vec<(&str, &[usize])> = expected.iter().map(|(n, s)| (n.as_str(), s.as_slice())).collect();
+    let mut there: Vec<(&str, &[usize])> =
+        found.iter().filter_map(|(n, t)| Some((n.strip_prefix(&prefix)?, t.dims()))).collect();
+    there.sort_unstable();
+    let difference = Difference::between(&expected, &there);
+    if !difference.is_empty() {
+        return Err(WeightsError::Differs { path, difference });
+    }
+    for (index, name) in mine {
+        if let (Some(slot), Some(tensor)) = (weights.tensors_mut().get_mut(index), found.get(&name)) {
+            *slot = tensor.to_dtype(dtype)?.contiguous()?;
         }
     }
     Ok(())

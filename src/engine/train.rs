@@ -58,6 +58,9 @@ pub enum Stop {
     /// Weights could not be read or written.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// Weights of a frozen model.
+    #[error(transparent)]
+    Frozen(#[from] frozen::FrozenError),
     /// The run's folder could not be written.
     #[error(transparent)]
     Record(#[from] RecordError),

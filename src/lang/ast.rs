@@ -122,7 +122,7 @@ pub struct Field {
     pub value: Option<Expr>,
 }
 
-/// `name: type = default`
+/// `name: type = default in domain`
 #[derive(Clone, Debug)]
 pub struct FnParam {
     /// Its name.
@@ -131,6 +131,8 @@ pub struct FnParam {
     pub ty: TypeExpr,
     /// Its default.
     pub default: Option<Expr>,
+    /// The values it may take.
+    pub domain: Option<Domain>,
 }
 
 /// A `fn`, or a `layer`, which may create weights.

@@ -256,7 +256,8 @@ fn stated(ty: Option<&TypeExpr>) -> String {
 fn params_text(params: &[FnParam]) -> String {
     let one = |p: &FnParam| {
         let default = p.default.as_ref().map(|d| format!(" = {}", expression(d))).unwrap_or_default();
-        format!("{}: {}{default}", p.name.text, type_expr(&p.ty))
+        let domain = p.domain.as_ref().map(|d| format!(" in {}", domain_text(d))).unwrap_or_default();
+        format!("{}: {}{default}{domain}", p.name.text, type_expr(&p.ty))
     };
     params.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -236,7 +236,8 @@ pub fn usage(name: &str, params: &[FnParam], result: Option<&TypeExpr>) -> Strin
         .map(|p| {
             let unit = if p.ty.unit.is_some() { " unit" } else { "" };
             let default = p.default.as_ref().map(|d| format!(" = {}", super::tree::expression(d))).unwrap_or_default();
-            format!("{}: {}{unit}{default}", p.name.text, p.ty.kind.text)
+            let domain = p.domain.as_ref().map(|d| format!(" in {}", super::tree::domain_text(d))).unwrap_or_default();
+            format!("{}: {}{unit}{default}{domain}", p.name.text, p.ty.kind.text)
         })
         .collect();
     let result = result.map(|r| format!(" -> {}", r.kind.text)).unwrap_or_default();

@@ -166,7 +166,7 @@ impl Checker<'_> {
                 self.reports.push(kinds::weights_outside_model(site.name_span, op.name, Some(&would)));
                 return None;
             };
-            if self.generic {
+            if self.generic || self.untaken {
                 continue;
             }
             let name = format!("{}.{}", path.name, weight.role);

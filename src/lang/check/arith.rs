@@ -44,10 +44,12 @@ impl Checker<'_> {
         }
         let whole = x.kind == Kind::Count && y.kind == Kind::Count && matches!(op, BinaryOp::Add | BinaryOp::Mul);
         let (Some(a), Some(b)) = (&x.value, &y.value) else {
-            let size = match (op, &x.size, &y.size) {
-                (BinaryOp::Add, Some(a), Some(b)) => a.add(b),
-                (BinaryOp::Sub, Some(a), Some(b)) => a.sub(b),
-                (BinaryOp::Mul, Some(a), Some(b)) => a.mul(b),
+            let count = |k: &Known| k.value.as_ref().and_then(Constant::count).and_then(|n| i64::try_from(n).ok());
+            let size = |k: &Known| k.size.clone().or(count(k).map(Dim::number));
+            let size = match (op, size(x), size(y)) {
+                (BinaryOp::Add, Some(a), Some(b)) => a.add(&b),
+                (BinaryOp::Sub, Some(a), Some(b)) => a.sub(&b),
+                (BinaryOp::Mul, Some(a), Some(b)) => a.mul(&b),
                 _ => None,
             };
             let kind = match op.compares() {

@@ -407,6 +407,7 @@ impl Checker<'_> {
             return Term::Poison;
         }
         if !self.generic
+            && !self.untaken
             && let Some(info) = self.out.models.get_mut(m.index)
         {
             info.calls += 1;

@@ -8,7 +8,8 @@ use crate::lang::ast::{BinaryOp, Expr, ExprKind, Name};
 use crate::lang::constant::{Constant, Unit};
 use crate::lang::report::{kinds, names};
 use crate::lang::source::Span;
-use crate::lang::types::Kind;
+use crate::lang::typed::ValueSource;
+use crate::lang::types::{Kind, Type};
 
 impl Checker<'_> {
     /// What an expression stands for. What is wrong with it has been reported when this returns.
@@ -222,10 +223,12 @@ impl Checker<'_> {
         }
     }
 
-    /// The condition is known before the run, so one branch is taken; the other is checked all the same.
+    /// The condition is known before the run, so one branch is taken. The other is checked for its type alone: nothing that it
+    /// would make stays. Where nobody has set the condition yet, the first branch stands for both.
     fn conditional(&mut self, condition: &Expr, then: &Expr, otherwise: &Expr, env: &Env) -> Term {
         let decided = match self.expr(condition, env) {
             Term::Known(Known { value: Some(Constant::Flag(flag)), .. }) => Some(flag),
+            // Numbers of what is checked on its own are unknown, and so is how they compare.
             Term::Known(Known { value: None, kind: Kind::Flag, .. }) | Term::Poison => None,
             other => {
                 let found = self.shown(&other);
@@ -233,15 +236,58 @@ impl Checker<'_> {
                 return Term::Poison;
             }
         };
-        let a = self.expr(then, &env.under("then"));
-        let b = self.expr(otherwise, &env.under("else"));
-        if let (Some(x), Some(y)) = (self.type_of(&a), self.type_of(&b))
-            && (x.kind.join(y.kind).is_none() || x.frame != y.frame)
-        {
+        // In the order of the text, whichever is taken: draws are numbered by their place.
+        let (taken, x, y);
+        if decided == Some(false) {
+            x = self.type_alone(then, env);
+            taken = self.expr(otherwise, env);
+            y = self.type_of(&taken);
+        } else {
+            taken = self.expr(then, env);
+            x = self.type_of(&taken);
+            y = self.type_alone(otherwise, env);
+        }
+        let (Some(x), Some(y)) = (x, y) else { return taken };
+        let Some(kind) = x.kind.join(y.kind).filter(|_| x.frame == y.frame) else {
             self.reports.push(kinds::branches(then.span, &x, otherwise.span, &y));
             return Term::Poison;
+        };
+        match &taken {
+            Term::Tensor(id) if decided.is_none() && self.generic && x != y => {
+                // On its own it is known to be what both branches are.
+                let open = x.dims.len() != y.dims.len();
+                let mut ty = Type { kind, unit: x.unit && y.unit, ..x };
+                for (dim, other) in ty.dims.iter_mut().zip(&y.dims) {
+                    if open || dim != other {
+                        *dim = self.unknown_dim("?");
+                    }
+                }
+                let place = self.out.value(*id).map_or(then.span, |v| v.span);
+                Term::Tensor(self.push(ValueSource::Alias(*id), ty, place))
+            }
+            _ => taken,
         }
-        if decided == Some(false) { b } else { a }
+    }
+
+    /// The type of a branch that is not taken. It makes no weights and leaves no values, sizes to divide or frames behind.
+    fn type_alone(&mut self, branch: &Expr, env: &Env) -> Option<Type> {
+        let kept =
+            (self.out.values.len(), self.owed.len(), self.moves.len(), self.out.frames.len(), self.reports.len());
+        let (outer, too_far) = (std::mem::replace(&mut self.untaken, true), self.too_far);
+        let term = self.expr(branch, env);
+        self.untaken = outer;
+        let ty = self.type_of(&term);
+        self.out.values.truncate(kept.0);
+        self.owed.truncate(kept.1);
+        self.moves.truncate(kept.2);
+        self.out.frames.truncate(kept.3);
+        if env.depth > 0 {
+            // A body was checked where it is defined. What would be wrong with these arguments in a branch that they do not
+            // take is not wrong: `if depth > 0 then … max_pool(2) …` ends there.
+            self.reports.truncate(kept.4);
+            self.too_far = too_far;
+        }
+        ty
     }
 
     /// Binds names in order, innermost last.
@@ -285,6 +331,8 @@ fn chain_length(e: Option<&Expr>) -> usize {
     match e.map(|e| &e.kind) {
         Some(ExprKind::Call { args, .. }) => 1 + chain_length(args.iter().find(|a| a.name.is_none()).map(|a| &a.value)),
         Some(ExprKind::Pipe { first, stages }) => chain_length(Some(first)) + stages.len(),
+        // Room for the longer branch, so that no later stage depends on which is taken.
+        Some(ExprKind::If { then, otherwise, .. }) => chain_length(Some(then)).max(chain_length(Some(otherwise))),
         _ => 0,
     }
 }

@@ -25,7 +25,11 @@ impl Checker<'_> {
                 && param.ty.kind.text == "Count"
             {
                 let number = k.value.as_ref().and_then(Constant::count).and_then(|n| i64::try_from(n).ok());
-                if let Some(dim) = number.map(Dim::number).or(k.size.clone()) {
+                let mut dim = number.map(Dim::number).or(k.size.clone());
+                if dim.is_none() && k.value.is_none() {
+                    dim = Some(self.unknown_dim(&param.name.text));
+                }
+                if let Some(dim) = dim {
                     subst.dims.insert(param.name.text.clone(), (dim, bound.param));
                 }
             }
@@ -60,7 +64,12 @@ impl Checker<'_> {
                     return false;
                 }
                 let what = format!("`{}` of `{}`", param.name.text, site.name);
-                self.known_as(k.clone(), kind, param.ty.span, bound.span, &what).is_some()
+                let known = self.known_as(k.clone(), kind, param.ty.span, bound.span, &what);
+                match known.map(|k| k.value) {
+                    Some(Some(value)) => self.argument_in_domain(site.name, param, &value, bound.span, env),
+                    Some(None) => true,
+                    None => false,
+                }
             }
             Term::Record(_) => {
                 let found = self.shown(&bound.term);

@@ -293,10 +293,14 @@ impl Checker<'_> {
         let mut env = Env { visible, top: false, ..self.top(home) };
         env.subst = Rc::new(subst);
         for param in params {
-            let term = self.parameter(param, &env);
+            let mut term = self.parameter(param, &env);
             if let (Term::Known(Known { size: Some(size), .. }), Kind::Count) =
-                (&term, Kind::named(&param.ty.kind.text).unwrap_or(Kind::Values))
+                (&mut term, Kind::named(&param.ty.kind.text).unwrap_or(Kind::Values))
             {
+                // A shape before it may have spoken of it: `x: Feat[B, width, h, w]@f, width: Count`.
+                if let Some((named, _)) = env.subst.dims.get(&param.name.text) {
+                    *size = named.clone();
+                }
                 let mut subst = (*env.subst).clone();
                 subst.dims.insert(param.name.text.clone(), (size.clone(), usize::MAX));
                 env.subst = Rc::new(subst);

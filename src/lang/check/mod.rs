@@ -112,6 +112,7 @@ pub fn check(
         symbols: 0,
         streams: (0, 0),
         generic: false,
+        untaken: false,
         budget: 200_000,
         too_far: false,
         owed: vec![],
@@ -144,6 +145,8 @@ pub struct Checker<'a> {
     streams: (u64, u64),
     /// True while something is checked on its own.
     generic: bool,
+    /// True in a branch that is not taken.
+    untaken: bool,
     budget: u32,
     /// True once calls led too far in the item at hand.
     too_far: bool,

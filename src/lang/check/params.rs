@@ -2,7 +2,7 @@
 
 use super::scope::{Binding, Env, Known, Term};
 use super::{Checker, Outside};
-use crate::lang::ast::{Domain, Expr, Field, File, ItemKind, Name, TypeExpr};
+use crate::lang::ast::{Domain, Expr, ExprKind, Field, File, FnParam, ItemKind, Name, TypeExpr};
 use crate::lang::constant::Constant;
 use crate::lang::report::{Report, kinds, numbers, params};
 use crate::lang::source::Span;
@@ -57,6 +57,14 @@ impl Checker<'_> {
             origin = Origin::Preset(outside.preset.as_ref().map(|p| p.text.clone()).unwrap_or_default());
         }
         for given in outside.given.iter().filter(|g| g.name.text == written.name.text) {
+            let text = matches!(kind, Kind::Text | Kind::Path);
+            if text && !matches!(given.value.kind, ExprKind::Text(_)) {
+                let bare = self.sources.text(given.value.span).to_string();
+                let set = given.origin == Origin::Set;
+                self.reports.push(params::unquoted(given.value.span, &given.name.text, kind, &bare, set));
+                sound = false;
+                continue;
+            }
             let quoted = given.quoted.then_some(&given.origin);
             let outer = self.param_value(written, kind, &given.value, quoted, env);
             sound &= outer.is_some();
@@ -132,11 +140,23 @@ impl Checker<'_> {
         given: Span,
         env: &Env,
     ) -> Option<Report> {
+        if self.in_domain(domain, value, env)? {
+            return None;
+        }
+        let default = written.default.map(|d| format!(" = {}", crate::lang::tree::expression(d))).unwrap_or_default();
+        let domain = crate::lang::tree::domain_text(domain);
+        let declaration = format!("param {}: {}{default} in {domain}", written.name.text, written.ty.kind.text);
+        let place = self.place(written.name.span);
+        Some(numbers::out_of_range(given, &written.name.text, &domain, &place, &declaration))
+    }
+
+    /// Whether a value lies in a domain; `None` where the domain has no meaning, which was reported.
+    fn in_domain(&mut self, domain: &Domain, value: &Constant, env: &Env) -> Option<bool> {
         let constant = |checker: &mut Self, e: &Expr| match checker.expr(e, env) {
             Term::Known(Known { value: Some(c), .. }) => Some(c),
             _ => None,
         };
-        let inside = match domain {
+        Some(match domain {
             Domain::Interval { low, high, low_open, high_open, .. } => {
                 let low = constant(self, low)?.number()?;
                 let high = constant(self, high)?.number()?;
@@ -150,17 +170,36 @@ impl Checker<'_> {
                 }
                 any
             }
-        };
-        if inside {
-            return None;
+        })
+    }
+
+    /// Holds an argument to the domain of its parameter. The domain sees no names: it is the same for every caller.
+    pub fn argument_in_domain(&mut self, of: &str, param: &FnParam, value: &Constant, given: Span, env: &Env) -> bool {
+        let Some(domain) = &param.domain else { return true };
+        let plain = Env { locals: Default::default(), home: None, weights: None, ..env.clone() };
+        match self.in_domain(domain, value, &plain) {
+            Some(inside) if !inside => {
+                let default = param
+                    .default
+                    .as_ref()
+                    .map(|d| format!(" = {}", crate::lang::tree::expression(d)))
+                    .unwrap_or_default();
+                let domain = crate::lang::tree::domain_text(domain);
+                let declaration = format!("{}: {}{default} in {domain}", param.name.text, param.ty.kind.text);
+                let place = self.place(param.name.span);
+                let (name, value) = (&param.name.text, value.to_string());
+                let report = numbers::argument_out_of_range(given, of, name, &value, &domain, &place, &declaration);
+                self.reports.push(report);
+                false
+            }
+            _ => true,
         }
-        let (line, _) = self.sources.line_column(written.name.span);
-        let file = self.sources.get(written.name.span.file).map(|s| s.name.clone()).unwrap_or_default();
-        let default = written.default.map(|d| format!(" = {}", crate::lang::tree::expression(d))).unwrap_or_default();
-        let domain = crate::lang::tree::domain_text(domain);
-        let declaration = format!("param {}: {}{default} in {domain}", written.name.text, written.ty.kind.text);
-        let place = format!("{file}:{line}");
-        Some(numbers::out_of_range(given, &written.name.text, &domain, &place, &declaration))
+    }
+
+    /// `file:line`, for a message.
+    fn place(&self, span: Span) -> String {
+        let (line, _) = self.sources.line_column(span);
+        format!("{}:{line}", self.sources.get(span.file).map(|s| s.name.as_str()).unwrap_or_default())
     }
 
     /// The fields of the preset that was asked for.

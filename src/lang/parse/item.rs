@@ -180,13 +180,14 @@ fn defined(i: Tokens) -> Parsed<crate::lang::ast::Expr> {
     preceded(mark("=", "`=`"), expr).parse(i)
 }
 
-/// `(name: type = expr, …)`
+/// `(name: type = expr in domain, …)`
 pub fn fn_params(i: Tokens) -> Parsed<Vec<FnParam>> {
     fn one(i: Tokens) -> Parsed<FnParam> {
         let (i, name) = word(i)?;
         let (i, ty) = typed(i)?;
         let (i, default) = opt(preceded(mark("=", "`=`"), expr)).parse(i)?;
-        Ok((i, FnParam { name, ty, default }))
+        let (i, domain) = opt(preceded(keyword("in", "`in`"), domain)).parse(i)?;
+        Ok((i, FnParam { name, ty, default, domain }))
     }
     let (i, (params, _)) = bracketed("(", ")", "`,` or `)`", one)(i)?;
     Ok((i, params))

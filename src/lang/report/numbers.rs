@@ -11,6 +11,22 @@ pub fn out_of_range(span: Span, name: &str, domain: &str, place: &str, declarati
         .help(format!("`{name}` is declared at {place} as  {declaration}"))
 }
 
+/// An argument outside of the domain of its parameter.
+pub fn argument_out_of_range(
+    span: Span,
+    of: &str,
+    name: &str,
+    value: &str,
+    domain: &str,
+    place: &str,
+    declaration: &str,
+) -> Report {
+    let not = if domain.starts_with('{') { "not one of" } else { "not in" };
+    Report::error("R0701", format!("`{name}` of `{of}` is out of range"))
+        .label(span, format!("{value} is {not} {domain}"))
+        .help(format!("`{name}` is declared at {place} as  {declaration}"))
+}
+
 /// A range from high to low.
 pub fn empty_range(span: Span, low: &str, high: &str) -> Report {
     Report::error("R0704", "this range is empty")

@@ -130,7 +130,26 @@ pub fn set_without_value(span: Span, text: &str) -> Report {
 pub fn missing_param(span: Span, name: &str, kind: Kind) -> Report {
     Report::error("R0815", format!("the parameter `{name}` has no value"))
         .label(span, format!("a {} ({}) without a default", kind.name(), kind.holds()))
-        .help(format!("give it one:  --set {name}=…"))
+        .help(match kind {
+            Kind::Text | Kind::Path => format!("give it one:  --set '{name}=\"…\"'"),
+            _ => format!("give it one:  --set {name}=…"),
+        })
+}
+
+/// Text from outside that is not in quotes, so that it reads as a formula.
+pub fn unquoted(span: Span, name: &str, kind: Kind, text: &str, set: bool) -> Report {
+    let text = text.trim();
+    Report::error("R0820", format!("`{name}` is a {}, and this is not in quotes", kind.name()))
+        .label(span, "read as a formula")
+        .help(match set {
+            true => format!("write  --set '{name}=\"{text}\"'   (the outer quotes are for the shell)"),
+            false => format!("write  {name}: \"{text}\""),
+        })
+}
+
+/// Adds what to write to a report about a value that was most likely meant as the path of a file.
+pub fn perhaps_a_path(report: Report, name: &str, path: &str) -> Report {
+    report.help(format!("a path is text, in quotes:  --set '{name}=\"{path}\"'   (the outer quotes are for the shell)"))
 }
 
 /// Something an evaluation needs and the pipeline lacks.
