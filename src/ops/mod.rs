@@ -77,6 +77,7 @@ pub mod standardize;
 pub mod sub;
 pub mod sum;
 pub mod upsample;
+pub mod valid;
 pub mod warp;
 
 /// Every operation that computes, and those that carry recipes out.
@@ -137,6 +138,7 @@ pub static OPERATIONS: &[&op::Op] = &[
     &hinge::OP,
     &mean::OP,
     &sum::OP,
+    &valid::OP,
     &detach::OP,
     // metrics
     &repeatability::OP,

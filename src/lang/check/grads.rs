@@ -22,6 +22,16 @@ pub struct Allowed {
     used: bool,
 }
 
+/// A call of a function of the library that draws two maps together.
+pub struct Comparison {
+    /// What it gave.
+    pub made: ValueId,
+    /// The two maps.
+    pub of: (ValueId, ValueId),
+    /// The function.
+    pub by: String,
+}
+
 impl Checker<'_> {
     /// The attributes of an item: which lints it allows, and that all are known.
     pub fn attributes(&mut self, item: &Item) {
@@ -211,6 +221,9 @@ impl Checker<'_> {
     /// Losses that compare a network with itself only, of weights that nothing else holds.
     fn unanchored(&mut self, objective: ValueId) {
         let compares = |checker: &Self, id: ValueId| -> Option<(ValueId, ValueId)> {
+            if let Some(comparison) = checker.comparisons.iter().find(|c| c.made == id) {
+                return Some(comparison.of);
+            }
             let apply = checker.apply_of(id)?;
             let (a, b) = checker.vocabulary.operation(apply.op)?.entry.compares?;
             let side = |name: &str| apply.inputs.iter().find(|(n, _)| *n == name).map(|(_, id)| *id);
@@ -241,7 +254,8 @@ impl Checker<'_> {
                 .cloned();
             let Some(loss) = loss.filter(|l| !reported.contains(&l.span)) else { continue };
             reported.push(loss.span);
-            let report = grads::unanchored(span, &loss.name, &model.unwrap_or_default());
+            let by = self.comparisons.iter().find(|c| c.made == id).map(|c| c.by.clone());
+            let report = grads::unanchored(span, &loss.name, &model.unwrap_or_default(), by.as_deref());
             self.lint("unanchored", loss.span, report);
         }
     }

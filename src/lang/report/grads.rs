@@ -30,9 +30,14 @@ pub fn nothing_trains(
     })
 }
 
-/// A loss that compares a network with itself only.
-pub fn unanchored(span: Span, loss: &str, model: &str) -> Report {
-    Report::warning("R0602", format!("`{loss}` is smallest when the detector says nothing at all"))
+/// A loss that compares a network with itself only; `by` is the function of the library that compares, if one does.
+pub fn unanchored(span: Span, loss: &str, model: &str, by: Option<&str>) -> Report {
+    // A map of zeros overlaps with nothing and has no direction, so these look for another way out.
+    let title = match by {
+        Some(_) => format!("`{loss}` is smallest when the detector says the same everywhere"),
+        None => format!("`{loss}` is smallest when the detector says nothing at all"),
+    };
+    Report::warning("R0602", title)
         .label(span, format!("both sides come from `{model}`; no label holds either of them in place"))
         .help(
             "a map that is constant everywhere agrees with itself at no cost. Anchor one side to data, for example\n    bce(corners, det) + …\nor keep it knowingly:  @allow(unanchored, \"as published\")",

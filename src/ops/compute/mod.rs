@@ -6,6 +6,7 @@
 
 pub mod bilinear;
 pub mod elementwise;
+pub mod overlap;
 pub mod pixelwise;
 pub mod reduce;
 pub mod samples;
