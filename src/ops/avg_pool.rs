@@ -48,9 +48,9 @@ mod meaning {
     use candle_core::{Result, Tensor};
 
     use crate::kernels::pool::{Windows, average, average_back};
-    use crate::ops::compute::samples::Sample;
     use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
     use crate::ops::compute::{Call, Gradients, Output};
+    pub use crate::ops::max_pool::windowed as samples;
     use crate::ops::max_pool::{every, stride, windows};
 
     /// The average over windows.
@@ -111,17 +111,5 @@ mod meaning {
             let out = read::<T, _, 1>([grad], |[grad]| average_back(&g, grad))?.map_err(wrong)?;
             Ok(vec![("x", tensor(out, call.tensor("x")?.shape())?)])
         }
-    }
-
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        Ok(vec![
-            Sample::new("halved", &[2, 3, 2, 3]).random("x", &[2, 3, 5, 7], -1.0, 1.0)?.number("k", 2.0).to(&["x"]),
-            Sample::new("overlapping", &[1, 2, 3, 4])
-                .random("x", &[1, 2, 5, 6], -1.0, 1.0)?
-                .number("k", 3.0)
-                .number("stride", 1.0)
-                .to(&["x"]),
-        ])
     }
 }

@@ -5,7 +5,10 @@
 //! operations, so it runs in f32 and f64 on every device; a fast CPU path may take over where the tensors live there.
 
 pub mod bilinear;
+pub mod difference;
+pub mod either;
 pub mod elementwise;
+pub mod least;
 pub mod overlap;
 pub mod pixelwise;
 pub mod reduce;

@@ -35,9 +35,7 @@ impl<const HARMONIC: bool> Compute for Overlap<HARMONIC> {
 /// Cases of both scores.
 pub fn samples() -> Result<Vec<Sample>> {
     let shape = [2, 3, 4, 5];
-    let grey = |name| {
-        Sample::new(name, &[]).random("target", &shape, 0.0, 1.0)?.random("pred", &shape, 0.0, 1.0)
-    };
+    let grey = |name| Sample::new(name, &[]).random("target", &shape, 0.0, 1.0)?.random("pred", &shape, 0.0, 1.0);
     Ok(vec![
         grey("grey")?,
         grey("masked")?.random("mask", &[2, 1, 4, 5], 0.0, 1.0)?,
