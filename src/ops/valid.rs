@@ -11,8 +11,9 @@ pub use meaning::*;
 pub static OP: Op = Op {
     name: "valid",
     entry: Entry {
-        signature: "valid(like: Map[B, C, h, w]@f, mask: Prob[B, 1, h, w]@f = none) -> Prob[B, 1, h, w]@f",
+        signature: "valid(like: Map[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none) -> Prob[B, C, h, w]@f",
         manual: MANUAL,
+        rule: |a| super::rules::mask_of(a, "like"),
         stops_gradient: true,
         ..Entry::PLAIN
     },
@@ -27,11 +28,12 @@ Which cells of a map count: those of the mask by their weight, and all of them w
 
     y = mask,  or 1 everywhere
 
-`like` is (B, C, h, w), `mask` is (B, 1, h, w) in the same frame, and so is the result; `like` only lends its shape. It is for functions that
-hand on a mask that may be left out, and do more with it than to give it to `mean` or `sum`. There is no gradient.
+`like` is (B, C, h, w) and so is the result; `like` only lends its shape. `mask` is (B, 1, h, w) or (B, C, h, w) in the same frame; one channel
+weighs all. It is for functions that hand on a mask that may be left out, and do more with it than to give it to `mean` or `sum`. There is no
+gradient.
 
 ```rord
-fn windowed(x: Prob[B, C, h, w]@f, mask: Prob[B, 1, h, w]@f = none) -> Loss =
+fn windowed(x: Prob[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none) -> Loss =
   mean(avg_pool(x * valid(x, mask), 4), mask = avg_pool(valid(x, mask), 4))
 ```
 ";
@@ -40,6 +42,7 @@ fn windowed(x: Prob[B, C, h, w]@f, mask: Prob[B, 1, h, w]@f = none) -> Loss =
 mod meaning {
     use candle_core::{Result, Tensor};
 
+    use crate::ops::compute::pixelwise::spread;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::{Call, Compute, Gradients, Output};
 
@@ -49,12 +52,7 @@ mod meaning {
     impl Compute for Valid {
         fn forward(&self, call: &Call) -> Result<Output> {
             let like = call.tensor("like")?;
-            let (batch, _, h, w) = like.dims4()?;
-            Ok(match call.maybe("mask") {
-                Some(mask) => mask.to_dtype(like.dtype())?,
-                None => Tensor::ones((batch, 1, h, w), like.dtype(), like.device())?,
-            }
-            .into())
+            Ok(spread(call.maybe("mask"), like)?.map_or_else(|| like.ones_like(), Ok)?.into())
         }
 
         fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
@@ -64,7 +62,8 @@ mod meaning {
 
     /// Cases.
     pub fn samples() -> Result<Vec<Sample>> {
-        let case = |name| Sample::new(name, &[2, 1, 4, 5]).random("like", &[2, 3, 4, 5], -1.0, 1.0);
-        Ok(vec![case("all")?, case("some")?.random("mask", &[2, 1, 4, 5], 0.0, 1.0)?])
+        let case = |name| Sample::new(name, &[2, 3, 4, 5]).random("like", &[2, 3, 4, 5], -1.0, 1.0);
+        let masked = |name, channels| case(name)?.random("mask", &[2, channels, 4, 5], 0.0, 1.0);
+        Ok(vec![case("all")?, masked("some", 1)?, masked("some of each", 3)?])
     }
 }

@@ -601,8 +601,9 @@ def functions():
             case("iou", name + about, iou, inputs, wants=[])
             case("f1", name + about, f1, inputs, wants=[])
     like = {"like": rand("valid", SHAPE)}
-    case("valid", "all", lambda like: torch.ones_like(like[:, :1]), like, wants=[])
-    case("valid", "some", lambda like, mask: mask.clone(), like | {"mask": MASKS[", masked"]}, wants=[])
+    case("valid", "all", lambda like: torch.ones_like(like), like, wants=[])
+    for about in [", masked", ", own mask"]:
+        case("valid", f"some{about}", lambda like, mask: mask.expand_as(like).clone(), like | {"mask": MASKS[about]}, wants=[])
 
     def semihard(apart, width, height):
         def f(anchor, map, positive, at):
