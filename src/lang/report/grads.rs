@@ -60,3 +60,23 @@ pub fn allows_nothing(span: Span, lint: &str) -> Report {
         .label(span, "the item below gives no cause for it")
         .help("remove it")
 }
+
+/// A metric that the objective is made of.
+pub fn metric_minimized(span: Span, name: &str, defined: Span) -> Report {
+    Report::error("R0606", format!("`{name}` is a metric, and metrics are not minimized"))
+        .label(span, "part of the objective here")
+        .label(defined, "computed in validation only")
+        .help(format!("make it a loss:  loss {name} = …\nor give its value a name with `let`, and use that in both"))
+}
+
+/// A term of the objective that nothing learns from.
+pub fn idle_term(span: Span, objective: &str, stop: Option<(Span, &str)>) -> Report {
+    let report = Report::warning("R0607", format!("a term of `{objective}` has no gradient"));
+    let (place, why) = match stop {
+        Some((place, op)) => {
+            (place, format!("`{op}` stops the gradient: the sum changes with this, and nothing learns from it"))
+        }
+        None => (span, "the sum changes with this, and nothing learns from it".to_string()),
+    };
+    report.label(place, why).help("take it out of the objective; to watch it, make it a `metric`")
+}
