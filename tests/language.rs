@@ -44,8 +44,15 @@ fn the_vocabulary_itself_is_sound() {
         assert_eq!(vocabulary.operation(op.name).map(|o| o.name), Some(op.name));
         assert!(op.entry.signature.starts_with(&format!("{}(", op.name)), "{}", op.entry.signature);
     }
-    // Functions of the standard library are checked as a user's would be.
+    for f in vocabulary.names().filter_map(|n| vocabulary.function(n)) {
+        for side in f.compares.iter().flat_map(|(a, b)| [a, b]) {
+            assert!(f.function.params.iter().any(|p| p.name.text == *side), "{} has no `{side}`", f.function.name.text);
+        }
+    }
+    // Functions of the standard library are checked as a user's would be, but for the attribute that is the library's alone.
     for (name, text) in ops::LIBRARY {
+        let lines: Vec<&str> = text.lines().filter(|l| !l.starts_with("@compares(")).collect();
+        let text = &lines.join("\n");
         let (_, reports) = checked(&text.replace("fn ", "fn own_"));
         let wrong: Vec<_> = reports.iter().filter(|r| r.severity == Severity::Error).collect();
         assert!(wrong.is_empty() || wrong.iter().all(|r| r.code == "R0201"), "{name}: {wrong:?}");
@@ -111,6 +118,7 @@ fn imports_bring_callables_and_nothing_else() {
                 path.to_string(),
                 match path {
                     "a.rord" => "layer half(x: Map[B, C, H, W]@f) -> Map[B, C, H/2, W/2]@f = max_pool(x, 2)\nparam hidden: Count = 1".into(),
+                    "b.rord" => "let k = 3\n@allow(unanchored, \"for a test\")\nfn half(x: Scalar) = x / k\n@frosen()\nfn more(x: Scalar) = x".into(),
                     "loop.rord" => "import \"loop.rord\" { x }\nfn x(a: Scalar) = a".into(),
                     _ => return Err(ImportError::Unreadable(format!("there is no {path}"))),
                 },
@@ -119,9 +127,10 @@ fn imports_bring_callables_and_nothing_else() {
     }
     let codes = |text: &str| checked_with(text, &Two).1.iter().map(|r| r.code).collect::<Vec<_>>();
     let model = "model m(x: Image[B, 1, H, W]@f) { out y: Map[B, 1, H/2, W/2]@f = half(x) }";
-    assert_eq!(codes(&format!("import \"a.rord\" {{ half }}\n{model}")), Vec::<&str>::new());
-    assert_eq!(codes("import \"a.rord\" { haff }"), ["R0220"]);
-    assert_eq!(codes("import \"a.rord\" { hidden }"), ["R0220"]);
+    assert_eq!(codes(&format!("import \"a.rord\" {{ half }}\n{model}")), ["R0820"], "its parameter stays there");
+    assert_eq!(codes("import \"b.rord\" { half }"), ["R0820", "R0202", "R0227"]);
+    assert_eq!(codes("import \"a.rord\" { haff }"), ["R0820", "R0220"]);
+    assert_eq!(codes("import \"a.rord\" { hidden }"), ["R0820", "R0220"]);
     assert_eq!(codes("import \"none.rord\" { half }"), ["R0806"]);
     assert_eq!(codes("import \"loop.rord\" { x }"), ["R0803"]);
 }

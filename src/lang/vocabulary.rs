@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::ast::{FnParam, Function, ItemKind, TypeExpr};
+use super::ast::{ExprKind, FnParam, Function, Item, ItemKind, TypeExpr};
 use super::constant::Constant;
 use super::dim::Dim;
 use super::parse;
@@ -121,6 +121,8 @@ pub struct StandardFunction {
     pub function: Function,
     /// Its documentation.
     pub doc: Vec<String>,
+    /// Two parameters that it draws together as a loss: `@compares(a, b)` in the library.
+    pub compares: Option<(String, String)>,
     /// The file it stands in.
     pub file: FileId,
 }
@@ -172,9 +174,10 @@ impl Vocabulary {
             let (tree, wrong) = parse::parse(text, file);
             reports.extend(wrong);
             for item in tree.items {
+                let compares = compared(&item);
                 if let ItemKind::Function(function) = item.kind {
                     vocabulary.order.push(function.name.text.clone());
-                    let standard = StandardFunction { doc: item.doc, file, function };
+                    let standard = StandardFunction { doc: item.doc, compares, file, function };
                     vocabulary.functions.insert(standard.function.name.text.clone(), standard);
                 }
             }
@@ -222,6 +225,16 @@ impl Vocabulary {
         let f = &self.functions.get(name)?.function;
         Some(usage(name, &f.params, f.result.as_ref()))
     }
+}
+
+/// The arguments of an item's `@compares(a, b)`.
+fn compared(item: &Item) -> Option<(String, String)> {
+    let attribute = item.attributes.iter().find(|a| a.name.text == "compares")?;
+    let mut names = attribute.args.iter().filter_map(|a| match &a.value.kind {
+        ExprKind::Name(name) => Some(name.clone()),
+        _ => None,
+    });
+    Some((names.next()?, names.next()?))
 }
 
 /// The part of a signature that is a parameter's name.

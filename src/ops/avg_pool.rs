@@ -51,9 +51,9 @@ mod meaning {
     use crate::kernels::pool::{Windows, average, average_back, average_back_last, average_last};
     use crate::lang::constant::Settings;
     use crate::ops::compute::layout::{Order, order, read, tensor};
-    use crate::ops::compute::samples::Sample;
     use crate::ops::compute::slices::{Element, Paths, wrong};
     use crate::ops::compute::{Call, Gradients, Output};
+    pub use crate::ops::max_pool::windowed as samples;
     use crate::ops::max_pool::{every, stride, windows};
 
     /// The average over windows.
@@ -131,17 +131,5 @@ mod meaning {
             })?;
             Ok(vec![("x", tensor(order, out.map_err(wrong)?, call.tensor("x")?.dims())?)])
         }
-    }
-
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        Ok(vec![
-            Sample::new("halved", &[2, 3, 2, 3]).random("x", &[2, 3, 5, 7], -1.0, 1.0)?.number("k", 2.0).to(&["x"]),
-            Sample::new("overlapping", &[1, 2, 3, 4])
-                .random("x", &[1, 2, 5, 6], -1.0, 1.0)?
-                .number("k", 3.0)
-                .number("stride", 1.0)
-                .to(&["x"]),
-        ])
     }
 }

@@ -1,20 +1,18 @@
 //! `col_min`: the least number of every column of a table: `col_min(off_diagonal(d))`.
 
+#[cfg(feature = "engine")]
+use super::compute::least;
 use super::op::Op;
 use crate::lang::vocabulary::Entry;
-
-#[cfg(feature = "engine")]
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
 
 /// The operation.
 pub static OP: Op = Op {
     name: "col_min",
     entry: Entry { signature: "col_min(x: Values[N, M]) -> Values[M]", manual: MANUAL, ..Entry::PLAIN },
     #[cfg(feature = "engine")]
-    compute: Some(&meaning::Least { axis: 0 }),
+    compute: Some(&least::Least::<0>),
     #[cfg(feature = "engine")]
-    samples: meaning::samples,
+    samples: least::tables::<0>,
 };
 
 const MANUAL: &str = "\
@@ -32,16 +30,3 @@ input b: Vectors[M, 128]
 let nearest = col_min(distances(a, b))
 ```
 ";
-
-#[cfg(feature = "engine")]
-mod meaning {
-    use candle_core::Result;
-
-    use crate::ops::compute::samples::Sample;
-    pub use crate::ops::row_min::Least;
-
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        crate::ops::row_min::tables(0)
-    }
-}

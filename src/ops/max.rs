@@ -1,11 +1,9 @@
 //! `max`: the greater of two values, number by number: `max(row_min(d), col_min(d))`.
 
+#[cfg(feature = "engine")]
+use super::compute::either;
 use super::op::Op;
 use crate::lang::vocabulary::Entry;
-
-#[cfg(feature = "engine")]
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
 
 /// The operation.
 pub static OP: Op = Op {
@@ -17,9 +15,9 @@ pub static OP: Op = Op {
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]
-    compute: Some(&meaning::Either { greater: true }),
+    compute: Some(&either::Either::<true>),
     #[cfg(feature = "engine")]
-    samples: meaning::samples,
+    samples: either::samples,
 };
 
 const MANUAL: &str = "\
@@ -38,8 +36,3 @@ input d: Dist[N, N]
 let one_each = max(row_min(d), col_min(d))
 ```
 ";
-
-#[cfg(feature = "engine")]
-mod meaning {
-    pub use crate::ops::min::{Either, samples};
-}

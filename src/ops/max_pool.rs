@@ -231,8 +231,8 @@ mod meaning {
         }
     }
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
+    /// Cases of both poolings.
+    pub fn windowed() -> Result<Vec<Sample>> {
         Ok(vec![
             Sample::new("halved", &[2, 3, 2, 3]).random("x", &[2, 3, 5, 7], -1.0, 1.0)?.number("k", 2.0).to(&["x"]),
             Sample::new("overlapping", &[1, 2, 3, 4])
@@ -245,11 +245,14 @@ mod meaning {
                 .number("k", 2.0)
                 .number("stride", 3.0)
                 .to(&["x"]),
-            Sample::new("all equal", &[1, 1, 2, 2])
-                .filled("x", &[1, 1, 4, 4], -3.0)?
-                .number("k", 2.0)
-                .to(&["x"])
-                .kinked(),
         ])
+    }
+
+    /// Cases.
+    pub fn samples() -> Result<Vec<Sample>> {
+        let mut all = windowed()?;
+        let equal = Sample::new("all equal", &[1, 1, 2, 2]).filled("x", &[1, 1, 4, 4], -3.0)?;
+        all.push(equal.number("k", 2.0).to(&["x"]).kinked());
+        Ok(all)
     }
 }

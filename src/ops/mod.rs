@@ -77,6 +77,7 @@ pub mod standardize;
 pub mod sub;
 pub mod sum;
 pub mod upsample;
+pub mod valid;
 pub mod views;
 pub mod warp;
 
@@ -138,6 +139,7 @@ pub static OPERATIONS: &[&op::Op] = &[
     &hinge::OP,
     &mean::OP,
     &sum::OP,
+    &valid::OP,
     &detach::OP,
     // metrics
     &repeatability::OP,

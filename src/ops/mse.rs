@@ -46,7 +46,8 @@ mod meaning {
     use candle_core::{Result, Tensor};
 
     use crate::ops::compute::Call;
-    use crate::ops::compute::pixelwise::{Cells, Pixelwise};
+    use crate::ops::compute::difference::{Difference, pair};
+    use crate::ops::compute::pixelwise::Pixelwise;
     use crate::ops::compute::samples::Sample;
 
     /// The loss of one cell.
@@ -55,25 +56,18 @@ mod meaning {
     /// The mean squared error.
     pub const MSE: Pixelwise<Cell> = Pixelwise(Cell);
 
-    impl Cells for Cell {
-        const NAMES: [&'static str; 2] = ["target", "pred"];
-
-        fn value(&self, _: &Call, target: &Tensor, pred: &Tensor) -> Result<Tensor> {
-            (pred - target)?.sqr()
+    impl Difference for Cell {
+        fn value(&self, _: &Call, d: &Tensor) -> Result<Tensor> {
+            d.sqr()
         }
 
-        fn slopes(&self, _: &Call, target: &Tensor, pred: &Tensor) -> Result<[Option<Tensor>; 2]> {
-            let slope = ((pred - target)? * 2.0)?;
-            Ok([Some(slope.neg()?), Some(slope)])
+        fn slope(&self, _: &Call, d: &Tensor) -> Result<Tensor> {
+            d * 2.0
         }
     }
 
     /// Cases.
     pub fn samples() -> Result<Vec<Sample>> {
-        let pair = |name, shape: &[usize], value: &[usize], reduce: &str| {
-            let s = Sample::new(name, value).random("target", shape, -1.0, 1.0)?.random("pred", shape, -1.0, 1.0)?;
-            Ok::<_, candle_core::Error>(s.word("reduce", reduce).to(&["target", "pred"]))
-        };
         Ok(vec![
             pair("mean", &[2, 3, 5, 7], &[], "mean")?,
             pair("masked", &[2, 3, 4, 5], &[], "mean")?.random("mask", &[2, 1, 4, 5], 0.0, 1.0)?,

@@ -50,7 +50,8 @@ mod meaning {
     use candle_core::{Result, Tensor};
 
     use crate::ops::compute::Call;
-    use crate::ops::compute::pixelwise::{Cells, Pixelwise};
+    use crate::ops::compute::difference::{Difference, pair};
+    use crate::ops::compute::pixelwise::Pixelwise;
     use crate::ops::compute::samples::Sample;
 
     /// The loss of one cell.
@@ -67,11 +68,9 @@ mod meaning {
         if beta >= 0.0 { Ok(beta) } else { Err(candle_core::Error::msg("`beta` is not negative")) }
     }
 
-    impl Cells for Cell {
-        const NAMES: [&'static str; 2] = ["target", "pred"];
-
-        fn value(&self, call: &Call, target: &Tensor, pred: &Tensor) -> Result<Tensor> {
-            let (beta, size) = (beta(call)?, (pred - target)?.abs()?);
+    impl Difference for Cell {
+        fn value(&self, call: &Call, d: &Tensor) -> Result<Tensor> {
+            let (beta, size) = (beta(call)?, d.abs()?);
             if beta == 0.0 {
                 return Ok(size);
             }
@@ -80,40 +79,30 @@ mod meaning {
             (small.sqr()? * (0.5 / beta))? + (size - small)?
         }
 
-        fn slopes(&self, call: &Call, target: &Tensor, pred: &Tensor) -> Result<[Option<Tensor>; 2]> {
-            let (beta, d) = (beta(call)?, (pred - target)?);
-            let slope = if beta == 0.0 {
-                (d.gt(0.0)?.to_dtype(d.dtype())? - d.lt(0.0)?.to_dtype(d.dtype())?)?
-            } else {
-                (d.minimum(beta)?.maximum(-beta)? / beta)?
-            };
-            Ok([Some(slope.neg()?), Some(slope)])
+        fn slope(&self, call: &Call, d: &Tensor) -> Result<Tensor> {
+            let beta = beta(call)?;
+            if beta == 0.0 {
+                return d.gt(0.0)?.to_dtype(d.dtype())? - d.lt(0.0)?.to_dtype(d.dtype())?;
+            }
+            d.minimum(beta)?.maximum(-beta)? / beta
         }
     }
 
     /// Cases.
     pub fn samples() -> Result<Vec<Sample>> {
-        let pair = |name, shape: &[usize], value: &[usize], beta: f64| {
-            let s = Sample::new(name, value).random("target", shape, -1.0, 1.0)?.random("pred", shape, -1.0, 1.0)?;
-            Ok::<_, candle_core::Error>(s.number("beta", beta).to(&["target", "pred"]))
-        };
+        let same = Sample::new("identical", &[]).filled("target", &[1, 1, 2, 2], 0.3)?;
+        let same = same.filled("pred", &[1, 1, 2, 2], 0.3)?.word("reduce", "mean").to(&["target", "pred"]).kinked();
         Ok(vec![
-            pair("mean", &[2, 3, 5, 7], &[], 1.0)?.word("reduce", "mean"),
-            pair("narrow, masked", &[2, 3, 4, 5], &[], 0.3)?.word("reduce", "mean").random(
+            pair("mean", &[2, 3, 5, 7], &[], "mean")?.number("beta", 1.0),
+            pair("narrow, masked", &[2, 3, 4, 5], &[], "mean")?.number("beta", 0.3).random(
                 "mask",
                 &[2, 1, 4, 5],
                 0.0,
                 1.0,
             )?,
-            pair("none", &[1, 2, 3, 1], &[1, 2, 3, 1], 0.5)?.word("reduce", "none"),
-            pair("absolute", &[1, 1, 3, 4], &[], 0.0)?.word("reduce", "sum"),
-            Sample::new("identical", &[])
-                .filled("target", &[1, 1, 2, 2], 0.3)?
-                .filled("pred", &[1, 1, 2, 2], 0.3)?
-                .number("beta", 0.0)
-                .word("reduce", "mean")
-                .to(&["target", "pred"])
-                .kinked(),
+            pair("none", &[1, 2, 3, 1], &[1, 2, 3, 1], "none")?.number("beta", 0.5),
+            pair("absolute", &[1, 1, 3, 4], &[], "sum")?.number("beta", 0.0),
+            same.number("beta", 0.0),
         ])
     }
 }

@@ -585,11 +585,25 @@ def functions():
         ("grey", rand("iou/t", SHAPE, 0, 1), rand("iou/p", SHAPE, 0, 1)), ("empty", torch.zeros(SHAPE), torch.zeros(SHAPE)),
         ("masks", (rand("iou/u", SHAPE) > 0).double(), (rand("iou/q", SHAPE) > 0.3).double()),
     ]:
-        def share(part, whole):
-            return torch.where(whole > 0, part / whole.clamp(min=1e-30), torch.ones_like(whole))
+        def share(part, whole, mask):
+            return torch.where(whole > 0, part / whole.clamp(min=1e-30), (mask.sum() > 0).double())
 
-        case("iou", name, lambda target, pred: share((target * pred).sum(), (target + pred - target * pred).sum()), {"target": t, "pred": p}, wants=[])
-        case("f1", name, lambda target, pred: share(2 * (target * pred).sum(), (target + pred).sum()), {"target": t, "pred": p}, wants=[])
+        for about, mask in MASKS.items():
+            def iou(target, pred, mask=None):
+                m = torch.ones_like(pred) if mask is None else mask.expand_as(pred)
+                return share((m * target * pred).sum(), (m * (target + pred - target * pred)).sum(), m)
+
+            def f1(target, pred, mask=None):
+                m = torch.ones_like(pred) if mask is None else mask.expand_as(pred)
+                return share(2 * (m * target * pred).sum(), (m * (target + pred)).sum(), m)
+
+            inputs = {"target": t, "pred": p} | ({} if mask is None else {"mask": mask})
+            case("iou", name + about, iou, inputs, wants=[])
+            case("f1", name + about, f1, inputs, wants=[])
+    like = {"like": rand("valid", SHAPE)}
+    case("valid", "all", lambda like: torch.ones_like(like), like, wants=[])
+    for about in [", masked", ", own mask"]:
+        case("valid", f"some{about}", lambda like, mask: mask.expand_as(like).clone(), like | {"mask": MASKS[about]}, wants=[])
 
     def semihard(apart, width, height):
         def f(anchor, map, positive, at):

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::Checker;
 use super::expr::known;
+use super::grads::Comparison;
 use super::scope::{Binding, Callable, Env, FunctionDef, Known, Record, Subst, Term, WeightPath};
 use crate::lang::ast::{Arg, Expr, ExprKind, FnParam, ModelLine, Name, TypeExpr};
 use crate::lang::constant::Constant;
@@ -363,6 +364,7 @@ impl Checker<'_> {
         if let Some(stated) = &f.function.result {
             term = self.stated(term, stated, f.function.body.span, &inner);
         }
+        self.note_comparison(f, site, &term);
         if f.home.is_none() && env.entered_by.is_none() {
             // The library's text means nothing to a user: what is wrong inside is wrong with the call.
             for report in self.reports.iter_mut().skip(before) {
@@ -370,6 +372,19 @@ impl Checker<'_> {
             }
         }
         term
+    }
+
+    /// Keeps which two maps a function of the library has compared, for the lint of losses that nothing holds.
+    fn note_comparison(&mut self, f: &FunctionDef, site: &CallSite<'_>, made: &Term) {
+        let function = self.vocabulary.function(&f.function.name.text).filter(|_| f.home.is_none() && !self.generic);
+        let (Some((a, b)), Term::Tensor(made)) = (function.and_then(|f| f.compares.as_ref()), made) else { return };
+        let side = |name: &str| {
+            let bound = site.bound.iter().find(|b| site.params.get(b.param).is_some_and(|p| p.name.text == name))?;
+            if let Term::Tensor(id) = bound.term { Some(id) } else { None }
+        };
+        if let (Some(a), Some(b)) = (side(a), side(b)) {
+            self.comparisons.push(Comparison { made: *made, of: (a, b), by: f.function.name.text.clone() });
+        }
     }
 
     /// The environment of a body: its parameters, its file, and nothing of the caller but where weights hang.

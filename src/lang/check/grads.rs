@@ -1,10 +1,10 @@
 //! Where gradients flow: whether the objective trains anything, and what holds each loss in place.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Checker;
 use super::scope::{Known, Term};
-use crate::lang::ast::{ExprKind, Item, ItemKind};
+use crate::lang::ast::{ExprKind, File, Item, ItemKind};
 use crate::lang::constant::Constant;
 use crate::lang::report::{Report, grads, names};
 use crate::lang::source::Span;
@@ -20,6 +20,16 @@ pub struct Allowed {
     item: Span,
     span: Span,
     used: bool,
+}
+
+/// A call of a function of the library that draws two maps together.
+pub struct Comparison {
+    /// What it gave.
+    pub made: ValueId,
+    /// The two maps.
+    pub of: (ValueId, ValueId),
+    /// The function.
+    pub by: String,
 }
 
 impl Checker<'_> {
@@ -97,6 +107,7 @@ impl Checker<'_> {
                 self.reports.push(grads::nothing_trains(objective.span, &objective.name, &stops, &models));
             } else {
                 self.unanchored(objective.value);
+                self.idle_terms(objective.value, &objective.name, &reach);
             }
             self.unminimized(objective.value, objective.span);
         }
@@ -104,6 +115,60 @@ impl Checker<'_> {
             if !allowed.used {
                 self.reports.push(grads::allows_nothing(allowed.span, &allowed.lint));
             }
+        }
+    }
+
+    /// Terms of the objective's sum that depend on what is trained and have no gradient: they move the number and teach nothing.
+    fn idle_terms(&mut self, objective: ValueId, name: &str, reach: &[bool]) {
+        let (mut open, mut seen) = (vec![objective], HashSet::new());
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            let sum = match self.out.value(id).map(|v| &v.source) {
+                Some(ValueSource::Apply(apply)) => matches!(apply.op, "add" | "sub"),
+                Some(ValueSource::Alias(_)) => true,
+                _ => false,
+            };
+            if reach.get(id.0 as usize).copied().unwrap_or(false) {
+                open.extend(self.inputs(id).into_iter().filter(|_| sum));
+            } else if !self.weights_below(id, |_| true).is_empty()
+                && let Some(span) = self.out.value(id).map(|v| v.span)
+            {
+                let stop = self.stops(id, reach).first().copied();
+                self.reports.push(grads::idle_term(span, name, stop));
+            }
+        }
+    }
+
+    /// Metrics that the objective is made of, by name: a value that a metric happens to share is no metric.
+    pub fn metrics_minimized(&mut self, tree: &File) {
+        let (mut metrics, mut values, mut open) = (HashMap::new(), HashMap::new(), Vec::new());
+        for item in &tree.items {
+            match &item.kind {
+                ItemKind::Metric { name, .. } => {
+                    metrics.insert(name.text.as_str(), name.span);
+                }
+                ItemKind::Loss { name, value } => {
+                    values.insert(name.text.as_str(), value);
+                }
+                ItemKind::Let(binding) => {
+                    let bound = super::pattern_names(&binding.pattern).into_iter();
+                    values.extend(bound.map(|name| (name.text.as_str(), &binding.value)));
+                }
+                ItemKind::Minimize { value, .. } => open.push(value),
+                _ => {}
+            }
+        }
+        while let Some(e) = open.pop() {
+            if let ExprKind::Name(name) = &e.kind {
+                if let Some(defined) = metrics.remove(name.as_str()) {
+                    self.reports.push(grads::metric_minimized(e.span, name, defined));
+                } else {
+                    open.extend(values.remove(name.as_str()));
+                }
+            }
+            open.extend(e.kind.children());
         }
     }
 
@@ -211,6 +276,9 @@ impl Checker<'_> {
     /// Losses that compare a network with itself only, of weights that nothing else holds.
     fn unanchored(&mut self, objective: ValueId) {
         let compares = |checker: &Self, id: ValueId| -> Option<(ValueId, ValueId)> {
+            if let Some(comparison) = checker.comparisons.iter().find(|c| c.made == id) {
+                return Some(comparison.of);
+            }
             let apply = checker.apply_of(id)?;
             let (a, b) = checker.vocabulary.operation(apply.op)?.entry.compares?;
             let side = |name: &str| apply.inputs.iter().find(|(n, _)| *n == name).map(|(_, id)| *id);
@@ -241,7 +309,8 @@ impl Checker<'_> {
                 .cloned();
             let Some(loss) = loss.filter(|l| !reported.contains(&l.span)) else { continue };
             reported.push(loss.span);
-            let report = grads::unanchored(span, &loss.name, &model.unwrap_or_default());
+            let by = self.comparisons.iter().find(|c| c.made == id).map(|c| c.by.clone());
+            let report = grads::unanchored(span, &loss.name, &model.unwrap_or_default(), by.as_deref());
             self.lint("unanchored", loss.span, report);
         }
     }

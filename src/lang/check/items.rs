@@ -29,13 +29,14 @@ pub struct Progress {
 impl Checker<'_> {
     /// Checks a whole file.
     pub fn run(&mut self, tree: &File, outside: &Outside) {
-        let home = self.open_file(tree);
+        let home = self.open_file(tree, |_| true);
         let presets = self.find_preset(tree, outside);
         let mut progress = Progress::default();
         for item in &tree.items {
             self.attributes(item);
             self.item(item, home, outside, &presets, &mut progress);
         }
+        self.metrics_minimized(tree);
         self.sections(tree, home);
         self.presets_and_sweeps(tree, home);
         self.unknown_given(outside, tree);
@@ -47,9 +48,9 @@ impl Checker<'_> {
         }
     }
 
-    fn open_file(&mut self, tree: &File) -> usize {
+    fn open_file(&mut self, tree: &File, used: impl Fn(&Item) -> bool) -> usize {
         let mut later = HashMap::new();
-        for item in &tree.items {
+        for item in tree.items.iter().filter(|i| used(i)) {
             for name in defined_by(item) {
                 later.entry(name.text.clone()).or_insert(name.span);
             }
@@ -200,11 +201,22 @@ impl Checker<'_> {
         }
     }
 
+    /// An operation's name cannot be given to something else: a reader would take the one for the other.
+    fn refuse_taken(&mut self, name: &Name) {
+        // `cosine` is a schedule and a function of the library, and the latter may be replaced.
+        let replaced = self.vocabulary.function(&name.text).is_some();
+        if !replaced && self.vocabulary.operation(&name.text).is_some_and(|o| !o.entry.operator) {
+            let usage = self.vocabulary.usage(&name.text).unwrap_or_default();
+            self.reports.push(names::name_taken(name.span, &name.text, &usage));
+        }
+    }
+
     /// A `fn` or a `layer`, checked on its own.
     fn function(&mut self, f: &Function, home: usize) {
         if !self.new_callable(&f.name, home) {
             return;
         }
+        self.refuse_taken(&f.name);
         let before = self.files.get(home).map_or(0, |f| f.callables.len());
         let too_far = self.alone(&f.params, home, before, |checker, env| {
             let term = checker.expr(&f.body, env);
@@ -235,6 +247,7 @@ impl Checker<'_> {
             self.reports.push(names::defined_twice(name.span, &name.text, first.span, None));
             return;
         }
+        self.refuse_taken(name);
         if !body.iter().any(|l| matches!(l, ModelLine::Out { .. } | ModelLine::Broken { .. })) {
             self.reports.push(names::model_without_out(name.span, &name.text));
         }
@@ -457,8 +470,13 @@ impl Checker<'_> {
                 let file = self.sources.add(&name, text.as_str());
                 let (tree, reports) = parse::parse(&text, file);
                 self.reports.extend(reports);
-                let other = self.open_file(&tree);
+                let other = self.open_file(&tree, brought);
+                let left: Vec<&str> = tree.items.iter().filter(|i| !brought(i)).map(|i| left_out(&i.kind)).collect();
+                if !left.is_empty() {
+                    self.reports.push(params_report::not_brought(path.span, &name, &left));
+                }
                 for item in &tree.items {
+                    self.attributes(item);
                     match &item.kind {
                         ItemKind::Import { path, names } => self.import(path, names, other),
                         ItemKind::Function(f) => self.function(f, other),
@@ -502,6 +520,30 @@ impl Checker<'_> {
                 file.names.insert(name.text.clone(), Binding { term: Term::Poison, span: name.span });
             }
         }
+    }
+}
+
+/// What an import brings, and what an imported file needs for it.
+fn brought(item: &Item) -> bool {
+    let kinds = matches!(item.kind, ItemKind::Import { .. } | ItemKind::Function(_) | ItemKind::Model { .. });
+    kinds || matches!(item.kind, ItemKind::Broken { .. })
+}
+
+/// What an item is called that an import leaves out.
+fn left_out(item: &ItemKind) -> &str {
+    match item {
+        ItemKind::Pipeline { .. } => "pipeline",
+        ItemKind::Param { .. } => "param",
+        ItemKind::Preset { .. } => "preset",
+        ItemKind::Sweep { .. } => "sweep",
+        ItemKind::Data { .. } => "data",
+        ItemKind::Input { .. } => "input",
+        ItemKind::Let(_) => "let",
+        ItemKind::Loss { .. } => "loss",
+        ItemKind::Metric { .. } => "metric",
+        ItemKind::Minimize { .. } => "minimize",
+        ItemKind::Section { keyword, .. } => &keyword.text,
+        _ => "item",
     }
 }
 

@@ -118,6 +118,7 @@ pub fn check(
         owed: vec![],
         watched: vec![],
         allowed: vec![],
+        comparisons: vec![],
         missing: Default::default(),
         made: Default::default(),
     };
@@ -153,6 +154,7 @@ pub struct Checker<'a> {
     owed: Vec<sizes::Owed>,
     watched: Vec<(Name, String)>,
     allowed: Vec<grads::Allowed>,
+    comparisons: Vec<grads::Comparison>,
     missing: std::collections::HashSet<String>,
     /// Weights made in the model call at hand.
     made: std::collections::HashSet<String>,

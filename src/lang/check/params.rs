@@ -233,7 +233,13 @@ impl Checker<'_> {
             }
             seen.push((name.text.clone(), name.span));
             let mut values = Vec::new();
-            for field in fields {
+            for (i, field) in fields.iter().enumerate() {
+                if let Some(first) = fields.iter().take(i).find(|f| f.name.text == field.name.text) {
+                    let report =
+                        crate::lang::report::names::given_twice(field.name.span, &field.name.text, first.name.span);
+                    self.reports.push(report);
+                    continue;
+                }
                 if let Some(of) = self.preset_field(tree, field, sweep, &env) {
                     values.push((field.name.text.clone(), of));
                 }

@@ -30,9 +30,14 @@ pub fn nothing_trains(
     })
 }
 
-/// A loss that compares a network with itself only.
-pub fn unanchored(span: Span, loss: &str, model: &str) -> Report {
-    Report::warning("R0602", format!("`{loss}` is smallest when the detector says nothing at all"))
+/// A loss that compares a network with itself only; `by` is the function of the library that compares, if one does.
+pub fn unanchored(span: Span, loss: &str, model: &str, by: Option<&str>) -> Report {
+    // A map of zeros overlaps with nothing and has no direction, so these look for another way out.
+    let title = match by {
+        Some(_) => format!("`{loss}` is smallest when the detector says the same everywhere"),
+        None => format!("`{loss}` is smallest when the detector says nothing at all"),
+    };
+    Report::warning("R0602", title)
         .label(span, format!("both sides come from `{model}`; no label holds either of them in place"))
         .help(
             "a map that is constant everywhere agrees with itself at no cost. Anchor one side to data, for example\n    bce(corners, det) + …\nor keep it knowingly:  @allow(unanchored, \"as published\")",
@@ -54,4 +59,24 @@ pub fn allows_nothing(span: Span, lint: &str) -> Report {
     Report::warning("R0605", format!("this `@allow({lint}, …)` allows nothing"))
         .label(span, "the item below gives no cause for it")
         .help("remove it")
+}
+
+/// A metric that the objective is made of.
+pub fn metric_minimized(span: Span, name: &str, defined: Span) -> Report {
+    Report::error("R0606", format!("`{name}` is a metric, and metrics are not minimized"))
+        .label(span, "part of the objective here")
+        .label(defined, "computed in validation only")
+        .help(format!("make it a loss:  loss {name} = …\nor give its value a name with `let`, and use that in both"))
+}
+
+/// A term of the objective that nothing learns from.
+pub fn idle_term(span: Span, objective: &str, stop: Option<(Span, &str)>) -> Report {
+    let report = Report::warning("R0607", format!("a term of `{objective}` has no gradient"));
+    let (place, why) = match stop {
+        Some((place, op)) => {
+            (place, format!("`{op}` stops the gradient: the sum changes with this, and nothing learns from it"))
+        }
+        None => (span, "the sum changes with this, and nothing learns from it".to_string()),
+    };
+    report.label(place, why).help("take it out of the objective; to watch it, make it a `metric`")
 }

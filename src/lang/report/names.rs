@@ -292,3 +292,10 @@ pub fn frozen_needs_model(span: Span) -> Report {
         .label(span, "not before a model")
         .help("put it on the line before `model`")
 }
+
+/// A function, layer or model called like an operation.
+pub fn name_taken(span: Span, name: &str, usage: &str) -> Report {
+    Report::error("R0231", format!("`{name}` is the name of an operation"))
+        .label(span, "cannot be defined again")
+        .help(format!("choose another name: it is taken by\n{usage}"))
+}

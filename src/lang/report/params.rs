@@ -1,6 +1,6 @@
 //! R08: what is changed from outside, and files.
 
-use super::{Report, closest};
+use super::{Report, closest, plural};
 use crate::lang::source::Span;
 use crate::lang::types::Kind;
 
@@ -162,4 +162,20 @@ pub fn cannot_evaluate(span: Span, lacks: &str, help: &str) -> Report {
 /// Something a training run needs and the pipeline lacks.
 pub fn cannot_train(span: Span, lacks: &str, help: &str) -> Report {
     Report::error("R0816", "this pipeline cannot be trained").label(span, lacks.to_string()).help(help.to_string())
+}
+
+/// Items of an imported file that an import does not bring.
+pub fn not_brought(span: Span, file: &str, left: &[&str]) -> Report {
+    let mut kinds: Vec<String> = Vec::new();
+    for kind in left.iter().map(|k| format!("`{k}`")) {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    let items = plural(left.len(), "item");
+    let stay = if left.len() == 1 { "stays" } else { "stay" };
+    let label = format!("{items} of {file} {stay} there: {}", kinds.join(", "));
+    Report::warning("R0820", "an import brings fn, layer and model, and nothing else")
+        .label(span, label)
+        .help("keep what is shared in a file of its own, or write these items here")
 }

@@ -5,8 +5,12 @@
 //! operations, so it runs in f32 and f64 on every device; a fast CPU path may take over where the tensors live there.
 
 pub mod bilinear;
+pub mod difference;
+pub mod either;
 pub mod elementwise;
 pub mod layout;
+pub mod least;
+pub mod overlap;
 pub mod pixelwise;
 pub mod reduce;
 pub mod samples;

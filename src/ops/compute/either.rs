@@ -1,0 +1,39 @@
+//! What `min` and `max` share: one of two numbers, and the gradient to the one that is taken.
+
+use candle_core::{Result, Tensor};
+
+use crate::ops::compute::elementwise::gradients;
+use crate::ops::compute::samples::Sample;
+use crate::ops::compute::{Call, Compute, Gradients, Output};
+
+/// The lesser of two numbers, or the greater where `GREATER`.
+pub struct Either<const GREATER: bool>;
+
+impl<const GREATER: bool> Compute for Either<GREATER> {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        Ok(if GREATER { a.maximum(b)? } else { a.minimum(b)? }.into())
+    }
+
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        let (low, high) = if GREATER { (b, a) } else { (a, b) };
+        // 1 where `a` is taken, a half where both are equal.
+        let taken = ((low.lt(high)?.to_dtype(grad.dtype())? + low.le(high)?.to_dtype(grad.dtype())?)? * 0.5)?;
+        gradients(call, || grad * &taken, || grad * taken.affine(-1.0, 1.0)?)
+    }
+}
+
+/// Cases of both.
+pub fn samples() -> Result<Vec<Sample>> {
+    let case = |name, shape: &[usize]| {
+        let s = Sample::new(name, shape).random("a", shape, -1.0, 1.0)?.random("b", shape, -1.0, 1.0)?;
+        Ok::<_, candle_core::Error>(s.to(&["a", "b"]))
+    };
+    Ok(vec![
+        case("maps", &[2, 3, 5, 7])?,
+        case("vectors", &[3, 4])?,
+        case("one each", &[5])?,
+        Sample::new("equal", &[3]).filled("a", &[3], 0.5)?.filled("b", &[3], 0.5)?.to(&["a", "b"]).kinked(),
+    ])
+}
