@@ -127,10 +127,10 @@ fn imports_bring_callables_and_nothing_else() {
     }
     let codes = |text: &str| checked_with(text, &Two).1.iter().map(|r| r.code).collect::<Vec<_>>();
     let model = "model m(x: Image[B, 1, H, W]@f) { out y: Map[B, 1, H/2, W/2]@f = half(x) }";
-    assert_eq!(codes(&format!("import \"a.rord\" {{ half }}\n{model}")), ["R0820"], "its parameter stays there");
-    assert_eq!(codes("import \"b.rord\" { half }"), ["R0820", "R0202", "R0227"]);
-    assert_eq!(codes("import \"a.rord\" { haff }"), ["R0820", "R0220"]);
-    assert_eq!(codes("import \"a.rord\" { hidden }"), ["R0820", "R0220"]);
+    assert_eq!(codes(&format!("import \"a.rord\" {{ half }}\n{model}")), ["R0821"], "its parameter stays there");
+    assert_eq!(codes("import \"b.rord\" { half }"), ["R0821", "R0202", "R0227"]);
+    assert_eq!(codes("import \"a.rord\" { haff }"), ["R0821", "R0220"]);
+    assert_eq!(codes("import \"a.rord\" { hidden }"), ["R0821", "R0220"]);
     assert_eq!(codes("import \"none.rord\" { half }"), ["R0806"]);
     assert_eq!(codes("import \"loop.rord\" { x }"), ["R0803"]);
 }

@@ -175,7 +175,7 @@ pub fn not_brought(span: Span, file: &str, left: &[&str]) -> Report {
     let items = plural(left.len(), "item");
     let stay = if left.len() == 1 { "stays" } else { "stay" };
     let label = format!("{items} of {file} {stay} there: {}", kinds.join(", "));
-    Report::warning("R0820", "an import brings fn, layer and model, and nothing else")
+    Report::warning("R0821", "an import brings fn, layer and model, and nothing else")
         .label(span, label)
         .help("keep what is shared in a file of its own, or write these items here")
 }
