@@ -131,7 +131,7 @@ fn a_value_that_somebody_else_reads_is_not_taken_in() {
     assert_eq!(graph(&text, "fuse").count("relu"), 1);
     let two = MODEL
         .replace("|> conv(5, 3) |> relu\n", "|> conv(5, 3)\n")
-        .replace("trunk |> conv(6, 3", "relu(trunk) |> conv(6, 3");
+        .replace("trunk |> conv(6, 3, bias = false)", "relu(trunk) |> conv(6, 3, bias = false)");
     let text = format!("{two}let {{ det as det_r, desc as desc_r }} = net(image_r)\n{LOSS}");
     assert_eq!(graph(&text, "fuse").count("relu"), 1, "det reads the convolution before the relu");
     assert!(apart(&run(&text, "dead", DType::F64), &run(&text, "fuse", DType::F64)) < 1e-11);

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
 
 #[cfg(feature = "engine")]
 fn train(args: &rord::cli::args::TrainArgs) -> u8 {
+    rord::kernels::memory::keep_freed();
     rord::cli::train::run(args)
 }
 

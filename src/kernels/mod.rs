@@ -22,6 +22,7 @@ pub mod distance;
 pub mod float;
 pub mod gemm;
 pub mod map;
+pub mod memory;
 pub mod nearest;
 pub mod normalize;
 pub mod order;

@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use super::gemm::{Matrix, multiply};
+use super::normalize::sum;
 use super::{Float, Mismatch, length};
 
 /// The sizes of `batch` pairs of lists.
@@ -56,7 +57,7 @@ pub fn nearest<T: Float>(
         let a = Matrix::rows(anchors, g.anchors, g.channels, g.channels);
         let b = Matrix::rows(vectors, g.candidates, g.channels, g.channels).transposed();
         multiply(&mut cross, g.candidates, a, b, false)?;
-        let square = |vector: &[T]| vector.iter().map(|x| *x * *x).sum::<T>();
+        let square = |vector: &[T]| sum(vector, vector, |a, b| a * b);
         let theirs: Vec<T> = vectors.chunks_exact(g.channels).map(square).collect();
         let rows = cross.chunks_exact(g.candidates).zip(anchors.chunks_exact(g.channels));
         for (i, (out, (cross, anchor))) in out.iter_mut().zip(rows).enumerate() {

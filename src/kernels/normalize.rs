@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::{Float, Mismatch, length};
 
 /// Sums in sixteen lanes, which the compiler turns into vector additions; the order does not depend on threads.
-fn sum<T: Float>(x: &[T], y: &[T], f: impl Fn(T, T) -> T) -> T {
+pub(super) fn sum<T: Float>(x: &[T], y: &[T], f: impl Fn(T, T) -> T) -> T {
     let mut lanes = [T::ZERO; 16];
     let (a, b) = (x.chunks_exact(16), y.chunks_exact(16));
     let rest: T = a.remainder().iter().zip(b.remainder()).map(|(a, b)| f(*a, *b)).sum();
