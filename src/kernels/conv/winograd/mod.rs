@@ -10,6 +10,7 @@
 //! | file | what |
 //! |---|---|
 //! | `transforms.rs` | the matrices A, B and G applied to vectors of channels |
+//! | `grid.rs` | a table of vectors, for turning rows into columns |
 //! | `read.rs` | tiles of maps into transformed tiles |
 //! | `write.rs` | transformed tiles into the result, with bias, relu and pooling |
 //! | `weights.rs` | kernels into transformed kernels, and gradients of these back |
@@ -17,6 +18,7 @@
 //! | `value.rs`, `weight_gradient.rs` | blocks of tiles that stay in the cache, on all cores |
 #![allow(unsafe_code)]
 
+mod grid;
 mod product;
 mod read;
 mod scratch;

@@ -3,6 +3,7 @@
 #![allow(clippy::needless_range_loop)] // rows become columns: both indices are named
 #![allow(clippy::indexing_slicing)] // tiles of constant size
 
+use super::grid::Grid;
 use super::{Sizes, transforms};
 use crate::kernels::simd::{Lanes, Task};
 
@@ -179,7 +180,7 @@ impl Windows<'_> {
         let (rows, columns) = pixels.extent();
         unsafe {
             let zero = L::splat(0.0);
-            let mut turned = [[zero; 6]; 6];
+            let mut turned = Grid::<L, 36>::new();
             for i in 0..6 {
                 // The window begins a pixel above and to the left: beyond 0 that wraps to a number larger than any side.
                 let y = (top + i).wrapping_sub(1);
@@ -193,10 +194,11 @@ impl Windows<'_> {
                     }
                 }
                 for (j, v) in transforms::input(row).into_iter().enumerate() {
-                    turned[j][i] = v;
+                    turned.put(j * 6 + i, v);
                 }
             }
-            for (j, column) in turned.into_iter().enumerate() {
+            for j in 0..6 {
+                let column: [L; 6] = turned.line(j * 6);
                 for (i, v) in transforms::input(column).into_iter().enumerate() {
                     v.store(to.add((i * 6 + j) * self.step));
                 }
@@ -241,7 +243,7 @@ impl Tiles<'_> {
                 let n = self.sizes.outputs.saturating_sub(channel).min(L::N);
                 unsafe {
                     let zero = L::splat(0.0);
-                    let mut turned = [[zero; 4]; 6];
+                    let mut turned = Grid::<L, 24>::new();
                     let mut sum = zero;
                     for i in 0..4 {
                         let mut row = [zero; 4];
@@ -254,13 +256,14 @@ impl Tiles<'_> {
                             }
                         }
                         for (j, v) in transforms::gradient(row).into_iter().enumerate() {
-                            turned[j][i] = v;
+                            turned.put(j * 4 + i, v);
                         }
                     }
                     let sums = self.sums.add(channel);
                     L::load(sums).add(sum).store(sums);
                     let to = self.to.add(((block / 2) * self.room + i) * 2 * L::N + (block & 1) * L::N);
-                    for (j, column) in turned.into_iter().enumerate() {
+                    for j in 0..6 {
+                        let column: [L; 4] = turned.line(j * 4);
                         for (i, v) in transforms::gradient(column).into_iter().enumerate() {
                             v.store(to.add((i * 6 + j) * self.step));
                         }

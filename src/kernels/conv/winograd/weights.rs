@@ -5,6 +5,7 @@
 
 use rayon::prelude::*;
 
+use super::grid::Grid;
 use super::{POINTS, Sizes, transforms};
 use crate::kernels::shared::Shared;
 use crate::kernels::simd::{Lanes, Simd, Task, run};
@@ -63,16 +64,16 @@ impl Task for Kernels<'_> {
             }
             for half in 0..2 {
                 unsafe {
-                    let zero = L::splat(0.0);
-                    let mut turned = [[zero; 3]; 6];
+                    let mut turned = Grid::<L, 18>::new();
                     for i in 0..3 {
                         let row = [0, 1, 2].map(|j| L::load(taps[i * 3 + j].as_ptr().add(half * L::N)));
                         for (j, v) in transforms::kernel(row).into_iter().enumerate() {
-                            turned[j][i] = v;
+                            turned.put(j * 3 + i, v);
                         }
                     }
                     let to = self.to.add((self.panel * inputs + input) * wide + half * L::N);
-                    for (j, column) in turned.into_iter().enumerate() {
+                    for j in 0..6 {
+                        let column: [L; 3] = turned.line(j * 3);
                         for (i, v) in transforms::kernel(column).into_iter().enumerate() {
                             v.store(to.add((i * 6 + j) * self.step));
                         }
@@ -126,7 +127,7 @@ impl Task for Gradient {
                 unsafe {
                     let zero = L::splat(0.0);
                     let from = self.sums.add((self.panel * filled + input) * wide + half * L::N);
-                    let mut turned = [[zero; 6]; 3];
+                    let mut turned = Grid::<L, 18>::new();
                     for j in 0..6 {
                         let mut column = [zero; 6];
                         for (i, u) in column.iter_mut().enumerate() {
@@ -137,10 +138,11 @@ impl Task for Gradient {
                             }
                         }
                         for (i, v) in transforms::kernel_gradient(column).into_iter().enumerate() {
-                            turned[i][j] = v;
+                            turned.put(i * 6 + j, v);
                         }
                     }
-                    for (i, row) in turned.into_iter().enumerate() {
+                    for i in 0..3 {
+                        let row: [L; 6] = turned.line(i * 6);
                         for (j, v) in transforms::kernel_gradient(row).into_iter().enumerate() {
                             v.store(taps[i * 3 + j].as_mut_ptr().add(half * L::N));
                         }

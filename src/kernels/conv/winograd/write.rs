@@ -3,6 +3,7 @@
 #![allow(clippy::needless_range_loop)] // rows become columns: both indices are named
 #![allow(clippy::indexing_slicing)] // tiles of constant size
 
+use super::grid::Grid;
 use super::{Sizes, transforms};
 use crate::kernels::conv::last::After;
 use crate::kernels::simd::{Lanes, Task};
@@ -52,27 +53,27 @@ impl Results {
                 unsafe {
                     let zero = L::splat(0.0);
                     let from = self.from.add(((block / 2) * self.room + i) * 2 * L::N + (block & 1) * L::N);
-                    let mut turned = [[zero; 6]; 4];
+                    let mut turned = Grid::<L, 24>::new();
                     for j in 0..6 {
                         let mut column = [zero; 6];
                         for (i, m) in column.iter_mut().enumerate() {
                             *m = L::load(from.add((i * 6 + j) * self.step));
                         }
                         for (i, v) in transforms::result(column).into_iter().enumerate() {
-                            turned[i][j] = v;
+                            turned.put(i * 6 + j, v);
                         }
                     }
                     let bias = L::load(self.bias.add(channel));
                     if AFTER == 2 {
-                        self.pool(turned, bias, (image, top, left), (channel, n));
+                        self.pool(&turned, bias, (image, top, left), (channel, n));
                         continue;
                     }
-                    for (i, row) in turned.into_iter().enumerate() {
+                    for i in 0..4 {
                         if top + i >= s.height {
                             break;
                         }
                         let line = self.to.add(((image * s.height + top + i) * s.width + left) * s.outputs + channel);
-                        for (j, v) in transforms::result(row).into_iter().enumerate() {
+                        for (j, v) in transforms::result(turned.line::<6>(i * 6)).into_iter().enumerate() {
                             if left + j >= s.width {
                                 break;
                             }
@@ -90,7 +91,7 @@ impl Results {
     #[inline(always)]
     unsafe fn pool<L: Lanes>(
         &self,
-        tile: [[L; 6]; 4],
+        tile: &Grid<L, 24>,
         bias: L,
         (image, top, left): (usize, usize, usize),
         (channel, n): (usize, usize),
@@ -98,8 +99,11 @@ impl Results {
         let (height, width) = (self.sizes.height / 2, self.sizes.width / 2);
         for i in 0..2 {
             unsafe {
-                let (y, upper, lower) =
-                    (top / 2 + i, transforms::result(tile[2 * i]), transforms::result(tile[2 * i + 1]));
+                let (y, upper, lower) = (
+                    top / 2 + i,
+                    transforms::result(tile.line::<6>(12 * i)),
+                    transforms::result(tile.line::<6>(12 * i + 6)),
+                );
                 for j in 0..2 {
                     let x = left / 2 + j;
                     if y >= height || x >= width {
