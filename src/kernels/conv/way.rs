@@ -3,7 +3,7 @@
 use super::Geometry;
 use super::direct::{self, few_inputs, few_outputs};
 use super::last::{After, Gradients, Past, Value, Wanted, followed, undone};
-use super::winograd::{self, Source};
+use super::winograd::{self, How, Source};
 use crate::kernels::Mismatch;
 use crate::kernels::simd::Simd;
 
@@ -52,7 +52,7 @@ impl Way {
             }
             Self::FewInputs(s) => then(few_inputs::value(simd, s, x, weight, bias, false), s),
             Self::FewOutputs(s) => then(few_outputs::value(simd, s, x, weight, bias), s),
-            Self::Winograd(s) => winograd::value(simd, s, x, weight, bias, after),
+            Self::Winograd(s) => winograd::value(How::single(simd), s, x, weight, bias, after),
         }
     }
 
@@ -74,16 +74,17 @@ impl Way {
         };
         match self {
             Self::Winograd(s) => {
+                let how = How::single(simd);
                 let source = match past.after {
                     After::Nothing => Source::Plain(grad),
                     After::Relu => Source::Relu { grad, value: past.value },
                     After::ReluPool => Source::Pool { grad, cells: past.cells },
                 };
                 if weights {
-                    keep(winograd::weight_gradient(simd, s, x, source));
+                    keep(winograd::weight_gradient(how, s, x, source));
                 }
                 if wanted.x {
-                    out.x = Some(winograd::input_gradient(simd, s, weight, source));
+                    out.x = Some(winograd::input_gradient(how, s, weight, source));
                 }
             }
             Self::FewInputs(s) => {

@@ -13,7 +13,7 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
-mod avx512;
+pub(super) mod avx512;
 mod portable;
 
 use std::sync::OnceLock;
@@ -107,6 +107,15 @@ impl Simd {
                     && Self::Avx2.runs_here()
             }
             #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
+    }
+
+    /// True where it is [`Simd::Avx512`] and this machine multiplies bfloat16 numbers with it.
+    pub fn multiplies_bf16(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => self.runs_here() && is_x86_feature_detected!("avx512bf16"),
             _ => false,
         }
     }

@@ -15,10 +15,15 @@
 //! | `write.rs` | transformed tiles into the result, with bias, relu and pooling |
 //! | `weights.rs` | kernels into transformed kernels, and gradients of these back |
 //! | `product.rs` | the 36 matrix products |
+//! | `half.rs` | the same from numbers rounded to bfloat16 |
 //! | `value.rs`, `weight_gradient.rs` | blocks of tiles that stay in the cache, on all cores |
 #![allow(unsafe_code)]
 
+use crate::kernels::simd::Simd;
+
 mod grid;
+#[cfg(target_arch = "x86_64")]
+mod half;
 mod product;
 mod read;
 mod scratch;
@@ -37,6 +42,32 @@ const POINTS: usize = 36;
 
 /// Numbers added to the distance of the 36 points' matrices, so that these do not all begin at the same place of the cache.
 const STAGGER: usize = 16;
+
+/// How the products are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct How {
+    /// With these instructions.
+    simd: Simd,
+    /// From numbers rounded to bfloat16.
+    bf16: bool,
+}
+
+impl How {
+    /// In single precision.
+    pub fn single(simd: Simd) -> Self {
+        Self { simd, bf16: false }
+    }
+
+    /// From rounded numbers; `None` where this machine has no instructions for it.
+    pub fn rounded(simd: Simd) -> Option<Self> {
+        simd.multiplies_bf16().then_some(Self { simd, bf16: true })
+    }
+
+    /// The place of a tile, so many numbers behind the first, in memory that holds numbers of 32 or 16 bits.
+    fn tile(self, first: *mut f32, numbers: usize) -> *mut f32 {
+        if self.bf16 { first.cast::<u16>().wrapping_add(numbers).cast() } else { first.wrapping_add(numbers) }
+    }
+}
 
 /// The sizes of a 3 × 3 convolution with stride 1 and one zero of padding: the result is as large as the input.
 #[derive(Clone, Copy, Debug)]

@@ -106,6 +106,52 @@ impl Pixels for Pool {
     }
 }
 
+/// Where transformed tiles go.
+trait Sink {
+    /// The place of point 0 of a tile of a vector of channels, and the distance of the points.
+    fn place(&mut self, vector: usize, tile: usize) -> (*mut f32, usize);
+    /// The tile is there.
+    fn done(&mut self, vector: usize, tile: usize);
+}
+
+/// To the place where the products read them; two vectors share a panel if `half` is not 0.
+struct Direct {
+    to: *mut f32,
+    step: usize,
+    /// From a tile to the next, from a vector or panel to the next, from the first half of a panel to the second.
+    tile: usize,
+    vector: usize,
+    half: usize,
+}
+
+impl Sink for Direct {
+    #[inline(always)]
+    fn place(&mut self, vector: usize, tile: usize) -> (*mut f32, usize) {
+        let (panel, half) = if self.half == 0 { (vector, 0) } else { (vector / 2, vector % 2 * self.half) };
+        (self.to.wrapping_add(panel * self.vector + tile * self.tile + half), self.step)
+    }
+    #[inline(always)]
+    fn done(&mut self, _: usize, _: usize) {}
+}
+
+/// To a place that somebody names, who then takes them on.
+struct Through<P, F> {
+    place: P,
+    step: usize,
+    f: F,
+}
+
+impl<P: FnMut(usize, usize) -> *mut f32, F: FnMut(usize, usize)> Sink for Through<P, F> {
+    #[inline(always)]
+    fn place(&mut self, vector: usize, tile: usize) -> (*mut f32, usize) {
+        ((self.place)(vector, tile), self.step)
+    }
+    #[inline(always)]
+    fn done(&mut self, vector: usize, tile: usize) {
+        (self.f)(vector, tile);
+    }
+}
+
 /// Calls `f` with the way to the pixels of `source`.
 macro_rules! with_pixels {
     ($source:expr, $sizes:expr, $channels:expr, $f:expr) => {{
@@ -143,13 +189,23 @@ impl Task for Windows<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        with_pixels!(self.source, self.sizes, self.sizes.inputs, |pixels| unsafe { self.all::<L, _>(pixels) });
+        let sink = Direct { to: self.to, step: self.step, tile: L::N, vector: self.room * L::N, half: 0 };
+        with_pixels!(self.source, self.sizes, self.sizes.inputs, |pixels| unsafe { self.all::<L, _, _>(pixels, sink) });
     }
 }
 
 impl Windows<'_> {
+    /// Transforms every tile of every vector of channels to where `place` says, points N numbers apart, and then calls `f`, both with
+    /// the number of the vector and of the tile in this block. All vectors of a tile come before the next tile.
     #[inline(always)]
-    unsafe fn all<L: Lanes, P: Pixels>(&self, pixels: &P) {
+    pub unsafe fn each<L: Lanes>(&self, place: impl FnMut(usize, usize) -> *mut f32, f: impl FnMut(usize, usize)) {
+        with_pixels!(self.source, self.sizes, self.sizes.inputs, |pixels| unsafe {
+            self.all::<L, _, _>(pixels, Through { place, step: L::N, f })
+        });
+    }
+
+    #[inline(always)]
+    unsafe fn all<L: Lanes, P: Pixels, S: Sink>(&self, pixels: &P, mut sink: S) {
         let (rows, columns) = pixels.extent();
         for i in 0..self.tiles.1 {
             let (image, top, left) = self.sizes.tile(self.tiles.0 + i);
@@ -157,12 +213,13 @@ impl Windows<'_> {
             for block in 0..self.sizes.inputs.div_ceil(L::N) {
                 let n = (self.sizes.inputs - block * L::N).min(L::N);
                 unsafe {
-                    let to = self.to.add((block * self.room + i) * L::N);
+                    let to = sink.place(block, i);
                     if inside {
                         self.one::<L, P, true>(pixels, (image, top, left), (block * L::N, n), to);
                     } else {
                         self.one::<L, P, false>(pixels, (image, top, left), (block * L::N, n), to);
                     }
+                    sink.done(block, i);
                 }
             }
         }
@@ -175,7 +232,7 @@ impl Windows<'_> {
         pixels: &P,
         (image, top, left): (usize, usize, usize),
         (channel, n): (usize, usize),
-        to: *mut f32,
+        (to, step): (*mut f32, usize),
     ) {
         let (rows, columns) = pixels.extent();
         unsafe {
@@ -200,7 +257,7 @@ impl Windows<'_> {
             for j in 0..6 {
                 let column: [L; 6] = turned.line(j * 6);
                 for (i, v) in transforms::input(column).into_iter().enumerate() {
-                    v.store(to.add((i * 6 + j) * self.step));
+                    v.store(to.add((i * 6 + j) * step));
                 }
             }
         }
@@ -228,13 +285,24 @@ impl Task for Tiles<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        with_pixels!(self.source, self.sizes, self.sizes.outputs, |pixels| unsafe { self.all::<L, _>(pixels) });
+        let sink = Direct { to: self.to, step: self.step, tile: 2 * L::N, vector: self.room * 2 * L::N, half: L::N };
+        with_pixels!(self.source, self.sizes, self.sizes.outputs, |pixels| unsafe {
+            self.all::<L, _, _>(pixels, sink)
+        });
     }
 }
 
 impl Tiles<'_> {
+    /// As [`Windows::each`]; the sums are added to as well.
     #[inline(always)]
-    unsafe fn all<L: Lanes, P: Pixels>(&self, pixels: &P) {
+    pub unsafe fn each<L: Lanes>(&self, place: impl FnMut(usize, usize) -> *mut f32, f: impl FnMut(usize, usize)) {
+        with_pixels!(self.source, self.sizes, self.sizes.outputs, |pixels| unsafe {
+            self.all::<L, _, _>(pixels, Through { place, step: L::N, f })
+        });
+    }
+
+    #[inline(always)]
+    unsafe fn all<L: Lanes, P: Pixels, S: Sink>(&self, pixels: &P, mut sink: S) {
         let (rows, columns) = pixels.extent();
         for i in 0..self.tiles.1 {
             let (image, top, left) = self.sizes.tile(self.tiles.0 + i);
@@ -261,13 +329,14 @@ impl Tiles<'_> {
                     }
                     let sums = self.sums.add(channel);
                     L::load(sums).add(sum).store(sums);
-                    let to = self.to.add(((block / 2) * self.room + i) * 2 * L::N + (block & 1) * L::N);
+                    let (to, step) = sink.place(block, i);
                     for j in 0..6 {
                         let column: [L; 4] = turned.line(j * 4);
                         for (i, v) in transforms::gradient(column).into_iter().enumerate() {
-                            v.store(to.add((i * 6 + j) * self.step));
+                            v.store(to.add((i * 6 + j) * step));
                         }
                     }
+                    sink.done(block, i);
                 }
             }
         }

@@ -61,7 +61,7 @@ fn value_and_gradients_are_those_of_the_general_path() {
         for after in [After::Nothing, After::Relu, After::ReluPool] {
             let what = format!("{} {s:?} {after:?}", simd.name());
             let expected = general(&g, &wide(&x), &wide(&weight), Some(&wide(&bias)), after).unwrap();
-            let got = value(simd, &s, &x, &weight, Some(&bias), after);
+            let got = value(How::single(simd), &s, &x, &weight, Some(&bias), after);
             close(&format!("{what}: value"), &got.numbers, &expected.numbers, 1e-5);
             assert_eq!(got.cells.len(), expected.cells.len());
             let grad = numbers(4, got.numbers.len());
@@ -75,8 +75,13 @@ fn value_and_gradients_are_those_of_the_general_path() {
                 After::Relu => Source::Relu { grad: &grad, value: &got.numbers },
                 After::ReluPool => Source::Pool { grad: &grad, cells: &got.cells },
             };
-            close(&format!("{what}: input"), &input_gradient(simd, &s, &weight, source), &back.x.unwrap(), 1e-5);
-            let (weight, bias) = weight_gradient(simd, &s, &x, source);
+            close(
+                &format!("{what}: input"),
+                &input_gradient(How::single(simd), &s, &weight, source),
+                &back.x.unwrap(),
+                1e-5,
+            );
+            let (weight, bias) = weight_gradient(How::single(simd), &s, &x, source);
             close(&format!("{what}: weight"), &weight, &back.weight.unwrap(), 1e-5);
             close(&format!("{what}: bias"), &bias, &back.bias.unwrap(), 1e-5);
         }
@@ -92,13 +97,44 @@ fn the_number_of_threads_changes_nothing() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let simd = Simd::chosen();
-            let out = value(simd, &s, &x, &weight, None, After::Nothing).numbers;
+            let out = value(How::single(simd), &s, &x, &weight, None, After::Nothing).numbers;
             (
                 out,
-                input_gradient(simd, &s, &weight, Source::Plain(&grad)),
-                weight_gradient(simd, &s, &x, Source::Plain(&grad)),
+                input_gradient(How::single(simd), &s, &weight, Source::Plain(&grad)),
+                weight_gradient(How::single(simd), &s, &x, Source::Plain(&grad)),
             )
         })
     };
     assert!(with(1) == with(3));
+}
+
+#[test]
+fn rounded_products_are_near() {
+    let Some(how) = How::rounded(Simd::chosen()) else {
+        println!("skipped: this machine has no AVX-512 BF16");
+        return;
+    };
+    for s in shapes() {
+        let single = How::single(Simd::chosen());
+        let x = numbers(1, s.batch * s.height * s.width * s.inputs);
+        let weight = numbers(2, s.outputs * s.inputs * 9);
+        let grad = numbers(3, s.batch * s.height * s.width * s.outputs);
+        let near = |what: &str, a: &[f32], b: &[f32]| {
+            let square = |x: f32| f64::from(x) * f64::from(x);
+            let error: f64 = a.iter().zip(b).map(|(a, b)| square(a - b)).sum();
+            let size: f64 = b.iter().map(|b| square(*b)).sum();
+            assert!(a.len() == b.len() && error.sqrt() < 0.03 * size.sqrt(), "{s:?} {what}: {}", (error / size).sqrt());
+            assert!(a != b, "{s:?} {what}: nothing was rounded");
+        };
+        let run = |how| {
+            let out = value(how, &s, &x, &weight, None, After::Nothing).numbers;
+            let back = input_gradient(how, &s, &weight, Source::Plain(&grad));
+            (out, back, weight_gradient(how, &s, &x, Source::Plain(&grad)))
+        };
+        let (a, b) = (run(how), run(single));
+        near("value", &a.0, &b.0);
+        near("input", &a.1, &b.1);
+        near("weight", &a.2.0, &b.2.0);
+        assert_eq!(a.2.1, b.2.1, "the bias is summed in single precision");
+    }
 }

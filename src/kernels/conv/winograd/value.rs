@@ -4,29 +4,31 @@
 
 use rayon::prelude::*;
 
+#[cfg(target_arch = "x86_64")]
+use super::half;
 use super::product::Values;
 use super::read::{Source, Windows};
 use super::scratch::scratch;
 use super::weights::transformed;
 use super::write::Results;
-use super::{POINTS, STAGGER, Sizes};
+use super::{How, POINTS, STAGGER, Sizes};
 use crate::kernels::conv::last::{After, Value};
 use crate::kernels::shared::Shared;
-use crate::kernels::simd::{Simd, run};
+use crate::kernels::simd::run;
 
 /// Numbers of transformed tiles, of input and result together, that a block may have: what a core's second-level cache holds.
 const BLOCK: usize = 360_000;
 
 /// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, 3, 3), plus `bias` (outputs), and `after` done with it.
-pub fn value(simd: Simd, s: &Sizes, x: &[f32], weight: &[f32], bias: Option<&[f32]>, after: After) -> Value<f32> {
-    let kernels = transformed(simd, s, weight, false);
-    convolved(simd, s, Source::Plain(x), kernels, bias, after)
+pub fn value(how: How, s: &Sizes, x: &[f32], weight: &[f32], bias: Option<&[f32]>, after: After) -> Value<f32> {
+    let kernels = transformed(how.simd, s, weight, false);
+    convolved(how, s, Source::Plain(x), kernels, bias, after)
 }
 
 /// The gradient (batch, height, width, inputs) of the input, where `grad` is the gradient of the value.
-pub fn input_gradient(simd: Simd, s: &Sizes, weight: &[f32], grad: Source) -> Vec<f32> {
-    let kernels = transformed(simd, s, weight, true);
-    convolved(simd, &s.back(), grad, kernels, None, After::Nothing).numbers
+pub fn input_gradient(how: How, s: &Sizes, weight: &[f32], grad: Source) -> Vec<f32> {
+    let kernels = transformed(how.simd, s, weight, true);
+    convolved(how, &s.back(), grad, kernels, None, After::Nothing).numbers
 }
 
 /// Tiles of a block: a multiple of the rows that a product takes at a time.
@@ -40,13 +42,14 @@ fn block(s: &Sizes, rows: usize) -> usize {
 }
 
 fn convolved(
-    simd: Simd,
+    how: How,
     s: &Sizes,
     source: Source,
     (kernels, kernels_step): (Vec<f32>, usize),
     bias: Option<&[f32]>,
     after: After,
 ) -> Value<f32> {
+    let simd = how.simd;
     let (lanes, rows) = simd.shape();
     let (inputs, outputs) = (s.inputs.next_multiple_of(lanes), s.outputs.next_multiple_of(2 * lanes));
     let pooled = after == After::ReluPool;
@@ -64,12 +67,18 @@ fn convolved(
     let (tiles_step, to_step) = (room * inputs + STAGGER, room * outputs + STAGGER);
     let to = Shared::new(&mut numbers.spare_capacity_mut()[..len]);
     let to_cells = Shared::new(&mut cells.spare_capacity_mut()[..if pooled { len } else { 0 }]);
+    #[cfg(target_arch = "x86_64")]
+    let half = how.bf16.then(|| half::kernels(&kernels, kernels_step, s.inputs));
+    #[cfg(not(target_arch = "x86_64"))]
+    let half: Option<(Vec<u16>, usize)> = None;
+    // The kernels in single precision are not needed beside the rounded ones.
+    let kernels = if half.is_some() { Vec::new() } else { kernels };
     let (filled, kernels) = (&filled[..], &kernels[..]);
     (0..s.tiles().div_ceil(room)).into_par_iter().for_each(|block| {
         let tiles = (block * room, room.min(s.tiles() - block * room));
         scratch(POINTS * (tiles_step + to_step), |windows| {
             let products = windows.wrapping_add(POINTS * tiles_step);
-            run(simd, Windows { sizes: *s, source, tiles, to: windows, step: tiles_step, room });
+            let reading = Windows { sizes: *s, source, tiles, to: windows, step: tiles_step, room };
             let product = Values {
                 tiles: windows,
                 tiles_step,
@@ -82,7 +91,19 @@ fn convolved(
                 inputs: s.inputs,
                 outputs: s.outputs,
             };
-            run(simd, product);
+            match &half {
+                // SAFETY: `How` has seen to the instructions; the tiles take half of the memory that is there for them.
+                #[cfg(target_arch = "x86_64")]
+                Some((kernels, kernels_step)) => unsafe {
+                    half::windows(&reading, windows.cast());
+                    let product = Values { inputs, kernels_step: *kernels_step, ..product };
+                    half::values(&product, windows.cast(), kernels.as_ptr());
+                },
+                _ => {
+                    run(simd, reading);
+                    run(simd, product);
+                }
+            }
             // SAFETY: tiles do not overlap, so that each task writes places of its own.
             let results = Results {
                 sizes: *s,

@@ -4,12 +4,14 @@
 
 use rayon::prelude::*;
 
+#[cfg(target_arch = "x86_64")]
+use super::half;
 use super::product::Kernels;
 use super::read::{Source, Tiles, Windows};
 use super::scratch::scratch;
-use super::{POINTS, STAGGER, Sizes, weights};
+use super::{How, POINTS, STAGGER, Sizes, weights};
 use crate::kernels::shared::Shared;
-use crate::kernels::simd::{Simd, run};
+use crate::kernels::simd::run;
 
 /// Sums of all parts together have about this many numbers.
 const SUMS: usize = 1 << 21;
@@ -18,20 +20,47 @@ const SUMS: usize = 1 << 21;
 const CHUNK: usize = 6 << 20;
 
 /// The gradients of weight (outputs, inputs, 3, 3) and bias (outputs), where `grad` is the gradient of the value.
-pub fn weight_gradient(simd: Simd, s: &Sizes, x: &[f32], grad: Source) -> (Vec<f32>, Vec<f32>) {
-    let lanes = simd.shape().0;
+pub fn weight_gradient(how: How, s: &Sizes, x: &[f32], grad: Source) -> (Vec<f32>, Vec<f32>) {
+    let lanes = how.simd.shape().0;
     let filled = (s.inputs.next_multiple_of(lanes), s.outputs.next_multiple_of(2 * lanes));
     // A wide layer's sums outgrow every cache: better all cores on one copy, point by point.
-    if s.inputs * s.outputs >= 128 * 256 { wide(simd, s, x, grad, filled) } else { narrow(simd, s, x, grad, filled) }
+    if s.inputs * s.outputs >= 128 * 256 { wide(how, s, x, grad, filled) } else { narrow(how, s, x, grad, filled) }
+}
+
+/// Transforms both sides of a product. Rounded tiles take the first half of the memory that is there for them.
+fn read(how: How, seen: Windows, arriving: Tiles) {
+    #[cfg(target_arch = "x86_64")]
+    if how.bf16 {
+        // SAFETY: `How` has seen to the instructions.
+        unsafe {
+            half::paired_windows(&seen, seen.to.cast());
+            half::paired_tiles(&arriving, arriving.to.cast());
+        }
+        return;
+    }
+    run(how.simd, seen);
+    run(how.simd, arriving);
+}
+
+/// Multiplies what [`read`] has left.
+fn multiply(how: How, product: Kernels) {
+    #[cfg(target_arch = "x86_64")]
+    if how.bf16 {
+        // SAFETY: as above.
+        unsafe { half::sums(&product, product.windows.cast(), product.grads.cast()) };
+        return;
+    }
+    run(how.simd, product);
 }
 
 /// Every part of the tiles has sums of its own.
-fn narrow(simd: Simd, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (usize, usize)) -> (Vec<f32>, Vec<f32>) {
-    let step = inputs * outputs;
+fn narrow(how: How, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (usize, usize)) -> (Vec<f32>, Vec<f32>) {
+    let (simd, step) = (how.simd, inputs * outputs);
     let parts = (SUMS / (POINTS * step)).clamp(4, 16).min(s.tiles().div_ceil(16)).max(1);
     let per = s.tiles().div_ceil(parts);
     let parts = s.tiles().div_ceil(per);
-    let room = per.min(if s.inputs * s.outputs >= 128 * 128 { 128 } else { 64 });
+    // Even, for tiles that are taken two by two.
+    let room = per.min(if s.inputs * s.outputs >= 128 * 128 { 128 } else { 64 }).next_multiple_of(2);
     let (windows_step, grads_step) = (room * inputs + STAGGER, room * outputs + STAGGER);
     let apart = POINTS * step + outputs;
     let mut sums: Vec<f32> = Vec::with_capacity(parts * apart);
@@ -47,8 +76,9 @@ fn narrow(simd: Simd, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (us
             scratch(POINTS * (windows_step + grads_step), |windows| {
                 let grads = windows.wrapping_add(POINTS * windows_step);
                 let source = Source::Plain(x);
-                run(simd, Windows { sizes: *s, source, tiles, to: windows, step: windows_step, room });
-                run(simd, Tiles { sizes: *s, source: grad, tiles, to: grads, step: grads_step, room, sums: bias });
+                let seen = Windows { sizes: *s, source, tiles, to: windows, step: windows_step, room };
+                let arriving = Tiles { sizes: *s, source: grad, tiles, to: grads, step: grads_step, room, sums: bias };
+                read(how, seen, arriving);
                 let product = Kernels {
                     windows,
                     windows_step,
@@ -63,7 +93,7 @@ fn narrow(simd: Simd, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (us
                     outputs: s.outputs,
                     points: 0..POINTS,
                 };
-                run(simd, product);
+                multiply(how, product);
             });
         }
     });
@@ -75,11 +105,11 @@ fn narrow(simd: Simd, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (us
 }
 
 /// One copy of the sums: chunks of tiles are transformed on all cores, then each point's product is one core's.
-fn wide(simd: Simd, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (usize, usize)) -> (Vec<f32>, Vec<f32>) {
+fn wide(how: How, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (usize, usize)) -> (Vec<f32>, Vec<f32>) {
     /// Tiles that one task transforms.
     const TASK: usize = 32;
-    let step = inputs * outputs;
-    let room = (CHUNK / (POINTS * (inputs + outputs))).next_multiple_of(TASK).min(s.tiles());
+    let (simd, step) = (how.simd, inputs * outputs);
+    let room = (CHUNK / (POINTS * (inputs + outputs))).next_multiple_of(TASK).min(s.tiles().next_multiple_of(2));
     let (windows_step, grads_step) = (room * inputs + STAGGER, room * outputs + STAGGER);
     let mut sums: Vec<f32> = Vec::with_capacity(POINTS * step);
     let mut windows: Vec<f32> = Vec::with_capacity(POINTS * windows_step);
@@ -97,20 +127,20 @@ fn wide(simd: Simd, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (usiz
             let at = task * TASK;
             let tiles = (first + at, TASK.min(count - at));
             // SAFETY: tiles of other tasks go to other places.
-            let to = to_windows.from(at * simd.shape().0).0.cast();
-            run(simd, Windows { sizes: *s, source: Source::Plain(x), tiles, to, step: windows_step, room });
-            let to = to_grads.from(at * 2 * simd.shape().0).0.cast();
+            let to = how.tile(to_windows.from(0).0.cast(), at * simd.shape().0);
+            let seen = Windows { sizes: *s, source: Source::Plain(x), tiles, to, step: windows_step, room };
+            let to = how.tile(to_grads.from(0).0.cast(), at * 2 * simd.shape().0);
             let sums = bias.as_mut_ptr();
-            run(simd, Tiles { sizes: *s, source: grad, tiles, to, step: grads_step, room, sums });
+            read(how, seen, Tiles { sizes: *s, source: grad, tiles, to, step: grads_step, room, sums });
         });
         (0..POINTS).into_par_iter().for_each(|point| {
             // Tiles in blocks whose gradients stay in the cache while all inputs pass by.
             for block in (0..count).step_by(256) {
                 // SAFETY: the sums of this point are this task's alone; tiles were written above.
                 let product = Kernels {
-                    windows: to_windows.from(block * simd.shape().0).0.cast(),
+                    windows: how.tile(to_windows.from(0).0.cast(), block * simd.shape().0),
                     windows_step,
-                    grads: to_grads.from(block * 2 * simd.shape().0).0.cast(),
+                    grads: how.tile(to_grads.from(0).0.cast(), block * 2 * simd.shape().0),
                     grads_step,
                     room,
                     count: 256.min(count - block),
@@ -121,7 +151,7 @@ fn wide(simd: Simd, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (usiz
                     outputs: s.outputs,
                     points: point..point + 1,
                 };
-                run(simd, product);
+                multiply(how, product);
             }
         });
     }
