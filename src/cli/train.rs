@@ -10,6 +10,7 @@ use crate::engine::frozen::FrozenError;
 use crate::engine::plan::Plan;
 use crate::engine::train::{Options, Stop, train};
 use crate::engine::weights::WeightsError;
+use crate::kernels::simd::Simd;
 use crate::lang::report::{Report, runtime};
 use crate::record::RecordError;
 
@@ -34,6 +35,17 @@ pub fn run(args: &TrainArgs) -> u8 {
 fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
     let plan = Plan::new(&loaded.pipeline, loaded.end())?;
     let (device, device_name) = device(&args.device).map_err(|r| vec![r])?;
+    if plan.bf16 && !(device.is_cpu() && Simd::chosen().multiplies_bf16()) {
+        let what = match device.is_cpu() {
+            true => "this processor has no products of bfloat16 numbers",
+            false => "bfloat16 products are for the CPU only",
+        };
+        return Err(vec![runtime::failed(
+            "R0918",
+            what,
+            "leave `precision = bf16` out of `train`; f32 runs everywhere",
+        )]);
+    }
     if let Some(threads) = args.threads {
         set_threads(threads).map_err(|r| vec![r])?;
     }

@@ -40,6 +40,8 @@ pub struct Plan {
     pub optimizer: Recipe,
     /// The schedule.
     pub schedule: Option<Recipe>,
+    /// True where the factors of products may be rounded to bfloat16.
+    pub bf16: bool,
     /// The bound on gradients.
     pub clip: Option<Recipe>,
     /// What `best` goes by, and which way it improves.
@@ -125,6 +127,7 @@ impl Plan {
             seed: count("seed", 0) as u64,
             optimizer,
             schedule,
+            bf16: matches!(pipeline.train("precision"), Some(Constant::Word(word)) if word == "bf16"),
             clip: recipe("clip"),
             best: best.unwrap_or((Watched { validation: true, name: objective.name.clone() }, Mode::Minimize)),
             watch,

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::node::{Graph, GraphOutput, Node, NodeId, NodeSource, OpNode, Role};
-use crate::lang::constant::Settings;
+use crate::lang::constant::{Constant, Settings};
 use crate::lang::typed::{Apply, Pipeline, Value, ValueId, ValueSource};
 use crate::lang::types::Type;
 use crate::lang::vocabulary::Vocabulary;
@@ -107,7 +107,14 @@ impl Builder<'_> {
             let node = self.weight(*weight)?;
             inputs.push((*role, node));
         }
-        Some(OpNode { op: apply.op, inputs, settings: apply.settings.clone(), stream: apply.stream })
+        let mut settings = apply.settings.clone();
+        let rounds = self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.rounds);
+        if let (true, Some(Constant::Word(word))) = (rounds, self.pipeline.train("precision"))
+            && word == "bf16"
+        {
+            settings.0.push(("products".into(), Constant::Word(word.clone())));
+        }
+        Some(OpNode { op: apply.op, inputs, settings, stream: apply.stream })
     }
 
     fn inverse(&mut self, of: NodeId) -> Option<NodeId> {

@@ -64,6 +64,9 @@ pub struct Entry {
     pub offers: &'static [(&'static str, &'static str)],
     /// True where every sample of a batch is treated alone and alike, so that two batches may be computed as one.
     pub per_sample: bool,
+    /// True where the factors of its products may be rounded to bfloat16: where the pipeline says `precision = bf16`, the graph's
+    /// builder gives such a node the setting `products = bf16`.
+    pub rounds: bool,
     /// What the pass `fuse` may take into this operation, first things first.
     pub takes_in: &'static [TakesIn],
     /// True for a dataset whose fields only the pipeline names: it offers whatever is declared.
@@ -90,6 +93,7 @@ impl Entry {
         record: &[],
         offers: &[],
         per_sample: false,
+        rounds: false,
         takes_in: &[],
         offers_declared: false,
     };

@@ -22,6 +22,7 @@ pub static OP: Op = Op {
         rule,
         words: &[("pad", &["same"])],
         per_sample: true,
+        rounds: true,
         takes_in: &[
             TakesIn { so_far: None, op: "relu", settings: &[], then: "relu" },
             TakesIn {
@@ -158,7 +159,7 @@ mod meaning {
     use candle_core::{Result, Tensor};
 
     use crate::kernels::conv::Geometry;
-    use crate::kernels::conv::last::{After, Past, Wanted, backward, forward};
+    use crate::kernels::conv::last::{After, Past, Products, Wanted, backward, forward};
     use crate::kernels::pool::Windows;
     use crate::lang::constant::Settings;
     use crate::ops::compute::layout::{self, Order};
@@ -198,6 +199,11 @@ mod meaning {
                 other => Err(candle_core::Error::msg(format!("`then = {other}` is none of relu, relu_pool"))),
             },
         }
+    }
+
+    /// What the graph's builder says of the products, from the pipeline's `precision`.
+    fn products(settings: &Settings) -> Products {
+        if settings.text("products") == Ok("bf16") { Products::Rounded } else { Products::Single }
     }
 
     /// max(0, `x`) where `of` is above 0 or not a number.
@@ -281,14 +287,14 @@ mod meaning {
         }
 
         fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-            let (g, after) = (geometry(call)?, after(call.settings)?);
+            let (g, after, products) = (geometry(call)?, after(call.settings)?, products(call.settings));
             let (mut h, mut w) = g.result().map_err(wrong)?;
             let weight = call.tensor("weight")?;
             let value = layout::read::<T, _, 1>(Order::Last, [call.tensor("x")?], |[x]| match call.maybe("bias") {
-                Some(bias) => {
-                    read::<T, _, 2>([weight, bias], |[weight, bias]| forward(&g, x, weight, Some(bias), after))
-                }
-                None => read::<T, _, 1>([weight], |[weight]| forward(&g, x, weight, None, after)),
+                Some(bias) => read::<T, _, 2>([weight, bias], |[weight, bias]| {
+                    forward(&g, x, weight, Some(bias), after, products)
+                }),
+                None => read::<T, _, 1>([weight], |[weight]| forward(&g, x, weight, None, after, products)),
             })?;
             let value = value?.map_err(wrong)?;
             let mut saved = Vec::new();
@@ -300,14 +306,15 @@ mod meaning {
         }
 
         fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            let (g, after) = (geometry(call)?, after(call.settings)?);
+            let (g, after, products) = (geometry(call)?, after(call.settings)?, products(call.settings));
             let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
             let wanted = Wanted { x: call.wants("x"), weight: call.wants("weight"), bias: call.wants("bias") };
             // Without anything after it, the value itself is not looked at and may be gone.
             let value = if after == After::Nothing { grad } else { &output.value };
             let found = layout::read::<T, _, 3>(Order::Last, [x, value, grad], |[x, value, grad]| {
                 read::<T, _, 1>([weight], |[weight]| {
-                    let back = |cells: &[u8]| backward(&g, x, weight, Past { after, value, cells }, grad, wanted);
+                    let back =
+                        |cells: &[u8]| backward(&g, x, weight, Past { after, value, cells }, grad, wanted, products);
                     match after {
                         After::ReluPool => read::<u8, _, 1>([saved(output, 0)?], |[cells]| back(cells)),
                         _ => Ok(back(&[])),

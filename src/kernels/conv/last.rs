@@ -24,6 +24,15 @@ pub enum After {
     ReluPool,
 }
 
+/// How the factors of products are taken, where `f32` numbers are convolved by Winograd's algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Products {
+    /// As they are.
+    Single,
+    /// Rounded to bfloat16, where the machine multiplies such numbers; as they are elsewhere. Sums are in `f32`.
+    Rounded,
+}
+
 /// The cell number of a window whose maximum is not above 0: no gradient goes there.
 pub const DEAD: u8 = 4;
 
@@ -78,6 +87,7 @@ pub fn forward<T: Float>(
     weight: &[T],
     bias: Option<&[T]>,
     after: After,
+    products: Products,
 ) -> Result<Value<T>, Mismatch> {
     g.result()?;
     length("x", x, g.input_len())?;
@@ -86,7 +96,7 @@ pub fn forward<T: Float>(
         length("bias", bias, g.outputs)?;
     }
     if let (Some(way), Some(x), Some(weight)) = (Way::of(g), T::single(x), T::single(weight)) {
-        let value = way.value(x, weight, bias.and_then(T::single), after);
+        let value = way.value(x, weight, bias.and_then(T::single), after, products);
         if let Some(numbers) = T::of_single(value.numbers) {
             return Ok(Value { numbers, cells: value.cells });
         }
@@ -160,6 +170,7 @@ pub fn backward<T: Float>(
     past: Past<T>,
     grad: &[T],
     wanted: Wanted,
+    products: Products,
 ) -> Result<Gradients<T>, Mismatch> {
     let (h, w) = g.result()?;
     length("x", x, g.input_len())?;
@@ -173,7 +184,7 @@ pub fn backward<T: Float>(
     let single = (Way::of(g), T::single(x), T::single(weight), T::single(grad), T::single(past.value));
     if let (Some(way), Some(x), Some(weight), Some(grad), Some(value)) = single {
         let past = Past { after: past.after, value, cells: past.cells };
-        let found = way.gradients(x, weight, past, grad, wanted)?;
+        let found = way.gradients(x, weight, past, grad, wanted, products)?;
         let same = |x: Option<Vec<f32>>| x.and_then(T::of_single);
         return Ok(Gradients { x: same(found.x), weight: same(found.weight), bias: same(found.bias) });
     }

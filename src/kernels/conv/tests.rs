@@ -174,7 +174,10 @@ fn ways() -> Vec<Geometry> {
 
 #[test]
 fn every_way_computes_what_the_general_one_does() {
-    use last::{After, Past, Wanted, backward, forward, general, general_back};
+    use last::{After, Past, Products, Wanted, backward, general, general_back};
+    let forward = |g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>, after| {
+        last::forward(g, x, w, b, after, Products::Single)
+    };
     for g in ways() {
         let (x, weight, bias) = (numbers(1, g.input_len()), numbers(2, g.weight_len()), numbers(3, g.outputs));
         let single = |x: &[f64]| x.iter().map(|x| *x as f32).collect::<Vec<f32>>();
@@ -185,7 +188,8 @@ fn every_way_computes_what_the_general_one_does() {
         };
         for after in [After::Nothing, After::Relu, After::ReluPool] {
             let expected = general(&g, &x, &weight, Some(&bias), after).unwrap();
-            assert_eq!(forward(&g, &x, &weight, Some(&bias), after).unwrap().cells, expected.cells);
+            let double = last::forward(&g, &x, &weight, Some(&bias), after, Products::Rounded).unwrap();
+            assert_eq!(double.cells, expected.cells);
             let (sx, sw, sb) = (single(&x), single(&weight), single(&bias));
             let value = forward(&g, &sx, &sw, Some(&sb), after).unwrap();
             near("value", &value.numbers, &expected.numbers);
@@ -197,14 +201,17 @@ fn every_way_computes_what_the_general_one_does() {
             let past = Past { after, value: &seen, cells: &cells };
             let expected = general_back(&g, &x, &weight, past, &grad, wanted).unwrap();
             let past = Past { after, value: &value, cells: &cells };
-            let got = backward(&g, &sx, &sw, past, &single(&grad), wanted).unwrap();
+            let got = backward(&g, &sx, &sw, past, &single(&grad), wanted, Products::Single).unwrap();
             near("input", &got.x.unwrap(), &expected.x.unwrap());
             near("weight", &got.weight.unwrap(), &expected.weight.unwrap());
             near("bias", &got.bias.unwrap(), &expected.bias.unwrap());
             let none = Wanted { x: false, weight: false, bias: false };
-            assert_eq!(backward(&g, &sx, &sw, past, &single(&grad), none).unwrap(), Default::default());
-            assert!(backward(&g, &sx, &sw, past, &single(&grad[1..]), wanted).is_err());
+            assert_eq!(
+                backward(&g, &sx, &sw, past, &single(&grad), none, Products::Single).unwrap(),
+                Default::default()
+            );
+            assert!(backward(&g, &sx, &sw, past, &single(&grad[1..]), wanted, Products::Single).is_err());
         }
-        assert!(forward(&g, &x[1..], &weight, None, After::Nothing).is_err());
+        assert!(forward(&g, &single(&x[1..]), &single(&weight), None, After::Nothing).is_err());
     }
 }

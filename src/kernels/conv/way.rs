@@ -2,7 +2,7 @@
 
 use super::Geometry;
 use super::direct::{self, few_inputs, few_outputs};
-use super::last::{After, Gradients, Past, Value, Wanted, followed, undone};
+use super::last::{After, Gradients, Past, Products, Value, Wanted, followed, undone};
 use super::winograd::{self, How, Source};
 use crate::kernels::Mismatch;
 use crate::kernels::simd::Simd;
@@ -43,7 +43,14 @@ impl Way {
     }
 
     /// As [`super::last::forward`], lengths checked.
-    pub fn value(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>, after: After) -> Value<f32> {
+    pub fn value(
+        &self,
+        x: &[f32],
+        weight: &[f32],
+        bias: Option<&[f32]>,
+        after: After,
+        products: Products,
+    ) -> Value<f32> {
         let simd = Simd::chosen();
         let then = |numbers, s: &direct::Sizes| followed(numbers, s.batch, (s.height, s.width), s.outputs, after);
         match self {
@@ -52,7 +59,7 @@ impl Way {
             }
             Self::FewInputs(s) => then(few_inputs::value(simd, s, x, weight, bias, false), s),
             Self::FewOutputs(s) => then(few_outputs::value(simd, s, x, weight, bias), s),
-            Self::Winograd(s) => winograd::value(How::single(simd), s, x, weight, bias, after),
+            Self::Winograd(s) => winograd::value(how(products), s, x, weight, bias, after),
         }
     }
 
@@ -64,6 +71,7 @@ impl Way {
         past: Past<f32>,
         grad: &[f32],
         wanted: Wanted,
+        products: Products,
     ) -> Result<Gradients<f32>, Mismatch> {
         let simd = Simd::chosen();
         let mut out = Gradients::default();
@@ -74,7 +82,7 @@ impl Way {
         };
         match self {
             Self::Winograd(s) => {
-                let how = How::single(simd);
+                let how = how(products);
                 let source = match past.after {
                     After::Nothing => Source::Plain(grad),
                     After::Relu => Source::Relu { grad, value: past.value },
@@ -111,4 +119,11 @@ impl Way {
         }
         Ok(out)
     }
+}
+
+/// How Winograd's algorithm multiplies here.
+fn how(products: Products) -> How {
+    let simd = Simd::chosen();
+    let rounded = (products == Products::Rounded).then(|| How::rounded(simd));
+    rounded.flatten().unwrap_or(How::single(simd))
 }

@@ -18,6 +18,7 @@ pub const SECTIONS: [(&str, &[(&str, Kind)]); 3] = [
             ("clip", Kind::Clip),
             ("epochs", Kind::Count),
             ("optimizer", Kind::Optimizer),
+            ("precision", Kind::Word),
             ("schedule", Kind::Schedule),
             ("seed", Kind::Count),
         ],
@@ -25,6 +26,9 @@ pub const SECTIONS: [(&str, &[(&str, Kind)]); 3] = [
     ("save", &[("best", Kind::Watch), ("last", Kind::Flag)]),
     ("export", &[]),
 ];
+
+/// The words that a field may be.
+const WORDS: [(&str, &[&str]); 1] = [("precision", &["f32", "bf16"])];
 
 impl Checker<'_> {
     /// Reads all sections.
@@ -63,6 +67,21 @@ impl Checker<'_> {
                     && !matches!(self.lookup(name, &env).map(|b| b.term), Some(Term::Known(k)) if k.kind == Kind::Watch)
                 {
                     self.reports.push(names::watch_without_split(span, name));
+                    continue;
+                }
+                if let Some((_, words)) = WORDS.iter().find(|(name, _)| *name == field.name.text) {
+                    match field.value.as_ref().map(|v| &v.kind) {
+                        Some(ExprKind::Name(word)) if words.contains(&word.as_str()) => {
+                            let value = Constant::Word(word.clone());
+                            read.push(SectionField { name: field.name.text.clone(), value, span });
+                        }
+                        Some(ExprKind::Name(word)) => {
+                            self.reports.push(names::no_such_word(span, word, &field.name.text, words));
+                        }
+                        _ => {
+                            self.reports.push(names::no_word(span, &field.name.text, words));
+                        }
+                    }
                     continue;
                 }
                 match self.field_value(field, &env) {

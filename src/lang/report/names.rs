@@ -174,6 +174,13 @@ pub fn no_such_word(span: Span, word: &str, param: &str, known: &[&str]) -> Repo
     }
 }
 
+/// Something other than a word where one of a few must stand.
+pub fn no_word(span: Span, param: &str, known: &[&str]) -> Report {
+    Report::error("R0216", format!("`{param}` is one of a few words"))
+        .label(span, "not one of them")
+        .help(format!("`{param}` is one of: {}", known_list(known)))
+}
+
 /// A size without a meaning.
 pub fn no_such_size(span: Span, name: &str, known: &[&str]) -> Report {
     let report = Report::error("R0217", format!("no size is called `{name}`")).label(span, "unknown size");
