@@ -431,3 +431,47 @@ fn weights_of_a_teacher_are_asked_for_and_must_fit() {
     let out = rord(dir.path(), &["check", file.to_str().unwrap(), "--params", "my.yaml"]);
     assert!(err(&out).contains("write  teacher_weights: \"other/best.safetensors\""), "{}", err(&out));
 }
+
+/// The total of every training step.
+fn totals(dir: &Path, run: &str) -> Vec<f64> {
+    let text = std::fs::read_to_string(dir.join(run).join("metrics.jsonl")).unwrap();
+    let lines = text.lines().map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap());
+    lines.filter(|l| l["split"] == "train").map(|l| l["total"].as_f64().unwrap()).collect()
+}
+
+#[test]
+fn rounded_products_train_or_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let rounded = TINY.replace("batch = 2, epochs }", "batch = 2, epochs, precision = bf16 }");
+    std::fs::write(dir.path().join("plain.rord"), TINY).unwrap();
+    std::fs::write(dir.path().join("rounded.rord"), rounded).unwrap();
+    let out = rord(dir.path(), &["rounded.rord", "--out", "rounded"]);
+    if !rord::kernels::simd::Simd::chosen().multiplies_bf16() {
+        assert_eq!(out.status.code(), Some(1));
+        assert!(err(&out).contains("R0918") && !dir.path().join("rounded").exists(), "{}", err(&out));
+        return;
+    }
+    assert!(out.status.success(), "{}", err(&out));
+    assert!(rord(dir.path(), &["plain.rord", "--out", "plain"]).status.success());
+    let (a, b) = (totals(dir.path(), "rounded"), totals(dir.path(), "plain"));
+    assert_eq!(a.len(), 3);
+    assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 0.05 * b), "{a:?} {b:?}");
+    assert_ne!(a[0], b[0], "nothing was rounded");
+}
+
+#[test]
+fn every_instruction_set_trains_alike_and_others_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("tiny.rord"), TINY).unwrap();
+    let mut found: Vec<Vec<f64>> = Vec::new();
+    for simd in rord::kernels::simd::Simd::ALL.into_iter().filter(|s| s.runs_here()) {
+        let out =
+            command(dir.path(), &["tiny.rord", "--out", simd.name()]).env("RORD_SIMD", simd.name()).output().unwrap();
+        assert!(out.status.success(), "{}", err(&out));
+        found.push(totals(dir.path(), simd.name()));
+    }
+    assert!(found.iter().flatten().zip(found[0].iter().cycle()).all(|(a, b)| (a - b).abs() < 1e-3 * b), "{found:?}");
+    let out = command(dir.path(), &["check", "tiny.rord"]).env("RORD_SIMD", "mmx").output().unwrap();
+    assert_eq!(out.status.code(), Some(2));
+    assert!(err(&out).contains("`mmx`"), "{}", err(&out));
+}

@@ -12,6 +12,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    #[cfg(feature = "engine")]
+    if let Err(text) = rord::kernels::simd::Simd::asked() {
+        return ExitCode::from(rord::cli::no_such_instructions(&text));
+    }
     let code = match cli.verb {
         Some(Verb::Check(args)) => rord::cli::check::run(&args),
         Some(Verb::Graph(args)) => rord::cli::graph::run(&args),

@@ -74,6 +74,17 @@ pub fn print_json(reports: &[Report], sources: &Sources) -> bool {
     any_error(reports)
 }
 
+/// Says that `RORD_SIMD` names nothing this machine executes.
+#[cfg(feature = "engine")]
+pub fn no_such_instructions(text: &str) -> u8 {
+    use crate::kernels::simd::{Simd, VARIABLE};
+    let here: Vec<&str> = Simd::ALL.iter().filter(|s| s.runs_here()).map(|s| s.name()).collect();
+    let title = format!("{VARIABLE} is `{text}`, and this machine has no such instructions");
+    let help = format!("it executes: {}; without the variable the last of them are used", here.join(", "));
+    print_reports(&[crate::lang::report::runtime::failed("R0919", &title, &help)], &Sources::default());
+    USAGE
+}
+
 /// Writes to standard output; a closed pipe ends nothing.
 pub fn print(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());

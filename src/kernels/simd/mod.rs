@@ -18,6 +18,9 @@ mod portable;
 
 use std::sync::OnceLock;
 
+/// The environment variable that asks for instructions.
+pub const VARIABLE: &str = "RORD_SIMD";
+
 /// A vector of `f32`. No call may be made but under [`run`]; pointers need no alignment.
 pub trait Lanes: Copy {
     /// Numbers in a vector.
@@ -123,12 +126,18 @@ impl Simd {
     /// The one in use: the widest this machine executes, or the one `RORD_SIMD` names if it does.
     pub fn chosen() -> Self {
         static CHOSEN: OnceLock<Simd> = OnceLock::new();
-        *CHOSEN.get_or_init(|| {
-            let asked = std::env::var("RORD_SIMD").ok();
-            let widest = Self::ALL.into_iter().rev().filter(|s| s.runs_here());
-            let mut fitting = widest.clone().filter(|s| asked.as_deref() == Some(s.name()));
-            fitting.next().or_else(|| widest.clone().next()).unwrap_or(Self::Portable)
-        })
+        *CHOSEN.get_or_init(|| Self::asked().ok().flatten().unwrap_or_else(Self::widest))
+    }
+
+    /// The one that `RORD_SIMD` names, if it is set; an error with its text where this machine executes none of that name.
+    pub fn asked() -> Result<Option<Self>, String> {
+        let Some(text) = std::env::var_os(VARIABLE) else { return Ok(None) };
+        let named = Self::ALL.into_iter().find(|s| s.runs_here() && text == s.name());
+        named.map(Some).ok_or_else(|| text.to_string_lossy().into_owned())
+    }
+
+    fn widest() -> Self {
+        Self::ALL.into_iter().rev().find(|s| s.runs_here()).unwrap_or(Self::Portable)
     }
 
     /// Numbers in a vector, and rows of accumulators: [`Lanes::N`] and [`Lanes::ROWS`].
