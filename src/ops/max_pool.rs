@@ -83,6 +83,8 @@ pub fn pooled(a: &mut Application<'_>) {
 mod meaning {
     use candle_core::{DType, Device, Result, Tensor};
 
+    use crate::lang::vocabulary::Shapes;
+    use crate::ops::compute::memory::Memory;
     use crate::kernels::pool::{Windows, maximum, maximum_back, maximum_back_last, maximum_last};
     use crate::lang::constant::Settings;
     use crate::ops::compute::layout::{self, Order, order};
@@ -206,6 +208,10 @@ mod meaning {
 
         fn back_reads_value(&self, _: &Settings) -> bool {
             false
+        }
+
+        fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+            Memory::default().saving(shapes, 1)
         }
 
         fn lower(&self, call: &Call) -> Result<Output> {
