@@ -180,7 +180,8 @@ fn take(stepper: &mut Stepper, batches: &[Batch], options: &Options) -> Result<V
         let mut watch = Stopwatch::start(nodes);
         if let Stepped::NotFinite { what, .. } = stepper.step(number, 0, batch, &mut watch)? {
             let name = stepper.program.graph().objective().map_or("objective", |o| o.name.as_str());
-            let report = runtime::not_finite(what.span, name, number, 0, &what.what, "nothing is kept of a measurement");
+            let report =
+                runtime::not_finite(what.span, name, number, 0, &what.what, "nothing is kept of a measurement");
             return Err(Stop::NotFinite(Box::new(report)));
         }
         if number >= options.warmup as u64 {

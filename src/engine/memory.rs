@@ -6,12 +6,13 @@
 use std::collections::HashMap;
 
 use super::flow::Flow;
+use super::heap::{Block, Heap};
+use super::machine;
 use super::optim::optimizer;
 use super::plan::Plan;
 use super::source;
 use super::step::graph;
 use super::train::Stop;
-use super::machine;
 use crate::graph::flops::shapes;
 use crate::graph::gradients::{below_objective, trained};
 use crate::graph::node::{Graph, NodeSource, OpNode, Role};
@@ -19,8 +20,14 @@ use crate::lang::typed::Pipeline;
 use crate::lang::vocabulary::{Shapes, Vocabulary};
 use crate::ops::compute::memory::{Memory, bytes};
 
-/// The program itself, its vocabulary, and what threads and the terminal take.
-const PROCESS: usize = 24 << 20;
+/// The program itself, its vocabulary, what threads and the terminal take, and what drawing layouts leaves behind.
+const PROCESS: usize = 46 << 20;
+
+/// What is touched over what the heap's map tells: threads take memory from places of their own, and sizes go by classes.
+const SPREAD: f64 = 1.2;
+
+/// Steps after which no other memory is taken.
+const STEPS: usize = 3;
 
 /// Batches that exist at once: those made ahead, the one at hand, and its tensors.
 const BATCHES: usize = 5;
@@ -30,16 +37,16 @@ const BATCHES: usize = 5;
 pub struct Predicted {
     /// The process and its data.
     pub standing: usize,
-    /// Weights, what the optimizer remembers of them, and what every thread keeps.
-    pub kept: usize,
-    /// Values, gradients, and what operations take while they compute.
+    /// What every thread keeps for its kernels.
+    pub threads: usize,
+    /// Weights, what the optimizer remembers of them, values, gradients, and what operations take while they compute.
     pub step: usize,
 }
 
 impl Predicted {
     /// All of it.
     pub fn total(&self) -> usize {
-        self.standing.saturating_add(self.kept).saturating_add(self.step)
+        self.standing.saturating_add(self.threads).saturating_add(self.step)
     }
 }
 
@@ -70,23 +77,34 @@ pub fn predict(
 /// As [`predict`], of a graph. `pictures` are the bytes of the data's layouts.
 pub fn of_step(graph: &Graph, flow: &Flow, batch: usize, moments: usize, pictures: usize) -> Option<Predicted> {
     let mut step = Step::new(graph, flow, batch)?;
-    step.forward()?;
-    step.backward()?;
-    let size = |index: usize| graph.weights.get(index).map_or(0, |w| bytes(&w.shape));
-    let all = (0..graph.weights.len()).map(size).fold(0, usize::saturating_add);
-    // The optimizer makes all new weights before it lets the old ones go.
-    step.heap.touch(step.trained);
+    let mut weights: Vec<Block> = graph.weights.iter().map(|w| step.heap.make(bytes(&w.shape))).collect();
+    // The first steps find other gaps than later ones.
+    for number in 0..STEPS {
+        step.forward()?;
+        let grads = step.backward()?;
+        for (weight, grad) in &grads {
+            if number == 0 {
+                (0..moments).for_each(|_| _ = step.heap.make(grad.bytes()));
+            }
+            if let Some(slot) = weights.get_mut(*weight) {
+                step.old.push(std::mem::replace(slot, step.heap.make(grad.bytes())));
+            }
+        }
+        // All new weights are there before an old one goes.
+        for block in step.old.drain(..).chain(grads.into_iter().map(|(_, grad)| grad)) {
+            step.heap.free(block);
+        }
+    }
     let mut fields = 0usize;
     for node in &graph.nodes {
         if matches!(node.source, NodeSource::Field { .. }) {
             fields = fields.saturating_add(bytes(&graph.shape(&node.ty, batch)?));
         }
     }
-    let threads = step.thread.saturating_mul(rayon::current_num_threads());
     Some(Predicted {
         standing: PROCESS.saturating_add(pictures).saturating_add(fields.saturating_mul(BATCHES)),
-        kept: all.saturating_add(step.trained.saturating_mul(moments)).saturating_add(threads),
-        step: step.heap.most,
+        threads: step.thread.saturating_mul(rayon::current_num_threads()),
+        step: (SPREAD * step.heap.most() as f64) as usize,
     })
 }
 
@@ -108,36 +126,6 @@ pub fn refused(
     Ok(Some(TooLarge { needed: all, available, batch }))
 }
 
-/// Bytes that are there, and the most there have been.
-#[derive(Default)]
-struct Heap {
-    live: usize,
-    most: usize,
-}
-
-impl Heap {
-    fn make(&mut self, bytes: usize) {
-        self.live = self.live.saturating_add(bytes);
-        self.most = self.most.max(self.live);
-    }
-
-    fn drop(&mut self, bytes: usize) {
-        self.live = self.live.saturating_sub(bytes);
-    }
-
-    /// Makes something and drops it again.
-    fn touch(&mut self, bytes: usize) {
-        self.most = self.most.max(self.live.saturating_add(bytes));
-    }
-}
-
-/// What holds the numbers of a node's value: several nodes may share it, and the last to go frees it.
-#[derive(Clone, Copy)]
-struct Held {
-    /// The node that made it.
-    maker: usize,
-}
-
 /// A step without numbers.
 struct Step<'a> {
     graph: &'a Graph,
@@ -147,14 +135,14 @@ struct Step<'a> {
     sizes: Vec<usize>,
     /// Whether a node's value lies channels last.
     last: Vec<bool>,
-    /// Where a node's value is, while it is somewhere in this step's memory.
-    values: Vec<Option<Held>>,
-    /// How many values are held by what a node made.
-    holders: Vec<usize>,
-    /// Bytes saved for a node's way back.
-    saved: Vec<usize>,
-    /// Bytes of weights that have got a gradient.
-    trained: usize,
+    /// The node that made what holds a node's value, while that is there: several may share it, and the last to go frees it.
+    values: Vec<Option<usize>>,
+    /// How many values are in what a node made, and that.
+    holders: Vec<(usize, Block)>,
+    /// What is saved for a node's way back.
+    saved: Vec<Block>,
+    /// Weights that have been replaced.
+    old: Vec<Block>,
     /// Bytes every thread keeps.
     thread: usize,
     heap: Heap,
@@ -171,9 +159,9 @@ impl<'a> Step<'a> {
             sizes: graph.nodes.iter().map(size).collect::<Option<_>>()?,
             last: vec![false; count],
             values: vec![None; count],
-            holders: vec![0; count],
-            saved: vec![0; count],
-            trained: 0,
+            holders: vec![(0, Block::default()); count],
+            saved: vec![Block::default(); count],
+            old: Vec::new(),
             thread: 0,
             heap: Heap::default(),
         })
@@ -221,26 +209,27 @@ impl<'a> Step<'a> {
             if let Some(last) = self.last.get_mut(index) {
                 *last = lies_last;
             }
-            let held = match first.filter(|_| memory.shares) {
+            let taken = memory.forward.saturating_add(self.turned(index, op, false));
+            let taken = self.heap.make(taken);
+            let maker = match first.filter(|_| memory.shares) {
                 // Of a field or a weight nothing is made.
                 Some(input) => self.values.get(input).copied().flatten(),
                 None => {
-                    self.heap.make(self.size(index));
-                    Some(Held { maker: index })
+                    let block = self.heap.make(self.size(index));
+                    self.holders.get_mut(index).into_iter().for_each(|h| *h = (0, block));
+                    Some(index)
                 }
             };
             let needs = self.flow.gradients.needs.get(index) == Some(&true);
-            self.heap.make(memory.saved);
-            self.heap.touch(memory.forward.saturating_add(self.turned(index, op, false)));
+            let saved = self.heap.make(memory.saved);
             match self.saved.get_mut(index).filter(|_| needs) {
-                Some(saved) => *saved = memory.saved,
-                None => self.heap.drop(memory.saved),
+                Some(slot) => *slot = saved,
+                None => self.heap.free(saved),
             }
-            if let (Some(held), Some(slot)) = (held, self.values.get_mut(index)) {
-                *slot = Some(held);
-                if let Some(holders) = self.holders.get_mut(held.maker) {
-                    *holders += 1;
-                }
+            self.heap.free(taken);
+            if let (Some(maker), Some(slot)) = (maker, self.values.get_mut(index)) {
+                *slot = Some(maker);
+                self.holders.get_mut(maker).into_iter().for_each(|(count, _)| *count += 1);
             }
             for (_, id) in &op.inputs {
                 let input = id.0 as usize;
@@ -255,72 +244,76 @@ impl<'a> Step<'a> {
 
     /// Lets go of a node's value.
     fn release(&mut self, index: usize) {
-        let Some(held) = self.values.get_mut(index).and_then(Option::take) else { return };
-        if let Some(holders) = self.holders.get_mut(held.maker) {
-            *holders = holders.saturating_sub(1);
-            if *holders == 0 {
-                self.heap.drop(self.sizes.get(held.maker).copied().unwrap_or(0));
-            }
+        let maker = self.values.get_mut(index).and_then(Option::take);
+        let Some((count, block)) = maker.and_then(|m| self.holders.get_mut(m)) else { return };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.heap.free(*block);
         }
     }
 
-    fn backward(&mut self) -> Option<()> {
+    /// The way back; hands out the gradients of weights.
+    fn backward(&mut self) -> Option<Vec<(usize, Block)>> {
         let reached = below_objective(self.graph);
-        // Bytes of a node's gradient so far, and of the gradients of its parts.
-        let mut grads = vec![0usize; self.graph.nodes.len()];
-        let mut pieces = vec![0usize; self.graph.nodes.len()];
-        for index in (0..self.graph.nodes.len()).rev() {
-            let of = |list: &mut Vec<usize>| list.get_mut(index).map(std::mem::take).unwrap_or(0);
-            let (mut grad, parts) = (of(&mut grads), of(&mut pieces));
-            if parts > 0 {
-                let whole = self.size(index);
-                self.heap.make(whole);
-                self.heap.drop(parts);
-                grad = grad.max(whole);
+        let count = self.graph.nodes.len();
+        // A node's gradient so far, and the gradients of its parts.
+        let mut grads: Vec<Option<Block>> = vec![None; count];
+        let mut pieces: Vec<Vec<Block>> = vec![Vec::new(); count];
+        let mut weights = Vec::new();
+        for index in (0..count).rev() {
+            let mut grad = grads.get_mut(index).and_then(Option::take);
+            let parts = pieces.get_mut(index).map(std::mem::take).unwrap_or_default();
+            if !parts.is_empty() {
+                let whole = self.heap.make(self.size(index));
+                parts.into_iter().chain(grad.take()).for_each(|part| self.heap.free(part));
+                grad = Some(whole);
             }
             let needs = self.flow.gradients.needs.get(index) == Some(&true) && reached.get(index) == Some(&true);
             match (self.op(index), &self.graph.nodes.get(index)?.source) {
                 (Some(op), _) if needs => {
                     let compute = self.flow.computes.get(index).copied().flatten();
                     let part = compute.is_some_and(|c| c.part_of(&op.settings).is_some());
-                    if let (true, Some((_, id))) = (part, op.inputs.first()) {
-                        if let Some(slot) = pieces.get_mut(id.0 as usize) {
-                            *slot = slot.saturating_add(grad);
-                        }
-                        grad = 0;
-                    } else {
-                        let shapes = shapes(self.graph, index, self.batch)?;
-                        let memory = self.memory(index, &shapes);
-                        self.thread = self.thread.max(memory.thread);
-                        let wants = self.flow.gradients.wants(index);
-                        let made: Vec<usize> =
-                            op.inputs.iter().filter(|(n, _)| wants.contains(n)).map(|(_, id)| id.0 as usize).collect();
-                        let new: usize = made.iter().map(|i| self.size(*i)).fold(0, usize::saturating_add);
-                        let turned = self.turned(index, op, true);
-                        self.heap.make(new);
-                        self.heap.touch(memory.backward.saturating_add(turned));
-                        for input in made {
-                            let size = self.size(input);
-                            let Some(slot) = grads.get_mut(input) else { continue };
-                            if *slot > 0 {
-                                // Their sum is there before they go.
-                                self.heap.touch(size);
-                                self.heap.drop(size);
-                            }
-                            *slot = size;
-                        }
+                    match op.inputs.first().filter(|_| part).and_then(|(_, id)| pieces.get_mut(id.0 as usize)) {
+                        Some(list) => list.extend(grad.take()),
+                        None => self.back(index, op, &mut grads)?,
                     }
                 }
-                (None, NodeSource::Weight(_)) => {
-                    self.trained = self.trained.saturating_add(grad);
-                    grad = 0;
-                }
+                (None, NodeSource::Weight(weight)) => weights.extend(grad.take().map(|grad| (*weight, grad))),
                 _ => {}
             }
-            self.heap.drop(grad);
+            let saved = self.saved.get_mut(index).map(std::mem::take);
+            grad.into_iter().chain(saved).for_each(|block| self.heap.free(block));
             self.release(index);
-            let saved = self.saved.get_mut(index).map(std::mem::take).unwrap_or(0);
-            self.heap.drop(saved);
+        }
+        Some(weights)
+    }
+
+    /// The gradients of an operation's inputs.
+    fn back(&mut self, index: usize, op: &OpNode, grads: &mut [Option<Block>]) -> Option<()> {
+        let memory = self.memory(index, &shapes(self.graph, index, self.batch)?);
+        self.thread = self.thread.max(memory.thread);
+        let wants = self.flow.gradients.wants(index);
+        let taken = self.heap.make(memory.backward.saturating_add(self.turned(index, op, true)));
+        let made: Vec<(usize, Block)> = op
+            .inputs
+            .iter()
+            .filter(|(name, _)| wants.contains(name))
+            .map(|(_, id)| (id.0 as usize, self.heap.make(self.sizes.get(id.0 as usize).copied().unwrap_or(0))))
+            .collect();
+        self.heap.free(taken);
+        for (input, block) in made {
+            let there = grads.get_mut(input).and_then(Option::take);
+            let sum = match there {
+                Some(there) => {
+                    // Their sum is there before they go.
+                    let sum = self.heap.make(self.size(input));
+                    self.heap.free(there);
+                    self.heap.free(block);
+                    sum
+                }
+                None => block,
+            };
+            grads.get_mut(input).into_iter().for_each(|slot| *slot = Some(sum));
         }
         Some(())
     }

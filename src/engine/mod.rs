@@ -5,6 +5,7 @@ pub mod clip;
 pub mod evaluate;
 pub mod flow;
 pub mod frozen;
+pub mod heap;
 pub mod machine;
 pub mod memory;
 pub mod optim;

@@ -336,7 +336,8 @@ impl Program {
                 }
                 NodeSource::Field { name, .. } => fields.push((name.clone(), grad)),
                 NodeSource::Op(op) if self.flow.gradients.needs.get(index) == Some(&true) => {
-                    let (Some(output), Some(compute)) = (output, self.flow.computes.get(index).copied().flatten()) else {
+                    let (Some(output), Some(compute)) = (output, self.flow.computes.get(index).copied().flatten())
+                    else {
                         continue;
                     };
                     if let (Some((at, of)), Some((_, id))) = (compute.part_of(&op.settings), op.inputs.first()) {

@@ -85,7 +85,8 @@ pub fn prepare(
     device: &Device,
 ) -> Result<(Stepper, DataSource), Stop> {
     let fits = |known: &HashMap<u32, i64>| -> Result<(), Stop> {
-        let refused = device.is_cpu().then(|| memory::refused(pipeline, vocabulary, plan, known)).transpose()?.flatten();
+        let refused =
+            device.is_cpu().then(|| memory::refused(pipeline, vocabulary, plan, known)).transpose()?.flatten();
         refused.map_or(Ok(()), |too_large| Err(Stop::Refused(vec![memory_report(pipeline, plan, &too_large)])))
     };
     // Before the data is loaded, if the sizes are known by then: they may be what makes it too large.

@@ -254,8 +254,7 @@ impl<'a> Run<'a> {
             Stepped::NotFinite { what, fields } => return Err(self.not_finite(&what, global, epoch, &fields)),
         };
         let outputs = &self.stepper.program.graph().outputs;
-        let named: Vec<(&str, f64)> =
-            outputs.iter().map(|o| o.name.as_str()).zip(values.iter().copied()).collect();
+        let named: Vec<(&str, f64)> = outputs.iter().map(|o| o.name.as_str()).zip(values.iter().copied()).collect();
         self.metrics.train(global, epoch, &named, lr, grad_norm)?;
         Ok((values, lr))
     }
@@ -271,7 +270,8 @@ impl<'a> Run<'a> {
         let name = self.training().objective().map_or("objective", |o| o.name.as_str());
         let weights = self.folder.file(&format!("nan-{step}.safetensors"));
         let batch = self.folder.file(&format!("nan-{step}-batch.safetensors"));
-        let kept = self.stepper.weights.save(&weights).is_ok() && candle_core::safetensors::save(fields, &batch).is_ok();
+        let kept =
+            self.stepper.weights.save(&weights).is_ok() && candle_core::safetensors::save(fields, &batch).is_ok();
         let kept = match kept {
             true => format!("the weights are in {}, the batch in {}", weights.display(), batch.display()),
             false => "the weights and the batch could not be written".to_string(),

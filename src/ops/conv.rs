@@ -180,9 +180,9 @@ mod meaning {
     use crate::lang::constant::Settings;
     use crate::lang::vocabulary::Shapes;
     use crate::ops::compute::layout::{self, Order};
+    use crate::ops::compute::memory::{Memory, convolution};
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
-    use crate::ops::compute::memory::{Memory, convolution};
     use crate::ops::compute::{Call, Gradients, Output};
     use crate::ops::max_pool::{self, saved, windows};
 

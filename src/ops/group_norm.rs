@@ -66,8 +66,8 @@ mod meaning {
     use candle_core::{Result, Tensor};
 
     use crate::lang::vocabulary::Shapes;
-    use crate::ops::compute::memory::Memory;
     use crate::ops::batch_norm::{scaled, scaled_back};
+    use crate::ops::compute::memory::Memory;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::{Call, Compute, Gradients, Output};
     use crate::ops::instance_norm::back;

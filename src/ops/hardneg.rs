@@ -61,9 +61,9 @@ fn rule(a: &mut Application<'_>) {
 mod meaning {
     use candle_core::{Result, Tensor};
 
+    use crate::kernels::nearest::{Apart, Lists, nearest};
     use crate::lang::vocabulary::Shapes;
     use crate::ops::compute::memory::Memory;
-    use crate::kernels::nearest::{Apart, Lists, nearest};
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::slices::{Element, Paths, constant, read, tensor, wrong};
     use crate::ops::compute::{Call, Gradients, Output};

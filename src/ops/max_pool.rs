@@ -83,11 +83,11 @@ pub fn pooled(a: &mut Application<'_>) {
 mod meaning {
     use candle_core::{DType, Device, Result, Tensor};
 
-    use crate::lang::vocabulary::Shapes;
-    use crate::ops::compute::memory::Memory;
     use crate::kernels::pool::{Windows, maximum, maximum_back, maximum_back_last, maximum_last};
     use crate::lang::constant::Settings;
+    use crate::lang::vocabulary::Shapes;
     use crate::ops::compute::layout::{self, Order, order};
+    use crate::ops::compute::memory::Memory;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
     use crate::ops::compute::{Call, Gradients, Output};

@@ -57,10 +57,10 @@ let { desc as desc_r } = net(image_r)
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::lang::vocabulary::Shapes;
-    use crate::ops::compute::memory::Memory;
     use crate::lang::constant::Settings;
+    use crate::lang::vocabulary::Shapes;
     use crate::ops::compute::layout;
+    use crate::ops::compute::memory::Memory;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::{Call, Compute, Gradients, Output};
 

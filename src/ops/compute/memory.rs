@@ -108,7 +108,8 @@ fn winograd(g: &Geometry, x: bool, weight: bool) -> Memory {
         let (inputs, outputs) = filled(inputs, outputs);
         bytes(&[POINTS, room, inputs + outputs])
     };
-    let mut memory = Memory { forward: kernels(g.inputs, g.outputs), thread: block(g.inputs, g.outputs), ..Memory::default() };
+    let mut memory =
+        Memory { forward: kernels(g.inputs, g.outputs), thread: block(g.inputs, g.outputs), ..Memory::default() };
     if x {
         memory.backward = kernels(g.outputs, g.inputs);
         memory.thread = memory.thread.max(block(g.outputs, g.inputs));
