@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Some(Verb::Explain(args)) => rord::cli::explain::run(&args),
         Some(Verb::Data(args)) => data(&args),
         Some(Verb::Loss(args)) => loss(&args),
+        Some(Verb::Bench(args)) => bench(&args),
         Some(Verb::Train(args)) => train(&args),
         None => train(&cli.train),
     };
@@ -34,6 +35,17 @@ fn main() -> ExitCode {
 fn train(args: &rord::cli::args::TrainArgs) -> u8 {
     rord::kernels::memory::keep_freed();
     rord::cli::train::run(args)
+}
+
+#[cfg(feature = "engine")]
+fn bench(args: &rord::cli::args::BenchArgs) -> u8 {
+    rord::kernels::memory::keep_freed();
+    rord::cli::bench::run(args)
+}
+
+#[cfg(not(feature = "engine"))]
+fn bench(_: &rord::cli::args::BenchArgs) -> u8 {
+    without_engine()
 }
 
 #[cfg(feature = "engine")]

@@ -40,6 +40,8 @@ pub enum Verb {
     Data(DataArgs),
     /// Evaluate the losses of a pipeline of `input`s on tensors of your own
     Loss(LossArgs),
+    /// Measure training steps: time by operation, memory
+    Bench(BenchArgs),
     /// Print the manual of an operation, or `ops` for the list
     Explain(ExplainArgs),
 }
@@ -151,6 +153,29 @@ pub struct DataArgs {
     /// Show validation pairs rather than training pairs
     #[arg(long)]
     pub validation: bool,
+}
+
+/// Arguments of `bench`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchArgs {
+    /// The pipeline
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// Steps that are measured
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub steps: usize,
+    /// Steps before them
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub warmup: usize,
+    /// Threads on the CPU [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Compute every operation by Candle's own, without kernels, for comparison
+    #[arg(long)]
+    pub plain: bool,
 }
 
 /// Arguments of `explain`.

@@ -3,6 +3,8 @@
 //! Verbs return an exit code: 0 done, 1 refused with reports, 2 used wrongly, 130 interrupted.
 
 pub mod args;
+#[cfg(feature = "engine")]
+pub mod bench;
 pub mod check;
 #[cfg(feature = "engine")]
 pub mod data;

@@ -75,7 +75,8 @@ fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
     }
 }
 
-fn set_threads(threads: usize) -> Result<(), Report> {
+/// Has everything run on so many threads.
+pub fn set_threads(threads: usize) -> Result<(), Report> {
     let built = (threads > 0).then(|| rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().is_ok());
     match built {
         Some(true) => Ok(()),

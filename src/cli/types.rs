@@ -1,14 +1,53 @@
 //! `rord-run types` and `rord-run params`: what a pipeline says, as tables.
 
 use super::args::FileArgs;
-use super::load::load_or_report;
+use super::load::{Loaded, load_or_report};
+use crate::graph::flops::{Flops, flops};
+use crate::graph::gradients::{Gradients, trained};
+use crate::graph::node::Role;
+use crate::graph::{build, passes};
+use crate::lang::constant::Constant;
 use crate::lang::typed::Pipeline;
 
 /// Prints every name with its type, and the weights.
 pub fn types(args: &FileArgs) -> u8 {
     let Some(loaded) = load_or_report(args) else { return super::REFUSED };
     super::print(&types_text(&loaded.pipeline));
+    super::print(&step_text(&loaded));
     super::DONE
+}
+
+/// What a training step takes, in a line; nothing where nothing is trained, or where a size is known to the data alone.
+pub fn step_text(loaded: &Loaded) -> String {
+    let pipeline = &loaded.pipeline;
+    if pipeline.train.is_empty() || pipeline.objective.is_none() {
+        return String::new();
+    }
+    let batch = pipeline.train("batch").and_then(Constant::count).unwrap_or(8);
+    let mut graph = build::build(pipeline, &loaded.vocabulary, &[Role::Objective, Role::Loss]);
+    if passes::run(&mut graph, &loaded.vocabulary, None).is_err() {
+        return String::new();
+    }
+    let stops = |op: &str| loaded.vocabulary.operation(op).is_some_and(|o| o.entry.stops_gradient);
+    let gradients = Gradients::of(&graph, trained(pipeline), stops);
+    let Some(counted) = flops(&graph, &loaded.vocabulary, &gradients, batch) else { return String::new() };
+    let gflop = counted.iter().map(Flops::total).sum::<f64>() / 1e9;
+    let digits = if gflop < 9.95 { 1 } else { 0 };
+    format!("\na step: {gflop:.digits$} GFLOP{}\n", memory_text(loaded))
+}
+
+#[cfg(feature = "engine")]
+fn memory_text(loaded: &Loaded) -> String {
+    use crate::engine::memory::predict;
+    use crate::engine::plan::{Plan, size};
+    let Ok(plan) = Plan::new(&loaded.pipeline, loaded.end()) else { return String::new() };
+    let found = predict(&loaded.pipeline, &loaded.vocabulary, &plan, &Default::default()).ok().flatten();
+    found.map(|p| format!(", about {}", size(p.total()))).unwrap_or_default()
+}
+
+#[cfg(not(feature = "engine"))]
+fn memory_text(_: &Loaded) -> String {
+    String::new()
 }
 
 /// Every name with its type, then the weights by model.

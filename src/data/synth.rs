@@ -166,6 +166,13 @@ impl Canvas {
 }
 
 impl Synth {
+    /// Bytes of all tiles' pictures: of every pixel the coverage by each layer, and a number for where there is something to see.
+    pub fn bytes(&self) -> usize {
+        let side = (self.size * self.resolution).max(0.0).ceil() as usize;
+        let pixels = side.saturating_mul(side).saturating_mul(self.tiles);
+        pixels.saturating_mul(LAYERS.len() + size_of::<u32>())
+    }
+
     /// The tiles as flat layouts, in database units of 1 nm. Errors: sizes and resolutions out of range.
     pub fn layouts(&self) -> Result<Vec<Layout>, DataError> {
         self.each(Ok)

@@ -20,6 +20,9 @@ pub trait Optimizer: Send {
     /// got no gradient. Where an error is returned, no weight and no moment has changed.
     fn step(&mut self, lr: f64, weights: &mut [Tensor], grads: &[Option<Tensor>]) -> Result<()>;
 
+    /// How many numbers are remembered of each number of a weight.
+    fn moments(&self) -> usize;
+
     /// What has to be kept to go on later: `net.det.0.weight/step` (i64, one number) and the moments
     /// `net.det.0.weight/m`, of the weight's shape. A weight that never had a gradient has no entries.
     fn state(&self) -> Result<Vec<(String, Tensor)>>;
@@ -262,6 +265,10 @@ impl<R: Rule> Optimizer for Moments<R> {
             }
         }
         Ok(())
+    }
+
+    fn moments(&self) -> usize {
+        self.rule.moments().len()
     }
 
     fn state(&self) -> Result<Vec<(String, Tensor)>> {

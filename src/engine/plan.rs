@@ -7,6 +7,7 @@ use crate::lang::report::{Report, params, runtime};
 use crate::lang::source::Span;
 use crate::lang::typed::{Dataset, Pipeline, Value, ValueSource};
 
+use super::memory::TooLarge;
 use super::schedule::Mode;
 use super::source::SourceError;
 
@@ -207,6 +208,35 @@ fn misfit_report(span: Span, misfit: &Misfit) -> Report {
         ),
     };
     runtime::data(code, span, &title, &misfit.to_string(), help)
+}
+
+/// The report for a step that memory does not hold.
+pub fn memory_report(pipeline: &Pipeline, plan: &Plan, too_large: &TooLarge) -> Report {
+    let place = |name: &str| pipeline.params.iter().find(|p| p.name == name);
+    let span = place("batch").map(|p| p.value_span).or(pipeline.objective.as_ref().map(|o| o.span));
+    let setting = |name| plan.dataset.recipe.settings.count(name).ok().map(|n| (name, n));
+    let side = setting("patch").or(setting("size"));
+    let title = format!("a step needs about {}, and {} are free", size(too_large.needed), size(too_large.available));
+    let label = match side {
+        Some((name, pixels)) => format!("batch = {}, {name} = {pixels}px", plan.batch),
+        None => format!("batch = {}", plan.batch),
+    };
+    let name = side.map_or("the size of the data", |(name, _)| name);
+    let help = match too_large.batch {
+        Some(batch) => format!("lower `batch`, or {name}: a batch of {batch} would fit"),
+        None => format!("lower {name}; no batch would fit as it is"),
+    };
+    runtime::data("R0927", span.unwrap_or_default(), &title, &label, &help)
+}
+
+/// Bytes for people: `310 MB`, `1.4 GB`.
+pub fn size(bytes: usize) -> String {
+    let bytes = bytes as f64;
+    match bytes {
+        x if x < 999.5e6 => format!("{:.0} MB", x / 1e6),
+        x if x < 9.995e9 => format!("{:.1} GB", x / 1e9),
+        x => format!("{:.0} GB", x / 1e9),
+    }
 }
 
 /// The reports for sizes that the data has set and that cannot be.

@@ -7,10 +7,9 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 
+use super::flow::Flow;
 use crate::graph::node::{Graph, NodeId, NodeSource, OpNode, Role};
 use crate::lang::source::Span;
-use crate::lang::typed::Initial;
-use crate::ops;
 use crate::ops::compute::{Call, Compute, Output, layout};
 
 /// What a step needs from outside.
@@ -66,23 +65,39 @@ pub struct Fault {
     pub source: candle_core::Error,
 }
 
+/// A part of a step, from the end of the part before it to its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The batch became tensors.
+    Feed,
+    /// A node's value.
+    Forward(usize),
+    /// The gradients of a node's inputs.
+    Backward(usize),
+    /// Weights and running statistics.
+    Optimizer,
+}
+
+/// Somebody who is told whenever a part of a step is done. `()` does not listen, and nothing of it is left in the program then.
+pub trait Watch {
+    /// The part is done.
+    fn done(&mut self, part: Part);
+}
+
+impl Watch for () {
+    #[inline(always)]
+    fn done(&mut self, _: Part) {}
+}
+
 /// Gradients of weights, in the graph's order, and of fields by name.
 type AllGrads = (Vec<Option<Tensor>>, Vec<(String, Tensor)>);
 
 /// A graph with the operations it runs.
 pub struct Program {
     graph: Graph,
-    computes: Vec<Option<&'static dyn Compute>>,
-    /// Whether a gradient flows into a node.
-    needs: Vec<bool>,
-    /// The inputs of each node that a gradient flows into.
-    wants: Vec<Vec<&'static str>>,
-    /// Operations of frozen models, which run as in validation.
-    frozen: Vec<bool>,
-    /// The last node that reads each node's value.
-    last_use: Vec<usize>,
-    /// Whether some way back reads a node's value.
-    read_back: Vec<bool>,
+    flow: Flow,
+    /// Every operation by Candle's tensor operations, for comparison.
+    plain: bool,
     dtype: DType,
     device: Device,
 }
@@ -95,75 +110,16 @@ impl Program {
         dtype: DType,
         device: &Device,
     ) -> Result<Self, Fault> {
-        let count = graph.nodes.len();
-        let (mut computes, mut needs, mut wants) = (Vec::new(), vec![false; count], vec![Vec::new(); count]);
-        let mut last_use: Vec<usize> = (0..count).collect();
-        let mut frozen = vec![false; count];
-        for (index, node) in graph.nodes.iter().enumerate() {
-            let NodeSource::Op(op) = &node.source else {
-                computes.push(None);
-                if let Some(need) = needs.get_mut(index) {
-                    let statistic = match &node.source {
-                        NodeSource::Weight(w) => {
-                            graph.weights.get(*w).is_some_and(|w| matches!(w.initial, Initial::Statistic(_)))
-                        }
-                        _ => false,
-                    };
-                    *need = wanted(&node.source) && !statistic;
-                }
-                continue;
-            };
-            let found = ops::find(op.op).and_then(|o| Some((o.compute?, o.entry.stops_gradient)));
-            let Some((compute, stops)) = found else {
-                let source = candle_core::Error::msg("this operation does not compute");
-                return Err(Fault { op: op.op.into(), span: node.span, source });
-            };
-            computes.push(Some(compute));
-            let read: Vec<&'static str> = match stops {
-                true => vec![],
-                false => {
-                    let needed = |id: NodeId| needs.get(id.0 as usize).copied().unwrap_or(false);
-                    op.inputs.iter().filter(|(_, id)| needed(*id)).map(|(n, _)| *n).collect()
-                }
-            };
-            for (_, id) in &op.inputs {
-                if let Some(last) = last_use.get_mut(id.0 as usize) {
-                    *last = index;
-                }
-                if let (Some(NodeSource::Weight(w)), Some(slot)) =
-                    (graph.node(*id).map(|n| &n.source), frozen.get_mut(index))
-                {
-                    *slot |= !wanted(&NodeSource::Weight(*w));
-                }
-            }
-            if let (Some(need), Some(want)) = (needs.get_mut(index), wants.get_mut(index)) {
-                *need = !read.is_empty();
-                *want = read;
-            }
-        }
-        for output in &graph.outputs {
-            if let Some(last) = last_use.get_mut(output.node.0 as usize) {
-                *last = count;
-            }
-        }
-        let mut read_back = vec![true; count];
-        for (index, node) in graph.nodes.iter().enumerate() {
-            let NodeSource::Op(op) = &node.source else { continue };
-            let compute: Option<&dyn Compute> = computes.get(index).copied().flatten();
-            let own = needs.get(index) == Some(&true) && compute.is_some_and(|c| c.back_reads_value(&op.settings));
-            if let Some(read) = read_back.get_mut(index) {
-                *read = own;
-            }
-            for (name, id) in &op.inputs {
-                if needs.get(index) == Some(&true)
-                    && compute.is_some_and(|c| c.back_reads(name))
-                    && let Some(read) = read_back.get_mut(id.0 as usize)
-                {
-                    *read = true;
-                }
-            }
-        }
-        Ok(Self { graph, computes, needs, wants, frozen, last_use, read_back, dtype, device: device.clone() })
+        let flow = Flow::of(&graph, wanted)?;
+        Ok(Self { graph, flow, plain: false, dtype, device: device.clone() })
+    }
+
+    /// The same by Candle's tensor operations alone: what kernels are compared with.
+    pub fn plainly(mut self) -> Self {
+        self.plain = true;
+        // What a way back need not read is told of kernels.
+        self.flow.read_back.fill(true);
+        self
     }
 
     /// The graph.
@@ -171,10 +127,21 @@ impl Program {
         &self.graph
     }
 
+    /// What it keeps, and where gradients flow.
+    pub fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
     /// The values of all outputs, and with `backward` the gradients of the objective.
     pub fn run(&self, feed: &Feed<'_>, backward: bool) -> Result<Outcome, Fault> {
+        self.run_watched(feed, backward, &mut ())
+    }
+
+    /// As [`Program::run`], with somebody who looks on.
+    pub fn run_watched(&self, feed: &Feed<'_>, backward: bool, watch: &mut impl Watch) -> Result<Outcome, Fault> {
         let mut updates = vec![None; self.graph.weights.len()];
-        let mut values = self.forward(feed, if backward { Keep::Read } else { Keep::Nothing }, &mut updates)?;
+        let keep = if backward { Keep::Read } else { Keep::Nothing };
+        let mut values = self.forward(feed, keep, &mut updates, watch)?;
         let mut outcome = Outcome { values: vec![], grads: vec![], field_grads: vec![], updates, not_finite: None };
         for output in &self.graph.outputs {
             let value = values.get(output.node.0 as usize).and_then(Option::as_ref);
@@ -188,10 +155,10 @@ impl Program {
         let bad = objective.and_then(|i| outcome.values.get(i)).is_some_and(|x| !x.is_finite());
         if bad {
             // Once more, since most values are gone by now.
-            let values = self.forward(feed, Keep::All, &mut vec![None; self.graph.weights.len()])?;
+            let values = self.forward(feed, Keep::All, &mut vec![None; self.graph.weights.len()], &mut ())?;
             outcome.not_finite = self.first_not_finite(&values);
         } else if backward {
-            (outcome.grads, outcome.field_grads) = self.backward(feed, &mut values)?;
+            (outcome.grads, outcome.field_grads) = self.backward(feed, &mut values, watch)?;
         }
         Ok(outcome)
     }
@@ -211,6 +178,7 @@ impl Program {
         feed: &Feed<'_>,
         keep: Keep,
         updates: &mut [Option<Tensor>],
+        watch: &mut impl Watch,
     ) -> Result<Vec<Option<Output>>, Fault> {
         let mut values: Vec<Option<Output>> = Vec::with_capacity(self.graph.nodes.len());
         for (index, node) in self.graph.nodes.iter().enumerate() {
@@ -232,13 +200,16 @@ impl Program {
                 }
                 NodeSource::Op(op) => self
                     .call(index, op, feed, &values, false, |compute, call| {
-                        let output = compute.forward(call)?;
+                        let output = match self.plain {
+                            true => compute.plain_forward(call)?,
+                            false => compute.forward(call)?,
+                        };
                         let made = if call.training { compute.updates(call, &output)? } else { Vec::new() };
                         Ok((output, made))
                     })
                     .map(|(mut output, made)| {
                         self.update(op, made, &mut values, updates);
-                        if self.needs.get(index) != Some(&true) {
+                        if self.flow.gradients.needs.get(index) != Some(&true) {
                             output.saved.clear();
                         }
                         output
@@ -249,11 +220,12 @@ impl Program {
                 && let NodeSource::Op(op) = &node.source
             {
                 for (_, id) in &op.inputs {
-                    if self.last_use.get(id.0 as usize) == Some(&index) {
+                    if self.flow.last_use.get(id.0 as usize) == Some(&index) {
                         self.free(id.0 as usize, keep, &mut values).map_err(|source| self.fault(index, source))?;
                     }
                 }
             }
+            watch.done(Part::Forward(index));
         }
         Ok(values)
     }
@@ -263,7 +235,7 @@ impl Program {
         let Some(slot) = values.get_mut(index) else { return Ok(()) };
         match slot {
             Some(output) if keep == Keep::Read => {
-                if self.read_back.get(index) == Some(&false) {
+                if self.flow.read_back.get(index) == Some(&false) {
                     let value = &output.value;
                     // Whoever reads it all the same will notice.
                     let blank =
@@ -294,6 +266,10 @@ impl Program {
         }
     }
 
+    fn takes_either_order(&self, compute: &dyn Compute) -> bool {
+        !self.plain && compute.either_order()
+    }
+
     fn call<T>(
         &self,
         index: usize,
@@ -304,11 +280,11 @@ impl Program {
         run: impl FnOnce(&'static dyn Compute, &Call) -> candle_core::Result<T>,
     ) -> candle_core::Result<T> {
         let gone = || candle_core::Error::msg("a value was dropped before its last use");
-        let compute = self.computes.get(index).copied().flatten().ok_or_else(gone)?;
+        let compute = self.flow.computes.get(index).copied().flatten().ok_or_else(gone)?;
         let mut inputs = Vec::with_capacity(op.inputs.len());
         for (name, id) in &op.inputs {
             let output = values.get(id.0 as usize).and_then(Option::as_ref).ok_or_else(gone)?;
-            let as_is = compute.either_order() || back && !compute.back_reads(name);
+            let as_is = self.takes_either_order(compute) || back && !compute.back_reads(name);
             inputs.push((*name, if as_is { output.value.clone() } else { layout::first(&output.value)? }));
         }
         let node = self.graph.nodes.get(index).ok_or_else(gone)?;
@@ -321,13 +297,18 @@ impl Program {
             settings: &op.settings,
             shape: &shape,
             stream: [feed.seed, feed.step, op.stream],
-            training: feed.training && !self.frozen.get(index).copied().unwrap_or(false),
-            wants: self.wants.get(index).map_or(&[], Vec::as_slice),
+            training: feed.training && !self.flow.frozen.get(index).copied().unwrap_or(false),
+            wants: self.flow.gradients.wants(index),
         };
         run(compute, &call)
     }
 
-    fn backward(&self, feed: &Feed<'_>, values: &mut [Option<Output>]) -> Result<AllGrads, Fault> {
+    fn backward(
+        &self,
+        feed: &Feed<'_>,
+        values: &mut [Option<Output>],
+        watch: &mut impl Watch,
+    ) -> Result<AllGrads, Fault> {
         let mut fields = Vec::new();
         let mut grads: Vec<Option<Tensor>> = vec![None; values.len()];
         let mut pieces: HashMap<usize, Vec<Option<Tensor>>> = HashMap::new();
@@ -354,8 +335,9 @@ impl Program {
                     }
                 }
                 NodeSource::Field { name, .. } => fields.push((name.clone(), grad)),
-                NodeSource::Op(op) if self.needs.get(index).copied().unwrap_or(false) => {
-                    let (Some(output), Some(compute)) = (output, self.computes.get(index).copied().flatten()) else {
+                NodeSource::Op(op) if self.flow.gradients.needs.get(index) == Some(&true) => {
+                    let (Some(output), Some(compute)) = (output, self.flow.computes.get(index).copied().flatten())
+                    else {
                         continue;
                     };
                     if let (Some((at, of)), Some((_, id))) = (compute.part_of(&op.settings), op.inputs.first()) {
@@ -370,8 +352,11 @@ impl Program {
                     }
                     let parts = self
                         .call(index, op, feed, values, true, |compute, call| {
-                            let grad = if compute.either_order() { grad } else { layout::first(&grad)? };
-                            compute.backward(call, &output, &grad)
+                            let grad = if self.takes_either_order(compute) { grad } else { layout::first(&grad)? };
+                            match self.plain {
+                                true => compute.plain_backward(call, &output, &grad),
+                                false => compute.backward(call, &output, &grad),
+                            }
                         })
                         .map_err(fault)?;
                     for (name, part) in parts {
@@ -387,6 +372,7 @@ impl Program {
                 }
                 _ => {}
             }
+            watch.done(Part::Backward(index));
         }
         fields.reverse();
         Ok((weights, fields))

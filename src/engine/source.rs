@@ -118,11 +118,20 @@ fn pairs(
         target: settings.text("target").ok().map(str::to_string),
     };
     recipe.check()?;
-    let pictures = layouts(settings.recipe("layouts")?)?.load()?;
+    let pictures = layouts_of(settings.recipe("layouts")?)?.load()?;
     Ok(PairSource::new(pictures, recipe)?)
 }
 
-fn layouts(recipe: &Recipe) -> Result<Source, SourceError> {
+/// Bytes of the pictures that a dataset is cut from, as far as its recipe tells: those of files are known once they are read.
+pub fn pictures(dataset: &Dataset) -> usize {
+    let layouts = dataset.recipe.settings.recipe("layouts").ok();
+    match layouts.and_then(|recipe| layouts_of(recipe).ok()) {
+        Some(Source::Synth(synth)) => synth.bytes(),
+        _ => 0,
+    }
+}
+
+fn layouts_of(recipe: &Recipe) -> Result<Source, SourceError> {
     let s = &recipe.settings;
     Ok(match recipe.op.as_str() {
         "synth" => Source::Synth(Synth {

@@ -6,20 +6,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 use candle_core::{DType, Device, Tensor};
 
-use super::clip::{GradNorm, norm};
 use super::frozen;
-use super::optim::{Optimizer, RecipeError, base_lr, optimizer};
-use super::plan::{Plan, Watched, data_reports, size_reports};
+use super::optim::RecipeError;
+use super::plan::{Plan, Watched};
 use super::program::{Fault, Feed, NotFinite, Program};
-use super::schedule::{Mode, Schedule, Span as RunSpan, schedule};
+use super::schedule::Mode;
 use super::source::{DataSource, tensors};
-use super::weights::{Weights, WeightsError};
+use super::step::{Stepped, Stepper, graph, prepare};
+use super::weights::WeightsError;
 use crate::data::batches::Batch;
 use crate::data::loader::{Loader, LoaderError};
 use crate::data::pairs::Split;
-use crate::graph::node::{NodeSource, Role};
+use crate::graph::node::{Graph, Role};
 use crate::graph::weight::{Init, WeightSpec};
-use crate::graph::{build, passes, sizes};
 use crate::lang::report::{Report, plural};
 use crate::lang::typed::{Initial, Pipeline};
 use crate::lang::vocabulary::Vocabulary;
@@ -129,13 +128,8 @@ pub fn train(pipeline: &Pipeline, vocabulary: &Vocabulary, plan: &Plan, options:
 struct Run<'a> {
     plan: &'a Plan,
     device: Device,
-    training: Program,
+    stepper: Stepper,
     validation: Program,
-    weights: Weights,
-    optimizer: Box<dyn Optimizer>,
-    schedule: Option<Box<dyn Schedule>>,
-    base_lr: f64,
-    clip: Option<GradNorm>,
     data: DataSource,
     folder: RunFolder,
     record: Record,
@@ -152,42 +146,12 @@ impl<'a> Run<'a> {
         plan: &'a Plan,
         options: &Options,
     ) -> Result<Run<'a>, Stop> {
-        let data = DataSource::load(&plan.dataset, &pipeline.sizes, plan.batch, plan.seed)
-            .map_err(|e| Stop::Refused(data_reports(plan.data_place, &plan.field_places, &e)))?;
-        let graph = |wanted: &[Role]| -> Result<_, Stop> {
-            let mut graph = build::build(pipeline, vocabulary, wanted);
-            let impossible = sizes::settle(&mut graph, &data.sizes, &pipeline.frames, vocabulary);
-            if !impossible.is_empty() {
-                return Err(Stop::Refused(size_reports(&impossible)));
-            }
-            passes::run(&mut graph, vocabulary, None)?;
-            Ok(graph)
-        };
-        let trains = |source: &NodeSource| match source {
-            NodeSource::Weight(w) => {
-                let model = pipeline.weights.get(*w).and_then(|w| pipeline.models.get(w.model));
-                model.is_some_and(|m| m.frozen.is_none())
-            }
-            _ => false,
-        };
-        let (dtype, device) = (DType::F32, &options.device);
-        let training_graph = graph(&[Role::Objective, Role::Loss])?;
-        let hash = graph_hash(&training_graph, vocabulary);
-        let training = Program::new(training_graph, trains, dtype, device)?;
-        let validation = Program::new(graph(&[Role::Objective, Role::Loss, Role::Metric])?, |_| false, dtype, device)?;
-        let specs = weight_specs(pipeline);
-        let mut weights = match &options.init {
-            Some(path) => Weights::load(path, &specs, dtype, device)?,
-            None => Weights::init(&specs, plan.seed, dtype, device)?,
-        };
-        frozen::load(pipeline, &mut weights, dtype, device)?;
-        let optimizer = optimizer(&plan.optimizer, &specs)?;
-        let base_lr = base_lr(&plan.optimizer)?;
+        let (stepper, data) = prepare(pipeline, vocabulary, plan, options.init.as_deref(), &options.device)?;
+        let hash = graph_hash(stepper.program.graph(), vocabulary);
+        let roles = [Role::Objective, Role::Loss, Role::Metric];
+        let validation = graph(pipeline, vocabulary, &roles, &data.sizes)?;
+        let validation = Program::new(validation, |_| false, DType::F32, &options.device)?;
         let steps = data.batches.steps();
-        let span = RunSpan { base_lr, steps_per_epoch: steps, epochs: plan.epochs };
-        let mode = plan.watch.as_ref().map_or(Mode::Minimize, |(_, m)| *m);
-        let schedule = plan.schedule.as_ref().map(|r| schedule(r, span, mode)).transpose()?;
-        let clip = plan.clip.as_ref().map(|r| GradNorm::new(&r.settings)).transpose()?;
         let root = PathBuf::from("runs");
         let now = SystemTime::now();
         // From here on things are written; whatever could be refused has been.
@@ -217,18 +181,13 @@ impl<'a> Run<'a> {
         }
         folder.write_record(&record)?;
         let metrics = Metrics::create(&folder.file("metrics.jsonl"))?;
-        let names: Vec<&str> = training.graph().outputs.iter().map(|o| o.name.as_str()).collect();
+        let names: Vec<&str> = stepper.program.graph().outputs.iter().map(|o| o.name.as_str()).collect();
         let progress = Progress::new(&names, plan.epochs, steps);
         Ok(Run {
             plan,
-            device: device.clone(),
-            training,
+            device: options.device.clone(),
+            stepper,
             validation,
-            weights,
-            optimizer,
-            schedule,
-            base_lr,
-            clip,
             data,
             folder,
             record,
@@ -238,14 +197,19 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// The graph that is trained.
+    fn training(&self) -> &Graph {
+        self.stepper.program.graph()
+    }
+
     /// All epochs; true where somebody asked to stop.
     fn epochs(&mut self, options: &Options) -> Result<bool, Stop> {
         self.introduce();
         let mut loader = Loader::new(self.data.batches.clone(), Split::Train, 0, 3, 1)?;
         for epoch in 0..self.plan.epochs {
             let begun = Instant::now();
-            let mut sums = vec![0.0; self.training.graph().outputs.len()];
-            let mut lr = self.base_lr;
+            let mut sums = vec![0.0; self.training().outputs.len()];
+            let mut lr = self.stepper.base_lr;
             for step in 0..self.steps {
                 if options.stop.load(Ordering::Relaxed) {
                     return self.interrupted(epoch, step);
@@ -269,7 +233,7 @@ impl<'a> Run<'a> {
         let line = format!(
             "{}: {} weights, {}, {} of {} of {} {}, on {} ({})",
             self.record.pipeline,
-            grouped(self.weights.elements()),
+            grouped(self.stepper.weights.elements()),
             self.data.batches.about(),
             count(self.plan.epochs, "epoch"),
             count(self.steps, "step"),
@@ -285,45 +249,14 @@ impl<'a> Run<'a> {
     /// One optimizer step: the values of all outputs, and the learning rate it used.
     fn step(&mut self, epoch: u64, step: u64, batch: &Batch) -> Result<(Vec<f64>, f64), Stop> {
         let global = epoch * self.steps + step;
-        let fields = tensors(batch, DType::F32, &self.device)?;
-        let feed = Feed {
-            batch: batch.size,
-            fields: &fields,
-            weights: self.weights.tensors(),
-            seed: self.plan.seed,
-            step: global,
-            training: true,
+        let (values, lr, grad_norm) = match self.stepper.step(global, epoch, batch, &mut ())? {
+            Stepped::Taken { values, lr, grad_norm } => (values, lr, grad_norm),
+            Stepped::NotFinite { what, fields } => return Err(self.not_finite(&what, global, epoch, &fields)),
         };
-        let outcome = self.training.run(&feed, true)?;
-        if let Some(bad) = outcome.not_finite {
-            return Err(self.not_finite(&bad, global, epoch, &fields));
-        }
-        let mut grads = outcome.grads;
-        let grad_norm = match &self.clip {
-            Some(clip) => clip.clip(&mut grads)?,
-            None => norm(&grads)?,
-        };
-        let lr = self.schedule.as_ref().map_or(self.base_lr, |s| s.lr(global, epoch));
-        if !grad_norm.is_finite() {
-            let objective = self.training.graph().objective().map(|o| o.span).unwrap_or_default();
-            let bad = NotFinite {
-                span: objective,
-                what: "its value is finite, but its gradient is not".into(),
-                inputs: vec![],
-            };
-            return Err(self.not_finite(&bad, global, epoch, &fields));
-        }
-        self.optimizer.step(lr, self.weights.tensors_mut(), &grads)?;
-        // Running statistics: the optimizer has left them as they were.
-        for (slot, update) in self.weights.tensors_mut().iter_mut().zip(outcome.updates) {
-            if let Some(update) = update {
-                *slot = update;
-            }
-        }
-        let named: Vec<(&str, f64)> =
-            self.training.graph().outputs.iter().map(|o| o.name.as_str()).zip(outcome.values.iter().copied()).collect();
+        let outputs = &self.stepper.program.graph().outputs;
+        let named: Vec<(&str, f64)> = outputs.iter().map(|o| o.name.as_str()).zip(values.iter().copied()).collect();
         self.metrics.train(global, epoch, &named, lr, grad_norm)?;
-        Ok((outcome.values, lr))
+        Ok((values, lr))
     }
 
     /// Keeps what is needed to look into it, and says where it went wrong.
@@ -334,10 +267,11 @@ impl<'a> Run<'a> {
         epoch: u64,
         fields: &std::collections::HashMap<String, Tensor>,
     ) -> Stop {
-        let name = self.training.graph().objective().map_or("objective", |o| o.name.as_str());
+        let name = self.training().objective().map_or("objective", |o| o.name.as_str());
         let weights = self.folder.file(&format!("nan-{step}.safetensors"));
         let batch = self.folder.file(&format!("nan-{step}-batch.safetensors"));
-        let kept = self.weights.save(&weights).is_ok() && candle_core::safetensors::save(fields, &batch).is_ok();
+        let kept =
+            self.stepper.weights.save(&weights).is_ok() && candle_core::safetensors::save(fields, &batch).is_ok();
         let kept = match kept {
             true => format!("the weights are in {}, the batch in {}", weights.display(), batch.display()),
             false => "the weights and the batch could not be written".to_string(),
@@ -363,7 +297,7 @@ impl<'a> Run<'a> {
             let feed = Feed {
                 batch: batch.size,
                 fields: &fields,
-                weights: self.weights.tensors(),
+                weights: self.stepper.weights.tensors(),
                 seed: VALIDATION_SEED,
                 step,
                 training: false,
@@ -379,7 +313,7 @@ impl<'a> Run<'a> {
         let begun = Instant::now();
         let validation = self.validate()?;
         let training: Vec<(String, f64)> =
-            self.training.graph().outputs.iter().map(|o| o.name.clone()).zip(means.iter().copied()).collect();
+            self.training().outputs.iter().map(|o| o.name.clone()).zip(means.iter().copied()).collect();
         let read = |w: &Watched| {
             let of = if w.validation { &validation } else { &training };
             of.iter().find(|(n, _)| *n == w.name).map(|(_, x)| *x)
@@ -398,17 +332,17 @@ impl<'a> Run<'a> {
                 })
         });
         if let Some(value) = best {
-            self.weights.save(&self.folder.file("best.safetensors"))?;
+            self.stepper.weights.save(&self.folder.file("best.safetensors"))?;
             let split = if watched.validation { "val" } else { "train" };
             self.record.best = Some(Best { watch: format!("{split}.{}", watched.name), value, epoch });
         }
         if self.plan.keep_last {
-            self.weights.save(&self.folder.file("last.safetensors"))?;
+            self.stepper.weights.save(&self.folder.file("last.safetensors"))?;
         }
         self.record.epochs_done = epoch + 1;
         self.record.validated(named.iter().copied());
         self.folder.write_record(&self.record)?;
-        let objective = self.training.graph().objective().map(|o| o.name.clone()).unwrap_or_default();
+        let objective = self.training().objective().map(|o| o.name.clone()).unwrap_or_default();
         let of = |list: &[(String, f64)]| list.iter().find(|(n, _)| *n == objective).map(|(_, x)| *x);
         let parts: Vec<(&str, f64)> = if named.is_empty() {
             training.iter().filter(|(n, _)| *n != objective).map(|(n, x)| (n.as_str(), *x)).collect()
@@ -425,7 +359,7 @@ impl<'a> Run<'a> {
             best: best.is_some(),
         });
         let watched = self.plan.watch.as_ref().and_then(|(w, _)| read(w));
-        if let (Some(schedule), Some(value)) = (&mut self.schedule, watched)
+        if let (Some(schedule), Some(value)) = (&mut self.stepper.schedule, watched)
             && let Some(change) = schedule.after_validation(value)
         {
             use crate::lang::constant::number;
@@ -437,7 +371,7 @@ impl<'a> Run<'a> {
 
     fn interrupted(&mut self, epoch: u64, step: u64) -> Result<bool, Stop> {
         let last = self.folder.file("last.safetensors");
-        self.weights.save(&last)?;
+        self.stepper.weights.save(&last)?;
         let text = format!("stopped in epoch {} after {step} steps; weights in {}", epoch + 1, last.display());
         self.progress.finish(&text);
         Ok(true)
@@ -453,7 +387,7 @@ impl<'a> Run<'a> {
 }
 
 /// The fingerprint of what is trained: the optimized graph as text.
-fn graph_hash(graph: &crate::graph::node::Graph, vocabulary: &Vocabulary) -> String {
+fn graph_hash(graph: &Graph, vocabulary: &Vocabulary) -> String {
     let text = crate::graph::print::text(graph, vocabulary);
     let hash = blake3::hash(text.as_bytes()).to_hex();
     format!("b3:{}", hash.as_str().get(..8).unwrap_or(""))

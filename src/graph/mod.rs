@@ -1,6 +1,8 @@
 //! The graph between the language and the tensors: built from a typed pipeline, rewritten by passes, printed for people.
 
 pub mod build;
+pub mod flops;
+pub mod gradients;
 pub mod node;
 pub mod passes;
 pub mod print;

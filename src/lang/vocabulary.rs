@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::ast::{ExprKind, FnParam, Function, Item, ItemKind, TypeExpr};
-use super::constant::Constant;
+use super::constant::{Constant, Settings};
 use super::dim::Dim;
 use super::parse;
 use super::report::Report;
@@ -71,6 +71,8 @@ pub struct Entry {
     pub takes_in: &'static [TakesIn],
     /// True for a dataset whose fields only the pipeline names: it offers whatever is declared.
     pub offers_declared: bool,
+    /// The multiply-adds of what is a convolution or a matrix product.
+    pub products: Option<Products>,
 }
 
 impl Entry {
@@ -96,7 +98,44 @@ impl Entry {
         rounds: false,
         takes_in: &[],
         offers_declared: false,
+        products: None,
     };
+}
+
+/// The multiply-adds of a convolution or a matrix product.
+#[derive(Clone, Copy)]
+pub struct Products {
+    /// How many its value takes, by definition; `None` where a shape is missing.
+    pub count: fn(&Shapes<'_>) -> Option<f64>,
+    /// The inputs whose gradient takes as many again.
+    pub of: &'static [&'static str],
+}
+
+/// The shapes of one use of an operation.
+pub struct Shapes<'a> {
+    /// Those of its tensors, by parameter name.
+    pub inputs: Vec<(&'static str, Vec<usize>)>,
+    /// That of its value.
+    pub result: Vec<usize>,
+    /// All other arguments.
+    pub settings: &'a Settings,
+}
+
+impl Shapes<'_> {
+    /// The shape of a tensor argument.
+    pub fn of(&self, name: &str) -> Option<&[usize]> {
+        self.inputs.iter().find(|(n, _)| *n == name).map(|(_, shape)| shape.as_slice())
+    }
+
+    /// The product of sizes, which may be larger than any tensor.
+    pub fn elements(shape: &[usize]) -> f64 {
+        shape.iter().map(|n| *n as f64).product()
+    }
+
+    /// The numbers of the value.
+    pub fn result_elements(&self) -> f64 {
+        Self::elements(&self.result)
+    }
 }
 
 /// What a frame is called that a call with these arguments makes.

@@ -71,6 +71,8 @@ pub(super) fn affine(a: &mut Application<'_>, channels: &crate::lang::dim::Dim) 
 mod meaning {
     use candle_core::{Result, Tensor};
 
+    use crate::lang::vocabulary::Shapes;
+    use crate::ops::compute::memory::Memory;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::{Call, Compute, Gradients, Output};
     use crate::ops::instance_norm::back;
@@ -120,6 +122,10 @@ mod meaning {
     }
 
     impl Compute for BatchNorm {
+        fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+            Memory::of_tensor_operations(shapes).saving(shapes, 1)
+        }
+
         fn forward(&self, call: &Call) -> Result<Output> {
             let (x, eps) = (call.tensor("x")?, call.number("eps")?);
             let (mean, variance) = if call.training {

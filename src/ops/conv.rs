@@ -6,7 +6,7 @@ use crate::lang::dim::Dim;
 use crate::lang::report::shapes;
 use crate::lang::typed::Initial;
 use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::{Entry, TakesIn};
+use crate::lang::vocabulary::{Entry, Products, Shapes, TakesIn};
 
 #[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
@@ -32,6 +32,7 @@ pub static OP: Op = Op {
                 then: "relu_pool",
             },
         ],
+        products: Some(Products { count: products, of: &["x", "weight"] }),
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]
@@ -154,6 +155,22 @@ fn extent(a: &mut Application<'_>, n: &Dim, k: i64, s: i64, p: i64, d: i64, same
     a.divide(&exact, s).add(&Dim::number(1))
 }
 
+/// Multiply-adds: what every number of the result sums, before it is pooled.
+fn products(shapes: &Shapes<'_>) -> Option<f64> {
+    let (&[batch, _, height, width], &[outputs, depth, kernel, _]) = (shapes.of("x")?, shapes.of("weight")?) else {
+        return None;
+    };
+    let settings = shapes.settings;
+    let (stride, dilation) = (settings.count("stride").ok()?, settings.count("dilation").ok()?);
+    let reach = dilation.checked_mul(kernel.checked_sub(1)?)?;
+    let pad = settings.count("pad").unwrap_or(reach / 2);
+    let side = |n: usize| {
+        let room = pad.checked_mul(2)?.checked_add(n)?.checked_sub(reach.checked_add(1)?)?;
+        Some(room.checked_div(stride)? + 1)
+    };
+    Some(Shapes::elements(&[batch, outputs, side(height)?, side(width)?, depth, kernel, kernel]))
+}
+
 #[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
@@ -162,7 +179,9 @@ mod meaning {
     use crate::kernels::conv::last::{After, Past, Products, Wanted, backward, forward};
     use crate::kernels::pool::Windows;
     use crate::lang::constant::Settings;
+    use crate::lang::vocabulary::Shapes;
     use crate::ops::compute::layout::{self, Order};
+    use crate::ops::compute::memory::{Memory, convolution};
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
     use crate::ops::compute::{Call, Gradients, Output};
@@ -173,15 +192,23 @@ mod meaning {
 
     /// The sizes of a call.
     fn geometry(call: &Call) -> Result<Geometry> {
-        let (batch, inputs, height, width) = call.tensor("x")?.dims4()?;
-        let (outputs, depth, kernel, across) = call.tensor("weight")?.dims4()?;
-        let (stride, dilation, groups) = (call.count("stride")?, call.count("dilation")?, call.count("groups")?);
-        if kernel != across || depth.checked_mul(groups) != Some(inputs) || call.count("kernel")? != kernel {
+        sizes(call.tensor("x")?.dims(), call.tensor("weight")?.dims(), call.settings)
+    }
+
+    /// The sizes for an input and a weight of these shapes.
+    fn sizes(x: &[usize], weight: &[usize], settings: &Settings) -> Result<Geometry> {
+        let (&[batch, inputs, height, width], &[outputs, depth, kernel, across]) = (x, weight) else {
+            return Err(candle_core::Error::msg("a convolution's input and weight have four axes"));
+        };
+        let count = |name| settings.count(name).map_err(candle_core::Error::wrap);
+        let (stride, dilation, groups) = (count("stride")?, count("dilation")?, count("groups")?);
+        if kernel != across || depth.checked_mul(groups) != Some(inputs) || count("kernel")? != kernel {
             return Err(candle_core::Error::msg("the weight of a convolution does not fit its input and settings"));
         }
-        let pad = match call.count("pad") {
+        let same = settings.text("pad").is_ok_and(|pad| pad == "same");
+        let pad = match count("pad") {
             Ok(pad) => pad,
-            Err(_) if call.text("pad")? == "same" && kernel % 2 == 1 => dilation * (kernel - 1) / 2,
+            Err(_) if same && kernel % 2 == 1 => dilation * (kernel - 1) / 2,
             Err(_) => return Err(candle_core::Error::msg("`pad = same` needs an odd kernel")),
         };
         let g = Geometry { batch, inputs, height, width, outputs, kernel, stride, pad, dilation, groups };
@@ -218,6 +245,14 @@ mod meaning {
 
     impl Paths for Conv {
         const EITHER_ORDER: bool = true;
+
+        fn memory(&self, shapes: &Shapes<'_>, wants: &[&str]) -> Memory {
+            let (Some(x), Some(weight)) = (shapes.of("x"), shapes.of("weight")) else { return Memory::default() };
+            match (sizes(x, weight, shapes.settings), after(shapes.settings)) {
+                (Ok(g), Ok(after)) => convolution(&g, after, wants),
+                _ => Memory::default(),
+            }
+        }
 
         fn back_reads(&self, name: &str) -> bool {
             name != "bias"

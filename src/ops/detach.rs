@@ -40,6 +40,8 @@ let y = detach(x)
 mod meaning {
     use candle_core::{Result, Tensor};
 
+    use crate::lang::vocabulary::Shapes;
+    use crate::ops::compute::memory::Memory;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::{Call, Compute, Gradients, Output};
 
@@ -47,6 +49,10 @@ mod meaning {
     pub struct Detach;
 
     impl Compute for Detach {
+        fn memory(&self, _: &Shapes<'_>, _: &[&str]) -> Memory {
+            Memory::shared()
+        }
+
         fn forward(&self, call: &Call) -> Result<Output> {
             Ok(call.tensor("x")?.clone().into())
         }

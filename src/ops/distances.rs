@@ -13,6 +13,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "distances(a: Vectors[N, C], b: Vectors[M, C]) -> Dist[N, M]",
         manual: MANUAL,
+        products: Some(super::rules::ALL_PAIRS),
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]

@@ -50,6 +50,8 @@ fn rule(a: &mut Application<'_>) {
 mod meaning {
     use candle_core::{Result, Tensor};
 
+    use crate::lang::vocabulary::Shapes;
+    use crate::ops::compute::memory::Memory;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::slices::constant;
     use crate::ops::compute::{Call, Compute, Gradients, Output};
@@ -58,6 +60,10 @@ mod meaning {
     pub struct Dropout;
 
     impl Compute for Dropout {
+        fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+            Memory::of_tensor_operations(shapes).saving(shapes, 1)
+        }
+
         fn forward(&self, call: &Call) -> Result<Output> {
             let (x, p) = (call.tensor("x")?, call.number("p")?);
             if !(0.0..=1.0).contains(&p) {

@@ -45,6 +45,8 @@ fn rule(a: &mut Application<'_>) {
 mod meaning {
     use candle_core::{Result, Tensor};
 
+    use crate::lang::vocabulary::Shapes;
+    use crate::ops::compute::memory::Memory;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::{Call, Compute, Gradients, Output};
 
@@ -52,6 +54,10 @@ mod meaning {
     pub struct Flatten;
 
     impl Compute for Flatten {
+        fn memory(&self, _: &Shapes<'_>, _: &[&str]) -> Memory {
+            Memory::shared()
+        }
+
         fn forward(&self, call: &Call) -> Result<Output> {
             let x = call.tensor("x")?;
             let images = x.dim(0)?;

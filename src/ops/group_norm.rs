@@ -65,7 +65,9 @@ fn rule(a: &mut Application<'_>) {
 mod meaning {
     use candle_core::{Result, Tensor};
 
+    use crate::lang::vocabulary::Shapes;
     use crate::ops::batch_norm::{scaled, scaled_back};
+    use crate::ops::compute::memory::Memory;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::{Call, Compute, Gradients, Output};
     use crate::ops::instance_norm::back;
@@ -85,6 +87,10 @@ mod meaning {
     }
 
     impl Compute for GroupNorm {
+        fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+            Memory::of_tensor_operations(shapes).saving(shapes, 1)
+        }
+
         fn forward(&self, call: &Call) -> Result<Output> {
             let x = call.tensor("x")?;
             let rows = x.reshape(shape(call)?)?;

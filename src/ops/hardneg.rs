@@ -19,6 +19,7 @@ pub static OP: Op = Op {
         random: true,
         stops_gradient: true,
         pixels_of: Some("map"),
+        products: Some(super::rules::CANDIDATES),
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]
@@ -61,6 +62,8 @@ mod meaning {
     use candle_core::{Result, Tensor};
 
     use crate::kernels::nearest::{Apart, Lists, nearest};
+    use crate::lang::vocabulary::Shapes;
+    use crate::ops::compute::memory::Memory;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::slices::{Element, Paths, constant, read, tensor, wrong};
     use crate::ops::compute::{Call, Gradients, Output};
@@ -110,6 +113,10 @@ mod meaning {
 
     impl Paths for HardNeg {
         const EITHER_ORDER: bool = true;
+
+        fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+            Memory::of_candidates(shapes).unwrap_or_default()
+        }
 
         fn lower(&self, call: &Call) -> Result<Output> {
             let (anchor, map, positive) = (call.tensor("anchor")?, call.tensor("map")?, call.tensor("positive")?);

@@ -85,7 +85,9 @@ mod meaning {
 
     use crate::kernels::pool::{Windows, maximum, maximum_back, maximum_back_last, maximum_last};
     use crate::lang::constant::Settings;
+    use crate::lang::vocabulary::Shapes;
     use crate::ops::compute::layout::{self, Order, order};
+    use crate::ops::compute::memory::Memory;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
     use crate::ops::compute::{Call, Gradients, Output};
@@ -206,6 +208,10 @@ mod meaning {
 
         fn back_reads_value(&self, _: &Settings) -> bool {
             false
+        }
+
+        fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+            Memory::default().saving(shapes, 1)
         }
 
         fn lower(&self, call: &Call) -> Result<Output> {

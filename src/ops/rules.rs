@@ -2,7 +2,28 @@
 
 use crate::lang::report::{numbers, shapes};
 use crate::lang::types::Kind;
-use crate::lang::vocabulary::Application;
+use crate::lang::vocabulary::{Application, Products, Shapes};
+
+/// Of every vector of `a` (N, C) with every one of `b` (M, C).
+pub const ALL_PAIRS: Products = Products {
+    count: |shapes| match (shapes.of("a")?, shapes.of("b")?) {
+        (&[n, channels], &[m, _]) => Some(Shapes::elements(&[n, m, channels])),
+        _ => None,
+    },
+    of: &["a", "b"],
+};
+
+/// Of every `anchor` (B, N, C) with every candidate of its sample. The choice among them has no gradient.
+pub const CANDIDATES: Products = Products {
+    count: |shapes| {
+        let candidates = match shapes.of("at") {
+            Some(&[_, count, _]) => count,
+            _ => shapes.settings.count("candidates").ok()?,
+        };
+        Some(Shapes::elements(shapes.of("anchor")?) * candidates as f64)
+    },
+    of: &[],
+};
 
 /// The result is of the argument's type: the operation works on every number by itself and keeps what the numbers are.
 pub fn same_type(a: &mut Application<'_>) {

@@ -21,6 +21,7 @@ pub static OP: Op = Op {
         random: true,
         stops_gradient: true,
         pixels_of: Some("map"),
+        products: Some(super::rules::CANDIDATES),
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]
@@ -55,6 +56,8 @@ loss what = triplet(grid(200), semihard(apart = 8px), margin = 0.5)
 mod meaning {
     use candle_core::{Result, Tensor};
 
+    use crate::lang::vocabulary::Shapes;
+    use crate::ops::compute::memory::Memory;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::{Call, Compute, Gradients, Output};
     use crate::ops::hardneg::{HardNeg, gaps, squares};
@@ -64,6 +67,10 @@ mod meaning {
     pub struct SemiHard;
 
     impl Compute for SemiHard {
+        fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+            Memory::of_candidates(shapes).unwrap_or_default()
+        }
+
         fn forward(&self, call: &Call) -> Result<Output> {
             let (anchor, map, positive) = (call.tensor("anchor")?, call.tensor("map")?, call.tensor("positive")?);
             let places = HardNeg::candidates(call, map)?;

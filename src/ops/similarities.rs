@@ -13,6 +13,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "similarities(a: Vectors[N, C], b: Vectors[M, C]) -> Values[N, M]",
         manual: MANUAL,
+        products: Some(super::rules::ALL_PAIRS),
         ..Entry::PLAIN
     },
     #[cfg(feature = "engine")]

@@ -58,7 +58,9 @@ mod meaning {
     use candle_core::{Result, Tensor};
 
     use crate::lang::constant::Settings;
+    use crate::lang::vocabulary::Shapes;
     use crate::ops::compute::layout;
+    use crate::ops::compute::memory::Memory;
     use crate::ops::compute::samples::Sample;
     use crate::ops::compute::{Call, Compute, Gradients, Output};
 
@@ -66,6 +68,10 @@ mod meaning {
     pub struct Join;
 
     impl Compute for Join {
+        fn memory(&self, _: &Shapes<'_>, _: &[&str]) -> Memory {
+            Memory::default()
+        }
+
         fn forward(&self, call: &Call) -> Result<Output> {
             let each: Vec<Tensor> = call.inputs.iter().map(|(_, t)| t.clone()).collect();
             Ok(layout::stacked(&each)?.into())
@@ -111,6 +117,10 @@ mod meaning {
     }
 
     impl Compute for Part {
+        fn memory(&self, _: &Shapes<'_>, _: &[&str]) -> Memory {
+            Memory::shared()
+        }
+
         fn forward(&self, call: &Call) -> Result<Output> {
             let (from, count) = Self::range(call)?;
             Ok(call.tensor("x")?.narrow(0, from, count)?.into())

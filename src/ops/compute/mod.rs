@@ -10,6 +10,7 @@ pub mod either;
 pub mod elementwise;
 pub mod layout;
 pub mod least;
+pub mod memory;
 pub mod overlap;
 pub mod pixelwise;
 pub mod reduce;
@@ -19,7 +20,9 @@ pub mod unary;
 
 use candle_core::{Result, Tensor};
 
+use self::memory::Memory;
 use crate::lang::constant::Settings;
+use crate::lang::vocabulary::Shapes;
 use crate::random::Stream;
 
 /// The value of one call, with whatever its own backward pass wants to find again.
@@ -98,6 +101,11 @@ pub trait Compute: Sync {
     /// The same of its own value, which may depend on the settings.
     fn back_reads_value(&self, _settings: &Settings) -> bool {
         true
+    }
+
+    /// The memory that a call on the CPU takes beside its inputs, its value and their gradients, those of `wants`. Told without one.
+    fn memory(&self, shapes: &Shapes<'_>, _wants: &[&str]) -> Memory {
+        Memory::of_tensor_operations(shapes)
     }
 
     /// True where `forward` has a path of its own beside `plain_forward`.

@@ -8,6 +8,8 @@ use candle_core::{DType, Device, Result, Shape, Storage, Tensor, WithDType};
 
 use crate::kernels::{Float, Mismatch};
 use crate::lang::constant::Settings;
+use crate::lang::vocabulary::Shapes;
+use crate::ops::compute::memory::Memory;
 use crate::ops::compute::{Call, Compute, Gradients, Output, layout};
 
 /// A number that both Candle and the kernels know.
@@ -28,6 +30,11 @@ pub trait Paths: Sync {
     /// [`Compute::back_reads_value`].
     fn back_reads_value(&self, _settings: &Settings) -> bool {
         true
+    }
+
+    /// [`Compute::memory`]; kernels write what they make and little else.
+    fn memory(&self, _shapes: &Shapes<'_>, _wants: &[&str]) -> Memory {
+        Memory::default()
     }
 
     /// The value, by Candle's tensor operations.
@@ -67,6 +74,10 @@ impl<P: Paths> Compute for P {
 
     fn has_kernels(&self) -> bool {
         true
+    }
+
+    fn memory(&self, shapes: &Shapes<'_>, wants: &[&str]) -> Memory {
+        Paths::memory(self, shapes, wants)
     }
 
     fn either_order(&self) -> bool {

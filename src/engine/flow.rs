@@ -1,0 +1,79 @@
+//! What a graph is when it runs: who computes each node, where gradients flow, and how long each value is kept.
+//!
+//! The program goes by it, and so does what predicts the program's memory.
+
+use crate::graph::gradients::Gradients;
+use crate::graph::node::{Graph, NodeSource};
+use crate::ops;
+use crate::ops::compute::Compute;
+
+use super::program::Fault;
+
+/// The flow of values and gradients through a graph.
+pub struct Flow {
+    /// What computes a node; `None` for what is given.
+    pub computes: Vec<Option<&'static dyn Compute>>,
+    /// Where gradients flow.
+    pub gradients: Gradients,
+    /// Operations of frozen models, which run as in validation.
+    pub frozen: Vec<bool>,
+    /// The last node that reads each node's value.
+    pub last_use: Vec<usize>,
+    /// Whether some way back reads a node's value.
+    pub read_back: Vec<bool>,
+}
+
+impl Flow {
+    /// The flow in a graph; `wanted` says which weights and fields a gradient is wanted for.
+    pub fn of(graph: &Graph, wanted: impl Fn(&NodeSource) -> bool) -> Result<Self, Fault> {
+        let count = graph.nodes.len();
+        let stops = |op: &str| ops::find(op).is_some_and(|o| o.entry.stops_gradient);
+        let gradients = Gradients::of(graph, &wanted, stops);
+        let mut computes = Vec::with_capacity(count);
+        let mut last_use: Vec<usize> = (0..count).collect();
+        let mut frozen = vec![false; count];
+        let mut read_back: Vec<bool> =
+            graph.nodes.iter().map(|node| !matches!(node.source, NodeSource::Op(_))).collect();
+        for (index, node) in graph.nodes.iter().enumerate() {
+            let NodeSource::Op(op) = &node.source else {
+                computes.push(None);
+                continue;
+            };
+            let Some(compute) = ops::find(op.op).and_then(|o| o.compute) else {
+                let source = candle_core::Error::msg("this operation does not compute");
+                return Err(Fault { op: op.op.into(), span: node.span, source });
+            };
+            computes.push(Some(compute));
+            let back = gradients.needs.get(index) == Some(&true);
+            if back
+                && compute.back_reads_value(&op.settings)
+                && let Some(read) = read_back.get_mut(index)
+            {
+                *read = true;
+            }
+            for (name, id) in &op.inputs {
+                let input = id.0 as usize;
+                if let Some(last) = last_use.get_mut(input) {
+                    *last = index;
+                }
+                if back
+                    && compute.back_reads(name)
+                    && let Some(read) = read_back.get_mut(input)
+                {
+                    *read = true;
+                }
+                if let (Some(NodeSource::Weight(w)), Some(slot)) =
+                    (graph.node(*id).map(|n| &n.source), frozen.get_mut(index))
+                {
+                    *slot |= !wanted(&NodeSource::Weight(*w));
+                }
+            }
+        }
+        for output in &graph.outputs {
+            if let Some(last) = last_use.get_mut(output.node.0 as usize) {
+                *last = count;
+            }
+        }
+        Ok(Self { computes, gradients, frozen, last_use, read_back })
+    }
+}

@@ -1,0 +1,92 @@
+//! What this machine has: memory that is free, and how much of it this process has taken.
+//!
+//! Linux tells both in files; elsewhere they are not known, and nothing is refused for lack of memory.
+
+use std::fs::read_to_string;
+use std::path::{Path, PathBuf};
+
+/// The most memory that this process has had, in bytes.
+pub fn peak_memory() -> Option<usize> {
+    line(&read_to_string("/proc/self/status").ok()?, "VmHWM:")
+}
+
+/// Memory that this process may still take, in bytes: what the system has free, or less where its control group may take less.
+pub fn available_memory() -> Option<usize> {
+    let free = line(&read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
+    Some(read_to_string("/proc/self/cgroup").ok().and_then(|groups| allowed(&groups)).map_or(free, |n| n.min(free)))
+}
+
+/// The number of kilobytes behind a key, in bytes: `MemAvailable:   23145000 kB`.
+fn line(text: &str, key: &str) -> Option<usize> {
+    let rest = text.lines().find_map(|l| l.strip_prefix(key))?;
+    let kilobytes: usize = rest.trim().trim_end_matches("kB").trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
+/// What the control groups of this process leave it; `groups` is `/proc/self/cgroup`.
+fn allowed(groups: &str) -> Option<usize> {
+    let mut least = None;
+    for group in groups.lines() {
+        let mut parts = group.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+        let (root, limit, usage) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max", "memory.current"),
+            c if c.split(',').any(|c| c == "memory") => {
+                ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
+            }
+            _ => continue,
+        };
+        // Within a container the path may be that of the host; the root is then the group itself.
+        let folder = PathBuf::from(root).join(path.trim_start_matches('/'));
+        for folder in folder.ancestors().take_while(|f| f.starts_with(root)) {
+            if let Some(left) = left(folder, limit, usage) {
+                least = Some(least.map_or(left, |n: usize| n.min(left)));
+            }
+        }
+    }
+    least
+}
+
+/// What one group may still take. Pages of files that nobody uses go when they are needed, so they do not count.
+fn left(folder: &Path, limit: &str, usage: &str) -> Option<usize> {
+    let number = |name: &str| read_to_string(folder.join(name)).ok()?.trim().parse::<usize>().ok();
+    let (limit, used) = (number(limit)?, number(usage)?);
+    let cached = read_to_string(folder.join("memory.stat")).ok().and_then(|stat| {
+        let line = |l: &str| l.strip_prefix("inactive_file ")?.trim().parse::<usize>().ok();
+        stat.lines().find_map(line)
+    });
+    Some(limit.saturating_sub(used.saturating_sub(cached.unwrap_or(0))))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_behind_their_keys() {
+        let text = "MemTotal:       24682500 kB\nMemAvailable:   23145000 kB\n";
+        assert_eq!(line(text, "MemAvailable:"), Some(23_145_000 * 1024));
+        assert_eq!(line(text, "VmHWM:"), None);
+    }
+
+    #[test]
+    fn a_group_leaves_its_limit_less_what_is_in_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+        write("memory.max", "1000\n");
+        write("memory.current", "700\n");
+        assert_eq!(left(dir.path(), "memory.max", "memory.current"), Some(300));
+        write("memory.stat", "anon 400\ninactive_file 250\n");
+        assert_eq!(left(dir.path(), "memory.max", "memory.current"), Some(550));
+        write("memory.max", "max\n");
+        assert_eq!(left(dir.path(), "memory.max", "memory.current"), None);
+    }
+
+    #[test]
+    fn on_linux_both_are_known() {
+        if cfg!(target_os = "linux") {
+            assert!(available_memory().unwrap() > 0 && peak_memory().unwrap() > 1 << 20);
+        }
+    }
+}
