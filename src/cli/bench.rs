@@ -27,6 +27,7 @@ pub fn run(args: &BenchArgs) -> u8 {
 
 fn attempt(args: &BenchArgs, loaded: &Loaded) -> Result<String, Vec<Report>> {
     let plan = Plan::new(&loaded.pipeline, loaded.end())?;
+    super::train::precision(&plan, &candle_core::Device::Cpu).map_err(|r| vec![r])?;
     if let Some(threads) = args.threads {
         set_threads(threads).map_err(|r| vec![r])?;
     }

@@ -35,17 +35,7 @@ pub fn run(args: &TrainArgs) -> u8 {
 fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
     let plan = Plan::new(&loaded.pipeline, loaded.end())?;
     let (device, device_name) = device(&args.device).map_err(|r| vec![r])?;
-    if plan.bf16 && !(device.is_cpu() && Simd::chosen().multiplies_bf16()) {
-        let what = match device.is_cpu() {
-            true => "this processor has no products of bfloat16 numbers",
-            false => "bfloat16 products are for the CPU only",
-        };
-        return Err(vec![runtime::failed(
-            "R0918",
-            what,
-            "leave `precision = bf16` out of `train`; f32 runs everywhere",
-        )]);
-    }
+    precision(&plan, &device).map_err(|r| vec![r])?;
     if let Some(threads) = args.threads {
         set_threads(threads).map_err(|r| vec![r])?;
     }
@@ -86,6 +76,18 @@ pub fn set_threads(threads: usize) -> Result<(), Report> {
             "give a positive number, as in --threads 2",
         )),
     }
+}
+
+/// Refuses rounded products where there are no instructions for them.
+pub fn precision(plan: &Plan, device: &Device) -> Result<(), Report> {
+    if !plan.bf16 || device.is_cpu() && Simd::chosen().multiplies_bf16() {
+        return Ok(());
+    }
+    let what = match device.is_cpu() {
+        true => "this processor has no products of bfloat16 numbers",
+        false => "bfloat16 products are for the CPU only",
+    };
+    Err(runtime::failed("R0918", what, "leave `precision = bf16` out of `train`; f32 runs everywhere"))
 }
 
 /// `cpu`, `cuda`, `cuda:1`, `metal`.
