@@ -115,7 +115,10 @@ fn the_rules_one_by_one() {
         ("let x: Map[ 2*C+1,H / 4 ,_, ]@ f->g = - 1px .. 1px", "let x: Map[2*C + 1, H/4, _]@f->g = -1px..1px\n"),
         ("fn f(x:T,)=f (x,\n1,)", "fn f(x: T) = f(x, 1)\n"),
         ("train{a=1 seed b=2,}", "train { a = 1, seed, b = 2 }\n"),
-        ("train {\na = adam(lr=1) seed batch,\nlonger = 2}", "train {\n  a      = adam(lr = 1)\n  seed, batch\n  longer = 2\n}\n"),
+        (
+            "train {\na = adam(lr=1) seed batch,\nlonger = 2}",
+            "train {\n  a      = adam(lr = 1)\n  seed, batch\n  longer = 2\n}\n",
+        ),
         ("import \"a\" {b,c}", "import \"a\" { b, c }\n"),
         ("let {a,b as c}=d", "let { a, b as c } = d\n"),
         ("let x = f(\na, b=1)", "let x = f(\n  a,\n  b = 1,\n)\n"),
@@ -131,7 +134,10 @@ fn the_rules_one_by_one() {
         ("let a = 1\n\n\n\nlet bb = 2", "let a = 1\n\nlet bb = 2\n"),
         ("let a = 1\nlet bb = 2", "let a  = 1\nlet bb = 2\n"),
         ("input x: Map\n@frozen() model m() {}", "input x: Map\n@frozen()\nmodel m() {}\n"),
-        ("param a: T = 1 in (0,1] \"x\"\nparam bb: Scalar in{1,2}", "param a:  T = 1  in (0, 1] \"x\"\nparam bb: Scalar in {1, 2}\n"),
+        (
+            "param a: T = 1 in (0,1] \"x\"\nparam bb: Scalar in{1,2}",
+            "param a:  T = 1  in (0, 1] \"x\"\nparam bb: Scalar in {1, 2}\n",
+        ),
     ] {
         assert_eq!(check(text), expected, "{text}");
     }
@@ -146,6 +152,31 @@ fn long_lines_end_where_they_may() {
     assert_eq!(check(&chain), format!("let x = {long}\n  |> {long}\n  |> {long}\n  |> {long}\n"));
     let body = format!("fn f({long}: T, {long}_2: T) -> T = {long} + {long}");
     assert_eq!(check(&body), format!("fn f({long}: T, {long}_2: T) -> T =\n  {long} + {long}\n"));
+}
+
+#[test]
+fn hostile_texts_are_laid_out_quickly() {
+    let begun = std::time::Instant::now();
+    let nested = |open: &str, inner: &str, close: &str, n: usize| {
+        format!("let x = {}{inner}{}", open.repeat(n), close.repeat(n))
+    };
+    // As in a thread of an editor, whose stack is small.
+    let texts = [
+        nested("f(a, ", "1", ", b)", 180),
+        nested("(1 + ", "1", ")", 90),
+        nested("[\n", "1", "]", 180),
+        nested("f(x |> ", "y", "\n|> z)", 90),
+        nested("if a then b else ", "1", "", 180),
+        format!("let x = f({})", "a, ".repeat(20_000)),
+        format!("let x = 1{}", " + 1".repeat(190)),
+        (0..20_000).map(|i| format!("let a{i} = {i} + 1 # note\n")).collect(),
+        "# note\n".repeat(50_000),
+    ];
+    let thread = std::thread::Builder::new().stack_size(2 << 20);
+    let run = move || texts.iter().for_each(|text| drop(check(text)));
+    thread.spawn(run).unwrap().join().unwrap();
+    let limit = if cfg!(debug_assertions) { 100 } else { 20 };
+    assert!(begun.elapsed().as_secs() < limit, "{:?}", begun.elapsed());
 }
 
 fn grammar() -> &'static Grammar {

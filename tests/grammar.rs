@@ -109,6 +109,30 @@ fn one_wrong_token_is_read_alike() {
 }
 
 #[test]
+fn one_wrong_character_is_read_alike() {
+    let grammar = Grammar::shipped();
+    let mut counts = [0, 0];
+    for (_, text) in shipped() {
+        let chars: Vec<char> = text.chars().take(3000).collect();
+        let mut choose = choices(chars.len() as u64);
+        for _ in 0..120 {
+            let mut wrong = chars.clone();
+            let at = choose(wrong.len());
+            let other =
+                ['#', '"', '\\', '@', '_', '8', 'e', '.', '|', '>', '-', '=', '\n', 'é', '²', '§', '}'][choose(17)];
+            match choose(3) {
+                0 => drop(wrong.remove(at)),
+                1 => wrong.insert(at, other),
+                _ => wrong[at] = other,
+            }
+            agree(&grammar, &wrong.into_iter().collect::<String>(), &mut counts);
+        }
+    }
+    println!("{} refused, {} accepted", counts[0], counts[1]);
+    assert!(counts[0] > 200 && counts[1] > 200, "{counts:?}");
+}
+
+#[test]
 fn made_up_sentences_with_a_wrong_token_are_read_alike() {
     let grammar = Grammar::shipped();
     let mut counts = [0, 0];
@@ -154,17 +178,32 @@ fn the_grammar_for_editors_has_the_same_words() {
     let grammar = Grammar::shipped();
     let (names, quoted) = names_in_js();
     // What is said without a name of its own there, and with another form here.
-    let without = ["item", "cond", "atom", "postfix", "size", "DIGITS", "DIGIT", "UNIT", "KEYWORD", "LETTER", "NUMERAL"];
+    let without =
+        ["item", "cond", "atom", "postfix", "size", "DIGITS", "DIGIT", "UNIT", "KEYWORD", "LETTER", "NUMERAL"];
     for rule in &grammar.order {
         let here = names.contains(&rule.to_lowercase());
         assert!(here || without.contains(&rule.as_str()), "{rule} is not in grammar.js");
     }
     let of_its_own = [
-        "version", "pipe", "if", "call", "member", "arguments", "boolean", "list", "group", "assignment", "dim", "term",
+        "version",
+        "pipe",
+        "if",
+        "call",
+        "member",
+        "arguments",
+        "boolean",
+        "list",
+        "group",
+        "assignment",
+        "dim",
+        "term",
     ];
     for name in &names {
         let known = grammar.order.iter().any(|r| r.to_lowercase() == *name || (r == "DOC" && name == "doc"));
-        assert!(known || of_its_own.contains(&name.as_str()) || without.contains(&name.as_str()), "{name} is not in rord.ebnf");
+        assert!(
+            known || of_its_own.contains(&name.as_str()) || without.contains(&name.as_str()),
+            "{name} is not in rord.ebnf"
+        );
     }
     let mut words: BTreeSet<String> = grammar.keywords().clone();
     for (rule, _) in grammar.rules.iter().filter(|(n, _)| n.chars().any(char::is_lowercase)) {
@@ -195,7 +234,13 @@ fn tree_sitter_reads_alike() {
     };
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    for name in ["grammar.js", "tree-sitter.json", "queries/highlights.scm", "test/corpus/items.txt", "test/corpus/expressions.txt"] {
+    for name in [
+        "grammar.js",
+        "tree-sitter.json",
+        "queries/highlights.scm",
+        "test/corpus/items.txt",
+        "test/corpus/expressions.txt",
+    ] {
         let target = root.join(name);
         std::fs::create_dir_all(target.parent().unwrap()).unwrap();
         std::fs::copy(std::path::Path::new("grammar/tree-sitter-rord").join(name), target).unwrap();
@@ -205,7 +250,10 @@ fn tree_sitter_reads_alike() {
         // A cache of its own: another version of the parser may lie in the usual one.
         command.args(args).current_dir(root).env("XDG_CACHE_HOME", root.join("cache"));
         let out = command.output().unwrap();
-        (out.status.success(), format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)))
+        (
+            out.status.success(),
+            format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr)),
+        )
     };
     for verb in ["generate", "test"] {
         let (done, said) = run(&[verb]);

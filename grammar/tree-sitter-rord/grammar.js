@@ -106,13 +106,14 @@ module.exports = grammar({
     int: () => /[0-9]+/,
 
     _word: ($) => choice($.name, ...KEYWORDS.map((word) => alias(word, $.name))),
-    name: () => /[\p{L}\p{Nl}_][\p{L}\p{Nl}\p{N}_]*/,
+    name: () => /[\p{L}\p{Nl}][\p{L}\p{Nl}\p{N}_]*|_[\p{L}\p{Nl}\p{N}_]+/,
 
     number: () => /[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?(px|deg|epochs|steps)?/,
     string: () => /"([^"\\\n]|\\["\\nt])*"/,
 
     doc: () => token(prec(1, /##([^#\n][^\n]*)?/)),
-    comment: () => token(choice(/#([^#\n][^\n]*)?/, /###[^\n]*/)),
+    // An empty comment takes its line's end along; else `##` could be read as two comments.
+    comment: () => token(choice(/#[^#\n][^\n]*/, /#\n/, /###[^\n]*/)),
   },
 });
 

@@ -62,9 +62,9 @@ fn one(path: &Path, check: bool, sources: &mut Sources) -> Result<bool, Vec<Repo
 
 fn read_stdin(sources: &mut Sources) -> Result<crate::lang::source::FileId, Report> {
     let mut bytes = Vec::new();
-    std::io::stdin().read_to_end(&mut bytes).map_err(|e| {
-        runtime::failed("R0817", &format!("cannot read standard input: {}", files::plain(&e)), "")
-    })?;
+    std::io::stdin()
+        .read_to_end(&mut bytes)
+        .map_err(|e| runtime::failed("R0817", &format!("cannot read standard input: {}", files::plain(&e)), ""))?;
     files::text("standard input".into(), bytes, sources)
 }
 

@@ -293,7 +293,12 @@ impl Grammar {
     }
 
     /// A sentence made of choices; `deepest` bounds how far productions go into each other.
-    pub fn derive(&self, choices: &mut dyn FnMut(usize) -> usize, deepest: usize, seen: &mut BTreeSet<(usize, usize)>) -> Vec<String> {
+    pub fn derive(
+        &self,
+        choices: &mut dyn FnMut(usize) -> usize,
+        deepest: usize,
+        seen: &mut BTreeSet<(usize, usize)>,
+    ) -> Vec<String> {
         let depths = self.depths();
         let mut maker = Maker { grammar: self, depths, choices, seen, out: Vec::new() };
         maker.make(&Node::Rule("file".into()), deepest);
@@ -559,11 +564,15 @@ impl Maker<'_> {
     /// A token of a class, from a few that are unlike each other.
     fn token(&mut self, class: &str) -> String {
         let some: Vec<String> = match class {
-            "NAME" => ["x", "det", "unit", "a_1", "ümlaut", "_y", "a_name_that_is_rather_long", "B"].map(String::from).to_vec(),
+            "NAME" => ["x", "det", "unit", "a_1", "ümlaut", "_y", "a_name_that_is_rather_long", "B"]
+                .map(String::from)
+                .to_vec(),
             "WORD" if (self.choices)(2) == 0 => return self.token("NAME"),
             "WORD" => self.grammar.keywords.iter().cloned().collect(),
             "INT" => ["0", "1", "128"].map(String::from).to_vec(),
-            "NUMBER" => ["0", "1", "1.50", "1e-3", "2.5E+3", "8px", "90deg", "3epochs", "100steps", "0.5px"].map(String::from).to_vec(),
+            "NUMBER" => ["0", "1", "1.50", "1e-3", "2.5E+3", "8px", "90deg", "3epochs", "100steps", "0.5px"]
+                .map(String::from)
+                .to_vec(),
             "STRING" => [r#""""#, r#""a text, with # and (""#, r#""\"\\\n\t""#, "\"é\""].map(String::from).to_vec(),
             "DOC" => ["##", "## what follows", "##tight  and  wide"].map(String::from).to_vec(),
             other => panic!("no token of the class {other}"),

@@ -30,6 +30,17 @@ pub struct Row {
     pub end: usize,
 }
 
+/// A comment behind something.
+struct Comment {
+    line: usize,
+    /// Where it begins, before and after what stands before it was aligned.
+    column: usize,
+    now: usize,
+    length: usize,
+    /// The indentation of its line.
+    indent: usize,
+}
+
 /// The text with spaces put in before the marks of `rows` and before `comments`.
 pub fn align(text: &str, rows: &[Row], comments: &[Mark]) -> String {
     let mut rows: Vec<&Row> = rows.iter().collect();
@@ -44,23 +55,26 @@ pub fn align(text: &str, rows: &[Row], comments: &[Mark]) -> String {
         }
     }
     let lines: Vec<&str> = text.split('\n').collect();
-    let shifted: Vec<(Mark, usize, usize)> = comments
-        .iter()
-        .map(|c| {
-            let shift: usize = spaces.get(c.line).map_or(0, |s| s.iter().map(|(_, n)| n).sum());
-            let length = lines.get(c.line).map_or(0, |l| l.chars().count());
-            let indent = lines.get(c.line).map_or(0, |l| l.len() - l.trim_start_matches(' ').len());
-            (Mark { column: c.column + shift, ..*c }, length.saturating_sub(c.column), indent)
-        })
-        .collect();
-    for run in shifted.chunk_by(|a, b| b.0.line == a.0.line + 1 && a.2 == b.2) {
-        let target = run.iter().map(|(c, _, _)| c.column).max().unwrap_or(0);
-        if run.iter().any(|(_, length, _)| target + length > WIDTH) {
+    let placed = comments.iter().map(|c| {
+        let shift: usize = spaces.get(c.line).map_or(0, |s| s.iter().map(|(_, n)| n).sum());
+        let line = lines.get(c.line).copied().unwrap_or("");
+        Comment {
+            line: c.line,
+            column: c.column,
+            now: c.column + shift,
+            length: line.chars().count().saturating_sub(c.column),
+            indent: line.len() - line.trim_start_matches(' ').len(),
+        }
+    });
+    let placed: Vec<Comment> = placed.collect();
+    for run in placed.chunk_by(|a, b| b.line == a.line + 1 && a.indent == b.indent) {
+        let target = run.iter().map(|c| c.now).max().unwrap_or(0);
+        if run.iter().any(|c| target + c.length > WIDTH) {
             continue;
         }
-        for ((mark, _, _), original) in run.iter().zip(comments.iter().filter(|c| run.iter().any(|r| r.0.line == c.line))) {
-            if let Some(line) = spaces.get_mut(mark.line) {
-                line.push((original.column, target - mark.column));
+        for comment in run {
+            if let Some(line) = spaces.get_mut(comment.line) {
+                line.push((comment.column, target - comment.now));
             }
         }
     }

@@ -46,7 +46,12 @@ fn operators(c: &mut Cursor, level: usize) -> Doc {
 }
 
 /// One level of operators; a single operand is itself.
-fn chain(c: &mut Cursor, kind: ChainKind, below: impl Fn(&mut Cursor) -> Doc, goes_on: impl Fn(&Cursor) -> bool) -> Doc {
+fn chain(
+    c: &mut Cursor,
+    kind: ChainKind,
+    below: impl Fn(&mut Cursor) -> Doc,
+    goes_on: impl Fn(&Cursor) -> bool,
+) -> Doc {
     let first = below(c);
     if !goes_on(c) {
         return first;

@@ -126,7 +126,8 @@ impl Printer {
 
     /// Nothing but spaces stands on the line.
     fn at_start(&self) -> bool {
-        self.pending.is_none() && self.out.rsplit('\n').next().is_none_or(|line| line.trim_start_matches(' ').is_empty())
+        self.pending.is_none()
+            && self.out.rsplit('\n').next().is_none_or(|line| line.trim_start_matches(' ').is_empty())
     }
 
     fn begin(&mut self, class: Class) {
@@ -153,7 +154,8 @@ impl Printer {
             Doc::Text(text) => self.write(text),
             Doc::Mark(id) => self.mark(*id),
             Doc::Cat(docs) => {
-                let tails: Vec<usize> = (1..=docs.len()).map(|i| following(docs.get(i..).unwrap_or(&[]), tail)).collect();
+                let tails: Vec<usize> =
+                    (1..=docs.len()).map(|i| following(docs.get(i..).unwrap_or(&[]), tail)).collect();
                 for (doc, tail) in docs.iter_mut().zip(tails) {
                     self.put(doc, tail);
                 }
@@ -232,12 +234,15 @@ impl Printer {
 
     /// The last item may end lines while its neighbors stay on the line of the bracket: `mean(hinge(` and a new line.
     fn hugs(list: &mut List, began: usize) -> bool {
-        let fixed = !matches!(list.kind, ListKind::Args | ListKind::Group) || list.broken || !list.close.leads.is_empty();
+        let fixed =
+            !matches!(list.kind, ListKind::Args | ListKind::Group) || list.broken || !list.close.leads.is_empty();
         if fixed || list.items.iter_mut().any(|i| i.doc.led()) {
             return false;
         }
         let Some((last, others)) = list.items.split_last() else { return false };
-        let Some(others) = others.iter().map(|i| i.doc.flat().map(|w| w + 2)).sum::<Option<usize>>() else { return false };
+        let Some(others) = others.iter().map(|i| i.doc.flat().map(|w| w + 2)).sum::<Option<usize>>() else {
+            return false;
+        };
         let fits = began + 1 + others + last.doc.least().0 <= WIDTH;
         // Several items go over several lines where they do not fit; the author may still open the last one.
         let opened = last.doc.flat().is_none() || list.items.len() == 1;

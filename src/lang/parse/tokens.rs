@@ -119,7 +119,8 @@ impl<'a> Tokens<'a> {
         self.first_of_line()
             && match self.peek() {
                 TokenKind::Name(word) => {
-                    ITEMS.contains(&word.as_str()) && !matches!(self.second(), TokenKind::Mark("=" | "," | "." | ")" | ":"))
+                    ITEMS.contains(&word.as_str())
+                        && !matches!(self.second(), TokenKind::Mark("=" | "," | "." | ")" | ":"))
                 }
                 TokenKind::Mark("@") | TokenKind::Doc(_) | TokenKind::End => true,
                 _ => false,
