@@ -38,7 +38,7 @@ fn one(path: &Path, check: bool, sources: &mut Sources) -> Result<bool, Vec<Repo
         FormatError::Syntax(reports) => reports,
         FormatError::Changed => {
             let help = "this is a mistake in rord-run; the file was left as it is, please report it";
-            vec![runtime::failed("R0817", &format!("{shown} would not stay the same pipeline"), help)]
+            vec![runtime::failed("R0914", &format!("{shown} would not stay the same pipeline"), help)]
         }
     })?;
     let same = *formatted == *text;
@@ -53,7 +53,7 @@ fn one(path: &Path, check: bool, sources: &mut Sources) -> Result<bool, Vec<Repo
     } else if !same {
         write(path, &formatted).map_err(|e| {
             let title = format!("cannot write {shown}: {}", files::plain(&e));
-            vec![runtime::failed("R0817", &title, "the file was left as it is")]
+            vec![runtime::failed("R0914", &title, "check the space and the permissions; the file was left as it is")]
         })?;
         super::print(&format!("{shown}: laid out\n"));
     }
