@@ -9,6 +9,11 @@ check:
     cargo fmt --check
     cargo clippy --release --all-targets -- -D warnings
 
+# Lay out the sources and the pipelines
+fmt:
+    cargo fmt
+    cargo run --release -- fmt pipelines/*.rord pipelines/lib/*.rord benches/*.rord src/std/*.rord
+
 # Test the language, the checker and the graph: no tensors, seconds to build
 front:
     cargo test --release --no-default-features

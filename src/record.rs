@@ -58,6 +58,11 @@ pub enum RecordError {
 /// Writes a file as a whole: into a temporary file beside it, to the disk, then under its name. Where an error is returned,
 /// what was there before is still there.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_atomic_as(path, bytes, None)
+}
+
+/// As [`write_atomic`], with the permissions that the file is to have.
+pub fn write_atomic_as(path: &Path, bytes: &[u8], permissions: Option<std::fs::Permissions>) -> io::Result<()> {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let name =
         path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a path without a file name"))?;
@@ -68,6 +73,9 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let write = || {
         let mut file = std::fs::File::create(&beside)?;
         file.write_all(bytes)?;
+        if let Some(permissions) = &permissions {
+            file.set_permissions(permissions.clone())?;
+        }
         file.sync_all()?;
         drop(file);
         std::fs::rename(&beside, path)

@@ -44,6 +44,8 @@ pub enum Verb {
     Bench(BenchArgs),
     /// Print the manual of an operation, or `ops` for the list
     Explain(ExplainArgs),
+    /// Lay out pipelines in the one way there is; comments stay
+    Fmt(FmtArgs),
 }
 
 /// A pipeline and what is changed in it.
@@ -201,4 +203,15 @@ pub struct LossArgs {
     /// Weights of the pipeline's models, if it has any
     #[arg(long, value_name = "WEIGHTS.safetensors")]
     pub init: Option<PathBuf>,
+}
+
+/// Arguments of `fmt`.
+#[derive(Debug, Args)]
+pub struct FmtArgs {
+    /// The pipelines; `-` reads standard input and writes standard output
+    #[arg(value_name = "FILE.rord", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Write nothing; show what would change, and exit with 1 if anything would
+    #[arg(long)]
+    pub check: bool,
 }

@@ -55,6 +55,11 @@ pub fn read(path: &Path, sources: &mut Sources) -> Result<FileId, Report> {
         };
         runtime::failed("R0817", &format!("cannot read {shown}: {}", plain(&e)), &help)
     })?;
+    text(shown, bytes, sources)
+}
+
+/// Puts what was read into the sources, if it is text.
+pub fn text(shown: String, bytes: Vec<u8>, sources: &mut Sources) -> Result<FileId, Report> {
     if u32::try_from(bytes.len()).is_err() {
         return Err(runtime::failed("R0817", &format!("{shown} is larger than 4 GB"), "a pipeline is a few kilobytes"));
     }

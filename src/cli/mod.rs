@@ -10,6 +10,7 @@ pub mod check;
 pub mod data;
 pub mod explain;
 pub mod files;
+pub mod fmt;
 pub mod graph;
 pub mod load;
 #[cfg(feature = "engine")]

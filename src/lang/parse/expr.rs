@@ -291,7 +291,10 @@ pub fn type_expr(i: Tokens) -> Parsed<TypeExpr> {
     };
     let (i, unit) = opt(keyword("unit", "`unit`")).parse(i)?;
     let (i, dims) = opt(bracketed("[", "]", "`,` or `]`", dim)).parse(i)?;
-    let (i, frames) = opt(preceded(mark("@", "`@`"), pair(name, opt(preceded(mark("->", "`->`"), name))))).parse(i)?;
+    // `@name(` is the attribute of the next item: `input x: Image[B, 1, H, W]`, then `@frozen() model …`.
+    let attribute = matches!((i.peek(), i.third()), (TokenKind::Mark("@"), TokenKind::Mark("(")));
+    let frame = pair(name, opt(preceded(mark("->", "`->`"), name)));
+    let (i, frames) = if attribute { (i, None) } else { opt(preceded(mark("@", "`@`"), frame)).parse(i)? };
     let (frame, to) = frames.map_or((None, None), |(frame, to)| (Some(frame), to));
     let span = kind.span.to(i.previous());
     Ok((i, TypeExpr { kind, unit, dims: dims.map(|(d, _)| d), frame, to, span }))

@@ -10,7 +10,7 @@ use super::tokens::{Parsed, Tokens};
 use crate::lang::ast::{
     Attribute, Domain, Field, FnParam, Function, Item, ItemKind, Let, ModelLine, Name, Pattern, TypeExpr,
 };
-use crate::lang::lex::TokenKind;
+use crate::lang::lex::{KEYWORDS, TokenKind};
 
 /// `@name(args)`
 pub fn attribute(i: Tokens) -> Parsed<Attribute> {
@@ -138,7 +138,13 @@ fn fields(i: Tokens) -> Parsed<Vec<Field>> {
             Err(nom::Err::Error(_)) => i.refuse("a field or `}`")?,
             other => other?,
         };
-        let (rest, value) = opt(preceded(mark("=", "`=`"), expr)).parse(rest)?;
+        // A field alone takes the value of its name, and a keyword names no value.
+        let keyword = KEYWORDS.contains(&name.text.as_str());
+        let (rest, value) = match rest.peek() {
+            TokenKind::Mark("=") => expr(rest.advance()).map(|(i, e)| (i, Some(e)))?,
+            _ if keyword => rest.refuse("`=`")?,
+            _ => (rest, None),
+        };
         fields.push(Field { name, value });
         i = match rest.peek() {
             TokenKind::Mark(",") => rest.advance(),

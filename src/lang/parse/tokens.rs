@@ -73,6 +73,11 @@ impl<'a> Tokens<'a> {
         self.rest.get(1).map_or(&TokenKind::End, |t| &t.kind)
     }
 
+    /// The token after that.
+    pub fn third(&self) -> &'a TokenKind {
+        self.rest.get(2).map_or(&TokenKind::End, |t| &t.kind)
+    }
+
     /// The place of the next token.
     pub fn span(&self) -> Span {
         self.rest.first().map_or(self.previous.after(), |t| t.span)
@@ -109,12 +114,13 @@ impl<'a> Tokens<'a> {
     }
 
     /// True where a new item begins: an item's keyword, `@` or documentation at the start of a line. Keywords may name
-    /// arguments (`train = 0.8`), so one that is followed by `=` or `.` starts nothing.
+    /// arguments (`train = 0.8`) and parameters (`data: Map`), so one that is followed by `=`, `:` or `.` starts nothing.
     pub fn at_item(&self) -> bool {
         self.first_of_line()
             && match self.peek() {
                 TokenKind::Name(word) => {
-                    ITEMS.contains(&word.as_str()) && !matches!(self.second(), TokenKind::Mark("=" | "," | "." | ")"))
+                    ITEMS.contains(&word.as_str())
+                        && !matches!(self.second(), TokenKind::Mark("=" | "," | "." | ")" | ":"))
                 }
                 TokenKind::Mark("@") | TokenKind::Doc(_) | TokenKind::End => true,
                 _ => false,
