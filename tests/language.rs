@@ -172,7 +172,7 @@ let { p, d } = net(image)\nlet { p as p_r, d as d_r } = net(image_r)\n";
         ("let x = p * warp(p_r, inv(inv(H)))", "R0501"),
         ("let x = H * H", "R0503"),
         ("let x = inv(H) * H\nlet y: Map@orig = warp(p, x)", ""),
-        ("let x = sample(d_r, place(grid(20), d))", "R0502"),
+        ("let x = sample(d_r, place(grid(20), d))", "R0509"),
         ("let x = move(place(grid(20), d_r), H)", "R0501"),
         ("loss l = triplet(grid(20), hardneg, a = d, b = d)", "R0504"),
         ("let x = bce(p, d)", "R0301"),

@@ -40,7 +40,7 @@ pub enum Verb {
     Data(DataArgs),
     /// Evaluate the losses of a pipeline of `input`s on tensors of your own
     Loss(LossArgs),
-    /// Print the manual of an operation, or `ops` for the list
+    /// Print the manual of an operation or a report, or the types and gradients of a formula
     Explain(ExplainArgs),
 }
 
@@ -87,6 +87,12 @@ pub struct CheckArgs {
     /// The pipelines
     #[arg(value_name = "FILE.rord", required = true)]
     pub files: Vec<PathBuf>,
+    /// Make the edits that reports propose, as long as they bring no other error
+    #[arg(long)]
+    pub fix: bool,
+    /// With --fix: show the edits and write nothing
+    #[arg(long, requires = "fix")]
+    pub dry_run: bool,
     /// How reports are written: human to standard error, json as lines to standard output
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
@@ -156,7 +162,7 @@ pub struct DataArgs {
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// An operation, as in `warp`; or `ops`
+    /// An operation as in `warp`, a report as in `R0501`, a loss as in `FILE.rord:detection`; or `ops`, `reports`
     #[arg(value_name = "NAME")]
     pub name: String,
 }

@@ -1,7 +1,7 @@
 //! `rord-run explain`: the manual at hand.
 
 use super::args::ExplainArgs;
-use crate::lang::report::{closest, runtime};
+use crate::lang::report::{closest, pages, runtime};
 use crate::lang::source::Sources;
 use crate::ops;
 
@@ -14,6 +14,14 @@ pub fn run(args: &ExplainArgs) -> u8 {
             out.push_str(&format!("{}\n", vocabulary.usage(name).unwrap_or_default()));
         }
         super::print(&out);
+        return super::DONE;
+    }
+    if let Some(page) = pages::page(&args.name) {
+        super::print(page);
+        return super::DONE;
+    }
+    if args.name == "reports" {
+        super::print(include_str!("../../docs/reports/README.md"));
         return super::DONE;
     }
     if let Some(operation) = vocabulary.operation(&args.name) {
@@ -31,7 +39,7 @@ pub fn run(args: &ExplainArgs) -> u8 {
     }
     let help = match closest(&args.name, vocabulary.names()) {
         Some(near) => format!("did you mean `{near}`? `rord-run explain ops` lists all operations"),
-        None => "`rord-run explain ops` lists all operations".into(),
+        None => "`rord-run explain ops` lists all operations, `rord-run explain reports` all reports".into(),
     };
     let report = runtime::failed("R0818", &format!("there is no page called `{}`", args.name), &help);
     super::print_reports(&[report], &Sources::default());

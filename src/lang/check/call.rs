@@ -8,7 +8,7 @@ use super::grads::Comparison;
 use super::scope::{Binding, Callable, Env, FunctionDef, Known, Record, Subst, Term, WeightPath};
 use crate::lang::ast::{Arg, Expr, ExprKind, FnParam, ModelLine, Name, TypeExpr};
 use crate::lang::constant::Constant;
-use crate::lang::report::{names, shapes};
+use crate::lang::report::{elsewhere, names, shapes};
 use crate::lang::source::Span;
 use crate::lang::typed::ValueSource;
 use crate::lang::types::Kind;
@@ -67,9 +67,46 @@ impl Checker<'_> {
                 self.call(&name, subject, args, span, place, env)
             }
             _ => {
-                self.reports.push(names::not_callable(callee.span));
-                Term::Poison
+                if let Some((term, _)) = &subject
+                    && matches!(term, Term::Poison)
+                {
+                    return Term::Poison;
+                }
+                let report = self.not_callable(callee, env);
+                self.reports.push(report);
+                match &callee.kind {
+                    // `F.relu` is `relu`: what is wrong below shows at once.
+                    ExprKind::Member { of, name } if self.callable_usage(&name.text, env).is_some() => {
+                        let module = matches!(&of.kind, ExprKind::Name(n) if self.lookup(n, env).is_none());
+                        let subject = match subject {
+                            None if !module => Some((self.expr(of, env), of.span)),
+                            subject => subject,
+                        };
+                        self.call(name, subject, args, span, place, env)
+                    }
+                    _ => Term::Poison,
+                }
             }
+        }
+    }
+
+    /// The report for a call of what is no name: a method, or a function of a module.
+    fn not_callable(&self, callee: &Expr, env: &Env) -> crate::lang::report::Report {
+        let text = self.sources.text(callee.span);
+        let ExprKind::Member { of, name } = &callee.kind else { return names::not_callable(callee.span, None) };
+        let op = if self.callable_usage(&name.text, env).is_some() {
+            Some(name.text.as_str())
+        } else {
+            elsewhere::here(text)
+        };
+        let value = matches!(&of.kind, ExprKind::Name(n) if self.lookup(n, env).is_some());
+        match (op, value) {
+            (Some(op), true) => {
+                let dot = Span { start: of.span.end, end: name.span.end, ..of.span };
+                names::method(callee.span, self.sources.text(of.span), op, dot)
+            }
+            (Some(op), false) => names::module(callee.span, text, op),
+            _ => names::not_callable(callee.span, Some(text)),
         }
     }
 
@@ -188,7 +225,10 @@ impl Checker<'_> {
             return;
         }
         let own = file.into_iter().flat_map(|f| f.callables.iter().map(|c| c.head().0.text.as_str()));
-        let near = crate::lang::report::closest(&name.text, own.chain(self.vocabulary.names())).map(str::to_string);
+        let known = elsewhere::here(&name.text).filter(|n| self.vocabulary.usage(n).is_some());
+        let near = known
+            .or_else(|| crate::lang::report::closest(&name.text, own.chain(self.vocabulary.names())))
+            .map(str::to_string);
         let usage = near.as_deref().and_then(|n| self.callable_usage(n, env));
         self.reports.push(names::no_such_operation(name.span, &name.text, near.as_deref(), usage.as_deref()));
     }
@@ -218,6 +258,8 @@ impl Checker<'_> {
             next = 1;
         }
         for (i, arg) in args.iter().enumerate() {
+            let given = self.meant_as_named(arg, site, env);
+            let arg = given.as_ref().unwrap_or(arg);
             let index = match &arg.name {
                 Some(name) => match site.params.iter().position(|p| p.name.text == name.text) {
                     Some(index) => index,
@@ -273,6 +315,23 @@ impl Checker<'_> {
         Some(bound)
     }
 
+    /// `f(beta == 1)`, where `beta` is an argument of `f` and nothing else: one `=` is meant.
+    fn meant_as_named(&mut self, arg: &Arg, site: &CallSite<'_>, env: &Env) -> Option<Arg> {
+        use crate::lang::ast::BinaryOp::Equal;
+        let ExprKind::Binary { op: Equal, op_span, left, right } = &arg.value.kind else { return None };
+        let ExprKind::Name(name) = &left.kind else { return None };
+        let argument = arg.name.is_none() && site.params.iter().any(|p| p.name.text == *name);
+        if !argument || self.lookup(name, env).is_some_and(|b| !matches!(b.term, Term::Known(_))) {
+            return None;
+        }
+        let flag = site.params.iter().any(|p| p.ty.kind.text == Kind::Flag.name() && p.name.text == *name);
+        if flag && self.lookup(name, env).is_some() {
+            return None;
+        }
+        self.reports.push(crate::lang::report::syntax::not_equals(*op_span, "==", name));
+        Some(Arg { name: Some(Name { text: name.clone(), span: left.span }), value: (**right).clone() })
+    }
+
     /// The environment without the last segment of the weights' path: where a chain's earlier stages hang.
     fn parent(&self, env: &Env) -> Env {
         let weights = env.weights.as_ref().map(|w| {
@@ -301,7 +360,23 @@ impl Checker<'_> {
                 return Term::Poison;
             }
         }
+        if matches!(param.ty.kind.text.as_str(), "Path" | "Text") && self.unquoted_path(e, env) {
+            let kind = Kind::named(&param.ty.kind.text).unwrap_or(Kind::Text);
+            let text = self.sources.text(e.span).to_string();
+            self.reports.push(crate::lang::report::params::unquoted_argument(e.span, &param.name.text, kind, &text));
+            return Term::Poison;
+        }
         self.expr(e, env)
+    }
+
+    /// True for `tiles/a.gds`: a path without its quotes.
+    fn unquoted_path(&self, e: &Expr, env: &Env) -> bool {
+        match &e.kind {
+            ExprKind::Name(name) => self.lookup(name, env).is_none() && name != "none",
+            ExprKind::Member { of, .. } => self.unquoted_path(of, env),
+            ExprKind::Binary { op: crate::lang::ast::BinaryOp::Div, left, .. } => self.unquoted_path(left, env),
+            _ => false,
+        }
     }
 
     /// What stands in for an argument that was left out: the default, or the name it defaults to in the caller's scope.
@@ -333,9 +408,11 @@ impl Checker<'_> {
             }
         };
         if let Some(binding) = self.lookup(ambient, env) {
+            self.ambient.insert(ambient.clone());
             return Some(binding.term);
         }
-        if !poisoned {
+        // A name that is missing altogether has been reported where it is written.
+        if !poisoned && !self.missing.contains(ambient) {
             let ty = Self::shown_param(param);
             self.reports.push(names::missing_ambient(site.name_span, site.name, &param.name.text, &ty, ambient));
         }
@@ -366,6 +443,9 @@ impl Checker<'_> {
         }
         self.note_comparison(f, site, &term);
         if f.home.is_none() && env.entered_by.is_none() {
+            self.note_margin(site);
+        }
+        if f.home.is_none() && env.entered_by.is_none() {
             // The library's text means nothing to a user: what is wrong inside is wrong with the call.
             for report in self.reports.iter_mut().skip(before) {
                 report.move_to(site.span, f.function.body.span.file);
@@ -383,7 +463,8 @@ impl Checker<'_> {
             if let Term::Tensor(id) = bound.term { Some(id) } else { None }
         };
         if let (Some(a), Some(b)) = (side(a), side(b)) {
-            self.comparisons.push(Comparison { made: *made, of: (a, b), by: f.function.name.text.clone() });
+            let masked = side("mask").is_some();
+            self.comparisons.push(Comparison { made: *made, of: (a, b), masked, by: f.function.name.text.clone() });
         }
     }
 

@@ -46,6 +46,11 @@ impl Checker<'_> {
         if !crate::lang::report::any_error(&self.reports) {
             self.gradients();
         }
+        if !crate::lang::report::any_error(&self.reports) {
+            self.lint_values();
+            self.unused(tree);
+            self.unused_allows();
+        }
     }
 
     fn open_file(&mut self, tree: &File, used: impl Fn(&Item) -> bool) -> usize {
@@ -55,7 +60,13 @@ impl Checker<'_> {
                 later.entry(name.text.clone()).or_insert(name.span);
             }
         }
-        self.files.push(FileScope { later, ..FileScope::default() });
+        let mut left = HashMap::new();
+        for item in tree.items.iter().filter(|i| !used(i)) {
+            for name in defined_by(item) {
+                left.entry(name.text.clone()).or_insert((name.span, left_out(&item.kind).to_string()));
+            }
+        }
+        self.files.push(FileScope { later, left, ..FileScope::default() });
         self.files.len() - 1
     }
 
@@ -472,11 +483,12 @@ impl Checker<'_> {
                 self.reports.extend(reports);
                 let other = self.open_file(&tree, brought);
                 let left: Vec<&str> = tree.items.iter().filter(|i| !brought(i)).map(|i| left_out(&i.kind)).collect();
-                if !left.is_empty() {
-                    self.reports.push(params_report::not_brought(path.span, &name, &left));
-                }
+                let before = self.reports.len();
                 for item in &tree.items {
-                    self.attributes(item);
+                    // What stays behind is not part of this pipeline, and neither is what is allowed there.
+                    if brought(item) {
+                        self.attributes(item);
+                    }
                     match &item.kind {
                         ItemKind::Import { path, names } => self.import(path, names, other),
                         ItemKind::Function(f) => self.function(f, other),
@@ -485,6 +497,11 @@ impl Checker<'_> {
                         }
                         _ => {}
                     }
+                }
+                // Whoever misses one of them has been told.
+                let told = self.reports.iter().skip(before).any(|r| r.code == "R0822");
+                if !left.is_empty() && !told {
+                    self.reports.push(params_report::not_brought(path.span, &name, &left));
                 }
                 self.loaded.insert(name.clone(), Some(other));
                 other

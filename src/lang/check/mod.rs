@@ -11,10 +11,12 @@ mod expr;
 mod fit;
 mod grads;
 mod items;
+mod lints;
 mod params;
 mod scope;
 mod sections;
 mod sizes;
+mod unused;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -119,10 +121,15 @@ pub fn check(
         watched: vec![],
         allowed: vec![],
         comparisons: vec![],
+        margins: vec![],
+        ambient: Default::default(),
         missing: Default::default(),
         made: Default::default(),
     };
     checker.run(&tree, outside);
+    if tree.items.is_empty() && checker.reports.is_empty() {
+        checker.reports.push(report::syntax::nothing_in_it(Span { file: main, start: 0, end: 0 }));
+    }
     let Checker { out, reports, .. } = checker;
     (out, report::tidy(reports))
 }
@@ -155,6 +162,9 @@ pub struct Checker<'a> {
     watched: Vec<(Name, String)>,
     allowed: Vec<grads::Allowed>,
     comparisons: Vec<grads::Comparison>,
+    margins: Vec<lints::Margin>,
+    /// Names that stood in for arguments that were left out.
+    ambient: std::collections::HashSet<String>,
     missing: std::collections::HashSet<String>,
     /// Weights made in the model call at hand.
     made: std::collections::HashSet<String>,

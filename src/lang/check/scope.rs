@@ -117,6 +117,8 @@ pub struct FileScope {
     pub callables: Vec<Callable>,
     /// Names that are defined somewhere in the file, for a report that says "later".
     pub later: HashMap<String, Span>,
+    /// Names of items that an import of the file leaves behind, and what they are.
+    pub left: HashMap<String, (Span, String)>,
 }
 
 /// Where an expression finds its names.

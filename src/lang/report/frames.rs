@@ -113,6 +113,25 @@ pub fn places(span: Span, op: &str, found: Option<&Frame>, wanted: Option<&Frame
     report.help(format!("take them over first:  move(points, H), with a homography from {found} to {wanted}"))
 }
 
+/// Places of one frame, given beside a map of another.
+pub fn places_given(
+    op: &str,
+    (points, text, lives): (Span, String, &Frame),
+    (map, wanted): (Span, &Frame),
+    by: Option<&str>,
+) -> Report {
+    let report = Report::error("R0509", format!("`{op}` gets places of another frame than its map"))
+        .label(points, format!("places in {lives}"))
+        .label(map, format!("lives in {wanted}"));
+    match by {
+        Some(by) => {
+            let moved = format!("move({text}, {by})");
+            report.help(format!("take the places over first:  {moved}")).fix(points, moved)
+        }
+        None => report.help(format!("nothing in scope leads from {lives} to {wanted}")),
+    }
+}
+
 /// A homography that does not say whence and whither.
 pub fn homography_needs_both(span: Span) -> Report {
     Report::error("R0512", "a homography leads from one frame to another")
