@@ -35,7 +35,7 @@ pub enum Verb {
     /// Print every name with its type, and the weights
     Types(FileArgs),
     /// Print what can be changed from outside, and the values it has
-    Params(FileArgs),
+    Params(ParamsArgs),
     /// Look at the pairs that the network will see
     Data(DataArgs),
     /// Evaluate the losses of a pipeline of `input`s on tensors of your own
@@ -79,6 +79,17 @@ pub struct TrainArgs {
     /// Threads on the CPU; results do not depend on it [default: one a core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+}
+
+/// Arguments of `params`.
+#[derive(Debug, Args)]
+pub struct ParamsArgs {
+    /// The pipeline
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// Print a file that --params takes back
+    #[arg(long)]
+    pub yaml: bool,
 }
 
 /// Arguments of `check`.
@@ -140,6 +151,10 @@ pub enum GraphFormat {
     Text,
     /// For Graphviz
     Dot,
+    /// For Mermaid, as in Markdown pages
+    Mermaid,
+    /// For tools
+    Json,
 }
 
 /// Arguments of `data`.

@@ -24,6 +24,11 @@ pub fn run(args: &ExplainArgs) -> u8 {
         super::print(include_str!("../../docs/reports/README.md"));
         return super::DONE;
     }
+    if let Some((file, formula)) = args.name.rsplit_once(':')
+        && file.ends_with(".rord")
+    {
+        return super::formula::run(std::path::Path::new(file), formula);
+    }
     if let Some(operation) = vocabulary.operation(&args.name) {
         super::print(&format!("{}\n\n{}", operation.entry.signature, operation.entry.manual));
         return super::DONE;

@@ -9,6 +9,7 @@ pub mod data;
 pub mod explain;
 pub mod files;
 pub mod fix;
+pub mod formula;
 pub mod graph;
 pub mod load;
 #[cfg(feature = "engine")]

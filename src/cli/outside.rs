@@ -102,6 +102,10 @@ fn yaml(file: FileId, name: &str, sources: &Sources, given: &mut Vec<GivenValue>
         let (key_span, value_span) = place(&text, file, &shown);
         let written = text.get(value_span.start as usize..value_span.end as usize).unwrap_or("").to_string();
         let quoted = written.starts_with(['"', '\'']);
+        if written.starts_with(['&', '*']) {
+            reports.push(params::not_flat_yaml(value_span, "an anchor of YAML, where a value belongs"));
+            continue;
+        }
         let expr = |kind: ExprKind| Some(Expr::new(kind, value_span));
         let parsed = match &value {
             Value::Bool(b) => expr(ExprKind::Flag(*b)),
@@ -120,7 +124,13 @@ fn yaml(file: FileId, name: &str, sources: &Sources, given: &mut Vec<GivenValue>
                 None
             }
             Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => {
-                reports.push(params::not_flat_yaml(key_span, "holds a list or a table, not a single value"));
+                let what = match &value {
+                    Value::Sequence(_) => "a list, where a single value belongs",
+                    Value::Mapping(_) => "a table, where a single value belongs",
+                    _ => "a tag of YAML, where a single value belongs",
+                };
+                let at = if value_span.start < value_span.end { value_span } else { key_span };
+                reports.push(params::not_flat_yaml(at, what));
                 None
             }
         };

@@ -90,26 +90,6 @@ impl Checker<'_> {
         }
     }
 
-    /// The report for a call of what is no name: a method, or a function of a module.
-    fn not_callable(&self, callee: &Expr, env: &Env) -> crate::lang::report::Report {
-        let text = self.sources.text(callee.span);
-        let ExprKind::Member { of, name } = &callee.kind else { return names::not_callable(callee.span, None) };
-        let op = if self.callable_usage(&name.text, env).is_some() {
-            Some(name.text.as_str())
-        } else {
-            elsewhere::here(text)
-        };
-        let value = matches!(&of.kind, ExprKind::Name(n) if self.lookup(n, env).is_some());
-        match (op, value) {
-            (Some(op), true) => {
-                let dot = Span { start: of.span.end, end: name.span.end, ..of.span };
-                names::method(callee.span, self.sources.text(of.span), op, dot)
-            }
-            (Some(op), false) => names::module(callee.span, text, op),
-            _ => names::not_callable(callee.span, Some(text)),
-        }
-    }
-
     /// A call by name; `subject` is what a pipe hands on, `place` the call's place in its chain.
     pub fn call(
         &mut self,
@@ -315,23 +295,6 @@ impl Checker<'_> {
         Some(bound)
     }
 
-    /// `f(beta == 1)`, where `beta` is an argument of `f` and nothing else: one `=` is meant.
-    fn meant_as_named(&mut self, arg: &Arg, site: &CallSite<'_>, env: &Env) -> Option<Arg> {
-        use crate::lang::ast::BinaryOp::Equal;
-        let ExprKind::Binary { op: Equal, op_span, left, right } = &arg.value.kind else { return None };
-        let ExprKind::Name(name) = &left.kind else { return None };
-        let argument = arg.name.is_none() && site.params.iter().any(|p| p.name.text == *name);
-        if !argument || self.lookup(name, env).is_some_and(|b| !matches!(b.term, Term::Known(_))) {
-            return None;
-        }
-        let flag = site.params.iter().any(|p| p.ty.kind.text == Kind::Flag.name() && p.name.text == *name);
-        if flag && self.lookup(name, env).is_some() {
-            return None;
-        }
-        self.reports.push(crate::lang::report::syntax::not_equals(*op_span, "==", name));
-        Some(Arg { name: Some(Name { text: name.clone(), span: left.span }), value: (**right).clone() })
-    }
-
     /// The environment without the last segment of the weights' path: where a chain's earlier stages hang.
     fn parent(&self, env: &Env) -> Env {
         let weights = env.weights.as_ref().map(|w| {
@@ -367,16 +330,6 @@ impl Checker<'_> {
             return Term::Poison;
         }
         self.expr(e, env)
-    }
-
-    /// True for `tiles/a.gds`: a path without its quotes.
-    fn unquoted_path(&self, e: &Expr, env: &Env) -> bool {
-        match &e.kind {
-            ExprKind::Name(name) => self.lookup(name, env).is_none() && name != "none",
-            ExprKind::Member { of, .. } => self.unquoted_path(of, env),
-            ExprKind::Binary { op: crate::lang::ast::BinaryOp::Div, left, .. } => self.unquoted_path(left, env),
-            _ => false,
-        }
     }
 
     /// What stands in for an argument that was left out: the default, or the name it defaults to in the caller's scope.

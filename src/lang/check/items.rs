@@ -565,7 +565,7 @@ fn left_out(item: &ItemKind) -> &str {
 }
 
 /// The names an item defines.
-fn defined_by(item: &Item) -> Vec<&Name> {
+pub fn defined_by(item: &Item) -> Vec<&Name> {
     match &item.kind {
         ItemKind::Param { name, .. }
         | ItemKind::Input { name, .. }

@@ -10,6 +10,7 @@ mod data;
 mod expr;
 mod fit;
 mod grads;
+mod habits;
 mod items;
 mod lints;
 mod params;
@@ -29,6 +30,7 @@ use super::source::{FileId, Sources, Span};
 use super::typed::{Pipeline, Value, ValueId, ValueSource};
 use super::types::{Frame, Kind, Type};
 use super::vocabulary::Vocabulary;
+pub use items::defined_by as names_of;
 use scope::{Env, FileScope, FunctionDef, Subst, Term};
 
 /// Hands over imported files, so that the checker itself reads none.
