@@ -64,6 +64,11 @@ fn odd_space(c: char) -> bool {
 pub fn read(rest: &str, file: FileId, start: u32, glued: bool) -> Option<Foreign> {
     let c = rest.chars().next()?;
     let span = |len: usize| Span { file, start, end: start + len as u32 };
+    // `H//2` between a name and a size is a division, not a comment.
+    if glued && rest.strip_prefix("//").is_some_and(|r| r.starts_with(|c: char| c.is_alphanumeric())) {
+        let report = syntax::foreign_mark(span(2), "//", Some("/"), "sizes are divided by  /  and have to divide");
+        return Some(Foreign { len: 2, kind: Some(TokenKind::Mark("/")), report });
+    }
     if rest.starts_with("//") || rest.starts_with("/*") {
         let line = rest.split('\n').next().unwrap_or(rest).trim_end().len();
         let len = rest.strip_prefix("/*").and_then(|r| r.find("*/")).map_or(line, |n| n + 4);

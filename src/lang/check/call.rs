@@ -245,8 +245,11 @@ impl Checker<'_> {
                     Some(index) => index,
                     None => {
                         self.expr(&arg.value, env);
-                        let near =
-                            crate::lang::report::closest(&name.text, site.params.iter().map(|p| p.name.text.as_str()));
+                        let known = elsewhere::argument(&name.text);
+                        let near = known.filter(|k| site.params.iter().any(|p| p.name.text == *k));
+                        let near = near.or_else(|| {
+                            crate::lang::report::closest(&name.text, site.params.iter().map(|p| p.name.text.as_str()))
+                        });
                         let full = self.callable_usage(site.name, env).unwrap_or_else(usage_text);
                         self.reports.push(names::no_such_argument(name.span, site.name, &name.text, near, &full));
                         sound = false;
@@ -465,7 +468,8 @@ impl Checker<'_> {
         let outer = std::mem::take(&mut self.made);
         let fields = self.model_body(m, &inner);
         self.made = outer;
-        Term::Record(Rc::new(Record { of: m.name.text.clone(), fields }))
+        let open = m.body.iter().any(|l| matches!(l, ModelLine::Broken { .. }));
+        Term::Record(Rc::new(Record { of: m.name.text.clone(), fields, open }))
     }
 
     /// The lines of a model in order; its outs.
@@ -559,6 +563,9 @@ impl Checker<'_> {
                 .map(|(field, bound)| {
                     let found = record.fields.iter().find(|(n, _)| *n == field.text).map(|(_, t)| t.clone());
                     let term = found.unwrap_or_else(|| {
+                        if record.open {
+                            return Term::Poison;
+                        }
                         let known: Vec<&str> = record.fields.iter().map(|(n, _)| n.as_str()).collect();
                         self.reports.push(names::no_such_field(field.span, &field.text, &record.of, &known));
                         Term::Poison

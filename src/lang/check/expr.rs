@@ -178,6 +178,7 @@ impl Checker<'_> {
         match self.expr(of, env) {
             Term::Record(record) => match record.fields.iter().find(|(n, _)| *n == name.text) {
                 Some((_, term)) => term.clone(),
+                None if record.open => Term::Poison,
                 None => {
                     let known: Vec<&str> = record.fields.iter().map(|(n, _)| n.as_str()).collect();
                     self.reports.push(names::no_such_field(name.span, &name.text, &record.of, &known));

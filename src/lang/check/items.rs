@@ -314,6 +314,7 @@ impl Checker<'_> {
                 subst.frames.insert(frame.text.clone(), (Frame(frame.text.clone()), usize::MAX));
             }
         }
+        let said = self.reports.len();
         let mut env = Env { visible, top: false, ..self.top(home) };
         env.subst = Rc::new(subst);
         for param in params {
@@ -331,7 +332,16 @@ impl Checker<'_> {
             }
             env = Self::with_local(&env, &param.name.text, term, param.name.span);
         }
+        let before = self.reports.len();
         body(self, &env);
+        if self.reports.iter().take(before).skip(said).any(|r| r.code == "R0513") {
+            // The frame that an argument lacks is the one that the body speaks of.
+            let mut at = 0;
+            self.reports.retain(|r| {
+                at += 1;
+                at <= before || r.code != "R0505"
+            });
+        }
         self.generic = generic;
         self.out.values.truncate(kept.0);
         self.owed.truncate(kept.1);
@@ -363,6 +373,10 @@ impl Checker<'_> {
         if !kind.is_tensor() {
             let size = (kind == Kind::Count).then(|| Dim::symbol(self.new_symbol(&param.name.text, false)));
             return Term::Known(Known { value: None, kind, size, tensors: vec![] });
+        }
+        if (kind.is(Kind::Map) || kind == Kind::Points) && param.ty.frame.is_none() {
+            self.reports.push(frames::argument_needs_frame(param.ty.span, &param.name.text, kind.name()));
+            return Term::Poison;
         }
         match self.ground(&param.ty, env) {
             Some(mut ty) => {

@@ -50,6 +50,8 @@ pub struct Record {
     pub of: String,
     /// The things.
     pub fields: Vec<(String, Term)>,
+    /// True where a line could not be read, so that there may be more.
+    pub open: bool,
 }
 
 /// A name with its meaning.

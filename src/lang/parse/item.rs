@@ -186,6 +186,11 @@ fn fields(i: Tokens) -> Parsed<Vec<Field>> {
                 i.state().in_fields(false);
                 return Ok((i.advance(), fields));
             }
+            TokenKind::Mark(mark @ (")" | "]")) => {
+                i.state().report(syntax::closes_nothing(i.span(), mark));
+                i = i.advance();
+                continue;
+            }
             // A keyword at the start of a line is a field only where `=` follows.
             _ if i.at_end() || i.at_item() => {
                 let next = Some((i.span(), !i.at_end()));
@@ -337,6 +342,13 @@ fn model(i: Tokens) -> Parsed<ItemKind> {
                 let next = Some((i.span(), !i.at_end()));
                 return i.fail(unclosed_block(i, opened, next));
             }
+            TokenKind::Name(_) if names_and_equals(i).is_some() => {
+                if let TokenKind::Name(word) = i.peek() {
+                    i.state().report(syntax::missing_let(i.span(), word));
+                }
+                binding(i).map(|(i, l)| (i, ModelLine::Let(l)))
+            }
+            TokenKind::Name(word) => i.fail(syntax::not_a_line(i.span(), word)),
             _ => i.refuse("`let`, `out` or `}`"),
         };
         match line {

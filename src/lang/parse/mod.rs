@@ -40,6 +40,9 @@ pub fn parse(text: &str, file: FileId) -> (File, Vec<Report>) {
             i = i.advance();
         } else {
             reports.push(syntax::unexpected(i.span(), &show(i.peek()), &["the language's version, as in `rord 1`"]));
+            if !i.first_of_line() {
+                i = i.advance();
+            }
         }
     }
     while !i.at_end() {

@@ -63,6 +63,35 @@ pub fn here(name: &str) -> Option<&'static str> {
     NAMES.iter().find(|(elsewhere, _)| *elsewhere == plain).map(|(_, here)| *here).filter(|here| *here != last)
 }
 
+/// A type of another language, as a kind.
+pub fn kind(name: &str) -> Option<&'static str> {
+    Some(match name.to_lowercase().as_str() {
+        "bool" | "boolean" => "Flag",
+        "int" | "integer" | "usize" | "long" => "Count",
+        "float" | "double" | "number" | "f32" | "f64" => "Scalar",
+        "str" | "string" => "Text",
+        "tensor" => "Map",
+        "probability" => "Prob",
+        _ => return None,
+    })
+}
+
+/// An argument of another library, as it is called here.
+pub fn argument(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "learning_rate" | "eta" | "rate" => "lr",
+        "padding" => "pad",
+        "kernel_size" | "filter_size" => "kernel",
+        "out_channels" | "filters" | "channels" => "width",
+        "reduction" => "reduce",
+        "scale_factor" => "by",
+        "max_norm" => "max",
+        "T_max" | "total_iters" => "over",
+        "weight" => "mask",
+        _ => return None,
+    })
+}
+
 /// A letter as it looks: Cyrillic and Greek letters as the Latin ones that are drawn alike.
 fn as_drawn(c: char) -> char {
     const ALIKE: [(char, char); 30] = [

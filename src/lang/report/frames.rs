@@ -146,6 +146,14 @@ pub fn input_needs_frame(span: Span, name: &str, kind: &str) -> Report {
         .help("name it, as in  Prob[B, 1, H, W]@orig; inputs of one view share its name")
 }
 
+/// An argument of a function, layer or model that lives nowhere.
+pub fn argument_needs_frame(span: Span, name: &str, kind: &str) -> Report {
+    Report::error("R0513", format!("the argument `{name}` needs a frame"))
+        .label(span, format!("a {kind} lives in a view"))
+        .help("name it, as in  @f; any name will do, and it stands for whatever view the caller's map lives in")
+        .fix(span.after(), "@f")
+}
+
 /// A frame that does not exist.
 pub fn unknown(span: Span, name: &str, known: &[&str]) -> Report {
     let report = Report::error("R0505", format!("no frame is called @{name}")).label(span, "unknown frame");

@@ -135,6 +135,9 @@ pub fn constant(span: Span, what: &str, wanted: Kind, found: &str, declared: Opt
                 let op = if text.ends_with(".png") || text.ends_with(".jpg") { "images" } else { "gds" };
                 report.help(format!("say how it is read:  {op}(\"{text}\")")).fix(span, format!("{op}(\"{text}\")"))
             }
+            _ if wanted.holds().contains('(') && !text.contains(['.', '/', ' ']) => {
+                report.help(format!("it is a call, not text:  {text}(…)"))
+            }
             _ => report,
         };
     }
@@ -171,7 +174,7 @@ pub fn needs_unit(span: Span, op: &str, found: &Type) -> Report {
 /// A kind that does not exist.
 pub fn no_such_kind(span: Span, name: &str) -> Report {
     let report = Report::error("R0308", format!("there is no type called `{name}`")).label(span, "unknown type");
-    match super::closest(name, Kind::names()) {
+    match super::elsewhere::kind(name).or_else(|| super::closest(name, Kind::names())) {
         Some(near) => report.help(format!("did you mean `{near}`?")).fix(span, near),
         None => {
             let all: Vec<&str> = Kind::names().collect();

@@ -106,6 +106,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("R0510", include_str!("../../../docs/reports/R0510.md")),
     ("R0511", include_str!("../../../docs/reports/R0511.md")),
     ("R0512", include_str!("../../../docs/reports/R0512.md")),
+    ("R0513", include_str!("../../../docs/reports/R0513.md")),
     ("R0601", include_str!("../../../docs/reports/R0601.md")),
     ("R0602", include_str!("../../../docs/reports/R0602.md")),
     ("R0603", include_str!("../../../docs/reports/R0603.md")),

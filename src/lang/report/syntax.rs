@@ -38,9 +38,9 @@ pub fn unclosed(
 
 /// What the words of other languages are here.
 const ELSEWHERE: [(&str, &str); 16] = [
-    ("def", "a network is a `model`, a formula with a name is a `fn`:  fn overlap(a: Map, b: Map) -> Loss = …"),
-    ("function", "a formula with a name is a `fn`:  fn overlap(a: Map, b: Map) -> Loss = …"),
-    ("func", "a formula with a name is a `fn`:  fn overlap(a: Map, b: Map) -> Loss = …"),
+    ("def", "a network is a `model`, a formula with a name is a `fn`:  fn overlap(a: Map@f, b: Map@f) -> Loss = …"),
+    ("function", "a formula with a name is a `fn`:  fn overlap(a: Map@f, b: Map@f) -> Loss = …"),
+    ("func", "a formula with a name is a `fn`:  fn overlap(a: Map@f, b: Map@f) -> Loss = …"),
     ("class", "a network is a `model`:  model net(x: Image[B, 1, H, W]@f) { out det: … = x |> … }"),
     ("from", "only other pipelines are imported:  import \"lib/nets.rord\" { trunk }"),
     ("for", "there are no loops: what repeats is a `layer` that is called again, what varies is a `sweep`"),
@@ -88,6 +88,17 @@ pub fn nearest_unit(unit: &str) -> Option<&'static str> {
     }
 }
 
+/// A line of a model that begins otherwise.
+pub fn not_a_line(span: Span, found: &str) -> Report {
+    let report = Report::error("R0102", format!("`{found}` does not start a line of a model"))
+        .label(span, "expected `let` or `out`");
+    match closest(found, ["let", "out"]) {
+        Some(near) => report.help(format!("did you mean `{near}`?")).fix(span, near),
+        None => report
+            .help("a name begins with `let`; what the model hands over with `out`:  out det: Prob[B, 1, H, W]@f = …"),
+    }
+}
+
 /// A unit that does not exist.
 pub fn unknown_unit(span: Span, digits: &str, unit: &str) -> Report {
     let near = nearest_unit(unit);
@@ -98,7 +109,7 @@ pub fn unknown_unit(span: Span, digits: &str, unit: &str) -> Report {
         Some(near) => {
             report.help(format!("did you mean `{digits}{near}`? {rule}")).fix(span, format!("{digits}{near}"))
         }
-        None => report.help(rule),
+        None => report.help(format!("to multiply, write  {digits} * {unit}. {rule}")),
     }
 }
 
@@ -122,6 +133,7 @@ pub fn unknown_character(span: Span, c: char) -> Report {
         '“' | '”' | '‘' | '’' | '\'' | '`' => Some("strings stand in straight double quotes: \"…\""),
         '\\' => Some("a line needs no mark to go on in the next one"),
         '$' => Some("a parameter is used by its name alone"),
+        '?' => Some("a choice is written  if a then b else c"),
         '±' => Some("a range is written  -1..1"),
         '!' => Some("there is no negation; compare with <, >, <=, >= or =="),
         '^' => Some("a square is written x * x"),
@@ -302,7 +314,8 @@ pub fn unexpected(span: Span, found: &str, expected: &[&str]) -> Report {
     Report::error("R0108", format!("expected {wanted}, found {found}")).label(span, "not expected here").help(
         match (found, expected) {
             ("`=`", e) if e.contains(&"an expression") => "to compare, write `==`",
-            ("`[`", e) if e.iter().any(|e| e.contains("`,`")) => {
+            (_, e) if e.contains(&"`then`") || e.contains(&"`else`") => "a choice is written  if a then b else c",
+            ("`[`", e) if e.iter().any(|e| e.contains("`,`") || e.contains("an item")) => {
                 "values have no indices; fields are reached by a dot, as in  net(image).det"
             }
             ("`{`", ["an item such as `let` or `loss`"]) => {
