@@ -86,7 +86,9 @@ impl Checker<'_> {
             let text = self.sources.text(span).to_string();
             let fits = text.ends_with(')') && text.len() <= 60 && !text.contains(['+', '\n']) && like != "…";
             let call = text.strip_suffix(')').filter(|_| fits && by != "…");
-            let report = lints::padding(span, warp, &by, call, &like);
+            let name = text.find(|c: char| !c.is_alphanumeric() && c != '_').filter(|n| *n > 0);
+            let op = name.unwrap_or(text.len()) as u32;
+            let report = lints::padding(span, op, warp, &by, call, &like);
             self.lint("padding", span, report);
             return;
         }

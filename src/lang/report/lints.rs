@@ -3,15 +3,15 @@
 use super::{Report, Severity};
 use crate::lang::source::Span;
 
-/// Pixels that a warp brings in from outside, compared as if they were seen.
-pub fn padding(span: Span, warp: Span, by: &str, call: Option<&str>, like: &str) -> Report {
+/// Pixels that a warp brings in from outside, compared as if they were seen; the name of what compares is `op` bytes long.
+pub fn padding(span: Span, op: u32, warp: Span, by: &str, call: Option<&str>, like: &str) -> Report {
     let mask = format!("mask = inside({by}, like = {like})");
     let report = Report::new("R0603", Severity::Advice, "part of this comparison is against padding");
     let report = match warp == span {
         true => report.label(span, format!("pixels that `{by}` brings in from outside read as 0")),
         false => report
             .label(warp, format!("pixels that `{by}` brings in from outside read as 0"))
-            .label(Span { end: span.start + 1, ..span }, "compared here"),
+            .label(Span { end: span.start + op, ..span }, "compared here"),
     };
     match call {
         Some(call) => report
