@@ -132,7 +132,7 @@ impl Spoken {
 }
 
 impl Checker<'_> {
-    /// Reports what a pipeline defines and never uses. A file of functions alone is a library: others use it.
+    /// Reports what a pipeline defines and never uses; an input is its caller's to give. A file of functions alone is a library: others use it.
     pub fn unused(&mut self, tree: &File) {
         let reports =
             |k: &ItemKind| matches!(k, ItemKind::Loss { .. } | ItemKind::Metric { .. } | ItemKind::Minimize { .. });
@@ -154,7 +154,6 @@ impl Checker<'_> {
             let used = |name: &str| spoken.0.contains(name);
             match &item.kind {
                 ItemKind::Param { name, .. } => blame(name.span, "parameter", &name.text, used(&name.text)),
-                ItemKind::Input { name, .. } => blame(name.span, "input", &name.text, used(&name.text)),
                 ItemKind::Import { names, .. } => {
                     names.iter().for_each(|n| blame(n.span, "import", &n.text, used(&n.text)));
                 }
