@@ -36,6 +36,7 @@ let { det as det_r, desc as desc_r } = net(image_r)
 
 @allow(unanchored, "a test")
 loss detection   = bce(det, warp(det_r, inv(H))) + 0.1 * smoothl1(det, warp(det_r, inv(H)))
+@allow(apart, "a test")
 loss description = triplet(grid(20), hardneg(candidates = 30), margin = margin)
 minimize total   = detection + description
 

@@ -81,7 +81,7 @@ data pairs = layout_pairs(synth(tiles = 2), patch = 64px, zoom = 0.8..1.2, geome
 let { p } = net(pairs.image)
 let q = net(pairs.image_r).p
 @allow(unanchored, \"an example\")
-loss l = bce(p, warp(q, inv(pairs.H)))
+loss l = bce(p, warp(q, inv(pairs.H)), mask = inside(inv(pairs.H), like = p))
 metric k = both(p, warp(q, inv(pairs.H)), k = -(-0.5))
 metric m = mean(p > 0.5)
 minimize total = 2 * l
@@ -128,7 +128,7 @@ fn imports_bring_callables_and_nothing_else() {
     let codes = |text: &str| checked_with(text, &Two).1.iter().map(|r| r.code).collect::<Vec<_>>();
     let model = "model m(x: Image[B, 1, H, W]@f) { out y: Map[B, 1, H/2, W/2]@f = half(x) }";
     assert_eq!(codes(&format!("import \"a.rord\" {{ half }}\n{model}")), ["R0821"], "its parameter stays there");
-    assert_eq!(codes("import \"b.rord\" { half }"), ["R0821", "R0202", "R0227"]);
+    assert_eq!(codes("import \"b.rord\" { half }"), ["R0822", "R0227"]);
     assert_eq!(codes("import \"a.rord\" { haff }"), ["R0821", "R0220"]);
     assert_eq!(codes("import \"a.rord\" { hidden }"), ["R0821", "R0220"]);
     assert_eq!(codes("import \"none.rord\" { half }"), ["R0806"]);
@@ -172,7 +172,7 @@ let { p, d } = net(image)\nlet { p as p_r, d as d_r } = net(image_r)\n";
         ("let x = p * warp(p_r, inv(inv(H)))", "R0501"),
         ("let x = H * H", "R0503"),
         ("let x = inv(H) * H\nlet y: Map@orig = warp(p, x)", ""),
-        ("let x = sample(d_r, place(grid(20), d))", "R0502"),
+        ("let x = sample(d_r, place(grid(20), d))", "R0509"),
         ("let x = move(place(grid(20), d_r), H)", "R0501"),
         ("loss l = triplet(grid(20), hardneg, a = d, b = d)", "R0504"),
         ("let x = bce(p, d)", "R0301"),
@@ -338,7 +338,7 @@ fn hostile_files_end_in_a_report() {
     assert!(survives(format!("let x: Map[H{}] = 1", " + 1".repeat(100_000))).contains(&"R0104"));
     assert!(!survives("[".repeat(100_000)).is_empty());
     assert!(!survives("let x = \0".into()).is_empty());
-    assert!(!survives("\u{feff}let x = 1".into()).is_empty());
+    assert!(survives("\u{feff}let x = 1".into()).is_empty(), "a byte order mark says nothing about the pipeline");
     let chain: String = (1..10_000).map(|i| format!("fn f{i}(x: Scalar) = f{}(x)\n", i - 1)).collect();
     assert!(survives(format!("fn f0(x: Scalar) = x\n{chain}let y = f9999(1)")).contains(&"R0224"));
     let doubling: String = (1..40).map(|i| format!("fn f{i}(x: Scalar) = f{0}(x) + f{0}(x)\n", i - 1)).collect();

@@ -85,7 +85,7 @@ fn two_draws_stay_two_and_one_name_is_one_draw() {
     let text = std::fs::read_to_string("pipelines/default.rord").unwrap();
     let twice = text.replace(
         "loss description = triplet(grid(200), hardneg, margin = margin)",
-        "loss description = triplet(grid(200), hardneg) + triplet(grid(200), hardneg)",
+        "loss description = triplet(grid(200), hardneg, margin = margin) + triplet(grid(200), hardneg)",
     );
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("twice.rord");

@@ -35,14 +35,14 @@ pub enum Verb {
     /// Print every name with its type, and the weights
     Types(FileArgs),
     /// Print what can be changed from outside, and the values it has
-    Params(FileArgs),
+    Params(ParamsArgs),
     /// Look at the pairs that the network will see
     Data(DataArgs),
     /// Evaluate the losses of a pipeline of `input`s on tensors of your own
     Loss(LossArgs),
     /// Measure training steps: time by operation, memory
     Bench(BenchArgs),
-    /// Print the manual of an operation, or `ops` for the list
+    /// Print the manual of an operation or a report, or the types and gradients of a formula
     Explain(ExplainArgs),
     /// Lay out pipelines in the one way there is; comments stay
     Fmt(FmtArgs),
@@ -85,12 +85,29 @@ pub struct TrainArgs {
     pub threads: Option<usize>,
 }
 
+/// Arguments of `params`.
+#[derive(Debug, Args)]
+pub struct ParamsArgs {
+    /// The pipeline
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// Print a file that --params takes back
+    #[arg(long)]
+    pub yaml: bool,
+}
+
 /// Arguments of `check`.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// The pipelines
     #[arg(value_name = "FILE.rord", required = true)]
     pub files: Vec<PathBuf>,
+    /// Make the edits that reports propose, as long as they bring no other error
+    #[arg(long)]
+    pub fix: bool,
+    /// With --fix: show the edits and write nothing
+    #[arg(long, requires = "fix")]
+    pub dry_run: bool,
     /// How reports are written: human to standard error, json as lines to standard output
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
@@ -138,6 +155,10 @@ pub enum GraphFormat {
     Text,
     /// For Graphviz
     Dot,
+    /// For Mermaid, as in Markdown pages
+    Mermaid,
+    /// For tools
+    Json,
 }
 
 /// Arguments of `data`.
@@ -183,7 +204,7 @@ pub struct BenchArgs {
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// An operation, as in `warp`; or `ops`
+    /// An operation as in `warp`, a report as in `R0501`, a loss as in `FILE.rord:detection`; or `ops`, `reports`
     #[arg(value_name = "NAME")]
     pub name: String,
 }

@@ -1,16 +1,20 @@
-//! `rord-run check`: reports, and nothing else.
+//! `rord-run check`: reports, and nothing else; with `--fix`, the edits that they propose.
+
+use std::path::Path;
 
 use super::args::{CheckArgs, ReportFormat};
 use super::load::load_file;
+use super::outside::Given;
+use super::{files, fix};
+use crate::lang::report::{Report, runtime};
+use crate::lang::source::Sources;
 
 /// Checks every file.
 pub fn run(args: &CheckArgs) -> u8 {
     let mut refused = false;
     for path in &args.files {
-        let (reports, sources) = match load_file(path, args.preset.as_deref(), args.params.as_deref(), &args.set) {
-            Ok(loaded) => (loaded.reports, loaded.sources),
-            Err(found) => found,
-        };
+        let found = if args.fix { fixed(path, args) } else { checked(path, args) };
+        let (reports, sources) = found.unwrap_or_else(|found| found);
         refused |= match args.format {
             ReportFormat::Human => super::print_reports(&reports, &sources),
             ReportFormat::Json => super::print_json(&reports, &sources),
@@ -20,4 +24,37 @@ pub fn run(args: &CheckArgs) -> u8 {
         }
     }
     if refused { super::REFUSED } else { super::DONE }
+}
+
+type Found = (Vec<Report>, Sources);
+
+fn checked(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
+    load_file(path, args.preset.as_deref(), args.params.as_deref(), &args.set).map(|l| (l.reports, l.sources))
+}
+
+/// What is left to say once the edits are made. They are shown to people, and written unless this is a trial.
+fn fixed(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
+    let mut sources = Sources::default();
+    let text = match files::read(path, &mut sources) {
+        Ok(file) => sources.get(file).map(|s| s.text.clone()).unwrap_or_else(|| "".into()),
+        Err(report) => return Err((vec![report], sources)),
+    };
+    let given = Given { preset: args.preset.as_deref(), params: args.params.as_deref(), set: &args.set };
+    let fix::Fixed { text: new, mended, mut reports, sources } = fix::fix(path, &text, &given);
+    let name = path.display().to_string();
+    if mended.is_empty() {
+        return Ok((reports, sources));
+    }
+    let written = if args.dry_run { Ok(()) } else { fix::replace(path, &new) };
+    if let Err(e) = written {
+        let title = format!("cannot write {name}: {}", files::plain(&e));
+        reports.push(runtime::failed("R0914", &title, "check the path, the space and the permissions"));
+        return Err((reports, sources));
+    }
+    if args.format == ReportFormat::Human {
+        let verb = if args.dry_run { "would mend" } else { "mended" };
+        let list: String = mended.iter().map(|m| format!("{name}: {verb} {m}\n")).collect();
+        super::print(&format!("{}{list}", fix::diff(&name, &text, &new)));
+    }
+    Ok((reports, sources))
 }

@@ -1,7 +1,7 @@
 //! `rord-run explain`: the manual at hand.
 
 use super::args::ExplainArgs;
-use crate::lang::report::{closest, runtime};
+use crate::lang::report::{closest, pages, runtime};
 use crate::lang::source::Sources;
 use crate::ops;
 
@@ -15,6 +15,19 @@ pub fn run(args: &ExplainArgs) -> u8 {
         }
         super::print(&out);
         return super::DONE;
+    }
+    if let Some(page) = pages::page(&args.name) {
+        super::print(page);
+        return super::DONE;
+    }
+    if args.name == "reports" {
+        super::print(include_str!("../../docs/reports/README.md"));
+        return super::DONE;
+    }
+    if let Some((file, formula)) = args.name.rsplit_once(':')
+        && file.ends_with(".rord")
+    {
+        return super::formula::run(std::path::Path::new(file), formula);
     }
     if let Some(operation) = vocabulary.operation(&args.name) {
         super::print(&format!("{}\n\n{}", operation.entry.signature, operation.entry.manual));
@@ -31,7 +44,7 @@ pub fn run(args: &ExplainArgs) -> u8 {
     }
     let help = match closest(&args.name, vocabulary.names()) {
         Some(near) => format!("did you mean `{near}`? `rord-run explain ops` lists all operations"),
-        None => "`rord-run explain ops` lists all operations".into(),
+        None => "`rord-run explain ops` lists all operations, `rord-run explain reports` all reports".into(),
     };
     let report = runtime::failed("R0818", &format!("there is no page called `{}`", args.name), &help);
     super::print_reports(&[report], &Sources::default());

@@ -27,6 +27,8 @@ pub fn run(args: &GraphArgs) -> u8 {
     }
     super::print(&match args.format {
         GraphFormat::Text => print::text(&graph, &loaded.vocabulary),
+        GraphFormat::Mermaid => print::mermaid(&graph, &loaded.vocabulary),
+        GraphFormat::Json => print::json(&graph, &loaded.vocabulary),
         GraphFormat::Dot => print::dot(&graph, &loaded.vocabulary),
     });
     super::DONE

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::FileArgs;
 use super::files::{self, DiskImporter};
-use super::outside;
+use super::outside::{self, Given};
 use crate::lang::check::{Outside, Tensors, check};
 use crate::lang::report::Report;
 use crate::lang::source::{FileId, Sources, Span};
@@ -68,7 +68,28 @@ fn read_and_check(
         Ok(file) => file,
         Err(report) => return Err((vec![report], sources)),
     };
-    let outside = match outside::read(preset, params, set, &mut sources) {
+    check_read(path, file, vocabulary, sources, &Given { preset, params, set }, tensors)
+}
+
+/// What is said about a text as if it stood at `path`.
+pub fn check_text(path: &Path, text: &str, given: &Given<'_>) -> (Vec<Report>, Sources) {
+    let (vocabulary, mut sources) = ops::vocabulary();
+    let file = sources.add(path.display().to_string(), text);
+    match check_read(path, file, vocabulary, sources, given, None) {
+        Ok(loaded) => (loaded.reports, loaded.sources),
+        Err(found) => found,
+    }
+}
+
+fn check_read(
+    path: &Path,
+    file: FileId,
+    vocabulary: Vocabulary,
+    mut sources: Sources,
+    given: &Given<'_>,
+    tensors: Option<Tensors>,
+) -> Result<Loaded, (Vec<Report>, Sources)> {
+    let outside = match outside::read(given.preset, given.params, given.set, &mut sources) {
         Ok(outside) => Outside { tensors, ..outside },
         Err(reports) => return Err((reports, sources)),
     };

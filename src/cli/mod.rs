@@ -10,7 +10,9 @@ pub mod check;
 pub mod data;
 pub mod explain;
 pub mod files;
+pub mod fix;
 pub mod fmt;
+pub mod formula;
 pub mod graph;
 pub mod load;
 #[cfg(feature = "engine")]
@@ -63,6 +65,11 @@ pub fn print_reports(reports: &[Report], sources: &Sources) -> bool {
             .map(|(n, noun)| plural(n, noun))
             .collect();
         out.push_str(&format!("{}\n", parts.join(", ")));
+    }
+    // Syntax explains itself; the pages of the rest say why it matters.
+    let deep = reports.iter().find(|r| r.severity == Severity::Error && r.code > "R03" && r.code < "R08");
+    if let Some(report) = deep.filter(|_| std::io::stderr().is_terminal()) {
+        out.push_str(&format!("rord-run explain {} says more\n", report.code));
     }
     // Nobody to tell is no reason to fail.
     let _ = std::io::stderr().write_all(out.as_bytes());

@@ -3,11 +3,21 @@
 use std::path::Path;
 
 use crate::lang::ast::{Expr, ExprKind, Name};
-use crate::lang::check::{Given, Outside};
+use crate::lang::check::{Given as GivenValue, Outside};
 use crate::lang::parse;
 use crate::lang::report::{Report, params};
 use crate::lang::source::{FileId, Sources, Span};
 use crate::lang::typed::Origin;
+
+/// What a command line gives.
+pub struct Given<'a> {
+    /// `--preset`
+    pub preset: Option<&'a str>,
+    /// `--params`
+    pub params: Option<&'a Path>,
+    /// `--set`, each
+    pub set: &'a [String],
+}
 
 /// Reads all three. Reports are complete: every wrong line of a file, every wrong `--set`.
 pub fn read(
@@ -38,7 +48,7 @@ pub fn read(
                 let start = 6 + name.len() as u32;
                 let span = Span { file: id, start: 6, end: start };
                 match parse::expression(value, id, start + 1) {
-                    Ok(value) => outside.given.push(Given {
+                    Ok(value) => outside.given.push(GivenValue {
                         name: Name { text: name.trim().to_string(), span },
                         value,
                         origin: Origin::Set,
@@ -57,7 +67,7 @@ pub fn read(
 }
 
 /// A flat YAML file. YAML is read by its own library, so that what it means is what YAML says; places are found in the text.
-fn yaml(file: FileId, name: &str, sources: &Sources, given: &mut Vec<Given>, reports: &mut Vec<Report>) {
+fn yaml(file: FileId, name: &str, sources: &Sources, given: &mut Vec<GivenValue>, reports: &mut Vec<Report>) {
     use serde_yaml::Value;
     let Some(text) = sources.get(file).map(|s| s.text.clone()) else { return };
     let value: Value = match serde_yaml::from_str(&text) {
@@ -92,6 +102,10 @@ fn yaml(file: FileId, name: &str, sources: &Sources, given: &mut Vec<Given>, rep
         let (key_span, value_span) = place(&text, file, &shown);
         let written = text.get(value_span.start as usize..value_span.end as usize).unwrap_or("").to_string();
         let quoted = written.starts_with(['"', '\'']);
+        if written.starts_with(['&', '*']) {
+            reports.push(params::not_flat_yaml(value_span, "an anchor of YAML, where a value belongs"));
+            continue;
+        }
         let expr = |kind: ExprKind| Some(Expr::new(kind, value_span));
         let parsed = match &value {
             Value::Bool(b) => expr(ExprKind::Flag(*b)),
@@ -110,13 +124,19 @@ fn yaml(file: FileId, name: &str, sources: &Sources, given: &mut Vec<Given>, rep
                 None
             }
             Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => {
-                reports.push(params::not_flat_yaml(key_span, "holds a list or a table, not a single value"));
+                let what = match &value {
+                    Value::Sequence(_) => "a list, where a single value belongs",
+                    Value::Mapping(_) => "a table, where a single value belongs",
+                    _ => "a tag of YAML, where a single value belongs",
+                };
+                let at = if value_span.start < value_span.end { value_span } else { key_span };
+                reports.push(params::not_flat_yaml(at, what));
                 None
             }
         };
         if let Some(value) = parsed {
             let name_of = Name { text: shown, span: key_span };
-            given.push(Given { name: name_of, value, origin: Origin::Params(name.to_string()), quoted });
+            given.push(GivenValue { name: name_of, value, origin: Origin::Params(name.to_string()), quoted });
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A graph as text, a line a node, and as a drawing for Graphviz.
+//! A graph as text, a line a node, as drawings for Graphviz and Mermaid, and as JSON.
 
 use std::fmt::Write;
 
@@ -82,4 +82,63 @@ pub fn dot(graph: &Graph, vocabulary: &Vocabulary) -> String {
     }
     out.push_str("}\n");
     out
+}
+
+/// A drawing in Mermaid's language, which Markdown pages show when it is fenced as `mermaid`.
+pub fn mermaid(graph: &Graph, vocabulary: &Vocabulary) -> String {
+    let mut out = String::from("flowchart BT\n");
+    let escape = |s: &str| s.replace('"', "#quot;").replace('\n', "<br/>");
+    for (i, node) in graph.nodes.iter().enumerate() {
+        let label = match &node.source {
+            NodeSource::Op(op) => {
+                let settings = own_settings(op, vocabulary);
+                if settings.is_empty() { op.op.to_string() } else { format!("{}\n{settings}", op.op) }
+            }
+            _ => describe(graph, vocabulary, node),
+        };
+        let label = escape(&format!("{label}\n{}", node.ty));
+        let _ = match &node.source {
+            NodeSource::Op(_) => writeln!(out, "  n{i}[\"{label}\"]"),
+            _ => writeln!(out, "  n{i}([\"{label}\"])"),
+        };
+        if let NodeSource::Op(op) = &node.source {
+            for (name, input) in &op.inputs {
+                let _ = writeln!(out, "  n{} -->|{name}| n{i}", input.0);
+            }
+        }
+    }
+    for (i, output) in graph.outputs.iter().enumerate() {
+        let _ = writeln!(out, "  o{i}{{{{\"{}\"}}}}\n  n{} --> o{i}", escape(&output.name), output.node.0);
+    }
+    out
+}
+
+/// One JSON object: nodes in order, each with what it is, its inputs by name and its type; and the outputs.
+pub fn json(graph: &Graph, vocabulary: &Vocabulary) -> String {
+    let node = |(i, node): (usize, &Node)| {
+        let (kind, name) = match &node.source {
+            NodeSource::Field { data: Some(_), name } => ("data", name.clone()),
+            NodeSource::Field { data: None, name } => ("input", name.clone()),
+            NodeSource::Number(x) => ("number", crate::lang::constant::number(*x)),
+            NodeSource::Weight(w) => ("weight", graph.weights.get(*w).map(|w| w.name.clone()).unwrap_or_default()),
+            NodeSource::Op(op) => ("operation", op.op.to_string()),
+        };
+        let inputs = match &node.source {
+            NodeSource::Op(op) => op.inputs.iter().map(|(name, id)| ((*name).to_string(), id.0.into())).collect(),
+            _ => serde_json::Map::new(),
+        };
+        let settings = match &node.source {
+            NodeSource::Op(op) => own_settings(op, vocabulary),
+            _ => String::new(),
+        };
+        serde_json::json!({
+            "id": i, "kind": kind, "name": name, "inputs": inputs, "settings": settings, "type": node.ty.to_string(),
+        })
+    };
+    let outputs = graph.outputs.iter().map(
+        |o| serde_json::json!({ "name": o.name, "role": format!("{:?}", o.role).to_lowercase(), "node": o.node.0 }),
+    );
+    let nodes: Vec<serde_json::Value> = graph.nodes.iter().enumerate().map(node).collect();
+    let whole = serde_json::json!({ "nodes": nodes, "outputs": outputs.collect::<Vec<_>>() });
+    format!("{whole}\n")
 }

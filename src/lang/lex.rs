@@ -12,6 +12,7 @@ use nom::{IResult, Parser};
 
 use super::ast::Comment;
 use super::constant::Unit;
+use super::foreign;
 use super::report::{Report, syntax};
 use super::source::{FileId, Span};
 
@@ -65,11 +66,25 @@ pub const ITEMS: [&str; 17] = [
 /// The tokens of a text, ending with [`TokenKind::End`]; its comments; and what was not understood.
 pub fn lex(text: &str, file: FileId) -> (Vec<Token>, Vec<Comment>, Vec<Report>) {
     let (mut tokens, mut comments, mut reports) = (Vec::with_capacity(text.len() / 4), Vec::new(), Vec::new());
-    let mut rest = text;
+    // A byte order mark says how the file is stored, and nothing about the pipeline.
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut first = true;
     let at = |rest: &str| (text.len() - rest.len()) as u32;
     while !rest.is_empty() {
         let start = at(rest);
+        let behind =
+            |t: &Token| t.span.end == start && !matches!(t.kind, TokenKind::Mark(m) if !matches!(m, ")" | "]"));
+        if let Some(foreign) = foreign::read(rest, file, start, tokens.last().is_some_and(behind)) {
+            let end = start + foreign.len as u32;
+            let span = Span { file, start, end };
+            if let Some(kind) = foreign.kind {
+                tokens.push(Token { kind, span, first });
+                first = false;
+            }
+            reports.push(foreign.report);
+            rest = rest.get(foreign.len..).unwrap_or("");
+            continue;
+        }
         let (after, piece) = match piece(rest) {
             Ok(found) => found,
             Err(_) => {
@@ -109,9 +124,12 @@ pub fn lex(text: &str, file: FileId) -> (Vec<Token>, Vec<Comment>, Vec<Report>) 
             Piece::Text(text) => TokenKind::Text(text),
             Piece::Mark(mark) => TokenKind::Mark(mark),
             Piece::Number(digits, unit) => {
-                let known = Unit::ALL.into_iter().find(|u| u.name() == unit);
+                let mut known = Unit::ALL.into_iter().find(|u| u.name() == unit);
                 if known.is_none() && !unit.is_empty() {
                     reports.push(syntax::unknown_unit(span, digits, unit));
+                    // Read as what was most likely meant, so that it is not reported again as a number without a unit.
+                    known =
+                        syntax::nearest_unit(unit).and_then(|near| Unit::ALL.into_iter().find(|u| u.name() == near));
                 }
                 let value = digits.parse().unwrap_or(f64::INFINITY);
                 if !f64::is_finite(value) {

@@ -7,6 +7,7 @@ pub mod ast;
 pub mod check;
 pub mod constant;
 pub mod dim;
+pub mod foreign;
 pub mod format;
 pub mod lex;
 pub mod parse;

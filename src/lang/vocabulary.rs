@@ -50,6 +50,14 @@ pub struct Entry {
     pub stops_gradient: bool,
     /// A homography that is handed over inverted, and under which name: `warp` reads its source at the inverse of `by`.
     pub inverted: Option<(&'static str, &'static str)>,
+    /// The homography by which zeros come in from outside of a view.
+    pub pads: Option<&'static str>,
+    /// True for what tells the inside of a view from what came in from outside.
+    pub shows_border: bool,
+    /// True for what takes a view onto itself whole, so that nothing comes in from outside.
+    pub onto: bool,
+    /// True for a miner with an `apart` that keeps it from finding the positive itself.
+    pub keeps_apart: bool,
     /// Tensor arguments that only lend their shape.
     pub shape_only: &'static [&'static str],
     /// True for what only an operator stands for, or only a pass writes: it cannot be called by name.
@@ -88,6 +96,10 @@ impl Entry {
         compares: None,
         stops_gradient: false,
         inverted: None,
+        pads: None,
+        shows_border: false,
+        onto: false,
+        keeps_apart: false,
         shape_only: &[],
         operator: false,
         higher_is_better: false,

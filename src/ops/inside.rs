@@ -14,6 +14,7 @@ pub static OP: Op = Op {
         signature: "inside(by: Homography[B]@a->b, like: Map[B, _, h, w]@b) -> Mask[B, 1, h, w]@b",
         manual: MANUAL,
         inverted: Some(("by", "back")),
+        shows_border: true,
         shape_only: &["like"],
         stops_gradient: true,
         ..Entry::PLAIN

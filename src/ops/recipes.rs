@@ -200,6 +200,7 @@ data pairs = tensors(\"pairs.safetensors\", shuffle = true) -> {
         Entry {
             signature: "same_view() -> Symmetry",
             manual: "The second view shows the same place as the first, so H is the identity. With `photo` or `render` they still differ.\n",
+            onto: true,
             ..Entry::PLAIN
         },
     ),
@@ -211,6 +212,7 @@ data pairs = tensors(\"pairs.safetensors\", shuffle = true) -> {
 One of the 8 symmetries of the square, with equal chance: the turns by 0°, 90°, 180° and 270°, and their mirrors. The second view
 is a permutation of the first one's pixels, so the pair is exact.
 ",
+            onto: true,
             ..Entry::PLAIN
         },
     ),

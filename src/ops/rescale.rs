@@ -43,6 +43,7 @@ pub static MAP: Op = Op {
         signature: "rescale_map(image: Image[B, C, H, W]@f, by: Rate) -> Homography[B]@f->g",
         manual: MANUAL,
         stops_gradient: true,
+        onto: true,
         operator: true,
         new_frame: Some(("g", smaller)),
         ..Entry::PLAIN

@@ -20,6 +20,7 @@ pub static OP: Op = Op {
         },
         random: true,
         stops_gradient: true,
+        keeps_apart: true,
         pixels_of: Some("map"),
         products: Some(super::rules::CANDIDATES),
         ..Entry::PLAIN

@@ -17,6 +17,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         inverted: Some(("by", "back")),
+        pads: Some("by"),
         shape_only: &["like"],
         ..Entry::PLAIN
     },

@@ -65,7 +65,7 @@ impl Checker<'_> {
                 term => fields.push(((*field).to_string(), term)),
             }
         }
-        Term::Record(Rc::new(Record { of: op.name.to_string(), fields }))
+        Term::Record(Rc::new(Record { of: op.name.to_string(), fields, open: false }))
     }
 
     /// Tensors, settings, whether a setting is not known yet, and the tensors that recipes hold.

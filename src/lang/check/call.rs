@@ -8,7 +8,7 @@ use super::grads::Comparison;
 use super::scope::{Binding, Callable, Env, FunctionDef, Known, Record, Subst, Term, WeightPath};
 use crate::lang::ast::{Arg, Expr, ExprKind, FnParam, ModelLine, Name, TypeExpr};
 use crate::lang::constant::Constant;
-use crate::lang::report::{names, shapes};
+use crate::lang::report::{elsewhere, names, shapes};
 use crate::lang::source::Span;
 use crate::lang::typed::ValueSource;
 use crate::lang::types::Kind;
@@ -67,8 +67,25 @@ impl Checker<'_> {
                 self.call(&name, subject, args, span, place, env)
             }
             _ => {
-                self.reports.push(names::not_callable(callee.span));
-                Term::Poison
+                if let Some((term, _)) = &subject
+                    && matches!(term, Term::Poison)
+                {
+                    return Term::Poison;
+                }
+                let report = self.not_callable(callee, env);
+                self.reports.push(report);
+                match &callee.kind {
+                    // `F.relu` is `relu`: what is wrong below shows at once.
+                    ExprKind::Member { of, name } if self.callable_usage(&name.text, env).is_some() => {
+                        let module = matches!(&of.kind, ExprKind::Name(n) if self.lookup(n, env).is_none());
+                        let subject = match subject {
+                            None if !module => Some((self.expr(of, env), of.span)),
+                            subject => subject,
+                        };
+                        self.call(name, subject, args, span, place, env)
+                    }
+                    _ => Term::Poison,
+                }
             }
         }
     }
@@ -188,7 +205,10 @@ impl Checker<'_> {
             return;
         }
         let own = file.into_iter().flat_map(|f| f.callables.iter().map(|c| c.head().0.text.as_str()));
-        let near = crate::lang::report::closest(&name.text, own.chain(self.vocabulary.names())).map(str::to_string);
+        let known = elsewhere::here(&name.text).filter(|n| self.vocabulary.usage(n).is_some());
+        let near = known
+            .or_else(|| crate::lang::report::closest(&name.text, own.chain(self.vocabulary.names())))
+            .map(str::to_string);
         let usage = near.as_deref().and_then(|n| self.callable_usage(n, env));
         self.reports.push(names::no_such_operation(name.span, &name.text, near.as_deref(), usage.as_deref()));
     }
@@ -218,13 +238,18 @@ impl Checker<'_> {
             next = 1;
         }
         for (i, arg) in args.iter().enumerate() {
+            let given = self.meant_as_named(arg, site, env);
+            let arg = given.as_ref().unwrap_or(arg);
             let index = match &arg.name {
                 Some(name) => match site.params.iter().position(|p| p.name.text == name.text) {
                     Some(index) => index,
                     None => {
                         self.expr(&arg.value, env);
-                        let near =
-                            crate::lang::report::closest(&name.text, site.params.iter().map(|p| p.name.text.as_str()));
+                        let known = elsewhere::argument(&name.text);
+                        let near = known.filter(|k| site.params.iter().any(|p| p.name.text == *k));
+                        let near = near.or_else(|| {
+                            crate::lang::report::closest(&name.text, site.params.iter().map(|p| p.name.text.as_str()))
+                        });
                         let full = self.callable_usage(site.name, env).unwrap_or_else(usage_text);
                         self.reports.push(names::no_such_argument(name.span, site.name, &name.text, near, &full));
                         sound = false;
@@ -301,6 +326,12 @@ impl Checker<'_> {
                 return Term::Poison;
             }
         }
+        if matches!(param.ty.kind.text.as_str(), "Path" | "Text") && self.unquoted_path(e, env) {
+            let kind = Kind::named(&param.ty.kind.text).unwrap_or(Kind::Text);
+            let text = self.sources.text(e.span).to_string();
+            self.reports.push(crate::lang::report::params::unquoted_argument(e.span, &param.name.text, kind, &text));
+            return Term::Poison;
+        }
         self.expr(e, env)
     }
 
@@ -333,9 +364,11 @@ impl Checker<'_> {
             }
         };
         if let Some(binding) = self.lookup(ambient, env) {
+            self.ambient.insert(ambient.clone());
             return Some(binding.term);
         }
-        if !poisoned {
+        // A name that is missing altogether has been reported where it is written.
+        if !poisoned && !self.missing.contains(ambient) {
             let ty = Self::shown_param(param);
             self.reports.push(names::missing_ambient(site.name_span, site.name, &param.name.text, &ty, ambient));
         }
@@ -366,6 +399,9 @@ impl Checker<'_> {
         }
         self.note_comparison(f, site, &term);
         if f.home.is_none() && env.entered_by.is_none() {
+            self.note_margin(site);
+        }
+        if f.home.is_none() && env.entered_by.is_none() {
             // The library's text means nothing to a user: what is wrong inside is wrong with the call.
             for report in self.reports.iter_mut().skip(before) {
                 report.move_to(site.span, f.function.body.span.file);
@@ -383,7 +419,8 @@ impl Checker<'_> {
             if let Term::Tensor(id) = bound.term { Some(id) } else { None }
         };
         if let (Some(a), Some(b)) = (side(a), side(b)) {
-            self.comparisons.push(Comparison { made: *made, of: (a, b), by: f.function.name.text.clone() });
+            let masked = side("mask").is_some();
+            self.comparisons.push(Comparison { made: *made, of: (a, b), masked, by: f.function.name.text.clone() });
         }
     }
 
@@ -431,7 +468,8 @@ impl Checker<'_> {
         let outer = std::mem::take(&mut self.made);
         let fields = self.model_body(m, &inner);
         self.made = outer;
-        Term::Record(Rc::new(Record { of: m.name.text.clone(), fields }))
+        let open = m.body.iter().any(|l| matches!(l, ModelLine::Broken { .. }));
+        Term::Record(Rc::new(Record { of: m.name.text.clone(), fields, open }))
     }
 
     /// The lines of a model in order; its outs.
@@ -525,6 +563,9 @@ impl Checker<'_> {
                 .map(|(field, bound)| {
                     let found = record.fields.iter().find(|(n, _)| *n == field.text).map(|(_, t)| t.clone());
                     let term = found.unwrap_or_else(|| {
+                        if record.open {
+                            return Term::Poison;
+                        }
                         let known: Vec<&str> = record.fields.iter().map(|(n, _)| n.as_str()).collect();
                         self.reports.push(names::no_such_field(field.span, &field.text, &record.of, &known));
                         Term::Poison

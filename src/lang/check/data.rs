@@ -38,7 +38,7 @@ impl Checker<'_> {
             // The names are known even where the dataset is not: whoever takes them apart must not be told that they are missing.
             Some(fields) => {
                 let fields = fields.iter().map(|(n, _)| (n.text.clone(), Term::Poison)).collect();
-                Term::Record(Rc::new(Record { of: name.text.clone(), fields }))
+                Term::Record(Rc::new(Record { of: name.text.clone(), fields, open: false }))
             }
             None => Term::Poison,
         };
@@ -106,7 +106,7 @@ impl Checker<'_> {
         if let Some(recipe) = recipe {
             self.out.datasets.push(Dataset { name: name.text.clone(), recipe, fields: types, span: value.span });
         }
-        Term::Record(Rc::new(Record { of: name.text.clone(), fields }))
+        Term::Record(Rc::new(Record { of: name.text.clone(), fields, open: false }))
     }
 
     /// What a dataset offers that knows nothing of its fields: the written type, with samples along the first axis and the other

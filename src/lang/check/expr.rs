@@ -92,6 +92,9 @@ impl Checker<'_> {
         if let Some(later) = home.and_then(|f| f.later.get(name)) {
             return names::defined_later(span, name, *later);
         }
+        if let Some((place, what)) = home.and_then(|f| f.left.get(name)) {
+            return crate::lang::report::params::left_behind(span, name, *place, what);
+        }
         let operation = self.callable_usage(name, env);
         if let Some(usage) = operation {
             return names::operation_as_value(span, name, &usage);
@@ -101,7 +104,9 @@ impl Checker<'_> {
         let all: Vec<(&str, Span)> = locals.chain(globals).collect();
         let near = crate::lang::report::closest(name, all.iter().map(|(n, _)| *n));
         let near = near.and_then(|n| all.iter().find(|(m, _)| *m == n)).map(|(n, s)| ((*n).to_string(), *s));
-        names::not_in_scope(span, name, near)
+        let word = crate::lang::report::elsewhere::here(name)
+            .or_else(|| crate::lang::report::closest(name, self.vocabulary.names()));
+        names::not_in_scope(span, name, near, word)
     }
 
     fn list(&mut self, items: &[Expr], env: &Env) -> Term {
@@ -173,6 +178,7 @@ impl Checker<'_> {
         match self.expr(of, env) {
             Term::Record(record) => match record.fields.iter().find(|(n, _)| *n == name.text) {
                 Some((_, term)) => term.clone(),
+                None if record.open => Term::Poison,
                 None => {
                     let known: Vec<&str> = record.fields.iter().map(|(n, _)| n.as_str()).collect();
                     self.reports.push(names::no_such_field(name.span, &name.text, &record.of, &known));

@@ -181,6 +181,14 @@ impl Checker<'_> {
                     &text(bound.span),
                 )
             }
+            (false, false) if ty.kind == Kind::Points || other_ty.as_ref().is_some_and(|t| t.kind == Kind::Points) => {
+                let (points, lives, map, wanted) = match ty.kind == Kind::Points {
+                    true => (bound.span, found, other.span, first),
+                    false => (other.span, first, bound.span, found),
+                };
+                let by = self.move_from(lives, Some(wanted), env);
+                frames::places_given(site.name, (points, text(points), lives), (map, wanted), by.as_deref())
+            }
             (false, false) => {
                 let back = self.move_from(found, Some(first), env);
                 let from = |checker: &Self, term: &Term| checker.image_of(term);
@@ -202,10 +210,10 @@ impl Checker<'_> {
                 };
                 let help = back.map(|by| call(&by));
                 let mut report = frames::differ(site.name, bound.span, found, b, first, Some((other.span, a)), help);
-                if report.fix.is_none()
+                if report.edits.is_empty()
                     && let Some(by) = self.move_from(found, Some(first), env)
                 {
-                    report.fix = Some(crate::lang::report::Fix {
+                    report.edits.push(crate::lang::report::Edit {
                         span: bound.span,
                         text: format!("warp({}, {by})", text(bound.span)),
                     });

@@ -12,7 +12,7 @@ use crate::lang::typed::{Apply, Initial, ValueId, ValueSource, WeightInfo};
 use crate::lang::types::Kind;
 
 /// The lints that `@allow` can silence.
-pub const LINTS: [&str; 2] = ["unanchored", "unminimized"];
+pub const LINTS: [&str; 7] = ["apart", "margin", "no_gradient", "padding", "unanchored", "unminimized", "unused"];
 
 /// An `@allow`.
 pub struct Allowed {
@@ -28,8 +28,17 @@ pub struct Comparison {
     pub made: ValueId,
     /// The two maps.
     pub of: (ValueId, ValueId),
+    /// True where it is told which pixels count.
+    pub masked: bool,
     /// The function.
     pub by: String,
+}
+
+/// An operation as it is written: `>` for `greater`.
+fn written(op: &'static str) -> &'static str {
+    use crate::lang::ast::BinaryOp::{Add, Div, Equal, Greater, GreaterEqual, Less, LessEqual, Mul, Sub};
+    let all = [Add, Sub, Mul, Div, Less, Greater, LessEqual, GreaterEqual, Equal];
+    all.into_iter().find(|o| o.operation() == op).map_or(op, |o| o.symbol())
 }
 
 impl Checker<'_> {
@@ -111,6 +120,10 @@ impl Checker<'_> {
             }
             self.unminimized(objective.value, objective.span);
         }
+    }
+
+    /// An `@allow` that no lint has met is out of date.
+    pub fn unused_allows(&mut self) {
         for allowed in std::mem::take(&mut self.allowed) {
             if !allowed.used {
                 self.reports.push(grads::allows_nothing(allowed.span, &allowed.lint));
@@ -136,7 +149,8 @@ impl Checker<'_> {
                 && let Some(span) = self.out.value(id).map(|v| v.span)
             {
                 let stop = self.stops(id, reach).first().copied();
-                self.reports.push(grads::idle_term(span, name, stop));
+                let place = stop.map_or(span, |(place, _)| place);
+                self.lint("no_gradient", place, grads::idle_term(span, name, stop));
             }
         }
     }
@@ -180,7 +194,7 @@ impl Checker<'_> {
         }
     }
 
-    fn apply_of(&self, id: ValueId) -> Option<&Apply> {
+    pub(super) fn apply_of(&self, id: ValueId) -> Option<&Apply> {
         match self.out.value(id).map(|v| &v.source) {
             Some(ValueSource::Apply(apply)) => Some(apply),
             _ => None,
@@ -232,14 +246,14 @@ impl Checker<'_> {
                 && apply.inputs.iter().any(|(_, i)| reach.get(i.0 as usize).copied().unwrap_or(false))
                 && let Some(value) = self.out.value(id)
             {
-                found.push((value.span, apply.op));
+                found.push((value.span, written(apply.op)));
             }
         }
         found
     }
 
     /// All values below `from`, itself included, going down only where `enter` agrees.
-    fn below(&self, from: ValueId, enter: impl Fn(ValueId) -> bool) -> Vec<ValueId> {
+    pub(super) fn below(&self, from: ValueId, enter: impl Fn(ValueId) -> bool) -> Vec<ValueId> {
         let (mut seen, mut open) = (HashSet::new(), vec![from]);
         while let Some(id) = open.pop() {
             if seen.insert(id) && enter(id) {
@@ -325,7 +339,7 @@ impl Checker<'_> {
     }
 
     /// Reports a lint, unless the item at `place` allows it.
-    fn lint(&mut self, lint: &str, place: Span, report: Report) {
+    pub(super) fn lint(&mut self, lint: &str, place: Span, report: Report) {
         let allowed = self.allowed.iter_mut().find(|a| a.lint == lint && a.item.holds(place));
         match allowed {
             Some(allowed) => allowed.used = true,

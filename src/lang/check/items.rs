@@ -46,6 +46,11 @@ impl Checker<'_> {
         if !crate::lang::report::any_error(&self.reports) {
             self.gradients();
         }
+        if !crate::lang::report::any_error(&self.reports) {
+            self.lint_values();
+            self.unused(tree);
+            self.unused_allows();
+        }
     }
 
     fn open_file(&mut self, tree: &File, used: impl Fn(&Item) -> bool) -> usize {
@@ -55,7 +60,13 @@ impl Checker<'_> {
                 later.entry(name.text.clone()).or_insert(name.span);
             }
         }
-        self.files.push(FileScope { later, ..FileScope::default() });
+        let mut left = HashMap::new();
+        for item in tree.items.iter().filter(|i| !used(i)) {
+            for name in defined_by(item) {
+                left.entry(name.text.clone()).or_insert((name.span, left_out(&item.kind).to_string()));
+            }
+        }
+        self.files.push(FileScope { later, left, ..FileScope::default() });
         self.files.len() - 1
     }
 
@@ -303,6 +314,7 @@ impl Checker<'_> {
                 subst.frames.insert(frame.text.clone(), (Frame(frame.text.clone()), usize::MAX));
             }
         }
+        let said = self.reports.len();
         let mut env = Env { visible, top: false, ..self.top(home) };
         env.subst = Rc::new(subst);
         for param in params {
@@ -320,7 +332,16 @@ impl Checker<'_> {
             }
             env = Self::with_local(&env, &param.name.text, term, param.name.span);
         }
+        let before = self.reports.len();
         body(self, &env);
+        if self.reports.iter().take(before).skip(said).any(|r| r.code == "R0513") {
+            // The frame that an argument lacks is the one that the body speaks of.
+            let mut at = 0;
+            self.reports.retain(|r| {
+                at += 1;
+                at <= before || r.code != "R0505"
+            });
+        }
         self.generic = generic;
         self.out.values.truncate(kept.0);
         self.owed.truncate(kept.1);
@@ -352,6 +373,10 @@ impl Checker<'_> {
         if !kind.is_tensor() {
             let size = (kind == Kind::Count).then(|| Dim::symbol(self.new_symbol(&param.name.text, false)));
             return Term::Known(Known { value: None, kind, size, tensors: vec![] });
+        }
+        if (kind.is(Kind::Map) || kind == Kind::Points) && param.ty.frame.is_none() {
+            self.reports.push(frames::argument_needs_frame(param.ty.span, &param.name.text, kind.name()));
+            return Term::Poison;
         }
         match self.ground(&param.ty, env) {
             Some(mut ty) => {
@@ -472,11 +497,12 @@ impl Checker<'_> {
                 self.reports.extend(reports);
                 let other = self.open_file(&tree, brought);
                 let left: Vec<&str> = tree.items.iter().filter(|i| !brought(i)).map(|i| left_out(&i.kind)).collect();
-                if !left.is_empty() {
-                    self.reports.push(params_report::not_brought(path.span, &name, &left));
-                }
+                let before = self.reports.len();
                 for item in &tree.items {
-                    self.attributes(item);
+                    // What stays behind is not part of this pipeline, and neither is what is allowed there.
+                    if brought(item) {
+                        self.attributes(item);
+                    }
                     match &item.kind {
                         ItemKind::Import { path, names } => self.import(path, names, other),
                         ItemKind::Function(f) => self.function(f, other),
@@ -485,6 +511,11 @@ impl Checker<'_> {
                         }
                         _ => {}
                     }
+                }
+                // Whoever misses one of them has been told.
+                let told = self.reports.iter().skip(before).any(|r| r.code == "R0822");
+                if !left.is_empty() && !told {
+                    self.reports.push(params_report::not_brought(path.span, &name, &left));
                 }
                 self.loaded.insert(name.clone(), Some(other));
                 other
@@ -548,7 +579,7 @@ fn left_out(item: &ItemKind) -> &str {
 }
 
 /// The names an item defines.
-fn defined_by(item: &Item) -> Vec<&Name> {
+pub fn defined_by(item: &Item) -> Vec<&Name> {
     match &item.kind {
         ItemKind::Param { name, .. }
         | ItemKind::Input { name, .. }

@@ -10,11 +10,14 @@ mod data;
 mod expr;
 mod fit;
 mod grads;
+mod habits;
 mod items;
+mod lints;
 mod params;
 mod scope;
 mod sections;
 mod sizes;
+mod unused;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -27,6 +30,7 @@ use super::source::{FileId, Sources, Span};
 use super::typed::{Pipeline, Value, ValueId, ValueSource};
 use super::types::{Frame, Kind, Type};
 use super::vocabulary::Vocabulary;
+pub use items::defined_by as names_of;
 use scope::{Env, FileScope, FunctionDef, Subst, Term};
 
 /// Hands over imported files, so that the checker itself reads none.
@@ -119,10 +123,15 @@ pub fn check(
         watched: vec![],
         allowed: vec![],
         comparisons: vec![],
+        margins: vec![],
+        ambient: Default::default(),
         missing: Default::default(),
         made: Default::default(),
     };
     checker.run(&tree, outside);
+    if tree.items.is_empty() && checker.reports.is_empty() {
+        checker.reports.push(report::syntax::nothing_in_it(Span { file: main, start: 0, end: 0 }));
+    }
     let Checker { out, reports, .. } = checker;
     (out, report::tidy(reports))
 }
@@ -155,6 +164,9 @@ pub struct Checker<'a> {
     watched: Vec<(Name, String)>,
     allowed: Vec<grads::Allowed>,
     comparisons: Vec<grads::Comparison>,
+    margins: Vec<lints::Margin>,
+    /// Names that stood in for arguments that were left out.
+    ambient: std::collections::HashSet<String>,
     missing: std::collections::HashSet<String>,
     /// Weights made in the model call at hand.
     made: std::collections::HashSet<String>,

@@ -124,6 +124,7 @@ impl Checker<'_> {
         let what = format!("`{}`", written.name.text);
         let k = self.known_as(k, kind, written.ty.span, e.span, &what)?;
         if let (Some(domain), Some(value)) = (written.domain, &k.value)
+            && self.sound_domain(&written.name.text, kind, domain, env)
             && let Some(report) = self.outside_domain(written, domain, value, e.span, env)
         {
             self.reports.push(report);
@@ -148,6 +149,44 @@ impl Checker<'_> {
         let declaration = format!("param {}: {}{default} in {domain}", written.name.text, written.ty.kind.text);
         let place = self.place(written.name.span);
         Some(numbers::out_of_range(given, &written.name.text, &domain, &place, &declaration))
+    }
+
+    /// Whether a domain is made of what the parameter holds: bounds with its unit, and no interval of words.
+    pub fn sound_domain(&mut self, name: &str, kind: Kind, domain: &Domain, env: &Env) -> bool {
+        let ordered = kind.is(Kind::Scalar) || matches!(kind, Kind::Pixels | Kind::Degrees) || kind.is(Kind::Duration);
+        let (values, interval): (Vec<&Expr>, _) = match domain {
+            Domain::Interval { span, .. } if !ordered => {
+                self.reports.push(params::no_interval(*span, name, kind));
+                return false;
+            }
+            Domain::Interval { low, high, .. } => (vec![low, high], true),
+            Domain::Choice(values, _) => (values.iter().collect(), false),
+        };
+        let mut sound = true;
+        for value in values {
+            let Term::Known(k) = self.expr(value, env) else {
+                sound = false;
+                continue;
+            };
+            let unit = |c: &Constant| if let Constant::Quantity(_, u) = c { Some(*u) } else { None };
+            let fits = match &k.value {
+                None => true,
+                Some(c) if ordered => {
+                    let same = unit(c).map(super::expr::unit_kind).map_or(kind.is(Kind::Scalar), |of| of.is(kind));
+                    c.number().is_some() && same
+                }
+                Some(Constant::Recipe(_)) => k.kind.is(kind),
+                Some(Constant::Text(_)) => matches!(kind, Kind::Text | Kind::Path),
+                Some(Constant::Flag(_)) => kind == Kind::Flag,
+                Some(_) => !interval,
+            };
+            if !fits {
+                let found = self.shown(&Term::Known(k));
+                self.reports.push(params::domain_kind(value.span, name, kind, &found));
+                sound = false;
+            }
+        }
+        sound
     }
 
     /// Whether a value lies in a domain; `None` where the domain has no meaning, which was reported.
@@ -177,6 +216,10 @@ impl Checker<'_> {
     pub fn argument_in_domain(&mut self, of: &str, param: &FnParam, value: &Constant, given: Span, env: &Env) -> bool {
         let Some(domain) = &param.domain else { return true };
         let plain = Env { locals: Default::default(), home: None, weights: None, ..env.clone() };
+        let kind = Kind::named(&param.ty.kind.text).unwrap_or(Kind::Values);
+        if !self.sound_domain(&param.name.text, kind, domain, &plain) {
+            return false;
+        }
         match self.in_domain(domain, value, &plain) {
             Some(inside) if !inside => {
                 let default = param

@@ -50,6 +50,8 @@ pub struct Record {
     pub of: String,
     /// The things.
     pub fields: Vec<(String, Term)>,
+    /// True where a line could not be read, so that there may be more.
+    pub open: bool,
 }
 
 /// A name with its meaning.
@@ -117,6 +119,8 @@ pub struct FileScope {
     pub callables: Vec<Callable>,
     /// Names that are defined somewhere in the file, for a report that says "later".
     pub later: HashMap<String, Span>,
+    /// Names of items that an import of the file leaves behind, and what they are.
+    pub left: HashMap<String, (Span, String)>,
 }
 
 /// Where an expression finds its names.

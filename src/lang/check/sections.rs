@@ -134,7 +134,9 @@ impl Checker<'_> {
         for (name, split) in watched {
             // Metrics are computed in validation only.
             let all = if split == "train" { &trained } else { &all };
-            if !all.contains(&name.text) && !poisoned(&name.text) {
+            // What could not be read may have reported it.
+            let unread = all.is_empty() && crate::lang::report::any_error(&self.reports);
+            if !all.contains(&name.text) && !poisoned(&name.text) && !unread {
                 reports.push(names::not_reported(name.span, &split, &name.text, all));
             }
         }

@@ -8,6 +8,7 @@ use nom::sequence::{pair, preceded};
 
 use super::tokens::{MOST_LEVELS, Parsed, Tokens};
 use crate::lang::ast::{Arg, BinaryOp, DimExpr, DimKind, Expr, ExprKind, Name, Text, TypeExpr};
+use crate::lang::constant::Unit;
 use crate::lang::lex::{KEYWORDS, TokenKind};
 use crate::lang::report::syntax;
 use crate::lang::source::Span;
@@ -41,8 +42,12 @@ pub fn name(i: Tokens) -> Parsed<Name> {
 /// A name that must stand here: a keyword in its place is a mistake worth its own report.
 pub fn new_name(i: Tokens) -> Parsed<Name> {
     match i.peek() {
+        // Read as the name it was meant for, here and where it is used.
         TokenKind::Name(text) if KEYWORDS.contains(&text.as_str()) && !i.at_item() => {
-            i.fail(syntax::keyword_as_name(i.span(), text))
+            if i.state().take_keyword(text) {
+                i.state().report(syntax::keyword_as_name(i.span(), text));
+            }
+            Ok((i.advance(), Name { text: text.clone(), span: i.span() }))
         }
         _ => name(i),
     }
@@ -74,13 +79,18 @@ pub fn bracketed<'a, T>(
     move |i: Tokens<'a>| {
         let (mut i, opened) = mark(open, open)(i)?;
         let mut items = Vec::new();
+        i.state().bracket(1);
         loop {
             if let TokenKind::Mark(found) = i.peek()
                 && *found == close
             {
+                i.state().bracket(-1);
                 return Ok((i.advance(), (items, opened.to(i.span()))));
             }
             if i.at_end() || i.at_item() {
+                return unclosed(i, opened, open, close);
+            }
+            if let TokenKind::Mark(")" | "]" | "}") = i.peek() {
                 return unclosed(i, opened, open, close);
             }
             let (rest, one) = item(i)?;
@@ -89,20 +99,53 @@ pub fn bracketed<'a, T>(
                 TokenKind::Mark(",") => rest.advance(),
                 TokenKind::Mark(found) if *found == close => rest,
                 _ if rest.at_end() || rest.at_item() => return unclosed(rest, opened, open, close),
+                next if begins_another(next) && rest.closes(close) => {
+                    rest.state().report(syntax::missing_comma(rest.previous(), rest.span()));
+                    rest
+                }
+                TokenKind::Mark(")" | "]" | "}") => return unclosed(rest, opened, open, close),
+                next if begins_another(next) => return unclosed(rest, opened, open, close),
                 _ => return rest.refuse(separated),
             };
         }
     }
 }
 
+/// True for what can only be the next of several, so that a comma is missing before it.
+fn begins_another(next: &TokenKind) -> bool {
+    match next {
+        TokenKind::Name(word) => {
+            let joins = ["and", "or", "not", "is", "for", "if", "then", "else", "in", "as", "lambda"];
+            !joins.contains(&word.as_str())
+        }
+        TokenKind::Number { .. } | TokenKind::Text(_) => true,
+        _ => false,
+    }
+}
+
 fn unclosed<'a, T>(i: Tokens<'a>, opened: Span, open: &'static str, close: &'static str) -> Parsed<'a, T> {
-    i.fail(syntax::unclosed(opened, open, close, Some((i.span(), !i.at_end())), None))
+    let next = if i.at_end() || i.at_item() { Some((i.span(), !i.at_end())) } else { None };
+    let mut report = syntax::unclosed(opened, open, close, next, None);
+    report.edits = vec![crate::lang::report::Edit { span: i.previous().after(), text: close.into() }];
+    i.fail(report)
 }
 
 /// An expression.
 pub fn expr(i: Tokens) -> Parsed<Expr> {
     i.deeper(|i| {
-        let (i, first) = conditional(i)?;
+        let (mut i, mut first) = conditional(i)?;
+        while let TokenKind::Name(word) = i.peek()
+            && matches!(word.as_str(), "and" | "or")
+            && !matches!(i.second(), TokenKind::Mark("=" | "," | "}" | ")"))
+        {
+            // Read as a comparison: true or false, and no second report.
+            i.state().report(syntax::foreign_word(i.span(), word));
+            let op_span = i.span();
+            let (rest, right) = conditional(i.advance())?;
+            let span = first.span.to(right.span);
+            let kind = ExprKind::Binary { op: BinaryOp::Equal, op_span, left: Box::new(first), right: Box::new(right) };
+            (i, first) = grown(rest, kind, span)?;
+        }
         let (i, stages) = many0(preceded(mark("|>", "`|>`"), conditional)).parse(i)?;
         if stages.is_empty() {
             return Ok((i, first));
@@ -233,7 +276,7 @@ fn call_args(i: Tokens) -> Parsed<(Vec<Arg>, Span)> {
             while let ExprKind::Binary { op: BinaryOp::Add | BinaryOp::Sub, left, .. } = &end.kind {
                 end = left;
             }
-            report.fix = Some(crate::lang::report::Fix { span: end.span.after(), text: ")".into() });
+            report.edits = vec![crate::lang::report::Edit { span: end.span.after(), text: ")".into() }];
             Err(nom::Err::Failure(super::tokens::Refused(Some(report))))
         }
         (result, _) => result,
@@ -242,9 +285,12 @@ fn call_args(i: Tokens) -> Parsed<(Vec<Arg>, Span)> {
 
 /// `word = expr` or `expr`.
 pub fn arg(i: Tokens) -> Parsed<Arg> {
-    let named = matches!(i.peek(), TokenKind::Name(_)) && matches!(i.second(), TokenKind::Mark("="));
+    let named = matches!(i.peek(), TokenKind::Name(_)) && matches!(i.second(), TokenKind::Mark("=" | ":"));
     let (i, name) = if named {
         let (i, name) = word(i)?;
+        if let TokenKind::Mark(":") = i.peek() {
+            i.state().report(syntax::not_equals(i.span(), ":", &name.text));
+        }
         (i.advance(), Some(name))
     } else {
         (i, None)
@@ -257,14 +303,34 @@ fn atom(i: Tokens) -> Parsed<Expr> {
     let span = i.span();
     let leaf = |kind| Ok((i.advance(), Expr::new(kind, span)));
     match i.peek() {
+        TokenKind::Number { value, unit: None, .. } if i.state().one_value() => {
+            let loose = match i.second() {
+                TokenKind::Name(word) => Unit::ALL.into_iter().find(|u| u.name() == word),
+                _ => None,
+            };
+            let rest = i.advance();
+            match loose {
+                Some(unit) if !rest.first_of_line() && !matches!(i.third(), TokenKind::Mark("=")) => {
+                    i.state().report(syntax::loose_unit(span, rest.span(), unit.name()));
+                    let kind = ExprKind::Number { value: *value, unit: Some(unit) };
+                    Ok((rest.advance(), Expr::new(kind, span.to(rest.span()))))
+                }
+                _ => leaf(ExprKind::Number { value: *value, unit: None }),
+            }
+        }
         TokenKind::Number { value, unit, .. } => leaf(ExprKind::Number { value: *value, unit: *unit }),
         TokenKind::Text(text) => leaf(ExprKind::Text(text.clone())),
         TokenKind::Name(word) => match word.as_str() {
             "true" => leaf(ExprKind::Flag(true)),
             "false" => leaf(ExprKind::Flag(false)),
+            "not" if matches!(i.second(), TokenKind::Name(_)) && i.state().one_value() => {
+                i.state().report(syntax::foreign_word(span, word));
+                atom(i.advance())
+            }
+            "lambda" if matches!(i.second(), TokenKind::Name(_)) => i.fail(syntax::foreign_word(span, word)),
             // What is watched or saved is called by its split: `val.total`, `train.total`.
             "train" if matches!(i.second(), TokenKind::Mark(".")) => leaf(ExprKind::Name(word.clone())),
-            keyword if KEYWORDS.contains(&keyword) => i.refuse("an expression"),
+            keyword if KEYWORDS.contains(&keyword) && !i.state().is_taken(keyword) => i.refuse("an expression"),
             _ => leaf(ExprKind::Name(word.clone())),
         },
         TokenKind::Mark("[") => {
@@ -272,7 +338,9 @@ fn atom(i: Tokens) -> Parsed<Expr> {
             grown(i, ExprKind::List(items), span)
         }
         TokenKind::Mark("(") => {
+            i.state().bracket(1);
             let (i, inner) = expr(i.advance())?;
+            i.state().bracket(-1);
             match i.peek() {
                 TokenKind::Mark(")") => Ok((i.advance(), inner)),
                 _ if i.at_end() || i.at_item() => unclosed(i, span, "(", ")"),
@@ -293,11 +361,20 @@ pub fn type_expr(i: Tokens) -> Parsed<TypeExpr> {
     let (i, dims) = opt(bracketed("[", "]", "`,` or `]`", dim)).parse(i)?;
     // `@name(` is the attribute of the next item: `input x: Image[B, 1, H, W]`, then `@frozen() model …`.
     let attribute = matches!((i.peek(), i.third()), (TokenKind::Mark("@"), TokenKind::Mark("(")));
-    let frame = pair(name, opt(preceded(mark("->", "`->`"), name)));
+    let frame = pair(name, opt(preceded(mark("->", "`->`"), to_frame)));
     let (i, frames) = if attribute { (i, None) } else { opt(preceded(mark("@", "`@`"), frame)).parse(i)? };
     let (frame, to) = frames.map_or((None, None), |(frame, to)| (Some(frame), to));
     let span = kind.span.to(i.previous());
     Ok((i, TypeExpr { kind, unit, dims: dims.map(|(d, _)| d), frame, to, span }))
+}
+
+/// The frame behind an arrow, where a second `@` is most natural and wrong.
+fn to_frame(i: Tokens) -> Parsed<Name> {
+    if let (TokenKind::Mark("@"), TokenKind::Name(_)) = (i.peek(), i.second()) {
+        i.state().report(syntax::second_at(i.span()));
+        return name(i.advance());
+    }
+    name(i)
 }
 
 /// A dim: `H/4`, `2*C + 1`.

@@ -8,9 +8,12 @@ use nom::{Finish, Parser};
 use super::expr::{arg, bracketed, expr, keyword, mark, name, new_name, text, type_expr, word};
 use super::tokens::{Parsed, Tokens};
 use crate::lang::ast::{
-    Attribute, Domain, Field, FnParam, Function, Item, ItemKind, Let, ModelLine, Name, Pattern, TypeExpr,
+    Attribute, Domain, Expr, ExprKind, Field, FnParam, Function, Item, ItemKind, Let, ModelLine, Name, Pattern,
+    TypeExpr,
 };
 use crate::lang::lex::{KEYWORDS, TokenKind};
+use crate::lang::report::{Edit, Report, syntax};
+use crate::lang::source::Span;
 
 /// `@name(args)`
 pub fn attribute(i: Tokens) -> Parsed<Attribute> {
@@ -40,6 +43,22 @@ pub fn item(i: Tokens) -> Parsed<Item> {
     let start = i.span();
     let TokenKind::Name(start_word) = i.peek() else { return i.refuse("an item") };
     let rest = i.advance();
+    if i.first_of_line()
+        && !crate::lang::lex::KEYWORDS.contains(&start_word.as_str())
+        && let Some(names) = names_and_equals(i)
+    {
+        match names.as_slice() {
+            [_] => i.state().report(syntax::missing_let(start, start_word)),
+            names => {
+                let list: Vec<&str> = names.iter().map(|n| n.text.as_str()).collect();
+                let span = start.to(names.last().map_or(start, |n| n.span));
+                i.state().report(syntax::missing_braces(span, &list.join(", "), true));
+            }
+        }
+        let (i, binding) = binding(i)?;
+        let span = start.to(i.previous());
+        return Ok((i, Item { doc, attributes, kind: ItemKind::Let(binding), span }));
+    }
     let (i, kind) = match start_word.as_str() {
         "pipeline" => pipeline(rest),
         "import" => import(rest),
@@ -79,6 +98,9 @@ fn pipeline(i: Tokens) -> Parsed<ItemKind> {
 }
 
 fn import(i: Tokens) -> Parsed<ItemKind> {
+    if let TokenKind::Name(name) = i.peek() {
+        return i.fail(syntax::import_of_a_name(i.span(), name));
+    }
     let (i, path) = text(i)?;
     let (i, (names, _)) = bracketed("{", "}", "`,` or `}`", new_name)(i)?;
     Ok((i, ItemKind::Import { path, names }))
@@ -92,9 +114,42 @@ fn param(i: Tokens) -> Parsed<ItemKind> {
     let (i, name) = new_name(i)?;
     let (i, ty) = typed(i)?;
     let (i, default) = opt(preceded(mark("=", "`=`"), expr)).parse(i)?;
-    let (i, domain) = opt(preceded(keyword("in", "`in`"), domain)).parse(i)?;
+    let (i, domain) = within(i)?;
     let (i, about) = opt(text).parse(i)?;
     Ok((i, ItemKind::Param { name, ty, default, domain, about }))
+}
+
+/// `in domain`, which may be left out.
+fn within(i: Tokens) -> Parsed<Option<Domain>> {
+    let Ok((rest, _)) = keyword("in", "`in`")(i) else { return Ok((i, None)) };
+    if let TokenKind::Mark("(" | "[" | "{") = rest.peek() {
+        return domain(rest).map(|(i, d)| (i, Some(d)));
+    }
+    match expr(rest) {
+        Ok((i, Expr { kind: ExprKind::Range(low, high), span, .. })) => {
+            i.state().report(syntax::bare_domain(low.span, high.span));
+            let domain = Domain::Interval { low: *low, high: *high, low_open: false, high_open: false, span };
+            Ok((i, Some(domain)))
+        }
+        _ => rest.fail(syntax::unexpected(rest.span(), &super::tokens::show(rest.peek()), &[DOMAIN])),
+    }
+}
+
+/// What a domain is, for a report.
+const DOMAIN: &str = "a domain: [low, high], (low, high) or {a, b}";
+
+/// The names before `a =` and `a, b =`.
+fn names_and_equals(mut i: Tokens) -> Option<Vec<Name>> {
+    let mut names = Vec::new();
+    loop {
+        let TokenKind::Name(text) = i.peek() else { return None };
+        names.push(Name { text: text.clone(), span: i.span() });
+        match i.second() {
+            TokenKind::Mark("=") => return Some(names),
+            TokenKind::Mark(",") => i = i.advance().advance(),
+            _ => return None,
+        }
+    }
 }
 
 fn domain(i: Tokens) -> Parsed<Domain> {
@@ -106,7 +161,7 @@ fn domain(i: Tokens) -> Parsed<Domain> {
             let (i, (values, span)) = bracketed("{", "}", "`,` or `}`", expr)(i)?;
             return Ok((i, Domain::Choice(values, span)));
         }
-        _ => return i.refuse("a domain: [low, high], (low, high) or {a, b}"),
+        _ => return i.refuse(DOMAIN),
     };
     let (i, low) = expr(i.advance())?;
     let (i, _) = mark(",", "`,`")(i)?;
@@ -124,13 +179,22 @@ fn fields(i: Tokens) -> Parsed<Vec<Field>> {
     let opened = i.span();
     let (mut i, _) = mark("{", "`{`")(i)?;
     let mut fields = Vec::new();
+    i.state().in_fields(true);
     loop {
         match i.peek() {
-            TokenKind::Mark("}") => return Ok((i.advance(), fields)),
+            TokenKind::Mark("}") => {
+                i.state().in_fields(false);
+                return Ok((i.advance(), fields));
+            }
+            TokenKind::Mark(mark @ (")" | "]")) => {
+                i.state().report(syntax::closes_nothing(i.span(), mark));
+                i = i.advance();
+                continue;
+            }
             // A keyword at the start of a line is a field only where `=` follows.
             _ if i.at_end() || i.at_item() => {
                 let next = Some((i.span(), !i.at_end()));
-                return i.fail(crate::lang::report::syntax::unclosed(opened, "{", "}", next, None));
+                return i.fail(unclosed_block(i, opened, next));
             }
             _ => {}
         }
@@ -138,10 +202,16 @@ fn fields(i: Tokens) -> Parsed<Vec<Field>> {
             Err(nom::Err::Error(_)) => i.refuse("a field or `}`")?,
             other => other?,
         };
+        let equals = if let TokenKind::Mark(found @ (":" | "==")) = rest.peek() {
+            rest.state().report(syntax::not_equals(rest.span(), found, &name.text));
+            *found
+        } else {
+            "="
+        };
         // A field alone takes the value of its name, and a keyword names no value.
         let keyword = KEYWORDS.contains(&name.text.as_str());
         let (rest, value) = match rest.peek() {
-            TokenKind::Mark("=") => expr(rest.advance()).map(|(i, e)| (i, Some(e)))?,
+            TokenKind::Mark(found) if *found == equals => expr(rest.advance()).map(|(i, e)| (i, Some(e)))?,
             _ if keyword => rest.refuse("`=`")?,
             _ => (rest, None),
         };
@@ -183,6 +253,10 @@ fn data(i: Tokens) -> Parsed<ItemKind> {
 
 /// `= expr`
 fn defined(i: Tokens) -> Parsed<crate::lang::ast::Expr> {
+    if let TokenKind::Mark("==") = i.peek() {
+        i.state().report(syntax::not_equals(i.span(), "==", "name"));
+        return expr(i.advance());
+    }
     preceded(mark("=", "`=`"), expr).parse(i)
 }
 
@@ -192,7 +266,7 @@ pub fn fn_params(i: Tokens) -> Parsed<Vec<FnParam>> {
         let (i, name) = word(i)?;
         let (i, ty) = typed(i)?;
         let (i, default) = opt(preceded(mark("=", "`=`"), expr)).parse(i)?;
-        let (i, domain) = opt(preceded(keyword("in", "`in`"), domain)).parse(i)?;
+        let (i, domain) = within(i)?;
         Ok((i, FnParam { name, ty, default, domain }))
     }
     let (i, (params, _)) = bracketed("(", ")", "`,` or `)`", one)(i)?;
@@ -227,8 +301,23 @@ fn pattern(i: Tokens) -> Parsed<Pattern> {
         Ok((i, (field, bound)))
     }
     if !matches!(i.peek(), TokenKind::Mark("{")) {
-        let (i, name) = new_name(i)?;
-        return Ok((i, Pattern::Name(name)));
+        let (mut i, first) = new_name(i)?;
+        if !matches!(i.peek(), TokenKind::Mark(",")) {
+            return Ok((i, Pattern::Name(first)));
+        }
+        let mut names = vec![first];
+        while let (TokenKind::Mark(","), TokenKind::Name(_)) = (i.peek(), i.second()) {
+            let (rest, next) = new_name(i.advance())?;
+            names.push(next);
+            i = rest;
+        }
+        if !matches!(i.peek(), TokenKind::Mark("=")) {
+            return i.refuse("`=`");
+        }
+        let span = names.first().map_or(i.previous(), |n| n.span).to(i.previous());
+        let list: Vec<&str> = names.iter().map(|n| n.text.as_str()).collect();
+        i.state().report(syntax::missing_braces(span, &list.join(", "), false));
+        return Ok((i, Pattern::Record(names.into_iter().map(|n| (n.clone(), n)).collect(), span)));
     }
     let (i, (fields, span)) = bracketed("{", "}", "`,` or `}`", field)(i)?;
     Ok((i, Pattern::Record(fields, span)))
@@ -257,8 +346,15 @@ fn model(i: Tokens) -> Parsed<ItemKind> {
             TokenKind::Name(w) if w == "out" => out(i.advance()),
             _ if i.at_end() || i.at_item() => {
                 let next = Some((i.span(), !i.at_end()));
-                return i.fail(crate::lang::report::syntax::unclosed(opened, "{", "}", next, None));
+                return i.fail(unclosed_block(i, opened, next));
             }
+            TokenKind::Name(_) if names_and_equals(i).is_some() => {
+                if let TokenKind::Name(word) = i.peek() {
+                    i.state().report(syntax::missing_let(i.span(), word));
+                }
+                binding(i).map(|(i, l)| (i, ModelLine::Let(l)))
+            }
+            TokenKind::Name(word) => i.fail(syntax::not_a_line(i.span(), word)),
             _ => i.refuse("`let`, `out` or `}`"),
         };
         match line {
@@ -272,6 +368,13 @@ fn model(i: Tokens) -> Parsed<ItemKind> {
             }
         }
     }
+}
+
+/// A block that runs into the next item, closed behind its last line.
+fn unclosed_block(i: Tokens, opened: Span, next: Option<(Span, bool)>) -> Report {
+    let mut report = syntax::unclosed(opened, "{", "}", next, None);
+    report.edits = vec![Edit { span: i.previous().after(), text: "\n}".into() }];
+    report
 }
 
 /// Notes a mistake inside a block and goes to its next line, or gives the mistake back where the block itself is lost.

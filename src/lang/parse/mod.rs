@@ -21,7 +21,8 @@ use tokens::{Refused, State, Tokens, show};
 pub fn parse(text: &str, file: FileId) -> (File, Vec<Report>) {
     let (tokens, comments, mut reports) = lex(text, file);
     // A token that was not understood would be reported again as a missing one.
-    let lexed_wrong: Vec<Span> = reports.iter().filter_map(Report::place).collect();
+    let unread = |r: &&Report| !matches!(r.code, "R0114" | "R0115");
+    let lexed_wrong: Vec<Span> = reports.iter().filter(unread).filter_map(Report::place).collect();
     let state = State::default();
     let mut i = Tokens::new(&tokens, &state);
     let mut tree = File { comments, ..File::default() };
@@ -39,6 +40,9 @@ pub fn parse(text: &str, file: FileId) -> (File, Vec<Report>) {
             i = i.advance();
         } else {
             reports.push(syntax::unexpected(i.span(), &show(i.peek()), &["the language's version, as in `rord 1`"]));
+            if !i.first_of_line() {
+                i = i.advance();
+            }
         }
     }
     while !i.at_end() {
@@ -125,7 +129,8 @@ pub fn refusal(i: Tokens) -> Report {
     let found = i.token(at).unwrap_or(&fallback);
     if at == i.position() {
         return match &found.kind {
-            TokenKind::Name(word) => syntax::not_an_item(found.span, word),
+            TokenKind::Name(word) => syntax::not_an_item(found.span, word, i.mark_after(at)),
+            TokenKind::Mark(mark @ (")" | "]" | "}")) => syntax::closes_nothing(found.span, mark),
             kind => syntax::unexpected(found.span, &show(kind), &["an item such as `let` or `loss`"]),
         };
     }
@@ -135,7 +140,7 @@ pub fn refusal(i: Tokens) -> Report {
     // After documentation or an attribute, a misspelled keyword is still a misspelled keyword.
     if expected.contains(&"an item") {
         return match &found.kind {
-            TokenKind::Name(word) => syntax::not_an_item(found.span, word),
+            TokenKind::Name(word) => syntax::not_an_item(found.span, word, i.mark_after(at)),
             TokenKind::End => syntax::stray_doc(i.span()),
             kind => syntax::unexpected(found.span, &show(kind), &["an item such as `let` or `loss`"]),
         };
@@ -151,11 +156,11 @@ pub fn refusal(i: Tokens) -> Report {
 
 /// Completes a report that needs the text: what the missing bracket most likely belongs behind.
 fn finish(report: Report, text: &str) -> Report {
-    let Some(fix) = report.fix.clone().filter(|_| report.code == "R0101") else { return report };
+    let Some(fix) = report.edits.first().cloned().filter(|_| report.code == "R0101") else { return report };
     let before = text.get(..fix.span.start as usize).unwrap_or("").lines().next_back().unwrap_or("").trim();
     let short = before.char_indices().rev().nth(39).map_or(before, |(i, _)| before.get(i..).unwrap_or(before));
     let shown = last_call(short);
-    Report { help: Some(format!("add the missing `{}` — most likely after `{shown}`", fix.text)), ..report }
+    Report { help: Some(format!("add the missing `{}` — most likely after `{shown}`", fix.text.trim())), ..report }
 }
 
 /// The last call or word of a line: `warp(det_r, inv(H))` of `loss d = bce(det, warp(det_r, inv(H))`.
@@ -182,6 +187,13 @@ fn recover(i: Tokens) -> Tokens {
     while !i.at_end() {
         if i.at_item() {
             return i;
+        }
+        // A block belongs to what was not understood: `def net(x) { let … out … }`.
+        if let TokenKind::Mark("{") = i.peek()
+            && let Some(behind) = i.behind_block()
+        {
+            i = behind;
+            continue;
         }
         if i.first_of_line()
             && let TokenKind::Name(word) = i.peek()

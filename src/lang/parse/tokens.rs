@@ -24,6 +24,12 @@ pub struct State {
     expected: RefCell<Vec<&'static str>>,
     /// How deep the parser is.
     depth: Cell<u32>,
+    /// True in the fields of a section, where a name may follow a value.
+    fields: Cell<bool>,
+    /// How many round or square brackets are open.
+    brackets: Cell<u32>,
+    /// Keywords that were taken for names, which was reported.
+    taken: RefCell<Vec<String>>,
     /// Mistakes inside a block, after which reading went on.
     reports: RefCell<Vec<Report>>,
 }
@@ -32,6 +38,35 @@ impl State {
     /// Notes a mistake after which reading goes on.
     pub fn report(&self, report: Report) {
         self.reports.borrow_mut().push(report);
+    }
+
+    /// Whether the fields of a section are being read; what it was before.
+    pub fn in_fields(&self, now: bool) -> bool {
+        self.fields.replace(now)
+    }
+
+    /// Notes that a keyword was taken for a name; true for the first time.
+    pub fn take_keyword(&self, keyword: &str) -> bool {
+        let new = !self.is_taken(keyword);
+        if new {
+            self.taken.borrow_mut().push(keyword.to_string());
+        }
+        new
+    }
+
+    /// True for a keyword that was taken for a name.
+    pub fn is_taken(&self, keyword: &str) -> bool {
+        self.taken.borrow().iter().any(|t| t == keyword)
+    }
+
+    /// One more bracket is open, or one less.
+    pub fn bracket(&self, by: i32) {
+        self.brackets.set(self.brackets.get().saturating_add_signed(by));
+    }
+
+    /// True where two values side by side are a mistake: everywhere but between the fields of a section.
+    pub fn one_value(&self) -> bool {
+        !self.fields.get() || self.brackets.get() > 0
     }
 
     /// Takes the mistakes noted so far.
@@ -145,6 +180,47 @@ impl<'a> Tokens<'a> {
         self.all.get(at)
     }
 
+    /// The mark behind a token, if one is there.
+    pub fn mark_after(&self, at: usize) -> Option<&'static str> {
+        match self.all.get(at + 1).map(|t| &t.kind) {
+            Some(TokenKind::Mark(mark)) => Some(mark),
+            _ => None,
+        }
+    }
+
+    /// The input behind the block that opens here, if it closes before an item begins that is no line of a model.
+    pub fn behind_block(self) -> Option<Self> {
+        let (mut depth, mut i) = (0usize, self);
+        while !i.at_end() {
+            match i.peek() {
+                TokenKind::Mark("{") => depth += 1,
+                TokenKind::Mark("}") => depth -= 1,
+                TokenKind::Name(word) if word != "let" && i.at_item() => return None,
+                _ => {}
+            }
+            i = i.advance();
+            if depth == 0 {
+                return Some(i);
+            }
+        }
+        None
+    }
+
+    /// True where the bracket at hand is closed further on, before its block or item ends.
+    pub fn closes(self, close: &str) -> bool {
+        let (mut depth, mut i) = (0i32, self);
+        while !i.at_end() && !i.at_item() {
+            match i.peek() {
+                TokenKind::Mark("(" | "[" | "{") => depth += 1,
+                TokenKind::Mark(mark @ (")" | "]" | "}")) if depth == 0 => return *mark == close,
+                TokenKind::Mark(")" | "]" | "}") => depth -= 1,
+                _ => {}
+            }
+            i = i.advance();
+        }
+        false
+    }
+
     /// What survives backtracking.
     pub fn state(&self) -> &'a State {
         self.state
@@ -165,6 +241,8 @@ impl<'a> Tokens<'a> {
         self.state.furthest.set(self.at);
         self.state.expected.borrow_mut().clear();
         self.state.depth.set(0);
+        self.state.fields.set(false);
+        self.state.brackets.set(0);
     }
 
     /// Runs `parser` one level down.

@@ -113,6 +113,25 @@ pub fn places(span: Span, op: &str, found: Option<&Frame>, wanted: Option<&Frame
     report.help(format!("take them over first:  move(points, H), with a homography from {found} to {wanted}"))
 }
 
+/// Places of one frame, given beside a map of another.
+pub fn places_given(
+    op: &str,
+    (points, text, lives): (Span, String, &Frame),
+    (map, wanted): (Span, &Frame),
+    by: Option<&str>,
+) -> Report {
+    let report = Report::error("R0509", format!("`{op}` gets places of another frame than its map"))
+        .label(points, format!("places in {lives}"))
+        .label(map, format!("lives in {wanted}"));
+    match by {
+        Some(by) => {
+            let moved = format!("move({text}, {by})");
+            report.help(format!("take the places over first:  {moved}")).fix(points, moved)
+        }
+        None => report.help(format!("nothing in scope leads from {lives} to {wanted}")),
+    }
+}
+
 /// A homography that does not say whence and whither.
 pub fn homography_needs_both(span: Span) -> Report {
     Report::error("R0512", "a homography leads from one frame to another")
@@ -125,6 +144,14 @@ pub fn input_needs_frame(span: Span, name: &str, kind: &str) -> Report {
     Report::error("R0511", format!("the input `{name}` needs a frame"))
         .label(span, format!("a {kind} lives in a view"))
         .help("name it, as in  Prob[B, 1, H, W]@orig; inputs of one view share its name")
+}
+
+/// An argument of a function, layer or model that lives nowhere.
+pub fn argument_needs_frame(span: Span, name: &str, kind: &str) -> Report {
+    Report::error("R0513", format!("the argument `{name}` needs a frame"))
+        .label(span, format!("a {kind} lives in a view"))
+        .help("name it, as in  @f; any name will do, and it stands for whatever view the caller's map lives in")
+        .fix(span.after(), "@f")
 }
 
 /// A frame that does not exist.

@@ -112,6 +112,7 @@ pub fn constant(span: Span, what: &str, wanted: Kind, found: &str, declared: Opt
     let report = Report::error("R0305", format!("{what} must be {}", named(wanted)))
         .label(span, format!("expected {} ({}), found {found}", wanted.name(), wanted.holds()));
     let bare = found.rsplit(' ').next().unwrap_or("");
+    let text = found.strip_prefix("Text \"").and_then(|t| t.strip_suffix('"'));
     let unit = match wanted {
         Kind::Pixels => "px",
         Kind::Degrees => "deg",
@@ -125,6 +126,27 @@ pub fn constant(span: Span, what: &str, wanted: Kind, found: &str, declared: Opt
         }
         _ => report,
     };
+    if let Some(text) = text {
+        let number = text.parse::<f64>().is_ok() && wanted.is(Kind::Scalar);
+        let flag = wanted == Kind::Flag && matches!(text, "true" | "false");
+        return match wanted {
+            _ if number || flag => report.help(format!("write it without quotes:  {text}")).fix(span, text),
+            Kind::Layouts => {
+                let op = if text.ends_with(".png") || text.ends_with(".jpg") { "images" } else { "gds" };
+                report.help(format!("say how it is read:  {op}(\"{text}\")")).fix(span, format!("{op}(\"{text}\")"))
+            }
+            _ if wanted.holds().contains('(') && !text.contains(['.', '/', ' ']) => {
+                report.help(format!("it is a call, not text:  {text}(…)"))
+            }
+            _ => report,
+        };
+    }
+    if found == "Flag true" || found == "Flag false" {
+        return report.help("`==` asks whether two things are equal; a value is given with a single `=`");
+    }
+    if wanted == Kind::Rate && bare.parse::<f64>().is_ok_and(|n| n <= 0.0) {
+        return report.help("above 0, as in  1e-3");
+    }
     match (unit, bare.parse::<f64>()) {
         ("", _) => report,
         (unit, Ok(_)) => report.help(format!("write the unit:  {bare}{unit}")).fix(span, format!("{bare}{unit}")),
@@ -152,7 +174,7 @@ pub fn needs_unit(span: Span, op: &str, found: &Type) -> Report {
 /// A kind that does not exist.
 pub fn no_such_kind(span: Span, name: &str) -> Report {
     let report = Report::error("R0308", format!("there is no type called `{name}`")).label(span, "unknown type");
-    match super::closest(name, Kind::names()) {
+    match super::elsewhere::kind(name).or_else(|| super::closest(name, Kind::names())) {
         Some(near) => report.help(format!("did you mean `{near}`?")).fix(span, near),
         None => {
             let all: Vec<&str> = Kind::names().collect();

@@ -5,11 +5,14 @@
 //! checker says `frames::wrong_way(…)` and the wording lives here. Families: R01 syntax, R02 names, R03 kinds, R04 shapes,
 //! R05 frames, R06 gradients, R07 numbers, R08 parameters and files, R09 while running.
 
+pub mod elsewhere;
 pub mod frames;
 pub mod grads;
 pub mod kinds;
+pub mod lints;
 pub mod names;
 pub mod numbers;
+pub mod pages;
 pub mod params;
 pub mod render;
 pub mod runtime;
@@ -38,9 +41,9 @@ pub struct Label {
     pub text: String,
 }
 
-/// An edit that mends what a report is about.
+/// An edit of the text. All edits of a report are made together, or none.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fix {
+pub struct Edit {
     /// What to replace.
     pub span: Span,
     /// With what.
@@ -60,13 +63,13 @@ pub struct Report {
     pub labels: Vec<Label>,
     /// What to do.
     pub help: Option<String>,
-    /// The same as an edit, where it is one.
-    pub fix: Option<Fix>,
+    /// The same as edits, where it is that exact.
+    pub edits: Vec<Edit>,
 }
 
 impl Report {
     fn new(code: &'static str, severity: Severity, title: impl Into<String>) -> Self {
-        Self { code, severity, title: title.into(), labels: Vec::new(), help: None, fix: None }
+        Self { code, severity, title: title.into(), labels: Vec::new(), help: None, edits: Vec::new() }
     }
 
     fn error(code: &'static str, title: impl Into<String>) -> Self {
@@ -90,8 +93,9 @@ impl Report {
         self
     }
 
+    /// An edit that makes the help true.
     fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.fix = Some(Fix { span, text: text.into() });
+        self.edits.push(Edit { span, text: text.into() });
         self
     }
 
@@ -103,7 +107,7 @@ impl Report {
         let first = self.labels.first().map(|l| l.text.clone()).unwrap_or_default();
         self.labels.retain(|l| l.span.file != from);
         self.labels.insert(0, Label { span: call, text: format!("within this call: {first}") });
-        self.fix = None;
+        self.edits.clear();
         self.help = Some("check the frames and sizes of what is passed here".into());
     }
 

@@ -24,9 +24,28 @@ pub fn no_such_operation(span: Span, name: &str, near: Option<&str>, usage: Opti
     }
 }
 
-/// A variable that is not defined.
-pub fn not_in_scope(span: Span, name: &str, near: Option<(String, Span)>) -> Report {
+/// A variable that is not defined; `word` is what it may be among operations and words.
+pub fn not_in_scope(span: Span, name: &str, near: Option<(String, Span)>, word: Option<&str>) -> Report {
     let report = Report::error("R0202", format!("nothing called `{name}` is in scope")).label(span, "not defined");
+    if let Some(word) = word.filter(|w| near.is_none() || matches!(*w, "none" | "true" | "false")) {
+        return report.help(format!("did you mean `{word}`?")).fix(span, word);
+    }
+    if let Some((other, place)) = &near
+        && let Some((a, b)) = super::elsewhere::drawn_alike(name, other)
+    {
+        // The one in plain letters is the one that was meant.
+        let (report, text) =
+            (report.label(*place, "a name that is drawn alike is defined here"), |c: char| u32::from(c));
+        let help = format!(
+            "`{a}` is U+{:04X} here and `{b}` is U+{:04X} there: write both with the same letter",
+            text(a),
+            text(b)
+        );
+        return match other.is_ascii() {
+            true => report.help(help).fix(span, other.clone()),
+            false => report.help(help).fix(*place, name),
+        };
+    }
     match near {
         Some((near, place)) => report
             .label(place, "a similar name is defined here")
@@ -134,10 +153,31 @@ pub fn no_such_field(span: Span, name: &str, of: &str, known: &[&str]) -> Report
 }
 
 /// A call of something that is no name.
-pub fn not_callable(span: Span) -> Report {
-    Report::error("R0213", "only operations, functions, layers and models can be called")
-        .label(span, "this is none of them")
-        .help("a call is a name with brackets:  f(x), or  x |> f")
+pub fn not_callable(span: Span, text: Option<&str>) -> Report {
+    let report = Report::error("R0213", "only operations, functions, layers and models can be called")
+        .label(span, "this is none of them");
+    match text.and_then(|t| t.rsplit_once('.')) {
+        Some((module, name)) if !module.contains(['(', ' ']) => report.help(format!(
+            "nothing here is called `{name}`; operations have no module in front:  `rord-run explain ops` lists them"
+        )),
+        _ => report.help("a call is a name with brackets:  f(x), or  x |> f"),
+    }
+}
+
+/// A call as a method: `x.conv(3)`.
+pub fn method(span: Span, of: &str, op: &str, dot: Span) -> Report {
+    Report::error("R0213", "values have no methods")
+        .label(span, format!("`{op}` is called with the value handed on to it"))
+        .help(format!("write  {of} |> {op}(…)"))
+        .fix(dot, format!(" |> {op}"))
+}
+
+/// An operation of another library, with its module: `nn.Conv2d`.
+pub fn module(span: Span, text: &str, op: &str) -> Report {
+    Report::error("R0213", format!("there is no `{text}` here"))
+        .label(span, "a name of another library")
+        .help(format!("it is called `{op}`:  `rord-run explain {op}` says how"))
+        .fix(span, op)
 }
 
 /// A call of a variable.

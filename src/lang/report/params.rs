@@ -147,6 +147,14 @@ pub fn unquoted(span: Span, name: &str, kind: Kind, text: &str, set: bool) -> Re
         })
 }
 
+/// Text in a call that is not in quotes.
+pub fn unquoted_argument(span: Span, name: &str, kind: Kind, text: &str) -> Report {
+    Report::error("R0820", format!("`{name}` is a {}, and this is not in quotes", kind.name()))
+        .label(span, "read as a formula")
+        .help(format!("write  \"{text}\""))
+        .fix(span, format!("\"{text}\""))
+}
+
 /// Adds what to write to a report about a value that was most likely meant as the path of a file.
 pub fn perhaps_a_path(report: Report, name: &str, path: &str) -> Report {
     report.help(format!("a path is text, in quotes:  --set '{name}=\"{path}\"'   (the outer quotes are for the shell)"))
@@ -162,6 +170,41 @@ pub fn cannot_evaluate(span: Span, lacks: &str, help: &str) -> Report {
 /// Something a training run needs and the pipeline lacks.
 pub fn cannot_train(span: Span, lacks: &str, help: &str) -> Report {
     Report::error("R0816", "this pipeline cannot be trained").label(span, lacks.to_string()).help(help.to_string())
+}
+
+/// A name of an imported file that the import leaves there.
+pub fn left_behind(span: Span, name: &str, defined: Span, what: &str) -> Report {
+    Report::error("R0822", format!("`{name}` stays behind when this file is imported"))
+        .label(span, "used by what is imported")
+        .label(defined, format!("a `{what}`; an import brings fn, layer and model"))
+        .help(format!("hand it in: make `{name}` an argument, and pass it where this is called"))
+}
+
+/// A bound of a domain that is of another kind than the parameter.
+pub fn domain_kind(span: Span, name: &str, kind: Kind, found: &str) -> Report {
+    let report = Report::error("R0823", format!("the domain of `{name}` does not hold {}", kind.name()))
+        .label(span, format!("found {found}, expected {} ({})", kind.name(), kind.holds()));
+    let bare = found.rsplit(' ').next().unwrap_or("");
+    let unit = match kind {
+        Kind::Pixels => "px",
+        Kind::Degrees => "deg",
+        Kind::Epochs | Kind::Duration => "epochs",
+        Kind::Steps => "steps",
+        _ => "",
+    };
+    match bare.parse::<f64>() {
+        Ok(_) if !unit.is_empty() => {
+            report.help(format!("write the unit:  {bare}{unit}")).fix(span, format!("{bare}{unit}"))
+        }
+        _ => report,
+    }
+}
+
+/// An interval for something that is not ordered.
+pub fn no_interval(span: Span, name: &str, kind: Kind) -> Report {
+    Report::error("R0823", format!("`{name}` has no least and greatest value"))
+        .label(span, format!("an interval, and {} is {}", kind.name(), kind.holds()))
+        .help("list the values it may take:  in {a, b, c}")
 }
 
 /// Items of an imported file that an import does not bring.

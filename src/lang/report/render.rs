@@ -43,7 +43,7 @@ pub fn draw(report: &Report, sources: &Sources, style: Style) -> String {
     out.lines().map(|l| l.trim_end().to_string() + "\n").collect()
 }
 
-/// The report as one JSON object: code, severity, title, labels with file, line, column and bytes, help, fix.
+/// The report as one JSON object: code, severity, title, labels with file, line, column and bytes, help, edits.
 pub fn json(report: &Report, sources: &Sources) -> serde_json::Value {
     let place = |span: Span| {
         let (line, column) = sources.line_column(span);
@@ -68,7 +68,14 @@ pub fn json(report: &Report, sources: &Sources) -> serde_json::Value {
             value
         }).collect::<Vec<_>>(),
         "help": report.help,
-        "fix": report.fix.as_ref().map(|f| serde_json::json!({ "place": place(f.span), "text": f.text })),
+        "edits": report.edits.iter().map(|e| {
+            let mut value = place(e.span);
+            if let Some(object) = value.as_object_mut() {
+                object.insert("text".into(), e.text.clone().into());
+            }
+            value
+        }).collect::<Vec<_>>(),
+        "page": format!("docs/reports/{}.md", report.code),
     })
 }
 

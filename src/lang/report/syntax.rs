@@ -36,25 +36,72 @@ pub fn unclosed(
     }
 }
 
-/// Something at the start of an item that starts none.
-pub fn not_an_item(span: Span, found: &str) -> Report {
+/// What the words of other languages are here.
+const ELSEWHERE: [(&str, &str); 16] = [
+    ("def", "a network is a `model`, a formula with a name is a `fn`:  fn overlap(a: Map@f, b: Map@f) -> Loss = …"),
+    ("function", "a formula with a name is a `fn`:  fn overlap(a: Map@f, b: Map@f) -> Loss = …"),
+    ("func", "a formula with a name is a `fn`:  fn overlap(a: Map@f, b: Map@f) -> Loss = …"),
+    ("class", "a network is a `model`:  model net(x: Image[B, 1, H, W]@f) { out det: … = x |> … }"),
+    ("from", "only other pipelines are imported:  import \"lib/nets.rord\" { trunk }"),
+    ("for", "there are no loops: what repeats is a `layer` that is called again, what varies is a `sweep`"),
+    ("while", "there are no loops: what repeats is a `layer` that is called again"),
+    ("if", "`if` is part of an expression:  let x = if a then b else c"),
+    ("return", "a model hands over its `out`s:  out det: Prob[B, 1, H, W]@f = …"),
+    ("print", "what is to be seen is a `metric`:  metric name = …"),
+    ("var", "a name for a value begins with `let`"),
+    ("val", "a name for a value begins with `let`"),
+    ("const", "a number that may be changed is a `param`, a name for a value begins with `let`"),
+    ("out", "an `out` is a line of a `model`, between its braces"),
+    ("optimizer", "the optimizer is a field of `train`:  train { optimizer = adam(lr = 1e-3) }"),
+    ("with", "there are no blocks with effects; `detach(x)` stops a gradient"),
+];
+
+/// Something at the start of an item that starts none; `then` is the mark behind it.
+pub fn not_an_item(span: Span, found: &str, then: Option<&str>) -> Report {
     let report = Report::error("R0102", format!("`{found}` does not start anything"))
         .label(span, "expected an item such as `let`, `loss`, `metric` or `param`");
-    match closest(found, ITEMS) {
-        Some(near) => report.help(format!("did you mean `{near}`?")).fix(span, near),
-        None => report.help(format!("items start with one of: {}", ITEMS.join(", "))),
+    if let Some((_, help)) = ELSEWHERE.iter().find(|(word, _)| *word == found) {
+        return report.help(*help);
+    }
+    match (closest(found, ITEMS), then) {
+        (Some(near), _) => report.help(format!("did you mean `{near}`?")).fix(span, near),
+        (_, Some(":")) => {
+            report.help("a parameter is declared with `param`; if this is a file of parameters, give it with  --params")
+        }
+        (_, Some("+" | "-" | "*" | "/")) => {
+            report.help("a name is never changed: give the new value a name with `let`")
+        }
+        (_, Some("(")) => report
+            .help("a call alone does nothing: give its value a name with `let`, or make it a `loss` or a `metric`"),
+        _ => report.help(format!("items start with one of: {}", ITEMS.join(", "))),
     }
 }
 
-/// A unit that does not exist.
-pub fn unknown_unit(span: Span, digits: &str, unit: &str) -> Report {
-    let near = match unit {
+/// The unit that was most likely meant.
+pub fn nearest_unit(unit: &str) -> Option<&'static str> {
+    match unit {
         "pixel" | "pixels" | "pxs" | "p" => Some("px"),
         "degree" | "degrees" | "d" | "rad" => Some("deg"),
         "epoch" | "e" | "ep" => Some("epochs"),
         "step" | "s" | "iterations" | "iter" => Some("steps"),
         _ => closest(unit, ["px", "deg", "epochs", "steps"]),
-    };
+    }
+}
+
+/// A line of a model that begins otherwise.
+pub fn not_a_line(span: Span, found: &str) -> Report {
+    let report = Report::error("R0102", format!("`{found}` does not start a line of a model"))
+        .label(span, "expected `let` or `out`");
+    match closest(found, ["let", "out"]) {
+        Some(near) => report.help(format!("did you mean `{near}`?")).fix(span, near),
+        None => report
+            .help("a name begins with `let`; what the model hands over with `out`:  out det: Prob[B, 1, H, W]@f = …"),
+    }
+}
+
+/// A unit that does not exist.
+pub fn unknown_unit(span: Span, digits: &str, unit: &str) -> Report {
+    let near = nearest_unit(unit);
     let report = Report::error("R0103", format!("`{unit}` is not a unit"))
         .label(span, format!("a number with the unit `{unit}`"));
     let rule = "Units are written without a space: px, deg, epochs, steps.";
@@ -62,7 +109,7 @@ pub fn unknown_unit(span: Span, digits: &str, unit: &str) -> Report {
         Some(near) => {
             report.help(format!("did you mean `{digits}{near}`? {rule}")).fix(span, format!("{digits}{near}"))
         }
-        None => report.help(rule),
+        None => report.help(format!("to multiply, write  {digits} * {unit}. {rule}")),
     }
 }
 
@@ -84,12 +131,10 @@ pub fn unclosed_string(span: Span) -> Report {
 pub fn unknown_character(span: Span, c: char) -> Report {
     let instead = match c {
         '“' | '”' | '‘' | '’' | '\'' | '`' => Some("strings stand in straight double quotes: \"…\""),
-        '−' | '–' | '—' => Some("write the minus sign of the keyboard: -"),
-        '×' | '·' | '∗' => Some("multiplication is written *"),
-        '÷' => Some("division is written /"),
-        '≤' => Some("write <="),
-        '≥' => Some("write >="),
-        '→' => Some("write ->"),
+        '\\' => Some("a line needs no mark to go on in the next one"),
+        '$' => Some("a parameter is used by its name alone"),
+        '?' => Some("a choice is written  if a then b else c"),
+        '±' => Some("a range is written  -1..1"),
         '!' => Some("there is no negation; compare with <, >, <=, >= or =="),
         '^' => Some("a square is written x * x"),
         ';' => Some("items need no end mark; begin the next one"),
@@ -97,9 +142,10 @@ pub fn unknown_character(span: Span, c: char) -> Report {
         _ => None,
     };
     let shown = if c.is_control() { format!("U+{:04X}", u32::from(c)) } else { c.to_string() };
-    Report::error("R0106", format!("`{shown}` is not part of the language"))
+    let report = Report::error("R0106", format!("`{shown}` is not part of the language"))
         .label(span, "this character means nothing here")
-        .help(instead.unwrap_or("remove it"))
+        .help(instead.unwrap_or("remove it"));
+    if matches!(c, ';' | '$' | '\\') { report.fix(span, "") } else { report }
 }
 
 /// A number beyond what a 64-bit float holds.
@@ -107,6 +153,155 @@ pub fn huge_number(span: Span) -> Report {
     Report::error("R0107", "this number is too large")
         .label(span, "larger than 1.8e308")
         .help("the largest numbers are near 1.8e308; whole numbers are exact up to 9e15")
+}
+
+/// A character that looks like a mark of the language.
+pub fn lookalike(span: Span, c: char, mark: &str) -> Report {
+    Report::error("R0106", format!("`{c}` is not part of the language"))
+        .label(span, format!("U+{:04X}, which only looks like `{mark}`", u32::from(c)))
+        .help(format!("write  {mark}"))
+        .fix(span, mark)
+}
+
+/// A space that is none.
+pub fn odd_space(span: Span, c: char) -> Report {
+    Report::error("R0106", "this space is not a plain one")
+        .label(span, format!("U+{:04X}, most likely pasted from a web page", u32::from(c)))
+        .help("write a space of the keyboard")
+        .fix(span, " ")
+}
+
+/// A comment of another language.
+pub fn foreign_comment(span: Span, line: bool) -> Report {
+    let report = Report::error("R0114", "a comment begins with `#`").label(span, "not a comment here");
+    if line { report.help("write  #").fix(span, "#") } else { report.help("write # at the start of every line") }
+}
+
+/// An operator or mark of another language.
+pub fn foreign_mark(span: Span, mark: &str, edit: Option<&str>, help: &str) -> Report {
+    let report =
+        Report::error("R0114", format!("`{mark}` is not an operator")).label(span, "from another language").help(help);
+    match edit {
+        Some(edit) => report.fix(span, edit),
+        None => report,
+    }
+}
+
+/// `and`, `or`, `not`.
+pub fn foreign_word(span: Span, word: &str) -> Report {
+    let help = match word {
+        "and" => "put one condition inside the other:  if a then (if b then … else …) else …",
+        "or" => "put one condition inside the other:  if a then … else (if b then … else …)",
+        "not" => "exchange the branches:  if a then … else …",
+        _ => "there are no anonymous functions: give it a name with  fn",
+    };
+    Report::error("R0114", format!("`{word}` is not an operator")).label(span, "from another language").help(help)
+}
+
+/// A string in other quotes.
+pub fn foreign_quotes(span: Span, quote: char, inner: &str) -> Report {
+    let report = Report::error("R0114", "a string stands in double quotes")
+        .label(span, format!("in `{quote}`"))
+        .help(format!("write  \"{inner}\""));
+    if inner.contains(['"', '\\']) { report } else { report.fix(span, format!("\"{inner}\"")) }
+}
+
+/// A number by the rules of another language.
+pub fn foreign_number(span: Span, found: &str, text: &str, rule: &str) -> Report {
+    Report::error("R0115", format!("`{found}` is not how a number is written"))
+        .label(span, rule)
+        .help(format!("write  {text}"))
+        .fix(span, text)
+}
+
+/// A unit with a space before it.
+pub fn loose_unit(number: Span, unit: Span, name: &str) -> Report {
+    let between = Span { start: number.end, end: unit.start, ..unit };
+    Report::error("R0103", "a unit is glued to its number")
+        .label(number.to(unit), format!("a number, a space, and `{name}`"))
+        .help("remove the space, as in  5epochs")
+        .fix(between, "")
+}
+
+/// Two arguments, names or fields side by side.
+pub fn missing_comma(before: Span, next: Span) -> Report {
+    Report::error("R0116", "a comma is missing")
+        .label(before.after(), "here")
+        .label(next, "the next one begins")
+        .help("write  ,  between the two")
+        .fix(before.after(), ",")
+}
+
+/// `:` or `==` where `=` gives a value.
+pub fn not_equals(span: Span, found: &str, name: &str) -> Report {
+    let report = Report::error("R0117", format!("a value is given with `=`, not with `{found}`"))
+        .label(span, "not expected here")
+        .help(format!("write  {name} = …"));
+    report.fix(span, if found == ":" { " =" } else { "=" })
+}
+
+/// A definition without `let`.
+pub fn missing_let(span: Span, name: &str) -> Report {
+    Report::error("R0118", format!("`{name} = …` needs a `let`"))
+        .label(span, "a new name begins with `let`")
+        .help(format!("write  let {name} = …"))
+        .fix(Span { end: span.start, ..span }, "let ")
+}
+
+/// Several names without braces; `bare` where the `let` is missing too.
+pub fn missing_braces(names: Span, list: &str, bare: bool) -> Report {
+    Report::error("R0118", "several names are taken apart in braces")
+        .label(names, "fields are taken by their names, not by their order")
+        .help(format!("write  let {{ {list} }} = …"))
+        .fix(Span { end: names.start, ..names }, if bare { "let { " } else { "{ " })
+        .fix(names.after(), " }")
+}
+
+/// A domain without brackets.
+pub fn bare_domain(low: Span, high: Span) -> Report {
+    Report::error("R0119", "the domain of a parameter stands in brackets")
+        .label(low.to(high), "a range is a value, not a domain")
+        .help("write  in [low, high],  or  in (low, high)  to leave the ends out")
+        .fix(Span { end: low.start, ..low }, "[")
+        .fix(Span { start: low.end, end: high.start, ..low }, ", ")
+        .fix(high.after(), "]")
+}
+
+/// A closing bracket without its partner.
+pub fn closes_nothing(span: Span, mark: &str) -> Report {
+    Report::error("R0113", format!("this `{mark}` closes nothing"))
+        .label(span, "no bracket is open here")
+        .help(format!(
+            "remove it, or add the `{}` it belongs to",
+            match mark {
+                ")" => "(",
+                "]" => "[",
+                _ => "{",
+            }
+        ))
+        .fix(span, "")
+}
+
+/// A frame with a second `@`.
+pub fn second_at(span: Span) -> Report {
+    Report::error("R0120", "a homography has one `@`, before both frames")
+        .label(span, "the second one")
+        .help("write  @orig->moved")
+        .fix(span, "")
+}
+
+/// An import without quotes.
+pub fn import_of_a_name(span: Span, name: &str) -> Report {
+    Report::error("R0121", "an import names a file in quotes").label(span, "not a file").help(format!(
+        "write  import \"lib/{name}.rord\" {{ … }}  to bring fn, layer and model of another pipeline;\nmodules of Python cannot be used, and the operations are there without an import"
+    ))
+}
+
+/// A file without an item.
+pub fn nothing_in_it(span: Span) -> Report {
+    Report::warning("R0122", "this file is empty")
+        .label(span, "no item in here")
+        .help("the smallest pipeline that trains stands at the head of docs/guide/language.md")
 }
 
 /// Another token than the grammar allows.
@@ -119,7 +314,14 @@ pub fn unexpected(span: Span, found: &str, expected: &[&str]) -> Report {
     Report::error("R0108", format!("expected {wanted}, found {found}")).label(span, "not expected here").help(
         match (found, expected) {
             ("`=`", e) if e.contains(&"an expression") => "to compare, write `==`",
-            ("a keyword", _) | (_, ["a name"]) => "keywords cannot be names; choose another",
+            (_, e) if e.contains(&"`then`") || e.contains(&"`else`") => "a choice is written  if a then b else c",
+            ("`[`", e) if e.iter().any(|e| e.contains("`,`") || e.contains("an item")) => {
+                "values have no indices; fields are reached by a dot, as in  net(image).det"
+            }
+            ("`{`", ["an item such as `let` or `loss`"]) => {
+                "a pipeline is not JSON; parameters are given as YAML:  --params my.yaml"
+            }
+            (found, _) if found.starts_with("the keyword") => "keywords cannot be names; choose another",
             _ => "",
         },
     )

@@ -1,0 +1,158 @@
+//! `rord-run explain FILE.rord:detection`: a formula with the type of every part, and what its gradient reaches.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+use super::load::{Loaded, load_file};
+use crate::lang::ast::{Item, ItemKind};
+use crate::lang::check::names_of;
+use crate::lang::parse;
+use crate::lang::report::{closest, runtime};
+use crate::lang::source::Sources;
+use crate::lang::typed::{Initial, ValueId, ValueSource};
+use crate::lang::types::Kind;
+
+/// Prints the formula called `name` of the pipeline at `path`.
+pub fn run(path: &Path, name: &str) -> u8 {
+    let loaded = match load_file(path, None, None, &[]) {
+        Ok(loaded) => loaded,
+        Err((reports, sources)) => {
+            super::print_reports(&reports, &sources);
+            return super::REFUSED;
+        }
+    };
+    if crate::lang::report::any_error(&loaded.reports) {
+        super::print_reports(&loaded.reports, &loaded.sources);
+        return super::REFUSED;
+    }
+    match explain(&loaded, name) {
+        Ok(text) => {
+            super::print(&text);
+            super::DONE
+        }
+        Err(help) => {
+            let title = format!("{} has no formula called `{name}`", path.display());
+            super::print_reports(&[runtime::failed("R0818", &title, &help)], &Sources::default());
+            super::REFUSED
+        }
+    }
+}
+
+/// The page of a formula, or what to write instead.
+fn explain(loaded: &Loaded, name: &str) -> Result<String, String> {
+    let text = loaded.sources.get(loaded.file).map(|s| s.text.clone()).unwrap_or_else(|| "".into());
+    let (tree, _) = parse::parse(&text, loaded.file);
+    let formula = |item: &&Item| {
+        use ItemKind::{Let, Loss, Metric, Minimize};
+        matches!(item.kind, Let(_) | Loss { .. } | Metric { .. } | Minimize { .. })
+    };
+    let formulas: Vec<&Item> = tree.items.iter().filter(formula).collect();
+    let Some(item) = formulas.iter().find(|i| names_of(i).iter().any(|n| n.text == name)) else {
+        let all: Vec<&str> = formulas.iter().flat_map(|i| names_of(i)).map(|n| n.text.as_str()).collect();
+        return Err(match closest(name, all.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("formulas: {}", all.join(", ")),
+        });
+    };
+    let mut out = format!("{}\n\n", loaded.sources.text(item.span));
+    let pipeline = &loaded.pipeline;
+    // Every part that was computed, in the order of the text; of two values of one place the last one is the part itself.
+    let mut parts = BTreeMap::new();
+    for value in &pipeline.values {
+        if item.span.holds(value.span) && value.ty.kind != Kind::Scalar {
+            parts.insert((value.span.start, std::cmp::Reverse(value.span.end)), value);
+        }
+    }
+    let one_line = |span| loaded.sources.text(span).split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for row in parts.values().map(|v| (one_line(v.span), v.ty.to_string())) {
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    let width = rows.iter().map(|(a, _)| a.chars().count()).filter(|n| *n <= 60).max().unwrap_or(0);
+    for (part, ty) in rows {
+        out.push_str(&format!("  {part:<width$}  {ty}\n"));
+    }
+    for named in pipeline.names.iter().filter(|n| item.span.holds(n.span)) {
+        out.push_str(&format!("{} is {}\n", named.name, named.ty));
+    }
+    let outputs = pipeline.losses.iter().chain(&pipeline.metrics).chain(&pipeline.objective);
+    if let Some(output) = outputs.into_iter().find(|o| o.name == name) {
+        out.push_str(&format!("\n{}", gradient(loaded, output.value)));
+    }
+    Ok(out)
+}
+
+/// Which weights the gradient of a value reaches, model by model, and where it stops.
+fn gradient(loaded: &Loaded, from: ValueId) -> String {
+    let pipeline = &loaded.pipeline;
+    let (mut seen, mut open) = (HashSet::new(), vec![from]);
+    let (mut weights, mut stops, mut inputs) = (HashSet::new(), BTreeMap::new(), Vec::new());
+    while let Some(id) = open.pop() {
+        let Some(value) = pipeline.value(id).filter(|_| seen.insert(id)) else { continue };
+        match &value.source {
+            ValueSource::Alias(of) => open.push(*of),
+            ValueSource::Apply(apply) => {
+                if loaded.vocabulary.operation(apply.op).is_some_and(|o| o.entry.stops_gradient) {
+                    if depends_on_weights(loaded, id) {
+                        stops.insert((value.span, apply.op), ());
+                    }
+                    continue;
+                }
+                weights.extend(apply.weights.iter().map(|(_, w)| *w));
+                open.extend(apply.inputs.iter().map(|(_, id)| *id));
+            }
+            ValueSource::Field { data: None, name } if !matches!(value.ty.kind, Kind::Label | Kind::Mask) => {
+                inputs.push(name.clone());
+            }
+            _ => {}
+        }
+    }
+    let mut out = String::new();
+    for (index, model) in pipeline.models.iter().enumerate() {
+        let own = pipeline.weights.iter().enumerate().filter(|(_, w)| w.model == index);
+        let trained: Vec<(usize, usize)> = own
+            .filter(|(_, w)| !matches!(w.initial, Initial::Statistic(_)))
+            .map(|(i, w)| (i, w.shape.iter().product()))
+            .collect();
+        let reached: Vec<usize> = trained.iter().filter(|(i, _)| weights.contains(i)).map(|(_, n)| *n).collect();
+        let total: usize = reached.iter().sum();
+        out.push_str(&match (reached.len(), &model.frozen) {
+            (0, _) => format!("the gradient reaches no weight of {}\n", model.name),
+            (_, Some(_)) => format!("the gradient passes through {}, which is frozen\n", model.name),
+            (n, None) => {
+                format!("the gradient reaches {n} of {} weights of {}: {total} numbers\n", trained.len(), model.name)
+            }
+        });
+    }
+    inputs.sort();
+    if !inputs.is_empty() {
+        out.push_str(&format!("the gradient reaches the inputs {}\n", inputs.join(", ")));
+    }
+    for (span, op) in stops.into_keys() {
+        let (line, column) = loaded.sources.line_column(span);
+        out.push_str(&format!("it stops at `{op}`, {line}:{column}\n"));
+    }
+    out
+}
+
+/// True where a weight lies below a value: only there is a gradient to be stopped.
+fn depends_on_weights(loaded: &Loaded, from: ValueId) -> bool {
+    let (pipeline, vocabulary) = (&loaded.pipeline, &loaded.vocabulary);
+    let (mut seen, mut open) = (HashSet::new(), vec![from]);
+    while let Some(id) = open.pop() {
+        let Some(value) = pipeline.value(id).filter(|_| seen.insert(id)) else { continue };
+        match &value.source {
+            ValueSource::Alias(of) => open.push(*of),
+            ValueSource::Apply(apply) if !apply.weights.is_empty() => return true,
+            ValueSource::Apply(apply) => {
+                // What only lends its shape hands no numbers on.
+                let shapes = vocabulary.operation(apply.op).map_or(&[] as &[_], |o| o.entry.shape_only);
+                open.extend(apply.inputs.iter().filter(|(name, _)| !shapes.contains(name)).map(|(_, id)| *id));
+            }
+            _ => {}
+        }
+    }
+    false
+}

@@ -1,0 +1,58 @@
+//! Calls written as elsewhere, `nn.Conv2d(…)`, `x.relu()`, `f(beta == 1)`, `gds(tiles/a.gds)`: what they are meant for.
+
+use super::Checker;
+use super::call::CallSite;
+use super::scope::{Env, Term};
+use crate::lang::ast::{Arg, Expr, ExprKind, Name};
+use crate::lang::report::{elsewhere, names};
+use crate::lang::source::Span;
+use crate::lang::types::Kind;
+
+impl Checker<'_> {
+    /// The report for a call of what is no name: a method, or a function of a module.
+    pub(super) fn not_callable(&self, callee: &Expr, env: &Env) -> crate::lang::report::Report {
+        let text = self.sources.text(callee.span);
+        let ExprKind::Member { of, name } = &callee.kind else { return names::not_callable(callee.span, None) };
+        let op = if self.callable_usage(&name.text, env).is_some() {
+            Some(name.text.as_str())
+        } else {
+            elsewhere::here(text)
+        };
+        let value = matches!(&of.kind, ExprKind::Name(n) if self.lookup(n, env).is_some());
+        match (op, value) {
+            (Some(op), true) => {
+                let dot = Span { start: of.span.end, end: name.span.end, ..of.span };
+                names::method(callee.span, self.sources.text(of.span), op, dot)
+            }
+            (Some(op), false) => names::module(callee.span, text, op),
+            _ => names::not_callable(callee.span, Some(text)),
+        }
+    }
+
+    /// `f(beta == 1)`, where `beta` is an argument of `f` and nothing else: one `=` is meant.
+    pub(super) fn meant_as_named(&mut self, arg: &Arg, site: &CallSite<'_>, env: &Env) -> Option<Arg> {
+        use crate::lang::ast::BinaryOp::Equal;
+        let ExprKind::Binary { op: Equal, op_span, left, right } = &arg.value.kind else { return None };
+        let ExprKind::Name(name) = &left.kind else { return None };
+        let argument = arg.name.is_none() && site.params.iter().any(|p| p.name.text == *name);
+        if !argument || self.lookup(name, env).is_some_and(|b| !matches!(b.term, Term::Known(_))) {
+            return None;
+        }
+        let flag = site.params.iter().any(|p| p.ty.kind.text == Kind::Flag.name() && p.name.text == *name);
+        if flag && self.lookup(name, env).is_some() {
+            return None;
+        }
+        self.reports.push(crate::lang::report::syntax::not_equals(*op_span, "==", name));
+        Some(Arg { name: Some(Name { text: name.clone(), span: left.span }), value: (**right).clone() })
+    }
+
+    /// True for `tiles/a.gds`: a path without its quotes.
+    pub(super) fn unquoted_path(&self, e: &Expr, env: &Env) -> bool {
+        match &e.kind {
+            ExprKind::Name(name) => self.lookup(name, env).is_none() && name != "none",
+            ExprKind::Member { of, .. } => self.unquoted_path(of, env),
+            ExprKind::Binary { op: crate::lang::ast::BinaryOp::Div, left, .. } => self.unquoted_path(left, env),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Names that nothing uses. Read off the text: a name counts as used wherever it is written, so none is blamed wrongly.
+
+use std::collections::HashSet;
+
+use super::Checker;
+use crate::lang::ast::{
+    DimExpr, DimKind, Domain, Expr, ExprKind, Field, File, FnParam, ItemKind, ModelLine, Pattern, TypeExpr,
+};
+use crate::lang::report::lints;
+use crate::lang::source::Span;
+
+/// Every name that a text speaks of.
+#[derive(Default)]
+struct Spoken(HashSet<String>);
+
+impl Spoken {
+    fn expr(&mut self, e: &Expr) {
+        match &e.kind {
+            ExprKind::Name(name) => {
+                self.0.insert(name.clone());
+            }
+            ExprKind::Member { name, .. } => {
+                self.0.insert(name.text.clone());
+            }
+            _ => {}
+        }
+        e.kind.children().into_iter().for_each(|e| self.expr(e));
+    }
+
+    fn dim(&mut self, dim: &DimExpr) {
+        match &dim.kind {
+            DimKind::Name(name) => {
+                self.0.insert(name.clone());
+            }
+            DimKind::Binary { left, right, .. } => {
+                self.dim(left);
+                self.dim(right);
+            }
+            _ => {}
+        }
+    }
+
+    fn ty(&mut self, ty: &TypeExpr) {
+        ty.dims.iter().flatten().for_each(|d| self.dim(d));
+    }
+
+    fn domain(&mut self, domain: &Domain) {
+        match domain {
+            Domain::Interval { low, high, .. } => [low, high].into_iter().for_each(|e| self.expr(e)),
+            Domain::Choice(values, _) => values.iter().for_each(|e| self.expr(e)),
+        }
+    }
+
+    fn params(&mut self, params: &[FnParam]) {
+        for param in params {
+            self.ty(&param.ty);
+            param.default.iter().for_each(|e| self.expr(e));
+            param.domain.iter().for_each(|d| self.domain(d));
+        }
+    }
+
+    fn fields(&mut self, fields: &[Field]) {
+        for field in fields {
+            match &field.value {
+                Some(value) => self.expr(value),
+                None => {
+                    self.0.insert(field.name.text.clone());
+                }
+            }
+        }
+    }
+
+    /// The fields that a pattern asks for are spoken of; the names it binds are not.
+    fn pattern(&mut self, pattern: &Pattern) {
+        if let Pattern::Record(fields, _) = pattern {
+            self.0.extend(fields.iter().map(|(field, _)| format!(".{}", field.text)));
+        }
+    }
+
+    fn line(&mut self, line: &ModelLine) {
+        match line {
+            ModelLine::Let(binding) => {
+                self.pattern(&binding.pattern);
+                binding.ty.iter().for_each(|t| self.ty(t));
+                self.expr(&binding.value);
+            }
+            ModelLine::Out { ty, value, .. } => {
+                ty.iter().for_each(|t| self.ty(t));
+                self.expr(value);
+            }
+            ModelLine::Broken { .. } => {}
+        }
+    }
+
+    fn item(&mut self, item: &ItemKind) {
+        match item {
+            ItemKind::Param { ty, default, domain, .. } => {
+                self.ty(ty);
+                default.iter().for_each(|e| self.expr(e));
+                domain.iter().for_each(|d| self.domain(d));
+            }
+            ItemKind::Preset { fields, .. } | ItemKind::Sweep { fields, .. } => {
+                // To change a parameter is not to use it.
+                fields.iter().filter_map(|f| f.value.as_ref()).for_each(|e| self.expr(e));
+            }
+            ItemKind::Section { fields, .. } => self.fields(fields),
+            ItemKind::Data { value, fields, .. } => {
+                self.expr(value);
+                fields.iter().flatten().for_each(|(_, ty)| self.ty(ty));
+            }
+            ItemKind::Input { ty, .. } => self.ty(ty),
+            ItemKind::Model { params, body, .. } => {
+                self.params(params);
+                body.iter().for_each(|l| self.line(l));
+            }
+            ItemKind::Function(f) => {
+                self.params(&f.params);
+                f.result.iter().for_each(|t| self.ty(t));
+                self.expr(&f.body);
+            }
+            ItemKind::Let(binding) => {
+                self.pattern(&binding.pattern);
+                binding.ty.iter().for_each(|t| self.ty(t));
+                self.expr(&binding.value);
+            }
+            ItemKind::Loss { value, .. } | ItemKind::Metric { value, .. } | ItemKind::Minimize { value, .. } => {
+                self.expr(value);
+            }
+            ItemKind::Pipeline { .. } | ItemKind::Import { .. } | ItemKind::Broken { .. } => {}
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// Reports what a pipeline defines and never uses; an input is its caller's to give. A file of functions alone is a library: others use it.
+    pub fn unused(&mut self, tree: &File) {
+        let reports =
+            |k: &ItemKind| matches!(k, ItemKind::Loss { .. } | ItemKind::Metric { .. } | ItemKind::Minimize { .. });
+        if !tree.items.iter().any(|i| reports(&i.kind)) {
+            return;
+        }
+        let mut spoken = Spoken(std::mem::take(&mut self.ambient));
+        for item in &tree.items {
+            spoken.item(&item.kind);
+            item.attributes.iter().flat_map(|a| &a.args).for_each(|a| spoken.expr(&a.value));
+        }
+        let mut found: Vec<(Span, &str, String)> = Vec::new();
+        for item in &tree.items {
+            let mut blame = |span: Span, what: &'static str, name: &str, used: bool| {
+                if !used && !name.starts_with('_') {
+                    found.push((span, what, name.to_string()));
+                }
+            };
+            let used = |name: &str| spoken.0.contains(name);
+            match &item.kind {
+                ItemKind::Param { name, .. } => blame(name.span, "parameter", &name.text, used(&name.text)),
+                ItemKind::Import { names, .. } => {
+                    names.iter().for_each(|n| blame(n.span, "import", &n.text, used(&n.text)));
+                }
+                ItemKind::Let(binding) => match &binding.pattern {
+                    Pattern::Name(name) => blame(name.span, "name", &name.text, used(&name.text)),
+                    Pattern::Record(fields, _) => {
+                        fields.iter().for_each(|(_, n)| blame(n.span, "field", &n.text, used(&n.text)));
+                    }
+                },
+                ItemKind::Function(f) => {
+                    blame(f.name.span, if f.layer { "layer" } else { "function" }, &f.name.text, used(&f.name.text));
+                    let mut inner = Spoken::default();
+                    inner.params(&f.params);
+                    f.result.iter().for_each(|t| inner.ty(t));
+                    inner.expr(&f.body);
+                    for p in &f.params {
+                        blame(p.name.span, "argument", &p.name.text, inner.0.contains(&p.name.text));
+                    }
+                }
+                ItemKind::Model { name, body, .. } => {
+                    blame(name.span, "model", &name.text, used(&name.text));
+                    let taken = |n: &str| used(n) || spoken.0.contains(&format!(".{n}"));
+                    for line in body.iter().filter(|_| used(&name.text)) {
+                        match line {
+                            ModelLine::Out { name, .. } => blame(name.span, "output", &name.text, taken(&name.text)),
+                            ModelLine::Let(binding) => {
+                                for n in super::pattern_names(&binding.pattern) {
+                                    blame(n.span, "name", &n.text, used(&n.text));
+                                }
+                            }
+                            ModelLine::Broken { .. } => {}
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (span, what, name) in found {
+            self.lint("unused", span, lints::unused(span, what, &name));
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What things are called elsewhere, PyTorch above all: `nn.Conv2d` is `conv`.
+
+/// A name elsewhere, in lower case without underscores, and the name here.
+const NAMES: [(&str, &str); 52] = [
+    ("none", "none"),
+    ("null", "none"),
+    ("nil", "none"),
+    ("true", "true"),
+    ("false", "false"),
+    ("conv2d", "conv"),
+    ("convolution", "conv"),
+    ("batchnorm2d", "batch_norm"),
+    ("bn", "batch_norm"),
+    ("instancenorm2d", "instance_norm"),
+    ("groupnorm", "group_norm"),
+    ("maxpool2d", "max_pool"),
+    ("avgpool2d", "avg_pool"),
+    ("averagepool", "avg_pool"),
+    ("dropout2d", "dropout"),
+    ("interpolate", "upsample"),
+    ("cat", "concat"),
+    ("concatenate", "concat"),
+    ("gridsample", "warp"),
+    ("remap", "warp"),
+    ("warpperspective", "warp"),
+    ("inverse", "inv"),
+    ("invert", "inv"),
+    ("normalize", "l2norm"),
+    ("bceloss", "bce"),
+    ("binarycrossentropy", "bce"),
+    ("crossentropy", "bce"),
+    ("bcewithlogitsloss", "bce_logits"),
+    ("binarycrossentropywithlogits", "bce_logits"),
+    ("bcewithlogits", "bce_logits"),
+    ("mseloss", "mse"),
+    ("l2loss", "mse"),
+    ("l1loss", "l1"),
+    ("mae", "l1"),
+    ("smoothl1loss", "smoothl1"),
+    ("huberloss", "huber"),
+    ("tripletmarginloss", "triplet"),
+    ("tripletloss", "triplet"),
+    ("cosinesimilarity", "cosine"),
+    ("cdist", "distances"),
+    ("matmul", "similarities"),
+    ("infonce", "info_nce"),
+    ("ntxent", "info_nce"),
+    ("pow", "square"),
+    ("logsumexp", "log_sum_exp"),
+    ("nograd", "detach"),
+    ("stopgradient", "detach"),
+    ("reducelronplateau", "reduce_on_plateau"),
+    ("cosineannealinglr", "cosine"),
+    ("steplr", "step"),
+    ("clipgradnorm", "grad_norm"),
+    ("onecyclelr", "one_cycle"),
+];
+
+/// What is called `name` elsewhere, with or without the module in front.
+pub fn here(name: &str) -> Option<&'static str> {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let plain = last.replace('_', "").to_lowercase();
+    NAMES.iter().find(|(elsewhere, _)| *elsewhere == plain).map(|(_, here)| *here).filter(|here| *here != last)
+}
+
+/// A type of another language, as a kind.
+pub fn kind(name: &str) -> Option<&'static str> {
+    Some(match name.to_lowercase().as_str() {
+        "bool" | "boolean" => "Flag",
+        "int" | "integer" | "usize" | "long" => "Count",
+        "float" | "double" | "number" | "f32" | "f64" => "Scalar",
+        "str" | "string" => "Text",
+        "tensor" => "Map",
+        "probability" => "Prob",
+        _ => return None,
+    })
+}
+
+/// An argument of another library, as it is called here.
+pub fn argument(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "learning_rate" | "eta" | "rate" => "lr",
+        "padding" => "pad",
+        "kernel_size" | "filter_size" => "kernel",
+        "out_channels" | "filters" | "channels" => "width",
+        "reduction" => "reduce",
+        "scale_factor" => "by",
+        "max_norm" => "max",
+        "T_max" | "total_iters" => "over",
+        "weight" => "mask",
+        _ => return None,
+    })
+}
+
+/// A letter as it looks: Cyrillic and Greek letters as the Latin ones that are drawn alike.
+fn as_drawn(c: char) -> char {
+    const ALIKE: [(char, char); 30] = [
+        ('а', 'a'),
+        ('е', 'e'),
+        ('о', 'o'),
+        ('р', 'p'),
+        ('с', 'c'),
+        ('у', 'y'),
+        ('х', 'x'),
+        ('і', 'i'),
+        ('ј', 'j'),
+        ('ѕ', 's'),
+        ('А', 'A'),
+        ('В', 'B'),
+        ('Е', 'E'),
+        ('К', 'K'),
+        ('М', 'M'),
+        ('Н', 'H'),
+        ('О', 'O'),
+        ('Р', 'P'),
+        ('С', 'C'),
+        ('Т', 'T'),
+        ('Х', 'X'),
+        ('ο', 'o'),
+        ('ν', 'v'),
+        ('ι', 'i'),
+        ('Α', 'A'),
+        ('Β', 'B'),
+        ('Ε', 'E'),
+        ('Η', 'H'),
+        ('Κ', 'K'),
+        ('Μ', 'M'),
+    ];
+    ALIKE.iter().find(|(a, _)| *a == c).map_or(c, |(_, b)| *b)
+}
+
+/// The first letter that is another in two names that are drawn alike.
+pub fn drawn_alike(a: &str, b: &str) -> Option<(char, char)> {
+    let same = a != b && a.chars().count() == b.chars().count();
+    let pairs = || a.chars().zip(b.chars());
+    (same && pairs().all(|(p, q)| as_drawn(p) == as_drawn(q))).then(|| pairs().find(|(p, q)| p != q)).flatten()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_pytorch_are_known_with_their_modules() {
+        for (name, ours) in [
+            ("nn.Conv2d", "conv"),
+            ("F.cross_entropy", "bce"),
+            ("torch.optim.lr_scheduler.StepLR", "step"),
+            ("None", "none"),
+        ] {
+            assert_eq!(here(name), Some(ours));
+        }
+        assert_eq!((here("none"), here("flux")), (None, None));
+    }
+
+    #[test]
+    fn every_name_leads_to_something_that_exists() {
+        let (vocabulary, _) = crate::ops::vocabulary();
+        for (_, here) in NAMES {
+            let word = matches!(here, "none" | "true" | "false");
+            assert!(word || vocabulary.usage(here).is_some(), "{here}");
+        }
+    }
+
+    #[test]
+    fn letters_that_are_drawn_alike_are_told_apart() {
+        assert_eq!(drawn_alike("dеt", "det"), Some(('е', 'e')));
+        assert_eq!((drawn_alike("det", "det"), drawn_alike("det", "dot")), (None, None));
+    }
+}

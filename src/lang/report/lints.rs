@@ -1,0 +1,56 @@
+//! Lints: what runs and is most likely not meant. Each can be allowed with a reason, by `@allow(lint, "why")`.
+
+use super::{Report, Severity};
+use crate::lang::source::Span;
+
+/// Pixels that a warp brings in from outside, compared as if they were seen; the name of what compares is `op` bytes long.
+pub fn padding(span: Span, op: u32, warp: Span, by: &str, call: Option<&str>, like: &str) -> Report {
+    let mask = format!("mask = inside({by}, like = {like})");
+    let report = Report::new("R0603", Severity::Advice, "part of this comparison is against padding");
+    let report = match warp == span {
+        true => report.label(span, format!("pixels that `{by}` brings in from outside read as 0")),
+        false => report
+            .label(warp, format!("pixels that `{by}` brings in from outside read as 0"))
+            .label(Span { end: span.start + op, ..span }, "compared here"),
+    };
+    match call {
+        Some(call) => report
+            .help(format!("leave them out:  {call}, {mask})"))
+            .fix(Span { start: span.end - 1, ..span }, format!(", {mask})")),
+        None => report.help(format!("leave them out:  {mask}\nor keep them knowingly:  @allow(padding, \"why\")")),
+    }
+}
+
+/// A miner that may find the positive itself.
+pub fn apart(span: Span, miner: &str, candidates: Option<usize>) -> Report {
+    let many = candidates.map_or("random places".to_string(), |n| format!("{n} random places"));
+    Report::new("R0702", Severity::Advice, "the hardest of these negatives is often the positive itself")
+        .label(span, format!("`{miner}` looks at {many}, and nothing keeps them away from the positive's place"))
+        .help(format!(
+            "keep negatives away from it:  {miner}(apart = 8px)\nor keep it knowingly:  @allow(apart, \"why\")"
+        ))
+}
+
+/// A margin that no distance can reach.
+pub fn margin(span: Span, margin: f64, bound: f64, what: &str) -> Report {
+    let margin = crate::lang::constant::number(margin);
+    Report::new("R0703", Severity::Advice, format!("a margin of {margin} is never reached"))
+        .label(span, format!("{what} of unit descriptors are at most {bound}, so no negative is ever far enough"))
+        .help(format!(
+            "choose it below {bound}, for example  margin = {}\nor keep it knowingly:  @allow(margin, \"why\")",
+            crate::lang::constant::number(bound / 4.0)
+        ))
+}
+
+/// A name that nothing uses.
+pub fn unused(span: Span, what: &str, name: &str) -> Report {
+    let report = Report::warning("R0232", format!("the {what} `{name}` is never used"));
+    let (label, help) = match what {
+        "parameter" => ("setting it changes nothing", "use it or remove it"),
+        "output" => ("computed, and nobody takes it", "use it or remove it"),
+        "argument" => ("the body does not speak of it", "use it or remove it"),
+        "field" => ("taken apart, and not used", "remove it from the braces"),
+        _ => ("nothing speaks of it", "use it or remove it"),
+    };
+    report.label(span, label).help(format!("{help}; to keep it knowingly:  @allow(unused, \"why\")"))
+}

@@ -1,0 +1,116 @@
+//! The verbs that need no engine: parameters from YAML, pages of the manual, graphs for other tools.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::process::{Command, Output};
+
+const DEFAULT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/pipelines/default.rord");
+
+fn rord(folder: &std::path::Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rord-run"));
+    command.args(args).current_dir(folder).env("NO_COLOR", "1").env("RORD_WIDTH", "100").env_remove("TERM");
+    command.output().unwrap()
+}
+
+fn printed(args: &[&str]) -> String {
+    let out = rord(std::path::Path::new("."), args);
+    assert_eq!(out.status.code(), Some(0), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+#[test]
+fn mistakes_in_yaml_are_shown_where_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    for (yaml, code, place, fact) in [
+        (&b"lr: \"1e-3\"\n"[..], "R0802", "1:5", "write  lr: 1e-3"),
+        (b"lr: 1\nbatch: 2\nlr: 2\n", "R0813", "3:1", "given again"),
+        (b"train:\n  lr: 1\n", "R0811", "1:1", "a table"),
+        (b"lr: 1e-3\n\tbatch: 2\n", "R0812", "2:1", "tab"),
+        (b"batch: 2\nlr: &rate 1e-3\n", "R0811", "2:5", "anchor"),
+        (b"lr: [1, 2]\n", "R0811", "1:5", "a list"),
+        (b"# rates\nlr: \xff\n", "R0112", "2:5", "byte 12"),
+        (b"patch: 64\n", "R0305", "1:8", "64px"),
+        (b"lr: 3\n", "R0701", "1:5", "not in (0, 1)"),
+        (b"learning_rate: 3\n", "R0801", "1:1", "Parameters: batch"),
+        (b"layouts: gds(tiles/a.gds)\n", "R0820", "1:14", "\"tiles/a.gds\""),
+    ] {
+        std::fs::write(dir.path().join("my.yaml"), yaml).unwrap();
+        let out = rord(dir.path(), &["params", DEFAULT, "--params", "my.yaml"]);
+        let said = String::from_utf8(out.stderr).unwrap();
+        assert_eq!(out.status.code(), Some(1), "{said}");
+        assert!(said.starts_with(code) && said.contains(&format!("my.yaml:{place}]")) && said.contains(fact), "{said}");
+        assert_eq!(said.matches("  × ").count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn parameters_are_printed_as_a_file_that_is_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let distill = concat!(env!("CARGO_MANIFEST_DIR"), "/pipelines/distill.rord");
+    let weights = "teacher_weights=\"runs/a \\\"b\\\".safetensors\"";
+    for (file, args) in [(DEFAULT, vec!["--preset", "smoke", "--set", "lr=3e-4"]), (distill, vec!["--set", weights])] {
+        let yaml = printed(&[&["params", file, "--yaml"], args.as_slice()].concat());
+        std::fs::write(dir.path().join("back.yaml"), &yaml).unwrap();
+        let out = rord(dir.path(), &["params", file, "--yaml", "--params", "back.yaml"]);
+        assert_eq!(String::from_utf8(out.stdout).unwrap(), yaml, "{}", String::from_utf8_lossy(&out.stderr));
+    }
+    assert!(printed(&["params", distill, "--yaml"]).contains("# teacher_weights: no value yet"));
+}
+
+#[test]
+fn the_stronger_source_is_the_one_that_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("my.yaml"), "patch: 96px\nlr: 1e-4\n").unwrap();
+    let out = rord(dir.path(), &["params", DEFAULT, "--preset", "smoke", "--params", "my.yaml", "--set", "lr=2e-4"]);
+    let text = String::from_utf8(out.stdout).unwrap();
+    for (name, value) in [("patch", "96px"), ("lr", "2e-4"), ("batch", "2"), ("margin", "1")] {
+        let line = text.lines().find(|l| l.starts_with(name)).unwrap();
+        assert_eq!(line.split_whitespace().nth(1), Some(value), "{text}");
+    }
+    for origin in ["(preset smoke)", "(my.yaml)", "(--set)", "(default)"] {
+        assert!(text.contains(origin), "{text}");
+    }
+}
+
+#[test]
+fn formulas_are_explained_with_their_types_and_gradients() {
+    let text = printed(&["explain", "pipelines/default.rord:detection"]);
+    for part in ["inv(H)", "Homography[B]@moved->orig", "Prob[B, 1, H/4, W/4]@orig", "14 of 16 weights of net"] {
+        assert!(text.contains(part), "`{part}` is missing:\n{text}");
+    }
+    assert!(!text.contains("stops at"), "{text}");
+    let text = printed(&["explain", "pipelines/default.rord:description"]);
+    assert!(text.contains("it stops at `hardneg`") && text.contains("of 16 weights of net"), "{text}");
+    assert!(printed(&["explain", "pipelines/anchored.rord:seen"]).contains("Mask[B, 1, H/4, W/4]@orig"));
+    let out = rord(std::path::Path::new("."), &["explain", "pipelines/default.rord:detectin"]);
+    assert!(String::from_utf8(out.stderr).unwrap().contains("did you mean `detection`?"));
+    assert_eq!(out.status.code(), Some(1));
+}
+
+#[test]
+fn reports_and_operations_have_pages() {
+    assert!(printed(&["explain", "R0501"]).starts_with("# R0501: "));
+    assert_eq!(printed(&["explain", "r0501"]), printed(&["explain", "R0501"]));
+    assert!(printed(&["explain", "reports"]).contains("R0926"));
+    assert!(printed(&["explain", "ops"]).contains("warp(x: Map, by: Homography"));
+    assert!(printed(&["explain", "warp"]).contains("bilinear"));
+}
+
+#[test]
+fn graphs_are_written_for_other_tools() {
+    let mermaid = printed(&["graph", "pipelines/default.rord", "--format", "mermaid"]);
+    assert!(
+        mermaid.starts_with("flowchart BT\n") && mermaid.contains("-->|by|") || mermaid.contains("-->|back|"),
+        "{mermaid}"
+    );
+    let json = printed(&["graph", "pipelines/default.rord", "--format", "json"]);
+    let graph: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let nodes = graph["nodes"].as_array().unwrap();
+    for (i, node) in nodes.iter().enumerate() {
+        assert_eq!(node["id"].as_u64(), Some(i as u64));
+        assert!(node["inputs"].as_object().unwrap().values().all(|n| n.as_u64().unwrap() < i as u64), "{node}");
+    }
+    let text = printed(&["graph", "pipelines/default.rord"]);
+    assert_eq!(nodes.len(), text.lines().filter(|l| l.starts_with('%')).count());
+    assert!(graph["outputs"].as_array().unwrap().iter().any(|o| o["role"] == "objective" && o["name"] == "total"));
+}
