@@ -449,7 +449,7 @@ fn rounded_products_train_or_are_refused() {
     let out = rord(dir.path(), &["rounded.rord", "--out", "rounded"]);
     if !rord::kernels::simd::Simd::chosen().multiplies_bf16() {
         assert_eq!(out.status.code(), Some(1));
-        assert!(err(&out).contains("R0918") && !dir.path().join("rounded").exists(), "{}", err(&out));
+        assert!(err(&out).contains("R0928") && !dir.path().join("rounded").exists(), "{}", err(&out));
         return;
     }
     assert!(out.status.success(), "{}", err(&out));

@@ -91,7 +91,7 @@ pub fn no_such_instructions(text: &str) -> u8 {
     let here: Vec<&str> = Simd::ALL.iter().filter(|s| s.runs_here()).map(|s| s.name()).collect();
     let title = format!("{VARIABLE} is `{text}`, and this machine has no such instructions");
     let help = format!("it executes: {}; without the variable the last of them are used", here.join(", "));
-    print_reports(&[crate::lang::report::runtime::failed("R0919", &title, &help)], &Sources::default());
+    print_reports(&[crate::lang::report::runtime::failed("R0929", &title, &help)], &Sources::default());
     USAGE
 }
 

@@ -87,7 +87,7 @@ pub fn precision(plan: &Plan, device: &Device) -> Result<(), Report> {
         true => "this processor has no products of bfloat16 numbers",
         false => "bfloat16 products are for the CPU only",
     };
-    Err(runtime::failed("R0918", what, "leave `precision = bf16` out of `train`; f32 runs everywhere"))
+    Err(runtime::failed("R0928", what, "leave `precision = bf16` out of `train`; f32 runs everywhere"))
 }
 
 /// `cpu`, `cuda`, `cuda:1`, `metal`.

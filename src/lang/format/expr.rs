@@ -78,11 +78,16 @@ fn unary(c: &mut Cursor) -> Doc {
 }
 
 fn postfix(c: &mut Cursor) -> Doc {
+    // `0.` is no number, so `0 .field` keeps its space.
+    let number = matches!(c.peek(), TokenKind::Number { .. });
     let mut parts = vec![atom(c)];
     loop {
         if c.mark("(") {
             parts.push(list(c, ")", ListKind::Args, false, Class::Argument, arg));
         } else if c.mark(".") {
+            if number && parts.len() == 1 {
+                parts.push(SPACE);
+            }
             parts.extend([c.word(), c.word()]);
         } else {
             return Doc::Cat(parts);

@@ -167,6 +167,9 @@ pub const PAGES: &[(&str, &str)] = &[
     ("R0924", include_str!("../../../docs/reports/R0924.md")),
     ("R0925", include_str!("../../../docs/reports/R0925.md")),
     ("R0926", include_str!("../../../docs/reports/R0926.md")),
+    ("R0927", include_str!("../../../docs/reports/R0927.md")),
+    ("R0928", include_str!("../../../docs/reports/R0928.md")),
+    ("R0929", include_str!("../../../docs/reports/R0929.md")),
     ("R0999", include_str!("../../../docs/reports/R0999.md")),
 ];
 
