@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use rord::cli::args::{Cli, Verb};
 
-/// Freed memory is kept for the next step: asking the system for every tensor's pages costs more than computing it.
+/// It hands freed memory back to the system only after a second (its own default): what the next step takes again is there, where
+/// asking the system for every tensor's pages would cost more than computing it.
 #[cfg(feature = "engine")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -34,13 +35,11 @@ fn main() -> ExitCode {
 
 #[cfg(feature = "engine")]
 fn train(args: &rord::cli::args::TrainArgs) -> u8 {
-    rord::kernels::memory::keep_freed();
     rord::cli::train::run(args)
 }
 
 #[cfg(feature = "engine")]
 fn bench(args: &rord::cli::args::BenchArgs) -> u8 {
-    rord::kernels::memory::keep_freed();
     rord::cli::bench::run(args)
 }
 

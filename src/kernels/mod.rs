@@ -1,6 +1,6 @@
 //! Fast CPU paths on plain slices: no Candle, no types of the language.
 //!
-//! A kernel checks the lengths of its slices on entry and answers with a [`Mismatch`] where they disagree with the sizes it was
+//! A kernel that others may call checks the lengths of its slices on entry and answers with a [`Mismatch`] where they disagree with the sizes it was
 //! given; it never panics. Work is cut into parts by the sizes alone, and sums over parts are taken in their order, so a result
 //! does not depend on the number of rayon's threads.
 //!
@@ -12,6 +12,7 @@
 //! | `normalize.rs` | instance norm and unit vectors |
 //! | `order.rs` | channels first and channels last |
 //! | `map.rs` | one function over one, two or three slices |
+//! | `simd/` | vectors as wide as the machine has them |
 //! | `gemm.rs` | matrix product on checked views |
 //! | `distance.rs` | distances of vectors, pair by pair |
 //! | `nearest.rs` | the nearest of a list of vectors |
@@ -22,7 +23,6 @@ pub mod distance;
 pub mod float;
 pub mod gemm;
 pub mod map;
-pub mod memory;
 pub mod nearest;
 pub mod normalize;
 pub mod order;

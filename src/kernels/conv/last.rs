@@ -152,8 +152,11 @@ fn pooled<T: Float>(x: &[T], batch: usize, (h, w): (usize, usize), channels: usi
             for c in 0..channels {
                 let (to, corner) = (q * channels + c, top + 2 * q * channels + c);
                 for (cell, at) in [0, channels, w * channels, (w + 1) * channels].into_iter().enumerate() {
-                    if x[corner + at] > numbers[to] {
-                        (numbers[to], cells[to]) = (x[corner + at], cell as u8);
+                    let v = x[corner + at];
+                    // Once there is something that is not a number, nothing is larger.
+                    if v > numbers[to] || v.partial_cmp(&v).is_none() && numbers[to].partial_cmp(&numbers[to]).is_some()
+                    {
+                        (numbers[to], cells[to]) = (v, cell as u8);
                     }
                 }
             }
@@ -239,7 +242,7 @@ pub(super) fn undone<'a, T: Float>(
     Ok(match past.after {
         After::Nothing => Cow::Borrowed(grad),
         After::Relu => {
-            let slope = |(grad, value): (&T, &T)| if *value > T::ZERO { *grad } else { T::ZERO };
+            let slope = |(grad, value): (&T, &T)| if *value <= T::ZERO { T::ZERO } else { *grad };
             Cow::Owned(grad.par_iter().zip(past.value).map(slope).collect())
         }
         After::ReluPool => Cow::Owned(spread(grad, past.cells, batch, sides, channels)?),

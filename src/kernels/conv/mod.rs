@@ -1,23 +1,23 @@
 //! Two-dimensional convolution (cross-correlation, as `torch.nn.Conv2d`).
 //!
-//! The way in is `last.rs`, for maps laid out channels last. `way.rs` chooses the algorithm:
+//! The way in is `last.rs`, for maps laid out channels last. `way.rs` chooses the first that takes the sizes:
 //!
 //! | sizes | algorithm |
 //! |---|---|
-//! | 3 × 3, stride 1, padding 1, f32 | `winograd/`: a quarter of the multiplications |
 //! | an odd kernel, stride 1, same size; at most 32 products an output, or at most 4 outputs; f32 | `direct/` |
-//! | 1 × 1, stride 1 | `pointwise.rs`: one matrix product |
-//! | everything else | [`forward`], [`input_gradient`], [`weight_gradient`] on maps laid out (B, C, H, W): a cache-sized block of windows is unfolded into columns and multiplied by `gemm` |
+//! | 3 × 3, stride 1, padding 1, f32 | `winograd/`: a quarter of the multiplications |
+//! | 1 × 1, stride 1, no padding | `pointwise.rs`: one matrix product |
+//! | everything else, dilation and groups among it | [`forward`], [`input_gradient`], [`weight_gradient`] on maps laid out (B, C, H, W): a cache-sized block of windows is unfolded into columns and multiplied by `gemm` |
 
 mod columns;
-pub mod direct;
+pub(crate) mod direct;
 mod forward;
 mod input_gradient;
 pub mod last;
 mod pointwise;
 mod way;
 mod weight_gradient;
-pub mod winograd;
+pub(crate) mod winograd;
 
 pub use forward::forward;
 pub use input_gradient::input_gradient;

@@ -213,5 +213,14 @@ fn every_way_computes_what_the_general_one_does() {
             assert!(backward(&g, &sx, &sw, past, &single(&grad[1..]), wanted, Products::Single).is_err());
         }
         assert!(forward(&g, &single(&x[1..]), &single(&weight), None, After::Nothing).is_err());
+        // What is not a number must not vanish in relu or among maxima: a run would go on with a dead layer.
+        let mut broken = single(&weight);
+        broken[0] = f32::NAN;
+        for after in [After::Relu, After::ReluPool] {
+            let out = forward(&g, &single(&x), &broken, None, after).unwrap().numbers;
+            let lost = out.iter().step_by(g.outputs).filter(|y| !y.is_nan()).count();
+            let edge = if after == After::Relu { g.batch * (g.height + g.width) } else { 0 };
+            assert!(lost <= edge, "{g:?} {after:?}: {lost} of {} numbers are finite", out.len() / g.outputs);
+        }
     }
 }

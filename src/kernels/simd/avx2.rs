@@ -66,7 +66,7 @@ impl Lanes for Eight {
     }
     #[inline(always)]
     unsafe fn where_positive(self, by: Self) -> Self {
-        Self(unsafe { _mm256_and_ps(self.0, _mm256_cmp_ps::<_CMP_GT_OQ>(by.0, _mm256_setzero_ps())) })
+        Self(unsafe { _mm256_and_ps(self.0, _mm256_cmp_ps::<_CMP_NLE_UQ>(by.0, _mm256_setzero_ps())) })
     }
     #[inline(always)]
     unsafe fn where_cell(self, cells: *const u8, cell: u8) -> Self {
@@ -82,7 +82,12 @@ impl Lanes for Eight {
             let [a, b, c, d] = of;
             let (mut best, mut cell) = (a.0, _mm256_setzero_ps());
             for (number, v) in [(1, b), (2, c), (3, d)] {
-                let above = _mm256_cmp_ps::<_CMP_GT_OQ>(v.0, best);
+                // Larger, or not a number where there was one so far.
+                let lost = _mm256_andnot_ps(
+                    _mm256_cmp_ps::<_CMP_UNORD_Q>(best, best),
+                    _mm256_cmp_ps::<_CMP_UNORD_Q>(v.0, v.0),
+                );
+                let above = _mm256_or_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(v.0, best), lost);
                 best = _mm256_blendv_ps(best, v.0, above);
                 cell = _mm256_blendv_ps(cell, _mm256_castsi256_ps(_mm256_set1_epi32(number)), above);
             }

@@ -67,7 +67,7 @@ impl Lanes for Sixteen {
     #[inline(always)]
     unsafe fn where_positive(self, by: Self) -> Self {
         unsafe {
-            let positive = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(by.0, _mm512_setzero_ps());
+            let positive = _mm512_cmp_ps_mask::<_CMP_NLE_UQ>(by.0, _mm512_setzero_ps());
             Self(_mm512_maskz_mov_ps(positive, self.0))
         }
     }
@@ -84,7 +84,9 @@ impl Lanes for Sixteen {
             let [a, b, c, d] = of;
             let (mut best, mut cell) = (a.0, _mm512_setzero_si512());
             for (number, v) in [(1, b), (2, c), (3, d)] {
-                let above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(v.0, best);
+                // Larger, or not a number where there was one so far.
+                let lost = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(v.0, v.0) & _mm512_cmp_ps_mask::<_CMP_ORD_Q>(best, best);
+                let above = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(v.0, best) | lost;
                 best = _mm512_mask_mov_ps(best, above, v.0);
                 cell = _mm512_mask_mov_epi32(cell, above, _mm512_set1_epi32(number));
             }

@@ -50,12 +50,12 @@ pub trait Lanes: Copy {
     unsafe fn minus(self, a: Self, b: Self) -> Self;
     /// `self` where it is above 0 or not a number, else 0.
     unsafe fn rectified(self) -> Self;
-    /// `self` where `by` is above 0, else 0.
+    /// `self` where `by` is above 0 or not a number, else 0.
     unsafe fn where_positive(self, by: Self) -> Self;
     /// `self` where the byte of that lane, of `N` at `cells`, is `cell`, else 0.
     unsafe fn where_cell(self, cells: *const u8, cell: u8) -> Self;
     /// The largest of four in every lane, rectified, and at `cells` for each of the `N` lanes the number of the first that is as
-    /// large, or 4 where none is above 0.
+    /// large, or 4 where none is above 0. Of what is not a number the first counts as the largest.
     unsafe fn largest(of: [Self; 4], cells: *mut u8) -> Self;
     /// The sum of the lanes, in a fixed order.
     unsafe fn total(self) -> f32;
@@ -142,7 +142,7 @@ impl Simd {
 
     /// Numbers in a vector, and rows of accumulators: [`Lanes::N`] and [`Lanes::ROWS`].
     pub fn shape(self) -> (usize, usize) {
-        match self {
+        match if self.runs_here() { self } else { Self::Portable } {
             Self::Portable => (portable::Four::N, portable::Four::ROWS),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => (avx2::Eight::N, avx2::Eight::ROWS),

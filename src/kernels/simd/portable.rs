@@ -68,7 +68,7 @@ impl Lanes for Four {
     }
     #[inline(always)]
     unsafe fn where_positive(self, by: Self) -> Self {
-        self.both(by, |x, by| if by > 0.0 { x } else { 0.0 })
+        self.both(by, |x, by| if by <= 0.0 { 0.0 } else { x })
     }
     #[inline(always)]
     unsafe fn where_cell(self, cells: *const u8, cell: u8) -> Self {
@@ -80,7 +80,7 @@ impl Lanes for Four {
         for lane in 0..4 {
             let mut cell = 0;
             for (number, v) in of.iter().enumerate().skip(1) {
-                if v.0[lane] > best.0[lane] {
+                if v.0[lane] > best.0[lane] || v.0[lane].is_nan() && !best.0[lane].is_nan() {
                     (best.0[lane], cell) = (v.0[lane], number as u8);
                 }
             }

@@ -32,6 +32,8 @@ impl Task for Everything {
             keep(va.rectified());
             keep(L::load(nan.as_ptr()).rectified());
             keep(va.where_positive(vb));
+            keep(va.where_positive(L::load(nan.as_ptr())));
+            keep(L::largest([L::splat(1.0), L::load(nan.as_ptr()), va, L::splat(2.0)], vec![0; n].as_mut_ptr()));
             keep(L::load_part(a.as_ptr(), 3));
             let cells: Vec<u8> = (0..n).map(|i| (i % 4) as u8).collect();
             keep(va.where_cell(cells.as_ptr(), 2));
@@ -64,6 +66,8 @@ fn every_kind_of_vector_computes_the_same() {
         vec![0.0, 0.0, 0.0, 0.5],
         vec![0.0, f32::NAN, 0.0, 0.0],
         vec![-2.5, -1.5, 0.0, 0.5],
+        vec![0.0, -1.5, 0.0, 0.0],
+        vec![2.0, f32::NAN, 2.0, 2.0],
         vec![-2.5, -1.5, -0.5, 0.0],
         vec![0.0, 0.0, -0.5, 0.0],
         vec![1.5, 0.5, 0.0, 1.5],

@@ -117,7 +117,7 @@ fn winograd(g: &Geometry, x: bool, weight: bool) -> Memory {
     if weight {
         let (inputs, outputs) = filled(g.inputs, g.outputs);
         let sums = if product >= 128 * 256 {
-            let room = (CHUNK / (POINTS * (inputs + outputs))).next_multiple_of(32).min(tiles);
+            let room = (CHUNK / (POINTS * (inputs + outputs))).next_multiple_of(32).max(32).min(tiles);
             bytes(&[POINTS, inputs, outputs]) + bytes(&[POINTS, room, inputs + outputs])
         } else {
             let parts = (SUMS / (POINTS * inputs * outputs)).clamp(4, 16).min(tiles.div_ceil(16)).max(1);

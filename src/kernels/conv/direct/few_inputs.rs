@@ -101,7 +101,7 @@ impl Rows<'_> {
                         for (i, sum) in sums.into_iter().enumerate().take(pixels) {
                             for (half, v) in sum.into_iter().enumerate() {
                                 let v = if self.relu { v.rectified() } else { v };
-                                let to = to.add(i * s.outputs + half * L::N);
+                                let to = to.wrapping_add(i * s.outputs + half * L::N);
                                 match s.outputs.saturating_sub(panel * wide + half * L::N).min(L::N) {
                                     n if n == L::N => v.store(to),
                                     0 => {}

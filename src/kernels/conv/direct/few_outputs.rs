@@ -222,7 +222,7 @@ impl Task for Sums<'_> {
                         }
                         let to = self.sums.as_mut_ptr().add((output * s.taps() + tap) * s.inputs + block);
                         for (i, sum) in sums.into_iter().enumerate() {
-                            let to = to.add(i * L::N);
+                            let to = to.wrapping_add(i * L::N);
                             match lanes(i) {
                                 n if n == L::N => L::load(to).add(sum).store(to),
                                 0 => {}

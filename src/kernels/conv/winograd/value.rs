@@ -49,6 +49,9 @@ fn convolved(
     bias: Option<&[f32]>,
     after: After,
 ) -> Value<f32> {
+    if s.tiles() == 0 {
+        return Value { numbers: Vec::new(), cells: Vec::new() };
+    }
     let simd = how.simd;
     let (lanes, rows) = simd.shape();
     let (inputs, outputs) = (s.inputs.next_multiple_of(lanes), s.outputs.next_multiple_of(2 * lanes));
@@ -104,7 +107,7 @@ fn convolved(
                     run(simd, product);
                 }
             }
-            // SAFETY: tiles do not overlap, so that each task writes places of its own.
+            // Tiles do not overlap, so that each task writes places of its own.
             let results = Results {
                 sizes: *s,
                 tiles,

@@ -21,6 +21,9 @@ const CHUNK: usize = 6 << 20;
 
 /// The gradients of weight (outputs, inputs, 3, 3) and bias (outputs), where `grad` is the gradient of the value.
 pub fn weight_gradient(how: How, s: &Sizes, x: &[f32], grad: Source) -> (Vec<f32>, Vec<f32>) {
+    if s.tiles() == 0 {
+        return (vec![0.0; s.outputs * s.inputs * 9], vec![0.0; s.outputs]);
+    }
     let lanes = how.simd.shape().0;
     let filled = (s.inputs.next_multiple_of(lanes), s.outputs.next_multiple_of(2 * lanes));
     // A wide layer's sums outgrow every cache: better all cores on one copy, point by point.
@@ -109,7 +112,8 @@ fn wide(how: How, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (usize,
     /// Tiles that one task transforms.
     const TASK: usize = 32;
     let (simd, step) = (how.simd, inputs * outputs);
-    let room = (CHUNK / (POINTS * (inputs + outputs))).next_multiple_of(TASK).min(s.tiles().next_multiple_of(2));
+    let room =
+        (CHUNK / (POINTS * (inputs + outputs))).next_multiple_of(TASK).max(TASK).min(s.tiles().next_multiple_of(2));
     let (windows_step, grads_step) = (room * inputs + STAGGER, room * outputs + STAGGER);
     let mut sums: Vec<f32> = Vec::with_capacity(POINTS * step);
     let mut windows: Vec<f32> = Vec::with_capacity(POINTS * windows_step);
