@@ -1,6 +1,7 @@
 //! `rord-run train`: checks, then trains.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use candle_core::Device;
 
@@ -16,6 +17,9 @@ use crate::record::RecordError;
 
 /// Set by Ctrl-C: the step at hand is finished, the weights are kept.
 static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Signals that come within this time are one.
+const SAME_SIGNAL: Duration = Duration::from_millis(300);
 
 /// The exit code of a run that was asked to stop.
 const INTERRUPTED: u8 = 130;
@@ -39,9 +43,11 @@ fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
     if let Some(threads) = args.threads {
         set_threads(threads).map_err(|r| vec![r])?;
     }
-    // The second Ctrl-C does not wait for the step.
-    let handler = ctrlc::set_handler(|| {
-        if STOP.swap(true, Ordering::Relaxed) {
+    // The second Ctrl-C does not wait for the step. One that comes with the first is the same: `timeout -s INT` signals twice.
+    let mut first = None;
+    let handler = ctrlc::set_handler(move || {
+        STOP.store(true, Ordering::Relaxed);
+        if first.get_or_insert_with(Instant::now).elapsed() > SAME_SIGNAL {
             std::process::exit(i32::from(INTERRUPTED));
         }
     });
