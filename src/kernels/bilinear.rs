@@ -237,22 +237,6 @@ pub fn read_back_last<T: Float>(g: &Maps, grad: &[T], taps: &[Taps<T>], count: u
     Ok(out)
 }
 
-/// Exchanges the last two axes: (batch, rows, columns) to (batch, columns, rows).
-pub fn exchanged<T: Float>(x: &[T], rows: usize, columns: usize) -> Vec<T> {
-    let mut out = vec![T::ZERO; x.len()];
-    let size = rows * columns;
-    if size > 0 {
-        out.par_chunks_mut(size).zip(x.par_chunks(size)).for_each(|(out, x)| {
-            for (r, row) in x.chunks_exact(columns).enumerate() {
-                for (c, value) in row.iter().enumerate() {
-                    out[c * rows + r] = *value;
-                }
-            }
-        });
-    }
-    out
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {

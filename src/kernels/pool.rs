@@ -40,7 +40,7 @@ impl Windows {
 }
 
 /// True where `x` takes the place of `best`: what is not a number does, as in torch, so that it cannot vanish.
-fn above<T: Float>(x: T, best: T) -> bool {
+pub fn above<T: Float>(x: T, best: T) -> bool {
     x > best || x.partial_cmp(&x).is_none()
 }
 

@@ -41,6 +41,7 @@ mod meaning {
     use candle_core::{Result, Tensor};
 
     use crate::kernels::bilinear as kernel;
+    use crate::kernels::order::channels_last;
     use crate::lang::constant::Settings;
     use crate::ops::compute::bilinear::{maps, of_points, read, read_back};
     use crate::ops::compute::layout::{self, Order, order};
@@ -76,7 +77,7 @@ mod meaning {
         }
         let value = slices::read::<T, _, 2>([map, points], |[map, points]| {
             let value = kernel::read(&g, map, &kernel::taps_of_points(&g, points, n)?, n)?;
-            Ok(kernel::exchanged(&value, g.channels, n))
+            channels_last(&value, (g.batch, g.channels, n))
         })?;
         tensor(value.map_err(wrong)?, (g.batch, n, g.channels))
     }

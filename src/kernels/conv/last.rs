@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::way::Way;
 use super::{Geometry, bias_gradient, input_gradient, pointwise, weight_gradient};
 use crate::kernels::order::{channels_first, channels_last};
+use crate::kernels::pool::above;
 use crate::kernels::{Float, Mismatch, length};
 
 /// What is done with a convolution's value before it is written.
@@ -153,9 +154,7 @@ fn pooled<T: Float>(x: &[T], batch: usize, (h, w): (usize, usize), channels: usi
                 let (to, corner) = (q * channels + c, top + 2 * q * channels + c);
                 for (cell, at) in [0, channels, w * channels, (w + 1) * channels].into_iter().enumerate() {
                     let v = x[corner + at];
-                    // Once there is something that is not a number, nothing is larger.
-                    if v > numbers[to] || v.partial_cmp(&v).is_none() && numbers[to].partial_cmp(&numbers[to]).is_some()
-                    {
+                    if above(v, numbers[to]) {
                         (numbers[to], cells[to]) = (v, cell as u8);
                     }
                 }

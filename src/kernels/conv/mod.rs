@@ -14,8 +14,8 @@ pub(crate) mod direct;
 mod forward;
 mod input_gradient;
 pub mod last;
-mod pointwise;
-mod way;
+pub(crate) mod pointwise;
+pub(crate) mod way;
 mod weight_gradient;
 pub(crate) mod winograd;
 

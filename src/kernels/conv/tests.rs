@@ -62,6 +62,25 @@ fn numbers(key: u64, n: usize) -> Vec<f64> {
     (0..n).map(|_| stream.range(-1.0, 1.0)).collect()
 }
 
+/// As many `f32` numbers from -1 to 1.
+pub(super) fn singles(key: u64, n: usize) -> Vec<f32> {
+    numbers(key, n).into_iter().map(|x| x as f32).collect()
+}
+
+/// The same numbers in double precision.
+pub(super) fn wide(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|x| f64::from(*x)).collect()
+}
+
+/// Every number within 1e-5 of the other, relative to the largest.
+pub(super) fn near(what: &str, a: &[f32], b: &[f64]) {
+    assert_eq!(a.len(), b.len(), "{what}");
+    let scale = b.iter().fold(1e-30, |m: f64, x| m.max(x.abs()));
+    for (i, (a, b)) in a.iter().zip(b).enumerate() {
+        assert!((f64::from(*a) - b).abs() <= 1e-5 * scale, "{what}: number {i} is {a}, not {b}");
+    }
+}
+
 fn close(a: &[f64], b: &[f64]) {
     assert_eq!(a.len(), b.len());
     for (a, b) in a.iter().zip(b) {

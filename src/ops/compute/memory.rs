@@ -2,8 +2,12 @@
 //!
 //! The engine adds it up before a step is taken. What is told here is for f32 and the kernels.
 
-use crate::kernels::conv::Geometry;
 use crate::kernels::conv::last::After;
+use crate::kernels::conv::way::Way;
+use crate::kernels::conv::winograd::value::thread_numbers;
+use crate::kernels::conv::winograd::weights::transformed_numbers;
+use crate::kernels::conv::winograd::{self, weight_gradient};
+use crate::kernels::conv::{Geometry, pointwise};
 use crate::kernels::simd::Simd;
 use crate::lang::vocabulary::Shapes;
 
@@ -57,75 +61,51 @@ impl Memory {
     }
 }
 
-/// Points of a transformed tile.
-const POINTS: usize = 36;
-
-/// Of a convolution by the kernels, of which gradients are wanted for these inputs. Follows `kernels::conv`, file by file.
+/// Of a convolution by the kernels, of which gradients are wanted for these inputs.
 pub fn convolution(g: &Geometry, after: After, wants: &[&str]) -> Memory {
     let Ok((height, width)) = g.result() else { return Memory::default() };
     let result = bytes(&[g.batch, height, width, g.outputs]);
     let input = bytes(&[g.batch, g.height, g.width, g.inputs]);
     let pooled = after == After::ReluPool;
-    let cells = if pooled { bytes(&[g.batch, height / 2, width / 2, g.outputs]) / 4 } else { 0 };
+    let saved = if pooled { bytes(&[g.batch, height / 2, width / 2, g.outputs]) / 4 } else { 0 };
     let whole = if pooled { result } else { 0 };
     let undone = if after == After::Nothing { 0 } else { result };
     let (x, weight) = (wants.contains(&"x"), wants.contains(&"weight") || wants.contains(&"bias"));
-    let same = g.kernel % 2 == 1 && g.pad == g.kernel / 2 && g.stride == 1 && g.dilation == 1 && g.groups == 1;
-    if same && g.inputs * g.kernel * g.kernel <= 32 {
-        let backward = if x || pooled { undone } else { 0 };
-        return Memory { saved: cells, forward: whole, backward, ..Memory::default() };
-    }
-    if same && g.outputs <= 4 || g.kernel == 1 && g.stride == 1 && g.pad == 0 && g.groups == 1 {
-        return Memory { saved: cells, forward: whole, backward: undone, ..Memory::default() };
-    }
-    if same && g.kernel == 3 {
-        return Memory { saved: cells, ..winograd(g, x, weight) };
-    }
-    // Both maps are turned to lie channels first.
-    let turned = result.saturating_add(input);
-    Memory {
-        saved: cells,
-        forward: turned.saturating_add(whole),
-        backward: turned.saturating_add(input).saturating_add(undone),
-        ..Memory::default()
+    match Way::of(g) {
+        Some(Way::FewInputs(_)) => {
+            let backward = if x || pooled { undone } else { 0 };
+            Memory { saved, forward: whole, backward, ..Memory::default() }
+        }
+        Some(Way::Winograd(s)) => Memory { saved, ..by_winograd(&s, x, weight) },
+        Some(Way::FewOutputs(_)) => Memory { saved, forward: whole, backward: undone, ..Memory::default() },
+        None if pointwise::takes(g) => Memory { saved, forward: whole, backward: undone, ..Memory::default() },
+        None => {
+            // Both maps are turned to lie channels first.
+            let turned = result.saturating_add(input);
+            Memory {
+                saved,
+                forward: turned.saturating_add(whole),
+                backward: turned.saturating_add(input).saturating_add(undone),
+                ..Memory::default()
+            }
+        }
     }
 }
 
 /// Transformed kernels, sums of transformed gradients, and what every thread keeps for a block of tiles.
-fn winograd(g: &Geometry, x: bool, weight: bool) -> Memory {
-    const BLOCK: usize = 360_000;
-    const SUMS: usize = 1 << 21;
-    const CHUNK: usize = 6 << 20;
-    let (lanes, rows) = Simd::chosen().shape();
-    let tiles = g.batch * g.height.div_ceil(4) * g.width.div_ceil(4);
-    let filled = |inputs: usize, outputs: usize| (inputs.next_multiple_of(lanes), outputs.next_multiple_of(2 * lanes));
-    let product = g.inputs * g.outputs;
-    let kernels = |inputs: usize, outputs: usize| bytes(&[POINTS, inputs, filled(inputs, outputs).1]);
-    let block = |inputs: usize, outputs: usize| {
-        let fitting = BLOCK / (POINTS * (inputs + outputs));
-        let room = fitting.clamp(if product >= 128 * 128 { 112 } else { 28 }, 140);
-        let room = (room / rows * rows).max(rows).min(tiles.div_ceil(2).next_multiple_of(rows));
-        let (inputs, outputs) = filled(inputs, outputs);
-        bytes(&[POINTS, room, inputs + outputs])
-    };
-    let mut memory =
-        Memory { forward: kernels(g.inputs, g.outputs), thread: block(g.inputs, g.outputs), ..Memory::default() };
+fn by_winograd(s: &winograd::Sizes, x: bool, weight: bool) -> Memory {
+    let simd = Simd::chosen();
+    let kernels = |s: &winograd::Sizes| bytes(&[transformed_numbers(simd, s.inputs, s.outputs)]);
+    let block = |s: &winograd::Sizes| bytes(&[thread_numbers(simd, s)]);
+    let mut memory = Memory { forward: kernels(s), thread: block(s), ..Memory::default() };
     if x {
-        memory.backward = kernels(g.outputs, g.inputs);
-        memory.thread = memory.thread.max(block(g.outputs, g.inputs));
+        memory.backward = kernels(&s.back());
+        memory.thread = memory.thread.max(block(&s.back()));
     }
     if weight {
-        let (inputs, outputs) = filled(g.inputs, g.outputs);
-        let sums = if product >= 128 * 256 {
-            let room = (CHUNK / (POINTS * (inputs + outputs))).next_multiple_of(32).max(32).min(tiles);
-            bytes(&[POINTS, inputs, outputs]) + bytes(&[POINTS, room, inputs + outputs])
-        } else {
-            let parts = (SUMS / (POINTS * inputs * outputs)).clamp(4, 16).min(tiles.div_ceil(16)).max(1);
-            let room = tiles.div_ceil(parts).min(if product >= 128 * 128 { 128 } else { 64 });
-            memory.thread = memory.thread.max(bytes(&[POINTS, room, inputs + outputs]));
-            bytes(&[parts, POINTS, inputs, outputs])
-        };
-        memory.backward = memory.backward.max(sums);
+        let (shared, thread) = weight_gradient::numbers(simd, s);
+        memory.thread = memory.thread.max(bytes(&[thread]));
+        memory.backward = memory.backward.max(bytes(&[shared]));
     }
     memory
 }

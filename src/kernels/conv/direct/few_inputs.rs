@@ -4,15 +4,9 @@
 
 use rayon::prelude::*;
 
-use super::Sizes;
+use super::{ROWS, Sizes};
 use crate::kernels::shared::Shared;
 use crate::kernels::simd::{Lanes, Simd, Task, run};
-
-/// Rows of a strip of the value: enough to pay for the copy of their padded input.
-const ROWS: usize = 8;
-
-/// Images' parts whose weight gradients are summed apart.
-const PARTS: usize = 16;
 
 /// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, kernel, kernel), plus `bias`, rectified if `relu`.
 pub fn value(simd: Simd, s: &Sizes, x: &[f32], weight: &[f32], bias: Option<&[f32]>, relu: bool) -> Vec<f32> {
@@ -34,7 +28,7 @@ pub fn value(simd: Simd, s: &Sizes, x: &[f32], weight: &[f32], bias: Option<&[f3
     let to = Shared::new(&mut out.spare_capacity_mut()[..len]);
     // Pixels a task computes beyond a row's end read past the padded rows' end.
     let slack = simd.shape().1 * s.inputs;
-    s.strips(ROWS).into_par_iter().for_each_init(
+    s.strips().into_par_iter().for_each_init(
         || vec![0.0; (ROWS + 2 * s.pad()) * s.padded() + slack],
         |padded, (image, top, count)| {
             s.pad_rows(x, image, top, count, padded);
@@ -122,31 +116,21 @@ pub fn weight_gradient(simd: Simd, s: &Sizes, x: &[f32], grad: &[f32], relu: Opt
     let depth = s.taps() * s.inputs;
     let filled = s.outputs.next_multiple_of(simd.shape().0);
     let reach = s.reach();
-    // Every part has sums of its own, and the last row of each is the bias'.
-    let strips = s.strips(ROWS);
-    let per = strips.len().div_ceil(PARTS).max(1);
-    let parts: Vec<Vec<f32>> = strips
-        .par_chunks(per)
-        .map(|strips| {
-            let mut sums = vec![0.0; (depth + 1) * filled];
-            let mut padded = vec![0.0; (ROWS + 2 * s.pad()) * s.padded()];
-            for (image, top, count) in strips {
-                s.pad_rows(x, *image, *top, *count, &mut padded);
-                let from = (image * s.height + top) * s.width * s.outputs;
-                let len = count * s.width * s.outputs;
-                let (grad, relu) = (&grad[from..from + len], relu.map(|v| &v[from..from + len]));
-                run(simd, Sums { s, padded: &padded, reach: &reach, grad, relu, sums: &mut sums, count: *count });
-            }
-            sums
-        })
-        .collect();
-    let sum = |at: usize| parts.iter().map(|p| p[at]).sum::<f32>();
+    // The last row of the sums is the bias'.
+    let padded = || vec![0.0; (ROWS + 2 * s.pad()) * s.padded()];
+    let sums = s.summed((depth + 1) * filled, padded, |padded, (image, top, count), sums| {
+        s.pad_rows(x, image, top, count, padded);
+        let from = (image * s.height + top) * s.width * s.outputs;
+        let len = count * s.width * s.outputs;
+        let (grad, relu) = (&grad[from..from + len], relu.map(|v| &v[from..from + len]));
+        run(simd, Sums { s, padded, reach: &reach, grad, relu, sums, count });
+    });
     let mut weight = vec![0.0; s.outputs * depth];
     for (at, w) in weight.iter_mut().enumerate() {
         let (output, input, tap) = (at / depth, at / s.taps() % s.inputs, at % s.taps());
-        *w = sum((tap * s.inputs + input) * filled + output);
+        *w = sums[(tap * s.inputs + input) * filled + output];
     }
-    (weight, (0..s.outputs).map(|output| sum(depth * filled + output)).collect())
+    (weight, sums[depth * filled..][..s.outputs].to_vec())
 }
 
 /// Sums over the pixels of a strip.

@@ -8,14 +8,8 @@ use super::Sizes;
 use crate::kernels::shared::Shared;
 use crate::kernels::simd::{Lanes, Simd, Task, run};
 
-/// Rows of a strip.
-const ROWS: usize = 8;
-
 /// Vectors of inputs summed at a time.
 const BLOCK: usize = 4;
-
-/// Parts whose weight gradients are summed apart.
-const PARTS: usize = 16;
 
 /// The weight in the order (output, tap, input).
 fn by_taps(s: &Sizes, weight: &[f32]) -> Vec<f32> {
@@ -153,23 +147,18 @@ impl Task for Back<'_> {
 
 /// The gradients of weight (outputs, inputs, kernel, kernel) and bias (outputs).
 pub fn weight_gradient(simd: Simd, s: &Sizes, x: &[f32], grad: &[f32]) -> (Vec<f32>, Vec<f32>) {
-    let strips = s.strips(ROWS);
-    let per = strips.len().div_ceil(PARTS).max(1);
     let len = s.outputs * s.taps() * s.inputs;
-    let parts: Vec<Vec<f32>> = strips
-        .par_chunks(per)
-        .map(|strips| {
-            let mut sums = vec![0.0; len];
-            for (image, top, count) in strips {
-                run(simd, Sums { s, x, grad, image: *image, rows: *top..top + count, sums: &mut sums });
-            }
-            sums
-        })
-        .collect();
+    let sums = s.summed(
+        len,
+        || (),
+        |(), (image, top, count), sums| {
+            run(simd, Sums { s, x, grad, image, rows: top..top + count, sums });
+        },
+    );
     let mut weight = vec![0.0; len];
     for (at, w) in weight.iter_mut().enumerate() {
         let (output, input, tap) = (at / (s.taps() * s.inputs), at / s.taps() % s.inputs, at % s.taps());
-        *w = parts.iter().map(|p| p[(output * s.taps() + tap) * s.inputs + input]).sum();
+        *w = sums[(output * s.taps() + tap) * s.inputs + input];
     }
     // Image by image, so that rounding does not grow with the batch.
     let image = (s.height * s.width * s.outputs).max(1);

@@ -4,11 +4,19 @@
 //! [`few_outputs`] along vectors of inputs.
 #![allow(unsafe_code)]
 
+use rayon::prelude::*;
+
 pub mod few_inputs;
 pub mod few_outputs;
 
 #[cfg(test)]
 mod tests;
+
+/// Rows of a strip: enough to pay for the copy of their padded input.
+const ROWS: usize = 8;
+
+/// Parts of the strips whose weight gradients are summed apart.
+const PARTS: usize = 16;
 
 /// The sizes of a convolution whose result is as large as its input.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +70,35 @@ impl Sizes {
         }
     }
 
-    /// Strips of `rows` rows: image, first row, number of rows.
-    fn strips(&self, rows: usize) -> Vec<(usize, usize, usize)> {
-        let (rows, height) = (rows.max(1), self.height);
-        let of = move |image| (0..height).step_by(rows).map(move |top| (image, top, rows.min(height - top)));
+    /// Strips of [`ROWS`] rows: image, first row, number of rows.
+    fn strips(&self) -> Vec<(usize, usize, usize)> {
+        let height = self.height;
+        let of = move |image| (0..height).step_by(ROWS).map(move |top| (image, top, ROWS.min(height - top)));
         (0..self.batch).flat_map(of).collect()
+    }
+
+    /// `len` sums over all strips. Each part of them has sums and a buffer of its own, whatever the number of threads; `add` adds
+    /// those of a strip.
+    fn summed<B>(
+        &self,
+        len: usize,
+        buffer: impl Fn() -> B + Sync,
+        add: impl Fn(&mut B, (usize, usize, usize), &mut [f32]) + Sync,
+    ) -> Vec<f32> {
+        let strips = self.strips();
+        let per = strips.len().div_ceil(PARTS).max(1);
+        let parts: Vec<Vec<f32>> = strips
+            .par_chunks(per)
+            .map(|strips| {
+                let (mut buffer, mut sums) = (buffer(), vec![0.0; len]);
+                strips.iter().for_each(|strip| add(&mut buffer, *strip, &mut sums));
+                sums
+            })
+            .collect();
+        let mut sums = vec![0.0; len];
+        for part in parts {
+            sums.iter_mut().zip(part).for_each(|(sum, x)| *sum += x);
+        }
+        sums
     }
 }

@@ -28,9 +28,9 @@ mod product;
 mod read;
 mod scratch;
 mod transforms;
-mod value;
-mod weight_gradient;
-mod weights;
+pub(crate) mod value;
+pub(crate) mod weight_gradient;
+pub(crate) mod weights;
 mod write;
 
 pub use read::Source;
@@ -86,8 +86,14 @@ pub struct Sizes {
 
 impl Sizes {
     /// The sizes with input and result exchanged.
-    fn back(self) -> Self {
+    pub fn back(self) -> Self {
         Self { inputs: self.outputs, outputs: self.inputs, ..self }
+    }
+
+    /// Channels of input and result, filled up to whole vectors and whole panels.
+    fn filled(&self, simd: Simd) -> (usize, usize) {
+        let lanes = simd.shape().0;
+        (self.inputs.next_multiple_of(lanes), self.outputs.next_multiple_of(2 * lanes))
     }
 
     /// Tiles of 4 × 4 in all images.

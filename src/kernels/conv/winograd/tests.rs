@@ -3,8 +3,8 @@
 use super::*;
 use crate::kernels::conv::Geometry;
 use crate::kernels::conv::last::{After, Past, Wanted, general, general_back};
+use crate::kernels::conv::tests::{near, singles, wide};
 use crate::kernels::simd::Simd;
-use crate::random::Stream;
 
 /// Sides and channels that fill no tile and no vector, that fill them exactly, and a layer wide enough for one copy of its sums.
 fn shapes() -> Vec<Sizes> {
@@ -19,24 +19,6 @@ fn shapes() -> Vec<Sizes> {
         sizes(1, 11, 6, 260, 140),
         sizes(0, 8, 8, 8, 8),
     ]
-}
-
-fn numbers(key: u64, n: usize) -> Vec<f32> {
-    let mut stream = Stream::new(key, &[n as u64]);
-    (0..n).map(|_| stream.range(-1.0, 1.0) as f32).collect()
-}
-
-fn wide(x: &[f32]) -> Vec<f64> {
-    x.iter().map(|x| f64::from(*x)).collect()
-}
-
-/// Every number within `bound` of the other, relative to the largest.
-fn close(what: &str, a: &[f32], b: &[f64], bound: f64) {
-    assert_eq!(a.len(), b.len(), "{what}");
-    let scale = b.iter().fold(1e-30, |m: f64, x| m.max(x.abs()));
-    for (i, (a, b)) in a.iter().zip(b).enumerate() {
-        assert!((f64::from(*a) - b).abs() <= bound * scale, "{what}: number {i} is {a}, not {b}");
-    }
 }
 
 #[test]
@@ -72,15 +54,15 @@ fn compared(simd: Simd, s: Sizes, after: After) {
         dilation: 1,
         groups: 1,
     };
-    let x = numbers(1, s.batch * s.height * s.width * s.inputs);
-    let weight = numbers(2, s.outputs * s.inputs * 9);
-    let bias = numbers(3, s.outputs);
+    let x = singles(1, s.batch * s.height * s.width * s.inputs);
+    let weight = singles(2, s.outputs * s.inputs * 9);
+    let bias = singles(3, s.outputs);
     let what = format!("{} {s:?} {after:?}", simd.name());
     let expected = general(&g, &wide(&x), &wide(&weight), Some(&wide(&bias)), after).unwrap();
     let got = value(How::single(simd), &s, &x, &weight, Some(&bias), after);
-    close(&format!("{what}: value"), &got.numbers, &expected.numbers, 1e-5);
+    near(&format!("{what}: value"), &got.numbers, &expected.numbers);
     assert_eq!(got.cells.len(), expected.cells.len());
-    let grad = numbers(4, got.numbers.len());
+    let grad = singles(4, got.numbers.len());
     // The way back from the value found here, so that rounding on the way there is not held against it.
     let past = wide(&got.numbers);
     let past = Past { after, value: &past, cells: &got.cells };
@@ -91,17 +73,17 @@ fn compared(simd: Simd, s: Sizes, after: After) {
         After::Relu => Source::Relu { grad: &grad, value: &got.numbers },
         After::ReluPool => Source::Pool { grad: &grad, cells: &got.cells },
     };
-    close(&format!("{what}: input"), &input_gradient(How::single(simd), &s, &weight, source), &back.x.unwrap(), 1e-5);
+    near(&format!("{what}: input"), &input_gradient(How::single(simd), &s, &weight, source), &back.x.unwrap());
     let (weight, bias) = weight_gradient(How::single(simd), &s, &x, source);
-    close(&format!("{what}: weight"), &weight, &back.weight.unwrap(), 1e-5);
-    close(&format!("{what}: bias"), &bias, &back.bias.unwrap(), 1e-5);
+    near(&format!("{what}: weight"), &weight, &back.weight.unwrap());
+    near(&format!("{what}: bias"), &bias, &back.bias.unwrap());
 }
 
 #[test]
 fn the_number_of_threads_changes_nothing() {
     let s = Sizes { batch: 2, height: 24, width: 20, inputs: 32, outputs: 48 };
-    let (x, weight) = (numbers(1, 2 * 24 * 20 * 32), numbers(2, 48 * 32 * 9));
-    let grad = numbers(3, 2 * 24 * 20 * 48);
+    let (x, weight) = (singles(1, 2 * 24 * 20 * 32), singles(2, 48 * 32 * 9));
+    let grad = singles(3, 2 * 24 * 20 * 48);
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
@@ -125,10 +107,10 @@ fn rounded_products_are_near() {
     };
     for s in shapes().into_iter().filter(|s| s.batch > 0) {
         let single = How::single(Simd::chosen());
-        let x = numbers(1, s.batch * s.height * s.width * s.inputs);
-        let weight = numbers(2, s.outputs * s.inputs * 9);
-        let grad = numbers(3, s.batch * s.height * s.width * s.outputs);
-        let near = |what: &str, a: &[f32], b: &[f32]| {
+        let x = singles(1, s.batch * s.height * s.width * s.inputs);
+        let weight = singles(2, s.outputs * s.inputs * 9);
+        let grad = singles(3, s.batch * s.height * s.width * s.outputs);
+        let about = |what: &str, a: &[f32], b: &[f32]| {
             let square = |x: f32| f64::from(x) * f64::from(x);
             let error: f64 = a.iter().zip(b).map(|(a, b)| square(a - b)).sum();
             let size: f64 = b.iter().map(|b| square(*b)).sum();
@@ -141,9 +123,9 @@ fn rounded_products_are_near() {
             (out, back, weight_gradient(how, &s, &x, Source::Plain(&grad)))
         };
         let (a, b) = (run(how), run(single));
-        near("value", &a.0, &b.0);
-        near("input", &a.1, &b.1);
-        near("weight", &a.2.0, &b.2.0);
+        about("value", &a.0, &b.0);
+        about("input", &a.1, &b.1);
+        about("weight", &a.2.0, &b.2.0);
         assert_eq!(a.2.1, b.2.1, "the bias is summed in single precision");
     }
 }

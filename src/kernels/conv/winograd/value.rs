@@ -14,7 +14,7 @@ use super::write::Results;
 use super::{How, POINTS, STAGGER, Sizes};
 use crate::kernels::conv::last::{After, Value};
 use crate::kernels::shared::Shared;
-use crate::kernels::simd::run;
+use crate::kernels::simd::{Simd, run};
 
 /// Numbers of transformed tiles, of input and result together, that a block may have: what a core's second-level cache holds.
 const BLOCK: usize = 360_000;
@@ -41,6 +41,12 @@ fn block(s: &Sizes, rows: usize) -> usize {
     (tiles / rows * rows).max(rows).min(s.tiles().div_ceil(2).next_multiple_of(rows))
 }
 
+/// Numbers that every thread holds for a block of tiles.
+pub fn thread_numbers(simd: Simd, s: &Sizes) -> usize {
+    let (room, (inputs, outputs)) = (block(s, simd.shape().1), s.filled(simd));
+    POINTS * (room * (inputs + outputs) + 2 * STAGGER)
+}
+
 fn convolved(
     how: How,
     s: &Sizes,
@@ -53,8 +59,7 @@ fn convolved(
         return Value { numbers: Vec::new(), cells: Vec::new() };
     }
     let simd = how.simd;
-    let (lanes, rows) = simd.shape();
-    let (inputs, outputs) = (s.inputs.next_multiple_of(lanes), s.outputs.next_multiple_of(2 * lanes));
+    let (inputs, outputs) = s.filled(simd);
     let pooled = after == After::ReluPool;
     let len = match pooled {
         true => s.batch * (s.height / 2) * (s.width / 2) * s.outputs,
@@ -66,7 +71,7 @@ fn convolved(
     if let Some(bias) = bias {
         filled[..s.outputs].copy_from_slice(bias);
     }
-    let room = block(s, rows);
+    let room = block(s, simd.shape().1);
     let (tiles_step, to_step) = (room * inputs + STAGGER, room * outputs + STAGGER);
     let to = Shared::new(&mut numbers.spare_capacity_mut()[..len]);
     let to_cells = Shared::new(&mut cells.spare_capacity_mut()[..if pooled { len } else { 0 }]);
@@ -79,7 +84,7 @@ fn convolved(
     let (filled, kernels) = (&filled[..], &kernels[..]);
     (0..s.tiles().div_ceil(room)).into_par_iter().for_each(|block| {
         let tiles = (block * room, room.min(s.tiles() - block * room));
-        scratch(POINTS * (tiles_step + to_step), |windows| {
+        scratch(thread_numbers(simd, s), |windows| {
             let products = windows.wrapping_add(POINTS * tiles_step);
             let reading = Windows { sizes: *s, source, tiles, to: windows, step: tiles_step, room };
             let product = Values {

@@ -11,7 +11,7 @@ use super::read::{Source, Tiles, Windows};
 use super::scratch::scratch;
 use super::{How, POINTS, STAGGER, Sizes, weights};
 use crate::kernels::shared::Shared;
-use crate::kernels::simd::run;
+use crate::kernels::simd::{Simd, run};
 
 /// Sums of all parts together have about this many numbers.
 const SUMS: usize = 1 << 21;
@@ -19,15 +19,53 @@ const SUMS: usize = 1 << 21;
 /// Numbers of transformed tiles that exist at once where tiles are not summed part by part.
 const CHUNK: usize = 6 << 20;
 
+/// Tiles that one task transforms where all threads share them.
+const TASK: usize = 32;
+
 /// The gradients of weight (outputs, inputs, 3, 3) and bias (outputs), where `grad` is the gradient of the value.
 pub fn weight_gradient(how: How, s: &Sizes, x: &[f32], grad: Source) -> (Vec<f32>, Vec<f32>) {
     if s.tiles() == 0 {
         return (vec![0.0; s.outputs * s.inputs * 9], vec![0.0; s.outputs]);
     }
-    let lanes = how.simd.shape().0;
-    let filled = (s.inputs.next_multiple_of(lanes), s.outputs.next_multiple_of(2 * lanes));
-    // A wide layer's sums outgrow every cache: better all cores on one copy, point by point.
-    if s.inputs * s.outputs >= 128 * 256 { wide(how, s, x, grad, filled) } else { narrow(how, s, x, grad, filled) }
+    let filled = s.filled(how.simd);
+    match Cut::of(s, filled) {
+        Cut::Wide { room } => wide(how, s, x, grad, filled, room),
+        Cut::Narrow { parts, per, room } => narrow(how, s, x, grad, filled, (parts, per, room)),
+    }
+}
+
+/// How the tiles are cut.
+enum Cut {
+    /// Parts of `per` tiles, each with sums of its own; `room` tiles are transformed at a time.
+    Narrow { parts: usize, per: usize, room: usize },
+    /// Chunks of `room` tiles, and one copy of the sums.
+    Wide { room: usize },
+}
+
+impl Cut {
+    fn of(s: &Sizes, (inputs, outputs): (usize, usize)) -> Self {
+        let product = s.inputs * s.outputs;
+        // A wide layer's sums outgrow every cache: better all cores on one copy, point by point.
+        if product >= 128 * 256 {
+            let room = (CHUNK / (POINTS * (inputs + outputs))).next_multiple_of(TASK).max(TASK);
+            return Self::Wide { room: room.min(s.tiles().next_multiple_of(2)) };
+        }
+        let parts = (SUMS / (POINTS * inputs * outputs)).clamp(4, 16).min(s.tiles().div_ceil(16)).max(1);
+        let per = s.tiles().div_ceil(parts).max(1);
+        // Even, for tiles that are taken two by two.
+        let room = per.min(if product >= 128 * 128 { 128 } else { 64 }).next_multiple_of(2);
+        Self::Narrow { parts: s.tiles().div_ceil(per), per, room }
+    }
+}
+
+/// Numbers that a weight's gradient takes on the way: of all threads together, and of each.
+pub fn numbers(simd: Simd, s: &Sizes) -> (usize, usize) {
+    let (inputs, outputs) = s.filled(simd);
+    let tiles = |room: usize| POINTS * (room * (inputs + outputs) + 2 * STAGGER);
+    match Cut::of(s, (inputs, outputs)) {
+        Cut::Narrow { parts, room, .. } => (parts * (POINTS * inputs * outputs + outputs), tiles(room)),
+        Cut::Wide { room } => (POINTS * inputs * outputs + tiles(room), 0),
+    }
 }
 
 /// Transforms both sides of a product. Rounded tiles take the first half of the memory that is there for them.
@@ -57,13 +95,15 @@ fn multiply(how: How, product: Kernels) {
 }
 
 /// Every part of the tiles has sums of its own.
-fn narrow(how: How, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (usize, usize)) -> (Vec<f32>, Vec<f32>) {
+fn narrow(
+    how: How,
+    s: &Sizes,
+    x: &[f32],
+    grad: Source,
+    (inputs, outputs): (usize, usize),
+    (parts, per, room): (usize, usize, usize),
+) -> (Vec<f32>, Vec<f32>) {
     let (simd, step) = (how.simd, inputs * outputs);
-    let parts = (SUMS / (POINTS * step)).clamp(4, 16).min(s.tiles().div_ceil(16)).max(1);
-    let per = s.tiles().div_ceil(parts);
-    let parts = s.tiles().div_ceil(per);
-    // Even, for tiles that are taken two by two.
-    let room = per.min(if s.inputs * s.outputs >= 128 * 128 { 128 } else { 64 }).next_multiple_of(2);
     let (windows_step, grads_step) = (room * inputs + STAGGER, room * outputs + STAGGER);
     let apart = POINTS * step + outputs;
     let mut sums: Vec<f32> = Vec::with_capacity(parts * apart);
@@ -108,12 +148,15 @@ fn narrow(how: How, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (usiz
 }
 
 /// One copy of the sums: chunks of tiles are transformed on all cores, then each point's product is one core's.
-fn wide(how: How, s: &Sizes, x: &[f32], grad: Source, (inputs, outputs): (usize, usize)) -> (Vec<f32>, Vec<f32>) {
-    /// Tiles that one task transforms.
-    const TASK: usize = 32;
+fn wide(
+    how: How,
+    s: &Sizes,
+    x: &[f32],
+    grad: Source,
+    (inputs, outputs): (usize, usize),
+    room: usize,
+) -> (Vec<f32>, Vec<f32>) {
     let (simd, step) = (how.simd, inputs * outputs);
-    let room =
-        (CHUNK / (POINTS * (inputs + outputs))).next_multiple_of(TASK).max(TASK).min(s.tiles().next_multiple_of(2));
     let (windows_step, grads_step) = (room * inputs + STAGGER, room * outputs + STAGGER);
     let mut sums: Vec<f32> = Vec::with_capacity(POINTS * step);
     let mut windows: Vec<f32> = Vec::with_capacity(POINTS * windows_step);

@@ -17,7 +17,7 @@ use crate::kernels::simd::{Lanes, Simd, Task, run};
 pub fn transformed(simd: Simd, s: &Sizes, weight: &[f32], back: bool) -> (Vec<f32>, usize) {
     let (inputs, outputs) = if back { (s.outputs, s.inputs) } else { (s.inputs, s.outputs) };
     let wide = 2 * simd.shape().0;
-    let step = inputs * outputs.div_ceil(wide) * wide;
+    let step = transformed_numbers(simd, inputs, outputs) / POINTS;
     let mut to: Vec<f32> = Vec::with_capacity(POINTS * step);
     let spare = Shared::new(&mut to.spare_capacity_mut()[..POINTS * step]);
     // Inputs are cut into strips so that a wide layer with few outputs is still shared among cores.
@@ -32,6 +32,11 @@ pub fn transformed(simd: Simd, s: &Sizes, weight: &[f32], back: bool) -> (Vec<f3
     // SAFETY: every point of every panel and input was written, filled up with zeros.
     unsafe { to.set_len(POINTS * step) };
     (to, step)
+}
+
+/// Numbers of transformed kernels.
+pub fn transformed_numbers(simd: Simd, inputs: usize, outputs: usize) -> usize {
+    POINTS * inputs * outputs.next_multiple_of(2 * simd.shape().0)
 }
 
 struct Kernels<'a> {
