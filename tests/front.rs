@@ -27,11 +27,13 @@ fn mistakes_in_yaml_are_shown_where_they_are() {
         (b"train:\n  lr: 1\n", "R0811", "1:1", "a table"),
         (b"lr: 1e-3\n\tbatch: 2\n", "R0812", "2:1", "tab"),
         (b"batch: 2\nlr: &rate 1e-3\n", "R0811", "2:5", "anchor"),
-        (b"lr: [1, 2]\n", "R0811", "1:5", "a list"),
+        (b"lr: [1, 2]\n", "R0305", "1:5", "a list"),
+        (b"lr:\n  - 1\n", "R0811", "1:1", "a list"),
+        (b"lr: off\n", "R0802", "1:5", "write  false"),
         (b"# rates\nlr: \xff\n", "R0112", "2:5", "byte 12"),
         (b"patch: 64\n", "R0305", "1:8", "64px"),
         (b"lr: 3\n", "R0701", "1:5", "not in (0, 1)"),
-        (b"learning_rate: 3\n", "R0801", "1:1", "Parameters: batch"),
+        (b"learning_rate: 3\n", "R0801", "1:1", "did you mean `lr`? Parameters: batch"),
         (b"layouts: gds(tiles/a.gds)\n", "R0820", "1:14", "\"tiles/a.gds\""),
     ] {
         std::fs::write(dir.path().join("my.yaml"), yaml).unwrap();

@@ -8,14 +8,17 @@ use crate::lang::source::{FileId, Sources, Span};
 
 /// Reads imports from disk, from the folder of the pipeline and below.
 pub struct DiskImporter {
+    /// The folder as it was written, for names in messages: empty for the one at hand.
+    shown: PathBuf,
     root: PathBuf,
 }
 
 impl DiskImporter {
     /// Imports for the pipeline at `file`.
     pub fn new(file: &Path) -> Self {
-        let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Self { root: folder.to_path_buf() }
+        let shown = file.parent().unwrap_or(Path::new("")).to_path_buf();
+        let root = if shown.as_os_str().is_empty() { PathBuf::from(".") } else { shown.clone() };
+        Self { shown, root }
     }
 }
 
@@ -29,7 +32,7 @@ impl Importer for DiskImporter {
             return Err(ImportError::Outside(self.root.display().to_string()));
         }
         // The name is one for one file, however it was reached.
-        let name = resolved.strip_prefix(&root).map(|p| self.root.join(p)).unwrap_or(target.clone());
+        let name = resolved.strip_prefix(&root).map(|p| self.shown.join(p)).unwrap_or(target.clone());
         let text = std::fs::read_to_string(&resolved).map_err(|e| ImportError::Unreadable(reason(&target, &e)))?;
         Ok((name.display().to_string(), text))
     }

@@ -112,18 +112,25 @@ fn yaml(file: FileId, name: &str, sources: &Sources, given: &mut Vec<GivenValue>
             Value::Number(n) => expr(ExprKind::Number { value: n.as_f64().unwrap_or(f64::NAN), unit: None }),
             // Text without quotes is an expression of the language: 128px, synth(tiles = 4). With quotes it is text.
             Value::String(s) if quoted => expr(ExprKind::Text(s.clone())),
-            Value::String(_) => match parse::expression(&written, file, value_span.start) {
-                Ok(e) => Some(e),
-                Err(wrong) => {
-                    reports.extend(wrong);
-                    None
+            // What older YAML reads as true or false is text by now.
+            Value::String(s) if matches!(s.as_str(), "yes" | "no" | "on" | "off" | "Yes" | "No" | "On" | "Off") => {
+                reports.push(params::word_of_yaml(value_span, s));
+                None
+            }
+            Value::String(_) | Value::Sequence(_) if value.is_string() || written.starts_with('[') => {
+                match parse::expression(&written, file, value_span.start) {
+                    Ok(e) => Some(e),
+                    Err(wrong) => {
+                        reports.extend(wrong);
+                        None
+                    }
                 }
-            },
+            }
             Value::Null => {
                 reports.push(params::not_flat_yaml(key_span, "has no value"));
                 None
             }
-            Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => {
+            Value::String(_) | Value::Sequence(_) | Value::Mapping(_) | Value::Tagged(_) => {
                 let what = match &value {
                     Value::Sequence(_) => "a list, where a single value belongs",
                     Value::Mapping(_) => "a table, where a single value belongs",

@@ -12,13 +12,14 @@ pub struct Foreign {
     pub len: usize,
     /// What it was meant for; `None` for what can be left out.
     pub kind: Option<TokenKind>,
-    /// What is said about it.
-    pub report: Report,
+    /// What is said about it; `None` where only the parser knows what it belongs to.
+    pub report: Option<Report>,
 }
 
 /// Marks of other languages: what is written, how it is read, what replaces it where that is certain, and what to do.
-const MARKS: [(&str, &str, Option<&str>, &str); 7] = [
-    ("**", "*", None, "a square is written  x * x  or  square(x)"),
+const MARKS: [(&str, &str, Option<&str>, &str); 8] = [
+    ("**", "*", None, "a square is written  square(x),  a root  sqrt(x)"),
+    ("^", "*", None, "a square is written  square(x),  a root  sqrt(x)"),
     ("!=", "==", None, "compare with `==` and exchange the branches:  if a == b then … else …"),
     ("&&", "==", None, "put one condition inside the other:  if a then (if b then … else …) else …"),
     ("||", "==", None, "put one condition inside the other:  if a then … else (if b then … else …)"),
@@ -67,18 +68,22 @@ pub fn read(rest: &str, file: FileId, start: u32, glued: bool) -> Option<Foreign
     // `H//2` between a name and a size is a division, not a comment.
     if glued && rest.strip_prefix("//").is_some_and(|r| r.starts_with(|c: char| c.is_alphanumeric())) {
         let report = syntax::foreign_mark(span(2), "//", Some("/"), "sizes are divided by  /  and have to divide");
-        return Some(Foreign { len: 2, kind: Some(TokenKind::Mark("/")), report });
+        return Some(Foreign { len: 2, kind: Some(TokenKind::Mark("/")), report: Some(report) });
     }
     if rest.starts_with("//") || rest.starts_with("/*") {
         let line = rest.split('\n').next().unwrap_or(rest).trim_end().len();
         let len = rest.strip_prefix("/*").and_then(|r| r.find("*/")).map_or(line, |n| n + 4);
-        return Some(Foreign { len, kind: None, report: syntax::foreign_comment(span(2), rest.starts_with("//")) });
+        let report = syntax::foreign_comment(span(2), rest.starts_with("//"));
+        return Some(Foreign { len, kind: None, report: Some(report) });
+    }
+    if let Some((len, mark)) = power(rest) {
+        return Some(Foreign { len, kind: Some(TokenKind::Mark(mark)), report: None });
     }
     if let Some((written, read, edit, help)) = MARKS.iter().find(|(written, ..)| rest.starts_with(written))
         && !rest.starts_with("|>")
     {
         let report = syntax::foreign_mark(span(written.len()), written, *edit, help);
-        return Some(Foreign { len: written.len(), kind: Some(TokenKind::Mark(read)), report });
+        return Some(Foreign { len: written.len(), kind: Some(TokenKind::Mark(read)), report: Some(report) });
     }
     let closing = match c {
         '\'' => Some('\''),
@@ -95,15 +100,19 @@ pub fn read(rest: &str, file: FileId, start: u32, glued: bool) -> Option<Foreign
         let close = line.get(inner.len()..)?.chars().next()?;
         let len = c.len_utf8() + inner.len() + close.len_utf8();
         let report = syntax::foreign_quotes(span(len), c, inner);
-        return Some(Foreign { len, kind: Some(TokenKind::Text(inner.to_string())), report });
+        return Some(Foreign { len, kind: Some(TokenKind::Text(inner.to_string())), report: Some(report) });
     }
     if let Some((_, mark)) = LOOKALIKES.iter().find(|(like, _)| *like == c) {
         let len = c.len_utf8();
-        return Some(Foreign { len, kind: Some(TokenKind::Mark(mark)), report: syntax::lookalike(span(len), c, mark) });
+        let report = syntax::lookalike(span(len), c, mark);
+        return Some(Foreign { len, kind: Some(TokenKind::Mark(mark)), report: Some(report) });
     }
     if odd_space(c) {
         let len = rest.find(|c| !odd_space(c)).unwrap_or(rest.len());
-        return Some(Foreign { len, kind: None, report: syntax::odd_space(span(len), c) });
+        return Some(Foreign { len, kind: None, report: Some(syntax::odd_space(span(len), c)) });
+    }
+    if c == '?' {
+        return Some(Foreign { len: 1, kind: Some(TokenKind::Mark("?")), report: None });
     }
     number(rest, glued).map(|(len, written, unit, help)| {
         let unit = super::constant::Unit::ALL.into_iter().find(|u| u.name() == unit);
@@ -111,8 +120,31 @@ pub fn read(rest: &str, file: FileId, start: u32, glued: bool) -> Option<Foreign
         let text = format!("{written}{}", unit.map_or("", |u| u.name()));
         let whole = written.parse().ok();
         let report = syntax::foreign_number(span(len), rest.get(..len).unwrap_or(""), &text, help);
-        Foreign { len, kind: Some(TokenKind::Number { value, unit, whole }), report }
+        Foreign { len, kind: Some(TokenKind::Number { value, unit, whole }), report: Some(report) }
     })
+}
+
+/// A power that has a name here, `H^-1`, `H⁻¹`, `x²` or `x**2`: its length, and the mark by which the parser knows it.
+fn power(rest: &str) -> Option<(usize, &'static str)> {
+    const POWERS: [(&str, &str); 12] = [
+        ("^-1", "^-1"),
+        ("^(-1)", "^-1"),
+        ("^{-1}", "^-1"),
+        ("**-1", "^-1"),
+        ("**(-1)", "^-1"),
+        ("⁻¹", "^-1"),
+        ("^2", "^2"),
+        ("^{2}", "^2"),
+        ("**2", "^2"),
+        ("** 2", "^2"),
+        ("^ 2", "^2"),
+        ("²", "^2"),
+    ];
+    let (written, mark) = POWERS.iter().find(|(written, _)| rest.starts_with(written))?;
+    // `x^2.5` and `x^20` are other powers.
+    let more =
+        rest.get(written.len()..)?.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '⁰'..='⁹'));
+    (!more).then_some((written.len(), *mark))
 }
 
 /// A number with other rules: its length, how it is written here, its unit, and the rule.
@@ -176,7 +208,11 @@ mod tests {
         let mark = |m| Some(TokenKind::Mark(m));
         let number = |value: f64, whole| Some(TokenKind::Number { value, unit: None, whole });
         for (text, len, kind) in [
-            ("** 2", 2, mark("*")),
+            ("** 3", 2, mark("*")),
+            ("**2", 3, mark("^2")),
+            ("^-1)", 3, mark("^-1")),
+            ("⁻¹)", 5, mark("^-1")),
+            ("^20", 1, mark("*")),
             ("| relu", 1, mark("|>")),
             ("...1", 3, mark("..")),
             ("'a b' c", 5, Some(TokenKind::Text("a b".into()))),

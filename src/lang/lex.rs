@@ -81,7 +81,7 @@ pub fn lex(text: &str, file: FileId) -> (Vec<Token>, Vec<Comment>, Vec<Report>) 
                 tokens.push(Token { kind, span, first });
                 first = false;
             }
-            reports.push(foreign.report);
+            reports.extend(foreign.report);
             rest = rest.get(foreign.len..).unwrap_or("");
             continue;
         }
@@ -172,7 +172,8 @@ fn piece(text: &str) -> IResult<&str, Piece<'_>> {
 fn name(text: &str) -> IResult<&str, &str> {
     let (rest, found) = recognize(pair(
         take_while1(|c: char| c.is_alphabetic() || c == '_'),
-        take_while(|c: char| c.is_alphanumeric() || c == '_'),
+        // Superscripts are powers, which are written as calls.
+        take_while(|c: char| (c.is_alphanumeric() && !matches!(c, '¹' | '²' | '³' | '⁰'..='⁹')) || c == '_'),
     ))
     .parse(text)?;
     match found {

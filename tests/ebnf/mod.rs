@@ -437,7 +437,9 @@ fn in_words(words: &str, text: &[char], at: usize) -> Option<usize> {
         "the rest of the line, not beginning with #" => (next != Some('#')).then(rest),
         "the rest of the line" => Some(rest()),
         "alphabetic in the sense of Unicode" => one(next?.is_alphabetic()),
-        "numeric in the sense of Unicode" => one(next?.is_numeric()),
+        "numeric in the sense of Unicode, and no superscript" => {
+            one(next?.is_numeric() && !matches!(next?, '¹' | '²' | '³' | '⁰'..='⁹'))
+        }
         "no LETTER, NUMERAL or _ follows" => {
             (!next.is_some_and(|c| c.is_alphabetic() || c.is_numeric() || c == '_')).then_some(at)
         }

@@ -21,9 +21,11 @@ impl Checker<'_> {
             (Term::Poison, _) | (_, Term::Poison) => Term::Poison,
             (Term::Known(x), Term::Known(y)) => self.constants(op, op_span, x, y, (a.1, b.1), span),
             (Term::Record(_), _) | (_, Term::Record(_)) => {
-                let side = if matches!(a.0, Term::Record(_)) { &a } else { &b };
-                let found = self.shown(&side.0);
-                self.reports.push(kinds::no_arithmetic(op_span, op.symbol(), side.1, &found));
+                for side in [&a, &b] {
+                    if let Term::Record(record) = &side.0 {
+                        self.record_given(record, side.1, op.symbol(), |ty| ty.kind.is(Kind::Map));
+                    }
+                }
                 Term::Poison
             }
             _ => self.tensors(op, op_span, &a, &b, span, env),

@@ -589,6 +589,7 @@ impl Checker<'_> {
             Term::Tensor(id) => self.value_type(*id).map(|t| t.to_string()).unwrap_or_default(),
             Term::Known(Known { value: Some(c), kind, .. }) => match c {
                 Constant::Recipe(r) => format!("{} `{}`", kind.name(), r.op),
+                c @ Constant::List(_) => format!("a list {c}"),
                 c => format!("{} {c}", kind.name()),
             },
             Term::Known(Known { kind, .. }) => kind.name().to_string(),

@@ -71,9 +71,9 @@ impl Checker<'_> {
                     None => false,
                 }
             }
-            Term::Record(_) => {
-                let found = self.shown(&bound.term);
-                self.reports.push(kinds::record_given(bound.span, &found, &param.name.text, kind));
+            Term::Record(record) => {
+                let fits = |ty: &crate::lang::types::Type| ty.kind.is(kind);
+                self.record_given(record, bound.span, &param.name.text, fits);
                 false
             }
             Term::Tensor(id) => {

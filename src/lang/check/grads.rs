@@ -71,6 +71,11 @@ impl Checker<'_> {
                 }
                 "frozen" if matches!(item.kind, ItemKind::Model { .. }) => {}
                 "frozen" => self.reports.push(names::frozen_needs_model(attribute.span)),
+                // `let both = H @ inv(G)`, which the grammar has to read as the next item's attribute.
+                _ if self.behind_a_value(attribute.span) => {
+                    let at = Span { end: attribute.span.start + 1, ..attribute.span };
+                    self.reports.push(crate::lang::report::syntax::matrix_product(at));
+                }
                 other => self.reports.push(names::no_such_attribute(attribute.name.span, other)),
             }
         }

@@ -1,12 +1,14 @@
 //! Calls written as elsewhere, `nn.Conv2d(…)`, `x.relu()`, `f(beta == 1)`, `gds(tiles/a.gds)`: what they are meant for.
 
+use std::rc::Rc;
+
 use super::Checker;
 use super::call::CallSite;
-use super::scope::{Env, Term};
+use super::scope::{Env, Record, Term};
 use crate::lang::ast::{Arg, Expr, ExprKind, Name};
-use crate::lang::report::{elsewhere, names};
+use crate::lang::report::{elsewhere, kinds, names};
 use crate::lang::source::Span;
-use crate::lang::types::Kind;
+use crate::lang::types::{Kind, Type};
 
 impl Checker<'_> {
     /// The report for a call of what is no name: a method, or a function of a module.
@@ -44,6 +46,28 @@ impl Checker<'_> {
         }
         self.reports.push(crate::lang::report::syntax::not_equals(*op_span, "==", name));
         Some(Arg { name: Some(Name { text: name.clone(), span: left.span }), value: (**right).clone() })
+    }
+
+    /// Reports a record where one value belongs, once for each record: `let det = net(image)` is one mistake, however often `det` is used.
+    pub(super) fn record_given(&mut self, record: &Rc<Record>, span: Span, taker: &str, fits: impl Fn(&Type) -> bool) {
+        if !self.mistaken.insert(Rc::as_ptr(record) as usize) {
+            return;
+        }
+        let written = self.sources.text(span).to_string();
+        let named = record.fields.iter().find(|(name, _)| *name == written || written.starts_with(&format!("{name}_")));
+        let fitting = || record.fields.iter().find(|(_, term)| self.type_of(term).is_some_and(|ty| fits(&ty)));
+        let field = named.or_else(fitting).or(record.fields.first()).map(|(name, _)| name.clone());
+        let found = self.shown(&Term::Record(Rc::clone(record)));
+        self.reports.push(kinds::record_given(span, &written, &record.of, &found, taker, field.as_deref()));
+    }
+
+    /// True where something else stands before a place on its line.
+    pub(super) fn behind_a_value(&self, span: Span) -> bool {
+        let line = self
+            .sources
+            .get(span.file)
+            .and_then(|s| s.text.get(..span.start as usize)?.rsplit('\n').next().map(str::to_string));
+        line.is_some_and(|line| !line.trim().is_empty())
     }
 
     /// True for `tiles/a.gds`: a path without its quotes.

@@ -487,11 +487,15 @@ impl Checker<'_> {
         let other = match self.loaded.get(&name) {
             Some(Some(other)) => *other,
             Some(None) => {
-                self.reports.push(params_report::import_cycle(path.span, &from, &name));
+                let start = self.importing.iter().position(|f| *f == name).unwrap_or(self.importing.len());
+                let mut chain = self.importing.get(start..).unwrap_or(&[]).to_vec();
+                chain.extend([from, name]);
+                self.reports.push(params_report::import_cycle(path.span, &chain));
                 return self.poison_callables(wanted, home);
             }
             None => {
                 self.loaded.insert(name.clone(), None);
+                self.importing.push(from);
                 let file = self.sources.add(&name, text.as_str());
                 let (tree, reports) = parse::parse(&text, file);
                 self.reports.extend(reports);
@@ -517,6 +521,7 @@ impl Checker<'_> {
                 if !left.is_empty() && !told {
                     self.reports.push(params_report::not_brought(path.span, &name, &left));
                 }
+                self.importing.pop();
                 self.loaded.insert(name.clone(), Some(other));
                 other
             }

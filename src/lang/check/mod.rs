@@ -102,6 +102,7 @@ pub fn check(
 ) -> (Pipeline, Vec<Report>) {
     let text = sources.get(main).map(|s| std::sync::Arc::clone(&s.text)).unwrap_or_else(|| "".into());
     let (tree, reports) = parse::parse(&text, main);
+    let loaded = HashMap::from([(sources.get(main).map(|s| s.name.clone()).unwrap_or_default(), None)]);
     let mut checker = Checker {
         vocabulary,
         sources,
@@ -110,7 +111,8 @@ pub fn check(
         reports,
         files: vec![],
         standard: HashMap::new(),
-        loaded: HashMap::new(),
+        loaded,
+        importing: vec![],
         dims: HashMap::new(),
         moves: vec![],
         symbols: 0,
@@ -126,6 +128,7 @@ pub fn check(
         margins: vec![],
         ambient: Default::default(),
         missing: Default::default(),
+        mistaken: Default::default(),
         made: Default::default(),
     };
     checker.run(&tree, outside);
@@ -145,7 +148,10 @@ pub struct Checker<'a> {
     reports: Vec<Report>,
     files: Vec<FileScope>,
     standard: HashMap<String, Rc<FunctionDef>>,
+    /// Files by name; `None` for one that is still being read.
     loaded: HashMap<String, Option<usize>>,
+    /// The files that led to the one at hand.
+    importing: Vec<String>,
     /// Sizes that the data declares, by name.
     dims: HashMap<String, Dim>,
     /// Frames that no image declares, of homographies and points.
@@ -168,6 +174,8 @@ pub struct Checker<'a> {
     /// Names that stood in for arguments that were left out.
     ambient: std::collections::HashSet<String>,
     missing: std::collections::HashSet<String>,
+    /// Records that were given where one value belongs, by their address.
+    mistaken: std::collections::HashSet<usize>,
     /// Weights made in the model call at hand.
     made: std::collections::HashSet<String>,
 }

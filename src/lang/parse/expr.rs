@@ -6,6 +6,7 @@ use nom::combinator::opt;
 use nom::multi::many0;
 use nom::sequence::{pair, preceded};
 
+use super::elsewhere;
 use super::tokens::{MOST_LEVELS, Parsed, Tokens};
 use crate::lang::ast::{Arg, BinaryOp, DimExpr, DimKind, Expr, ExprKind, Name, Text, TypeExpr};
 use crate::lang::constant::Unit;
@@ -156,7 +157,7 @@ pub fn expr(i: Tokens) -> Parsed<Expr> {
 }
 
 /// An expression, refused where its tree grows too high.
-fn grown(i: Tokens, kind: ExprKind, span: Span) -> Parsed<Expr> {
+pub fn grown(i: Tokens, kind: ExprKind, span: Span) -> Parsed<Expr> {
     let expr = Expr::new(kind, span);
     if expr.height > MOST_LEVELS {
         return i.fail(syntax::too_deep(Span { end: span.start + 1, ..span }, MOST_LEVELS));
@@ -167,7 +168,10 @@ fn grown(i: Tokens, kind: ExprKind, span: Span) -> Parsed<Expr> {
 fn conditional(i: Tokens) -> Parsed<Expr> {
     let start = i.span();
     let (i, condition) = opt(preceded(keyword("if", "an expression"), expr)).parse(i)?;
-    let Some(condition) = condition else { return comparison(i) };
+    let Some(condition) = condition else {
+        let (i, first) = comparison(i)?;
+        return elsewhere::choice(i, first);
+    };
     let (i, _) = keyword("then", "`then`")(i)?;
     let (i, then) = expr(i)?;
     let (i, _) = keyword("else", "`else`")(i)?;
@@ -211,7 +215,15 @@ fn sum(i: Tokens) -> Parsed<Expr> {
 }
 
 fn product(i: Tokens) -> Parsed<Expr> {
-    operators(i, &[("*", BinaryOp::Mul), ("/", BinaryOp::Div)], range)
+    let (mut i, mut left) = operators(i, &[("*", BinaryOp::Mul), ("/", BinaryOp::Div)], range)?;
+    while elsewhere::matrix_product(i) {
+        let op_span = i.span();
+        let (rest, right) = operators(i.advance(), &[("*", BinaryOp::Mul), ("/", BinaryOp::Div)], range)?;
+        let span = left.span.to(right.span);
+        let kind = ExprKind::Binary { op: BinaryOp::Mul, op_span, left: Box::new(left), right: Box::new(right) };
+        (i, left) = grown(rest, kind, span)?;
+    }
+    Ok((i, left))
 }
 
 fn range(i: Tokens) -> Parsed<Expr> {
@@ -239,6 +251,7 @@ fn unary(i: Tokens) -> Parsed<Expr> {
 }
 
 fn postfix(i: Tokens) -> Parsed<Expr> {
+    let start = i;
     let (mut i, mut of) = atom(i)?;
     loop {
         match i.peek() {
@@ -252,6 +265,7 @@ fn postfix(i: Tokens) -> Parsed<Expr> {
                 let span = of.span.to(name.span);
                 (i, of) = grown(rest, ExprKind::Member { of: Box::new(of), name }, span)?;
             }
+            TokenKind::Mark(power @ ("^-1" | "^2")) => (i, of) = elsewhere::power(start, i, of, power)?,
             _ => return Ok((i, of)),
         }
     }

@@ -3,6 +3,7 @@
 //! Parsing never fails: what was not understood becomes a report and an [`ItemKind::Broken`], and reading goes on at the next
 //! item's keyword at the start of a line, so one broken file reports all its mistakes.
 
+mod elsewhere;
 pub mod expr;
 pub mod item;
 pub mod tokens;

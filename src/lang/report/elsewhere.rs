@@ -92,6 +92,19 @@ pub fn argument(name: &str) -> Option<&'static str> {
     })
 }
 
+/// What a parameter of a run is called elsewhere, and what it may be called here.
+pub fn parameter(name: &str) -> Option<&'static [&'static str]> {
+    const SAME: [&[&str]; 6] = [
+        &["lr", "learning_rate", "rate", "eta", "base_lr"],
+        &["batch", "batch_size", "bs", "n_batch"],
+        &["epochs", "num_epochs", "n_epochs", "max_epochs"],
+        &["seed", "random_seed", "random_state", "manual_seed"],
+        &["steps", "steps_per_epoch", "iterations", "iters"],
+        &["layouts", "data", "dataset", "data_dir", "data_root", "root"],
+    ];
+    SAME.into_iter().find(|names| names.contains(&name))
+}
+
 /// A letter as it looks: Cyrillic and Greek letters as the Latin ones that are drawn alike.
 fn as_drawn(c: char) -> char {
     const ALIKE: [(char, char); 30] = [

@@ -126,6 +126,9 @@ pub fn constant(span: Span, what: &str, wanted: Kind, found: &str, declared: Opt
         }
         _ => report,
     };
+    if found.starts_with("a list") && wanted.is(Kind::Scalar) {
+        return report.help("several values, one after the other, are a sweep:  sweep name { … = [1e-3, 3e-4] }");
+    }
     if let Some(text) = text {
         let number = text.parse::<f64>().is_ok() && wanted.is(Kind::Scalar);
         let flag = wanted == Kind::Flag && matches!(text, "true" | "false");
@@ -234,11 +237,20 @@ pub fn no_fields(span: Span, of: Span, found: &str) -> Report {
         .help("fields come from `data` and from models, as in  let { det, desc } = net(image)")
 }
 
-/// A record where one value is needed.
-pub fn record_given(span: Span, found: &str, param: &str, wanted: Kind) -> Report {
-    Report::error("R0314", format!("`{param}` takes one value, and this is several"))
-        .label(span, format!("expected {}, found {found}", wanted.name()))
-        .help("take the one you mean, as in  pairs.image")
+/// A record where one value is needed: `written` is its text, `of` what made it, `field` the field that is most likely meant.
+pub fn record_given(span: Span, written: &str, of: &str, found: &str, taker: &str, field: Option<&str>) -> Report {
+    let report = Report::error("R0314", format!("`{taker}` takes one value, and this is several"))
+        .label(span, format!("all that `{of}` hands over: {found}"));
+    let simple = written.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+    match field {
+        Some(field) if simple => {
+            let renamed = if field == written { field.to_string() } else { format!("{field} as {written}") };
+            report
+                .help(format!("take the one you mean:  {written}.{field}\nor take them apart where they are defined:  let {{ {renamed} }} = …"))
+                .fix(span.after(), format!(".{field}"))
+        }
+        _ => report.help(format!("take the one you mean by its name, as in  {of}(…).{}", field.unwrap_or("image"))),
+    }
 }
 
 /// A condition that is not known before the run, or is not true or false.

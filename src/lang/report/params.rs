@@ -22,7 +22,8 @@ pub fn no_such_param(span: Span, name: &str, defined: Option<Span>, known: &[&st
         _ => format!("Parameters: {}.", sorted(known)),
     };
     let last = "Only a `param` can be set from outside; nothing was ignored and nothing was run.";
-    match closest(name, known.iter().copied()) {
+    let elsewhere = super::elsewhere::parameter(name).into_iter().flatten().find(|n| known.contains(n)).copied();
+    match elsewhere.or_else(|| closest(name, known.iter().copied())) {
         Some(near) => report.help(format!("did you mean `{near}`? {all}\n{last}")).fix(span, near),
         None => report.help(format!("{all}\n{last}")),
     }
@@ -36,11 +37,25 @@ pub fn quoted(span: Span, name: &str, kind: Kind, bare: &str) -> Report {
         .fix(span, bare)
 }
 
-/// Files that import each other.
-pub fn import_cycle(span: Span, from: &str, to: &str) -> Report {
-    Report::error("R0803", "these files import each other")
-        .label(span, format!("{from} → {to} → … → {from}"))
-        .help("move what both need into a third file")
+/// `yes`, `no`, `on` and `off` in YAML.
+pub fn word_of_yaml(span: Span, word: &str) -> Report {
+    let flag = matches!(word.to_lowercase().as_str(), "yes" | "on");
+    Report::error("R0802", format!("`{word}` is not how a Flag is written"))
+        .label(span, "true or false elsewhere")
+        .help(format!("write  {flag}"))
+        .fix(span, flag.to_string())
+}
+
+/// Files that import each other: each imports the next.
+pub fn import_cycle(span: Span, chain: &[String]) -> Report {
+    let itself = chain.len() < 3;
+    Report::error("R0803", if itself { "this file imports itself" } else { "these files import each other" })
+        .label(span, chain.join(" → "))
+        .help(if itself {
+            "what is defined in a file is there without an import"
+        } else {
+            "move what both need into a third file"
+        })
 }
 
 /// A field of a section, set from outside.

@@ -136,7 +136,6 @@ pub fn unknown_character(span: Span, c: char) -> Report {
         '?' => Some("a choice is written  if a then b else c"),
         '±' => Some("a range is written  -1..1"),
         '!' => Some("there is no negation; compare with <, >, <=, >= or =="),
-        '^' => Some("a square is written x * x"),
         ';' => Some("items need no end mark; begin the next one"),
         '\0' => Some("the file holds a zero byte: is it a text file?"),
         _ => None,
@@ -196,6 +195,42 @@ pub fn foreign_word(span: Span, word: &str) -> Report {
         _ => "there are no anonymous functions: give it a name with  fn",
     };
     Report::error("R0114", format!("`{word}` is not an operator")).label(span, "from another language").help(help)
+}
+
+/// `c ? a : b`
+pub fn conditional_of_c(condition: Span, question: Span, colon: Span) -> Report {
+    Report::error("R0114", "a choice is written  if a then b else c")
+        .label(question, "from another language")
+        .help("the condition is known before the run: it chooses between formulas, not between values of a map")
+        .fix(Span { end: condition.start, ..condition }, "if ")
+        .fix(question, "then")
+        .fix(colon, "else")
+}
+
+/// `a if c else b`
+pub fn conditional_of_python(place: Span) -> Report {
+    Report::error("R0114", "a choice is written  if a then b else c")
+        .label(place, "the condition comes first")
+        .help("exchange the two, and put `then` between them")
+}
+
+/// `H^-1` and `x²`; `of` is what is raised, with its brackets where it has some.
+pub fn power(of: Span, sign: Span, op: &str, in_brackets: bool) -> Report {
+    let example = if op == "inv" { "inv(H)" } else { "square(x)" };
+    let what = if op == "inv" { "an inverse" } else { "a square" };
+    let report = Report::error("R0114", format!("{what} is written as a call"))
+        .label(sign, "there are no powers")
+        .help(format!("write  {example}"));
+    let before = Span { end: of.start, ..of };
+    if in_brackets { report.fix(before, op).fix(sign, "") } else { report.fix(before, format!("{op}(")).fix(sign, ")") }
+}
+
+/// `A @ B`
+pub fn matrix_product(at: Span) -> Report {
+    Report::error("R0114", "homographies are composed with  *")
+        .label(at, "`@` names a frame, in types")
+        .help("read right to left: (A * B)(x) = A(B(x))")
+        .fix(at, "*")
 }
 
 /// A string in other quotes.
