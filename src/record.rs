@@ -293,7 +293,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
 }
 
 /// A pipeline's name as a part of a folder's name: at most 40 characters that every system takes.
-fn readable(name: &str) -> String {
+pub fn readable(name: &str) -> String {
     let kept = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
     let name: String = name.chars().take(40).map(kept).collect();
     let name = name.trim_matches('-');

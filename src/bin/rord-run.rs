@@ -21,13 +21,16 @@ fn main() -> ExitCode {
         Some(Verb::Check(args)) => rord::cli::check::run(&args),
         Some(Verb::Graph(args)) => rord::cli::graph::run(&args),
         Some(Verb::Types(args)) => rord::cli::types::types(&args),
-        Some(Verb::Params(args)) => rord::cli::types::params(&args),
+        Some(Verb::Params(args)) => rord::cli::params::run(&args),
         Some(Verb::Explain(args)) => rord::cli::explain::run(&args),
         Some(Verb::Fmt(args)) => rord::cli::fmt::run(&args),
+        Some(Verb::New(args)) => rord::cli::new::run(&args),
+        Some(Verb::Completions(args)) => rord::cli::completions::run(&args),
         Some(Verb::Data(args)) => data(&args),
         Some(Verb::Loss(args)) => loss(&args),
         Some(Verb::Bench(args)) => bench(&args),
         Some(Verb::Train(args)) => train(&args),
+        Some(Verb::Sweep(args)) => sweep(&args),
         None => train(&cli.train),
     };
     ExitCode::from(code)
@@ -36,6 +39,16 @@ fn main() -> ExitCode {
 #[cfg(feature = "engine")]
 fn train(args: &rord::cli::args::TrainArgs) -> u8 {
     rord::cli::train::run(args)
+}
+
+#[cfg(feature = "engine")]
+fn sweep(args: &rord::cli::args::SweepArgs) -> u8 {
+    rord::cli::sweep::run(args)
+}
+
+#[cfg(not(feature = "engine"))]
+fn sweep(_: &rord::cli::args::SweepArgs) -> u8 {
+    without_engine()
 }
 
 #[cfg(feature = "engine")]

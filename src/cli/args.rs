@@ -1,8 +1,10 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::outside::Given;
 
 /// Trains local-feature networks from pipelines whose losses are checked formulas.
 #[derive(Debug, Parser)]
@@ -28,6 +30,8 @@ pub struct Cli {
 pub enum Verb {
     /// Train a pipeline
     Train(TrainArgs),
+    /// Train a pipeline once for each point of a grid that it names
+    Sweep(SweepArgs),
     /// Check pipelines and report what is wrong
     Check(CheckArgs),
     /// Print the graph of a pipeline
@@ -46,6 +50,10 @@ pub enum Verb {
     Explain(ExplainArgs),
     /// Lay out pipelines in the one way there is; comments stay
     Fmt(FmtArgs),
+    /// Begin a pipeline: a folder with one that trains as it is
+    New(NewArgs),
+    /// Print a script that completes commands on Tab
+    Completions(CompletionsArgs),
 }
 
 /// A pipeline and what is changed in it.
@@ -65,6 +73,18 @@ pub struct FileArgs {
     pub set: Vec<String>,
 }
 
+impl FileArgs {
+    /// The pipeline's path.
+    pub fn path(&self) -> &Path {
+        self.file.as_deref().unwrap_or(Path::new(""))
+    }
+
+    /// What is changed in it.
+    pub fn given(&self) -> Given<'_> {
+        Given { preset: self.preset.as_deref(), params: self.params.as_deref(), set: &self.set, point: None }
+    }
+}
+
 /// Arguments of `train`.
 #[derive(Clone, Debug, Args)]
 pub struct TrainArgs {
@@ -74,6 +94,14 @@ pub struct TrainArgs {
     /// Write the run to this folder, which must be empty or not there yet [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Where and with what it begins
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// Where runs take place, and what they begin with.
+#[derive(Clone, Debug, Args)]
+pub struct PlaceArgs {
     /// Begin with these weights
     #[arg(long, value_name = "WEIGHTS.safetensors")]
     pub init: Option<PathBuf>,
@@ -83,6 +111,23 @@ pub struct TrainArgs {
     /// Threads on the CPU; results do not depend on it [default: one a core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+}
+
+/// Arguments of `sweep`.
+#[derive(Clone, Debug, Args)]
+pub struct SweepArgs {
+    /// The pipeline
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// The sweep, by its name in the pipeline
+    #[arg(value_name = "SWEEP", required = true)]
+    pub sweep: String,
+    /// Write the runs to this folder; runs that are finished there are not made again [default: runs/PIPELINE-SWEEP]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Where and with what they begin
+    #[command(flatten)]
+    pub place: PlaceArgs,
 }
 
 /// Arguments of `params`.
@@ -235,4 +280,38 @@ pub struct FmtArgs {
     /// Write nothing; show what would change, and exit with 1 if anything would
     #[arg(long)]
     pub check: bool,
+}
+
+/// Arguments of `new`.
+#[derive(Debug, Args)]
+pub struct NewArgs {
+    /// The folder to make; its name is the pipeline's
+    #[arg(value_name = "NAME")]
+    pub name: PathBuf,
+    /// What to begin with
+    #[arg(long, value_enum, value_name = "PIPELINE", default_value_t = Template::Start)]
+    pub from: Template,
+}
+
+/// A pipeline to begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Template {
+    /// Small and commented: descriptors of two views, and a loss of its own
+    Start,
+    /// RoRD as published: detector and descriptors
+    Default,
+    /// RoRD held to the drawn corners, with valid pixels only
+    Anchored,
+    /// HardNet: descriptors of patches
+    Hardnet,
+    /// Segmentation with a U-Net
+    Segment,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
 }

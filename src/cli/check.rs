@@ -39,7 +39,7 @@ fn fixed(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
         Ok(file) => sources.get(file).map(|s| s.text.clone()).unwrap_or_else(|| "".into()),
         Err(report) => return Err((vec![report], sources)),
     };
-    let given = Given { preset: args.preset.as_deref(), params: args.params.as_deref(), set: &args.set };
+    let given = Given { preset: args.preset.as_deref(), params: args.params.as_deref(), set: &args.set, point: None };
     let fix::Fixed { text: new, mended, mut reports, sources } = fix::fix(path, &text, &given);
     let name = path.display().to_string();
     if mended.is_empty() {

@@ -6,6 +6,7 @@ use super::args::FileArgs;
 use super::files::{self, DiskImporter};
 use super::outside::{self, Given};
 use crate::lang::check::{Outside, Tensors, check};
+use crate::lang::constant::Constant;
 use crate::lang::report::Report;
 use crate::lang::source::{FileId, Sources, Span};
 use crate::lang::typed::Pipeline;
@@ -42,8 +43,12 @@ pub fn load(args: &FileArgs) -> Result<Loaded, (Vec<Report>, Sources)> {
 
 /// As [`load`], with the tensors that a caller supplies for the pipeline's inputs.
 pub fn load_with(args: &FileArgs, tensors: Option<Tensors>) -> Result<Loaded, (Vec<Report>, Sources)> {
-    let file = args.file.clone().unwrap_or_default();
-    read_and_check(&file, args.preset.as_deref(), args.params.as_deref(), &args.set, tensors)
+    read_and_check(args.path(), &args.given(), tensors)
+}
+
+/// As [`load`], at a point of a sweep: its name, and what it sets.
+pub fn load_at(args: &FileArgs, point: (&str, &[(String, Constant)])) -> Result<Loaded, (Vec<Report>, Sources)> {
+    read_and_check(args.path(), &Given { point: Some(point), ..args.given() }, None)
 }
 
 /// As [`load`].
@@ -53,22 +58,16 @@ pub fn load_file(
     params: Option<&Path>,
     set: &[String],
 ) -> Result<Loaded, (Vec<Report>, Sources)> {
-    read_and_check(path, preset, params, set, None)
+    read_and_check(path, &Given { preset, params, set, point: None }, None)
 }
 
-fn read_and_check(
-    path: &Path,
-    preset: Option<&str>,
-    params: Option<&Path>,
-    set: &[String],
-    tensors: Option<Tensors>,
-) -> Result<Loaded, (Vec<Report>, Sources)> {
+fn read_and_check(path: &Path, given: &Given<'_>, tensors: Option<Tensors>) -> Result<Loaded, (Vec<Report>, Sources)> {
     let (vocabulary, mut sources) = ops::vocabulary();
     let file = match files::read(path, &mut sources) {
         Ok(file) => file,
         Err(report) => return Err((vec![report], sources)),
     };
-    check_read(path, file, vocabulary, sources, &Given { preset, params, set }, tensors)
+    check_read(path, file, vocabulary, sources, given, tensors)
 }
 
 /// What is said about a text as if it stood at `path`.
@@ -89,7 +88,7 @@ fn check_read(
     given: &Given<'_>,
     tensors: Option<Tensors>,
 ) -> Result<Loaded, (Vec<Report>, Sources)> {
-    let outside = match outside::read(given.preset, given.params, given.set, &mut sources) {
+    let outside = match outside::read(given, &mut sources) {
         Ok(outside) => Outside { tensors, ..outside },
         Err(reports) => return Err((reports, sources)),
     };

@@ -6,6 +6,7 @@ pub mod args;
 #[cfg(feature = "engine")]
 pub mod bench;
 pub mod check;
+pub mod completions;
 #[cfg(feature = "engine")]
 pub mod data;
 pub mod explain;
@@ -17,7 +18,11 @@ pub mod graph;
 pub mod load;
 #[cfg(feature = "engine")]
 pub mod loss;
+pub mod new;
 pub mod outside;
+pub mod params;
+#[cfg(feature = "engine")]
+pub mod sweep;
 #[cfg(feature = "engine")]
 pub mod train;
 pub mod types;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::lang::ast::{Expr, ExprKind, Name};
 use crate::lang::check::{Given as GivenValue, Outside};
+use crate::lang::constant::Constant;
 use crate::lang::parse;
 use crate::lang::report::{Report, params};
 use crate::lang::source::{FileId, Sources, Span};
@@ -17,15 +18,13 @@ pub struct Given<'a> {
     pub params: Option<&'a Path>,
     /// `--set`, each
     pub set: &'a [String],
+    /// The point of a sweep that is run: the sweep's name, and what it sets.
+    pub point: Option<(&'a str, &'a [(String, Constant)])>,
 }
 
-/// Reads all three. Reports are complete: every wrong line of a file, every wrong `--set`.
-pub fn read(
-    preset: Option<&str>,
-    file: Option<&Path>,
-    set: &[String],
-    sources: &mut Sources,
-) -> Result<Outside, Vec<Report>> {
+/// Reads them all. Reports are complete: every wrong line of a file, every wrong `--set`.
+pub fn read(given: &Given<'_>, sources: &mut Sources) -> Result<Outside, Vec<Report>> {
+    let Given { preset, params: file, set, point } = *given;
     let (mut outside, mut reports) = (Outside::default(), Vec::new());
     if let Some(preset) = preset {
         let text = format!("--preset {preset}");
@@ -61,6 +60,17 @@ pub fn read(
                     }
                 }
             }
+        }
+    }
+    if let Some((sweep, values)) = point {
+        for (name, value) in values {
+            let text = format!("{name} = {value}");
+            let id = sources.add(format!("sweep {sweep}"), text.as_str());
+            let start = name.len() as u32 + 3;
+            // What a constant is printed as reads back.
+            let value = parse::expression(text.get(start as usize..).unwrap_or(""), id, start)?;
+            let name = Name { text: name.clone(), span: Span { file: id, start: 0, end: name.len() as u32 } };
+            outside.given.push(GivenValue { name, value, origin: Origin::Sweep(sweep.to_string()), quoted: false });
         }
     }
     if reports.is_empty() { Ok(outside) } else { Err(reports) }

@@ -1,15 +1,16 @@
 //! `rord-run train`: checks, then trains.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use candle_core::Device;
 
-use super::args::TrainArgs;
+use super::args::{PlaceArgs, TrainArgs};
 use super::load::{Loaded, load_or_report};
 use crate::engine::frozen::FrozenError;
 use crate::engine::plan::Plan;
-use crate::engine::train::{Options, Stop, train};
+use crate::engine::train::{Options, Stop, Summary, train};
 use crate::engine::weights::WeightsError;
 use crate::kernels::simd::Simd;
 use crate::lang::report::{Report, runtime};
@@ -22,7 +23,7 @@ static STOP: AtomicBool = AtomicBool::new(false);
 const SAME_SIGNAL: Duration = Duration::from_millis(300);
 
 /// The exit code of a run that was asked to stop.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// Trains the pipeline.
 pub fn run(args: &TrainArgs) -> u8 {
@@ -38,37 +39,59 @@ pub fn run(args: &TrainArgs) -> u8 {
 
 fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
     let plan = Plan::new(&loaded.pipeline, loaded.end())?;
-    let (device, device_name) = device(&args.device).map_err(|r| vec![r])?;
-    precision(&plan, &device).map_err(|r| vec![r])?;
-    if let Some(threads) = args.threads {
-        set_threads(threads).map_err(|r| vec![r])?;
-    }
-    // The second Ctrl-C does not wait for the step. One that comes with the first is the same: `timeout -s INT` signals twice.
-    let mut first = None;
-    let handler = ctrlc::set_handler(move || {
-        STOP.store(true, Ordering::Relaxed);
-        if first.get_or_insert_with(Instant::now).elapsed() > SAME_SIGNAL {
-            std::process::exit(i32::from(INTERRUPTED));
+    let place = Place::new(&args.place).map_err(|r| vec![r])?;
+    let summary = train_one(loaded, &plan, args.file.path(), &place, args.place.init.as_deref(), args.out.as_deref())?;
+    Ok(if summary.interrupted { INTERRUPTED } else { super::DONE })
+}
+
+/// Where runs take place, and that they can be stopped.
+pub struct Place {
+    device: Device,
+    name: String,
+}
+
+impl Place {
+    /// Finds the device, sets the threads, and begins to watch for Ctrl-C. Once in a process.
+    pub fn new(args: &PlaceArgs) -> Result<Self, Report> {
+        let (device, name) = device(&args.device)?;
+        if let Some(threads) = args.threads {
+            set_threads(threads)?;
         }
-    });
-    if handler.is_err() {
-        return Err(vec![runtime::failed("R0910", "Ctrl-C cannot be watched for", "")]);
+        // The second Ctrl-C does not wait for the step. One that comes with the first is the same: `timeout -s INT` signals twice.
+        let mut first = None;
+        let handler = ctrlc::set_handler(move || {
+            STOP.store(true, Ordering::Relaxed);
+            if first.get_or_insert_with(Instant::now).elapsed() > SAME_SIGNAL {
+                std::process::exit(i32::from(INTERRUPTED));
+            }
+        });
+        match handler {
+            Ok(()) => Ok(Self { device, name }),
+            Err(_) => Err(runtime::failed("R0910", "Ctrl-C cannot be watched for", "")),
+        }
     }
-    let path = args.file.file.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
+}
+
+/// One run of a checked pipeline, which was read from `path`.
+pub fn train_one(
+    loaded: &Loaded,
+    plan: &Plan,
+    path: &Path,
+    place: &Place,
+    init: Option<&Path>,
+    out: Option<&Path>,
+) -> Result<Summary, Vec<Report>> {
+    precision(plan, &place.device).map_err(|r| vec![r])?;
     let text = loaded.sources.get(loaded.file).map(|s| s.text.to_string()).unwrap_or_default();
     let options = Options {
-        out: args.out.clone(),
-        init: args.init.clone(),
-        device,
-        device_name,
-        source: (path, text),
+        out: out.map(Path::to_path_buf),
+        init: init.map(Path::to_path_buf),
+        device: place.device.clone(),
+        device_name: place.name.clone(),
+        source: (path.display().to_string(), text),
         stop: &STOP,
     };
-    match train(&loaded.pipeline, &loaded.vocabulary, &plan, &options) {
-        Ok(summary) if summary.interrupted => Ok(INTERRUPTED),
-        Ok(_) => Ok(super::DONE),
-        Err(stop) => Err(reports(stop)),
-    }
+    train(&loaded.pipeline, &loaded.vocabulary, plan, &options).map_err(reports)
 }
 
 /// Has everything run on so many threads.

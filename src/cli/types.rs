@@ -1,6 +1,6 @@
-//! `rord-run types` and `rord-run params`: what a pipeline says, as tables.
+//! `rord-run types`: every name of a pipeline with its type, its weights, and what a step takes.
 
-use super::args::{FileArgs, ParamsArgs};
+use super::args::FileArgs;
 use super::load::{Loaded, load_or_report};
 use crate::graph::flops::{Flops, flops};
 use crate::graph::gradients::{Gradients, trained};
@@ -67,41 +67,6 @@ pub fn types_text(pipeline: &Pipeline) -> String {
     if !weights.is_empty() {
         let rows: Vec<(&str, &str)> = weights.iter().map(|(n, s)| (*n, s.as_str())).collect();
         out.push_str(&format!("\n{}{total} weights\n", table(&rows)));
-    }
-    out
-}
-
-/// Prints every parameter with its value and where that comes from.
-pub fn params(args: &ParamsArgs) -> u8 {
-    let Some(loaded) = load_or_report(&args.file) else { return super::REFUSED };
-    if args.yaml {
-        super::print(&params_yaml(&loaded.pipeline));
-        return super::DONE;
-    }
-    let mut rows = Vec::new();
-    for param in &loaded.pipeline.params {
-        let value = param.value.as_ref().map_or("(no value)".to_string(), ToString::to_string);
-        let domain = param.domain.as_ref().map(|d| format!(" in {d}")).unwrap_or_default();
-        let about = param.about.as_ref().map(|a| format!("   {a}")).unwrap_or_default();
-        rows.push((param.name.clone(), format!("{value}   {}{domain}   ({}){about}", param.kind.name(), param.origin)));
-    }
-    let rows: Vec<(&str, &str)> = rows.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-    super::print(&table(&rows));
-    super::DONE
-}
-
-/// All parameters as a file that `--params` takes back. What such a file cannot hold stands in it as a comment.
-fn params_yaml(pipeline: &Pipeline) -> String {
-    let mut out = String::new();
-    for param in &pipeline.params {
-        let about = param.about.as_ref().map(|a| format!("   # {a}")).unwrap_or_default();
-        let name = &param.name;
-        out.push_str(&match &param.value {
-            None => format!("# {name}: no value yet{about}\n"),
-            Some(value @ Constant::List(_)) => format!("# {name}: given by  --set '{name}={value}'\n"),
-            Some(Constant::Text(text)) => format!("{name}: {}{about}\n", serde_json::Value::String(text.clone())),
-            Some(value) => format!("{name}: {value}{about}\n"),
-        });
     }
     out
 }

@@ -130,6 +130,8 @@ pub enum Origin {
     Params(String),
     /// `--set`.
     Set,
+    /// A point of a sweep of the file.
+    Sweep(String),
     /// It has none.
     Missing,
 }
@@ -141,6 +143,7 @@ impl std::fmt::Display for Origin {
             Origin::Preset(name) => write!(f, "preset {name}"),
             Origin::Params(file) => f.write_str(file),
             Origin::Set => f.write_str("--set"),
+            Origin::Sweep(name) => write!(f, "sweep {name}"),
             Origin::Missing => f.write_str("missing"),
         }
     }
@@ -157,6 +160,8 @@ pub struct ParamInfo {
     pub value: Option<Constant>,
     /// Where that comes from.
     pub origin: Origin,
+    /// The values that this one stands before, with where they come from, the last one first.
+    pub outdone: Vec<(Constant, Origin)>,
     /// The values it may take, as written.
     pub domain: Option<String>,
     /// What it means.

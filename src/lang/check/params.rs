@@ -39,7 +39,8 @@ impl Checker<'_> {
             self.reports.push(kinds::param_kind(written.ty.span, &written.name.text, kind));
             return Term::Poison;
         }
-        let mut value = None;
+        let mut value: Option<Known> = None;
+        let mut outdone = Vec::new();
         let mut origin = Origin::Missing;
         let mut sound = true;
         let mut value_span = written.name.span;
@@ -52,6 +53,7 @@ impl Checker<'_> {
         if let Some((_, e)) = preset.iter().find(|(n, _)| n.text == written.name.text) {
             let given = self.param_value(written, kind, e, None, env);
             sound &= given.is_some();
+            outdone.extend(value.as_ref().and_then(|k| Some((k.value.clone()?, origin))));
             value = given.or(value);
             value_span = e.span;
             origin = Origin::Preset(outside.preset.as_ref().map(|p| p.text.clone()).unwrap_or_default());
@@ -68,6 +70,7 @@ impl Checker<'_> {
             let quoted = given.quoted.then_some(&given.origin);
             let outer = self.param_value(written, kind, &given.value, quoted, env);
             sound &= outer.is_some();
+            outdone.extend(value.as_ref().and_then(|k| Some((k.value.clone()?, origin))));
             value = outer.or(value);
             value_span = given.value.span;
             origin = given.origin.clone();
@@ -81,6 +84,7 @@ impl Checker<'_> {
             kind,
             value: constant,
             origin,
+            outdone: outdone.into_iter().rev().collect(),
             domain,
             about,
             span,

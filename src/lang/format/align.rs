@@ -1,5 +1,7 @@
 //! Columns: `=`, types, domains and comments of lines that follow each other stand below each other.
 
+use std::collections::HashSet;
+
 use super::doc::Class;
 use super::layout::WIDTH;
 
@@ -43,11 +45,13 @@ struct Comment {
 
 /// The text with spaces put in before the marks of `rows` and before `comments`.
 pub fn align(text: &str, rows: &[Row], comments: &[Mark]) -> String {
-    let mut rows: Vec<&Row> = rows.iter().collect();
+    let (attributes, mut rows): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|r| r.class == Class::Attribute);
+    let attributes: HashSet<usize> = attributes.iter().map(|r| r.line).collect();
     rows.sort_by_key(|r| r.line);
+    let follows = |a: &Row, b: &Row| (a.line + 1..b.line).all(|line| attributes.contains(&line)) && b.line > a.line;
     // Per line: columns, and how many spaces go before each.
     let mut spaces: Vec<Vec<(usize, usize)>> = vec![Vec::new(); text.split('\n').count()];
-    for block in rows.chunk_by(|a, b| b.line == a.line + 1 && a.class == b.class && a.indent == b.indent) {
+    for block in rows.chunk_by(|a, b| follows(a, b) && a.class == b.class && a.indent == b.indent) {
         for (row, pads) in block.iter().zip(pads(block)) {
             if let Some(line) = spaces.get_mut(row.line) {
                 line.extend(pads);

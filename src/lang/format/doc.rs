@@ -110,6 +110,8 @@ pub enum Class {
     Let,
     Objective,
     Out,
+    /// A line that the columns of its neighbors run past.
+    Attribute,
     /// A row of a chain, with so many operators.
     Row(usize),
     /// Nothing.

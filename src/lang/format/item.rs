@@ -15,7 +15,7 @@ pub fn line(c: &mut Cursor) -> (Doc, Class) {
         if c.mark("(") {
             parts.push(args(c));
         }
-        return (Doc::Cat(parts), Class::Alone);
+        return (Doc::Cat(parts), Class::Attribute);
     };
     let mut parts = vec![c.word(), SPACE];
     let class = match keyword.as_str() {

@@ -143,6 +143,8 @@ pub const PAGES: &[(&str, &str)] = &[
     ("R0821", include_str!("../../../docs/reports/R0821.md")),
     ("R0822", include_str!("../../../docs/reports/R0822.md")),
     ("R0823", include_str!("../../../docs/reports/R0823.md")),
+    ("R0824", include_str!("../../../docs/reports/R0824.md")),
+    ("R0825", include_str!("../../../docs/reports/R0825.md")),
     ("R0902", include_str!("../../../docs/reports/R0902.md")),
     ("R0904", include_str!("../../../docs/reports/R0904.md")),
     ("R0905", include_str!("../../../docs/reports/R0905.md")),
@@ -170,6 +172,9 @@ pub const PAGES: &[(&str, &str)] = &[
     ("R0927", include_str!("../../../docs/reports/R0927.md")),
     ("R0928", include_str!("../../../docs/reports/R0928.md")),
     ("R0929", include_str!("../../../docs/reports/R0929.md")),
+    ("R0930", include_str!("../../../docs/reports/R0930.md")),
+    ("R0931", include_str!("../../../docs/reports/R0931.md")),
+    ("R0932", include_str!("../../../docs/reports/R0932.md")),
     ("R0999", include_str!("../../../docs/reports/R0999.md")),
 ];
 

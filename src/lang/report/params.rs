@@ -99,6 +99,30 @@ pub fn field_without_value(span: Span, name: &str) -> Report {
         .help(format!("write  {name} = …"))
 }
 
+/// A sweep that does not exist.
+pub fn no_such_sweep(span: Span, name: &str, known: &[&str]) -> Report {
+    let report = Report::error("R0824", format!("there is no sweep called `{name}`")).label(span, "no such sweep");
+    match closest(name, known.iter().copied()) {
+        Some(near) => report.help(format!("did you mean `{near}`?")),
+        None if known.is_empty() => report.help("the file has none; write one:  sweep rates { lr = [1e-3, 3e-4] }"),
+        None => report.help(format!("sweeps of this file: {}", sorted(known))),
+    }
+}
+
+/// A parameter that a sweep goes over and `--set` gives as well.
+pub fn set_and_swept(span: Span, sweep: &str) -> Report {
+    Report::error("R0825", "this parameter is what the sweep goes over")
+        .label(span, format!("`{sweep}` gives it a value of its own in every run"))
+        .help("leave it out here, or take it out of the sweep")
+}
+
+/// A sweep of no run, or of too many.
+pub fn sweep_size(name: &str, runs: usize, most: usize) -> Report {
+    let found =
+        if runs == 0 { "has no run: one of its lists is empty".to_string() } else { format!("has {runs} runs") };
+    Report::error("R0824", format!("the sweep `{name}` {found}")).help(format!("a sweep has 1 to {most} runs"))
+}
+
 /// A sweep over something that is no list.
 pub fn sweep_needs_list(span: Span, name: &str) -> Report {
     Report::error("R0809", format!("a sweep goes over a list of values for `{name}`"))

@@ -1,0 +1,90 @@
+//! `rord-run params`: what can be changed from outside, what it is now, and why.
+
+use super::args::ParamsArgs;
+use super::load::load_or_report;
+use crate::lang::constant::Constant;
+use crate::lang::report::plural;
+use crate::lang::typed::{Origin, ParamInfo, Pipeline};
+
+/// Prints every parameter with its value and where that comes from.
+pub fn run(args: &ParamsArgs) -> u8 {
+    let Some(loaded) = load_or_report(&args.file) else { return super::REFUSED };
+    super::print(&if args.yaml { yaml(&loaded.pipeline) } else { text(&loaded.pipeline) });
+    super::DONE
+}
+
+/// Parameters, presets and sweeps as tables.
+fn text(pipeline: &Pipeline) -> String {
+    if pipeline.params.is_empty() {
+        return "nothing can be changed from outside: the pipeline has no `param`\n".into();
+    }
+    let mut out = table(pipeline.params.iter().map(row).collect());
+    if !pipeline.presets.is_empty() {
+        out.push_str("\npresets, by --preset\n");
+        let set = |fields: &[(String, Constant)]| -> Vec<String> {
+            fields.iter().map(|(name, value)| format!("{name} = {value}")).collect()
+        };
+        out.push_str(&table(pipeline.presets.iter().map(|(name, f)| vec![name.clone(), set(f).join(", ")]).collect()));
+    }
+    if !pipeline.sweeps.is_empty() {
+        out.push_str("\nsweeps, by rord-run sweep\n");
+        let grid = |(name, axes): &crate::lang::typed::Sweep| {
+            let shown = |values: &[Constant]| -> Vec<String> { values.iter().map(Constant::to_string).collect() };
+            let axes_text: Vec<String> =
+                axes.iter().map(|(name, values)| format!("{name} = {}", shown(values).join(" | "))).collect();
+            let runs = axes.iter().fold(1usize, |n, (_, values)| n.saturating_mul(values.len()));
+            vec![name.clone(), axes_text.join(",  "), plural(runs, "run")]
+        };
+        out.push_str(&table(pipeline.sweeps.iter().map(grid).collect()));
+    }
+    out.push_str("\n--set stands before --params, --params before --preset, --preset before the default\n");
+    out
+}
+
+/// Name, value, where it comes from and what it stands before, kind and domain, meaning.
+fn row(param: &ParamInfo) -> Vec<String> {
+    let value = param.value.as_ref().map_or("(no value)".to_string(), ToString::to_string);
+    let mut from = param.origin.to_string();
+    for (value, origin) in &param.outdone {
+        // A recipe's value is long, and where it came from is in the file.
+        let value = match value {
+            Constant::Recipe(recipe) => format!("{}(…)", recipe.op),
+            other => other.to_string(),
+        };
+        from.push_str(&match origin {
+            Origin::Default => format!(", not the default {value}"),
+            origin => format!(", not {value} of {origin}"),
+        });
+    }
+    let domain = param.domain.as_ref().map(|d| format!(" in {d}")).unwrap_or_default();
+    let kind = format!("{}{domain}", param.kind.name());
+    vec![param.name.clone(), value, from, kind, param.about.clone().unwrap_or_default()]
+}
+
+/// All parameters as a file that `--params` takes back. What such a file cannot hold stands in it as a comment.
+fn yaml(pipeline: &Pipeline) -> String {
+    let mut out = String::new();
+    for param in &pipeline.params {
+        let about = param.about.as_ref().map(|a| format!("   # {a}")).unwrap_or_default();
+        let name = &param.name;
+        out.push_str(&match &param.value {
+            None => format!("# {name}: no value yet{about}\n"),
+            Some(value @ Constant::List(_)) => format!("# {name}: given by  --set '{name}={value}'\n"),
+            Some(Constant::Text(text)) => format!("{name}: {}{about}\n", serde_json::Value::String(text.clone())),
+            Some(value) => format!("{name}: {value}{about}\n"),
+        });
+    }
+    out
+}
+
+/// Columns, two spaces apart, as wide as what stands in them.
+fn table(rows: Vec<Vec<String>>) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|t| t.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(text, width)| format!("{text:<width$}")).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
