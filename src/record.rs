@@ -145,10 +145,13 @@ impl RunFolder {
         self.path.join(name)
     }
 
-    /// Writes `pipeline.rord`, the text that is run.
-    pub fn write_pipeline(&self, text: &str) -> Result<(), RecordError> {
-        let path = self.file("pipeline.rord");
-        write_atomic(&path, text.as_bytes()).map_err(|source| RecordError::Io { path, source })
+    /// Writes a text that is run: `pipeline.rord`, and what it imports where it is imported from.
+    pub fn write_text(&self, name: &Path, text: &str) -> Result<(), RecordError> {
+        let path = self.path.join(name);
+        let folder = path.parent().unwrap_or(&self.path);
+        std::fs::create_dir_all(folder)
+            .and_then(|()| write_atomic(&path, text.as_bytes()))
+            .map_err(|source| RecordError::Io { path, source })
     }
 
     /// Writes `run.yaml`.
@@ -389,7 +392,7 @@ validation:
         folder.write_record(&record()).unwrap();
         folder.write_record(&written).unwrap();
         assert_eq!(folder.read_record().unwrap(), written);
-        folder.write_pipeline("rord 1\n").unwrap();
+        folder.write_text(Path::new("pipeline.rord"), "rord 1\n").unwrap();
         let mut names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["pipeline.rord", "run.yaml"]);

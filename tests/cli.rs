@@ -478,3 +478,69 @@ fn every_instruction_set_trains_alike_and_others_are_refused() {
     assert_eq!(out.status.code(), Some(2));
     assert!(err(&out).contains("`mmx`"), "{}", err(&out));
 }
+
+#[test]
+fn a_sweep_trains_every_point_and_goes_on_where_it_was_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!("{TINY}\nsweep rates {{ lr = [1e-3, 3e-4], margin = [0.5, 1.0] }}\nsweep none {{ lr = [] }}\n");
+    std::fs::write(dir.path().join("tiny.rord"), &text).unwrap();
+    let sweep = |more: &[&str]| rord(dir.path(), &[&["sweep", "tiny.rord", "rates"], more].concat());
+    let out = sweep(&[]);
+    assert_eq!(out.status.code(), Some(0), "{}", err(&out));
+    let said = String::from_utf8(out.stdout).unwrap();
+    let (_, table) = said.split_once("4 runs\n").unwrap();
+    assert!(table.starts_with("val.total  set "), "{table}");
+    let best: Vec<f64> = table.lines().skip(1).map(|l| l.split(' ').next().unwrap().parse().unwrap()).collect();
+    assert!(best.len() == 4 && best.is_sorted(), "{table}");
+    let folder = dir.path().join("runs/tiny-rates");
+    let folders = ["1-lr=1e-3,margin=0.5", "2-lr=1e-3,margin=1", "3-lr=3e-4,margin=0.5", "4-lr=3e-4,margin=1"];
+    for (name, lr) in folders.iter().zip(["0.001", "0.001", "0.0003", "0.0003"]) {
+        let record = std::fs::read_to_string(folder.join(name).join("run.yaml")).unwrap();
+        assert!(record.contains(&format!("\n  lr: {lr}\n")) && record.contains("lr: sweep rates"), "{record}");
+    }
+    // A run of the same point by hand is the same run.
+    let by_hand = rord(dir.path(), &["tiny.rord", "--set", "lr=3e-4", "--set", "margin=0.5", "--out", "hand"]);
+    assert_eq!(by_hand.status.code(), Some(0));
+    let weights = |path: &Path| std::fs::read(path.join("last.safetensors")).unwrap();
+    assert_eq!(weights(&dir.path().join("hand")), weights(&folder.join(folders[2])));
+
+    // One that was stopped is made again beside itself; the others are left alone.
+    let stopped = folder.join(folders[1]);
+    let record = std::fs::read_to_string(stopped.join("run.yaml")).unwrap();
+    std::fs::write(stopped.join("run.yaml"), record.replace("status: finished", "status: interrupted")).unwrap();
+    let again = sweep(&[]);
+    assert_eq!((again.status.code(), err(&again).matches("finished already").count()), (Some(0), 3));
+    assert_eq!(weights(&folder.join(format!("{}-2", folders[1]))), weights(&stopped));
+
+    for (args, code) in [
+        (vec!["sweep", "tiny.rord", "rate"], "R0824"),
+        (vec!["sweep", "tiny.rord", "none"], "R0824"),
+        (vec!["sweep", "tiny.rord", "rates", "--set", "lr=1e-2"], "R0825"),
+        (vec!["sweep", "tiny.rord", "rates", "--set", "epochs=2"], "R0932"),
+        (vec!["sweep", "tiny.rord", "rates", "--out", "hand"], "R0914"),
+        (vec!["sweep", "tiny.rord", "rates", "--set", "epochs=0"], "R0701"),
+    ] {
+        let out = rord(dir.path(), &args);
+        assert_eq!(out.status.code(), Some(1), "{args:?}");
+        assert!(err(&out).starts_with(code), "{args:?}: {}", err(&out));
+    }
+}
+
+#[test]
+fn a_run_keeps_the_texts_it_was_made_from() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("nets/lib")).unwrap();
+    let (imports, model) = ("import \"lib/nets.rord\" { trunk }\n\ndata pairs", "x |> trunk(8)");
+    let text = TINY.replace("data pairs", imports).replace("x |> conv(8, 3) |> relu |> max_pool(2)", model);
+    let trunk = "layer trunk(x: Map[B, C, H, W]@f, width: Count) -> Feat[B, width, H/2, W/2]@f =\n  x |> conv(width, 3) |> relu |> max_pool(2)\n";
+    std::fs::write(dir.path().join("nets/tiny.rord"), text).unwrap();
+    std::fs::write(dir.path().join("nets/lib/nets.rord"), trunk).unwrap();
+    let out = rord(dir.path(), &["nets/tiny.rord", "--out", "first"]);
+    assert_eq!(out.status.code(), Some(0), "{}", err(&out));
+    assert_eq!(std::fs::read_to_string(dir.path().join("first/lib/nets.rord")).unwrap(), trunk);
+    std::fs::remove_dir_all(dir.path().join("nets")).unwrap();
+    let out = rord(dir.path(), &["first/pipeline.rord", "--out", "second"]);
+    assert_eq!(out.status.code(), Some(0), "{}", err(&out));
+    let weights = |run: &str| std::fs::read(dir.path().join(run).join("last.safetensors")).unwrap();
+    assert_eq!(weights("first"), weights("second"));
+}

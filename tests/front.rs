@@ -60,21 +60,6 @@ fn parameters_are_printed_as_a_file_that_is_taken_back() {
 }
 
 #[test]
-fn the_stronger_source_is_the_one_that_is_shown() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("my.yaml"), "patch: 96px\nlr: 1e-4\n").unwrap();
-    let out = rord(dir.path(), &["params", DEFAULT, "--preset", "smoke", "--params", "my.yaml", "--set", "lr=2e-4"]);
-    let text = String::from_utf8(out.stdout).unwrap();
-    for (name, value) in [("patch", "96px"), ("lr", "2e-4"), ("batch", "2"), ("margin", "1")] {
-        let line = text.lines().find(|l| l.starts_with(name)).unwrap();
-        assert_eq!(line.split_whitespace().nth(1), Some(value), "{text}");
-    }
-    for origin in ["(preset smoke)", "(my.yaml)", "(--set)", "(default)"] {
-        assert!(text.contains(origin), "{text}");
-    }
-}
-
-#[test]
 fn formulas_are_explained_with_their_types_and_gradients() {
     let text = printed(&["explain", "pipelines/default.rord:detection"]);
     for part in ["inv(H)", "Homography[B]@moved->orig", "Prob[B, 1, H/4, W/4]@orig", "14 of 16 weights of net"] {
@@ -115,4 +100,60 @@ fn graphs_are_written_for_other_tools() {
     let text = printed(&["graph", "pipelines/default.rord"]);
     assert_eq!(nodes.len(), text.lines().filter(|l| l.starts_with('%')).count());
     assert!(graph["outputs"].as_array().unwrap().iter().any(|o| o["role"] == "objective" && o["name"] == "total"));
+}
+
+#[test]
+fn parameters_say_what_they_stand_before() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("my.yaml"), "epochs: 3\nlr: 2e-4\n").unwrap();
+    let out = rord(dir.path(), &["params", DEFAULT, "--preset", "smoke", "--params", "my.yaml", "--set", "epochs=7"]);
+    let expected = "\
+layouts  synth(tiles = 24, seed = 1)  default                                                             Layouts                   where patches come from: synth(…), gds(…), images(…)
+patch    64px                         preset smoke, not the default 128px                                 Pixels in [32px, 2048px]
+batch    2                            preset smoke, not the default 8                                     Count in [1, 512]
+epochs   7                            --set, not 3 of my.yaml, not 1 of preset smoke, not the default 20  Count in [1, 10000]
+lr       2e-4                         my.yaml, not the default 1e-3                                       Rate in (0, 1)            Adam's initial learning rate
+margin   1                            default                                                             Scalar in (0, 10]
+seed     0                            default                                                             Count
+
+presets, by --preset
+smoke  epochs = 1, batch = 2, patch = 64px
+
+sweeps, by rord-run sweep
+rates  lr = 1e-3 | 3e-4 | 1e-4,  margin = 0.5 | 1  6 runs
+
+--set stands before --params, --params before --preset, --preset before the default
+";
+    assert_eq!(String::from_utf8(out.stdout).unwrap(), expected);
+}
+
+#[test]
+fn a_new_pipeline_is_a_folder_that_checks() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = rord(dir.path(), &["new", "nets/parts"]);
+    let expected = "\
+nets/parts/parts.rord
+nets/parts/.gitignore
+
+  cd nets/parts
+  rord-run parts.rord --preset smoke   train for a moment, to see that all works
+  rord-run parts.rord                  train
+  rord-run types parts.rord            every name with its type
+  rord-run explain ops                 what a formula can be made of
+";
+    assert_eq!((String::from_utf8(out.stdout).unwrap().as_str(), out.status.code()), (expected, Some(0)));
+    let checked = rord(&dir.path().join("nets/parts"), &["check", "parts.rord"]);
+    assert_eq!(String::from_utf8_lossy(&checked.stdout), "parts.rord: no reports\n");
+    let again = rord(dir.path(), &["new", "nets/parts"]);
+    assert_eq!(again.status.code(), Some(1));
+    let said = String::from_utf8(again.stderr).unwrap();
+    assert!(said.contains("nets/parts is there already, and holds `.gitignore`"), "{said}");
+}
+
+#[test]
+fn every_shell_is_given_its_completions() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = printed(&["completions", shell]);
+        assert!(script.contains("rord-run") && script.contains("explain"), "{shell}");
+    }
 }

@@ -55,8 +55,10 @@ module.exports = grammar({
     model: ($) =>
       seq('model', field('name', $.name), $.params, '{', repeat(choice($.doc, $.let, $.out)), '}'),
     out: ($) => seq('out', field('name', $.name), optional(seq(':', $.type)), '=', $._expr),
-    layer: ($) => seq('layer', field('name', $.name), $.params, optional(seq('->', $.type)), '=', $._expr),
-    fn: ($) => seq('fn', field('name', $.name), $.params, optional(seq('->', $.type)), '=', $._expr),
+    layer: ($) => seq('layer', field('name', $.name), $.params, optional(seq('->', $.type)), $._body),
+    fn: ($) => seq('fn', field('name', $.name), $.params, optional(seq('->', $.type)), $._body),
+    _body: ($) =>
+      choice(seq('=', $._expr), seq('{', repeat(choice($.doc, $.let)), 'out', '=', field('value', $._expr), '}')),
     params: ($) => seq('(', commas($.parameter), ')'),
     parameter: ($) =>
       seq(field('name', $._word), ':', $.type, optional(seq('=', $._expr)), optional(seq('in', $.domain))),

@@ -35,7 +35,7 @@ pub fn run(args: &ExplainArgs) -> u8 {
     }
     if let Some(function) = vocabulary.function(&args.name) {
         let usage = vocabulary.usage(&args.name).unwrap_or_default();
-        let body = crate::lang::tree::expression(&function.function.body);
+        let body = crate::lang::tree::function_text(&function.function).replace('\n', "\n    ");
         super::print(&format!(
             "{usage}\n\n{}\n\nIt is written in the language itself:\n\n    {body}\n",
             function.doc.join("\n")

@@ -1,6 +1,6 @@
 //! A pipeline from the command line to a checked one: read, changed from outside, checked, reported.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use super::args::FileArgs;
 use super::files::{self, DiskImporter};
@@ -8,7 +8,7 @@ use super::outside::{self, Given};
 use crate::lang::check::{Outside, Tensors, check};
 use crate::lang::constant::Constant;
 use crate::lang::report::Report;
-use crate::lang::source::{FileId, Sources, Span};
+use crate::lang::source::{FileId, Source, Sources, Span};
 use crate::lang::typed::Pipeline;
 use crate::lang::vocabulary::Vocabulary;
 use crate::ops;
@@ -28,6 +28,22 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// The imported files: where each lies, seen from the pipeline's folder, and its text.
+    pub fn imports(&self) -> Vec<(PathBuf, String)> {
+        let name = |file: FileId| self.sources.get(file).map(|s| Path::new(&s.name));
+        let folder = name(self.file).and_then(Path::parent).unwrap_or(Path::new(""));
+        let later = (self.file.0.saturating_add(1)..).map_while(|file| self.sources.get(FileId(file)));
+        let one = |source: &Source| {
+            let path = Path::new(&source.name);
+            let inside =
+                path.strip_prefix(folder).ok().filter(|p| p.components().all(|c| matches!(c, Component::Normal(_))));
+            // What lies elsewhere has no place beside the pipeline.
+            let outside = || Some(Path::new("imports").join(path.file_name()?));
+            Some((inside.map(Path::to_path_buf).or_else(outside)?, source.text.to_string()))
+        };
+        later.filter(|s| s.name.ends_with(".rord")).filter_map(one).collect()
+    }
+
     /// The end of the pipeline's text, where a report speaks of what is missing.
     pub fn end(&self) -> Span {
         let text = self.sources.get(self.file).map(|s| s.text.trim_end().len()).unwrap_or(0);

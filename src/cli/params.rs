@@ -1,7 +1,7 @@
 //! `rord-run params`: what can be changed from outside, what it is now, and why.
 
 use super::args::ParamsArgs;
-use super::load::load_or_report;
+use super::load::{Loaded, load_or_report};
 use crate::lang::constant::Constant;
 use crate::lang::report::plural;
 use crate::lang::typed::{Origin, ParamInfo, Pipeline};
@@ -9,16 +9,17 @@ use crate::lang::typed::{Origin, ParamInfo, Pipeline};
 /// Prints every parameter with its value and where that comes from.
 pub fn run(args: &ParamsArgs) -> u8 {
     let Some(loaded) = load_or_report(&args.file) else { return super::REFUSED };
-    super::print(&if args.yaml { yaml(&loaded.pipeline) } else { text(&loaded.pipeline) });
+    super::print(&if args.yaml { yaml(&loaded.pipeline) } else { text(&loaded) });
     super::DONE
 }
 
 /// Parameters, presets and sweeps as tables.
-fn text(pipeline: &Pipeline) -> String {
+fn text(loaded: &Loaded) -> String {
+    let pipeline = &loaded.pipeline;
     if pipeline.params.is_empty() {
         return "nothing can be changed from outside: the pipeline has no `param`\n".into();
     }
-    let mut out = table(pipeline.params.iter().map(row).collect());
+    let mut out = table(pipeline.params.iter().map(|p| row(p, loaded)).collect());
     if !pipeline.presets.is_empty() {
         out.push_str("\npresets, by --preset\n");
         let set = |fields: &[(String, Constant)]| -> Vec<String> {
@@ -42,8 +43,16 @@ fn text(pipeline: &Pipeline) -> String {
 }
 
 /// Name, value, where it comes from and what it stands before, kind and domain, meaning.
-fn row(param: &ParamInfo) -> Vec<String> {
-    let value = param.value.as_ref().map_or("(no value)".to_string(), ToString::to_string);
+fn row(param: &ParamInfo, loaded: &Loaded) -> Vec<String> {
+    let value = match &param.value {
+        None => "(no value)".to_string(),
+        // As it was written: with its defaults it is long.
+        Some(Constant::Recipe(_) | Constant::List(_)) => {
+            let written: Vec<&str> = loaded.sources.text(param.value_span).split_whitespace().collect();
+            written.join(" ")
+        }
+        Some(value) => value.to_string(),
+    };
     let mut from = param.origin.to_string();
     for (value, origin) in &param.outdone {
         // A recipe's value is long, and where it came from is in the file.
@@ -69,12 +78,19 @@ fn yaml(pipeline: &Pipeline) -> String {
         let name = &param.name;
         out.push_str(&match &param.value {
             None => format!("# {name}: no value yet{about}\n"),
-            Some(value @ Constant::List(_)) => format!("# {name}: given by  --set '{name}={value}'\n"),
+            Some(value @ Constant::List(_)) if !reads_as_a_list(&value.to_string()) => {
+                format!("# {name}: given by  --set '{name}={value}'\n")
+            }
             Some(Constant::Text(text)) => format!("{name}: {}{about}\n", serde_json::Value::String(text.clone())),
             Some(value) => format!("{name}: {value}{about}\n"),
         });
     }
     out
+}
+
+/// True for a list that YAML takes for one as well, whatever it takes for its items.
+fn reads_as_a_list(text: &str) -> bool {
+    serde_yaml::from_str::<serde_yaml::Value>(text).is_ok_and(|v| v.is_sequence())
 }
 
 /// Columns, two spaces apart, as wide as what stands in them.

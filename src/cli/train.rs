@@ -89,6 +89,7 @@ pub fn train_one(
         device: place.device.clone(),
         device_name: place.name.clone(),
         source: (path.display().to_string(), text),
+        imports: loaded.imports(),
         stop: &STOP,
     };
     train(&loaded.pipeline, &loaded.vocabulary, plan, &options).map_err(reports)

@@ -1,6 +1,6 @@
 //! The training loop: epochs of steps, a validation after each, weights and numbers kept as it goes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -41,6 +41,8 @@ pub struct Options {
     pub device_name: String,
     /// The pipeline's file as given, and its text.
     pub source: (String, String),
+    /// The files that it imports: where each lies, seen from the pipeline's folder, and its text.
+    pub imports: Vec<(PathBuf, String)>,
     /// Set where somebody asks the run to stop after its step.
     pub stop: &'static AtomicBool,
 }
@@ -156,7 +158,10 @@ impl<'a> Run<'a> {
         let now = SystemTime::now();
         // From here on things are written; whatever could be refused has been.
         let folder = RunFolder::create(options.out.as_deref(), &root, &pipeline.name, now)?;
-        folder.write_pipeline(&options.source.1)?;
+        folder.write_text(Path::new("pipeline.rord"), &options.source.1)?;
+        for (path, text) in &options.imports {
+            folder.write_text(path, text)?;
+        }
         let mut record = Record {
             rord: env!("CARGO_PKG_VERSION").into(),
             pipeline: pipeline.name.clone(),

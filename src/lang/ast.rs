@@ -146,7 +146,9 @@ pub struct Function {
     pub params: Vec<FnParam>,
     /// What it returns, if it says so.
     pub result: Option<TypeExpr>,
-    /// Its body.
+    /// Names of its own, in order.
+    pub lets: Vec<Let>,
+    /// What it computes.
     pub body: Expr,
 }
 

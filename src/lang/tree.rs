@@ -216,6 +216,7 @@ fn write_item(out: &mut String, item: &Item) {
             let word = if f.layer { "layer" } else { "fn" };
             let result = f.result.as_ref().map(|r| format!(" -> {}", type_expr(r))).unwrap_or_default();
             head(format!("{word} {}({}){result}", f.name.text, params_text(&f.params)));
+            f.lets.iter().for_each(|binding| write_let(out, binding, "  "));
             write_stages(out, &f.body, "  ");
         }
         ItemKind::Let(binding) => {
@@ -285,8 +286,24 @@ fn write_fields(out: &mut String, fields: &[Field]) {
     }
 }
 
-fn write_let(out: &mut String, binding: &Let, indent: &str) {
-    let pattern = match &binding.pattern {
+/// What a function computes, its own names first.
+pub fn function_text(f: &super::ast::Function) -> String {
+    let mut out = String::new();
+    for binding in &f.lets {
+        let text = format!(
+            "let {}{} = {}",
+            pattern_text(&binding.pattern),
+            stated(binding.ty.as_ref()),
+            expression(&binding.value)
+        );
+        out.push_str(&format!("{text}\n"));
+    }
+    out.push_str(&expression(&f.body));
+    out
+}
+
+fn pattern_text(pattern: &Pattern) -> String {
+    match pattern {
         Pattern::Name(name) => name.text.clone(),
         Pattern::Record(fields, _) => {
             let one = |(field, bound): &(super::ast::Name, super::ast::Name)| match field.text == bound.text {
@@ -295,7 +312,11 @@ fn write_let(out: &mut String, binding: &Let, indent: &str) {
             };
             format!("{{ {} }}", fields.iter().map(one).collect::<Vec<_>>().join(", "))
         }
-    };
+    }
+}
+
+fn write_let(out: &mut String, binding: &Let, indent: &str) {
+    let pattern = pattern_text(&binding.pattern);
     let _ = writeln!(out, "{indent}{pattern}{} =", stated(binding.ty.as_ref()));
     write_stages(out, &binding.value, &format!("{indent}  "));
 }

@@ -6,7 +6,7 @@ use super::Checker;
 use super::expr::known;
 use super::grads::Comparison;
 use super::scope::{Binding, Callable, Env, FunctionDef, Known, Record, Subst, Term, WeightPath};
-use crate::lang::ast::{Arg, Expr, ExprKind, FnParam, ModelLine, Name, TypeExpr};
+use crate::lang::ast::{Arg, Expr, ExprKind, FnParam, Function, Let, ModelLine, Name, TypeExpr};
 use crate::lang::constant::Constant;
 use crate::lang::report::{elsewhere, names, shapes};
 use crate::lang::source::Span;
@@ -393,10 +393,7 @@ impl Checker<'_> {
         }
         let inner = self.entered(site, subst, f.home, f.before, env, f.function.layer);
         let before = self.reports.len();
-        let mut term = self.expr(&f.function.body, &inner);
-        if let Some(stated) = &f.function.result {
-            term = self.stated(term, stated, f.function.body.span, &inner);
-        }
+        let term = self.function_body(&f.function, &inner);
         self.note_comparison(f, site, &term);
         if f.home.is_none() && env.entered_by.is_none() {
             self.note_margin(site);
@@ -422,6 +419,33 @@ impl Checker<'_> {
             let masked = side("mask").is_some();
             self.comparisons.push(Comparison { made: *made, of: (a, b), masked, by: f.function.name.text.clone() });
         }
+    }
+
+    /// What a function computes where its parameters are bound. Weights of a layer's `let` hang under its name.
+    pub fn function_body(&mut self, f: &Function, env: &Env) -> Term {
+        let mut env = env.clone();
+        for binding in &f.lets {
+            let first = super::pattern_names(&binding.pattern).first().map_or("", |n| n.text.as_str());
+            let mut term = self.expr(&binding.value, &env.under(first));
+            if let Some(stated) = &binding.ty {
+                term = self.stated(term, stated, binding.value.span, &env);
+            }
+            env = self.bound(binding, term, env);
+        }
+        let term = self.expr(&f.body, &env);
+        match &f.result {
+            Some(stated) => self.stated(term, stated, f.body.span, &env),
+            None => term,
+        }
+    }
+
+    /// The environment in which a `let` stands for its value.
+    fn bound(&mut self, binding: &Let, term: Term, mut env: Env) -> Env {
+        for (name, term) in self.destructure(&binding.pattern, term, binding.value.span) {
+            self.refuse_local_twice(&name, &env);
+            env = Self::with_local(&env, &name.text, term, name.span);
+        }
+        env
     }
 
     /// The environment of a body: its parameters, its file, and nothing of the caller but where weights hang.
@@ -486,10 +510,7 @@ impl Checker<'_> {
                     if let Some(stated) = &binding.ty {
                         term = self.stated(term, stated, binding.value.span, &env);
                     }
-                    for (name, term) in self.destructure(&binding.pattern, term, binding.value.span) {
-                        self.refuse_local_twice(&name, &env);
-                        env = Self::with_local(&env, &name.text, term, name.span);
-                    }
+                    env = self.bound(binding, term, env);
                 }
                 ModelLine::Out { name, ty, value } => {
                     let inner = Env { weights: path(&name.text), ..env.clone() };

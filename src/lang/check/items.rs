@@ -230,10 +230,7 @@ impl Checker<'_> {
         self.refuse_taken(&f.name);
         let before = self.files.get(home).map_or(0, |f| f.callables.len());
         let too_far = self.alone(&f.params, home, before, |checker, env| {
-            let term = checker.expr(&f.body, env);
-            if let Some(stated) = &f.result {
-                checker.stated(term, stated, f.body.span, env);
-            }
+            checker.function_body(f, env);
         });
         let def = Rc::new(FunctionDef { function: f.clone(), home: Some(home), before, too_far });
         if let Some(file) = self.files.get_mut(home) {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Checker;
 use crate::lang::ast::{
-    DimExpr, DimKind, Domain, Expr, ExprKind, Field, File, FnParam, ItemKind, ModelLine, Pattern, TypeExpr,
+    DimExpr, DimKind, Domain, Expr, ExprKind, Field, File, FnParam, ItemKind, Let, ModelLine, Pattern, TypeExpr,
 };
 use crate::lang::report::lints;
 use crate::lang::source::Span;
@@ -77,13 +77,15 @@ impl Spoken {
         }
     }
 
+    fn binding(&mut self, binding: &Let) {
+        self.pattern(&binding.pattern);
+        binding.ty.iter().for_each(|t| self.ty(t));
+        self.expr(&binding.value);
+    }
+
     fn line(&mut self, line: &ModelLine) {
         match line {
-            ModelLine::Let(binding) => {
-                self.pattern(&binding.pattern);
-                binding.ty.iter().for_each(|t| self.ty(t));
-                self.expr(&binding.value);
-            }
+            ModelLine::Let(binding) => self.binding(binding),
             ModelLine::Out { ty, value, .. } => {
                 ty.iter().for_each(|t| self.ty(t));
                 self.expr(value);
@@ -116,13 +118,10 @@ impl Spoken {
             ItemKind::Function(f) => {
                 self.params(&f.params);
                 f.result.iter().for_each(|t| self.ty(t));
+                f.lets.iter().for_each(|l| self.binding(l));
                 self.expr(&f.body);
             }
-            ItemKind::Let(binding) => {
-                self.pattern(&binding.pattern);
-                binding.ty.iter().for_each(|t| self.ty(t));
-                self.expr(&binding.value);
-            }
+            ItemKind::Let(binding) => self.binding(binding),
             ItemKind::Loss { value, .. } | ItemKind::Metric { value, .. } | ItemKind::Minimize { value, .. } => {
                 self.expr(value);
             }
@@ -168,9 +167,13 @@ impl Checker<'_> {
                     let mut inner = Spoken::default();
                     inner.params(&f.params);
                     f.result.iter().for_each(|t| inner.ty(t));
+                    f.lets.iter().for_each(|l| inner.binding(l));
                     inner.expr(&f.body);
                     for p in &f.params {
                         blame(p.name.span, "argument", &p.name.text, inner.0.contains(&p.name.text));
+                    }
+                    for n in f.lets.iter().flat_map(|l| super::pattern_names(&l.pattern)) {
+                        blame(n.span, "name", &n.text, inner.0.contains(&n.text));
                     }
                 }
                 ItemKind::Model { name, body, .. } => {

@@ -60,15 +60,7 @@ pub fn line(c: &mut Cursor) -> (Doc, Class) {
         "model" => {
             parts.push(c.word());
             parts.extend([params(c), SPACE]);
-            let mut model = list(c, "}", ListKind::Lines, true, Class::Let, model_line);
-            // A model's lets and outs are aligned apart.
-            if let Doc::List(lines) = &mut model {
-                for entry in &mut lines.items {
-                    let out = entry.doc.first().is_some_and(|w| w.text == "out");
-                    entry.class = if out { Class::Out } else { Class::Let };
-                }
-            }
-            parts.push(model);
+            parts.push(lines(c));
             Class::Alone
         }
         "layer" | "fn" => {
@@ -77,7 +69,11 @@ pub fn line(c: &mut Cursor) -> (Doc, Class) {
             if c.mark("->") {
                 parts.extend([SPACE, c.word(), SPACE, type_expr(c)]);
             }
-            parts.push(body(c, true));
+            if c.mark("{") {
+                parts.extend([SPACE, lines(c)]);
+            } else {
+                parts.push(body(c, true));
+            }
             Class::Alone
         }
         "let" => {
@@ -92,8 +88,23 @@ pub fn line(c: &mut Cursor) -> (Doc, Class) {
     (Doc::Cat(parts), class)
 }
 
-fn model_line(c: &mut Cursor) -> Doc {
-    Doc::Cat(vec![c.word(), SPACE, defined(c)])
+/// The lines of a model or a function. Lets and outs are aligned apart.
+fn lines(c: &mut Cursor) -> Doc {
+    let mut block = list(c, "}", ListKind::Lines, true, Class::Let, |c| {
+        let keyword = c.word();
+        if c.mark("=") {
+            // `out = expr`
+            return Doc::Cat(vec![keyword, body(c, false)]);
+        }
+        Doc::Cat(vec![keyword, SPACE, defined(c)])
+    });
+    if let Doc::List(lines) = &mut block {
+        for entry in &mut lines.items {
+            let out = entry.doc.first().is_some_and(|w| w.text == "out");
+            entry.class = if out { Class::Out } else { Class::Let };
+        }
+    }
+    block
 }
 
 /// `pattern: type = expr`, for a `let`, an `out` and what is minimized.

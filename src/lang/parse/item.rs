@@ -282,8 +282,79 @@ fn function(i: Tokens, layer: bool) -> Parsed<Function> {
     let (i, name) = new_name(i)?;
     let (i, params) = fn_params(i)?;
     let (i, result) = result(i)?;
-    let (i, body) = defined(i)?;
-    Ok((i, Function { layer, name, params, result, body }))
+    let (i, (lets, body)) = match (i.peek(), i.second()) {
+        (TokenKind::Mark("{"), _) => function_block(i)?,
+        // The body of several lines that other languages have: read as a block.
+        (TokenKind::Mark("="), TokenKind::Name(word)) if word == "let" => {
+            i.state().report(syntax::body_without_braces(i.span()));
+            let (i, lets) = function_lets(i.advance())?;
+            let (i, body) = function_value(i, false)?;
+            (i, (lets, body))
+        }
+        _ => defined(i).map(|(i, body)| (i, (vec![], body)))?,
+    };
+    Ok((i, Function { layer, name, params, result, lets, body }))
+}
+
+/// `{ let …  out = … }`
+fn function_block(i: Tokens) -> Parsed<(Vec<Let>, Expr)> {
+    let opened = i.span();
+    let (i, lets) = function_lets(i.advance())?;
+    if let TokenKind::Mark("}") = i.peek() {
+        return i.fail(syntax::no_out(opened.to(i.span())));
+    }
+    let ends = |i: Tokens<'_>| (i.at_end() || i.at_item()).then(|| (i.span(), !i.at_end()));
+    if let Some(next) = ends(i) {
+        return i.fail(unclosed_block(i, opened, Some(next)));
+    }
+    let (i, body) = function_value(i, true)?;
+    match (i.peek(), ends(i)) {
+        (TokenKind::Mark("}"), _) => Ok((i.advance(), (lets, body))),
+        (_, Some(next)) => i.fail(unclosed_block(i, opened, Some(next))),
+        _ => i.refuse("`}`"),
+    }
+}
+
+/// The lines before a function's `out`.
+fn function_lets(mut i: Tokens) -> Parsed<Vec<Let>> {
+    let mut lets = Vec::new();
+    loop {
+        let (rest, line) = match i.peek() {
+            TokenKind::Doc(_) => {
+                i = i.advance();
+                continue;
+            }
+            TokenKind::Name(w) if w == "let" => binding(i.advance())?,
+            TokenKind::Name(w) if !KEYWORDS.contains(&w.as_str()) && names_and_equals(i).is_some() => {
+                i.state().report(syntax::missing_let(i.span(), w));
+                binding(i)?
+            }
+            _ => return Ok((i, lets)),
+        };
+        lets.push(line);
+        i = rest;
+    }
+}
+
+/// `out = expr`; `return expr` and `expr` alone are read as that, which is told where `told` is true.
+fn function_value(i: Tokens, told: bool) -> Parsed<Expr> {
+    let say = |report| {
+        if told {
+            i.state().report(report)
+        }
+    };
+    match i.peek() {
+        TokenKind::Name(word) if word == "out" => defined(i.advance()),
+        TokenKind::Name(word) if word == "return" && !matches!(i.second(), TokenKind::Mark("(" | ".")) => {
+            say(syntax::value_without_out(i.span(), true));
+            expr(i.advance())
+        }
+        _ => {
+            let (rest, body) = expr(i)?;
+            say(syntax::value_without_out(body.span, false));
+            Ok((rest, body))
+        }
+    }
 }
 
 fn binding(i: Tokens) -> Parsed<Let> {

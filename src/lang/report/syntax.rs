@@ -225,6 +225,28 @@ pub fn power(of: Span, sign: Span, op: &str, in_brackets: bool) -> Report {
     if in_brackets { report.fix(before, op).fix(sign, "") } else { report.fix(before, format!("{op}(")).fix(sign, ")") }
 }
 
+/// A function's body of several lines without braces.
+pub fn body_without_braces(equals: Span) -> Report {
+    Report::error("R0123", "a function with names of its own stands in braces")
+        .label(equals, "one expression follows `=`, and no `let`")
+        .help("write  fn name(…) -> Loss { let a = …  out = … }")
+}
+
+/// A function's block that computes nothing.
+pub fn no_out(block: Span) -> Report {
+    Report::error("R0123", "this function computes nothing")
+        .label(block, "no `out` in here")
+        .help("end it with what it computes:  out = …")
+}
+
+/// A function's value without its `out`, or with `return`.
+pub fn value_without_out(value: Span, returned: bool) -> Report {
+    let report = Report::error("R0123", "what a function computes is its `out`")
+        .label(value, if returned { "from another language" } else { "a value without a name" })
+        .help("write  out = …");
+    if returned { report.fix(value, "out =") } else { report.fix(Span { end: value.start, ..value }, "out = ") }
+}
+
 /// `A @ B`
 pub fn matrix_product(at: Span) -> Report {
     Report::error("R0114", "homographies are composed with  *")
