@@ -30,6 +30,14 @@ smoke:
 pairs png="pairs.png":
     cargo run --release -- data pipelines/default.rord --png {{png}}
 
+# Write the pages of the manual that come from the code
+manual:
+    INSTA_UPDATE=always cargo test --release --no-default-features --test docs
+
+# Read the manual as a book; needs mdbook
+book:
+    mdbook serve docs --open
+
 # What guards every change
 ci:
     .ci/run

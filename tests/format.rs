@@ -6,7 +6,7 @@ mod ebnf;
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 use ebnf::{Grammar, program, scatter};
@@ -65,36 +65,6 @@ fn what_is_shipped_is_laid_out() {
         count += 1;
     }
     assert!(count >= 10, "{count}");
-}
-
-/// All files under a folder that end so.
-fn under(folder: &Path, end: &str, found: &mut Vec<PathBuf>) {
-    for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
-        match path.is_dir() {
-            true => under(&path, end, found),
-            false if path.extension().is_some_and(|e| e == end) => found.push(path),
-            false => {}
-        }
-    }
-}
-
-#[test]
-fn blocks_in_the_documents_are_laid_out() {
-    let mut pages = vec!["README.md".into(), "ARCHITECTURE.md".into()];
-    under(Path::new("docs"), "md", &mut pages);
-    let mut count = 0;
-    for page in pages {
-        let text = std::fs::read_to_string(&page).unwrap();
-        let mut lines = text.lines();
-        while let Some(line) = lines.next() {
-            let Some(indent) = line.strip_suffix("```rord").filter(|i| i.trim().is_empty()) else { continue };
-            let inside = lines.by_ref().take_while(|l| !l.trim_start().starts_with("```"));
-            let block: String = inside.map(|l| format!("{}\n", l.strip_prefix(indent).unwrap_or(l))).collect();
-            assert_eq!(block, check(&block), "{}", page.display());
-            count += 1;
-        }
-    }
-    assert!(count >= 6, "{count}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use rord::ops::compute::{Call, Compute, Gradients, Output};
 use rord::ops::op::Op;
 use rord::ops::{OPERATIONS, all};
 use rord::random::Stream;
-use written::{Language, said};
+use written::Language;
 
 /// Every operation that computes.
 fn computing() -> impl Iterator<Item = (&'static Op, &'static dyn Compute)> {
@@ -160,38 +160,6 @@ fn samples_use_what_a_call_can_give() {
                 Some(_) => {}
                 None => refuse(format!("the checker knows no shape: {}", checked.ty)),
             },
-        }
-    }
-    none(&wrong);
-}
-
-#[test]
-fn manuals_hold() {
-    let (language, mut wrong) = (Language::new(), Vec::new());
-    for op in all() {
-        let manual = op.entry.manual;
-        let first = manual.lines().next().unwrap_or_default();
-        // The first line stands alone in lists of operations.
-        if first.len() < 10 || op.compute.is_some() && !first.ends_with(['.', ';']) {
-            wrong.push(format!("{}: the manual begins with {first:?}", op.name));
-        }
-        let blocks: Vec<&str> = manual.split("```rord\n").skip(1).map(|b| b.split("```").next().unwrap()).collect();
-        let recipe = op.compute.is_none();
-        if blocks.is_empty() && !recipe {
-            wrong.push(format!("{}: the manual has no example", op.name));
-        }
-        for block in blocks {
-            let (tree, reports) = parse::parse(block, FileId(0));
-            wrong.extend(reports.iter().map(|r| format!("{}: the manual does not parse:\n{}", op.name, said(r))));
-            assert!(!tree.items.is_empty(), "{}: {block}", op.name);
-            let (_, reports) = language.reports(block);
-            wrong.extend(
-                reports.iter().map(|r| format!("{}: the manual does not check:\n{}\n{block}", op.name, said(r))),
-            );
-            let symbol = op.entry.operator && ["+", "-", "*", "/", "<", ">", "=="].iter().any(|s| block.contains(s));
-            if !symbol && !block.contains(op.name) {
-                wrong.push(format!("{}: the manual's example does not use it", op.name));
-            }
         }
     }
     none(&wrong);

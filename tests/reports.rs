@@ -33,50 +33,6 @@ fn every_mistake_is_reported_as_a_person_would_want() {
     }
 }
 
-/// The fenced blocks of a page: what stands behind the fence's language, and the text.
-fn blocks(page: &str) -> Vec<(&str, &str)> {
-    let fenced = page.split("\n```rord").skip(1);
-    fenced.filter_map(|b| b.split("\n```").next()?.split_once('\n').map(|(kind, text)| (kind.trim(), text))).collect()
-}
-
-#[test]
-fn every_page_shows_its_mistake_and_the_remedy() {
-    let mut shown = 0;
-    for (code, page) in rord::lang::report::pages::PAGES {
-        assert!(page.starts_with(&format!("# {code}: ")), "{code}");
-        let dir = tempfile::tempdir().unwrap();
-        let blocks = blocks(page);
-        for (file, text) in blocks.iter().filter_map(|(kind, text)| Some((kind.strip_prefix("file=")?, text))) {
-            let path = dir.path().join(file);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        for (kind, text) in blocks {
-            let expected: &[&str] = match kind {
-                "wrong" => &[*code],
-                "right" => &[],
-                _ => continue,
-            };
-            std::fs::write(dir.path().join("page.rord"), text).unwrap();
-            let out = Command::new(env!("CARGO_BIN_EXE_rord-run"))
-                .args(["check", "--format", "json", "page.rord"])
-                .current_dir(dir.path())
-                .output()
-                .unwrap();
-            let lines = String::from_utf8(out.stdout).unwrap();
-            let mut found: Vec<String> = lines
-                .lines()
-                .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["code"].as_str().unwrap().to_string())
-                .collect();
-            found.dedup();
-            assert_eq!(found, expected, "{code}, {kind}:\n{text}");
-            shown += 1;
-        }
-        assert!(!page.contains("```rord wrong") || page.contains("```rord right"), "{code} shows no remedy");
-    }
-    assert!(shown > 200, "{shown} examples");
-}
-
 /// Every code that stands in the program's text.
 fn codes_in(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {

@@ -7,13 +7,23 @@ use crate::ops;
 
 /// Prints a page of the manual.
 pub fn run(args: &ExplainArgs) -> u8 {
-    let (vocabulary, _) = ops::vocabulary();
+    let (vocabulary, sources) = ops::vocabulary();
     if args.name == "ops" {
         let mut out = String::new();
-        for name in vocabulary.names() {
-            out.push_str(&format!("{}\n", vocabulary.usage(name).unwrap_or_default()));
+        for chapter in ops::chapters::CHAPTERS {
+            let usages: Vec<String> = chapter
+                .names
+                .iter()
+                .filter_map(|name| match name.strip_prefix("fn ") {
+                    Some(name) => vocabulary.function_usage(name),
+                    None => vocabulary.usage(name).filter(|_| vocabulary.callable(name)),
+                })
+                .collect();
+            if !usages.is_empty() {
+                out.push_str(&format!("# {}\n\n{}\n\n", chapter.title, usages.join("\n")));
+            }
         }
-        super::print(&out);
+        super::print(&format!("{}\n", out.trim_end()));
         return super::DONE;
     }
     if let Some(page) = pages::page(&args.name) {
@@ -29,17 +39,11 @@ pub fn run(args: &ExplainArgs) -> u8 {
     {
         return super::formula::run(std::path::Path::new(file), formula);
     }
-    if let Some(operation) = vocabulary.operation(&args.name) {
-        super::print(&format!("{}\n\n{}", operation.entry.signature, operation.entry.manual));
-        return super::DONE;
-    }
-    if let Some(function) = vocabulary.function(&args.name) {
-        let usage = vocabulary.usage(&args.name).unwrap_or_default();
-        let body = crate::lang::tree::function_text(&function.function).replace('\n', "\n    ");
-        super::print(&format!(
-            "{usage}\n\n{}\n\nIt is written in the language itself:\n\n    {body}\n",
-            function.doc.join("\n")
-        ));
+    // `cosine` is a schedule and a function.
+    let found = [vocabulary.operation_page(&args.name), vocabulary.function_page(&args.name, &sources)];
+    let found: Vec<String> = found.iter().flatten().map(|p| format!("{}\n\n{}\n", p.signature, p.manual)).collect();
+    if !found.is_empty() {
+        super::print(&found.join("\n"));
         return super::DONE;
     }
     let help = match closest(&args.name, vocabulary.names()) {

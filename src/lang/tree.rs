@@ -286,20 +286,17 @@ fn write_fields(out: &mut String, fields: &[Field]) {
     }
 }
 
-/// What a function computes, its own names first.
-pub fn function_text(f: &super::ast::Function) -> String {
-    let mut out = String::new();
-    for binding in &f.lets {
-        let text = format!(
-            "let {}{} = {}",
-            pattern_text(&binding.pattern),
-            stated(binding.ty.as_ref()),
-            expression(&binding.value)
-        );
-        out.push_str(&format!("{text}\n"));
+/// The lines of a function's block; none where it is one expression.
+pub fn function_lines(f: &super::ast::Function) -> Vec<String> {
+    let one = |binding: &Let| {
+        let ty = stated(binding.ty.as_ref());
+        format!("let {}{ty} = {}", pattern_text(&binding.pattern), expression(&binding.value))
+    };
+    let mut lines: Vec<String> = f.lets.iter().map(one).collect();
+    if !lines.is_empty() {
+        lines.push(format!("out = {}", expression(&f.body)));
     }
-    out.push_str(&expression(&f.body));
-    out
+    lines
 }
 
 fn pattern_text(pattern: &Pattern) -> String {

@@ -153,6 +153,11 @@ impl Kind {
         self.row().3
     }
 
+    /// The kind directly above it.
+    pub fn above(self) -> Option<Kind> {
+        self.row().2
+    }
+
     /// The kind called `name`.
     pub fn named(name: &str) -> Option<Kind> {
         KINDS.iter().find(|(_, n, ..)| *n == name).map(|(k, ..)| *k)

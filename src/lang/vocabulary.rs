@@ -277,9 +277,51 @@ impl Vocabulary {
         if let Some(op) = self.operations.get(name) {
             return Some(usage(name, &op.params, op.result.as_ref()));
         }
+        self.function_usage(name)
+    }
+
+    /// How the function `name` of the standard library is called, where an operation has the name too.
+    pub fn function_usage(&self, name: &str) -> Option<String> {
         let f = &self.functions.get(name)?.function;
         Some(usage(name, &f.params, f.result.as_ref()))
     }
+
+    /// The page of an operation.
+    pub fn operation_page(&self, name: &str) -> Option<Page> {
+        let op = self.operations.get(name)?;
+        let signature = signature(name, &op.params, op.result.as_ref());
+        Some(Page { signature, manual: op.entry.manual.trim_end().to_string() })
+    }
+
+    /// The page of a function of the standard library: its documentation, and then its text, which `sources` holds.
+    pub fn function_page(&self, name: &str, sources: &Sources) -> Option<Page> {
+        let standard = self.functions.get(name)?;
+        let function = &standard.function;
+        let doc = standard.doc.join("\n");
+        let mut manual = format!("{}\n\nIt is written in the language itself:\n\n", doc.trim_end());
+        for line in super::tree::function_lines(function) {
+            manual.push_str(&format!("    {line}\n"));
+        }
+        let body = function.body.span;
+        // A body on lines of its own is moved to the left as a whole.
+        let column = sources.line_column(body).1 - 1;
+        let indent = if column == 2 { column } else { 0 };
+        let written = if function.lets.is_empty() { sources.text(body) } else { "" };
+        for line in written.lines() {
+            let spaces = line.len() - line.trim_start().len();
+            manual.push_str(&format!("    {}\n", line.get(spaces.min(indent)..).unwrap_or(line)));
+        }
+        let signature = signature(name, &function.params, function.result.as_ref());
+        Some(Page { signature, manual: manual.trim_end().to_string() })
+    }
+}
+
+/// What the manual says about a name.
+pub struct Page {
+    /// The signature with shapes and frames.
+    pub signature: String,
+    /// The text, in Markdown.
+    pub manual: String,
 }
 
 /// The arguments of an item's `@compares(a, b)`.
@@ -328,6 +370,28 @@ pub fn usage(name: &str, params: &[FnParam], result: Option<&TypeExpr>) -> Strin
         out.push_str(&piece);
     }
     format!("{out}){result}")
+}
+
+/// A signature with shapes and frames: on one line, or one parameter a line with the types below each other.
+fn signature(name: &str, params: &[FnParam], result: Option<&TypeExpr>) -> String {
+    let rest: Vec<String> = params
+        .iter()
+        .map(|p| {
+            let default = p.default.as_ref().map(|d| format!(" = {}", super::tree::expression(d))).unwrap_or_default();
+            let domain = p.domain.as_ref().map(|d| format!(" in {}", super::tree::domain_text(d))).unwrap_or_default();
+            format!("{}{default}{domain}", super::tree::type_expr(&p.ty))
+        })
+        .collect();
+    let result = result.map(|r| format!(" -> {}", super::tree::type_expr(r))).unwrap_or_default();
+    let all: Vec<String> = params.iter().zip(&rest).map(|(p, rest)| format!("{}: {rest}", p.name.text)).collect();
+    let line = format!("{name}({}){result}", all.join(", "));
+    if line.chars().count() <= 100 {
+        return line;
+    }
+    let width = params.iter().map(|p| p.name.text.chars().count() + 1).max().unwrap_or(0);
+    let lines =
+        params.iter().zip(&rest).map(|(p, rest)| format!("  {:<width$} {rest},\n", format!("{}:", p.name.text)));
+    format!("{name}(\n{}){result}", lines.collect::<String>())
 }
 
 /// A weight that a call makes.

@@ -26,7 +26,7 @@ pub static OP: Op = Op {
 };
 
 const MANUAL: &str = "\
-The share of descriptors whose nearest neighbour in another map lies where it should.
+The share of descriptors whose nearest neighbor in another map lies where it should.
 
     matched = |{ i : the cell of the map with the least ‖anchor_i - cell‖² lies within `within` of places_i }| / |{ i : places_i is on the map }|
 

@@ -11,6 +11,7 @@ pub mod avg_pool;
 pub mod batch_norm;
 pub mod bce;
 pub mod bce_logits;
+pub mod chapters;
 pub mod col_min;
 pub mod compose;
 #[cfg(feature = "engine")]
@@ -161,7 +162,8 @@ pub static OPERATIONS: &[&op::Op] = &[
 
 /// The standard library: name under which messages show it, and its text.
 pub const LIBRARY: &[(&str, &str)] = &[
-    ("std/losses.rord", include_str!("../std/losses.rord")),
+    ("std/maps.rord", include_str!("../std/maps.rord")),
+    ("std/descriptors.rord", include_str!("../std/descriptors.rord")),
     ("std/metrics.rord", include_str!("../std/metrics.rord")),
 ];
 

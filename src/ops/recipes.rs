@@ -199,7 +199,13 @@ data pairs = tensors(\"pairs.safetensors\", shuffle = true) -> {
         "same_view",
         Entry {
             signature: "same_view() -> Symmetry",
-            manual: "The second view shows the same place as the first, so H is the identity. With `photo` or `render` they still differ.\n",
+            manual: "\
+The second view shows the same place as the first, so H is the identity. With `photo` or `render` they still differ.
+
+```rord
+data pairs = layout_pairs(synth(), geometry = same_view, photo = [noise(0.05)])
+```
+",
             onto: true,
             ..Entry::PLAIN
         },
@@ -211,6 +217,10 @@ data pairs = tensors(\"pairs.safetensors\", shuffle = true) -> {
             manual: "\
 One of the 8 symmetries of the square, with equal chance: the turns by 0°, 90°, 180° and 270°, and their mirrors. The second view
 is a permutation of the first one's pixels, so the pair is exact.
+
+```rord
+data pairs = layout_pairs(synth(), geometry = square_symmetries)
+```
 ",
             onto: true,
             ..Entry::PLAIN
@@ -224,6 +234,10 @@ is a permutation of the first one's pixels, so the pair is exact.
             manual: "\
 A turn about the middle of the patch by an angle from the range; with `mirror`, half of the views are mirrored first. The second
 view is read from the layout itself, so its corners show what lies there and nothing is interpolated twice.
+
+```rord
+data pairs = layout_pairs(synth(), geometry = rotations(-30deg..30deg, mirror = true))
+```
 ",
             ..Entry::PLAIN
         },
@@ -236,6 +250,10 @@ view is read from the layout itself, so its corners show what lies there and not
             manual: "\
 A random affine move about the middle of the patch: stretched along x and y by factors from `stretch`, sheared along x by a number
 from `shear`, turned by an angle from `degrees`, and with `mirror` mirrored in half of the pairs.
+
+```rord
+data pairs = layout_pairs(synth(), geometry = affine(stretch = 0.9..1.1, shear = -0.1..0.1))
+```
 ",
             rule: |a| {
                 if let Some((low, _)) = a.arg("stretch").and_then(|x| x.constant.as_ref()).and_then(Constant::range)
@@ -249,14 +267,44 @@ from `shear`, turned by an angle from `degrees`, and with `mirror` mirrored in h
         },
     ),
     Op::recipe("brightness", Entry { signature: "brightness(by: Range) -> Augment",
-            rule: |a| range_of(a, "by", None, 0.0), manual: "Multiplies all values by a number from the range; then values are cut to [0, 1].\n", ..Entry::PLAIN }),
+            rule: |a| range_of(a, "by", None, 0.0), manual: "\
+Multiplies all values by a number from the range; then values are cut to [0, 1].
+
+```rord
+data pairs = layout_pairs(synth(), photo = [brightness(0.8..1.2)])
+```
+", ..Entry::PLAIN }),
     Op::recipe("contrast", Entry { signature: "contrast(by: Range) -> Augment",
-            rule: |a| range_of(a, "by", None, 0.0), manual: "Multiplies the distance of all values from the image's mean by a number from the range.\n", ..Entry::PLAIN }),
-    Op::recipe("noise", Entry { signature: "noise(sigma: Weight) -> Augment", manual: "Adds normal noise of this deviation to every pixel; pixels range over [0, 1].\n", ..Entry::PLAIN }),
+            rule: |a| range_of(a, "by", None, 0.0), manual: "\
+Multiplies the distance of all values from the image's mean by a number from the range.
+
+```rord
+data pairs = layout_pairs(synth(), photo = [contrast(0.8..1.2)])
+```
+", ..Entry::PLAIN }),
+    Op::recipe("noise", Entry { signature: "noise(sigma: Weight) -> Augment", manual: "\
+Adds normal noise of this deviation to every pixel; pixels range over [0, 1].
+
+```rord
+data pairs = layout_pairs(synth(), photo = [noise(0.02)])
+```
+", ..Entry::PLAIN }),
     Op::recipe("blur", Entry { signature: "blur(sigma: Range) -> Augment",
-            rule: |a| range_of(a, "sigma", None, 0.0), manual: "Blurs with a Gaussian whose deviation, in pixels, comes from the range.\n", ..Entry::PLAIN }),
+            rule: |a| range_of(a, "sigma", None, 0.0), manual: "\
+Blurs with a Gaussian whose deviation, in pixels, comes from the range.
+
+```rord
+data pairs = layout_pairs(synth(), photo = [blur(0..1.5)])
+```
+", ..Entry::PLAIN }),
     Op::recipe("gamma", Entry { signature: "gamma(by: Range) -> Augment",
-            rule: |a| range_of(a, "by", None, 0.0), manual: "Raises all values to a power from the range.\n", ..Entry::PLAIN }),
+            rule: |a| range_of(a, "by", None, 0.0), manual: "\
+Raises all values to a power from the range.
+
+```rord
+data pairs = layout_pairs(synth(), photo = [gamma(0.7..1.4)])
+```
+", ..Entry::PLAIN }),
     Op::recipe(
         "layers",
         Entry {
@@ -264,6 +312,10 @@ from `shear`, turned by an angle from `degrees`, and with `mirror` mirrored in h
             manual: "\
 Draws each view on its own, as different microscopes would: every layer's grey value comes from `weights`, a layer is missing with
 probability `drop`, edges move outwards by a length from `etch`, and the view is inverted with probability `invert`.
+
+```rord
+data pairs = layout_pairs(synth(), render = layers(drop = 0.1, etch = -1px..1px))
+```
 ",
             rule: |a| {
                 range_of(a, "weights", None, 0.0);
@@ -278,7 +330,13 @@ probability `drop`, edges move outwards by a length from `etch`, and the view is
         "adam",
         Entry {
             signature: "adam(lr: Rate, betas: List = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Weight = 0) -> Optimizer",
-            manual: "Adam, as `torch.optim.Adam`: decay is added to the gradient. Source: Kingma and Ba, 2015.\n",
+            manual: "\
+Adam, as `torch.optim.Adam`: decay is added to the gradient. Source: Kingma and Ba, 2015.
+
+```rord
+train { optimizer = adam(lr = 1e-3) }
+```
+",
             rule: |a| betas(a),
             ..Entry::PLAIN
         },
@@ -287,7 +345,13 @@ probability `drop`, edges move outwards by a length from `etch`, and the view is
         "adamw",
         Entry {
             signature: "adamw(lr: Rate, betas: List = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Weight = 1e-2) -> Optimizer",
-            manual: "Adam with decay apart from the gradient, as `torch.optim.AdamW`. Source: Loshchilov and Hutter, 2019.\n",
+            manual: "\
+Adam with decay apart from the gradient, as `torch.optim.AdamW`. Source: Loshchilov and Hutter, 2019.
+
+```rord
+train { optimizer = adamw(lr = 1e-3, weight_decay = 0.05) }
+```
+",
             rule: |a| betas(a),
             ..Entry::PLAIN
         },
@@ -296,7 +360,13 @@ probability `drop`, edges move outwards by a length from `etch`, and the view is
         "sgd",
         Entry {
             signature: "sgd(lr: Rate, momentum: Weight = 0, nesterov: Flag = false, weight_decay: Weight = 0) -> Optimizer",
-            manual: "Stochastic gradient descent, as `torch.optim.SGD` without dampening.\n",
+            manual: "\
+Stochastic gradient descent, as `torch.optim.SGD` without dampening.
+
+```rord
+train { optimizer = sgd(lr = 0.1, momentum = 0.9, nesterov = true) }
+```
+",
             rule: |a| {
                 if a.is_true("nesterov") && a.number("momentum") == Some(0.0) {
                     let span = a.arg("nesterov").map_or(a.span, |x| x.span);
@@ -313,6 +383,10 @@ probability `drop`, edges move outwards by a length from `etch`, and the view is
             manual: "\
 Scales all gradients together so that their norm is at most `max`, as `torch.nn.utils.clip_grad_norm_`: one norm over all
 weights, and the factor min(1, max/(norm + 1e-6)).
+
+```rord
+train { optimizer = adam(lr = 1e-3), clip = grad_norm(1.0) }
+```
 ",
             ..Entry::PLAIN
         },
@@ -325,17 +399,35 @@ weights, and the factor min(1, max/(norm + 1e-6)).
             manual: "\
 Multiplies the learning rate by `factor` once `watch` has not improved for more than `patience` epochs, as
 `torch.optim.lr_scheduler.ReduceLROnPlateau` with a relative threshold. A loss improves by falling, a score by growing.
+
+```rord
+input p: Prob[B, 1, H, W]@f
+minimize total = mean(p)
+train { optimizer = adam(lr = 1e-3), schedule = reduce_on_plateau(watch = val.total, factor = 0.5, patience = 5epochs) }
+```
 ",
             rule: |a| between(a, "factor", 0.0, 1.0, true),
             ..Entry::PLAIN
         },
     ),
-    Op::recipe("constant", Entry { signature: "constant() -> Schedule", manual: "The learning rate stays as it is.\n", ..Entry::PLAIN }),
+    Op::recipe("constant", Entry { signature: "constant() -> Schedule", manual: "\
+The learning rate stays as it is.
+
+```rord
+train { optimizer = adam(lr = 1e-3), schedule = constant }
+```
+", ..Entry::PLAIN }),
     Op::recipe(
         "cosine",
         Entry {
             signature: "cosine(warmup: Duration = 0steps, to: Weight = 0) -> Schedule",
-            manual: "Grows linearly over `warmup`, then falls along half a cosine to the rate `to` at the end of the run.\n",
+            manual: "\
+Grows linearly over `warmup`, then falls along half a cosine to the rate `to` at the end of the run.
+
+```rord
+train { optimizer = adam(lr = 1e-3), schedule = cosine(warmup = 200steps) }
+```
+",
             ..Entry::PLAIN
         },
     ),
@@ -343,7 +435,13 @@ Multiplies the learning rate by `factor` once `watch` has not improved for more 
         "step",
         Entry {
             signature: "step(every: Duration, factor: Rate = 0.1) -> Schedule",
-            manual: "Multiplies the learning rate by `factor` every so often, as `torch.optim.lr_scheduler.StepLR`.\n",
+            manual: "\
+Multiplies the learning rate by `factor` every so often, as `torch.optim.lr_scheduler.StepLR`.
+
+```rord
+train { optimizer = sgd(lr = 0.1), schedule = step(every = 30epochs) }
+```
+",
             ..Entry::PLAIN
         },
     ),
@@ -351,7 +449,13 @@ Multiplies the learning rate by `factor` once `watch` has not improved for more 
         "linear_to_zero",
         Entry {
             signature: "linear_to_zero(over: Duration) -> Schedule",
-            manual: "Falls along a straight line to 0 over this time, and stays there.\n",
+            manual: "\
+Falls along a straight line to 0 over this time, and stays there.
+
+```rord
+train { optimizer = sgd(lr = 0.1), schedule = linear_to_zero(over = 20epochs) }
+```
+",
             ..Entry::PLAIN
         },
     ),
@@ -362,6 +466,10 @@ Multiplies the learning rate by `factor` once `watch` has not improved for more 
             manual: "\
 One rise and one fall over the run with cosine annealing, as `torch.optim.lr_scheduler.OneCycleLR` by default: from lr/25 to lr over
 the first 30 % of the steps, then down to lr/25e4.
+
+```rord
+train { optimizer = sgd(lr = 0.1, momentum = 0.9), schedule = one_cycle }
+```
 ",
             ..Entry::PLAIN
         },

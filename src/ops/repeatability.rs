@@ -32,7 +32,7 @@ pub static OP: Op = Op {
 const MANUAL: &str = "\
 How many of the places found in one view are found in the other.
 
-1. A place is the middle of a cell that is greater than each of its neighbours, at most eight; of each map the `keep` highest stay.
+1. A place is the middle of a cell that is greater than each of its neighbors, at most eight; of each map the `keep` highest stay.
 2. A place counts where the other view shows it: `by` takes it into that map, or the inverse of `by` does.
 3. It is repeated where, in the second view, a counted place of the other map lies within `within` pixels of it.
 

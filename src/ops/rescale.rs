@@ -63,7 +63,7 @@ so the same place has the same coordinates in both frames: `map` takes each to i
 ```rord
 input image: Image[B, 1, 64, 64]@orig
 let { image as small, map as down } = rescale(image, by = 1/2)
-let again = warp(small, inv(down), like = image)
+let again                           = warp(small, inv(down), like = image)
 ```
 ";
 

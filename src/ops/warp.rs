@@ -33,8 +33,8 @@ Moves a map by a homography into the frame that the homography leads to.
     warp(x, T)(q) = x(T⁻¹ q)      bilinear between the four nearest cells, 0 outside
 
 `x` is (B, C, h, w) in frame a, `T` is (B, 3, 3) from a to b; the result is in frame b and has the size of `like`, or of `x`.
-Places are normalized to [-1, 1] with the centre of cell i of n at (2i + 1)/n - 1, so one matrix is right at every stride. What lies
-behind the projective horizon (w ≤ 0) is outside. A place within 1e-4 of a cell beyond the centre of an outermost cell counts as on it:
+Places are normalized to [-1, 1] with the center of cell i of n at (2i + 1)/n - 1, so one matrix is right at every stride. What lies
+behind the projective horizon (w ≤ 0) is outside. A place within 1e-4 of a cell beyond the center of an outermost cell counts as on it:
 the symmetries of the square are exact permutations and no border darkens. The gradient goes to `x`; the matrix has none.
 
 Source: `torch.nn.functional.grid_sample(x, affine_grid(T⁻¹), padding_mode = \"zeros\", align_corners = False)`.

@@ -219,7 +219,7 @@ fn checked(pipeline: &Pipeline, apply: &Apply, ty: &Type) -> Checked {
 }
 
 /// A report on one line.
-pub fn said(report: &Report) -> String {
+fn said(report: &Report) -> String {
     let labels: Vec<&str> = report.labels.iter().map(|l| l.text.as_str()).collect();
     format!("  {} {} ({})", report.code, report.title, labels.join("; "))
 }

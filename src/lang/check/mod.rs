@@ -32,6 +32,7 @@ use super::types::{Frame, Kind, Type};
 use super::vocabulary::Vocabulary;
 pub use items::defined_by as names_of;
 use scope::{Env, FileScope, FunctionDef, Subst, Term};
+pub use sections::SECTIONS;
 
 /// Hands over imported files, so that the checker itself reads none.
 pub trait Importer {
