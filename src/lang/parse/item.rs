@@ -286,9 +286,11 @@ fn function(i: Tokens, layer: bool) -> Parsed<Function> {
         (TokenKind::Mark("{"), _) => function_block(i)?,
         // The body of several lines that other languages have: read as a block.
         (TokenKind::Mark("="), TokenKind::Name(word)) if word == "let" => {
-            i.state().report(syntax::body_without_braces(i.span()));
+            let equals = i.span();
             let (i, lets) = function_lets(i.advance())?;
+            let word = matches!(i.peek(), TokenKind::Name(w) if w == "out" || w == "return").then(|| i.span());
             let (i, body) = function_value(i, false)?;
+            i.state().report(syntax::body_without_braces(equals, word, body.span));
             (i, (lets, body))
         }
         _ => defined(i).map(|(i, body)| (i, (vec![], body)))?,

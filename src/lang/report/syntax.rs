@@ -226,10 +226,17 @@ pub fn power(of: Span, sign: Span, op: &str, in_brackets: bool) -> Report {
 }
 
 /// A function's body of several lines without braces.
-pub fn body_without_braces(equals: Span) -> Report {
-    Report::error("R0123", "a function with names of its own stands in braces")
+pub fn body_without_braces(equals: Span, word: Option<Span>, value: Span) -> Report {
+    let report = Report::error("R0123", "a function with names of its own stands in braces")
         .label(equals, "one expression follows `=`, and no `let`")
         .help("write  fn name(…) -> Loss { let a = …  out = … }")
+        .fix(equals, "{")
+        .fix(value.after(), "\n}");
+    match word {
+        // `out =` and `return`: what stands before the value goes.
+        Some(word) => report.fix(Span { end: value.start, ..word }, "out = "),
+        None => report.fix(Span { end: value.start, ..value }, "out = "),
+    }
 }
 
 /// A function's block that computes nothing.
