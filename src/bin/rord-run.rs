@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Some(Verb::Params(args)) => rord::cli::types::params(&args),
         Some(Verb::Explain(args)) => rord::cli::explain::run(&args),
         Some(Verb::Fmt(args)) => rord::cli::fmt::run(&args),
+        Some(Verb::Lsp(args)) => rord::cli::lsp::run(&args),
         Some(Verb::Data(args)) => data(&args),
         Some(Verb::Loss(args)) => loss(&args),
         Some(Verb::Bench(args)) => bench(&args),

@@ -46,6 +46,8 @@ pub enum Verb {
     Explain(ExplainArgs),
     /// Lay out pipelines in the one way there is; comments stay
     Fmt(FmtArgs),
+    /// Serve an editor: reports, types and completion while a pipeline is written
+    Lsp(LspArgs),
 }
 
 /// A pipeline and what is changed in it.
@@ -235,4 +237,12 @@ pub struct FmtArgs {
     /// Write nothing; show what would change, and exit with 1 if anything would
     #[arg(long)]
     pub check: bool,
+}
+
+/// Arguments of `lsp`.
+#[derive(Debug, Args)]
+pub struct LspArgs {
+    /// Speak over standard input and output, which is also what happens without it
+    #[arg(long)]
+    pub stdio: bool,
 }

@@ -17,6 +17,7 @@ pub mod graph;
 pub mod load;
 #[cfg(feature = "engine")]
 pub mod loss;
+pub mod lsp;
 pub mod outside;
 #[cfg(feature = "engine")]
 pub mod train;
