@@ -613,10 +613,14 @@ fn renaming_keeps_what_the_pipeline_computes() {
         let said = renamed(at, new).unwrap_err();
         assert!(said.contains(why), "{at} to {new}: {said}");
     }
+    // What a dataset calls its fields is not the pipeline's to say.
+    let (uri, text) = shipped("default.rord");
+    editor.open(&uri, &text);
+    assert!(editor.renamed(&uri, "  ima‸ge:", "view").unwrap_err().contains("`layout_pairs` calls this field `image`"));
     let ready = editor.at("prepareRename", URI, "let ba‸ck").unwrap();
     assert_eq!((slice(SMALL, &ready["range"]), ready["placeholder"].as_str().unwrap()), ("back", "back"));
     assert_eq!(editor.at("prepareRename", URI, "w‸arp(det_r").unwrap_err().0, -32803);
-    // `{ k }` in a section names its field and its value.
+    // `{ batch }` in a section names its field and its value.
     editor.replace(URI, &SMALL.replace("param k: Count", "param batch: Count").replace("(8, k)", "(8, batch)"));
     editor.change(URI, "minimize", "train { optimizer = adam, batch }\nminimize");
     let text = editor.renamed(URI, "param bat‸ch", "n").unwrap().remove(URI).unwrap();

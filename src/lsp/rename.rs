@@ -108,8 +108,29 @@ fn target(world: &World, doc: &Analysis, offset: u32) -> Result<(Use, Defined), 
         Some(SymbolKind::Unread) | None => {
             Err(format!("what defines `{text}` does not parse; mend it before renaming"))
         }
+        Some(SymbolKind::Field) => match offered_by(world, &defined) {
+            Some(op) => {
+                Err(format!("`{op}` calls this field `{text}`; where it is taken it can be renamed: {{ {text} as … }}"))
+            }
+            None => Ok((used.clone(), defined)),
+        },
         Some(_) => Ok((used.clone(), defined)),
     }
+}
+
+/// The operation that says what the fields of a dataset are called, if it is not the pipeline that does.
+fn offered_by(world: &World, field: &Defined) -> Option<String> {
+    use crate::lang::ast::{ExprKind, ItemKind};
+    let data = field.unit.index.symbol(field.symbol()?.within?)?;
+    let value = field.unit.tree.items.iter().find_map(|item| match &item.kind {
+        ItemKind::Data { name, value, .. } if name.span == data.span => Some(value),
+        _ => None,
+    })?;
+    let op = match &value.kind {
+        ExprKind::Call { callee, .. } => field.unit.slice(callee.span),
+        _ => field.unit.slice(value.span),
+    };
+    world.vocabulary.operation(op).filter(|o| !o.entry.offers_declared).map(|o| o.name.to_string())
 }
 
 /// Whether a text may be a name at all.

@@ -230,7 +230,10 @@ impl Index {
     /// What the text at a byte speaks of: a name that begins there before one that ends there. Of a name with two meanings the
     /// one that a person most likely means comes first: the local name of `{ det }`, the value of `{ seed }`.
     pub fn at(&self, offset: u32) -> Option<&Use> {
-        let touching = || self.uses.iter().filter(move |u| u.span.start <= offset && offset <= u.span.end);
+        // Names do not overlap unless they are the same, so their ends are in order as well.
+        let from = self.uses.partition_point(|u| u.span.end < offset);
+        let behind = self.uses.get(from..).unwrap_or(&[]);
+        let touching = || behind.iter().take_while(move |u| u.span.start <= offset);
         let rank = |u: &Use| match u.how {
             How::Definition | How::Shorthand => 0,
             How::Plain => 1,

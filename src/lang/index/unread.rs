@@ -10,7 +10,10 @@ use crate::lang::types::Kind;
 /// Notes the names inside of a broken item: locals of a function or a model, then everything that speaks of a known name.
 pub fn read(walk: &mut Walk<'_>, item: &Item, region: Span, tokens: &[Token]) {
     let ItemKind::Broken { defines } = &item.kind else { return };
-    let inside: Vec<&Token> = tokens.iter().filter(|t| region.holds(t.span) && t.kind != TokenKind::End).collect();
+    let from = tokens.partition_point(|t| t.span.start < region.start);
+    let behind = tokens.get(from..).unwrap_or(&[]).iter();
+    let inside: Vec<&Token> =
+        behind.take_while(|t| region.holds(t.span)).filter(|t| t.kind != TokenKind::End).collect();
     let word = |i: usize| match inside.get(i).map(|t| &t.kind) {
         Some(TokenKind::Name(word)) => Some(word.as_str()),
         _ => None,

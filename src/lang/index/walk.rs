@@ -38,6 +38,9 @@ pub struct Walk<'a> {
     vocabulary: &'a Vocabulary,
     index: Index,
     globals: HashMap<String, SymbolId>,
+    /// The symbols by the places of their names, and the parts of each.
+    places: HashMap<Span, SymbolId>,
+    parts: HashMap<SymbolId, Vec<SymbolId>>,
     /// What made the record that a name stands for.
     records: HashMap<SymbolId, Callee>,
     end: u32,
@@ -52,17 +55,31 @@ pub fn index(tree: &File, tokens: &[Token], vocabulary: &Vocabulary) -> Index {
     let ends = starts.iter().skip(1).map(|s| s.start).chain([end]);
     let regions: Vec<Span> = starts.iter().zip(ends).map(|(s, end)| Span { end: end.max(s.start), ..*s }).collect();
     let index = Index { regions: regions.clone(), ..Index::default() };
-    let mut walk = Walk { vocabulary, index, globals: HashMap::new(), records: HashMap::new(), end, reach: 0 };
+    let mut walk = Walk {
+        vocabulary,
+        index,
+        globals: HashMap::new(),
+        places: HashMap::new(),
+        parts: HashMap::new(),
+        records: HashMap::new(),
+        end,
+        reach: 0,
+    };
     for (item, region) in tree.items.iter().zip(&regions) {
         walk.declare(item, *region);
     }
     let mut top = Scope::default();
-    for (i, (item, region)) in tree.items.iter().zip(&regions).enumerate() {
-        top.region = *region;
-        // A model that was not closed yet goes on in what looks like `let`s of the file.
-        let line = |item: &Item| matches!(item.kind, ItemKind::Let(_) | ItemKind::Broken { .. });
-        let next = tree.items.iter().zip(&regions).skip(i + 1).find(|(item, _)| !line(item));
-        walk.reach = next.map_or(end, |(_, r)| r.start);
+    // A model that was not closed yet goes on in what looks like `let`s of the file.
+    let line = |item: &Item| matches!(item.kind, ItemKind::Let(_) | ItemKind::Broken { .. });
+    let (mut reaches, mut next) = (Vec::with_capacity(regions.len()), end);
+    for (item, region) in tree.items.iter().zip(&regions).rev() {
+        reaches.push(next);
+        if !line(item) {
+            next = region.start;
+        }
+    }
+    for ((item, region), reach) in tree.items.iter().zip(&regions).zip(reaches.into_iter().rev()) {
+        (top.region, walk.reach) = (*region, reach);
         for attribute in &item.attributes {
             walk.attribute(attribute, &mut top);
         }
@@ -84,6 +101,11 @@ impl Walk<'_> {
         let id = SymbolId(self.index.symbols.len());
         let visible = Span { start: whole.end, end: whole.end, ..whole };
         let (text, span) = (name.text.clone(), name.span);
+        // A name that is defined twice is known by its first definition.
+        self.places.entry(span).or_insert(id);
+        if let Some(within) = within {
+            self.parts.entry(within).or_default().push(id);
+        }
         self.index.symbols.push(Symbol { name: text, kind, span, whole, within, doc: vec![], visible, path: None });
         self.index.uses.push(Use { span, to: Target::Symbol(id), how: How::Definition });
         id
@@ -232,7 +254,7 @@ impl Walk<'_> {
 
     /// The symbol whose name stands at a place.
     fn defined_at(&self, span: Span) -> Option<SymbolId> {
-        self.index.symbols().find(|(_, s)| s.span == span).map(|(id, _)| id)
+        self.places.get(&span).copied()
     }
 
     /// A name that stands for a record remembers what made it.
@@ -472,12 +494,15 @@ impl Walk<'_> {
         }
     }
 
+    /// A part of a symbol.
+    fn part(&self, of: SymbolId, name: &str, kind: impl Fn(SymbolKind) -> bool) -> Option<Target> {
+        let own = |id: &&SymbolId| self.index.symbol(**id).is_some_and(|s| s.name == name && kind(s.kind));
+        self.parts.get(&of)?.iter().find(own).map(|id| Target::Symbol(*id))
+    }
+
     /// A field of a record.
     fn field(&self, record: &Callee, name: &str) -> Option<Target> {
-        let part = |id: SymbolId| {
-            let own = |s: &Symbol| matches!(s.kind, SymbolKind::Field | SymbolKind::Out) && s.name == name;
-            self.index.parts(id).find(|(_, s)| own(s)).map(|(id, _)| Target::Symbol(id))
-        };
+        let part = |id| self.part(id, name, |k| matches!(k, SymbolKind::Field | SymbolKind::Out));
         match record {
             Callee::Operation(of) => Some(Target::OperationField { of: of.clone(), name: name.to_string() }),
             Callee::Symbol(id) => match self.index.symbol(*id)?.kind {
@@ -530,10 +555,7 @@ impl Walk<'_> {
             Callee::Symbol(id) if self.index.symbol(*id)?.kind == SymbolKind::Import => {
                 Some(Target::Outside { import: *id, name: name.to_string() })
             }
-            Callee::Symbol(id) => {
-                let own = |s: &Symbol| s.kind == SymbolKind::Argument && s.name == name;
-                self.index.parts(*id).find(|(_, s)| own(s)).map(|(id, _)| Target::Symbol(id))
-            }
+            Callee::Symbol(id) => self.part(*id, name, |k| k == SymbolKind::Argument),
         }
     }
 
