@@ -404,7 +404,7 @@ fn hover_says_what_is_known() {
         ("net‸(image)", &["model net(x: Image[B, 1, H, W]@f)", "Where, and what.", "out det: Prob[B, 1, H, W]@f"]),
         ("let t‸ =", &["let t: Feat[B, 8, H, W]@f"]),
         ("w‸arp(det_r", &["warp(", "here: `Prob[B, 1, H, W]@orig`", "homography"]),
-        ("tri‸plet", &["triplet(", "written in the language itself"]),
+        ("tri‸plet", &["triplet(", "here: `Loss`", "written in the language itself"]),
         ("ma‸sk =", &["mask: ", "argument of `bce`"]),
         ("Pro‸b", &["**Prob**", "0 to 1", "`Map`"]),
         ("@mo‸ved\ninput H", &["frame `@moved`"]),

@@ -132,13 +132,16 @@ pub fn about(world: &World, doc: &Analysis, used: &Use) -> Option<String> {
 /// The signature and the manual of an operation or a function of the library, as `rord-run explain` has it.
 fn operation(world: &World, doc: &Analysis, name: &str, span: Span) -> Option<String> {
     let page = page(world, name)?;
-    // The call begins with its name; of all values that do, the shortest is the call alone.
+    // The call begins with its name; of all values that do, the shortest is the call alone, and of several that stand for one
+    // text the last is its value.
     let values = doc.pipeline.values.iter().map(|v| (v.span, &v.ty));
     let parts = doc.pipeline.notes.parts.iter().map(|(span, ty)| (*span, ty));
     let here = values
         .chain(parts)
         .filter(|(s, _)| s.file == span.file && s.start == span.start && s.end >= span.end)
-        .min_by_key(|(s, _)| s.end);
+        .enumerate()
+        .min_by_key(|(i, (s, _))| (s.end, std::cmp::Reverse(*i)))
+        .map(|(_, found)| found);
     let here = here.map(|(_, ty)| format!("here: `{ty}`\n\n")).unwrap_or_default();
     Some(format!("{}\n\n{here}{}", code(&page.0), page.1))
 }

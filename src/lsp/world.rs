@@ -23,7 +23,9 @@ use crate::ops;
 
 /// How many files beside the open ones are looked at.
 const MOST_FILES: usize = 500;
-/// How deep folders are looked into.
+/// How many folders are looked into: a project has a few, a home folder has no end.
+const MOST_VISITS: usize = 4000;
+/// How deep.
 const MOST_FOLDERS: usize = 6;
 
 /// A document that the editor has open.
@@ -246,15 +248,15 @@ impl World {
     pub fn around(&self, unit: &Unit) -> Vec<Rc<Unit>> {
         let mut found: Vec<Rc<Unit>> =
             self.open.keys().filter_map(|u| self.analysis(u)).map(|a| Rc::clone(&a.unit)).collect();
-        let mut paths = Vec::new();
+        let (mut paths, mut visits) = (Vec::new(), MOST_VISITS);
         if let Some(path) = &unit.path {
             let own: Vec<&PathBuf> = self.folders.iter().filter(|f| path.starts_with(f)).collect();
             for folder in &own {
-                pipelines(folder, MOST_FOLDERS, &mut paths);
+                pipelines(folder, MOST_FOLDERS, &mut paths, &mut visits);
             }
             if let (true, Some(folder)) = (own.is_empty(), path.parent()) {
-                pipelines(folder, 2, &mut paths);
-                folder.parent().iter().for_each(|above| pipelines(above, 1, &mut paths));
+                pipelines(folder, 2, &mut paths, &mut visits);
+                folder.parent().iter().for_each(|above| pipelines(above, 1, &mut paths, &mut visits));
             }
         }
         for path in paths {
@@ -270,8 +272,10 @@ impl World {
     }
 }
 
-/// The `.rord` files of a folder and `depth - 1` levels below it, without hidden folders and those that builds and runs fill.
-fn pipelines(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+/// The `.rord` files of a folder and of `depth - 1` levels below it, without hidden folders and those that builds and runs fill.
+fn pipelines(folder: &Path, depth: usize, found: &mut Vec<PathBuf>, visits: &mut usize) {
+    let Some(left) = visits.checked_sub(1) else { return };
+    *visits = left;
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     let mut entries: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
     entries.sort();
@@ -289,7 +293,7 @@ fn pipelines(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
             && !matches!(name.as_str(), "target" | "node_modules" | "runs")
             && path.is_dir()
         {
-            pipelines(&path, depth - 1, found);
+            pipelines(&path, depth - 1, found, visits);
         }
     }
 }
