@@ -10,6 +10,7 @@ pub mod graph;
 #[allow(unsafe_code)]
 pub mod kernels;
 pub mod lang;
+pub mod lsp;
 pub mod ops;
 pub mod random;
 pub mod record;

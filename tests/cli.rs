@@ -199,10 +199,9 @@ fn parameters_come_from_outside_in_order_and_nothing_is_ignored() {
     assert_eq!(out.status.code(), Some(0), "{}", err(&out));
     let printed = String::from_utf8(out.stdout).unwrap();
     for text in [
-        "2   Count in [1, 1000]   (preset longer)",
-        "3e-4   Rate in (0, 1)   (my.yaml)",
-        "64px   Pixels in [16px, 64px]   (my.yaml)",
-        "2   Scalar   (--set)",
+        "\nepochs   2                           preset longer, not the default 1 ",
+        "\nlr       3e-4                        my.yaml, not the default 1e-3 ",
+        "\nmargin   2                           --set, not 0.5 of my.yaml, not the default 1 ",
     ] {
         assert!(printed.contains(text), "`{text}` is missing:\n{printed}");
     }
@@ -210,7 +209,7 @@ fn parameters_come_from_outside_in_order_and_nothing_is_ignored() {
         ("learning_rate: 1e-4", "R0801"),
         ("epochs: \"50\"", "R0802"),
         ("lr: 1\nlr: 2", "R0813"),
-        ("lr: [1, 2]", "R0811"),
+        ("lr: [1, 2]", "R0305"),
         ("lr:\n  deep: 1", "R0811"),
         ("- 1", "R0811"),
         ("lr:\t1e-3\n\tx: 2", "R0812"),

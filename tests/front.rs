@@ -157,3 +157,26 @@ fn every_shell_is_given_its_completions() {
         assert!(script.contains("rord-run") && script.contains("explain"), "{shell}");
     }
 }
+
+#[test]
+fn imports_stay_below_the_root_that_is_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    for folder in ["a", "lib"] {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+    }
+    let write = |path: &str, text: &str| std::fs::write(dir.path().join(path), text).unwrap();
+    write("a/one.rord", "import \"../lib/two.rord\" { two }\ninput x: Map[B, 1, H, W]@f\nmetric m = mean(two(x))\n");
+    write("lib/two.rord", "fn two(x: Map[B, C, H, W]@f) -> Map[B, C, H, W]@f = x + x\n");
+    let check = |args: &[&str]| {
+        let out = rord(dir.path(), &[&["check", "a/one.rord"], args].concat());
+        (out.status.code(), String::from_utf8(out.stderr).unwrap())
+    };
+    let (code, said) = check(&[]);
+    assert!(code == Some(1) && said.starts_with("R0807") && said.contains("--import-root DIR"), "{said}");
+    assert_eq!(check(&["--import-root", "."]), (Some(0), String::new()));
+    assert_eq!(check(&["--import-root", "a"]).0, Some(1));
+    write("lib/two.rord", "import \"../a/one.rord\" { one }\nfn two(x: Map[B, C, H, W]@f) -> Map[B, C, H, W]@f = x\n");
+    let (_, said) = check(&["--import-root", "."]);
+    assert!(said.contains("a/one.rord → lib/two.rord → a/one.rord"), "{said}");
+    assert_eq!(said.matches("  × ").count(), 1, "{said}");
+}

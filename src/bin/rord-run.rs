@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Some(Verb::Fmt(args)) => rord::cli::fmt::run(&args),
         Some(Verb::New(args)) => rord::cli::new::run(&args),
         Some(Verb::Completions(args)) => rord::cli::completions::run(&args),
+        Some(Verb::Lsp(args)) => rord::cli::lsp::run(&args),
         Some(Verb::Data(args)) => data(&args),
         Some(Verb::Loss(args)) => loss(&args),
         Some(Verb::Bench(args)) => bench(&args),

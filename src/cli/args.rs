@@ -54,6 +54,8 @@ pub enum Verb {
     New(NewArgs),
     /// Print a script that completes commands on Tab
     Completions(CompletionsArgs),
+    /// Serve an editor: reports, types and completion while a pipeline is written
+    Lsp(LspArgs),
 }
 
 /// A pipeline and what is changed in it.
@@ -71,6 +73,9 @@ pub struct FileArgs {
     /// Set a parameter: a number, a string or a call, as in --set lr=3e-4
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+    /// Allow imports from this folder and below [default: the pipeline's folder]
+    #[arg(long, value_name = "DIR")]
+    pub import_root: Option<PathBuf>,
 }
 
 impl FileArgs {
@@ -81,7 +86,13 @@ impl FileArgs {
 
     /// What is changed in it.
     pub fn given(&self) -> Given<'_> {
-        Given { preset: self.preset.as_deref(), params: self.params.as_deref(), set: &self.set, point: None }
+        Given {
+            preset: self.preset.as_deref(),
+            params: self.params.as_deref(),
+            set: &self.set,
+            point: None,
+            import_root: self.import_root.as_deref(),
+        }
     }
 }
 
@@ -165,6 +176,17 @@ pub struct CheckArgs {
     /// Set a parameter
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
+    /// Allow imports from this folder and below [default: the folder of each pipeline]
+    #[arg(long, value_name = "DIR")]
+    pub import_root: Option<PathBuf>,
+}
+
+impl CheckArgs {
+    /// What is changed in the pipelines.
+    pub fn given(&self) -> Given<'_> {
+        let (preset, params) = (self.preset.as_deref(), self.params.as_deref());
+        Given { preset, params, set: &self.set, point: None, import_root: self.import_root.as_deref() }
+    }
 }
 
 /// How reports are written.
@@ -314,4 +336,12 @@ pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum, value_name = "SHELL")]
     pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `lsp`.
+#[derive(Debug, Args)]
+pub struct LspArgs {
+    /// Speak over standard input and output, which is also what happens without it
+    #[arg(long)]
+    pub stdio: bool,
 }

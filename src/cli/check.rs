@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::args::{CheckArgs, ReportFormat};
-use super::load::load_file;
-use super::outside::Given;
+use super::load::load_given;
 use super::{files, fix};
 use crate::lang::report::{Report, runtime};
 use crate::lang::source::Sources;
@@ -29,7 +28,7 @@ pub fn run(args: &CheckArgs) -> u8 {
 type Found = (Vec<Report>, Sources);
 
 fn checked(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
-    load_file(path, args.preset.as_deref(), args.params.as_deref(), &args.set).map(|l| (l.reports, l.sources))
+    load_given(path, &args.given()).map(|l| (l.reports, l.sources))
 }
 
 /// What is left to say once the edits are made. They are shown to people, and written unless this is a trial.
@@ -39,8 +38,7 @@ fn fixed(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
         Ok(file) => sources.get(file).map(|s| s.text.clone()).unwrap_or_else(|| "".into()),
         Err(report) => return Err((vec![report], sources)),
     };
-    let given = Given { preset: args.preset.as_deref(), params: args.params.as_deref(), set: &args.set, point: None };
-    let fix::Fixed { text: new, mended, mut reports, sources } = fix::fix(path, &text, &given);
+    let fix::Fixed { text: new, mended, mut reports, sources } = fix::fix(path, &text, &args.given());
     let name = path.display().to_string();
     if mended.is_empty() {
         return Ok((reports, sources));

@@ -6,36 +6,76 @@ use crate::lang::check::{ImportError, Importer};
 use crate::lang::report::{Report, runtime, syntax};
 use crate::lang::source::{FileId, Sources, Span};
 
+/// Texts that stand in for files, by the files' real paths: what an editor has open and has not written yet.
+pub type Open<'a> = &'a dyn Fn(&Path) -> Option<String>;
+
 /// Reads imports from disk, from the folder of the pipeline and below.
-pub struct DiskImporter {
+pub struct DiskImporter<'a> {
     /// The folder as it was written, for names in messages: empty for the one at hand.
     shown: PathBuf,
     root: PathBuf,
+    open: Option<Open<'a>>,
 }
 
-impl DiskImporter {
-    /// Imports for the pipeline at `file`.
-    pub fn new(file: &Path) -> Self {
-        let shown = file.parent().unwrap_or(Path::new("")).to_path_buf();
+impl<'a> DiskImporter<'a> {
+    /// Imports for the pipeline at `file`, from `root` and below if one is named, else from its folder.
+    pub fn new(file: &Path, root: Option<&Path>) -> Self {
+        // A root of `.` calls files as the command line does: `pipelines/a.rord`.
+        let root = root.map(|root| root.strip_prefix(".").unwrap_or(root));
+        let shown = root.or(file.parent()).unwrap_or(Path::new("")).to_path_buf();
         let root = if shown.as_os_str().is_empty() { PathBuf::from(".") } else { shown.clone() };
-        Self { shown, root }
+        Self { shown, root, open: None }
     }
-}
 
-impl Importer for DiskImporter {
-    fn import(&self, path: &str, from: &str) -> Result<(String, String), ImportError> {
+    /// The same, where some files are open and read from there.
+    pub fn with_open(file: &Path, open: Open<'a>) -> Self {
+        Self { open: Some(open), ..Self::new(file, None) }
+    }
+
+    fn is_open(&self, real: &Path) -> Option<String> {
+        self.open.and_then(|open| open(real))
+    }
+
+    /// The file that an import in the file called `from` means: its real path, and the name under which messages show it.
+    pub fn resolve(&self, path: &str, from: &str) -> Result<(PathBuf, String), ImportError> {
         let folder = Path::new(from).parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let target = folder.join(path);
-        let resolved = target.canonicalize().map_err(|e| ImportError::Unreadable(reason(&target, &e)))?;
+        let resolved = match target.canonicalize() {
+            Ok(resolved) => resolved,
+            // A file that was never written may be open all the same.
+            Err(e) => real(&target)
+                .filter(|p| self.is_open(p).is_some())
+                .ok_or_else(|| ImportError::Unreadable(reason(&target, &e)))?,
+        };
         let root = self.root.canonicalize().map_err(|e| ImportError::Unreadable(reason(&self.root, &e)))?;
         if !resolved.starts_with(&root) {
             return Err(ImportError::Outside(self.root.display().to_string()));
         }
         // The name is one for one file, however it was reached.
-        let name = resolved.strip_prefix(&root).map(|p| self.shown.join(p)).unwrap_or(target.clone());
-        let text = std::fs::read_to_string(&resolved).map_err(|e| ImportError::Unreadable(reason(&target, &e)))?;
-        Ok((name.display().to_string(), text))
+        let name = resolved.strip_prefix(&root).map(|p| self.shown.join(p)).unwrap_or(target);
+        Ok((resolved, name.display().to_string()))
     }
+}
+
+impl Importer for DiskImporter<'_> {
+    fn import(&self, path: &str, from: &str) -> Result<(String, String), ImportError> {
+        let (resolved, name) = self.resolve(path, from)?;
+        if let Some(text) = self.is_open(&resolved) {
+            return Ok((name, text));
+        }
+        let text =
+            std::fs::read_to_string(&resolved).map_err(|e| ImportError::Unreadable(reason(Path::new(&name), &e)))?;
+        Ok((name, text))
+    }
+}
+
+/// The real path of a file that may not be there yet; `None` where its folder is not there either.
+pub fn real(path: &Path) -> Option<PathBuf> {
+    if let Ok(found) = path.canonicalize() {
+        return Some(found);
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Some(folder.canonicalize().ok()?.join(path.file_name()?))
 }
 
 fn reason(path: &Path, error: &std::io::Error) -> String {

@@ -27,17 +27,22 @@ pub struct Fixed {
 
 /// Mends a text as far as reports say how.
 pub fn fix(path: &Path, text: &str, given: &Given<'_>) -> Fixed {
-    let (mut reports, mut sources) = check_text(path, text, given);
+    mend(&path.display().to_string(), text, |text| check_text(path, text, given))
+}
+
+/// The same for a text called `name`, by whatever checks it.
+pub fn mend(name: &str, text: &str, check: impl Fn(&str) -> (Vec<Report>, Sources)) -> Fixed {
+    let (mut reports, mut sources) = check(text);
     let (mut text, mut mended) = (text.to_string(), Vec::new());
     let mut refused: Vec<(String, Vec<Edit>)> = Vec::new();
     while mended.len() < MOST {
-        let main = sources.find(&path.display().to_string());
+        let main = sources.find(name);
         let next = reports.iter().find(|r| {
             let here = !r.edits.is_empty() && r.edits.iter().all(|e| Some(e.span.file) == main);
             here && r.severity > Severity::Advice && !refused.iter().any(|(t, e)| *t == r.title && *e == r.edits)
         });
         let Some(report) = next.cloned() else { break };
-        let tried = apply(&text, &report.edits).map(|new| (check_text(path, &new, given), new));
+        let tried = apply(&text, &report.edits).map(|new| (check(&new), new));
         match tried {
             Some(((after, texts), new)) if better(&reports, &after, &report) => {
                 mended.push(format!("{} {}", report.code, report.title));
@@ -52,7 +57,7 @@ pub fn fix(path: &Path, text: &str, given: &Given<'_>) -> Fixed {
 }
 
 /// The text with all edits made, or none: `None` where two of them overlap or lie outside.
-fn apply(text: &str, edits: &[Edit]) -> Option<String> {
+pub fn apply(text: &str, edits: &[Edit]) -> Option<String> {
     let mut edits: Vec<&Edit> = edits.iter().collect();
     edits.sort_by_key(|e| (e.span.start, e.span.end));
     let (mut out, mut at) = (String::with_capacity(text.len() + 16), 0);

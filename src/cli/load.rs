@@ -67,6 +67,11 @@ pub fn load_at(args: &FileArgs, point: (&str, &[(String, Constant)])) -> Result<
     read_and_check(args.path(), &Given { point: Some(point), ..args.given() }, None)
 }
 
+/// As [`load`], with what is given apart from the file.
+pub fn load_given(path: &Path, given: &Given<'_>) -> Result<Loaded, (Vec<Report>, Sources)> {
+    read_and_check(path, given, None)
+}
+
 /// As [`load`].
 pub fn load_file(
     path: &Path,
@@ -74,7 +79,7 @@ pub fn load_file(
     params: Option<&Path>,
     set: &[String],
 ) -> Result<Loaded, (Vec<Report>, Sources)> {
-    read_and_check(path, &Given { preset, params, set, point: None }, None)
+    read_and_check(path, &Given { preset, params, set, point: None, import_root: None }, None)
 }
 
 fn read_and_check(path: &Path, given: &Given<'_>, tensors: Option<Tensors>) -> Result<Loaded, (Vec<Report>, Sources)> {
@@ -108,7 +113,7 @@ fn check_read(
         Ok(outside) => Outside { tensors, ..outside },
         Err(reports) => return Err((reports, sources)),
     };
-    let importer = DiskImporter::new(path);
+    let importer = DiskImporter::new(path, given.import_root);
     let (mut pipeline, reports) = check(&mut sources, file, &vocabulary, &importer, &outside);
     if pipeline.name.is_empty() {
         pipeline.name = path.file_stem().map_or("pipeline".into(), |s| s.to_string_lossy().into_owned());

@@ -18,6 +18,7 @@ pub mod graph;
 pub mod load;
 #[cfg(feature = "engine")]
 pub mod loss;
+pub mod lsp;
 pub mod new;
 pub mod outside;
 pub mod params;

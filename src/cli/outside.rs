@@ -20,11 +20,13 @@ pub struct Given<'a> {
     pub set: &'a [String],
     /// The point of a sweep that is run: the sweep's name, and what it sets.
     pub point: Option<(&'a str, &'a [(String, Constant)])>,
+    /// `--import-root`
+    pub import_root: Option<&'a Path>,
 }
 
 /// Reads them all. Reports are complete: every wrong line of a file, every wrong `--set`.
 pub fn read(given: &Given<'_>, sources: &mut Sources) -> Result<Outside, Vec<Report>> {
-    let Given { preset, params: file, set, point } = *given;
+    let Given { preset, params: file, set, point, .. } = *given;
     let (mut outside, mut reports) = (Outside::default(), Vec::new());
     if let Some(preset) = preset {
         let text = format!("--preset {preset}");

@@ -9,6 +9,7 @@ pub mod constant;
 pub mod dim;
 pub mod foreign;
 pub mod format;
+pub mod index;
 pub mod lex;
 pub mod parse;
 pub mod report;

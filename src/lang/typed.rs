@@ -194,6 +194,28 @@ pub struct NamedType {
     pub span: Span,
 }
 
+/// What the checker found out about the text beside the pipeline itself: for whoever shows the text to a person.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    /// Names inside models with their types, as the model was checked on its own.
+    pub locals: Vec<NamedType>,
+    /// Parts of the bodies of functions and models with their types, likewise.
+    pub parts: Vec<(Span, Type)>,
+    /// Arguments that were left out and taken from the scope by name.
+    pub ambient: Vec<Ambient>,
+}
+
+/// An argument that a call took from its scope by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ambient {
+    /// The call; where it has no brackets, its name.
+    pub call: Span,
+    /// The parameter.
+    pub param: String,
+    /// The name that stood in.
+    pub name: String,
+}
+
 /// A named grid of parameters: its name, and the values each parameter takes.
 pub type Sweep = (String, Vec<(String, Vec<Constant>)>);
 
@@ -240,6 +262,8 @@ pub struct Pipeline {
     pub batch: Option<u32>,
     /// Width and height in pixels of the image that declares a frame.
     pub frames: Vec<(Frame, Dim, Dim)>,
+    /// What a reader of the text may want to know.
+    pub notes: Notes,
 }
 
 impl Pipeline {

@@ -10,7 +10,7 @@ use crate::lang::ast::{Arg, Expr, ExprKind, FnParam, Function, Let, ModelLine, N
 use crate::lang::constant::Constant;
 use crate::lang::report::{elsewhere, names, shapes};
 use crate::lang::source::Span;
-use crate::lang::typed::ValueSource;
+use crate::lang::typed::{Ambient, NamedType, ValueSource};
 use crate::lang::types::Kind;
 use crate::lang::vocabulary::usage;
 
@@ -365,6 +365,11 @@ impl Checker<'_> {
         };
         if let Some(binding) = self.lookup(ambient, env) {
             self.ambient.insert(ambient.clone());
+            // Once for the text, not again for every place that it is written out at.
+            if env.depth == 0 && env.home.is_some() {
+                let (call, param, name) = (site.span, param.name.text.clone(), ambient.clone());
+                self.out.notes.ambient.push(Ambient { call, param, name });
+            }
             return Some(binding.term);
         }
         // A name that is missing altogether has been reported where it is written.
@@ -443,6 +448,7 @@ impl Checker<'_> {
     fn bound(&mut self, binding: &Let, term: Term, mut env: Env) -> Env {
         for (name, term) in self.destructure(&binding.pattern, term, binding.value.span) {
             self.refuse_local_twice(&name, &env);
+            self.note_local(&name, &term, &env);
             env = Self::with_local(&env, &name.text, term, name.span);
         }
         env
@@ -519,6 +525,7 @@ impl Checker<'_> {
                         term = self.stated(term, stated, value.span, &env);
                     }
                     self.refuse_local_twice(name, &env);
+                    self.note_local(name, &term, &env);
                     env = Self::with_local(&env, &name.text, term.clone(), name.span);
                     outs.push((name.text.clone(), term));
                 }
@@ -531,6 +538,14 @@ impl Checker<'_> {
             }
         }
         outs
+    }
+
+    /// Keeps the type of a name inside a model, where the model is checked on its own.
+    fn note_local(&mut self, name: &Name, term: &Term, env: &Env) {
+        if env.depth == 0 && !matches!(term, Term::Poison) {
+            let ty = self.shown(term);
+            self.out.notes.locals.push(NamedType { name: name.text.clone(), ty, span: name.span });
+        }
     }
 
     fn refuse_local_twice(&mut self, name: &Name, env: &Env) {

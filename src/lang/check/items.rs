@@ -340,6 +340,9 @@ impl Checker<'_> {
             });
         }
         self.generic = generic;
+        // The values go; what they were stays as a note.
+        let parts = self.out.values.iter().skip(kept.0).map(|v| (v.span, v.ty.clone()));
+        self.out.notes.parts.extend(parts);
         self.out.values.truncate(kept.0);
         self.owed.truncate(kept.1);
         (self.streams, self.budget) = (kept.2, kept.3);

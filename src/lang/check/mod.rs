@@ -30,6 +30,7 @@ use super::source::{FileId, Sources, Span};
 use super::typed::{Pipeline, Value, ValueId, ValueSource};
 use super::types::{Frame, Kind, Type};
 use super::vocabulary::Vocabulary;
+pub use grads::LINTS;
 pub use items::defined_by as names_of;
 use scope::{Env, FileScope, FunctionDef, Subst, Term};
 pub use sections::SECTIONS;

@@ -89,7 +89,7 @@ pub fn cannot_import(span: Span, path: &str, why: &str) -> Report {
 pub fn import_outside(span: Span, path: &str, root: &str) -> Report {
     Report::error("R0807", format!("\"{path}\" lies outside of the pipeline's folder"))
         .label(span, format!("imports stay below {root}"))
-        .help("move the file there")
+        .help("move the file there, or allow a folder that holds both:  --import-root DIR")
 }
 
 /// A field of a preset without a value.

@@ -1,0 +1,12 @@
+//! `rord-run lsp`: serves an editor over standard input and output, by the Language Server Protocol.
+
+use super::args::LspArgs;
+use crate::lsp;
+
+/// Serves until the editor says `exit` or closes the input. Done where it said `shutdown` before.
+pub fn run(_: &LspArgs) -> u8 {
+    match lsp::serve(std::io::stdin(), std::io::stdout()) {
+        true => super::DONE,
+        false => super::REFUSED,
+    }
+}

@@ -1,0 +1,619 @@
+//! Completion: what may stand at a place. It goes by tokens and by the names of the index, so it is there while a line is written.
+
+use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, TextEdit};
+use serde_json::json;
+
+use super::brackets::{Before, Open};
+use super::hover::{LINTS, brief, makes, page};
+use super::scene;
+use super::signature::{Callee, active, callees, markdown, of_kind, of_symbol};
+use super::world::{Analysis, World};
+use crate::lang::ast::ItemKind;
+use crate::lang::check::SECTIONS;
+use crate::lang::index::{Symbol, SymbolKind, Target};
+use crate::lang::lex::{ITEMS, KEYWORDS};
+use crate::lang::tree::type_expr;
+use crate::lang::types::Kind;
+
+/// Items are sorted by how near they are: arguments of the call at hand, names of the file, operations, words of the grammar.
+const NEAREST: u8 = 0;
+const NAMES: u8 = 1;
+const OPERATIONS: u8 = 2;
+const WORDS: u8 = 3;
+
+/// What the items of the file's top level begin with, in a line.
+const ABOUT_ITEMS: [(&str, &str); 17] = [
+    ("pipeline", "the run's name, and what it is for"),
+    ("import", "functions, layers and models from another file"),
+    ("param", "what may be changed from outside"),
+    ("preset", "named values for parameters"),
+    ("sweep", "a grid of values for parameters"),
+    ("input", "a tensor that a caller supplies"),
+    ("data", "where tensors come from"),
+    ("model", "a network: weights live here"),
+    ("layer", "a function that may make weights"),
+    ("fn", "a function"),
+    ("let", "a name for a value"),
+    ("loss", "a number that is reported in every step"),
+    ("metric", "a number that is reported in validation"),
+    ("minimize", "what is made small"),
+    ("train", "how it is trained"),
+    ("save", "which weights are kept"),
+    ("export", "what is written beside the weights"),
+];
+
+/// The items at a byte.
+pub fn complete(world: &World, doc: &Analysis, offset: u32) -> Vec<CompletionItem> {
+    let Some(before) = Before::new(&doc.unit, offset) else { return vec![] };
+    let mut list = List { world, doc, offset, before: &before, items: Vec::new() };
+    list.fill();
+    let range = doc.unit.range(before.prefix);
+    let mut items = list.items;
+    for item in &mut items {
+        let text = item.insert_text.take().unwrap_or_else(|| item.label.clone());
+        item.text_edit = Some(CompletionTextEdit::Edit(TextEdit::new(range, text)));
+    }
+    items
+}
+
+/// Adds the documentation to an item that an editor is about to show.
+pub fn resolve(world: &World, mut item: CompletionItem) -> CompletionItem {
+    let name = item.data.as_ref().and_then(|d| d.get("operation")).and_then(|n| n.as_str()).map(str::to_string);
+    if let Some((_, manual)) = name.and_then(|n| page(world, &n)) {
+        item.documentation = Some(markdown(manual));
+    }
+    item
+}
+
+struct List<'a> {
+    world: &'a World,
+    doc: &'a Analysis,
+    offset: u32,
+    before: &'a Before<'a>,
+    items: Vec<CompletionItem>,
+}
+
+impl List<'_> {
+    fn add(&mut self, label: &str, kind: CompletionItemKind, detail: &str, order: u8) -> Option<&mut CompletionItem> {
+        if self.items.iter().any(|i| i.label == label) {
+            return None;
+        }
+        self.items.push(CompletionItem {
+            label: label.to_string(),
+            kind: Some(kind),
+            detail: (!detail.is_empty()).then(|| detail.to_string()),
+            sort_text: Some(format!("{order}{label}")),
+            ..CompletionItem::default()
+        });
+        self.items.last_mut()
+    }
+
+    fn fill(&mut self) {
+        let before = self.before;
+        let open = before.open();
+        let first = self.first_of_line();
+        match before.last_mark() {
+            Some("@") if first && open.is_empty() => return self.attributes(),
+            Some("@") => return self.frames(),
+            Some("->") if self.behind_frame() => return self.frames(),
+            Some("->") if open.is_empty() && before.word(0) == Some("data") => return,
+            Some(":" | "->") => return self.kinds(),
+            Some(".") => return self.members(),
+            Some("|>") => return self.callables(),
+            _ => {}
+        }
+        // Behind these stands a name that is made up here.
+        if let Some(word) = before.last_word().filter(|w| KEYWORDS.contains(w)) {
+            let names =
+                ["pipeline", "import", "param", "preset", "sweep", "input", "data", "model", "layer", "fn", "let"];
+            let more = ["loss", "metric", "minimize", "out", "as", "rord"];
+            if names.contains(&word) || more.contains(&word) {
+                return;
+            }
+        }
+        match open.last() {
+            None if first || before.len() == 0 => self.item_words(),
+            None => self.expression(),
+            Some(innermost) => self.inside(innermost),
+        }
+    }
+
+    /// True where nothing but the name at hand stands before the place in its line.
+    fn first_of_line(&self) -> bool {
+        let unit = &self.doc.unit;
+        let start = unit.lines.start(unit.lines.line(self.before.prefix.start as usize), &unit.text);
+        let text = unit.text.get(start..self.before.prefix.start as usize).unwrap_or("").trim();
+        text.is_empty() || text == "@"
+    }
+
+    /// True behind the arrow of `Homography[B]@a->`.
+    fn behind_frame(&self) -> bool {
+        let n = self.before.len();
+        n > 2 && self.before.word(n - 2).is_some() && self.before.mark(n - 3) == Some("@")
+    }
+
+    fn inside(&mut self, open: &Open) {
+        let before = self.before;
+        let word = |back: usize| open.at.checked_sub(back).and_then(|i| before.word(i));
+        let mark = |back: usize| open.at.checked_sub(back).and_then(|i| before.mark(i));
+        match open.mark {
+            "{" => {
+                let head = before.word(0).unwrap_or("");
+                match (word(1), word(2)) {
+                    (Some(section @ ("train" | "save" | "export")), _) => self.section(section, open),
+                    (_, Some("preset" | "sweep")) => self.settings(),
+                    (Some("let"), _) => self.pattern(open),
+                    (Some("in"), _) => self.expression(),
+                    _ if head == "import" => self.import(),
+                    _ if mark(1) == Some("->") => self.data_fields(),
+                    _ if self.first_of_line() => {
+                        self.add("let", CompletionItemKind::KEYWORD, "a name for a value", WORDS);
+                        self.add(
+                            "out",
+                            CompletionItemKind::KEYWORD,
+                            "what the model hands over, or the function computes",
+                            WORDS,
+                        );
+                    }
+                    _ => self.expression(),
+                }
+            }
+            "[" => {
+                let kind = word(1).is_some_and(|w| Kind::named(w).is_some() || w == "unit");
+                if kind { self.sizes() } else { self.expression() }
+            }
+            _ => match (mark(2), word(1)) {
+                (Some("@"), Some("allow")) if open.commas == 0 => {
+                    for (lint, what) in LINTS {
+                        self.add(lint, CompletionItemKind::ENUM_MEMBER, what, NEAREST);
+                    }
+                }
+                (Some("@"), Some("frozen")) => {
+                    if before.last_mark() == Some("(")
+                        && let Some(item) =
+                            self.add("weights", CompletionItemKind::PROPERTY, "where they come from", NEAREST)
+                    {
+                        item.insert_text = Some("weights = ".into());
+                    }
+                    self.names();
+                }
+                _ => {
+                    // A signature names its own arguments.
+                    let signature = matches!(word(2), Some("fn" | "layer" | "model"));
+                    if !(signature && matches!(before.last_mark(), Some("(" | ","))) {
+                        self.call(open);
+                        self.expression();
+                    }
+                }
+            },
+        }
+    }
+
+    /// Arguments that the call at hand does not have yet, and the words that the one at hand takes.
+    fn call(&mut self, open: &Open) {
+        let Some(name) = open.at.checked_sub(1).and_then(|i| self.before.word(i)) else { return };
+        let found = callees(self.world, &self.doc.unit, name);
+        for callee in &found {
+            let at = active(self.before, callee, open.at - 1, open);
+            if let Some(param) = at.and_then(|i| callee.params.get(i)) {
+                for word in &param.words {
+                    self.add(word, CompletionItemKind::ENUM_MEMBER, &param.shown, NEAREST);
+                }
+                self.recipes(&param.kind);
+            }
+            if matches!(self.before.last_mark(), Some("(" | ",")) {
+                self.arguments(callee, open);
+            }
+        }
+    }
+
+    fn arguments(&mut self, callee: &Callee, open: &Open) {
+        let given = self.given(open);
+        let places = open.commas + usize::from(self.before.piped(open.at - 1));
+        for (i, param) in callee.params.iter().enumerate() {
+            if i < places.min(given.1) || given.0.contains(&param.name) {
+                continue;
+            }
+            let label = format!("{} = ", param.name);
+            if let Some(item) = self.add(&label, CompletionItemKind::FIELD, &param.shown, NEAREST) {
+                item.filter_text = Some(param.name.clone());
+                // Those that have to be there come first.
+                item.sort_text = Some(format!("{NEAREST}{}{i:02}", u8::from(param.optional)));
+            }
+        }
+    }
+
+    /// The arguments of a call that have a name already, before the place and behind it, and how many have none.
+    fn given(&self, open: &Open) -> (Vec<String>, usize) {
+        let Some(start) = self.before.token(open.at).map(|t| t.span.start) else { return (vec![], 0) };
+        let (mut depth, mut names, mut plain) = (0usize, Vec::new(), 0);
+        let tokens: Vec<_> = self.doc.unit.tokens.iter().filter(|t| t.span.start >= start).collect();
+        use crate::lang::lex::TokenKind::{Mark, Name};
+        for (i, token) in tokens.iter().enumerate() {
+            match &token.kind {
+                Mark("(" | "[" | "{") => depth += 1,
+                Mark(")" | "]" | "}") => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        break;
+                    }
+                }
+                Name(word) if token.first && depth == 1 && ITEMS.contains(&word.as_str()) => break,
+                Name(word) if depth == 1 && tokens.get(i + 1).is_some_and(|t| t.kind == Mark("=")) => {
+                    names.push(word.clone());
+                }
+                _ => {}
+            }
+        }
+        // Of the parts before the place, those without a name take the first parameters.
+        let mut part = open.at + 1;
+        for at in open.at + 1..self.before.len() {
+            if self.before.mark(at) == Some(",") {
+                plain += usize::from(self.before.mark(part + 1) != Some("="));
+                part = at + 1;
+            }
+        }
+        (names, plain + usize::from(self.before.piped(open.at - 1)))
+    }
+
+    /// Operations that make what a parameter of a kind takes: `hardneg` for a miner.
+    fn recipes(&mut self, kind: &str) {
+        let Some(wanted) = Kind::named(kind).filter(|k| !k.is_tensor() && !k.is(Kind::Scalar)) else { return };
+        let names: Vec<String> = self.world.vocabulary.names().map(str::to_string).collect();
+        for name in names.iter().filter(|n| makes(self.world, n).is_some_and(|k| k.is(wanted))) {
+            self.operation(name, NEAREST);
+        }
+    }
+
+    fn expression(&mut self) {
+        self.names();
+        self.callables();
+        for word in ["if", "then", "else", "true", "false", "none"] {
+            self.add(word, CompletionItemKind::KEYWORD, "", WORDS);
+        }
+    }
+
+    fn shown(kind: SymbolKind) -> CompletionItemKind {
+        match kind {
+            SymbolKind::Model => CompletionItemKind::CLASS,
+            SymbolKind::Layer | SymbolKind::Function | SymbolKind::Import => CompletionItemKind::FUNCTION,
+            SymbolKind::Param => CompletionItemKind::CONSTANT,
+            SymbolKind::Field | SymbolKind::Out => CompletionItemKind::FIELD,
+            SymbolKind::Size | SymbolKind::Frame => CompletionItemKind::TYPE_PARAMETER,
+            _ => CompletionItemKind::VARIABLE,
+        }
+    }
+
+    /// Names of the file and of the body around, innermost first where two are the same.
+    fn names(&mut self) {
+        let doc = self.doc;
+        let seen: Vec<&Symbol> = doc.unit.index.visible(self.before.prefix.start).map(|(_, s)| s).collect();
+        for symbol in seen.into_iter().rev().filter(|s| !s.kind.callable()) {
+            self.name(symbol);
+        }
+    }
+
+    fn name(&mut self, symbol: &Symbol) {
+        let detail = brief(self.doc, symbol);
+        let docs = symbol.doc.join("\n");
+        if let Some(item) = self.add(&symbol.name, Self::shown(symbol.kind), &detail, NAMES)
+            && !docs.is_empty()
+        {
+            item.documentation = Some(markdown(docs));
+        }
+    }
+
+    fn callables(&mut self) {
+        let doc = self.doc;
+        let own: Vec<_> = doc
+            .unit
+            .index
+            .visible(self.before.prefix.start)
+            .filter(|(_, s)| s.kind.callable())
+            .map(|(id, _)| id)
+            .collect();
+        for id in own {
+            let Some(symbol) = doc.unit.index.symbol(id) else { continue };
+            let callee = of_symbol(self.world, &doc.unit, id);
+            let detail = callee.as_ref().map_or(String::new(), |c| c.line().0);
+            if let Some(item) = self.add(&symbol.name, Self::shown(symbol.kind), &detail, NAMES)
+                && let Some(callee) = callee.filter(|c| !c.doc.is_empty())
+            {
+                item.documentation = Some(markdown(callee.doc));
+            }
+        }
+        let names: Vec<String> = self.world.vocabulary.names().map(str::to_string).collect();
+        for name in names {
+            self.operation(&name, OPERATIONS);
+        }
+    }
+
+    fn operation(&mut self, name: &str, order: u8) {
+        let usage = self.world.vocabulary.usage(name).unwrap_or_default();
+        let line: Vec<&str> = usage.split_whitespace().collect();
+        if let Some(item) = self.add(name, CompletionItemKind::FUNCTION, &line.join(" "), order) {
+            // The manual is sent when it is asked for.
+            item.data = Some(json!({ "operation": name }));
+        }
+    }
+
+    fn kinds(&mut self) {
+        for name in Kind::names() {
+            let holds = Kind::named(name).map_or("", Kind::holds);
+            if let Some(item) = self.add(name, CompletionItemKind::CLASS, holds, NEAREST) {
+                item.documentation = of_kind(name).map(markdown);
+            }
+        }
+    }
+
+    fn frames(&mut self) {
+        self.spaced(SymbolKind::Frame, "frame");
+    }
+
+    fn sizes(&mut self) {
+        self.spaced(SymbolKind::Size, "size");
+        let doc = self.doc;
+        for (_, symbol) in doc.unit.index.symbols().filter(|(_, s)| s.kind == SymbolKind::Argument) {
+            if self.near(symbol) && brief(doc, symbol).starts_with("Count") {
+                self.add(&symbol.name, CompletionItemKind::VARIABLE, "Count", NEAREST);
+            }
+        }
+    }
+
+    fn spaced(&mut self, kind: SymbolKind, what: &str) {
+        let doc = self.doc;
+        for (_, symbol) in doc.unit.index.symbols().filter(|(_, s)| s.kind == kind) {
+            // The name that is being written is no name yet.
+            if symbol.span.start != self.before.prefix.start && self.near(symbol) {
+                self.add(&symbol.name, CompletionItemKind::TYPE_PARAMETER, what, NEAREST);
+            }
+        }
+    }
+
+    /// True for a symbol of the body around the place, or of the file.
+    fn near(&self, symbol: &Symbol) -> bool {
+        symbol.within.is_none() || self.doc.unit.index.region(self.offset).is_some_and(|r| r.holds(symbol.span))
+    }
+
+    fn attributes(&mut self) {
+        self.add("allow", CompletionItemKind::KEYWORD, "keep something knowingly: @allow(lint, \"why\")", NEAREST);
+        self.add(
+            "frozen",
+            CompletionItemKind::KEYWORD,
+            "a model that does not train: @frozen(weights = path)",
+            NEAREST,
+        );
+    }
+
+    fn item_words(&mut self) {
+        for (word, about) in ABOUT_ITEMS {
+            self.add(word, CompletionItemKind::KEYWORD, about, NEAREST);
+        }
+    }
+
+    fn section(&mut self, section: &str, open: &Open) {
+        let n = self.before.len();
+        if self.before.last_mark() != Some("=")
+            && !matches!(self.before.last_mark(), Some("+" | "-" | "*" | "/" | "|>"))
+        {
+            let Some((_, fields)) = SECTIONS.iter().find(|(s, _)| *s == section) else { return };
+            let given: Vec<&str> = (open.at..n)
+                .filter(|i| self.before.mark(i + 1) == Some("="))
+                .filter_map(|i| self.before.word(i))
+                .collect();
+            let scope: Vec<String> = self.doc.unit.index.visible(self.offset).map(|(_, s)| s.name.clone()).collect();
+            for (field, kind) in fields.iter().filter(|(f, _)| !given.contains(f)) {
+                let what =
+                    super::hover::FIELDS.iter().find(|(s, f, _)| *s == section && f == field).map_or("", |(.., w)| *w);
+                let detail = format!("{}: {what}", kind.name());
+                let named = scope.iter().any(|s| s == field);
+                if let Some(item) = self.add(field, CompletionItemKind::PROPERTY, &detail, NEAREST) {
+                    // A field alone takes the value of its name.
+                    item.insert_text = (!named).then(|| format!("{field} = "));
+                }
+            }
+            return;
+        }
+        let field = n.checked_sub(2).and_then(|i| self.before.word(i)).unwrap_or("");
+        let kind = SECTIONS.iter().find(|(s, _)| *s == section).and_then(|(_, f)| f.iter().find(|(n, _)| *n == field));
+        match kind {
+            Some((_, Kind::Watch)) => self.watched(),
+            Some((_, Kind::Word)) => {
+                for word in ["f32", "bf16"] {
+                    self.add(word, CompletionItemKind::ENUM_MEMBER, "precision", NEAREST);
+                }
+            }
+            Some((_, kind)) => {
+                self.recipes(kind.name());
+                self.expression();
+            }
+            None => self.expression(),
+        }
+    }
+
+    fn watched(&mut self) {
+        for split in ["val", "train"] {
+            for name in self.reported(split) {
+                self.add(&format!("{split}.{name}"), CompletionItemKind::FIELD, "a reported number", NEAREST);
+            }
+        }
+    }
+
+    /// What is reported of a split: metrics are computed in validation only.
+    fn reported(&self, split: &str) -> Vec<String> {
+        let reported = |k: SymbolKind| {
+            matches!(k, SymbolKind::Loss | SymbolKind::Objective) || (k == SymbolKind::Metric && split == "val")
+        };
+        self.doc.unit.index.symbols().filter(|(_, s)| reported(s.kind)).map(|(_, s)| s.name.clone()).collect()
+    }
+
+    /// Parameters in a preset or a sweep; behind `=` what they may be.
+    fn settings(&mut self) {
+        let before = self.before;
+        let doc = self.doc;
+        if before.last_mark() == Some("=") {
+            let name = before.len().checked_sub(2).and_then(|i| before.word(i)).unwrap_or("");
+            let kind = doc.pipeline.params.iter().find(|p| p.name == name).map(|p| p.kind.name());
+            kind.into_iter().for_each(|k| self.recipes(k));
+            return self.expression();
+        }
+        if !matches!(before.last_mark(), Some("{" | ",")) && !self.first_of_line() {
+            return self.expression();
+        }
+        let given: Vec<&str> =
+            (0..before.len()).filter(|i| before.mark(i + 1) == Some("=")).filter_map(|i| before.word(i)).collect();
+        for (_, symbol) in doc.unit.index.symbols().filter(|(_, s)| s.kind == SymbolKind::Param) {
+            if given.contains(&symbol.name.as_str()) {
+                continue;
+            }
+            let detail = brief(doc, symbol);
+            if let Some(item) = self.add(&symbol.name, CompletionItemKind::CONSTANT, &detail, NEAREST) {
+                item.insert_text = Some(format!("{} = ", symbol.name));
+            }
+        }
+    }
+
+    /// What an import may bring.
+    fn import(&mut self) {
+        let path = self.doc.unit.tree.items.iter().find_map(|item| match &item.kind {
+            ItemKind::Import { path, .. } if item.span.start <= self.offset && self.offset <= item.span.end => {
+                Some(&path.text)
+            }
+            _ => None,
+        });
+        // While it does not parse, the path is the string behind the keyword.
+        let written = (0..self.before.len()).find_map(|i| match self.before.token(i).map(|t| &t.kind) {
+            Some(crate::lang::lex::TokenKind::Text(text)) => Some(text),
+            _ => None,
+        });
+        let Some(other) = path.or(written).and_then(|p| self.world.resolve(&self.doc.unit, p)) else { return };
+        for (id, symbol) in other.index.symbols().filter(|(_, s)| s.within.is_none() && s.kind.callable()) {
+            let callee = of_symbol(self.world, &other, id);
+            let detail = callee.as_ref().map_or(String::new(), |c| c.line().0);
+            if let Some(item) = self.add(&symbol.name, CompletionItemKind::FUNCTION, &detail, NEAREST)
+                && let Some(callee) = callee.filter(|c| !c.doc.is_empty())
+            {
+                item.documentation = Some(markdown(callee.doc));
+            }
+        }
+    }
+
+    /// The fields of what a `let { … } = value` takes apart.
+    fn pattern(&mut self, open: &Open) {
+        let Some(start) = self.before.token(open.at).map(|t| t.span.start) else { return };
+        use crate::lang::lex::TokenKind::{Mark, Name};
+        let tokens = &self.doc.unit.tokens;
+        let Some(from) = tokens.iter().position(|t| t.span.start == start) else { return };
+        let behind = |at: usize| tokens.get(at).map(|t| &t.kind);
+        let Some(close) = (from..tokens.len()).find(|i| behind(*i) == Some(&Mark("}"))) else { return };
+        let taken: Vec<&str> = tokens
+            .iter()
+            .take(close)
+            .skip(from)
+            .filter(|t| t.span != self.before.prefix)
+            .filter_map(|t| if let Name(n) = &t.kind { Some(n.as_str()) } else { None })
+            .collect();
+        let (Some(Mark("=")), Some(Name(of))) = (behind(close + 1), behind(close + 2)) else { return };
+        let (of, taken) = (of.clone(), taken.into_iter().map(str::to_string).collect::<Vec<_>>());
+        self.fields(&of, &taken);
+    }
+
+    /// The fields of what a name makes or stands for.
+    fn fields(&mut self, of: &str, without: &[String]) {
+        let doc = self.doc;
+        let mut found: Vec<(String, String)> = Vec::new();
+        if let Some(id) = doc.unit.index.global(of) {
+            let defined = scene::definition(self.world, &doc.unit, &Target::Symbol(id));
+            if let Some(defined) = defined {
+                for (_, part) in defined.unit.index.parts(defined.id) {
+                    if matches!(part.kind, SymbolKind::Out | SymbolKind::Field) {
+                        let known = doc.pipeline.names.iter().find(|n| n.name == format!("{of}.{}", part.name));
+                        found.push((part.name.clone(), known.map_or_else(|| brief(doc, part), |n| n.ty.clone())));
+                    }
+                }
+            }
+            // A data that declares nothing has what its operation offers.
+            if found.is_empty()
+                && let Some(set) = doc.pipeline.datasets.iter().find(|d| d.name == of)
+            {
+                found.extend(set.fields.iter().map(|(n, ty)| (n.clone(), ty.to_string())));
+            }
+        } else if let Some(operation) = self.world.vocabulary.operation(of) {
+            found.extend(operation.entry.record.iter().map(|(_, field)| ((*field).to_string(), String::new())));
+            if found.is_empty() {
+                found.extend(operation.params.iter().map(|p| (p.name.text.clone(), type_expr(&p.ty))));
+            }
+        }
+        for (field, ty) in found.iter().filter(|(f, _)| !without.contains(f)) {
+            self.add(field, CompletionItemKind::FIELD, ty, NEAREST);
+        }
+    }
+
+    fn members(&mut self) {
+        let n = self.before.len();
+        let Some(of) = n.checked_sub(2).and_then(|i| self.before.word(i)) else {
+            // `net(x).`: the callee stands before the bracket that the call opened.
+            let mut depth = 0usize;
+            for i in (0..n.saturating_sub(1)).rev() {
+                match self.before.mark(i) {
+                    Some(")") => depth += 1,
+                    Some("(") => depth = depth.saturating_sub(1),
+                    _ => {}
+                }
+                if depth == 0 {
+                    let callee = i.checked_sub(1).and_then(|i| self.before.word(i)).map(str::to_string);
+                    return callee.iter().for_each(|c| self.fields(c, &[]));
+                }
+            }
+            return;
+        };
+        let of = of.to_string();
+        if matches!(of.as_str(), "val" | "train") && self.doc.unit.index.global(&of).is_none() {
+            for name in self.reported(&of) {
+                self.add(&name, CompletionItemKind::FIELD, "a reported number", NEAREST);
+            }
+            return;
+        }
+        self.fields(&of, &[]);
+    }
+
+    /// What a dataset offers that is declared behind its arrow, with types.
+    fn data_fields(&mut self) {
+        if !matches!(self.before.last_mark(), Some("{" | ",")) {
+            return;
+        }
+        let operation =
+            (0..self.before.len()).find(|i| self.before.mark(*i) == Some("=")).and_then(|i| self.before.word(i + 1));
+        let Some(operation) = operation.and_then(|o| self.world.vocabulary.operation(o)) else { return };
+        let declared: Vec<&str> = (0..self.before.len())
+            .filter(|i| self.before.mark(i + 1) == Some(":"))
+            .filter_map(|i| self.before.word(i))
+            .collect();
+        for (name, ty) in operation.offers.iter().filter(|(n, _)| !declared.contains(n)) {
+            let mut ty = ty.clone();
+            // The sizes of images are called H and W by custom; the offer speaks of its settings.
+            for (axis, dim) in ty.dims.iter_mut().flatten().enumerate() {
+                if let crate::lang::ast::DimKind::Name(name) = &mut dim.kind
+                    && name != "B"
+                {
+                    *name = if axis == 2 { "H".into() } else { "W".into() };
+                }
+            }
+            let text = format!("{name}: {}", type_expr(&ty));
+            if let Some(item) = self.add(name, CompletionItemKind::FIELD, &type_expr(&ty), NEAREST) {
+                item.insert_text = Some(text);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_is_described() {
+        let described: Vec<&str> = ABOUT_ITEMS.iter().map(|(word, _)| *word).collect();
+        assert_eq!(described, ITEMS);
+    }
+}

@@ -1,0 +1,97 @@
+//! Reports as an editor shows them: under the text that they are about, with the other places beside them.
+
+use lsp_types::{
+    Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag, Location, NumberOrString, Range,
+};
+
+use super::position::Lines;
+use super::uri;
+use super::world::{Analysis, World};
+use crate::lang::ast::ItemKind;
+use crate::lang::report::{Label, Report, Severity};
+use crate::lang::source::Span;
+
+/// All reports of a text.
+pub fn all(world: &World, doc: &Analysis, related: bool) -> Vec<Diagnostic> {
+    doc.reports.iter().map(|r| one(world, doc, r, related)).collect()
+}
+
+/// One report. Without `related`, which not all editors show, the other places stand in the message.
+pub fn one(world: &World, doc: &Analysis, report: &Report, related: bool) -> Diagnostic {
+    let place = report.place();
+    let here = place.filter(|p| p.file == doc.unit.file);
+    let range = match (here, place) {
+        (Some(place), _) => doc.unit.range(place),
+        // What is wrong in an imported file is shown where it is imported.
+        (None, Some(elsewhere)) => imported_at(doc, elsewhere),
+        (None, None) => Range::default(),
+    };
+    let mut message = report.title.clone();
+    let mut others = Vec::new();
+    for (i, label) in report.labels.iter().enumerate() {
+        if i == 0 && here.is_some() {
+            if !label.text.is_empty() {
+                message.push_str(&format!("\n{}", label.text));
+            }
+        } else if let (true, Some(location)) = (related, location(world, doc, label)) {
+            others.push(DiagnosticRelatedInformation { location, message: label.text.clone() });
+        } else {
+            let (line, _) = doc.sources.line_column(label.span);
+            let name = doc.sources.get(label.span.file).map_or("", |s| s.name.as_str());
+            let file = if label.span.file == doc.unit.file { String::new() } else { format!("{name}, ") };
+            message.push_str(&format!("\n{file}line {line}: {}", label.text));
+        }
+    }
+    if let Some(help) = &report.help {
+        message.push_str(&format!("\nhelp: {help}"));
+    }
+    Diagnostic {
+        range,
+        severity: Some(match report.severity {
+            Severity::Error => DiagnosticSeverity::ERROR,
+            Severity::Warning => DiagnosticSeverity::WARNING,
+            Severity::Advice => DiagnosticSeverity::INFORMATION,
+        }),
+        code: Some(NumberOrString::String(report.code.into())),
+        source: Some("rord".into()),
+        message,
+        related_information: (!others.is_empty()).then_some(others),
+        tags: (report.code == "R0232").then(|| vec![DiagnosticTag::UNNECESSARY]),
+        ..Diagnostic::default()
+    }
+}
+
+/// The place of a label, in this text or in an imported one.
+fn location(world: &World, doc: &Analysis, label: &Label) -> Option<Location> {
+    if label.span.file == doc.unit.file {
+        return Some(doc.unit.location(label.span));
+    }
+    let source = doc.sources.get(label.span.file)?;
+    let path = std::path::Path::new(&source.name);
+    // The texts of the vocabulary have names that are no files.
+    if !path.is_absolute() {
+        return None;
+    }
+    let real = crate::cli::files::real(path);
+    let open = world.open.values().find(|d| d.real.is_some() && d.real == real).map(|d| d.uri.clone());
+    let range = Lines::new(&source.text, world.encoding).range(&source.text, label.span);
+    Some(Location::new(open.or_else(|| uri::of(path))?, range))
+}
+
+/// The path in the import that leads to a text; the first line where it is imported by another import.
+fn imported_at(doc: &Analysis, place: Span) -> Range {
+    let name = doc.sources.get(place.file).map(|s| s.name.clone()).unwrap_or_default();
+    let imports: Vec<Span> = doc
+        .unit
+        .tree
+        .items
+        .iter()
+        .filter_map(|item| match &item.kind {
+            ItemKind::Import { path, .. } => Some((path.span, path.text.clone())),
+            _ => None,
+        })
+        .filter(|(_, text)| text.rsplit('/').next().is_some_and(|last| !last.is_empty() && name.ends_with(last)))
+        .map(|(span, _)| span)
+        .collect();
+    imports.first().map_or(Range::default(), |span| doc.unit.range(*span))
+}

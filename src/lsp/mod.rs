@@ -1,0 +1,25 @@
+//! The language server: what `rord-run` knows about a pipeline, given to an editor while the pipeline is written.
+//!
+//! It is a room beside the command line, on the same floor: `lang` checks and indexes texts, this room speaks the protocol. One file
+//! for each family of requests; none of them keeps anything, all they need is the [`world::World`] and an [`world::Analysis`].
+
+mod actions;
+mod brackets;
+mod complete;
+mod diagnostics;
+mod format;
+mod hints;
+mod hover;
+mod navigate;
+mod outline;
+mod position;
+mod rename;
+mod scene;
+mod semantic;
+mod server;
+mod signature;
+mod transport;
+mod uri;
+mod world;
+
+pub use server::serve;

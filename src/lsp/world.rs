@@ -1,0 +1,299 @@
+//! What the server knows: open documents, the vocabulary, and what was found out about texts since they last changed.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use lsp_types::{Location, Position, Range, Uri};
+
+use super::position::{Encoding, Lines};
+use super::uri;
+use crate::cli::files::{self, DiskImporter};
+use crate::lang::ast::{Comment, File};
+use crate::lang::check::{Importer, NoImports, Outside, check};
+use crate::lang::index::Index;
+use crate::lang::lex::{Token, lex};
+use crate::lang::parse::parse;
+use crate::lang::report::Report;
+use crate::lang::source::{FileId, Sources, Span};
+use crate::lang::typed::Pipeline;
+use crate::lang::vocabulary::Vocabulary;
+use crate::ops;
+
+/// How many files beside the open ones are looked at.
+const MOST_FILES: usize = 500;
+/// How many folders are looked into: a project has a few, a home folder has no end.
+const MOST_VISITS: usize = 4000;
+/// How deep.
+const MOST_FOLDERS: usize = 6;
+
+/// A document that the editor has open.
+pub struct Document {
+    /// Its address, as the editor writes it.
+    pub uri: Uri,
+    /// Its version.
+    pub version: i32,
+    /// Its text.
+    pub text: String,
+    /// Its file, as the editor names it.
+    pub path: Option<PathBuf>,
+    /// The file that this leads to, links followed.
+    pub real: Option<PathBuf>,
+    /// True until its reports were sent.
+    pub dirty: bool,
+}
+
+/// A text with its names: all that can be said without checking it.
+pub struct Unit {
+    /// Its address.
+    pub uri: Uri,
+    /// Its file.
+    pub path: Option<PathBuf>,
+    /// The file that this leads to.
+    pub real: Option<PathBuf>,
+    /// The text.
+    pub text: String,
+    /// Its lines.
+    pub lines: Lines,
+    /// Its tree.
+    pub tree: File,
+    /// Its tokens.
+    pub tokens: Vec<Token>,
+    /// Its comments.
+    pub comments: Vec<Comment>,
+    /// Its names.
+    pub index: Index,
+    /// What the spans of tree, tokens and index call this text.
+    pub file: FileId,
+}
+
+/// A text that was checked.
+pub struct Analysis {
+    /// The text.
+    pub unit: Rc<Unit>,
+    /// Every text that was read for it.
+    pub sources: Sources,
+    /// What was understood.
+    pub pipeline: Pipeline,
+    /// What is to be said.
+    pub reports: Vec<Report>,
+}
+
+impl Unit {
+    /// The text of a span.
+    pub fn slice(&self, span: Span) -> &str {
+        self.text.get(span.start as usize..span.end as usize).unwrap_or("")
+    }
+
+    /// The range of a span.
+    pub fn range(&self, span: Span) -> Range {
+        self.lines.range(&self.text, span)
+    }
+
+    /// The place of a span.
+    pub fn location(&self, span: Span) -> Location {
+        Location::new(self.uri.clone(), self.range(span))
+    }
+
+    /// The byte of a position.
+    pub fn offset(&self, position: Position) -> u32 {
+        self.lines.offset(&self.text, position) as u32
+    }
+
+    /// True for the same file.
+    pub fn is(&self, other: &Unit) -> bool {
+        match (&self.real, &other.real) {
+            (Some(a), Some(b)) => a == b,
+            _ => self.uri == other.uri,
+        }
+    }
+}
+
+/// Everything that requests are answered from.
+pub struct World {
+    /// The operations.
+    pub vocabulary: Vocabulary,
+    /// The texts these were read from.
+    pub base: Sources,
+    /// What columns count.
+    pub encoding: Encoding,
+    /// Folders that the editor works in.
+    pub folders: Vec<PathBuf>,
+    /// Open documents by address.
+    pub open: BTreeMap<String, Document>,
+    /// The id that every main text has: the first behind the texts of the vocabulary.
+    main: FileId,
+    analyses: RefCell<HashMap<String, Rc<Analysis>>>,
+}
+
+impl World {
+    /// A world without documents.
+    pub fn new(encoding: Encoding, folders: Vec<PathBuf>) -> World {
+        let (vocabulary, base) = ops::vocabulary();
+        let main = base.clone().add("", "");
+        World { vocabulary, base, encoding, folders, open: BTreeMap::new(), main, analyses: RefCell::default() }
+    }
+
+    /// Takes a text in, new or changed. Whatever imports it may read differently now.
+    pub fn put(&mut self, uri: &Uri, version: i32, text: String) {
+        let path = uri::path(uri.as_str());
+        let real = path.as_deref().and_then(|p| files::real(p).or_else(|| Some(p.to_path_buf())));
+        let document = Document { uri: uri.clone(), version, text, path, real, dirty: true };
+        self.open.insert(uri.as_str().to_string(), document);
+        self.forget(Some(uri.as_str()));
+    }
+
+    /// Lets a document go.
+    pub fn close(&mut self, uri: &str) -> Option<Document> {
+        let gone = self.open.remove(uri);
+        self.forget(Some(uri));
+        gone
+    }
+
+    /// Forgets what was found out about a text, and about all that import anything; about every text for `None`.
+    pub fn forget(&mut self, changed: Option<&str>) {
+        let imports = |a: &Analysis| {
+            a.unit.tree.items.iter().any(|i| matches!(i.kind, crate::lang::ast::ItemKind::Import { .. }))
+        };
+        let mut gone = Vec::new();
+        self.analyses.get_mut().retain(|uri, analysis| {
+            let stays = changed.is_some_and(|c| c != uri) && !imports(analysis);
+            if !stays {
+                gone.push(uri.clone());
+            }
+            stays
+        });
+        for uri in gone {
+            if let Some(document) = self.open.get_mut(&uri) {
+                document.dirty = true;
+            }
+        }
+    }
+
+    /// The open document that a real file is shown in.
+    fn open_text(&self, real: &Path) -> Option<String> {
+        self.open.values().find(|d| d.real.as_deref() == Some(real)).map(|d| d.text.clone())
+    }
+
+    /// What is known of an open document.
+    pub fn analysis(&self, uri: &str) -> Option<Rc<Analysis>> {
+        if let Some(known) = self.analyses.borrow().get(uri) {
+            return Some(Rc::clone(known));
+        }
+        let document = self.open.get(uri)?;
+        let unit = self.unit(document.uri.clone(), document.path.clone(), document.real.clone(), document.text.clone());
+        let found = Rc::new(self.check(Rc::new(unit), &|_| None));
+        self.analyses.borrow_mut().insert(uri.to_string(), Rc::clone(&found));
+        Some(found)
+    }
+
+    /// A text with its names.
+    pub fn unit(&self, uri: Uri, path: Option<PathBuf>, real: Option<PathBuf>, text: String) -> Unit {
+        let file = self.main;
+        let (tree, _) = parse(&text, file);
+        let (tokens, comments, _) = lex(&text, file);
+        let index = Index::new(&tree, &tokens, &self.vocabulary);
+        let lines = Lines::new(&text, self.encoding);
+        Unit { uri, path, real, text, lines, tree, tokens, comments, index, file }
+    }
+
+    /// Checks a text. `other` are texts that stand in for files before the open documents do.
+    pub fn check(&self, unit: Rc<Unit>, other: &dyn Fn(&Path) -> Option<String>) -> Analysis {
+        let mut sources = self.base.clone();
+        let file = sources.add(self.name(&unit), unit.text.as_str());
+        let open = |path: &Path| other(path).or_else(|| self.open_text(path));
+        let disk = unit.path.as_deref().map(|p| DiskImporter::with_open(p, &open));
+        let importer: &dyn Importer = match &disk {
+            Some(disk) => disk,
+            None => &NoImports,
+        };
+        let (pipeline, reports) = check(&mut sources, file, &self.vocabulary, importer, &Outside::default());
+        Analysis { unit, sources, pipeline, reports }
+    }
+
+    /// The name under which messages show a text.
+    pub fn name(&self, unit: &Unit) -> String {
+        unit.path.as_ref().map_or_else(|| unit.uri.as_str().to_string(), |p| p.display().to_string())
+    }
+
+    /// The file that an import of a text means.
+    pub fn resolve(&self, unit: &Unit, import: &str) -> Option<Rc<Unit>> {
+        let path = unit.path.as_deref()?;
+        let open = |path: &Path| self.open_text(path);
+        // Libraries may import what lies beside the folder of the pipeline that uses them; looking does no harm.
+        let importer = DiskImporter::with_open(path, &open);
+        let named = path.display().to_string();
+        let (real, name) = match importer.resolve(import, &named) {
+            Ok(found) => found,
+            Err(_) => {
+                let target = path.parent()?.join(import);
+                (files::real(&target).filter(|p| p.exists())?, target.display().to_string())
+            }
+        };
+        self.read(&real, Path::new(&name))
+    }
+
+    /// A file, from its open document if it has one.
+    pub fn read(&self, real: &Path, shown: &Path) -> Option<Rc<Unit>> {
+        if let Some((uri, _)) = self.open.iter().find(|(_, d)| d.real.as_deref() == Some(real)) {
+            return self.analysis(uri).map(|a| Rc::clone(&a.unit));
+        }
+        let text = std::fs::read_to_string(real).ok()?;
+        let unit = self.unit(uri::of(shown)?, Some(shown.to_path_buf()), Some(real.to_path_buf()), text);
+        Some(Rc::new(unit))
+    }
+
+    /// Open documents, and pipelines in the editor's folders or beside a file: whoever may speak of its names.
+    pub fn around(&self, unit: &Unit) -> Vec<Rc<Unit>> {
+        let mut found: Vec<Rc<Unit>> =
+            self.open.keys().filter_map(|u| self.analysis(u)).map(|a| Rc::clone(&a.unit)).collect();
+        let (mut paths, mut visits) = (Vec::new(), MOST_VISITS);
+        if let Some(path) = &unit.path {
+            let own: Vec<&PathBuf> = self.folders.iter().filter(|f| path.starts_with(f)).collect();
+            for folder in &own {
+                pipelines(folder, MOST_FOLDERS, &mut paths, &mut visits);
+            }
+            if let (true, Some(folder)) = (own.is_empty(), path.parent()) {
+                pipelines(folder, 2, &mut paths, &mut visits);
+                folder.parent().iter().for_each(|above| pipelines(above, 1, &mut paths, &mut visits));
+            }
+        }
+        for path in paths {
+            let Some(real) = files::real(&path) else { continue };
+            if !found.iter().any(|u| u.real.as_ref() == Some(&real)) {
+                found.extend(self.read(&real, &path));
+            }
+        }
+        if !found.iter().any(|u| u.is(unit)) {
+            found.extend(unit.real.as_deref().zip(unit.path.as_deref()).and_then(|(real, path)| self.read(real, path)));
+        }
+        found
+    }
+}
+
+/// The `.rord` files of a folder and of `depth - 1` levels below it, without hidden folders and those that builds and runs fill.
+fn pipelines(folder: &Path, depth: usize, found: &mut Vec<PathBuf>, visits: &mut usize) {
+    let Some(left) = visits.checked_sub(1) else { return };
+    *visits = left;
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    let mut entries: Vec<PathBuf> = entries.flatten().map(|e| e.path()).collect();
+    entries.sort();
+    for path in entries {
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        if found.len() >= MOST_FILES {
+            return;
+        }
+        if path.extension().is_some_and(|e| e == "rord") && path.is_file() {
+            if !found.contains(&path) {
+                found.push(path);
+            }
+        } else if depth > 1
+            && !name.starts_with('.')
+            && !matches!(name.as_str(), "target" | "node_modules" | "runs")
+            && path.is_dir()
+        {
+            pipelines(&path, depth - 1, found, visits);
+        }
+    }
+}
