@@ -965,8 +965,8 @@ minimize total = mine(p, d)
     assert_eq!(editor.codes(URI), [""; 0]);
     let hover = editor.hover(URI, "square(d‸)");
     assert!(hover.contains("let d: Map[B, 1, H, W]@f"), "{hover}");
-    let renamed = editor.renamed(URI, "square(d‸)", "gap").unwrap();
-    let expected = text.replace("let d = a", "let gap = a").replace("square(d)", "square(gap)");
+    let renamed = editor.renamed(URI, "square(d‸)", "change").unwrap();
+    let expected = text.replace("let d = a", "let change = a").replace("square(d)", "square(change)");
     assert_eq!(renamed[URI], expected);
     assert!(editor.renamed(URI, "square(d‸)", "a").unwrap_err().contains("`a`"));
     let labels = editor.labels(URI, "mean(‸");
