@@ -970,5 +970,5 @@ minimize total = mine(p, d)
     assert_eq!(renamed[URI], expected);
     assert!(editor.renamed(URI, "square(d‸)", "a").unwrap_err().contains("`a`"));
     let labels = editor.labels(URI, "mean(‸");
-    assert_eq!(&labels[..2], ["s", "d"], "{labels:?}");
+    assert!(labels.iter().any(|l| l == "s") && labels.iter().any(|l| l == "d"), "{labels:?}");
 }
