@@ -65,7 +65,7 @@ pub fn at_most(from: impl Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MOST_BYTES {
-        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is larger than 1 MB"));
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is larger than a megabyte"));
     }
     Ok(bytes)
 }
