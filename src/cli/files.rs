@@ -1,5 +1,6 @@
 //! Files for the checker: pipelines and what they import, read from disk.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::lang::check::{ImportError, Importer};
@@ -63,9 +64,11 @@ impl Importer for DiskImporter<'_> {
         if let Some(text) = self.is_open(&resolved) {
             return Ok((name, text));
         }
-        let text =
-            std::fs::read_to_string(&resolved).map_err(|e| ImportError::Unreadable(reason(Path::new(&name), &e)))?;
-        Ok((name, text))
+        let bytes = bytes(&resolved).map_err(|e| ImportError::Unreadable(reason(Path::new(&name), &e)))?;
+        match String::from_utf8(bytes) {
+            Ok(text) => Ok((name, text)),
+            Err(_) => Err(ImportError::Unreadable(format!("{name} is not UTF-8 text"))),
+        }
     }
 }
 
@@ -81,17 +84,42 @@ pub fn real(path: &Path) -> Option<PathBuf> {
 fn reason(path: &Path, error: &std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => format!("there is no {}", path.display()),
-        std::io::ErrorKind::InvalidData => format!("{} is not UTF-8 text", path.display()),
         _ => format!("{}: {error}", path.display()),
     }
+}
+
+/// The most bytes of a text that are read: a pipeline is a few kilobytes.
+pub const MOST_BYTES: u64 = 1 << 20;
+
+/// The content of a file. What is too large is refused before it is in memory, be it endless as `/dev/zero`; and a named pipe is not
+/// waited for, though what a shell hands over under `/dev/fd` is one, too.
+fn bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    #[cfg(unix)]
+    if let (Ok(found), false) = (std::fs::metadata(path), path.starts_with("/dev") || path.starts_with("/proc"))
+        && std::os::unix::fs::FileTypeExt::is_fifo(&found.file_type())
+    {
+        return Err(std::io::Error::other("it is a named pipe"));
+    }
+    at_most(std::fs::File::open(path)?)
+}
+
+/// All bytes, or an error where they are too many.
+pub fn at_most(from: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is larger than a megabyte"));
+    }
+    Ok(bytes)
 }
 
 /// Reads a text file into the sources.
 pub fn read(path: &Path, sources: &mut Sources) -> Result<FileId, Report> {
     let shown = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|e| {
+    let bytes = bytes(path).map_err(|e| {
         let help = match e.kind() {
             std::io::ErrorKind::NotFound => nearby(path),
+            std::io::ErrorKind::FileTooLarge => "a pipeline is a few kilobytes: is this the right file?".to_string(),
             std::io::ErrorKind::PermissionDenied => "check the file's permissions".to_string(),
             _ if path.is_dir() => "this is a folder; name the file in it".to_string(),
             _ => String::new(),
@@ -103,9 +131,6 @@ pub fn read(path: &Path, sources: &mut Sources) -> Result<FileId, Report> {
 
 /// Puts what was read into the sources, if it is text.
 pub fn text(shown: String, bytes: Vec<u8>, sources: &mut Sources) -> Result<FileId, Report> {
-    if u32::try_from(bytes.len()).is_err() {
-        return Err(runtime::failed("R0817", &format!("{shown} is larger than 4 GB"), "a pipeline is a few kilobytes"));
-    }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(sources.add(shown, text)),
         Err(e) => {

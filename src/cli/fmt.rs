@@ -1,6 +1,5 @@
 //! `rord-run fmt`: pipelines laid out in the one way there is. A file that does not parse is left as it is.
 
-use std::io::Read;
 use std::path::Path;
 
 use super::args::FmtArgs;
@@ -61,9 +60,7 @@ fn one(path: &Path, check: bool, sources: &mut Sources) -> Result<bool, Vec<Repo
 }
 
 fn read_stdin(sources: &mut Sources) -> Result<crate::lang::source::FileId, Report> {
-    let mut bytes = Vec::new();
-    std::io::stdin()
-        .read_to_end(&mut bytes)
+    let bytes = files::at_most(std::io::stdin())
         .map_err(|e| runtime::failed("R0817", &format!("cannot read standard input: {}", files::plain(&e)), ""))?;
     files::text("standard input".into(), bytes, sources)
 }

@@ -41,6 +41,9 @@ pub const REFUSED: u8 = 1;
 /// The command itself was wrong.
 pub const USAGE: u8 = 2;
 
+/// The most reports that are printed at once: a file of another kind can have one for each of its characters.
+pub const MOST_SHOWN: usize = 200;
+
 /// How reports are drawn on this terminal.
 pub fn style() -> Style {
     let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
@@ -58,9 +61,12 @@ pub fn style() -> Style {
 pub fn print_reports(reports: &[Report], sources: &Sources) -> bool {
     let style = style();
     let mut out = String::new();
-    for report in reports {
+    for report in reports.iter().take(MOST_SHOWN) {
         out.push_str(&draw(report, sources, style));
         out.push('\n');
+    }
+    if let Some(left) = reports.len().checked_sub(MOST_SHOWN).filter(|left| *left > 0) {
+        out.push_str(&format!("and {left} more\n"));
     }
     let count = |s: Severity| reports.iter().filter(|r| r.severity == s).count();
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
@@ -82,11 +88,15 @@ pub fn print_reports(reports: &[Report], sources: &Sources) -> bool {
     any_error(reports)
 }
 
-/// Prints reports as JSON lines to standard output.
+/// Prints reports as JSON lines to standard output. Where there are too many, the last line says how many were left out.
 pub fn print_json(reports: &[Report], sources: &Sources) -> bool {
-    for report in reports {
-        print(&format!("{}\n", json(report, sources)));
+    let mut out: String =
+        reports.iter().take(MOST_SHOWN).map(|report| format!("{}\n", json(report, sources))).collect();
+    if let Some(left) = reports.get(MOST_SHOWN..).filter(|left| !left.is_empty()) {
+        let errors = left.iter().filter(|r| r.severity == Severity::Error).count();
+        out.push_str(&format!("{}\n", serde_json::json!({ "left_out": left.len(), "errors": errors })));
     }
+    print(&out);
     any_error(reports)
 }
 

@@ -79,14 +79,17 @@ pub fn read(given: &Given<'_>, sources: &mut Sources) -> Result<Outside, Vec<Rep
 }
 
 /// A flat YAML file. YAML is read by its own library, so that what it means is what YAML says; places are found in the text.
-fn yaml(file: FileId, name: &str, sources: &Sources, given: &mut Vec<GivenValue>, reports: &mut Vec<Report>) {
+pub fn yaml(file: FileId, name: &str, sources: &Sources, given: &mut Vec<GivenValue>, reports: &mut Vec<Report>) {
     use serde_yaml::Value;
     let Some(text) = sources.get(file).map(|s| s.text.clone()) else { return };
     let value: Value = match serde_yaml::from_str(&text) {
         Ok(value) => value,
         Err(e) => {
-            let start = e.location().map_or(0, |l| l.index().min(text.len()));
-            let end = (start + 1).min(text.len());
+            // The library counts characters, and does not count a byte order mark.
+            let mark = usize::from(text.starts_with('\u{feff}'));
+            let at = e.location().map_or(0, |l| l.index() + mark);
+            let (start, c) = text.char_indices().nth(at).unwrap_or((text.len(), '\0'));
+            let end = (start + c.len_utf8()).min(text.len());
             let why = e.to_string();
             let why = why.split(" at line").next().unwrap_or(&why).to_string();
             let span = Span { file, start: start as u32, end: end as u32 };

@@ -55,8 +55,11 @@ impl Builder<'_> {
     /// Adds a value and all below it, lowest first. No recursion: a deep network is a long chain.
     fn reach(&mut self, root: ValueId) {
         let mut open = vec![root];
+        // What cannot be added, for a parameter that has no value yet, is not waited for.
+        let mut tried = std::collections::HashSet::new();
         while let Some(id) = open.last().copied() {
-            let Some(value) = self.pipeline.value(id).filter(|_| !self.nodes.contains_key(&id)) else {
+            let known = self.nodes.contains_key(&id) || tried.contains(&id);
+            let Some(value) = self.pipeline.value(id).filter(|_| !known) else {
                 open.pop();
                 continue;
             };
@@ -66,9 +69,10 @@ impl Builder<'_> {
                 _ => vec![],
             };
             let before = open.len();
-            open.extend(missing.into_iter().rev().filter(|i| !self.nodes.contains_key(i)));
+            open.extend(missing.into_iter().rev().filter(|i| !self.nodes.contains_key(i) && !tried.contains(i)));
             if open.len() == before {
                 open.pop();
+                tried.insert(id);
                 if let Some(node) = self.add(value) {
                     self.nodes.insert(id, node);
                 }

@@ -61,8 +61,12 @@ fn odd_space(c: char) -> bool {
     matches!(c, '\u{a0}' | '\u{2000}'..='\u{200b}' | '\u{202f}' | '\u{3000}' | '\u{feff}')
 }
 
-/// What stands at the beginning of `rest`, if it is written as elsewhere. `glued` is true right behind a name or a bracket.
-pub fn read(rest: &str, file: FileId, start: u32, glued: bool) -> Option<Foreign> {
+/// What stands between foreign quotes is looked for this far, in bytes.
+const LONGEST_QUOTE: usize = 500;
+
+/// What stands at the beginning of `rest`, if it is written as elsewhere. `glued` is true right behind a name or a bracket,
+/// `ends` where a `*/` follows somewhere.
+pub fn read(rest: &str, file: FileId, start: u32, glued: bool, ends: bool) -> Option<Foreign> {
     let c = rest.chars().next()?;
     let span = |len: usize| Span { file, start, end: start + len as u32 };
     // `H//2` between a name and a size is a division, not a comment.
@@ -72,7 +76,7 @@ pub fn read(rest: &str, file: FileId, start: u32, glued: bool) -> Option<Foreign
     }
     if rest.starts_with("//") || rest.starts_with("/*") {
         let line = rest.split('\n').next().unwrap_or(rest).trim_end().len();
-        let len = rest.strip_prefix("/*").and_then(|r| r.find("*/")).map_or(line, |n| n + 4);
+        let len = rest.strip_prefix("/*").filter(|_| ends).and_then(|r| r.find("*/")).map_or(line, |n| n + 4);
         let report = syntax::foreign_comment(span(2), rest.starts_with("//"));
         return Some(Foreign { len, kind: None, report: Some(report) });
     }
@@ -95,9 +99,10 @@ pub fn read(rest: &str, file: FileId, start: u32, glued: bool) -> Option<Foreign
     };
     if let Some(closing) = closing {
         let body = rest.get(c.len_utf8()..)?;
-        let line = body.split('\n').next().unwrap_or(body);
-        let inner = line.get(..line.find(|d| d == closing || (closing == '”' && d == '“'))?)?;
-        let close = line.get(inner.len()..)?.chars().next()?;
+        let closes = |d: char| d == closing || (closing == '”' && d == '“');
+        let end = body.char_indices().take_while(|(i, d)| *i < LONGEST_QUOTE && *d != '\n').find(|(_, d)| closes(*d));
+        let inner = body.get(..end?.0)?;
+        let close = body.get(inner.len()..)?.chars().next()?;
         let len = c.len_utf8() + inner.len() + close.len_utf8();
         let report = syntax::foreign_quotes(span(len), c, inner);
         return Some(Foreign { len, kind: Some(TokenKind::Text(inner.to_string())), report: Some(report) });
@@ -227,12 +232,12 @@ mod tests {
             ("// note\nlet", 7, None),
             ("/* a */ let", 7, None),
         ] {
-            let found = read(text, FileId(0), 0, false).unwrap_or_else(|| panic!("{text}"));
+            let found = read(text, FileId(0), 0, false, true).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((found.len, &found.kind), (len, &kind), "{text}");
         }
         for text in ["|> relu", "0.8..1.2", "1..2", "1.5", "1e-3", "256px", "->", "/ 2", "x", "1.x"] {
-            assert!(read(text, FileId(0), 0, false).is_none(), "{text}");
+            assert!(read(text, FileId(0), 0, false, true).is_none(), "{text}");
         }
-        assert!(read(".5", FileId(0), 0, true).is_none());
+        assert!(read(".5", FileId(0), 0, true, true).is_none());
     }
 }

@@ -70,11 +70,13 @@ pub fn lex(text: &str, file: FileId) -> (Vec<Token>, Vec<Comment>, Vec<Report>) 
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut first = true;
     let at = |rest: &str| (text.len() - rest.len()) as u32;
+    let last_end = text.rfind("*/").unwrap_or(0);
     while !rest.is_empty() {
         let start = at(rest);
         let behind =
             |t: &Token| t.span.end == start && !matches!(t.kind, TokenKind::Mark(m) if !matches!(m, ")" | "]"));
-        if let Some(foreign) = foreign::read(rest, file, start, tokens.last().is_some_and(behind)) {
+        let ends = (start as usize) < last_end;
+        if let Some(foreign) = foreign::read(rest, file, start, tokens.last().is_some_and(behind), ends) {
             let end = start + foreign.len as u32;
             let span = Span { file, start, end };
             if let Some(kind) = foreign.kind {
@@ -96,8 +98,10 @@ pub fn lex(text: &str, file: FileId) -> (Vec<Token>, Vec<Comment>, Vec<Report>) 
                     reports.push(syntax::unclosed_string(Span { end, ..span }));
                     rest = rest.get(line.len()..).unwrap_or("");
                 } else {
-                    reports.push(syntax::unknown_character(span, c));
-                    rest = rest.get(c.len_utf8()..).unwrap_or("");
+                    // Many of one kind in a row are one mistake.
+                    let len = rest.find(|other| other != c).unwrap_or(rest.len());
+                    reports.push(syntax::unknown_character(Span { end: start + len as u32, ..span }, c));
+                    rest = rest.get(len..).unwrap_or("");
                 }
                 continue;
             }

@@ -10,11 +10,9 @@ use gds21::{GdsElement, GdsLibrary, GdsPath, GdsPoint, GdsStrans};
 
 use super::super::layout::{Bounds, Layout, LayoutLayer, Polygons, default_weights};
 use super::super::{DataError, LayerKey};
+use super::Limits;
 use super::path::{Cap, outline};
 
-/// The most flat polygons and vertices of one file.
-const MAX_POLYGONS: u64 = 50_000_000;
-const MAX_POINTS: u64 = 400_000_000;
 /// How deep cells may be nested; bounds the recursion.
 const MAX_DEPTH: usize = 256;
 
@@ -390,7 +388,13 @@ impl Cell {
 }
 
 /// The flat layout of one library, see [`super::read`].
-pub fn flatten(path: &Path, library: GdsLibrary, layers: &[LayerKey], top: Option<&str>) -> Result<Layout, DataError> {
+pub fn flatten(
+    path: &Path,
+    library: GdsLibrary,
+    layers: &[LayerKey],
+    top: Option<&str>,
+    most: Limits,
+) -> Result<Layout, DataError> {
     let meters = library.units.db_unit();
     if !(meters > 0.0 && meters.is_finite()) {
         return Err(DataError::BadUnit { path: path.to_path_buf(), meters });
@@ -406,8 +410,8 @@ pub fn flatten(path: &Path, library: GdsLibrary, layers: &[LayerKey], top: Optio
     let mut flat: BTreeMap<LayerKey, Polygons> = order.iter().map(|&key| (key, Polygons::default())).collect();
     let sizes = hierarchy.sizes(|key| flat.contains_key(&key))?;
     let [polygons, points] = sizes.get(top).copied().unwrap_or_default();
-    if polygons > MAX_POLYGONS || points > MAX_POINTS {
-        let (polygon_limit, point_limit) = (MAX_POLYGONS, MAX_POINTS);
+    if polygons > most.polygons || points > most.points {
+        let (polygon_limit, point_limit) = (most.polygons, most.points);
         let path = path.to_path_buf();
         return Err(DataError::TooManyPolygons { path, polygons, points, polygon_limit, point_limit });
     }

@@ -22,7 +22,7 @@ const NODE: u8 = 0x15;
 /// SRFNAME, LIBSECUR: none of them changes a polygon.
 const DROPPED: [u8; 15] = [0x1f, 0x20, 0x22, 0x23, 0x26, 0x2b, 0x2c, 0x2f, 0x34, 0x36, 0x37, 0x38, 0x39, 0x3a, 0x3b];
 /// A HEADER record's first four bytes.
-const HEADER: [u8; 4] = [0, 6, 0, 2];
+pub const HEADER: [u8; 4] = [0, 6, 0, 2];
 
 /// The stream `bytes` as gds21 reads it safely, up to and with its ENDLIB.
 pub fn prepare(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, DataError> {

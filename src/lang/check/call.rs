@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::Checker;
 use super::expr::known;
 use super::grads::Comparison;
 use super::scope::{Binding, Callable, Env, FunctionDef, Known, Record, Subst, Term, WeightPath};
+use super::{Checker, MOST_HELPED};
 use crate::lang::ast::{Arg, Expr, ExprKind, FnParam, Function, Let, ModelLine, Name, TypeExpr};
 use crate::lang::constant::Constant;
 use crate::lang::report::{elsewhere, names, shapes};
@@ -101,8 +101,11 @@ impl Checker<'_> {
         env: &Env,
     ) -> Term {
         self.budget = self.budget.saturating_sub(1);
-        if env.depth > MOST_CALLS || self.budget == 0 {
-            if !self.too_far {
+        // Whoever calls once no more is written out at all has been told by the first.
+        let told = self.too_far || self.work == 0;
+        self.work = self.work.saturating_sub(1);
+        if env.depth > MOST_CALLS || self.budget == 0 || self.work == 0 {
+            if !told {
                 self.reports.push(names::too_many_calls(name.span, MOST_CALLS));
             }
             self.too_far = true;
@@ -158,9 +161,10 @@ impl Checker<'_> {
     /// Who is meant by a name. `cosine` is a schedule and the cosine of two maps: given tensors, the standard function is meant.
     fn resolve(&mut self, name: &str, on_tensors: bool, env: &Env) -> Option<Callee> {
         if let Some(file) = env.home.and_then(|h| self.files.get(h))
-            && let Some(found) =
-                file.callables.iter().take(env.visible).rev().find(|c| c.head().0.text == name).cloned()
+            && let Some((at, found)) = file.callable(name)
+            && at < env.visible
         {
+            let found = found.clone();
             return Some(Callee::Callable(found));
         }
         let both = on_tensors && self.vocabulary.function(name).is_some();
@@ -179,7 +183,7 @@ impl Checker<'_> {
     /// How something is called, if it can be.
     pub fn callable_usage(&self, name: &str, env: &Env) -> Option<String> {
         let file = env.home.and_then(|h| self.files.get(h));
-        let own = file.and_then(|f| f.callables.iter().find(|c| c.head().0.text == name));
+        let own = file.and_then(|f| f.callable(name)).map(|(_, c)| c);
         match own {
             Some(c) => Some(usage(name, c.head().1, c.head().2)),
             None => self.vocabulary.usage(name),
@@ -202,6 +206,10 @@ impl Checker<'_> {
                 false => names::defined_later(name.span, &name.text, *later),
             };
             self.reports.push(report);
+            return;
+        }
+        if self.reports.len() > MOST_HELPED {
+            self.reports.push(names::no_such_operation(name.span, &name.text, None, None));
             return;
         }
         let own = file.into_iter().flat_map(|f| f.callables.iter().map(|c| c.head().0.text.as_str()));
@@ -449,7 +457,7 @@ impl Checker<'_> {
         for (name, term) in self.destructure(&binding.pattern, term, binding.value.span) {
             self.refuse_local_twice(&name, &env);
             self.note_local(&name, &term, &env);
-            env = Self::with_local(&env, &name.text, term, name.span);
+            env = Self::with_local(env, &name.text, term, name.span);
         }
         env
     }
@@ -511,27 +519,25 @@ impl Checker<'_> {
             match line {
                 ModelLine::Let(binding) => {
                     let first = super::pattern_names(&binding.pattern).first().map_or("", |n| n.text.as_str());
-                    let inner = Env { weights: path(first), ..env.clone() };
-                    let mut term = self.expr(&binding.value, &inner);
+                    let mut term = self.expr(&binding.value, &Env { weights: path(first), ..env.clone() });
                     if let Some(stated) = &binding.ty {
                         term = self.stated(term, stated, binding.value.span, &env);
                     }
                     env = self.bound(binding, term, env);
                 }
                 ModelLine::Out { name, ty, value } => {
-                    let inner = Env { weights: path(&name.text), ..env.clone() };
-                    let mut term = self.expr(value, &inner);
+                    let mut term = self.expr(value, &Env { weights: path(&name.text), ..env.clone() });
                     if let Some(stated) = ty {
                         term = self.stated(term, stated, value.span, &env);
                     }
                     self.refuse_local_twice(name, &env);
                     self.note_local(name, &term, &env);
-                    env = Self::with_local(&env, &name.text, term.clone(), name.span);
+                    env = Self::with_local(env, &name.text, term.clone(), name.span);
                     outs.push((name.text.clone(), term));
                 }
                 ModelLine::Broken { defines } => {
                     for name in defines {
-                        env = Self::with_local(&env, &name.text, Term::Poison, name.span);
+                        env = Self::with_local(env, &name.text, Term::Poison, name.span);
                         outs.push((name.text.clone(), Term::Poison));
                     }
                 }

@@ -99,6 +99,9 @@ impl Checker<'_> {
         if let Some(usage) = operation {
             return names::operation_as_value(span, name, &usage);
         }
+        if self.reports.len() > super::MOST_HELPED {
+            return names::not_in_scope(span, name, None, None);
+        }
         let locals = env.locals.iter().map(|(n, b)| (n.as_str(), b.span));
         let globals = home.into_iter().flat_map(|f| f.names.iter()).map(|(n, b)| (n.as_str(), b.span));
         let all: Vec<(&str, Span)> = locals.chain(globals).collect();
@@ -297,10 +300,9 @@ impl Checker<'_> {
     }
 
     /// Binds names in order, innermost last.
-    pub fn with_local(env: &Env, name: &str, term: Term, span: Span) -> Env {
-        let mut locals = (*env.locals).clone();
-        locals.push((name.to_string(), Binding { term, span }));
-        Env { locals: Rc::new(locals), ..env.clone() }
+    pub fn with_local(mut env: Env, name: &str, term: Term, span: Span) -> Env {
+        Rc::make_mut(&mut env.locals).push((name.to_string(), Binding { term, span }));
+        env
     }
 }
 

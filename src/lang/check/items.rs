@@ -9,7 +9,7 @@ use super::{Checker, ImportError, Outside, Tensors, pattern_names};
 use crate::lang::ast::{DimExpr, DimKind, Expr, File, FnParam, Function, Item, ItemKind, ModelLine, Name, TypeExpr};
 use crate::lang::dim::Dim;
 use crate::lang::parse;
-use crate::lang::report::{frames, kinds, names, params as params_report, runtime};
+use crate::lang::report::{frames, kinds, names, params as params_report, runtime, shapes};
 use crate::lang::source::Span;
 use crate::lang::typed::{ModelInfo, NamedType, Output, ValueSource};
 use crate::lang::types::{Frame, Kind, Type};
@@ -234,7 +234,7 @@ impl Checker<'_> {
         });
         let def = Rc::new(FunctionDef { function: f.clone(), home: Some(home), before, too_far });
         if let Some(file) = self.files.get_mut(home) {
-            file.callables.push(Callable::Function(def));
+            file.add(Callable::Function(def));
         }
     }
 
@@ -280,13 +280,13 @@ impl Checker<'_> {
             self.out.names.push(NamedType { name: format!("{}.{out}", name.text), ty, span: name.span });
         }
         if let Some(file) = self.files.get_mut(home) {
-            file.callables.push(Callable::Model(Rc::new(def)));
+            file.add(Callable::Model(Rc::new(def)));
         }
     }
 
     fn new_callable(&mut self, name: &Name, home: usize) -> bool {
         let Some(file) = self.files.get(home) else { return false };
-        let first = file.callables.iter().find(|c| c.head().0.text == name.text).map(|c| c.head().0.span);
+        let first = file.callable(&name.text).map(|(_, c)| c.head().0.span);
         let variable = file.names.get(&name.text).filter(|b| !matches!(b.term, Term::Poison)).map(|b| b.span);
         if let Some(first) = first.or(variable) {
             self.reports.push(names::defined_twice(name.span, &name.text, first, None));
@@ -327,7 +327,7 @@ impl Checker<'_> {
                 subst.dims.insert(param.name.text.clone(), (size.clone(), usize::MAX));
                 env.subst = Rc::new(subst);
             }
-            env = Self::with_local(&env, &param.name.text, term, param.name.span);
+            env = Self::with_local(env, &param.name.text, term, param.name.span);
         }
         let before = self.reports.len();
         body(self, &env);
@@ -378,6 +378,9 @@ impl Checker<'_> {
             self.reports.push(frames::argument_needs_frame(param.ty.span, &param.name.text, kind.name()));
             return Term::Poison;
         }
+        if param.ty.dims.is_some() && !self.has_its_axes(&param.ty, kind) {
+            return Term::Poison;
+        }
         match self.ground(&param.ty, env) {
             Some(mut ty) => {
                 // A shape that is left open is one that nothing is known of.
@@ -412,6 +415,9 @@ impl Checker<'_> {
             self.reports.push(frames::input_needs_frame(written.span, &name.text, ty.kind.name()));
             return Term::Poison;
         }
+        if !self.has_its_axes(written, ty.kind) {
+            return Term::Poison;
+        }
         if let Some(tensors) = tensors
             && !self.supplied(name, &ty, tensors)
         {
@@ -420,6 +426,22 @@ impl Checker<'_> {
         self.declare_frame(&ty);
         self.out.inputs.push((name.text.clone(), ty.clone()));
         Term::Tensor(self.push(ValueSource::Field { data: None, name: name.text.clone() }, ty, name.span))
+    }
+
+    /// Whether a written type has the axes that its kind is known to have.
+    fn has_its_axes(&mut self, written: &TypeExpr, kind: Kind) -> bool {
+        let axes = written.dims.as_ref().map_or(0, Vec::len);
+        let fits = kind.rank().is_none_or(|rank| rank == axes);
+        if !fits {
+            let example = match kind {
+                Kind::Homography => "Homography[B]@orig->moved".to_string(),
+                Kind::Points => "Points[B, N]@orig".to_string(),
+                kind if kind.is(Kind::Map) => format!("{}[B, 1, H, W]@orig", kind.name()),
+                kind => format!("{}[B, C]", kind.name()),
+            };
+            self.reports.push(shapes::declared_axes(written.span, kind, &example));
+        }
+        fits
     }
 
     /// Whether the tensor for an input is there and of its shape; sizes that had a name only get its value.
@@ -527,8 +549,7 @@ impl Checker<'_> {
             }
         };
         for want in wanted {
-            let found =
-                self.files.get(other).and_then(|f| f.callables.iter().find(|c| c.head().0.text == want.text).cloned());
+            let found = self.files.get(other).and_then(|f| f.callable(&want.text)).map(|(_, c)| c.clone());
             let known: Vec<String> = self
                 .files
                 .get(other)
@@ -537,7 +558,7 @@ impl Checker<'_> {
             match found {
                 Some(callable) if self.new_callable(want, home) => {
                     if let Some(file) = self.files.get_mut(home) {
-                        file.callables.push(callable);
+                        file.add(callable);
                     }
                 }
                 Some(_) => {}

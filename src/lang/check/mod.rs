@@ -35,6 +35,13 @@ pub use items::defined_by as names_of;
 use scope::{Env, FileScope, FunctionDef, Subst, Term};
 pub use sections::SECTIONS;
 
+/// The most calls that a pipeline may be written out to, and the most that are written out to check it: what each function and
+/// model takes on its own counts in the second.
+const MOST_CALLED: u32 = 200_000;
+const MOST_WORK: u32 = 400_000;
+/// Once there are this many reports, no more is looked for what was meant: nobody reads so far.
+const MOST_HELPED: usize = 300;
+
 /// Hands over imported files, so that the checker itself reads none.
 pub trait Importer {
     /// The text of `path`, as written in the file called `from`, and the name under which messages show it.
@@ -121,7 +128,8 @@ pub fn check(
         streams: (0, 0),
         generic: false,
         untaken: false,
-        budget: 200_000,
+        budget: MOST_CALLED,
+        work: MOST_WORK,
         too_far: false,
         owed: vec![],
         watched: vec![],
@@ -165,7 +173,10 @@ pub struct Checker<'a> {
     generic: bool,
     /// True in a branch that is not taken.
     untaken: bool,
+    /// Calls that may still be written out into the pipeline.
     budget: u32,
+    /// Calls that may still be written out at all, to be checked on their own or to stay.
+    work: u32,
     /// True once calls led too far in the item at hand.
     too_far: bool,
     owed: Vec<sizes::Owed>,

@@ -1,8 +1,10 @@
 //! Parameters: what can be changed from outside, and what has been.
 
+use std::collections::HashMap;
+
 use super::scope::{Binding, Env, Known, Term};
 use super::{Checker, Outside};
-use crate::lang::ast::{Domain, Expr, ExprKind, Field, File, FnParam, ItemKind, Name, TypeExpr};
+use crate::lang::ast::{Domain, Expr, ExprKind, Field, File, FnParam, Item, ItemKind, Name, TypeExpr};
 use crate::lang::constant::Constant;
 use crate::lang::report::{Report, kinds, numbers, params};
 use crate::lang::source::Span;
@@ -268,26 +270,34 @@ impl Checker<'_> {
     /// Presets and sweeps may only speak of parameters, with values these may take.
     pub fn presets_and_sweeps(&mut self, tree: &File, home: usize) {
         let env = self.top(home);
-        let mut seen: Vec<(String, Span)> = Vec::new();
+        let mut seen: HashMap<&str, Span> = HashMap::new();
+        let mut declared: HashMap<&str, &Item> = HashMap::new();
+        for item in &tree.items {
+            if let ItemKind::Param { name, .. } = &item.kind {
+                declared.entry(&name.text).or_insert(item);
+            }
+        }
         for item in &tree.items {
             let (name, fields, sweep) = match &item.kind {
                 ItemKind::Preset { name, fields } => (name, fields, false),
                 ItemKind::Sweep { name, fields } => (name, fields, true),
                 _ => continue,
             };
-            if let Some((_, first)) = seen.iter().find(|(n, _)| *n == name.text) {
-                self.reports.push(crate::lang::report::names::defined_twice(name.span, &name.text, *first, None));
+            let first = *seen.entry(&name.text).or_insert(name.span);
+            if first != name.span {
+                self.reports.push(crate::lang::report::names::defined_twice(name.span, &name.text, first, None));
             }
-            seen.push((name.text.clone(), name.span));
             let mut values = Vec::new();
-            for (i, field) in fields.iter().enumerate() {
-                if let Some(first) = fields.iter().take(i).find(|f| f.name.text == field.name.text) {
-                    let report =
-                        crate::lang::report::names::given_twice(field.name.span, &field.name.text, first.name.span);
+            let mut given: HashMap<&str, Span> = HashMap::new();
+            for field in fields {
+                let first = *given.entry(&field.name.text).or_insert(field.name.span);
+                if first != field.name.span {
+                    let report = crate::lang::report::names::given_twice(field.name.span, &field.name.text, first);
                     self.reports.push(report);
                     continue;
                 }
-                if let Some(of) = self.preset_field(tree, field, sweep, &env) {
+                let written = declared.get(field.name.text.as_str());
+                if let Some(of) = self.preset_field(written.map(|i| &i.kind), field, sweep, &env) {
                     values.push((field.name.text.clone(), of));
                 }
             }
@@ -300,18 +310,20 @@ impl Checker<'_> {
         }
     }
 
-    fn preset_field(&mut self, tree: &File, field: &Field, sweep: bool, env: &Env) -> Option<Vec<Constant>> {
-        let written = tree.items.iter().find_map(|item| match &item.kind {
-            ItemKind::Param { name, ty, default, domain, .. } if name.text == field.name.text => {
-                Some(Written { name, ty, default: default.as_ref(), domain: domain.as_ref() })
-            }
-            _ => None,
-        });
-        let Some(written) = written else {
-            let known: Vec<&str> = self.out.params.iter().map(|p| p.name.as_str()).collect();
+    fn preset_field(
+        &mut self,
+        param: Option<&ItemKind>,
+        field: &Field,
+        sweep: bool,
+        env: &Env,
+    ) -> Option<Vec<Constant>> {
+        let Some(ItemKind::Param { name, ty, default, domain, .. }) = param else {
+            let most = if self.reports.len() > super::MOST_HELPED { 20 } else { usize::MAX };
+            let known: Vec<&str> = self.out.params.iter().take(most).map(|p| p.name.as_str()).collect();
             self.reports.push(params::no_such_param(field.name.span, &field.name.text, None, &known));
             return None;
         };
+        let written = Written { name, ty, default: default.as_ref(), domain: domain.as_ref() };
         let kind = Kind::named(&written.ty.kind.text)?;
         let Some(value) = &field.value else {
             self.reports.push(params::field_without_value(field.name.span, &field.name.text));

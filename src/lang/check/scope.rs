@@ -117,10 +117,26 @@ pub struct FileScope {
     pub names: HashMap<String, Binding>,
     /// What can be called, in order.
     pub callables: Vec<Callable>,
+    /// The place of each in that list, by its name.
+    pub called: HashMap<String, usize>,
     /// Names that are defined somewhere in the file, for a report that says "later".
     pub later: HashMap<String, Span>,
     /// Names of items that an import of the file leaves behind, and what they are.
     pub left: HashMap<String, (Span, String)>,
+}
+
+impl FileScope {
+    /// Adds what can be called from now on. Its name is new to the file.
+    pub fn add(&mut self, callable: Callable) {
+        self.called.insert(callable.head().0.text.clone(), self.callables.len());
+        self.callables.push(callable);
+    }
+
+    /// What is called by a name, and its place in the order of the file.
+    pub fn callable(&self, name: &str) -> Option<(usize, &Callable)> {
+        let at = *self.called.get(name)?;
+        self.callables.get(at).map(|c| (at, c))
+    }
 }
 
 /// Where an expression finds its names.

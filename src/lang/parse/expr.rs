@@ -339,7 +339,7 @@ fn atom(i: Tokens) -> Parsed<Expr> {
             "false" => leaf(ExprKind::Flag(false)),
             "not" if matches!(i.second(), TokenKind::Name(_)) && i.state().one_value() => {
                 i.state().report(syntax::foreign_word(span, word));
-                atom(i.advance())
+                i.deeper(|i| atom(i.advance()))
             }
             "lambda" if matches!(i.second(), TokenKind::Name(_)) => i.fail(syntax::foreign_word(span, word)),
             // What is watched or saved is called by its split: `val.total`, `train.total`.

@@ -27,6 +27,7 @@ pub fn attribute(i: Tokens) -> Parsed<Attribute> {
 /// Documentation, attributes and the item they belong to.
 pub fn item(i: Tokens) -> Parsed<Item> {
     let (i, doc) = many0(doc).parse(i)?;
+    i.head();
     let (mut i, mut attributes) = many0(attribute).parse(i)?;
     let mut doc = doc;
     // Documentation may stand between an attribute and its item.
@@ -34,6 +35,7 @@ pub fn item(i: Tokens) -> Parsed<Item> {
         let (rest, more) = many0(self::doc).parse(i)?;
         let (rest, again) = many0(attribute).parse(rest)?;
         i = rest;
+        i.head();
         if more.is_empty() && again.is_empty() {
             break;
         }

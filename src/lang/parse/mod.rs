@@ -63,7 +63,7 @@ pub fn parse(text: &str, file: FileId) -> (File, Vec<Report>) {
                 if !lexed_wrong.iter().any(|w| region.holds(*w)) || !matches!(report.code, "R0102" | "R0108") {
                     reports.push(report);
                 }
-                let defines = item::defines(i);
+                let defines = item::defines(i.behind_head());
                 let span = Span { end: place.end.max(start.end), ..start };
                 tree.items.push(Item { doc: vec![], attributes: vec![], kind: ItemKind::Broken { defines }, span });
                 i = next;
@@ -98,9 +98,9 @@ pub fn expression(text: &str, file: FileId, offset: u32) -> Result<Expr, Vec<Rep
         token.span.end += offset;
     }
     for report in &mut reports {
-        for label in &mut report.labels {
-            label.span.start += offset;
-            label.span.end += offset;
+        for span in report.labels.iter_mut().map(|l| &mut l.span).chain(report.edits.iter_mut().map(|e| &mut e.span)) {
+            span.start += offset;
+            span.end += offset;
         }
     }
     if !reports.is_empty() {
@@ -184,7 +184,8 @@ fn last_call(line: &str) -> &str {
 /// The next item: its keyword, `@` or documentation at the start of a line. A word that is nearly a keyword counts too, so
 /// that two misspelled items give two reports.
 fn recover(i: Tokens) -> Tokens {
-    let mut i = i.advance();
+    // Documentation and attributes belong to what was not understood.
+    let mut i = i.behind_head().advance();
     while !i.at_end() {
         if i.at_item() {
             return i;

@@ -3,7 +3,7 @@
 //! nom's `opt` and `many0` drop the error of the branch that got furthest, and that is the one a person wants to read. So it is
 //! kept here, beside the tokens, together with the depth of nesting.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 use nom::error::{ErrorKind, ParseError};
 use nom::{Input, Needed};
@@ -15,6 +15,9 @@ use crate::lang::source::{FileId, Span};
 /// The most levels an expression may have. Whoever walks a tree may recurse this deep.
 pub const MOST_LEVELS: u32 = 200;
 
+/// No token.
+const NONE: u32 = u32::MAX;
+
 /// What survives backtracking.
 #[derive(Default)]
 pub struct State {
@@ -24,12 +27,17 @@ pub struct State {
     expected: RefCell<Vec<&'static str>>,
     /// How deep the parser is.
     depth: Cell<u32>,
+    /// The token behind the documentation and the attributes of the item at hand.
+    head: Cell<usize>,
     /// True in the fields of a section, where a name may follow a value.
     fields: Cell<bool>,
     /// How many round or square brackets are open.
     brackets: Cell<u32>,
     /// Keywords that were taken for names, which was reported.
     taken: RefCell<Vec<String>>,
+    /// Where blocks, and where brackets of any kind, end: made when it is first asked for.
+    blocks: OnceCell<Vec<u32>>,
+    brackets_end: OnceCell<Vec<u32>>,
     /// Mistakes inside a block, after which reading went on.
     reports: RefCell<Vec<Report>>,
 }
@@ -138,6 +146,16 @@ impl<'a> Tokens<'a> {
         }
     }
 
+    /// Notes that documentation and attributes were read as far as here.
+    pub fn head(&self) {
+        self.state.head.set(self.at);
+    }
+
+    /// The input behind the documentation and the attributes of the item that begins here.
+    pub fn behind_head(self) -> Self {
+        self.from(self.state.head.get().max(self.at))
+    }
+
     /// How many tokens lie behind.
     pub fn position(&self) -> usize {
         self.at
@@ -190,35 +208,49 @@ impl<'a> Tokens<'a> {
 
     /// The input behind the block that opens here, if it closes before an item begins that is no line of a model.
     pub fn behind_block(self) -> Option<Self> {
-        let (mut depth, mut i) = (0usize, self);
-        while !i.at_end() {
-            match i.peek() {
-                TokenKind::Mark("{") => depth += 1,
-                TokenKind::Mark("}") => depth -= 1,
-                TokenKind::Name(word) if word != "let" && i.at_item() => return None,
-                _ => {}
-            }
-            i = i.advance();
-            if depth == 0 {
-                return Some(i);
-            }
-        }
-        None
+        let ends = self.state.blocks.get_or_init(|| {
+            let stops = |i: &Self| matches!(i.peek(), TokenKind::Name(word) if word != "let") && i.at_item();
+            self.closers(&["{"], &["}"], stops)
+        });
+        let end = usize::try_from(*ends.get(self.at + 1)?).ok().filter(|end| *end < self.all.len())?;
+        Some(self.from(end).advance())
     }
 
     /// True where the bracket at hand is closed further on, before its block or item ends.
     pub fn closes(self, close: &str) -> bool {
-        let (mut depth, mut i) = (0i32, self);
-        while !i.at_end() && !i.at_item() {
-            match i.peek() {
-                TokenKind::Mark("(" | "[" | "{") => depth += 1,
-                TokenKind::Mark(mark @ (")" | "]" | "}")) if depth == 0 => return *mark == close,
-                TokenKind::Mark(")" | "]" | "}") => depth -= 1,
-                _ => {}
+        let ends =
+            self.state.brackets_end.get_or_init(|| self.closers(&["(", "[", "{"], &[")", "]", "}"], Self::at_item));
+        let end = ends.get(self.at).and_then(|end| self.all.get(usize::try_from(*end).ok()?));
+        matches!(end.map(|t| &t.kind), Some(TokenKind::Mark(mark)) if *mark == close)
+    }
+
+    /// For every token of the file the first closing mark at it or behind it whose opening one lies before it; [`NONE`] where
+    /// something stops the search. Found for all tokens at once, since a file of nothing but brackets asks at each of them.
+    fn closers(&self, open: &[&str], close: &[&str], stops: impl Fn(&Self) -> bool) -> Vec<u32> {
+        let mut ends = vec![NONE; self.all.len() + 1];
+        for at in (0..self.all.len()).rev() {
+            let here = self.from(at);
+            let behind = |at: u32| usize::try_from(at).ok().and_then(|at| ends.get(at + 1).copied()).unwrap_or(NONE);
+            let end = match here.peek() {
+                _ if here.at_end() || stops(&here) => NONE,
+                TokenKind::Mark(mark) if close.contains(mark) => at as u32,
+                TokenKind::Mark(mark) if open.contains(mark) => match behind(at as u32) {
+                    NONE => NONE,
+                    closing => behind(closing),
+                },
+                _ => behind(at as u32),
+            };
+            if let Some(slot) = ends.get_mut(at) {
+                *slot = end;
             }
-            i = i.advance();
         }
-        false
+        ends
+    }
+
+    /// The input from the token `at` on.
+    fn from(&self, at: usize) -> Self {
+        let previous = at.checked_sub(1).and_then(|i| self.all.get(i)).map_or(Span::default(), |t| t.span);
+        Self { rest: self.all.get(at..).unwrap_or(&[]), at, previous, ..*self }
     }
 
     /// What survives backtracking.
@@ -239,6 +271,7 @@ impl<'a> Tokens<'a> {
     /// Forgets the furthest refusal and all depth, at the start of an item.
     pub fn reset(&self) {
         self.state.furthest.set(self.at);
+        self.state.head.set(self.at);
         self.state.expected.borrow_mut().clear();
         self.state.depth.set(0);
         self.state.fields.set(false);

@@ -69,7 +69,7 @@ pub struct Report {
 
 impl Report {
     fn new(code: &'static str, severity: Severity, title: impl Into<String>) -> Self {
-        Self { code, severity, title: title.into(), labels: Vec::new(), help: None, edits: Vec::new() }
+        Self { code, severity, title: one_line(title.into()), labels: Vec::new(), help: None, edits: Vec::new() }
     }
 
     fn error(code: &'static str, title: impl Into<String>) -> Self {
@@ -81,12 +81,12 @@ impl Report {
     }
 
     fn label(mut self, span: Span, text: impl Into<String>) -> Self {
-        self.labels.push(Label { span, text: text.into() });
+        self.labels.push(Label { span, text: one_line(text.into()) });
         self
     }
 
     fn help(mut self, text: impl Into<String>) -> Self {
-        let text = text.into();
+        let text = short(text.into());
         if !text.is_empty() {
             self.help = Some(text);
         }
@@ -117,6 +117,33 @@ impl Report {
     }
 }
 
+/// The most characters of a title, a label or a help.
+const MOST_CHARS: usize = 1200;
+
+/// A text that may quote a name of a million letters, with its middle left out.
+fn short(text: String) -> String {
+    if text.len() <= MOST_CHARS {
+        return text;
+    }
+    let cut = |nth: usize| text.char_indices().nth(nth).map(|(at, _)| at);
+    let count = text.chars().count();
+    match (cut(MOST_CHARS * 2 / 3), cut(count.saturating_sub(MOST_CHARS / 3))) {
+        (Some(head), Some(tail)) if count > MOST_CHARS => {
+            format!("{} … {}", text.get(..head).unwrap_or(""), text.get(tail..).unwrap_or(""))
+        }
+        _ => text,
+    }
+}
+
+/// A text that may quote several lines, in one.
+fn one_line(text: String) -> String {
+    let text = short(text);
+    if !text.contains(['\n', '\r']) {
+        return text;
+    }
+    text.split(['\n', '\r']).map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 /// Sorts by place and drops what was said before: the same number at the same place.
 pub fn tidy(mut reports: Vec<Report>) -> Vec<Report> {
     reports.sort_by_key(|r| (r.place(), r.code));
@@ -129,13 +156,18 @@ pub fn any_error(reports: &[Report]) -> bool {
     reports.iter().any(|r| r.severity == Severity::Error)
 }
 
+/// The most names that one is compared with.
+const MOST_COMPARED: usize = 1_000;
+
 /// The name among `known` that was most likely meant by `found`: close in spelling (Jaro and Winkler), or the same letters
 /// without underscores and capitals.
 pub fn closest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |s: &str| s.replace('_', "").to_lowercase();
+    let bare = plain(found);
     known
         .into_iter()
-        .map(|k| (if plain(k) == plain(found) { 1.0 } else { strsim::jaro_winkler(found, k) }, k))
+        .take(MOST_COMPARED)
+        .map(|k| (if plain(k) == bare { 1.0 } else { strsim::jaro_winkler(found, k) }, k))
         .filter(|(score, _)| *score > 0.82)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, k)| k)

@@ -289,7 +289,7 @@ pub fn model_without_out(span: Span, name: &str) -> Report {
 /// A chain of definitions that is too long to write out.
 pub fn too_many_calls(span: Span, most: u32) -> Report {
     Report::error("R0224", "these calls are too many to write out")
-        .label(span, format!("calls lie more than {most} deep here, or there are more than 20,000 in one function"))
+        .label(span, format!("calls lie more than {most} deep here, or there are more than 20,000 in one function or 400,000 in the file"))
         .help("functions are written out at every call: use a `let` for what is computed twice")
 }
 

@@ -89,6 +89,15 @@ impl Drawn<'_> {
     fn source(&self) -> Option<&Source> {
         self.report.place().and_then(|p| self.sources.get(p.file))
     }
+
+    /// True for a place that is drawn in the report's own frame: in the same file, and not at the other end of a line that is
+    /// longer than a screen.
+    fn framed(&self, span: Span) -> bool {
+        let Some(first) = self.report.place().filter(|p| p.file == span.file) else { return false };
+        let (start, end) = (first.end.min(span.end), first.start.max(span.start));
+        let between = self.sources.text(Span { start: start.min(end), end, ..first });
+        between.len() <= FARTHEST || between.contains('\n')
+    }
 }
 
 impl fmt::Debug for Drawn<'_> {
@@ -120,8 +129,7 @@ impl Diagnostic for Drawn<'_> {
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
         // A frame is drawn around one file only; what lies elsewhere is told in words.
-        let here = self.report.place().map(|p| p.file);
-        let elsewhere = self.report.labels.iter().filter(|l| Some(l.span.file) != here).map(|l| {
+        let elsewhere = self.report.labels.iter().filter(|l| !self.framed(l.span)).map(|l| {
             let (line, column) = self.sources.line_column(l.span);
             let name = self.sources.get(l.span.file).map_or("?", |s| s.name.as_str());
             format!("{name}:{line}:{column}: {}", l.text)
@@ -131,11 +139,11 @@ impl Diagnostic for Drawn<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let here = self.report.place().map(|p| p.file);
         self.source()?;
-        let labels = self.report.labels.iter().filter(move |l| Some(l.span.file) == here).map(|l| {
+        let labels = self.report.labels.iter().filter(|l| self.framed(l.span)).map(|l| {
             let text = (!l.text.is_empty()).then(|| l.text.clone());
-            LabeledSpan::new(text, l.span.start as usize, (l.span.end - l.span.start) as usize)
+            let len = (l.span.end.saturating_sub(l.span.start) as usize).min(shown_len(self.sources, l.span));
+            LabeledSpan::new(text, l.span.start as usize, len)
         });
         Some(Box::new(labels))
     }
@@ -145,7 +153,22 @@ impl Diagnostic for Drawn<'_> {
     }
 }
 
-/// Whole lines, and no line more than the labels need: a report of one line shows one line.
+/// How much of a line is shown before and behind a label, in bytes; and how much of what a label speaks of.
+const AROUND: usize = 400;
+const FARTHEST: usize = 2_000;
+const MOST_LABELED: usize = 20_000;
+
+/// The bytes of a span that are shown: all, but of a very long one its beginning.
+fn shown_len(sources: &Sources, span: Span) -> usize {
+    let text = sources.text(span);
+    if text.len() <= MOST_LABELED {
+        return text.len();
+    }
+    text.char_indices().take_while(|(at, c)| *at < AROUND && *c != '\n').last().map_or(0, |(at, c)| at + c.len_utf8())
+}
+
+/// Whole lines, and no line more than the labels need: a report of one line shows one line. Of a line that is longer than a
+/// screen, what is near the label.
 impl SourceCode for Source {
     fn read_span<'a>(
         &'a self,
@@ -157,10 +180,14 @@ impl SourceCode for Source {
         let (start, end) = (span.offset(), span.offset() + span.len());
         let before = text.get(..start).ok_or(MietteError::OutOfBounds)?;
         let after = text.get(end..).ok_or(MietteError::OutOfBounds)?;
-        let from = before.rfind('\n').map_or(0, |i| i + 1);
+        let whole_from = before.rfind('\n').map_or(0, |i| i + 1);
+        let near =
+            before.char_indices().rev().take_while(|(at, _)| start - at <= AROUND).last().map_or(start, |(at, _)| at);
+        let from = whole_from.max(near);
         // A span that ends with a line's newline does not reach into the next line.
         let whole = !span.is_empty() && text.get(..end).is_some_and(|t| t.ends_with('\n'));
-        let to = if whole { end } else { end + after.find('\n').map_or(after.len(), |i| i + 1) };
+        let near = after.char_indices().find(|(at, c)| *at >= AROUND || *c == '\n');
+        let to = if whole { end } else { end + near.map_or(after.len(), |(at, c)| at + usize::from(c == '\n')) };
         let lines = text.get(from..to).ok_or(MietteError::OutOfBounds)?;
         let line = before.matches('\n').count();
         let contents = MietteSpanContents::new_named(
@@ -168,7 +195,7 @@ impl SourceCode for Source {
             lines.as_bytes(),
             (from, to - from).into(),
             line,
-            before.get(from..).map_or(0, |l| l.chars().count()),
+            before.get(whole_from..).map_or(0, |l| l.chars().count()),
             lines.matches('\n').count().max(1),
         );
         Ok(Box::new(contents))
