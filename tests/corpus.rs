@@ -95,3 +95,17 @@ fn nearly_valid_pipelines_end_in_reports_or_graphs() {
         }
     }
 }
+
+#[test]
+fn what_the_fuzz_targets_include_is_there() {
+    let texts = ["fuzz/fuzz_targets", "fuzz/src"].into_iter().flat_map(files);
+    let mut count = 0;
+    for path in texts {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for quoted in text.split('"').filter(|q| q.starts_with("../") && q.contains('.')) {
+            count += 1;
+            assert!(path.parent().unwrap().join(quoted).exists(), "{}: {quoted}", path.display());
+        }
+    }
+    assert!(count > 5, "{count}");
+}

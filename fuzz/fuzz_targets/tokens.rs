@@ -6,10 +6,11 @@ use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
 use rord_fuzz::properties::{check, mutation::mutated};
 
 /// Lends tokens and items to whatever is changed.
-const OTHERS: [&str; 3] = [
+const OTHERS: [&str; 4] = [
     include_str!("../../pipelines/anchored.rord"),
     include_str!("../../pipelines/segment.rord"),
-    include_str!("../../src/std/losses.rord"),
+    include_str!("../../src/std/maps.rord"),
+    include_str!("../../src/std/descriptors.rord"),
 ];
 
 fuzz_target!(|bytes: &[u8]| check(bytes));

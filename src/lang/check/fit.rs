@@ -513,6 +513,9 @@ impl Checker<'_> {
             (k, Some(Kind::Feat | Kind::Map | Kind::Desc)) if k.is(Kind::Prob) => {
                 Some(format!("make it one:  sigmoid({text})"))
             }
+            (Kind::Values, Some(k)) if k.is(Kind::Scalar) => Some(
+                "a number meets maps, vectors and distances in + - * / and comparisons; max(0, x) is  hinge(x)".into(),
+            ),
             (Kind::Map | Kind::Values, Some(Kind::Homography)) => Some("a homography moves maps; it is not one".into()),
             _ => None,
         };

@@ -287,7 +287,9 @@ fn function(i: Tokens, layer: bool) -> Parsed<Function> {
     let (i, (lets, body)) = match (i.peek(), i.second()) {
         (TokenKind::Mark("{"), _) => function_block(i)?,
         // The body of several lines that other languages have: read as a block.
-        (TokenKind::Mark("="), TokenKind::Name(word)) if word == "let" => {
+        (TokenKind::Mark("="), TokenKind::Name(word))
+            if word == "let" || names_and_equals(i.advance()).is_some() && !KEYWORDS.contains(&word.as_str()) =>
+        {
             let equals = i.span();
             let (i, lets) = function_lets(i.advance())?;
             let word = matches!(i.peek(), TokenKind::Name(w) if w == "out" || w == "return").then(|| i.span());
