@@ -69,6 +69,13 @@ fn formulas_are_explained_with_their_types_and_gradients() {
     let text = printed(&["explain", "pipelines/default.rord:description"]);
     assert!(text.contains("it stops at `hardneg`") && text.contains("of 16 weights of net"), "{text}");
     assert!(printed(&["explain", "pipelines/anchored.rord:seen"]).contains("Mask[B, 1, H/4, W/4]@orig"));
+    // A function of the file is shown with the types that it has in this call.
+    let text = printed(&["explain", "pipelines/start.rord:agreeing"]);
+    let (_, inside) = text.split_once("\nin agreement\n").unwrap();
+    for part in ["here = place(at, like = a)", "Points[B, 100]@orig", "there = move(here, by)", "Points[B, 100]@moved"]
+    {
+        assert!(inside.contains(part), "`{part}` is missing:\n{text}");
+    }
     let out = rord(std::path::Path::new("."), &["explain", "pipelines/default.rord:detectin"]);
     assert!(String::from_utf8(out.stderr).unwrap().contains("did you mean `detection`?"));
     assert_eq!(out.status.code(), Some(1));

@@ -8,8 +8,8 @@ use crate::lang::ast::{Item, ItemKind};
 use crate::lang::check::names_of;
 use crate::lang::parse;
 use crate::lang::report::{closest, runtime};
-use crate::lang::source::Sources;
-use crate::lang::typed::{Initial, ValueId, ValueSource};
+use crate::lang::source::{Sources, Span};
+use crate::lang::typed::{Initial, Pipeline, ValueId, ValueSource};
 use crate::lang::types::Kind;
 
 /// Prints the formula called `name` of the pipeline at `path`.
@@ -56,32 +56,69 @@ fn explain(loaded: &Loaded, name: &str) -> Result<String, String> {
     };
     let mut out = format!("{}\n\n", loaded.sources.text(item.span));
     let pipeline = &loaded.pipeline;
-    // Every part that was computed, in the order of the text; of two values of one place the last one is the part itself.
-    let mut parts = BTreeMap::new();
-    for value in &pipeline.values {
-        if item.span.holds(value.span) && value.ty.kind != Kind::Scalar {
-            parts.insert((value.span.start, std::cmp::Reverse(value.span.end)), value);
-        }
-    }
-    let one_line = |span| loaded.sources.text(span).split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut rows: Vec<(String, String)> = Vec::new();
-    for row in parts.values().map(|v| (one_line(v.span), v.ty.to_string())) {
-        if !rows.contains(&row) {
-            rows.push(row);
-        }
-    }
-    let width = rows.iter().map(|(a, _)| a.chars().count()).filter(|n| *n <= 60).max().unwrap_or(0);
-    for (part, ty) in rows {
-        out.push_str(&format!("  {part:<width$}  {ty}\n"));
-    }
+    let all = (0..).zip(&pipeline.values).map(|(id, _)| ValueId(id));
+    out.push_str(&parts(loaded, item.span, all.collect(), &[]));
     for named in pipeline.names.iter().filter(|n| item.span.holds(n.span)) {
         out.push_str(&format!("{} is {}\n", named.name, named.ty));
     }
     let outputs = pipeline.losses.iter().chain(&pipeline.metrics).chain(&pipeline.objective);
     if let Some(output) = outputs.into_iter().find(|o| o.name == name) {
+        // Functions of the file that it calls, with the types that they have here.
+        let below = below(pipeline, output.value);
+        for called in &tree.items {
+            let ItemKind::Function(f) = &called.kind else { continue };
+            let lets: Vec<(Span, &str)> =
+                f.lets.iter().map(|l| (l.value.span, loaded.sources.text(l.name_span()))).collect();
+            let rows = parts(loaded, called.span, below.clone(), &lets);
+            if !rows.is_empty() {
+                out.push_str(&format!("\nin {}\n{rows}", f.name.text));
+            }
+        }
         out.push_str(&format!("\n{}", gradient(loaded, output.value)));
     }
     Ok(out)
+}
+
+/// The parts of a text that are among `of`, each with its type, in the order of the text.
+fn parts(loaded: &Loaded, within: Span, of: Vec<ValueId>, lets: &[(Span, &str)]) -> String {
+    let mut parts = BTreeMap::new();
+    for value in of.into_iter().filter_map(|id| loaded.pipeline.value(id)) {
+        // Of two values of one place the last one is the part itself.
+        if within.holds(value.span) && value.ty.kind != Kind::Scalar {
+            parts.insert((value.span.start, std::cmp::Reverse(value.span.end)), value);
+        }
+    }
+    let text = |span| {
+        let text = loaded.sources.text(span).split_whitespace().collect::<Vec<_>>().join(" ");
+        match lets.iter().find(|(value, _)| *value == span) {
+            Some((_, name)) => format!("{name} = {text}"),
+            None => text,
+        }
+    };
+    let mut rows: Vec<(String, String)> = Vec::new();
+    for row in parts.values().map(|v| (text(v.span), v.ty.to_string())) {
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
+    let width = rows.iter().map(|(a, _)| a.chars().count()).filter(|n| *n <= 60).max().unwrap_or(0);
+    rows.iter().map(|(part, ty)| format!("  {part:<width$}  {ty}\n")).collect()
+}
+
+/// Everything that a value is computed from, itself included, in the order of computing.
+fn below(pipeline: &Pipeline, from: ValueId) -> Vec<ValueId> {
+    let (mut seen, mut open) = (HashSet::new(), vec![from]);
+    while let Some(id) = open.pop() {
+        let Some(value) = pipeline.value(id).filter(|_| seen.insert(id)) else { continue };
+        match &value.source {
+            ValueSource::Alias(of) => open.push(*of),
+            ValueSource::Apply(apply) => open.extend(apply.inputs.iter().map(|(_, id)| *id)),
+            _ => {}
+        }
+    }
+    let mut all: Vec<ValueId> = seen.into_iter().collect();
+    all.sort();
+    all
 }
 
 /// Which weights the gradient of a value reaches, model by model, and where it stops.

@@ -163,6 +163,16 @@ pub struct Let {
     pub value: Expr,
 }
 
+impl Let {
+    /// Where the names stand that it binds.
+    pub fn name_span(&self) -> Span {
+        match &self.pattern {
+            Pattern::Name(name) => name.span,
+            Pattern::Record(_, braces) => *braces,
+        }
+    }
+}
+
 /// The left side of a `let`.
 #[derive(Clone, Debug)]
 pub enum Pattern {
