@@ -355,6 +355,17 @@ fn hostile_files_end_in_a_report() {
     let huge = "model m(x: Image[B, 1, H, W]@f) { out y = x |> conv(4000000000, 3) |> conv(4000000000, 999999999) }";
     assert!(!survives(format!("{DATA}{huge}\nlet {{ y }} = m(image)")).is_empty());
     assert!(!survives(format!("{DATA}let x: Map[9223372036854775807*H, 1, H, W]@orig = image")).is_empty());
+    let lines = "  let a = x + x\n".repeat(50_000);
+    let function = survives(format!("fn f(x: Map[B, C, H, W]@f) -> Loss {{\n{lines}  out = mean(x)\n}}\n"));
+    assert_eq!(function, ["R0124"]);
+    assert!(survives(format!("model n(x: Map[B, C, H, W]@f) {{\n{lines}  out y = x\n}}\n")).contains(&"R0124"));
+    for habit in ["let x = a", "let x = a ? b : "] {
+        for more in ["^2", " ? b", " @ b", " @b((", " if b else c", "a, ", "\na = b"] {
+            let text = format!("{habit}{}", more.repeat(50_000));
+            assert!(!survives(text).is_empty(), "{habit}{more}");
+        }
+    }
+    assert!(!survives(format!("fn f() -> Loss =\n{}", "a = b\n".repeat(50_000))).is_empty());
     assert!(!survives("let ".repeat(50_000)).is_empty());
     assert!(!survives("@".repeat(50_000)).is_empty());
     assert!(!survives("\"".repeat(50_000)).is_empty());

@@ -321,6 +321,17 @@ fn function_block(i: Tokens) -> Parsed<(Vec<Let>, Expr)> {
     }
 }
 
+/// The most names of a model or a function. Names of a body are looked for one by one.
+const MOST_LINES: usize = 4000;
+
+/// The input, refused behind too many lines.
+fn short(i: Tokens, lines: usize) -> Result<Tokens, nom::Err<super::tokens::Refused>> {
+    if lines <= MOST_LINES {
+        return Ok(i);
+    }
+    i.fail(syntax::too_long(i.previous(), MOST_LINES)).map(|(i, ())| i)
+}
+
 /// The lines before a function's `out`.
 fn function_lets(mut i: Tokens) -> Parsed<Vec<Let>> {
     let mut lets = Vec::new();
@@ -338,7 +349,7 @@ fn function_lets(mut i: Tokens) -> Parsed<Vec<Let>> {
             _ => return Ok((i, lets)),
         };
         lets.push(line);
-        i = rest;
+        i = short(rest, lets.len())?;
     }
 }
 
@@ -437,7 +448,7 @@ fn model(i: Tokens) -> Parsed<ItemKind> {
         match line {
             Ok((rest, line)) => {
                 body.push(line);
-                i = rest;
+                i = short(rest, body.len())?;
             }
             Err(wrong) => {
                 body.push(ModelLine::Broken { defines: defines(i) });

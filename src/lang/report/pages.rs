@@ -25,6 +25,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("R0121", include_str!("../../../docs/reports/R0121.md")),
     ("R0122", include_str!("../../../docs/reports/R0122.md")),
     ("R0123", include_str!("../../../docs/reports/R0123.md")),
+    ("R0124", include_str!("../../../docs/reports/R0124.md")),
     ("R0201", include_str!("../../../docs/reports/R0201.md")),
     ("R0202", include_str!("../../../docs/reports/R0202.md")),
     ("R0203", include_str!("../../../docs/reports/R0203.md")),

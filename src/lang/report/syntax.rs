@@ -239,6 +239,13 @@ pub fn body_without_braces(equals: Span, word: Option<Span>, value: Span) -> Rep
     }
 }
 
+/// A block of too many lines.
+pub fn too_long(place: Span, most: usize) -> Report {
+    Report::error("R0124", format!("this block has more than {most} lines"))
+        .label(place, "here it is too long")
+        .help("what repeats is a `layer` or a `fn` that is called again")
+}
+
 /// A function's block that computes nothing.
 pub fn no_out(block: Span) -> Report {
     Report::error("R0123", "this function computes nothing")
