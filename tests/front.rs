@@ -29,6 +29,7 @@ fn mistakes_in_yaml_are_shown_where_they_are() {
         (b"batch: 2\nlr: &rate 1e-3\n", "R0811", "2:5", "anchor"),
         (b"lr: [1, 2]\n", "R0305", "1:5", "a list"),
         (b"lr:\n  - 1\n", "R0811", "1:1", "a list"),
+        (b"lr: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1", "R0811", "1:37", "lists within lists"),
         (b"lr: off\n", "R0802", "1:5", "write  false"),
         (b"# rates\nlr: \xff\n", "R0112", "2:5", "byte 12"),
         (b"patch: 64\n", "R0305", "1:8", "64px"),
@@ -186,4 +187,25 @@ fn imports_stay_below_the_root_that_is_allowed() {
     let (_, said) = check(&["--import-root", "."]);
     assert!(said.contains("a/one.rord → lib/two.rord → a/one.rord"), "{said}");
     assert_eq!(said.matches("  × ").count(), 1, "{said}");
+}
+
+#[test]
+fn hostile_parameter_files_end_in_a_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let laughs: String =
+        "abcdefghij".chars().zip("bcdefghijk".chars()).fold("a: &a [lol]\n".into(), |all, (from, to)| {
+            let nine = vec![format!("*{from}"); 9].join(", ");
+            format!("{all}{to}: &{to} [{nine}]\n")
+        });
+    let names: String = (0..60_000).map(|i| format!("k{i}: 1\n")).collect();
+    let few: String = (0..6_000).map(|i| format!("k{i}: 1\n")).collect();
+    for text in ["[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(30_000), laughs, names, few] {
+        std::fs::write(dir.path().join("my.yaml"), &text).unwrap();
+        let begun = std::time::Instant::now();
+        let out = rord(dir.path(), &["check", DEFAULT, "--params", "my.yaml"]);
+        let said = String::from_utf8(out.stderr).unwrap();
+        assert!(out.status.code() == Some(1) && said.starts_with("R08"), "{}", said.get(..300).unwrap_or(&said));
+        // A second where nothing else runs.
+        assert!(begun.elapsed().as_secs() < 8, "{:?} for {}", begun.elapsed(), text.get(..20).unwrap());
+    }
 }

@@ -1,5 +1,6 @@
 //! What is changed from outside: `--preset`, `--params` and `--set`, as the checker takes it, each with its place.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use crate::lang::ast::{Expr, ExprKind, Name};
@@ -82,6 +83,11 @@ pub fn read(given: &Given<'_>, sources: &mut Sources) -> Result<Outside, Vec<Rep
 pub fn yaml(file: FileId, name: &str, sources: &Sources, given: &mut Vec<GivenValue>, reports: &mut Vec<Report>) {
     use serde_yaml::Value;
     let Some(text) = sources.get(file).map(|s| s.text.clone()) else { return };
+    // The library takes the square of the depth and of the length.
+    if let Some((place, what)) = unlike_parameters(&text, file) {
+        reports.push(params::not_flat_yaml(place, what));
+        return;
+    }
     let value: Value = match serde_yaml::from_str(&text) {
         Ok(value) => value,
         Err(e) => {
@@ -109,12 +115,16 @@ pub fn yaml(file: FileId, name: &str, sources: &Sources, given: &mut Vec<GivenVa
             return;
         }
     };
+    let mut index: HashMap<&str, usize> = HashMap::new();
+    keys(&text).for_each(|(key, start)| {
+        index.entry(key).or_insert(start);
+    });
     for (key, value) in map {
         let shown = match &key {
             Value::String(s) => s.clone(),
             other => serde_yaml::to_string(other).unwrap_or_default().trim().to_string(),
         };
-        let (key_span, value_span) = place(&text, file, &shown);
+        let (key_span, value_span) = place(&text, file, &shown, index.get(shown.as_str()).copied());
         let written = text.get(value_span.start as usize..value_span.end as usize).unwrap_or("").to_string();
         let quoted = written.starts_with(['"', '\'']);
         if written.starts_with(['&', '*']) {
@@ -175,6 +185,30 @@ fn span(file: FileId, start: usize, len: usize) -> Span {
     Span { file, start: start as u32, end: (start + len) as u32 }
 }
 
+/// The most bytes of a parameter file, and the most brackets that may be open in it.
+const MOST_BYTES: usize = 64 * 1024;
+const MOST_OPEN: usize = 32;
+
+/// Where a text is no parameter file at first sight, and why.
+fn unlike_parameters(text: &str, file: FileId) -> Option<(Span, &'static str)> {
+    if text.len() > MOST_BYTES {
+        let end = text.lines().next().map_or(0, str::len);
+        return Some((span(file, 0, end.min(80)), "the first of more than 64 KB"));
+    }
+    let mut open = 0usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '[' | '{' => open += 1,
+            ']' | '}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open > MOST_OPEN {
+            return Some((span(file, at, 1), "lists within lists, where a single value belongs"));
+        }
+    }
+    None
+}
+
 /// Every `key:` at the start of a line, with its place.
 fn keys(text: &str) -> impl Iterator<Item = (&str, usize)> {
     let mut start = 0;
@@ -188,10 +222,8 @@ fn keys(text: &str) -> impl Iterator<Item = (&str, usize)> {
 }
 
 /// Where a key and its value stand.
-fn place(text: &str, file: FileId, key: &str) -> (Span, Span) {
-    let Some((_, start)) = keys(text).find(|(k, _)| *k == key) else {
-        return (span(file, 0, 0), span(file, 0, 0));
-    };
+fn place(text: &str, file: FileId, key: &str, start: Option<usize>) -> (Span, Span) {
+    let Some(start) = start else { return (span(file, 0, 0), span(file, 0, 0)) };
     let rest = text.get(start..).unwrap_or("");
     let line = rest.split('\n').next().unwrap_or("");
     let after = line.find(':').map_or(line.len(), |c| c + 1);
