@@ -64,6 +64,14 @@ pub struct FileArgs {
     /// The pipeline
     #[arg(value_name = "FILE.rord", required = true)]
     pub file: Option<PathBuf>,
+    /// What is changed in it
+    #[command(flatten)]
+    pub changes: Changes,
+}
+
+/// What is changed from outside.
+#[derive(Clone, Debug, Args)]
+pub struct Changes {
     /// Use a preset of the pipeline
     #[arg(long, value_name = "NAME")]
     pub preset: Option<String>,
@@ -83,16 +91,13 @@ impl FileArgs {
     pub fn path(&self) -> &Path {
         self.file.as_deref().unwrap_or(Path::new(""))
     }
+}
 
-    /// What is changed in it.
+impl Changes {
+    /// The same, as it is read.
     pub fn given(&self) -> Given<'_> {
-        Given {
-            preset: self.preset.as_deref(),
-            params: self.params.as_deref(),
-            set: &self.set,
-            point: None,
-            import_root: self.import_root.as_deref(),
-        }
+        let (preset, params) = (self.preset.as_deref(), self.params.as_deref());
+        Given { preset, params, set: &self.set, point: None, import_root: self.import_root.as_deref() }
     }
 }
 
@@ -167,26 +172,9 @@ pub struct CheckArgs {
     /// How reports are written: human to standard error, json as lines to standard output
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
-    /// Use a preset of the pipelines
-    #[arg(long, value_name = "NAME")]
-    pub preset: Option<String>,
-    /// Read parameters from a flat YAML file
-    #[arg(long, value_name = "FILE.yaml")]
-    pub params: Option<PathBuf>,
-    /// Set a parameter
-    #[arg(long, value_name = "NAME=VALUE")]
-    pub set: Vec<String>,
-    /// Allow imports from this folder and below [default: the folder of each pipeline]
-    #[arg(long, value_name = "DIR")]
-    pub import_root: Option<PathBuf>,
-}
-
-impl CheckArgs {
-    /// What is changed in the pipelines.
-    pub fn given(&self) -> Given<'_> {
-        let (preset, params) = (self.preset.as_deref(), self.params.as_deref());
-        Given { preset, params, set: &self.set, point: None, import_root: self.import_root.as_deref() }
-    }
+    /// What is changed in them
+    #[command(flatten)]
+    pub changes: Changes,
 }
 
 /// How reports are written.
@@ -271,6 +259,9 @@ pub struct BenchArgs {
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
+    /// What is changed in a pipeline
+    #[command(flatten)]
+    pub changes: Changes,
     /// An operation as in `warp`, a report as in `R0501`, a loss as in `FILE.rord:detection`; or `ops`, `reports`
     #[arg(value_name = "NAME")]
     pub name: String,

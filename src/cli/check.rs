@@ -28,7 +28,7 @@ pub fn run(args: &CheckArgs) -> u8 {
 type Found = (Vec<Report>, Sources);
 
 fn checked(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
-    load_given(path, &args.given()).map(|l| (l.reports, l.sources))
+    load_given(path, &args.changes.given()).map(|l| (l.reports, l.sources))
 }
 
 /// What is left to say once the edits are made. They are shown to people, and written unless this is a trial.
@@ -38,7 +38,7 @@ fn fixed(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
         Ok(file) => sources.get(file).map(|s| s.text.clone()).unwrap_or_else(|| "".into()),
         Err(report) => return Err((vec![report], sources)),
     };
-    let fix::Fixed { text: new, mended, mut reports, sources } = fix::fix(path, &text, &args.given());
+    let fix::Fixed { text: new, mended, mut reports, sources } = fix::fix(path, &text, &args.changes.given());
     let name = path.display().to_string();
     if mended.is_empty() {
         return Ok((reports, sources));

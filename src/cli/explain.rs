@@ -37,7 +37,7 @@ pub fn run(args: &ExplainArgs) -> u8 {
     if let Some((file, formula)) = args.name.rsplit_once(':')
         && file.ends_with(".rord")
     {
-        return super::formula::run(std::path::Path::new(file), formula);
+        return super::formula::run(std::path::Path::new(file), formula, &args.changes.given());
     }
     // `cosine` is a schedule and a function.
     let found = [vocabulary.operation_page(&args.name), vocabulary.function_page(&args.name, &sources)];

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use super::load::{Loaded, load_file};
+use super::load::{Loaded, load_given};
+use super::outside::Given;
 use crate::lang::ast::{Item, ItemKind};
 use crate::lang::check::names_of;
 use crate::lang::parse;
@@ -13,8 +14,8 @@ use crate::lang::typed::{Initial, Pipeline, ValueId, ValueSource};
 use crate::lang::types::Kind;
 
 /// Prints the formula called `name` of the pipeline at `path`.
-pub fn run(path: &Path, name: &str) -> u8 {
-    let loaded = match load_file(path, None, None, &[]) {
+pub fn run(path: &Path, name: &str, given: &Given<'_>) -> u8 {
+    let loaded = match load_given(path, given) {
         Ok(loaded) => loaded,
         Err((reports, sources)) => {
             super::print_reports(&reports, &sources);
@@ -132,8 +133,9 @@ fn gradient(loaded: &Loaded, from: ValueId) -> String {
             ValueSource::Alias(of) => open.push(*of),
             ValueSource::Apply(apply) => {
                 if loaded.vocabulary.operation(apply.op).is_some_and(|o| o.entry.stops_gradient) {
-                    if depends_on_weights(loaded, id) {
-                        stops.insert((value.span, apply.op), ());
+                    // Places carry none in any case, and nobody expects it of them.
+                    if value.ty.kind != Kind::Points && depends_on_weights(loaded, id) {
+                        stops.insert(value.span, apply.op);
                     }
                     continue;
                 }
@@ -167,9 +169,12 @@ fn gradient(loaded: &Loaded, from: ValueId) -> String {
     if !inputs.is_empty() {
         out.push_str(&format!("the gradient reaches the inputs {}\n", inputs.join(", ")));
     }
-    for (span, op) in stops.into_keys() {
+    for (span, op) in stops {
         let (line, column) = loaded.sources.line_column(span);
-        out.push_str(&format!("it stops at `{op}`, {line}:{column}\n"));
+        // By the name that is written there, which may be that of a function.
+        let written =
+            loaded.sources.text(span).split('(').next().filter(|w| w.chars().all(|c| c.is_alphanumeric() || c == '_'));
+        out.push_str(&format!("it stops at `{}`, {line}:{column}\n", written.unwrap_or(op)));
     }
     out
 }

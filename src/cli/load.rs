@@ -7,7 +7,7 @@ use super::files::{self, DiskImporter};
 use super::outside::{self, Given};
 use crate::lang::check::{Outside, Tensors, check};
 use crate::lang::constant::Constant;
-use crate::lang::report::Report;
+use crate::lang::report::{Report, runtime};
 use crate::lang::source::{FileId, Source, Sources, Span};
 use crate::lang::typed::Pipeline;
 use crate::lang::vocabulary::Vocabulary;
@@ -59,12 +59,12 @@ pub fn load(args: &FileArgs) -> Result<Loaded, (Vec<Report>, Sources)> {
 
 /// As [`load`], with the tensors that a caller supplies for the pipeline's inputs.
 pub fn load_with(args: &FileArgs, tensors: Option<Tensors>) -> Result<Loaded, (Vec<Report>, Sources)> {
-    read_and_check(args.path(), &args.given(), tensors)
+    read_and_check(args.path(), &args.changes.given(), tensors)
 }
 
 /// As [`load`], at a point of a sweep: its name, and what it sets.
 pub fn load_at(args: &FileArgs, point: (&str, &[(String, Constant)])) -> Result<Loaded, (Vec<Report>, Sources)> {
-    read_and_check(args.path(), &Given { point: Some(point), ..args.given() }, None)
+    read_and_check(args.path(), &Given { point: Some(point), ..args.changes.given() }, None)
 }
 
 /// As [`load`], with what is given apart from the file.
@@ -84,6 +84,10 @@ pub fn load_file(
 
 fn read_and_check(path: &Path, given: &Given<'_>, tensors: Option<Tensors>) -> Result<Loaded, (Vec<Report>, Sources)> {
     let (vocabulary, mut sources) = ops::vocabulary();
+    if let Some(root) = given.import_root.filter(|root| !root.is_dir()) {
+        let title = format!("--import-root {} is no folder", root.display());
+        return Err((vec![runtime::failed("R0817", &title, "name the folder that imports may come from")], sources));
+    }
     let file = match files::read(path, &mut sources) {
         Ok(file) => file,
         Err(report) => return Err((vec![report], sources)),

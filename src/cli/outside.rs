@@ -46,6 +46,10 @@ pub fn read(given: &Given<'_>, sources: &mut Sources) -> Result<Outside, Vec<Rep
         let id = sources.add("command line", text.as_str());
         match one.split_once('=') {
             None => reports.push(params::set_without_value(Span { file: id, start: 6, end: text.len() as u32 }, one)),
+            Some((name, value)) if value.trim().is_empty() => {
+                let span = Span { file: id, start: 6, end: text.len() as u32 };
+                reports.push(params::set_without_value(span, &format!("{name}=")));
+            }
             Some((name, value)) => {
                 let start = 6 + name.len() as u32;
                 let span = Span { file: id, start: 6, end: start };

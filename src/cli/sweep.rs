@@ -118,7 +118,8 @@ fn points(args: &SweepArgs) -> Result<Vec<Point>, Refused> {
         let report = params::no_such_sweep(place(head.len(), format!("{head}{}", args.sweep)), &args.sweep, &known);
         return Err((vec![report], sources));
     };
-    let twice = args.file.set.iter().find(|set| axes.iter().any(|(name, _)| set.split('=').next() == Some(name)));
+    let twice =
+        args.file.changes.set.iter().find(|set| axes.iter().any(|(name, _)| set.split('=').next() == Some(name)));
     if let Some(set) = twice {
         let report = params::set_and_swept(place(6, format!("--set {set}")), &args.sweep);
         return Err((vec![report], sources));

@@ -77,7 +77,7 @@ impl Checker<'_> {
                 match &callee.kind {
                     // `F.relu` is `relu`: what is wrong below shows at once.
                     ExprKind::Member { of, name } if self.callable_usage(&name.text, env).is_some() => {
-                        let module = matches!(&of.kind, ExprKind::Name(n) if self.lookup(n, env).is_none());
+                        let module = self.is_module(of, env);
                         let subject = match subject {
                             None if !module => Some((self.expr(of, env), of.span)),
                             subject => subject,
@@ -554,7 +554,8 @@ impl Checker<'_> {
         }
     }
 
-    fn refuse_local_twice(&mut self, name: &Name, env: &Env) {
+    /// Reports a name that a body has already.
+    pub fn refuse_local_twice(&mut self, name: &Name, env: &Env) {
         if let Some((_, first)) = env.locals.iter().find(|(n, _)| *n == name.text) {
             self.reports.push(names::defined_twice(name.span, &name.text, first.span, None));
         }

@@ -20,15 +20,51 @@ impl Checker<'_> {
         } else {
             elsewhere::here(text)
         };
-        let value = matches!(&of.kind, ExprKind::Name(n) if self.lookup(n, env).is_some());
-        match (op, value) {
-            (Some(op), true) => {
-                let dot = Span { start: of.span.end, end: name.span.end, ..of.span };
-                names::method(callee.span, self.sources.text(of.span), op, dot)
-            }
-            (Some(op), false) => names::module(callee.span, text, op),
-            _ => names::not_callable(callee.span, Some(text)),
+        match (op, self.is_module(of, env)) {
+            (Some(op), false) => self.method(of, name, op),
+            (Some(op), true) => names::module(callee.span, text, op),
+            (None, false) => names::no_method(name.span, &name.text),
+            (None, true) => names::not_callable(callee.span, Some(text)),
         }
+    }
+
+    /// True for `nn` and `torch.nn`: names of nothing in scope, which a module of another library has.
+    pub(super) fn is_module(&self, e: &Expr, env: &Env) -> bool {
+        match &e.kind {
+            ExprKind::Name(name) => self.lookup(name, env).is_none(),
+            ExprKind::Member { of, .. } => self.is_module(of, env),
+            _ => false,
+        }
+    }
+
+    /// `(a - b).abs()`, which is `abs(a - b)`.
+    fn method(&self, of: &Expr, name: &Name, op: &str) -> crate::lang::report::Report {
+        let source = self.sources.get(of.span.file).map(|s| s.text.clone()).unwrap_or_else(|| "".into());
+        let slice = |start: u32, end: u32| source.get(start as usize..end as usize).unwrap_or("");
+        // An expression's place leaves out the brackets around it.
+        let closing = slice(of.span.end, name.span.start).matches(')').count();
+        let mut start = of.span.start;
+        for _ in 0..closing {
+            let before = slice(0, start).trim_end();
+            start = if before.ends_with('(') { before.len() as u32 - 1 } else { start };
+        }
+        let end = name.span.start
+            - slice(of.span.end, name.span.start).chars().rev().take_while(|c| *c != '.').count() as u32
+            - 1;
+        let whole = Span { start, end, ..of.span };
+        let inner = if closing > 0 { of.span } else { whole };
+        let arguments = source.get(name.span.end as usize..).unwrap_or("");
+        let lead = arguments.len() - arguments.trim_start().len();
+        let rest = arguments.trim_start().strip_prefix('(');
+        let edits = rest.map(|rest| {
+            let separated = if rest.trim_start().starts_with(')') { "" } else { ", " };
+            let open = name.span.end + lead as u32 + 1;
+            [
+                (Span { start, end: inner.start, ..whole }, format!("{op}(")),
+                (Span { start: inner.end, end: open, ..whole }, separated.to_string()),
+            ]
+        });
+        names::method(name.span, self.sources.text(inner), op, edits)
     }
 
     /// `f(beta == 1)`, where `beta` is an argument of `f` and nothing else: one `=` is meant.

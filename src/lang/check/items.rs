@@ -327,6 +327,7 @@ impl Checker<'_> {
                 subst.dims.insert(param.name.text.clone(), (size.clone(), usize::MAX));
                 env.subst = Rc::new(subst);
             }
+            self.refuse_local_twice(&param.name, &env);
             env = Self::with_local(env, &param.name.text, term, param.name.span);
         }
         let before = self.reports.len();

@@ -138,7 +138,8 @@ impl Checker<'_> {
         if !tree.items.iter().any(|i| reports(&i.kind)) {
             return;
         }
-        let mut spoken = Spoken(std::mem::take(&mut self.ambient));
+        let ambient = std::mem::take(&mut self.ambient);
+        let mut spoken = Spoken(ambient.clone());
         for item in &tree.items {
             spoken.item(&item.kind);
             item.attributes.iter().flat_map(|a| &a.args).for_each(|a| spoken.expr(&a.value));
@@ -164,7 +165,8 @@ impl Checker<'_> {
                 },
                 ItemKind::Function(f) => {
                     blame(f.name.span, if f.layer { "layer" } else { "function" }, &f.name.text, used(&f.name.text));
-                    let mut inner = Spoken::default();
+                    // Of a body, too, calls take arguments by name.
+                    let mut inner = Spoken(ambient.clone());
                     inner.params(&f.params);
                     f.result.iter().for_each(|t| inner.ty(t));
                     f.lets.iter().for_each(|l| inner.binding(l));

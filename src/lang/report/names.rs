@@ -164,12 +164,21 @@ pub fn not_callable(span: Span, text: Option<&str>) -> Report {
     }
 }
 
-/// A call as a method: `x.conv(3)`.
-pub fn method(span: Span, of: &str, op: &str, dot: Span) -> Report {
+/// A call as a method, `x.conv(3)`, of something that is an operation here; with the edits that make a call of it.
+pub fn method(span: Span, of: &str, op: &str, edits: Option<[(Span, String); 2]>) -> Report {
+    let whole = of.matches('(').count() == of.matches(')').count() && of.chars().count() <= 40;
+    let of = if whole { of } else { "…" };
+    let report = Report::error("R0213", "values have no methods")
+        .label(span, format!("`{op}` is an operation: what it works on is its first argument"))
+        .help(format!("write  {op}({of}, …)  or  {of} |> {op}(…)"));
+    edits.into_iter().flatten().fold(report, |report, (place, text)| report.fix(place, text))
+}
+
+/// A call as a method of something that is called nothing like it here.
+pub fn no_method(span: Span, name: &str) -> Report {
     Report::error("R0213", "values have no methods")
-        .label(span, format!("`{op}` is called with the value handed on to it"))
-        .help(format!("write  {of} |> {op}(…)"))
-        .fix(dot, format!(" |> {op}"))
+        .label(span, format!("nothing here is called `{name}`"))
+        .help("`rord-run explain ops` lists what there is, to be called as  f(x)  or  x |> f")
 }
 
 /// An operation of another library, with its module: `nn.Conv2d`.

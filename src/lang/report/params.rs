@@ -160,9 +160,10 @@ pub fn duplicate_key(span: Span, name: &str) -> Report {
 
 /// `--set` without `=`.
 pub fn set_without_value(span: Span, text: &str) -> Report {
+    let bare = text.strip_suffix('=');
     Report::error("R0814", "`--set` takes name=value")
-        .label(span, "no `=` in here")
-        .help(format!("write  --set {text}=…"))
+        .label(span, if bare.is_some() { "nothing behind the `=`" } else { "no `=` in here" })
+        .help(format!("write  --set {}=…", bare.unwrap_or(text)))
 }
 
 /// A parameter that has no value and needs one.
