@@ -34,8 +34,13 @@ impl Drop for Editor {
 impl Editor {
     /// A server that was not greeted yet.
     fn mute() -> Editor {
+        Editor::started(&[])
+    }
+
+    fn started(args: &[&str]) -> Editor {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rord-run"))
             .args(["lsp", "--stdio"])
+            .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -694,6 +699,65 @@ fn files_that_import_each_other_are_one() {
     let inner = address(&root.join("lib/inner.rord"));
     editor.open(&inner, "import \"../main.rord\" { net }\n");
     assert_eq!(editor.codes(&inner), ["R0807 \"../main.rord\""]);
+}
+
+#[test]
+fn imports_reach_as_far_as_the_editor_allows() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    std::fs::create_dir_all(root.join("nets/small")).unwrap();
+    std::fs::create_dir(root.join("lib")).unwrap();
+    let library = "fn twice(x: Map[B, C, H, W]@f) -> Map[B, C, H, W]@f = x + x\n";
+    std::fs::write(root.join("lib/two.rord"), library).unwrap();
+    let main = "import \"../../lib/two.rord\" { twice }\ninput x: Map[B, 1, H, W]@f\nmetric m = mean(twice(x))\n";
+    let uri = address(&root.join("nets/small/one.rord"));
+    let folders = json!([{ "uri": address(&root), "name": "root" }]);
+    let by_option = |allowed: &str| json!({ "capabilities": {}, "workspaceFolders": folders, "initializationOptions": { "importRoot": allowed } });
+    let greeted = |args: &[&str], params: Value| {
+        let mut editor = Editor::started(args);
+        editor.ask("initialize", params).unwrap();
+        editor.tell("initialized", json!({}));
+        editor
+    };
+    let plain = json!({ "capabilities": {} });
+    let (whole, winding) = (root.display().to_string(), root.join("lib/..").display().to_string());
+    for mut editor in [
+        greeted(&["--import-root", &whole], plain.clone()),
+        greeted(&["--import-root", &winding], plain.clone()),
+        greeted(&[], by_option(".")),
+        greeted(&[], by_option(&whole)),
+        greeted(&["--import-root", "/"], by_option("")),
+    ] {
+        editor.open(&uri, main);
+        assert_eq!(editor.codes(&uri), [""; 0]);
+        let found = editor.at("definition", &uri, "mean(twi‸ce").unwrap();
+        assert_eq!(found["uri"], json!(address(&root.join("lib/two.rord"))));
+    }
+    for mut editor in [greeted(&[], plain.clone()), greeted(&["--import-root", &whole], by_option("nets"))] {
+        editor.open(&uri, main);
+        assert_eq!(editor.codes(&uri), ["R0807 \"../../lib/two.rord\""]);
+    }
+    // A pipeline that lies elsewhere keeps its folder.
+    let mut editor = greeted(&[], by_option("nets"));
+    let beside = address(&root.join("lib/three.rord"));
+    editor.open(&beside, &main.replace("../../lib/", ""));
+    assert_eq!(editor.codes(&beside), [""; 0]);
+
+    // Messages call files as the importing one does, and a library in the middle of an edit is wrong in one place alone.
+    let mut editor = greeted(&["--import-root", &whole], plain);
+    editor.open(&uri, &main.replace("twice", "thrice"));
+    assert_eq!(editor.codes(&uri), ["R0220 thrice"]);
+    let said = editor.reports[&uri].1[0]["message"].as_str().unwrap().to_string();
+    assert!(said.starts_with("../../lib/two.rord has no `thrice` to import"), "{said}");
+    editor.replace(&uri, &main.replace("two.rord", "none.rord"));
+    assert_eq!(editor.codes(&uri), ["R0806 \"../../lib/none.rord\""]);
+    let library = address(&root.join("lib/two.rord"));
+    editor.open(&library, "fn twice(x: Map[B, C, H, W]@f) -> Map[B, C, H, W]@f {\n  let y = mean(x\n");
+    editor.replace(&uri, main);
+    assert_eq!(editor.codes(&uri), ["R0101 \"../../lib/two.rord\""]);
+    for report in editor.reports.values().flat_map(|(_, list)| list) {
+        assert!(!report["message"].as_str().unwrap().contains(&whole), "{report}");
+    }
 }
 
 #[test]

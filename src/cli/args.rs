@@ -344,4 +344,7 @@ pub struct LspArgs {
     /// Speak over standard input and output, which is also what happens without it
     #[arg(long)]
     pub stdio: bool,
+    /// Allow imports from this folder and below, for the pipelines in it [default: the folder of each pipeline]
+    #[arg(long, value_name = "DIR")]
+    pub import_root: Option<PathBuf>,
 }
