@@ -4,6 +4,7 @@ use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, TextEdit
 use serde_json::json;
 
 use super::brackets::{Before, Open};
+use super::hints::type_of;
 use super::hover::{LINTS, brief, makes, page};
 use super::scene;
 use super::signature::{Callee, active, callees, markdown, of_kind, of_symbol};
@@ -14,12 +15,15 @@ use crate::lang::index::{Symbol, SymbolKind, Target};
 use crate::lang::lex::{ITEMS, KEYWORDS};
 use crate::lang::tree::type_expr;
 use crate::lang::types::Kind;
+use crate::ops::chapters::{self, CHAPTERS};
 
 /// Items are sorted by how near they are: arguments of the call at hand, names of the file, operations, words of the grammar.
 const NEAREST: u8 = 0;
 const NAMES: u8 = 1;
 const OPERATIONS: u8 = 2;
 const WORDS: u8 = 3;
+/// Functions of the library that are only parts of others.
+const PARTS: u8 = 4;
 
 /// What the items of the file's top level begin with, in a line.
 const ABOUT_ITEMS: [(&str, &str); 17] = [
@@ -99,7 +103,7 @@ impl List<'_> {
             Some("->") if open.is_empty() && before.word(0) == Some("data") => return,
             Some(":" | "->") => return self.kinds(),
             Some(".") => return self.members(),
-            Some("|>") => return self.callables(),
+            Some("|>") => return self.callables(true),
             _ => {}
         }
         // Behind these stands a name that is made up here.
@@ -141,7 +145,7 @@ impl List<'_> {
                 let head = before.word(0).unwrap_or("");
                 match (word(1), word(2)) {
                     (Some(section @ ("train" | "save" | "export")), _) => self.section(section, open),
-                    (_, Some("preset" | "sweep")) => self.settings(),
+                    (_, Some("preset" | "sweep")) => self.settings(open),
                     (Some("let"), _) => self.pattern(open),
                     (Some("in"), _) => self.expression(),
                     _ if head == "import" => self.import(),
@@ -256,6 +260,37 @@ impl List<'_> {
         (names, plain + usize::from(self.before.piped(open.at - 1)))
     }
 
+    /// The fields that stand between braces already, before the place and behind it, with a value or alone.
+    fn fields_given(&self, open: &Open) -> Vec<String> {
+        use crate::lang::lex::TokenKind::{Mark, Name};
+        let Some(start) = self.before.token(open.at).map(|t| t.span.start) else { return vec![] };
+        let from = self.doc.unit.tokens.partition_point(|t| t.span.start < start);
+        let tokens = self.doc.unit.tokens.get(from..).unwrap_or(&[]);
+        let (mut depth, mut names) = (0usize, Vec::new());
+        for (i, token) in tokens.iter().enumerate() {
+            let beside = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|t| &t.kind);
+            match &token.kind {
+                Mark("(" | "[" | "{") => depth += 1,
+                Mark(")" | "]" | "}") => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        break;
+                    }
+                }
+                Name(word) if token.first && depth == 1 && ITEMS.contains(&word.as_str()) => break,
+                Name(word) if depth == 1 && token.span != self.before.prefix => {
+                    let valued = beside(Some(i + 1)) == Some(&Mark("="));
+                    let begins = token.first || matches!(beside(i.checked_sub(1)), Some(Mark("{" | ",")));
+                    if valued || begins {
+                        names.push(word.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+        names
+    }
+
     /// Operations that make what a parameter of a kind takes: `hardneg` for a miner.
     fn recipes(&mut self, kind: &str) {
         let Some(wanted) = Kind::named(kind).filter(|k| !k.is_tensor() && !k.is(Kind::Scalar)) else { return };
@@ -267,7 +302,7 @@ impl List<'_> {
 
     fn expression(&mut self) {
         self.names();
-        self.callables();
+        self.callables(false);
         for word in ["if", "then", "else", "true", "false", "none"] {
             self.add(word, CompletionItemKind::KEYWORD, "", WORDS);
         }
@@ -287,9 +322,39 @@ impl List<'_> {
     /// Names of the file and of the body around, innermost first where two are the same.
     fn names(&mut self) {
         let doc = self.doc;
+        let body = self.body();
         let seen: Vec<&Symbol> = doc.unit.index.visible(self.before.prefix.start).map(|(_, s)| s).collect();
         for symbol in seen.into_iter().rev().filter(|s| !s.kind.callable()) {
-            self.name(symbol);
+            if body.is_none_or(|from| symbol.within.is_some() || symbol.span.start > from || self.known(symbol)) {
+                self.name(symbol);
+            }
+        }
+    }
+
+    /// Where the function, layer or model begins whose body the place is in. A default in its signature is not: it may speak of
+    /// tensors of the file.
+    fn body(&self) -> Option<u32> {
+        let before = self.before;
+        let callable = |i: usize| matches!(before.word(i), Some("fn" | "layer" | "model"));
+        if before.open().iter().any(|o| o.mark == "(" && o.at.checked_sub(2).is_some_and(callable)) {
+            return None;
+        }
+        let head = (0..before.len()).find(|i| callable(*i)).and_then(|i| before.token(i)).map(|t| t.span.start);
+        // A body that nothing closes yet goes on in what looks like items of the file.
+        let arguments = || {
+            let seen = self.doc.unit.index.visible(before.prefix.start);
+            seen.filter(|(_, s)| s.kind == SymbolKind::Argument).map(|(_, s)| s.span.start).max()
+        };
+        head.or_else(arguments)
+    }
+
+    /// True for a name of the file whose value is known before the run: bodies see no others.
+    fn known(&self, symbol: &Symbol) -> bool {
+        let kind = || Kind::named(type_of(self.doc, symbol.span)?.split(|c: char| !c.is_alphanumeric()).next()?);
+        match symbol.kind {
+            SymbolKind::Param => true,
+            SymbolKind::Let => kind().is_some_and(|k| !k.is_tensor()),
+            _ => false,
         }
     }
 
@@ -303,7 +368,8 @@ impl List<'_> {
         }
     }
 
-    fn callables(&mut self) {
+    /// What can be called; only what takes a tensor first, for a chain.
+    fn callables(&mut self, piped: bool) {
         let doc = self.doc;
         let own: Vec<_> = doc
             .unit
@@ -315,6 +381,9 @@ impl List<'_> {
         for id in own {
             let Some(symbol) = doc.unit.index.symbol(id) else { continue };
             let callee = of_symbol(self.world, &doc.unit, id);
+            if piped && callee.as_ref().is_some_and(|c| !takes_tensor(c)) {
+                continue;
+            }
             let detail = callee.as_ref().map_or(String::new(), |c| c.line().0);
             if let Some(item) = self.add(&symbol.name, Self::shown(symbol.kind), &detail, NAMES)
                 && let Some(callee) = callee.filter(|c| !c.doc.is_empty())
@@ -323,8 +392,11 @@ impl List<'_> {
             }
         }
         let names: Vec<String> = self.world.vocabulary.names().map(str::to_string).collect();
+        let parts = CHAPTERS.iter().find(|c| c.file == chapters::PARTS).map_or(&[] as &[_], |c| c.names);
         for name in names {
-            self.operation(&name, OPERATIONS);
+            if !piped || callees(self.world, &doc.unit, &name).iter().any(takes_tensor) {
+                self.operation(&name, if parts.contains(&name.as_str()) { PARTS } else { OPERATIONS });
+            }
         }
     }
 
@@ -397,12 +469,9 @@ impl List<'_> {
             && !matches!(self.before.last_mark(), Some("+" | "-" | "*" | "/" | "|>"))
         {
             let Some((_, fields)) = SECTIONS.iter().find(|(s, _)| *s == section) else { return };
-            let given: Vec<&str> = (open.at..n)
-                .filter(|i| self.before.mark(i + 1) == Some("="))
-                .filter_map(|i| self.before.word(i))
-                .collect();
+            let given = self.fields_given(open);
             let scope: Vec<String> = self.doc.unit.index.visible(self.offset).map(|(_, s)| s.name.clone()).collect();
-            for (field, kind) in fields.iter().filter(|(f, _)| !given.contains(f)) {
+            for (field, kind) in fields.iter().filter(|(f, _)| !given.iter().any(|g| g == f)) {
                 let what =
                     super::hover::FIELDS.iter().find(|(s, f, _)| *s == section && f == field).map_or("", |(.., w)| *w);
                 let detail = format!("{}: {what}", kind.name());
@@ -448,7 +517,7 @@ impl List<'_> {
     }
 
     /// Parameters in a preset or a sweep; behind `=` what they may be.
-    fn settings(&mut self) {
+    fn settings(&mut self, open: &Open) {
         let before = self.before;
         let doc = self.doc;
         if before.last_mark() == Some("=") {
@@ -460,10 +529,9 @@ impl List<'_> {
         if !matches!(before.last_mark(), Some("{" | ",")) && !self.first_of_line() {
             return self.expression();
         }
-        let given: Vec<&str> =
-            (0..before.len()).filter(|i| before.mark(i + 1) == Some("=")).filter_map(|i| before.word(i)).collect();
+        let given = self.fields_given(open);
         for (_, symbol) in doc.unit.index.symbols().filter(|(_, s)| s.kind == SymbolKind::Param) {
-            if given.contains(&symbol.name.as_str()) {
+            if given.contains(&symbol.name) {
                 continue;
             }
             let detail = brief(doc, symbol);
@@ -505,7 +573,10 @@ impl List<'_> {
         let tokens = &self.doc.unit.tokens;
         let Some(from) = tokens.iter().position(|t| t.span.start == start) else { return };
         let behind = |at: usize| tokens.get(at).map(|t| &t.kind);
-        let Some(close) = (from..tokens.len()).find(|i| behind(*i) == Some(&Mark("}"))) else { return };
+        // The brace that ends it may be missing yet; its names are followed by no `=` but the one behind it.
+        let ends = |i: &usize| matches!(behind(*i), Some(Mark("}" | "=")));
+        let Some(end) = (from + 1..tokens.len()).find(ends) else { return };
+        let close = if behind(end) == Some(&Mark("}")) { end } else { end - 1 };
         let taken: Vec<&str> = tokens
             .iter()
             .take(close)
@@ -514,6 +585,21 @@ impl List<'_> {
             .filter_map(|t| if let Name(n) = &t.kind { Some(n.as_str()) } else { None })
             .collect();
         let (Some(Mark("=")), Some(Name(of))) = (behind(close + 1), behind(close + 2)) else { return };
+        // In a chain it is the last stage that makes the value.
+        let (mut of, mut depth) = (of, 0usize);
+        for (i, token) in tokens.iter().enumerate().skip(close + 2) {
+            match &token.kind {
+                Name(word) if token.first && KEYWORDS.contains(&word.as_str()) => break,
+                Mark("(" | "[" | "{") => depth += 1,
+                Mark(")" | "]" | "}") => depth = depth.saturating_sub(1),
+                Mark("|>") if depth == 0 => {
+                    if let Some(Name(stage)) = behind(i + 1) {
+                        of = stage;
+                    }
+                }
+                _ => {}
+            }
+        }
         let (of, taken) = (of.clone(), taken.into_iter().map(str::to_string).collect::<Vec<_>>());
         self.fields(&of, &taken);
     }
@@ -605,6 +691,11 @@ impl List<'_> {
             }
         }
     }
+}
+
+/// True where a chain can hand a tensor to it.
+fn takes_tensor(callee: &Callee) -> bool {
+    callee.params.first().is_some_and(|p| Kind::named(&p.kind).is_none_or(Kind::is_tensor))
 }
 
 #[cfg(test)]
