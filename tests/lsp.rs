@@ -412,6 +412,8 @@ fn hover_says_what_is_known() {
         ("tri‸plet", &["triplet(", "here: `Loss`", "written in the language itself"]),
         ("ma‸sk =", &["mask: ", "argument of `bce`"]),
         ("Pro‸b", &["**Prob**", "0 to 1", "`Map`"]),
+        ("lo‸ss where", &["**loss**", "every step"]),
+        ("unan‸chored", &["lint **unanchored**", "# R0602"]),
         ("@mo‸ved\ninput H", &["frame `@moved`"]),
         ("let { det‸,", &["let det: Prob[B, 1, H, W]@orig", "out det: Prob[B, 1, H, W]@f"]),
     ] {
