@@ -36,6 +36,11 @@ fn what_the_extension_names_is_there() {
     for command in contributes["commands"].as_array().unwrap() {
         assert!(script.contains(command["command"].as_str().unwrap()), "{command}");
     }
+    for setting in contributes["configuration"]["properties"].as_object().unwrap().keys() {
+        // The library of the protocol reads its own.
+        let own = setting.strip_prefix("rord.").unwrap();
+        assert!(own == "trace.server" || script.contains(&format!("settings.get(\"{own}\")")), "{setting}");
+    }
     assert_eq!(package["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(json(&folder().join("rord.tmLanguage.json"))["scopeName"], contributes["grammars"][0]["scopeName"]);
 }

@@ -43,7 +43,11 @@ fn check(text: &str) -> String {
     assert_eq!(meaning(text), meaning(&once), "\n{text}\n----\n{once}");
     let twice = laid_out(&once);
     assert_eq!(once, twice, "laid out twice:\n{text}");
-    assert!(!once.contains("\n\n\n") && !once.contains(" \n") && !once.contains('\t'), "{once}");
+    // Line ends are those of the first line, and nothing else depends on them.
+    let crlf = text.split_once('\n').is_some_and(|(first, _)| first.ends_with('\r'));
+    let bare = once.replace("\r\n", "\n");
+    assert_eq!(once.matches("\r\n").count(), if crlf { bare.matches('\n').count() } else { 0 }, "{once:?}");
+    assert!(!bare.contains("\n\n\n") && !bare.contains(" \n") && !bare.contains('\t'), "{once}");
     once
 }
 
@@ -171,6 +175,11 @@ proptest! {
         let text = scatter(&tokens, seed, untidy);
         let once = check(&text);
         prop_assert_eq!(documentation(&tokens.join("\n")), documentation(&once));
+        // The same with other line ends is laid out the same.
+        let ends = |text: &str| text.replace("\r\n", "\n").replace('\n', "\r\n");
+        let (plain, other) = (check(&text.replace("\r\n", "\n")), check(&ends(&text)));
+        let first = text.contains('\n');
+        prop_assert_eq!(if first { ends(&plain) } else { plain }, other);
         // How it was laid out before does not matter beyond the line ends that are kept.
         let spaced = laid_out(&scatter(&tokens, seed, 0).replace('\r', ""));
         prop_assert_eq!(meaning(&spaced).0, meaning(&once).0);
@@ -216,6 +225,36 @@ fn the_verb_writes_what_differs_and_nothing_else() {
     assert_eq!(std::fs::read_to_string(&wrong).unwrap(), "let x=(1");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "something was left over");
     assert_eq!(fmt(&[&path("none.rord")], None).status.code(), Some(1));
+}
+
+#[test]
+fn line_ends_of_a_file_are_kept() {
+    for (text, expected) in [
+        ("let x=1\r\n# note \r\n\r\n\r\nlet yy=2", "let x = 1\r\n# note\r\n\r\nlet yy = 2\r\n"),
+        ("## doc \r\nlet x = 1\n", "## doc\r\nlet x = 1\r\n"),
+        ("let x=1\nlet yy=2\r\n", "let x  = 1\nlet yy = 2\n"),
+        ("\r\n", ""),
+        ("let x=1\r", "let x = 1\n"),
+    ] {
+        assert_eq!(check(text), expected, "{text:?}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("crlf.rord").display().to_string();
+    let checked = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        let out = fmt(&["--check", &path], None);
+        (out.status.code(), String::from_utf8(out.stdout).unwrap())
+    };
+    assert_eq!(checked("let x = 1\r\nlet y = 2\r\n"), (Some(0), String::new()));
+    let (code, shown) = checked("let x = 1\r\nlet y = 2\n");
+    assert!(
+        code == Some(1) && shown.ends_with("is not laid out: some lines end in \\r\\n and some in \\n\n"),
+        "{shown}"
+    );
+    let (code, shown) = checked("let x = 1\r\nlet y=2\n");
+    assert!(code == Some(1) && shown.ends_with("laid out:\n    2 - let y=2\n      + let y = 2\n"), "{shown:?}");
+    assert_eq!(fmt(&[&path], None).status.code(), Some(0));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "let x = 1\r\nlet y = 2\r\n");
 }
 
 #[test]

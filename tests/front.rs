@@ -93,6 +93,56 @@ fn reports_and_operations_have_pages() {
 }
 
 #[test]
+fn words_have_pages() {
+    let kind = printed(&["explain", "Prob"]);
+    let facts = [
+        "**Prob**: 0 to 1\n\nEvery `Prob` is a `Values`, a `Map`.\n\nKinds of it: `Mask`, `Label`.",
+        "Its shape has 4 axes.",
+    ];
+    let lists = ["\n\nTaken by: ", "\n\nTaken as a `Map` by: ", "\n\nGiven by: "];
+    assert!(facts.iter().chain(&lists).all(|part| kind.contains(part)), "{kind}");
+    let under = |page: &str, head: &str| page.split_once(head).unwrap().1.split('\n').next().unwrap().to_string();
+    assert!(
+        under(&kind, "Given by: ").contains("sigmoid") && under(&kind, "as a `Map` by: ").contains("warp"),
+        "{kind}"
+    );
+    let miner = printed(&["explain", "Miner"]);
+    assert!(
+        under(&miner, "Taken by: ").contains("triplet") && under(&miner, "Given by: ").contains("hardneg"),
+        "{miner}"
+    );
+    assert!(!miner.contains("triplet_of"), "{miner}");
+
+    let expected = "\
+**loss**: a number that is reported in every step
+
+```rord
+loss where     = bce(det, truth)
+loss what      = triplet(grid(200), hardneg(apart = 8px))
+minimize total = where + 0.5 * what
+```
+";
+    assert_eq!(printed(&["explain", "loss"]), expected);
+    assert!(printed(&["explain", "fn"]).starts_with("**fn**: a function\n\n```rord\nfn "));
+    let lint = printed(&["explain", "unanchored"]);
+    assert!(
+        lint.starts_with("lint **unanchored**: a loss that is smallest") && lint.contains("\n\n# R0602: "),
+        "{lint}"
+    );
+
+    let list = printed(&["explain", "pipelines/start.rord"]);
+    assert!(list.lines().any(|l| l.starts_with("loss ") && l.contains("  agreeing ") && l.ends_with("Loss")), "{list}");
+    assert!(list.ends_with(" shows one with the types in it\n"), "{list}");
+    let out = rord(std::path::Path::new("."), &["explain", "Porb"]);
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(
+        out.status.code() == Some(1) && said.contains("did you mean `Prob`?") && said.contains("`unanchored`"),
+        "{said}"
+    );
+    assert_eq!(rord(std::path::Path::new("."), &["explain", "none.rord"]).status.code(), Some(1));
+}
+
+#[test]
 fn graphs_are_written_for_other_tools() {
     let mermaid = printed(&["graph", "pipelines/default.rord", "--format", "mermaid"]);
     assert!(

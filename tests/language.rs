@@ -119,6 +119,9 @@ fn imports_bring_callables_and_nothing_else() {
                 match path {
                     "a.rord" => "layer half(x: Map[B, C, H, W]@f) -> Map[B, C, H/2, W/2]@f = max_pool(x, 2)\nparam hidden: Count = 1".into(),
                     "b.rord" => "let k = 3\n@allow(unanchored, \"for a test\")\nfn half(x: Scalar) = x / k\n@frosen()\nfn more(x: Scalar) = x".into(),
+                    "edited.rord" => "fn f(x: Scalar) -> Scalar {\n  let q = mean(x\nfn ok(x: Scalar) = x + x".into(),
+                    "above.rord" => "import \"edited.rord\" { f, ok }".into(),
+                    "nameless.rord" => "fn (x: Scalar) = x\nfn ok(x: Scalar) = x + x".into(),
                     "loop.rord" => "import \"loop.rord\" { x }\nfn x(a: Scalar) = a".into(),
                     _ => return Err(ImportError::Unreadable(format!("there is no {path}"))),
                 },
@@ -133,6 +136,11 @@ fn imports_bring_callables_and_nothing_else() {
     assert_eq!(codes("import \"a.rord\" { hidden }"), ["R0821", "R0220"]);
     assert_eq!(codes("import \"none.rord\" { half }"), ["R0806"]);
     assert_eq!(codes("import \"loop.rord\" { x }"), ["R0803"]);
+    // In the middle of an edit nothing is said of what could not be read, but that it could not.
+    assert_eq!(codes("import \"edited.rord\" { f, ok }\nlet y = f(ok(2))"), ["R0101"]);
+    assert_eq!(codes("import \"above.rord\" { f, ok }\nlet y = ok(f(2))"), ["R0101"]);
+    assert_eq!(codes("import \"edited.rord\" { g }"), ["R0220", "R0101"]);
+    assert_eq!(codes("import \"nameless.rord\" { f, ok }").iter().filter(|c| **c == "R0220").count(), 0);
 }
 
 #[test]

@@ -34,8 +34,13 @@ impl Drop for Editor {
 impl Editor {
     /// A server that was not greeted yet.
     fn mute() -> Editor {
+        Editor::started(&[])
+    }
+
+    fn started(args: &[&str]) -> Editor {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rord-run"))
             .args(["lsp", "--stdio"])
+            .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -407,6 +412,8 @@ fn hover_says_what_is_known() {
         ("tri‸plet", &["triplet(", "here: `Loss`", "written in the language itself"]),
         ("ma‸sk =", &["mask: ", "argument of `bce`"]),
         ("Pro‸b", &["**Prob**", "0 to 1", "`Map`"]),
+        ("lo‸ss where", &["**loss**", "every step"]),
+        ("unan‸chored", &["lint **unanchored**", "# R0602"]),
         ("@mo‸ved\ninput H", &["frame `@moved`"]),
         ("let { det‸,", &["let det: Prob[B, 1, H, W]@orig", "out det: Prob[B, 1, H, W]@f"]),
     ] {
@@ -479,6 +486,64 @@ fn completion_knows_where_it_is() {
         ),
         ("  let t", "  o\n  let t", "  o‸\n", &["out", "let"], &["loss"]),
         ("  let t", "  let s = x |> conv(4, 3, pad = \n  let t", "pad = ‸\n", &["same", "k", "x"], &["det"]),
+        // A body sees no tensors of the file; a default in its signature does.
+        (
+            "let back",
+            "param n: Scalar = 2\nlet m = n + 1\nfn f(a: Map[B, C, H, W]@f) -> Loss = mean(\nlet back",
+            "= mean(‸",
+            &["a", "n", "m", "k", "net", "mean"],
+            &["det", "image", "H", "desc_r"],
+        ),
+        (
+            "let back",
+            "fn f(a: Map[B, C, H, W]@f) -> Loss {\n  let q = a + a\n  out = mean(\n}\nlet back",
+            "= mean(‸",
+            &["a", "q", "k", "net"],
+            &["det", "image", "H"],
+        ),
+        (
+            "let back",
+            "fn f(a: Map[B, C, H, W]@f) -> Loss {\n  let q = a + (\n  let r = q + \nlet back",
+            "= q + ‸",
+            &["a", "q", "k"],
+            &["det", "image", "H"],
+        ),
+        (
+            "let back",
+            "fn f(a: Map[B, C, H, W]@f = ) -> Loss = mean(a)\nlet back",
+            "@f = ‸)",
+            &["det", "image", "k"],
+            &["back"],
+        ),
+        (
+            "let back",
+            "model two(y: Image[B, 1, H, W]@f) {\n  out o = y + \n}\nlet back",
+            "y + ‸",
+            &["y", "k", "sigmoid"],
+            &["det", "image", "x"],
+        ),
+        // A chain hands a tensor on.
+        (
+            "let back",
+            "let z = det |> \nlet back",
+            "det |> ‸\n",
+            &["sigmoid", "net", "conv", "mean"],
+            &["adam", "affine", "brightness", "cosine_decay", "det", "synth"],
+        ),
+        ("let back", "let { det as d2,  } = net(image)\nlet back", "d2, ‸ } = net", &["desc"], &["image", "det"]),
+        ("let back", "let { d } = net(image)\nlet back", "{ d‸ } = net", &["det", "desc"], &["image"]),
+        ("let back", "let {  } = image |> net\nlet back", "{ ‸ } = image", &["det", "desc"], &["image"]),
+        ("let back", "let {  = net(image)\nlet back", "{ ‸ = net", &["det", "desc"], &["image"]),
+        (
+            "let back",
+            "fn f(a: Image[B, 1, H, W]@f) -> Loss {\n  let {  } = net(a)\n  out = mean(a)\n}\nlet back",
+            "{ ‸ } = net(a)",
+            &["det", "desc"],
+            &["a"],
+        ),
+        // What is set already is left out, also where it stands behind the place.
+        ("let back", "param n: Scalar = 2\npreset p { , k = 1 }\nlet back", "p { ‸, k", &["n"], &["k"]),
+        ("minimize", "train { , batch = 2, seed }\nminimize", "train { ‸, batch", &["optimizer"], &["batch", "seed"]),
         ("input H", "data d = layout_pairs(synth()) -> { \ninput H", "-> { ‸\n", &["image", "corners"], &["k"]),
     ] {
         editor.replace(URI, &SMALL.replacen(from, to, 1));
@@ -495,7 +560,11 @@ fn completion_knows_where_it_is() {
     assert_eq!(editor.labels(URI, "# H⁻¹ ‸🦀"), [""; 0]);
     assert_eq!(editor.labels(URI, "\"how ‸wide"), [""; 0]);
     editor.change(URI, "let back", "let z = warp(\nlet back");
-    assert_eq!(editor.labels(URI, "z = warp(‸")[..2], ["x = ", "by = "]);
+    let labels = editor.labels(URI, "z = warp(‸");
+    assert_eq!(labels[..2], ["x = ", "by = "]);
+    // Parts of the library's functions come last.
+    let part = labels.iter().position(|l| l == "triplet_of").unwrap();
+    assert!(part > labels.iter().position(|l| l == "true").unwrap(), "{labels:?}");
     let list = editor.at("completion", URI, "z = warp(‸").unwrap();
     let item = list["items"].as_array().unwrap().iter().find(|i| i["label"] == "bce").unwrap().clone();
     let whole = editor.ask("completionItem/resolve", item).unwrap();
@@ -694,6 +763,65 @@ fn files_that_import_each_other_are_one() {
     let inner = address(&root.join("lib/inner.rord"));
     editor.open(&inner, "import \"../main.rord\" { net }\n");
     assert_eq!(editor.codes(&inner), ["R0807 \"../main.rord\""]);
+}
+
+#[test]
+fn imports_reach_as_far_as_the_editor_allows() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    std::fs::create_dir_all(root.join("nets/small")).unwrap();
+    std::fs::create_dir(root.join("lib")).unwrap();
+    let library = "fn twice(x: Map[B, C, H, W]@f) -> Map[B, C, H, W]@f = x + x\n";
+    std::fs::write(root.join("lib/two.rord"), library).unwrap();
+    let main = "import \"../../lib/two.rord\" { twice }\ninput x: Map[B, 1, H, W]@f\nmetric m = mean(twice(x))\n";
+    let uri = address(&root.join("nets/small/one.rord"));
+    let folders = json!([{ "uri": address(&root), "name": "root" }]);
+    let by_option = |allowed: &str| json!({ "capabilities": {}, "workspaceFolders": folders, "initializationOptions": { "importRoot": allowed } });
+    let greeted = |args: &[&str], params: Value| {
+        let mut editor = Editor::started(args);
+        editor.ask("initialize", params).unwrap();
+        editor.tell("initialized", json!({}));
+        editor
+    };
+    let plain = json!({ "capabilities": {} });
+    let (whole, winding) = (root.display().to_string(), root.join("lib/..").display().to_string());
+    for mut editor in [
+        greeted(&["--import-root", &whole], plain.clone()),
+        greeted(&["--import-root", &winding], plain.clone()),
+        greeted(&[], by_option(".")),
+        greeted(&[], by_option(&whole)),
+        greeted(&["--import-root", "/"], by_option("")),
+    ] {
+        editor.open(&uri, main);
+        assert_eq!(editor.codes(&uri), [""; 0]);
+        let found = editor.at("definition", &uri, "mean(twi‸ce").unwrap();
+        assert_eq!(found["uri"], json!(address(&root.join("lib/two.rord"))));
+    }
+    for mut editor in [greeted(&[], plain.clone()), greeted(&["--import-root", &whole], by_option("nets"))] {
+        editor.open(&uri, main);
+        assert_eq!(editor.codes(&uri), ["R0807 \"../../lib/two.rord\""]);
+    }
+    // A pipeline that lies elsewhere keeps its folder.
+    let mut editor = greeted(&[], by_option("nets"));
+    let beside = address(&root.join("lib/three.rord"));
+    editor.open(&beside, &main.replace("../../lib/", ""));
+    assert_eq!(editor.codes(&beside), [""; 0]);
+
+    // Messages call files as the importing one does, and a library in the middle of an edit is wrong in one place alone.
+    let mut editor = greeted(&["--import-root", &whole], plain);
+    editor.open(&uri, &main.replace("twice", "thrice"));
+    assert_eq!(editor.codes(&uri), ["R0220 thrice"]);
+    let said = editor.reports[&uri].1[0]["message"].as_str().unwrap().to_string();
+    assert!(said.starts_with("../../lib/two.rord has no `thrice` to import"), "{said}");
+    editor.replace(&uri, &main.replace("two.rord", "none.rord"));
+    assert_eq!(editor.codes(&uri), ["R0806 \"../../lib/none.rord\""]);
+    let library = address(&root.join("lib/two.rord"));
+    editor.open(&library, "fn twice(x: Map[B, C, H, W]@f) -> Map[B, C, H, W]@f {\n  let y = mean(x\n");
+    editor.replace(&uri, main);
+    assert_eq!(editor.codes(&uri), ["R0101 \"../../lib/two.rord\""]);
+    for report in editor.reports.values().flat_map(|(_, list)| list) {
+        assert!(!report["message"].as_str().unwrap().contains(&whole), "{report}");
+    }
 }
 
 #[test]

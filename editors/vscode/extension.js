@@ -8,10 +8,12 @@ const { LanguageClient, TransportKind } = require("vscode-languageclient/node");
 let client;
 
 function make() {
-  const command = vscode.workspace.getConfiguration("rord").get("path") || "rord-run";
+  const settings = vscode.workspace.getConfiguration("rord");
+  const command = settings.get("path") || "rord-run";
   const server = { command, args: ["lsp"], transport: TransportKind.stdio };
   return new LanguageClient("rord", "rord", server, {
     documentSelector: [{ language: "rord" }],
+    initializationOptions: { importRoot: settings.get("importRoot") || "" },
   });
 }
 
@@ -46,7 +48,7 @@ async function activate(context) {
   context.subscriptions.push(vscode.commands.registerCommand("rord.restart", restart));
   context.subscriptions.push(
     vscode.workspace.onDidChangeConfiguration((event) => {
-      if (event.affectsConfiguration("rord.path")) {
+      if (["rord.path", "rord.importRoot"].some((name) => event.affectsConfiguration(name))) {
         return restart();
       }
     }),

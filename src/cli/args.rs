@@ -46,7 +46,7 @@ pub enum Verb {
     Loss(LossArgs),
     /// Measure training steps: time by operation, memory
     Bench(BenchArgs),
-    /// Print the manual of an operation or a report, or the types and gradients of a formula
+    /// Print the manual of an operation, a report or a word, or the types and gradients of a formula
     Explain(ExplainArgs),
     /// Lay out pipelines in the one way there is; comments stay
     Fmt(FmtArgs),
@@ -262,7 +262,8 @@ pub struct ExplainArgs {
     /// What is changed in a pipeline
     #[command(flatten)]
     pub changes: Changes,
-    /// An operation as in `warp`, a report as in `R0501`, a loss as in `FILE.rord:detection`; or `ops`, `reports`
+    /// An operation as in `warp`, a report as in `R0501`, a kind as in `Desc`, an item as in `loss`, a lint as in `unanchored`, a
+    /// loss as in `FILE.rord:detection`; or `FILE.rord`, `ops`, `reports` for a list
     #[arg(value_name = "NAME")]
     pub name: String,
 }
@@ -335,4 +336,7 @@ pub struct LspArgs {
     /// Speak over standard input and output, which is also what happens without it
     #[arg(long)]
     pub stdio: bool,
+    /// Allow imports from this folder and below, for the pipelines in it [default: the folder of each pipeline]
+    #[arg(long, value_name = "DIR")]
+    pub import_root: Option<PathBuf>,
 }

@@ -1,9 +1,20 @@
 //! `rord-run explain`: the manual at hand.
 
+use std::path::Path;
+
 use super::args::ExplainArgs;
-use crate::lang::report::{closest, pages, runtime};
+use super::load::load_given;
+use super::outside::Given;
+use crate::lang::ast::ItemKind;
+use crate::lang::check::names_of;
+use crate::lang::manual;
+use crate::lang::parse::parse;
+use crate::lang::report::{any_error, closest, pages, runtime};
 use crate::lang::source::Sources;
+use crate::lang::types::Kind;
+use crate::lang::vocabulary::Vocabulary;
 use crate::ops;
+use crate::ops::chapters::{CHAPTERS, PARTS};
 
 /// Prints a page of the manual.
 pub fn run(args: &ExplainArgs) -> u8 {
@@ -39,18 +50,117 @@ pub fn run(args: &ExplainArgs) -> u8 {
     {
         return super::formula::run(std::path::Path::new(file), formula, &args.changes.given());
     }
+    if args.name.ends_with(".rord") {
+        return formulas(Path::new(&args.name), &args.changes.given());
+    }
     // `cosine` is a schedule and a function.
     let found = [vocabulary.operation_page(&args.name), vocabulary.function_page(&args.name, &sources)];
-    let found: Vec<String> = found.iter().flatten().map(|p| format!("{}\n\n{}\n", p.signature, p.manual)).collect();
+    let mut found: Vec<String> = found.iter().flatten().map(|p| format!("{}\n\n{}\n", p.signature, p.manual)).collect();
+    let words = [kind(&args.name, &vocabulary), manual::item(&args.name), manual::lint(&args.name)];
+    found.extend(words.into_iter().flatten().map(|page| format!("{page}\n")));
     if !found.is_empty() {
         super::print(&found.join("\n"));
         return super::DONE;
     }
-    let help = match closest(&args.name, vocabulary.names()) {
-        Some(near) => format!("did you mean `{near}`? `rord-run explain ops` lists all operations"),
-        None => "`rord-run explain ops` lists all operations, `rord-run explain reports` all reports".into(),
+    let words = manual::ITEMS.iter().map(|(word, ..)| *word).chain(manual::LINTS.iter().map(|(lint, _)| *lint));
+    let known = vocabulary.names().map(str::to_string);
+    let known: Vec<String> = known.chain(Kind::names().chain(words).map(str::to_string)).collect();
+    let help = match closest(&args.name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`? {LISTS}"),
+        None => LISTS.into(),
     };
     let report = runtime::failed("R0818", &format!("there is no page called `{}`", args.name), &help);
     super::print_reports(&[report], &Sources::default());
     super::REFUSED
+}
+
+/// Where all that has a page is listed.
+const LISTS: &str = "`rord-run explain ops` lists all operations, `explain reports` all reports; kinds as in `Desc`, items as in `loss` \
+                     and lints as in `unanchored` have pages, too";
+
+/// The page of a kind: what editors show at it, and the operations that take it and give it.
+fn kind(name: &str, vocabulary: &Vocabulary) -> Option<String> {
+    let (mut page, kind) = (manual::kind(name)?, Kind::named(name)?);
+    let parts = CHAPTERS.iter().find(|c| c.file == PARTS).map_or(&[] as &[_], |c| c.names);
+    // `cosine` is a schedule and a function.
+    let mut called: Vec<&str> = Vec::new();
+    for name in vocabulary.names().filter(|n| !parts.contains(n)) {
+        if !called.contains(&name) {
+            called.push(name);
+        }
+    }
+    let mut listed: Vec<&str> = Vec::new();
+    let mut taking = |wanted: Kind| {
+        let takes = |name: &str| {
+            let operation = vocabulary.operation(name).map(|o| &o.params);
+            let function = vocabulary.function(name).map(|f| &f.function.params);
+            operation.into_iter().chain(function).flatten().any(|p| p.ty.kind.text == wanted.name())
+        };
+        let names: Vec<&str> = called.iter().copied().filter(|n| takes(n) && !listed.contains(n)).collect();
+        listed.extend(&names);
+        names
+    };
+    let gives = |name: &str| {
+        let operation = vocabulary.operation(name).and_then(|o| o.result.as_ref());
+        let function = vocabulary.function(name).and_then(|f| f.function.result.as_ref());
+        operation.into_iter().chain(function).any(|ty| ty.kind.text == kind.name())
+    };
+    let mut list = |head: &str, names: Vec<&str>| {
+        if !names.is_empty() {
+            page.push_str(&format!("\n\n{head}: {}.", names.join(", ")));
+        }
+    };
+    list("Taken by", taking(kind));
+    let mut above = kind.above();
+    while let Some(wider) = above {
+        list(&format!("Taken as a `{}` by", wider.name()), taking(wider));
+        above = wider.above();
+    }
+    list("Given by", called.iter().copied().filter(|n| gives(n)).collect());
+    Some(page)
+}
+
+/// Lists the formulas of a pipeline, each with its type.
+fn formulas(path: &Path, given: &Given<'_>) -> u8 {
+    let loaded = match load_given(path, given) {
+        Ok(loaded) => loaded,
+        Err((reports, sources)) => {
+            super::print_reports(&reports, &sources);
+            return super::REFUSED;
+        }
+    };
+    if any_error(&loaded.reports) {
+        super::print_reports(&loaded.reports, &loaded.sources);
+        return super::REFUSED;
+    }
+    let text = loaded.sources.get(loaded.file).map(|s| s.text.clone()).unwrap_or_else(|| "".into());
+    let mut rows: Vec<[String; 3]> = Vec::new();
+    for item in parse(&text, loaded.file).0.items {
+        let word = match &item.kind {
+            ItemKind::Let(_) => "let",
+            ItemKind::Loss { .. } => "loss",
+            ItemKind::Metric { .. } => "metric",
+            ItemKind::Minimize { .. } => "minimize",
+            _ => continue,
+        };
+        for name in names_of(&item) {
+            let ty = loaded.pipeline.names.iter().find(|n| n.span == name.span).map(|n| n.ty.clone());
+            rows.push([word.to_string(), name.text.clone(), ty.unwrap_or_default()]);
+        }
+    }
+    let width = |at: usize| rows.iter().filter_map(|r| r.get(at)).map(|s| s.chars().count()).max().unwrap_or(0);
+    let (first, second) = (width(0), width(1));
+    let mut out: String = rows
+        .iter()
+        .map(|[word, name, ty]| format!("{}\n", format!("{word:first$}  {name:second$}  {ty}").trim_end()))
+        .collect();
+    let shown = path.display();
+    match rows.last() {
+        Some([_, name, _]) => {
+            out.push_str(&format!("\nrord-run explain {shown}:{name} shows one with the types in it\n"))
+        }
+        None => out.push_str(&format!("{shown} has no formulas\n")),
+    }
+    super::print(&out);
+    super::DONE
 }

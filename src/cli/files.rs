@@ -29,8 +29,8 @@ impl<'a> DiskImporter<'a> {
     }
 
     /// The same, where some files are open and read from there.
-    pub fn with_open(file: &Path, open: Open<'a>) -> Self {
-        Self { open: Some(open), ..Self::new(file, None) }
+    pub fn with_open(file: &Path, root: Option<&Path>, open: Open<'a>) -> Self {
+        Self { open: Some(open), ..Self::new(file, root) }
     }
 
     fn is_open(&self, real: &Path) -> Option<String> {

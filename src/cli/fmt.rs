@@ -43,7 +43,11 @@ fn one(path: &Path, check: bool, sources: &mut Sources) -> Result<bool, Vec<Repo
     let same = *formatted == *text;
     if check {
         if !same {
-            super::print(&format!("{shown} is not laid out:\n{}", difference(&text, &formatted)));
+            let (bare, laid_out) = (text.replace("\r\n", "\n"), formatted.replace("\r\n", "\n"));
+            super::print(&match bare == laid_out {
+                true => format!("{shown} is not laid out: some lines end in \\r\\n and some in \\n\n"),
+                false => format!("{shown} is not laid out:\n{}", difference(&bare, &laid_out)),
+            });
         }
         return Ok(same);
     }

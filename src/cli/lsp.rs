@@ -4,8 +4,8 @@ use super::args::LspArgs;
 use crate::lsp;
 
 /// Serves until the editor says `exit` or closes the input. Done where it said `shutdown` before.
-pub fn run(_: &LspArgs) -> u8 {
-    match lsp::serve(std::io::stdin(), std::io::stdout()) {
+pub fn run(args: &LspArgs) -> u8 {
+    match lsp::serve(std::io::stdin(), std::io::stdout(), args.import_root.clone()) {
         true => super::DONE,
         false => super::REFUSED,
     }

@@ -11,6 +11,7 @@ pub mod foreign;
 pub mod format;
 pub mod index;
 pub mod lex;
+pub mod manual;
 pub mod parse;
 pub mod report;
 pub mod source;

@@ -1,46 +1,30 @@
 //! Completion: what may stand at a place. It goes by tokens and by the names of the index, so it is there while a line is written.
 
+mod fields;
+
 use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, TextEdit};
 use serde_json::json;
 
 use super::brackets::{Before, Open};
-use super::hover::{LINTS, brief, makes, page};
-use super::scene;
-use super::signature::{Callee, active, callees, markdown, of_kind, of_symbol};
+use super::hints::type_of;
+use super::hover::{brief, makes, page};
+use super::signature::{Callee, active, callees, markdown, of_symbol};
 use super::world::{Analysis, World};
 use crate::lang::ast::ItemKind;
 use crate::lang::check::SECTIONS;
-use crate::lang::index::{Symbol, SymbolKind, Target};
+use crate::lang::index::{Symbol, SymbolKind};
 use crate::lang::lex::{ITEMS, KEYWORDS};
-use crate::lang::tree::type_expr;
+use crate::lang::manual;
 use crate::lang::types::Kind;
+use crate::ops::chapters::{self, CHAPTERS};
 
 /// Items are sorted by how near they are: arguments of the call at hand, names of the file, operations, words of the grammar.
 const NEAREST: u8 = 0;
 const NAMES: u8 = 1;
 const OPERATIONS: u8 = 2;
 const WORDS: u8 = 3;
-
-/// What the items of the file's top level begin with, in a line.
-const ABOUT_ITEMS: [(&str, &str); 17] = [
-    ("pipeline", "the run's name, and what it is for"),
-    ("import", "functions, layers and models from another file"),
-    ("param", "what may be changed from outside"),
-    ("preset", "named values for parameters"),
-    ("sweep", "a grid of values for parameters"),
-    ("input", "a tensor that a caller supplies"),
-    ("data", "where tensors come from"),
-    ("model", "a network: weights live here"),
-    ("layer", "a function that may make weights"),
-    ("fn", "a function"),
-    ("let", "a name for a value"),
-    ("loss", "a number that is reported in every step"),
-    ("metric", "a number that is reported in validation"),
-    ("minimize", "what is made small"),
-    ("train", "how it is trained"),
-    ("save", "which weights are kept"),
-    ("export", "what is written beside the weights"),
-];
+/// Functions of the library that are only parts of others.
+const PARTS: u8 = 4;
 
 /// The items at a byte.
 pub fn complete(world: &World, doc: &Analysis, offset: u32) -> Vec<CompletionItem> {
@@ -99,7 +83,7 @@ impl List<'_> {
             Some("->") if open.is_empty() && before.word(0) == Some("data") => return,
             Some(":" | "->") => return self.kinds(),
             Some(".") => return self.members(),
-            Some("|>") => return self.callables(),
+            Some("|>") => return self.callables(true),
             _ => {}
         }
         // Behind these stands a name that is made up here.
@@ -141,7 +125,7 @@ impl List<'_> {
                 let head = before.word(0).unwrap_or("");
                 match (word(1), word(2)) {
                     (Some(section @ ("train" | "save" | "export")), _) => self.section(section, open),
-                    (_, Some("preset" | "sweep")) => self.settings(),
+                    (_, Some("preset" | "sweep")) => self.settings(open),
                     (Some("let"), _) => self.pattern(open),
                     (Some("in"), _) => self.expression(),
                     _ if head == "import" => self.import(),
@@ -164,7 +148,7 @@ impl List<'_> {
             }
             _ => match (mark(2), word(1)) {
                 (Some("@"), Some("allow")) if open.commas == 0 => {
-                    for (lint, what) in LINTS {
+                    for (lint, what) in manual::LINTS {
                         self.add(lint, CompletionItemKind::ENUM_MEMBER, what, NEAREST);
                     }
                 }
@@ -256,6 +240,37 @@ impl List<'_> {
         (names, plain + usize::from(self.before.piped(open.at - 1)))
     }
 
+    /// The fields that stand between braces already, before the place and behind it, with a value or alone.
+    fn fields_given(&self, open: &Open) -> Vec<String> {
+        use crate::lang::lex::TokenKind::{Mark, Name};
+        let Some(start) = self.before.token(open.at).map(|t| t.span.start) else { return vec![] };
+        let from = self.doc.unit.tokens.partition_point(|t| t.span.start < start);
+        let tokens = self.doc.unit.tokens.get(from..).unwrap_or(&[]);
+        let (mut depth, mut names) = (0usize, Vec::new());
+        for (i, token) in tokens.iter().enumerate() {
+            let beside = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|t| &t.kind);
+            match &token.kind {
+                Mark("(" | "[" | "{") => depth += 1,
+                Mark(")" | "]" | "}") => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        break;
+                    }
+                }
+                Name(word) if token.first && depth == 1 && ITEMS.contains(&word.as_str()) => break,
+                Name(word) if depth == 1 && token.span != self.before.prefix => {
+                    let valued = beside(Some(i + 1)) == Some(&Mark("="));
+                    let begins = token.first || matches!(beside(i.checked_sub(1)), Some(Mark("{" | ",")));
+                    if valued || begins {
+                        names.push(word.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+        names
+    }
+
     /// Operations that make what a parameter of a kind takes: `hardneg` for a miner.
     fn recipes(&mut self, kind: &str) {
         let Some(wanted) = Kind::named(kind).filter(|k| !k.is_tensor() && !k.is(Kind::Scalar)) else { return };
@@ -267,7 +282,7 @@ impl List<'_> {
 
     fn expression(&mut self) {
         self.names();
-        self.callables();
+        self.callables(false);
         for word in ["if", "then", "else", "true", "false", "none"] {
             self.add(word, CompletionItemKind::KEYWORD, "", WORDS);
         }
@@ -287,9 +302,39 @@ impl List<'_> {
     /// Names of the file and of the body around, innermost first where two are the same.
     fn names(&mut self) {
         let doc = self.doc;
+        let body = self.body();
         let seen: Vec<&Symbol> = doc.unit.index.visible(self.before.prefix.start).map(|(_, s)| s).collect();
         for symbol in seen.into_iter().rev().filter(|s| !s.kind.callable()) {
-            self.name(symbol);
+            if body.is_none_or(|from| symbol.within.is_some() || symbol.span.start > from || self.known(symbol)) {
+                self.name(symbol);
+            }
+        }
+    }
+
+    /// Where the function, layer or model begins whose body the place is in. A default in its signature is not: it may speak of
+    /// tensors of the file.
+    fn body(&self) -> Option<u32> {
+        let before = self.before;
+        let callable = |i: usize| matches!(before.word(i), Some("fn" | "layer" | "model"));
+        if before.open().iter().any(|o| o.mark == "(" && o.at.checked_sub(2).is_some_and(callable)) {
+            return None;
+        }
+        let head = (0..before.len()).find(|i| callable(*i)).and_then(|i| before.token(i)).map(|t| t.span.start);
+        // A body that nothing closes yet goes on in what looks like items of the file.
+        let arguments = || {
+            let seen = self.doc.unit.index.visible(before.prefix.start);
+            seen.filter(|(_, s)| s.kind == SymbolKind::Argument).map(|(_, s)| s.span.start).max()
+        };
+        head.or_else(arguments)
+    }
+
+    /// True for a name of the file whose value is known before the run: bodies see no others.
+    fn known(&self, symbol: &Symbol) -> bool {
+        let kind = || Kind::named(type_of(self.doc, symbol.span)?.split(|c: char| !c.is_alphanumeric()).next()?);
+        match symbol.kind {
+            SymbolKind::Param => true,
+            SymbolKind::Let => kind().is_some_and(|k| !k.is_tensor()),
+            _ => false,
         }
     }
 
@@ -303,7 +348,8 @@ impl List<'_> {
         }
     }
 
-    fn callables(&mut self) {
+    /// What can be called; only what takes a tensor first, for a chain.
+    fn callables(&mut self, piped: bool) {
         let doc = self.doc;
         let own: Vec<_> = doc
             .unit
@@ -315,6 +361,9 @@ impl List<'_> {
         for id in own {
             let Some(symbol) = doc.unit.index.symbol(id) else { continue };
             let callee = of_symbol(self.world, &doc.unit, id);
+            if piped && callee.as_ref().is_some_and(|c| !takes_tensor(c)) {
+                continue;
+            }
             let detail = callee.as_ref().map_or(String::new(), |c| c.line().0);
             if let Some(item) = self.add(&symbol.name, Self::shown(symbol.kind), &detail, NAMES)
                 && let Some(callee) = callee.filter(|c| !c.doc.is_empty())
@@ -323,8 +372,11 @@ impl List<'_> {
             }
         }
         let names: Vec<String> = self.world.vocabulary.names().map(str::to_string).collect();
+        let parts = CHAPTERS.iter().find(|c| c.file == chapters::PARTS).map_or(&[] as &[_], |c| c.names);
         for name in names {
-            self.operation(&name, OPERATIONS);
+            if !piped || callees(self.world, &doc.unit, &name).iter().any(takes_tensor) {
+                self.operation(&name, if parts.contains(&name.as_str()) { PARTS } else { OPERATIONS });
+            }
         }
     }
 
@@ -341,7 +393,7 @@ impl List<'_> {
         for name in Kind::names() {
             let holds = Kind::named(name).map_or("", Kind::holds);
             if let Some(item) = self.add(name, CompletionItemKind::CLASS, holds, NEAREST) {
-                item.documentation = of_kind(name).map(markdown);
+                item.documentation = manual::kind(name).map(markdown);
             }
         }
     }
@@ -386,8 +438,10 @@ impl List<'_> {
     }
 
     fn item_words(&mut self) {
-        for (word, about) in ABOUT_ITEMS {
-            self.add(word, CompletionItemKind::KEYWORD, about, NEAREST);
+        for (word, about, _) in manual::ITEMS {
+            if let Some(item) = self.add(word, CompletionItemKind::KEYWORD, about, NEAREST) {
+                item.documentation = manual::item(word).map(markdown);
+            }
         }
     }
 
@@ -397,12 +451,9 @@ impl List<'_> {
             && !matches!(self.before.last_mark(), Some("+" | "-" | "*" | "/" | "|>"))
         {
             let Some((_, fields)) = SECTIONS.iter().find(|(s, _)| *s == section) else { return };
-            let given: Vec<&str> = (open.at..n)
-                .filter(|i| self.before.mark(i + 1) == Some("="))
-                .filter_map(|i| self.before.word(i))
-                .collect();
+            let given = self.fields_given(open);
             let scope: Vec<String> = self.doc.unit.index.visible(self.offset).map(|(_, s)| s.name.clone()).collect();
-            for (field, kind) in fields.iter().filter(|(f, _)| !given.contains(f)) {
+            for (field, kind) in fields.iter().filter(|(f, _)| !given.iter().any(|g| g == f)) {
                 let what =
                     super::hover::FIELDS.iter().find(|(s, f, _)| *s == section && f == field).map_or("", |(.., w)| *w);
                 let detail = format!("{}: {what}", kind.name());
@@ -448,7 +499,7 @@ impl List<'_> {
     }
 
     /// Parameters in a preset or a sweep; behind `=` what they may be.
-    fn settings(&mut self) {
+    fn settings(&mut self, open: &Open) {
         let before = self.before;
         let doc = self.doc;
         if before.last_mark() == Some("=") {
@@ -460,10 +511,9 @@ impl List<'_> {
         if !matches!(before.last_mark(), Some("{" | ",")) && !self.first_of_line() {
             return self.expression();
         }
-        let given: Vec<&str> =
-            (0..before.len()).filter(|i| before.mark(i + 1) == Some("=")).filter_map(|i| before.word(i)).collect();
+        let given = self.fields_given(open);
         for (_, symbol) in doc.unit.index.symbols().filter(|(_, s)| s.kind == SymbolKind::Param) {
-            if given.contains(&symbol.name.as_str()) {
+            if given.contains(&symbol.name) {
                 continue;
             }
             let detail = brief(doc, symbol);
@@ -497,123 +547,9 @@ impl List<'_> {
             }
         }
     }
-
-    /// The fields of what a `let { … } = value` takes apart.
-    fn pattern(&mut self, open: &Open) {
-        let Some(start) = self.before.token(open.at).map(|t| t.span.start) else { return };
-        use crate::lang::lex::TokenKind::{Mark, Name};
-        let tokens = &self.doc.unit.tokens;
-        let Some(from) = tokens.iter().position(|t| t.span.start == start) else { return };
-        let behind = |at: usize| tokens.get(at).map(|t| &t.kind);
-        let Some(close) = (from..tokens.len()).find(|i| behind(*i) == Some(&Mark("}"))) else { return };
-        let taken: Vec<&str> = tokens
-            .iter()
-            .take(close)
-            .skip(from)
-            .filter(|t| t.span != self.before.prefix)
-            .filter_map(|t| if let Name(n) = &t.kind { Some(n.as_str()) } else { None })
-            .collect();
-        let (Some(Mark("=")), Some(Name(of))) = (behind(close + 1), behind(close + 2)) else { return };
-        let (of, taken) = (of.clone(), taken.into_iter().map(str::to_string).collect::<Vec<_>>());
-        self.fields(&of, &taken);
-    }
-
-    /// The fields of what a name makes or stands for.
-    fn fields(&mut self, of: &str, without: &[String]) {
-        let doc = self.doc;
-        let mut found: Vec<(String, String)> = Vec::new();
-        if let Some(id) = doc.unit.index.global(of) {
-            let defined = scene::definition(self.world, &doc.unit, &Target::Symbol(id));
-            if let Some(defined) = defined {
-                for (_, part) in defined.unit.index.parts(defined.id) {
-                    if matches!(part.kind, SymbolKind::Out | SymbolKind::Field) {
-                        let known = doc.pipeline.names.iter().find(|n| n.name == format!("{of}.{}", part.name));
-                        found.push((part.name.clone(), known.map_or_else(|| brief(doc, part), |n| n.ty.clone())));
-                    }
-                }
-            }
-            // A data that declares nothing has what its operation offers.
-            if found.is_empty()
-                && let Some(set) = doc.pipeline.datasets.iter().find(|d| d.name == of)
-            {
-                found.extend(set.fields.iter().map(|(n, ty)| (n.clone(), ty.to_string())));
-            }
-        } else if let Some(operation) = self.world.vocabulary.operation(of) {
-            found.extend(operation.entry.record.iter().map(|(_, field)| ((*field).to_string(), String::new())));
-            if found.is_empty() {
-                found.extend(operation.params.iter().map(|p| (p.name.text.clone(), type_expr(&p.ty))));
-            }
-        }
-        for (field, ty) in found.iter().filter(|(f, _)| !without.contains(f)) {
-            self.add(field, CompletionItemKind::FIELD, ty, NEAREST);
-        }
-    }
-
-    fn members(&mut self) {
-        let n = self.before.len();
-        let Some(of) = n.checked_sub(2).and_then(|i| self.before.word(i)) else {
-            // `net(x).`: the callee stands before the bracket that the call opened.
-            let mut depth = 0usize;
-            for i in (0..n.saturating_sub(1)).rev() {
-                match self.before.mark(i) {
-                    Some(")") => depth += 1,
-                    Some("(") => depth = depth.saturating_sub(1),
-                    _ => {}
-                }
-                if depth == 0 {
-                    let callee = i.checked_sub(1).and_then(|i| self.before.word(i)).map(str::to_string);
-                    return callee.iter().for_each(|c| self.fields(c, &[]));
-                }
-            }
-            return;
-        };
-        let of = of.to_string();
-        if matches!(of.as_str(), "val" | "train") && self.doc.unit.index.global(&of).is_none() {
-            for name in self.reported(&of) {
-                self.add(&name, CompletionItemKind::FIELD, "a reported number", NEAREST);
-            }
-            return;
-        }
-        self.fields(&of, &[]);
-    }
-
-    /// What a dataset offers that is declared behind its arrow, with types.
-    fn data_fields(&mut self) {
-        if !matches!(self.before.last_mark(), Some("{" | ",")) {
-            return;
-        }
-        let operation =
-            (0..self.before.len()).find(|i| self.before.mark(*i) == Some("=")).and_then(|i| self.before.word(i + 1));
-        let Some(operation) = operation.and_then(|o| self.world.vocabulary.operation(o)) else { return };
-        let declared: Vec<&str> = (0..self.before.len())
-            .filter(|i| self.before.mark(i + 1) == Some(":"))
-            .filter_map(|i| self.before.word(i))
-            .collect();
-        for (name, ty) in operation.offers.iter().filter(|(n, _)| !declared.contains(n)) {
-            let mut ty = ty.clone();
-            // The sizes of images are called H and W by custom; the offer speaks of its settings.
-            for (axis, dim) in ty.dims.iter_mut().flatten().enumerate() {
-                if let crate::lang::ast::DimKind::Name(name) = &mut dim.kind
-                    && name != "B"
-                {
-                    *name = if axis == 2 { "H".into() } else { "W".into() };
-                }
-            }
-            let text = format!("{name}: {}", type_expr(&ty));
-            if let Some(item) = self.add(name, CompletionItemKind::FIELD, &type_expr(&ty), NEAREST) {
-                item.insert_text = Some(text);
-            }
-        }
-    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_item_is_described() {
-        let described: Vec<&str> = ABOUT_ITEMS.iter().map(|(word, _)| *word).collect();
-        assert_eq!(described, ITEMS);
-    }
+/// True where a chain can hand a tensor to it.
+fn takes_tensor(callee: &Callee) -> bool {
+    callee.params.first().is_some_and(|p| Kind::named(&p.kind).is_none_or(Kind::is_tensor))
 }

@@ -1,5 +1,7 @@
 //! Reports as an editor shows them: under the text that they are about, with the other places beside them.
 
+use std::path::Path;
+
 use lsp_types::{
     Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag, Location, NumberOrString, Range,
 };
@@ -9,7 +11,7 @@ use super::uri;
 use super::world::{Analysis, World};
 use crate::lang::ast::ItemKind;
 use crate::lang::report::{Label, Report, Severity};
-use crate::lang::source::Span;
+use crate::lang::source::{FileId, Span};
 
 /// All reports of a text.
 pub fn all(world: &World, doc: &Analysis, related: bool) -> Vec<Diagnostic> {
@@ -45,6 +47,10 @@ pub fn one(world: &World, doc: &Analysis, report: &Report, related: bool) -> Dia
     if let Some(help) = &report.help {
         message.push_str(&format!("\nhelp: {help}"));
     }
+    let message = seen_from(doc, report.code, message);
+    others.iter_mut().for_each(|o: &mut DiagnosticRelatedInformation| {
+        o.message = seen_from(doc, report.code, std::mem::take(&mut o.message));
+    });
     Diagnostic {
         range,
         severity: Some(match report.severity {
@@ -61,13 +67,39 @@ pub fn one(world: &World, doc: &Analysis, report: &Report, related: bool) -> Dia
     }
 }
 
+/// A message with files as they are called in an import of the text: `lib/parts.rord`, not the whole path.
+fn seen_from(doc: &Analysis, code: &str, mut message: String) -> String {
+    let Some(folder) = doc.unit.path.as_deref().and_then(Path::parent) else { return message };
+    let later = (doc.unit.file.0.saturating_add(1)..).map_while(|id| doc.sources.get(FileId(id)));
+    let mut names: Vec<&str> = later.map(|s| s.name.as_str()).filter(|n| Path::new(n).is_absolute()).collect();
+    // What begins with another name goes first.
+    names.sort_by_key(|n| std::cmp::Reverse(n.len()));
+    for name in names.into_iter().filter(|n| message.contains(*n)).collect::<Vec<_>>() {
+        message = message.replace(name, &between(folder, Path::new(name)));
+    }
+    // These speak of files that were not read, or of the text itself.
+    if matches!(code, "R0803" | "R0806") {
+        message = message.replace(&format!("{}{}", folder.display(), std::path::MAIN_SEPARATOR), "");
+    }
+    message
+}
+
+/// The way from a folder to a file, with `/` as imports have it.
+fn between(folder: &Path, file: &Path) -> String {
+    let (from, to): (Vec<_>, Vec<_>) = (folder.components().collect(), file.components().collect());
+    let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let up = std::iter::repeat_n("..".to_string(), from.len() - same);
+    let down = to.iter().skip(same).map(|c| c.as_os_str().to_string_lossy().into_owned());
+    up.chain(down).collect::<Vec<_>>().join("/")
+}
+
 /// The place of a label, in this text or in an imported one.
 fn location(world: &World, doc: &Analysis, label: &Label) -> Option<Location> {
     if label.span.file == doc.unit.file {
         return Some(doc.unit.location(label.span));
     }
     let source = doc.sources.get(label.span.file)?;
-    let path = std::path::Path::new(&source.name);
+    let path = Path::new(&source.name);
     // The texts of the vocabulary have names that are no files.
     if !path.is_absolute() {
         return None;

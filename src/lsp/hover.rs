@@ -6,10 +6,12 @@ use lsp_types::{Hover, HoverContents, MarkupContent, MarkupKind};
 
 use super::hints::type_of;
 use super::scene;
-use super::signature::{callees, of_kind, of_symbol};
+use super::signature::{callees, of_symbol};
 use super::world::{Analysis, Unit, World};
 use crate::lang::check::SECTIONS;
 use crate::lang::index::{Symbol, SymbolKind, Target, Use};
+use crate::lang::lex::{Token, TokenKind};
+use crate::lang::manual;
 use crate::lang::report::pages;
 use crate::lang::source::Span;
 use crate::lang::tree::type_expr;
@@ -32,17 +34,6 @@ pub const FIELDS: [(&str, &str, &str); 9] = [
     ("save", "last", "whether the weights of the last epoch are kept"),
 ];
 
-/// What lints look for.
-pub const LINTS: [(&str, &str); 7] = [
-    ("apart", "negatives that are often the positive itself"),
-    ("margin", "a margin that no distance can reach"),
-    ("no_gradient", "a term of what is minimized that has no gradient"),
-    ("padding", "pixels from outside of a view, compared as if they were seen"),
-    ("unanchored", "a loss that is smallest when the network says the same everywhere"),
-    ("unminimized", "a loss that is no part of what is minimized"),
-    ("unused", "a name that nothing uses"),
-];
-
 /// What is known about the text at a byte.
 pub fn hover(world: &World, doc: &Analysis, offset: u32) -> Option<Hover> {
     let unit = &doc.unit;
@@ -54,6 +45,11 @@ pub fn hover(world: &World, doc: &Analysis, offset: u32) -> Option<Hover> {
         // A report's number, as in a comment that speaks of it.
         let word = word_at(unit, offset);
         parts.extend(pages::page(unit.slice(word)).map(str::to_string));
+        // The word that an item begins with.
+        let begins = |t: &Token| t.span == word && matches!(t.kind, TokenKind::Name(_));
+        if parts.is_empty() && unit.tokens.iter().any(begins) {
+            parts.extend(manual::item(unit.slice(word)));
+        }
         span = Some(word);
     }
     if parts.is_empty() {
@@ -123,8 +119,8 @@ pub fn about(world: &World, doc: &Analysis, used: &Use) -> Option<String> {
             let what = FIELDS.iter().find(|(s, n, _)| s == section && n == name).map_or("", |(.., what)| *what);
             Some(format!("{}\n\n{what}", code(&format!("{name}: {}", kind.name()))))
         }
-        Target::Kind(name) => of_kind(name),
-        Target::Lint(name) => LINTS.iter().find(|(n, _)| n == name).map(|(n, what)| format!("lint **{n}**: {what}")),
+        Target::Kind(name) => manual::kind(name),
+        Target::Lint(name) => manual::lint(name),
         Target::Word(_) => None,
     }
 }
@@ -258,14 +254,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_and_every_lint_is_described() {
+    fn every_field_is_described() {
         for (section, fields) in SECTIONS {
             for (field, _) in fields {
                 assert!(FIELDS.iter().any(|(s, f, _)| *s == section && f == field), "{section}.{field}");
             }
-        }
-        for lint in crate::lang::check::LINTS {
-            assert!(LINTS.iter().any(|(n, _)| *n == lint), "{lint}");
         }
     }
 }

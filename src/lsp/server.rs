@@ -23,8 +23,9 @@ use super::{
     actions, complete, diagnostics, format, hints, hover, navigate, outline, rename, semantic, signature, uri,
 };
 
-/// Serves until `exit` or the end of the input. True where `shutdown` came before `exit`.
-pub fn serve(input: impl Read + Send + 'static, output: impl Write) -> bool {
+/// Serves until `exit` or the end of the input. True where `shutdown` came before `exit`. Imports may come from `import_root`, if
+/// one is given and the editor names no other.
+pub fn serve(input: impl Read + Send + 'static, output: impl Write, import_root: Option<PathBuf>) -> bool {
     let (sender, receiver) = channel();
     // It ends with the input, or with the process.
     std::thread::spawn(move || {
@@ -40,6 +41,7 @@ pub fn serve(input: impl Read + Send + 'static, output: impl Write) -> bool {
         receiver,
         queue: VecDeque::new(),
         world: None,
+        import_root,
         client: Client::default(),
         shut: false,
         sent: 0,
@@ -60,6 +62,7 @@ struct Server<W: Write> {
     receiver: Receiver<Incoming>,
     queue: VecDeque<Incoming>,
     world: Option<World>,
+    import_root: Option<PathBuf>,
     client: Client,
     shut: bool,
     /// How many requests went to the editor.
@@ -188,7 +191,12 @@ impl<W: Write> Server<W> {
             _ => root.into_iter().collect(),
         };
         let folders: Vec<PathBuf> = named.iter().filter_map(|u| uri::path(u.as_str())).collect();
-        self.world = Some(World::new(encoding, folders));
+        // A folder that the editor names lies where the editor works, one of the command line where that was given.
+        let options = params.initialization_options.as_ref();
+        let asked = options.and_then(|o| o.get("importRoot")?.as_str()).filter(|root| !root.is_empty());
+        let asked = asked.map(|root| folders.first().map_or_else(|| PathBuf::from(root), |folder| folder.join(root)));
+        let root = asked.or(self.import_root.take());
+        self.world = Some(World::new(encoding, folders, root));
         let result = InitializeResult {
             capabilities: offer(encoding),
             server_info: Some(ServerInfo { name: "rord-run".into(), version: Some(env!("CARGO_PKG_VERSION").into()) }),

@@ -11,7 +11,6 @@ use super::world::{Analysis, Unit, World};
 use crate::lang::ast::{FnParam, ItemKind};
 use crate::lang::index::{SymbolId, Target};
 use crate::lang::tree::{domain_text, expression, type_expr};
-use crate::lang::types::Kind;
 
 /// Something that can be called.
 pub struct Callee {
@@ -161,14 +160,4 @@ pub fn help(world: &World, doc: &Analysis, offset: u32, offsets: bool) -> Option
 /// A text that an editor shows as Markdown.
 pub fn markdown(value: String) -> Documentation {
     Documentation::MarkupContent(MarkupContent { kind: MarkupKind::Markdown, value })
-}
-
-/// What a kind is, in a line.
-pub fn of_kind(name: &str) -> Option<String> {
-    let kind = Kind::named(name)?;
-    let above = Kind::names().filter_map(Kind::named).filter(|k| *k != kind && kind.is(*k));
-    let above: Vec<String> = above.map(|k| format!("`{}`", k.name())).collect();
-    let is = if above.is_empty() { String::new() } else { format!("\n\nEvery `{name}` is a {}.", above.join(", a ")) };
-    let axes = kind.rank().map(|n| format!("\n\nIts shape has {n} {}.", if n == 1 { "axis" } else { "axes" }));
-    Some(format!("**{name}**: {}{is}{}", kind.holds(), axes.unwrap_or_default()))
 }

@@ -120,6 +120,8 @@ pub struct World {
     pub encoding: Encoding,
     /// Folders that the editor works in.
     pub folders: Vec<PathBuf>,
+    /// From where and below imports may come, for the files that lie there.
+    import_root: Option<PathBuf>,
     /// Open documents by address.
     pub open: BTreeMap<String, Document>,
     /// The id that every main text has: the first behind the texts of the vocabulary.
@@ -129,10 +131,18 @@ pub struct World {
 
 impl World {
     /// A world without documents.
-    pub fn new(encoding: Encoding, folders: Vec<PathBuf>) -> World {
+    pub fn new(encoding: Encoding, folders: Vec<PathBuf>, import_root: Option<PathBuf>) -> World {
         let (vocabulary, base) = ops::vocabulary();
         let main = base.clone().add("", "");
-        World { vocabulary, base, encoding, folders, open: BTreeMap::new(), main, analyses: RefCell::default() }
+        // Files are known by whole paths.
+        let import_root = import_root.map(|root| {
+            let whole = std::path::absolute(&root).unwrap_or(root);
+            // Where the way leads up and down again, what it leads to is shorter.
+            let winding = whole.components().any(|c| c == std::path::Component::ParentDir);
+            if winding { files::real(&whole).unwrap_or(whole) } else { whole }
+        });
+        let (open, analyses) = (BTreeMap::new(), RefCell::default());
+        World { vocabulary, base, encoding, folders, import_root, open, main, analyses }
     }
 
     /// Takes a text in, new or changed. Whatever imports it may read differently now.
@@ -203,13 +213,20 @@ impl World {
         let mut sources = self.base.clone();
         let file = sources.add(self.name(&unit), unit.text.as_str());
         let open = |path: &Path| other(path).or_else(|| self.open_text(path));
-        let disk = unit.path.as_deref().map(|p| DiskImporter::with_open(p, &open));
+        let disk = unit.path.as_deref().map(|p| DiskImporter::with_open(p, self.root(&unit), &open));
         let importer: &dyn Importer = match &disk {
             Some(disk) => disk,
             None => &NoImports,
         };
         let (pipeline, reports) = check(&mut sources, file, &self.vocabulary, importer, &Outside::default());
         Analysis { unit, sources, pipeline, reports }
+    }
+
+    /// The import root, for a text that lies below it. One that is not there is kept, so that reports say so.
+    fn root(&self, unit: &Unit) -> Option<&Path> {
+        let root = self.import_root.as_deref()?;
+        let holds = |real: PathBuf| unit.real.as_ref().is_none_or(|file| file.starts_with(real));
+        root.canonicalize().map_or(true, holds).then_some(root)
     }
 
     /// The name under which messages show a text.
@@ -222,7 +239,7 @@ impl World {
         let path = unit.path.as_deref()?;
         let open = |path: &Path| self.open_text(path);
         // Libraries may import what lies beside the folder of the pipeline that uses them; looking does no harm.
-        let importer = DiskImporter::with_open(path, &open);
+        let importer = DiskImporter::with_open(path, self.root(unit), &open);
         let named = path.display().to_string();
         let (real, name) = match importer.resolve(import, &named) {
             Ok(found) => found,

@@ -133,6 +133,9 @@ pub fn parse(bytes: &[u8]) {
         assert_eq!(outline(&text), outline(&once), "laid out, it means something else:\n{text}\n----\n{once}");
         let twice = format(&once, file).unwrap_or_else(|e| panic!("{e:?}\n{once}"));
         assert_eq!(once, twice, "laid out twice:\n{text}");
+        let crlf = text.split_once('\n').is_some_and(|(first, _)| first.ends_with('\r'));
+        let ends = if crlf { once.matches('\n').count() } else { 0 };
+        assert_eq!(once.matches("\r\n").count(), ends, "line ends of\n{text:?}");
     }
     match parse::expression(&text, file, 0) {
         Err(reports) => sound(&reports, &sources),

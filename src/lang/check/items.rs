@@ -131,12 +131,7 @@ impl Checker<'_> {
                 }
             }
             ItemKind::Broken { defines } => {
-                for name in defines {
-                    if let Some(file) = self.files.get_mut(home) {
-                        let binding = Binding { term: Term::Poison, span: name.span };
-                        file.names.entry(name.text.clone()).or_insert(binding);
-                    }
-                }
+                self.poison_new(defines, home);
             }
             // Read together once all names are known.
             ItemKind::Section { .. } | ItemKind::Preset { .. } | ItemKind::Sweep { .. } => {}
@@ -521,6 +516,8 @@ impl Checker<'_> {
                 self.importing.push(from);
                 let file = self.sources.add(&name, text.as_str());
                 let (tree, reports) = parse::parse(&text, file);
+                // The lines of a body that could not be read look like items that stay behind.
+                let read = reports.is_empty();
                 self.reports.extend(reports);
                 let other = self.open_file(&tree, brought);
                 let left: Vec<&str> = tree.items.iter().filter(|i| !brought(i)).map(|i| left_out(&i.kind)).collect();
@@ -536,13 +533,15 @@ impl Checker<'_> {
                         ItemKind::Model { name, params, body } => {
                             self.model(item, name, params, body, other, &mut Progress::default());
                         }
+                        // What could not be read was reported; whoever speaks of it is not wrong as well.
+                        ItemKind::Broken { defines } => self.poison_new(defines, other),
                         _ => {}
                     }
                 }
                 // Whoever misses one of them has been told.
                 let told = self.reports.iter().skip(before).any(|r| r.code == "R0822");
-                if !left.is_empty() && !told {
-                    self.reports.push(params_report::not_brought(path.span, &name, &left));
+                if !left.is_empty() && !told && read {
+                    self.reports.push(params_report::not_brought(path.span, &path.text, &left));
                 }
                 self.importing.pop();
                 self.loaded.insert(name.clone(), Some(other));
@@ -564,7 +563,12 @@ impl Checker<'_> {
                 }
                 Some(_) => {}
                 None => {
-                    self.reports.push(names::not_in_file(want.span, &want.text, &name, &known));
+                    let unread = |f: &FileScope| {
+                        f.unread || f.names.get(&want.text).is_some_and(|b| matches!(b.term, Term::Poison))
+                    };
+                    if !self.files.get(other).is_some_and(unread) {
+                        self.reports.push(names::not_in_file(want.span, &want.text, &path.text, &known));
+                    }
                     self.poison_callables(std::slice::from_ref(want), home);
                 }
             }
@@ -572,6 +576,16 @@ impl Checker<'_> {
     }
 
     /// Names that could not be imported are poison, so that their calls are not reported again.
+    /// Names of items that could not be read stand for anything.
+    fn poison_new(&mut self, defines: &[Name], home: usize) {
+        let Some(file) = self.files.get_mut(home) else { return };
+        file.unread |= defines.is_empty();
+        for name in defines {
+            let binding = Binding { term: Term::Poison, span: name.span };
+            file.names.entry(name.text.clone()).or_insert(binding);
+        }
+    }
+
     fn poison_callables(&mut self, wanted: &[Name], home: usize) {
         if let Some(file) = self.files.get_mut(home) {
             for name in wanted {

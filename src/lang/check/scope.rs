@@ -123,6 +123,8 @@ pub struct FileScope {
     pub later: HashMap<String, Span>,
     /// Names of items that an import of the file leaves behind, and what they are.
     pub left: HashMap<String, (Span, String)>,
+    /// An item could not be read, and what it defines is not known.
+    pub unread: bool,
 }
 
 impl FileScope {

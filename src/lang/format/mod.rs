@@ -1,7 +1,7 @@
 //! The one way a `.rord` text is laid out: `let x=1` becomes `let x = 1`.
 //!
 //! Only spaces, line ends and commas before closing brackets change, so comments, documentation, brackets and the spelling of numbers
-//! stay. The rules are in `docs/decisions/formatting.md`.
+//! stay. Line ends are those of the first line, `\r\n` or `\n`. The rules are in `docs/decisions/formatting.md`.
 
 mod align;
 mod doc;
@@ -45,7 +45,15 @@ pub fn format(text: &str, file: FileId) -> Result<String, FormatError> {
     let formatted = layout::Printer::default().file(items, end(cursor));
     let (tokens, comments, _) = lex(&formatted, file);
     let after = essence(&tokens, &formatted, comments.iter().map(|c| c.text.as_str()));
-    if before == after { Ok(formatted) } else { Err(FormatError::Changed) }
+    if before != after {
+        return Err(FormatError::Changed);
+    }
+    Ok(if ends_in_crlf(text) { formatted.replace('\n', "\r\n") } else { formatted })
+}
+
+/// True for a text whose first line ends in `\r\n`: what is laid out does so throughout.
+fn ends_in_crlf(text: &str) -> bool {
+    text.split_once('\n').is_some_and(|(first, _)| first.ends_with('\r'))
 }
 
 /// The end of the file, with the comments before it.

@@ -3,18 +3,24 @@
 use super::{Report, Severity};
 use crate::lang::source::Span;
 
+const LINTS: [(&str, &str); 7] = [
+    ("R0207", "unminimized"),
+    ("R0232", "unused"),
+    ("R0602", "unanchored"),
+    ("R0603", "padding"),
+    ("R0607", "no_gradient"),
+    ("R0702", "apart"),
+    ("R0703", "margin"),
+];
+
 /// The name under which `@allow` knows what a report says, if it can be allowed.
 pub fn lint_of(code: &str) -> Option<&'static str> {
-    const LINTS: [(&str, &str); 7] = [
-        ("R0207", "unminimized"),
-        ("R0232", "unused"),
-        ("R0602", "unanchored"),
-        ("R0603", "padding"),
-        ("R0607", "no_gradient"),
-        ("R0702", "apart"),
-        ("R0703", "margin"),
-    ];
     LINTS.iter().find(|(c, _)| *c == code).map(|(_, lint)| *lint)
+}
+
+/// The report that a lint makes.
+pub fn code_of(lint: &str) -> Option<&'static str> {
+    LINTS.iter().find(|(_, l)| *l == lint).map(|(code, _)| *code)
 }
 
 /// Pixels that a warp brings in from outside, compared as if they were seen; the name of what compares is `op` bytes long.

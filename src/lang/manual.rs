@@ -1,0 +1,142 @@
+//! What words of the language are about: items, lints and kinds. Editors show it at a word, `rord-run explain loss` prints it.
+
+use super::report::{lints, pages};
+use super::types::Kind;
+
+/// The words that items of a file begin with: what each is for, and three lines with it.
+pub const ITEMS: [(&str, &str, &str); 17] = [
+    ("pipeline", "the run's name, and what it is for", "pipeline \"corners\" \"finds the corners of drawn layouts\"\n"),
+    (
+        "import",
+        "functions, layers and models from another file",
+        "import \"lib/blocks.rord\" { down, up }\nlayer both(x: Map[B, C, H, W]@f, width: Count) -> Map[B, width, H, W]@f = x |> down(width) |> up(width)\n",
+    ),
+    (
+        "param",
+        "what may be changed from outside",
+        "param lr: Rate = 1e-3 in (0, 1) \"the initial learning rate\"\npreset slow { lr = 1e-4 }\ntrain { optimizer = adam(lr) }\n",
+    ),
+    ("preset", "named values for parameters", "param batch: Count = 8\npreset smoke { batch = 2 }\ntrain { batch }\n"),
+    (
+        "sweep",
+        "a grid of values for parameters",
+        "param lr: Rate = 1e-3\nsweep rates { lr = [1e-3, 1e-4] }\ntrain { optimizer = adam(lr) }\n",
+    ),
+    (
+        "input",
+        "a tensor that a caller supplies",
+        "input a: Prob[B, 1, H, W]@view\ninput b: Prob[B, 1, H, W]@view\nmetric overlap = mean(a * b)\n",
+    ),
+    (
+        "data",
+        "where tensors come from",
+        "data pairs = layout_pairs(synth(), patch = 64px) -> {\n  image: Image[B, 1, H, W]@orig,\n}\n",
+    ),
+    (
+        "model",
+        "a network: weights live here",
+        "model net(x: Image[B, 1, H, W]@f) {\n  out det: Prob[B, 1, H, W]@f = x |> conv(1, 3) |> sigmoid\n}\n",
+    ),
+    (
+        "layer",
+        "a function that may make weights",
+        "layer block(x: Map[B, C, H, W]@f, width: Count) -> Feat[B, width, H, W]@f =\n  x |> conv(width, 3) |> group_norm(4) |> relu\n",
+    ),
+    (
+        "fn",
+        "a function",
+        "fn difference(a: Prob[B, 1, H, W]@f, b: Prob[B, 1, H, W]@f) -> Loss =\n  mean(square(a - b))\nloss same = difference(det, truth)\n",
+    ),
+    (
+        "let",
+        "a name for a value",
+        "let { det, desc } = net(image)\nlet back          = inv(H)\nlet moved_back    = warp(det_r, back)\n",
+    ),
+    (
+        "loss",
+        "a number that is reported in every step",
+        "loss where     = bce(det, truth)\nloss what      = triplet(grid(200), hardneg(apart = 8px))\nminimize total = where + 0.5 * what\n",
+    ),
+    (
+        "metric",
+        "a number that is reported in validation",
+        "loss where    = bce(det, truth)\nmetric far    = mean(square(det - truth))\nminimize what = where\n",
+    ),
+    (
+        "minimize",
+        "what is made small",
+        "loss a         = bce(det, truth)\nloss b         = mean(det)\nminimize total = a + 0.1 * b\n",
+    ),
+    ("train", "how it is trained", "train { optimizer = adam(1e-3), batch = 8, epochs = 20 }\n"),
+    ("save", "which weights are kept", "minimize total = where + what\nsave { best = val.total, last = true }\n"),
+    (
+        "export",
+        "what is written beside the weights",
+        "minimize total = where\nsave   { best = val.total }\nexport {}\n",
+    ),
+];
+
+/// What lints look for.
+pub const LINTS: [(&str, &str); 7] = [
+    ("apart", "negatives that are often the positive itself"),
+    ("margin", "a margin that no distance can reach"),
+    ("no_gradient", "a term of what is minimized that has no gradient"),
+    ("padding", "pixels from outside of a view, compared as if they were seen"),
+    ("unanchored", "a loss that is smallest when the network says the same everywhere"),
+    ("unminimized", "a loss that is no part of what is minimized"),
+    ("unused", "a name that nothing uses"),
+];
+
+/// An item's word: a sentence and lines with it, in Markdown.
+pub fn item(name: &str) -> Option<String> {
+    let (word, about, example) = ITEMS.iter().find(|(word, ..)| *word == name)?;
+    Some(format!("**{word}**: {about}\n\n```rord\n{example}```"))
+}
+
+/// A lint: what it looks for, how it is allowed, and the page of its report, in Markdown.
+pub fn lint(name: &str) -> Option<String> {
+    let (lint, what) = LINTS.iter().find(|(lint, _)| *lint == name)?;
+    let page = lints::code_of(lint).and_then(pages::page).map(|page| format!("\n\n{}", page.trim_end()));
+    let allowed = format!("`@allow({lint}, \"why\")` before an item silences it.");
+    Some(format!("lint **{lint}**: {what}\n\n{allowed}{}", page.unwrap_or_default()))
+}
+
+/// A kind: what it holds, its place among kinds, and its axes, in Markdown.
+pub fn kind(name: &str) -> Option<String> {
+    let kind = Kind::named(name)?;
+    let others = || Kind::names().filter_map(Kind::named).filter(|k| *k != kind);
+    let listed = |kinds: Vec<Kind>| kinds.iter().map(|k| format!("`{}`", k.name())).collect::<Vec<_>>().join(", a ");
+    let above = listed(others().filter(|k| kind.is(*k)).collect());
+    let below = listed(others().filter(|k| k.above() == Some(kind)).collect()).replace(", a ", ", ");
+    let is = if above.is_empty() { String::new() } else { format!("\n\nEvery `{name}` is a {above}.") };
+    let holds = if below.is_empty() { String::new() } else { format!("\n\nKinds of it: {below}.") };
+    let axes = kind.rank().map(|n| format!("\n\nIts shape has {n} {}.", if n == 1 { "axis" } else { "axes" }));
+    Some(format!("**{name}**: {}{is}{holds}{}", kind.holds(), axes.unwrap_or_default()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::lang::format::format;
+    use crate::lang::source::FileId;
+
+    #[test]
+    fn every_item_is_described_and_its_lines_are_laid_out() {
+        let described: Vec<&str> = ITEMS.iter().map(|(word, ..)| *word).collect();
+        assert_eq!(described, crate::lang::lex::ITEMS);
+        for (word, _, example) in ITEMS {
+            let lines = format(example, FileId(0)).unwrap_or_else(|e| panic!("{word}: {e:?}"));
+            assert_eq!(lines, example, "{word}");
+            assert!(example.lines().any(|l| l.starts_with(word)) && example.lines().count() <= 3, "{word}");
+        }
+    }
+
+    #[test]
+    fn every_lint_is_described_and_has_a_report() {
+        assert_eq!(LINTS.map(|(lint, _)| lint), crate::lang::check::LINTS);
+        for (lint, _) in LINTS {
+            assert!(super::lint(lint).unwrap().contains("\n\n# R0"), "{lint}");
+        }
+    }
+}
