@@ -65,6 +65,16 @@ impl Checker<'_> {
             let name = Name { text: name.into(), span };
             return self.call(&name, None, &[], span, 0, env);
         }
+        if env.subst.dims.contains_key(name) {
+            // A count of places is a product of sizes, and one mistake.
+            let line = |span: Span| self.sources.line_column(span).0;
+            let told = self.reports.iter().rev().take(8).filter(|r| r.code == "R0202");
+            let mut told = told.filter_map(|r| r.place()).filter(|p| p.file == span.file);
+            if !told.any(|p| line(p) == line(span)) {
+                self.reports.push(names::size_as_value(span, name));
+            }
+            return Term::Poison;
+        }
         // One missing name is one report, however often it is used.
         if self.missing.insert(name.to_string()) {
             let report = self.unknown_name(name, span, env);
