@@ -4,13 +4,84 @@
 
 use nom::Finish;
 
-use super::expr::{expr, mark, type_expr};
-use super::item::{self, binding, defined, defines, names_and_equals, recover_line, short, unclosed_block};
+use super::expr::{expr, mark, new_name, type_expr};
+use super::item::{
+    self, binding, defined, defines, item_params, names_and_equals, recover_line, result, short, unclosed_block,
+};
 use super::tokens::{Parsed, Refused, Tokens};
-use crate::lang::ast::{Expr, ExprKind, Let, Name, Pattern};
+use crate::lang::ast::{Expr, ExprKind, Function, Let, Name, Pattern};
 use crate::lang::lex::{ITEMS, KEYWORDS, TokenKind};
-use crate::lang::report::{Report, block as said, syntax};
+use crate::lang::report::{Edit, Report, block as said, syntax};
 use crate::lang::source::Span;
+
+/// A `fn` or a `layer`, behind its keyword.
+pub fn function(i: Tokens, layer: bool) -> Parsed<Function> {
+    let (i, name) = new_name(i)?;
+    let (i, params) = item_params(i)?;
+    let (mut i, mut result) = result(i)?;
+    // The type of what is computed, as other languages have it.
+    if let (TokenKind::Mark(":"), TokenKind::Name(kind), None) = (i.peek(), i.second(), &result)
+        && kind.starts_with(char::is_uppercase)
+    {
+        let (rest, ty) = type_expr(i.advance())?;
+        i.state().report(said::colon_before_type(i.span()));
+        (i, result) = (rest, Some(ty));
+    }
+    let names: Vec<Name> = params.iter().map(|p| p.name.clone()).collect();
+    let (i, (lets, body)) = match (i.peek(), i.second()) {
+        (TokenKind::Mark("{"), _) => function_block(i, &names)?,
+        (TokenKind::Mark("="), TokenKind::Mark("{")) => {
+            i.state().report(said::equals_before_block(i.span()));
+            function_block(i.advance(), &names)?
+        }
+        // The body of several lines that other languages have: read as a block.
+        (TokenKind::Mark("="), TokenKind::Name(word))
+            if word == "let" || names_and_equals(i.advance()).is_some() && !KEYWORDS.contains(&word.as_str()) =>
+        {
+            let (rest, (lets, word, body)) = bare_lines(i.advance())?;
+            i.state().report(syntax::body_without_braces(i.span(), word, body.span));
+            (rest, (lets, body))
+        }
+        (TokenKind::Mark("="), TokenKind::Name(word))
+            if word == "return" && !matches!(i.third(), TokenKind::Mark(".")) =>
+        {
+            let place = i.advance().span();
+            let (rest, body) = expr(i.advance().advance())?;
+            i.state().report(said::return_of_expression(place, body.span));
+            (rest, (vec![], body))
+        }
+        (TokenKind::Mark(":"), next) if !matches!(next, TokenKind::Mark("=")) => {
+            let braces = matches!(next, TokenKind::Mark("{"));
+            let before = i.state().said();
+            if braces {
+                let read = function_block(i.advance(), &names)?;
+                i.state().report(Report {
+                    edits: vec![Edit { span: i.span(), text: String::new() }],
+                    ..said::colon_before_body(i.span())
+                });
+                read
+            } else if let Ok((rest, (lets, word, body))) = bare_lines(i.advance()) {
+                let report = said::colon_before_body(i.span());
+                let edits = syntax::body_without_braces(i.span(), word, body.span).edits;
+                let edits = edits.into_iter().map(|e| if e.text == "{" { Edit { text: " {".into(), ..e } } else { e });
+                i.state().report(Report { edits: edits.collect(), ..report });
+                (rest, (lets, body))
+            } else {
+                // Its lines are no items of the file.
+                i.state().forget(before);
+                let mut rest = i.advance();
+                let inner = |i: Tokens<'_>| matches!(i.peek(), TokenKind::Name(w) if w == "let");
+                while !rest.at_end() && (!rest.at_item() || inner(rest)) {
+                    rest = rest.advance();
+                }
+                rest.resume_here(vec![]);
+                return i.fail(said::colon_before_body(i.span()));
+            }
+        }
+        _ => defined(i).map(|(i, body)| (i, (vec![], body)))?,
+    };
+    Ok((i, Function { layer, name, params, result, lets, body }))
+}
 
 /// What has been read of a block.
 #[derive(Default)]
@@ -28,18 +99,19 @@ struct Block {
 
 /// What a line is.
 enum Line {
-    Let(Let),
+    Let(Box<Let>),
     Out(Span, Expr),
     /// Nothing that the block computes with; it was reported.
     Nothing,
 }
 
 /// `{ let …  out = … }`; `params` are names that may be used in it.
-pub fn function_block<'a>(i: Tokens<'a>, params: &[Name]) -> Parsed<'a, (Vec<Let>, Expr)> {
+fn function_block<'a>(i: Tokens<'a>, params: &[Name]) -> Parsed<'a, (Vec<Let>, Expr)> {
     let opened = i.span();
     // Behind a block that is never closed stand items of the file.
     let closed = i.block_closes();
     let mut block = Block { names: params.iter().map(|p| p.text.clone()).collect(), ..Block::default() };
+    let before = i.state().said();
     let mut i = i.advance();
     loop {
         if let TokenKind::Doc(_) = i.peek() {
@@ -56,6 +128,8 @@ pub fn function_block<'a>(i: Tokens<'a>, params: &[Name]) -> Parsed<'a, (Vec<Let
                 // Closed here, it would compute nothing, and may hold lines that belong to the file.
                 report.edits.clear();
             }
+            // While it is being typed, a value is not alone yet.
+            i.state().forget(before);
             i.resume_here(block.lets.iter().flat_map(names_of).cloned().collect());
             return i.fail(block.wrong.unwrap_or(report));
         }
@@ -64,7 +138,7 @@ pub fn function_block<'a>(i: Tokens<'a>, params: &[Name]) -> Parsed<'a, (Vec<Let
         match line(i, &mut block) {
             Ok((rest, Line::Let(line))) => {
                 block.names.extend(names_of(&line).map(|n| n.text.clone()));
-                block.lets.push(line);
+                block.lets.push(*line);
                 i = rest;
             }
             Ok((rest, Line::Out(place, value))) => {
@@ -141,7 +215,7 @@ fn line<'a>(i: Tokens<'a>, block: &mut Block) -> Parsed<'a, Line> {
             if block.out.is_some() && !std::mem::replace(&mut block.behind, true) {
                 i.state().report(said::behind_out(i.span()));
             }
-            Ok((rest, Line::Let(line)))
+            Ok((rest, Line::Let(Box::new(line))))
         }
         "out" => out(i),
         "return" if !assigns => {
@@ -175,7 +249,7 @@ fn line<'a>(i: Tokens<'a>, block: &mut Block) -> Parsed<'a, Line> {
             }
             let (rest, line) = binding(i)?;
             i.state().report(syntax::missing_let(i.span(), word));
-            Ok((rest, Line::Let(line)))
+            Ok((rest, Line::Let(Box::new(line))))
         }
         _ => value(i, block),
     }
@@ -188,9 +262,9 @@ fn changes(i: Tokens) -> bool {
         && i.advance().span().end == i.advance().advance().span().start
 }
 
-/// True for `name := …`.
+/// True for `name := …` and `name: type = …`.
 fn assigned_with_colon(i: Tokens) -> bool {
-    matches!((i.second(), i.third()), (TokenKind::Mark(":"), TokenKind::Mark("=")))
+    matches!(i.second(), TokenKind::Mark(":"))
 }
 
 /// True for an `if` that is no expression: `if a > b:` and `if a > b { … }`.
@@ -208,7 +282,8 @@ fn has_no_then(i: Tokens) -> bool {
 fn value<'a>(i: Tokens<'a>, block: &mut Block) -> Parsed<'a, Line> {
     let (rest, value) = expr(i)?;
     if !line_ends(rest) && !is(rest, "out") && !is(rest, "let") && !rest.at_end() {
-        return rest.refuse("an operator");
+        let found = super::tokens::show(rest.peek());
+        return rest.fail(syntax::unexpected(rest.span(), &found, &["`let`, `out` or `}`"]));
     }
     if let (ExprKind::Name(word), TokenKind::Name(_)) = (&value.kind, i.peek())
         && !block.names.contains(word)
@@ -255,7 +330,7 @@ fn out(i: Tokens) -> Parsed<Line> {
 }
 
 /// The lines of a body without braces, `= let a = …  out = …`, and the word before its value.
-pub fn bare_lines(i: Tokens) -> Parsed<(Vec<Let>, Option<Span>, Expr)> {
+fn bare_lines(i: Tokens) -> Parsed<(Vec<Let>, Option<Span>, Expr)> {
     let (mut i, mut lets) = (i, Vec::new());
     loop {
         match i.peek() {

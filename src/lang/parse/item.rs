@@ -5,12 +5,11 @@ use nom::multi::many0;
 use nom::sequence::preceded;
 use nom::{Finish, Parser};
 
-use super::block::{bare_lines, begins, function_block, skip_item};
+use super::block::{begins, function, skip_item};
 use super::expr::{arg, bracketed, expr, keyword, mark, name, new_name, text, type_expr, word};
 use super::tokens::{Parsed, Tokens};
 use crate::lang::ast::{
-    Attribute, Domain, Expr, ExprKind, Field, FnParam, Function, Item, ItemKind, Let, ModelLine, Name, Pattern,
-    TypeExpr,
+    Attribute, Domain, Expr, ExprKind, Field, FnParam, Item, ItemKind, Let, ModelLine, Name, Pattern, TypeExpr,
 };
 use crate::lang::lex::{KEYWORDS, TokenKind};
 use crate::lang::report::{Edit, Report, block, syntax};
@@ -275,7 +274,7 @@ pub fn fn_params(i: Tokens) -> Parsed<Vec<FnParam>> {
 }
 
 /// The same of a `fn`, a `layer` or a `model`, where a keyword could not be read in the body.
-fn item_params(i: Tokens) -> Parsed<Vec<FnParam>> {
+pub fn item_params(i: Tokens) -> Parsed<Vec<FnParam>> {
     params(i, new_name)
 }
 
@@ -297,65 +296,6 @@ fn params<'a>(i: Tokens<'a>, called: fn(Tokens<'a>) -> Parsed<'a, Name>) -> Pars
 /// `-> type`
 pub fn result(i: Tokens) -> Parsed<Option<TypeExpr>> {
     opt(preceded(mark("->", "`->`"), type_expr)).parse(i)
-}
-
-fn function(i: Tokens, layer: bool) -> Parsed<Function> {
-    let (i, name) = new_name(i)?;
-    let (i, params) = item_params(i)?;
-    let (i, result) = result(i)?;
-    let names: Vec<Name> = params.iter().map(|p| p.name.clone()).collect();
-    let (i, (lets, body)) = match (i.peek(), i.second()) {
-        (TokenKind::Mark("{"), _) => function_block(i, &names)?,
-        (TokenKind::Mark("="), TokenKind::Mark("{")) => {
-            i.state().report(block::equals_before_block(i.span()));
-            function_block(i.advance(), &names)?
-        }
-        // The body of several lines that other languages have: read as a block.
-        (TokenKind::Mark("="), TokenKind::Name(word))
-            if word == "let" || names_and_equals(i.advance()).is_some() && !KEYWORDS.contains(&word.as_str()) =>
-        {
-            let (rest, (lets, word, body)) = bare_lines(i.advance())?;
-            i.state().report(syntax::body_without_braces(i.span(), word, body.span));
-            (rest, (lets, body))
-        }
-        (TokenKind::Mark("="), TokenKind::Name(word))
-            if word == "return" && !matches!(i.third(), TokenKind::Mark(".")) =>
-        {
-            let place = i.advance().span();
-            let (rest, body) = expr(i.advance().advance())?;
-            i.state().report(block::return_of_expression(place, body.span));
-            (rest, (vec![], body))
-        }
-        (TokenKind::Mark(":"), next) if !matches!(next, TokenKind::Mark("=")) => {
-            let braces = matches!(next, TokenKind::Mark("{"));
-            let said = i.state().said();
-            if braces {
-                let read = function_block(i.advance(), &names)?;
-                i.state().report(Report {
-                    edits: vec![Edit { span: i.span(), text: String::new() }],
-                    ..block::colon_before_body(i.span())
-                });
-                read
-            } else if let Ok((rest, (lets, word, body))) = bare_lines(i.advance()) {
-                let report = block::colon_before_body(i.span());
-                let edits = syntax::body_without_braces(i.span(), word, body.span).edits;
-                let edits = edits.into_iter().map(|e| if e.text == "{" { Edit { text: " {".into(), ..e } } else { e });
-                i.state().report(Report { edits: edits.collect(), ..report });
-                (rest, (lets, body))
-            } else {
-                // Its lines are no items of the file.
-                i.state().forget(said);
-                let mut rest = i.advance();
-                while !rest.at_end() && !(rest.at_item() && !matches!(rest.peek(), TokenKind::Name(w) if w == "let")) {
-                    rest = rest.advance();
-                }
-                rest.resume_here(vec![]);
-                return i.fail(block::colon_before_body(i.span()));
-            }
-        }
-        _ => defined(i).map(|(i, body)| (i, (vec![], body)))?,
-    };
-    Ok((i, Function { layer, name, params, result, lets, body }))
 }
 
 /// The most names of a model or a function. Names of a body are looked for one by one.
@@ -465,7 +405,12 @@ fn model(i: Tokens) -> Parsed<ItemKind> {
             _ if i.at_end() || i.at_item() => {
                 let next = Some((i.span(), !i.at_end()));
                 i.resume_here(body.iter().flat_map(line_names).collect());
-                return i.fail(unclosed_block(i, opened, next));
+                let mut report = unclosed_block(i, opened, next);
+                if !body.iter().any(|l| matches!(l, ModelLine::Out { .. })) {
+                    // Closed here, it would hand over nothing.
+                    report.edits.clear();
+                }
+                return i.fail(report);
             }
             TokenKind::Name(_) if names_and_equals(i).is_some() => {
                 if let TokenKind::Name(word) = i.peek() {
@@ -483,7 +428,7 @@ fn model(i: Tokens) -> Parsed<ItemKind> {
             }
             Err(wrong) => {
                 body.push(ModelLine::Broken { defines: defines(i) });
-                i = recover_in_block(i, wrong)?;
+                i = recover_in_block(i, wrong, &body)?;
             }
         }
     }
@@ -511,6 +456,7 @@ fn line_names(line: &ModelLine) -> Vec<Name> {
 fn recover_in_block<'a>(
     i: Tokens<'a>,
     wrong: nom::Err<super::tokens::Refused>,
+    body: &[ModelLine],
 ) -> Result<Tokens<'a>, nom::Err<super::tokens::Refused>> {
     let mut next = i.advance();
     while !next.at_end() {
@@ -530,6 +476,8 @@ fn recover_in_block<'a>(
         }
         next = next.advance();
     }
+    // What lies before is no item of the file.
+    next.resume_here(body.iter().flat_map(line_names).collect());
     Err(wrong)
 }
 
@@ -544,7 +492,8 @@ pub fn recover_line(i: Tokens, closed: bool) -> Tokens {
             TokenKind::Mark("}") if braces == 0 => return next,
             TokenKind::Mark("}") => {
                 braces -= 1;
-                if foreign && braces == 0 {
+                let more = matches!(next.advance().peek(), TokenKind::Name(w) if matches!(w.as_str(), "else" | "elif" | "except" | "finally"));
+                if foreign && braces == 0 && !more {
                     return next.advance();
                 }
             }

@@ -16,6 +16,9 @@ use crate::lang::source::{FileId, Span};
 /// The most levels an expression may have. Whoever walks a tree may recurse this deep.
 pub const MOST_LEVELS: u32 = 200;
 
+/// How many tokens an earlier definition is looked for among: whoever asks may do so at every line.
+const MOST_BEHIND: usize = 5_000;
+
 /// No token.
 const NONE: u32 = u32::MAX;
 
@@ -261,7 +264,7 @@ impl<'a> Tokens<'a> {
 
     /// True where an earlier item or line defines `name`: a word of the language stands right before it.
     pub fn defined_before(self, name: &str) -> bool {
-        let before = self.all.get(..self.at).unwrap_or(&[]);
+        let before = self.all.get(self.at.saturating_sub(MOST_BEHIND)..self.at).unwrap_or(&[]);
         before.windows(2).any(|pair| match pair {
             [Token { kind: TokenKind::Name(word), .. }, Token { kind: TokenKind::Name(found), .. }] => {
                 found == name && matches!(word.as_str(), "loss" | "metric" | "let" | "minimize" | "input" | "param")

@@ -117,6 +117,14 @@ pub fn colon_before_body(span: Span) -> Report {
         .help("write  fn name(…) -> Loss = …,  or a block:  { let a = …  out = … }")
 }
 
+/// `fn f(…): Loss = …`
+pub fn colon_before_type(span: Span) -> Report {
+    Report::error("R0123", "the type of what a function computes stands behind `->`")
+        .label(span, "from another language")
+        .help("write  fn name(…) -> Loss = …")
+        .fix(span, " ->")
+}
+
 /// A parameter without its type.
 pub fn untyped(span: Span, name: &str) -> Report {
     Report::error("R0108", format!("the parameter `{name}` has no type"))
