@@ -61,7 +61,7 @@ module.exports = grammar({
       choice(seq('=', $._expr), seq('{', repeat(choice($.doc, $.let)), 'out', '=', field('value', $._expr), '}')),
     params: ($) => seq('(', commas($.parameter), ')'),
     parameter: ($) =>
-      seq(field('name', $._word), ':', $.type, optional(seq('=', $._expr)), optional(seq('in', $.domain))),
+      seq(field('name', $.name), ':', $.type, optional(seq('=', $._expr)), optional(seq('in', $.domain))),
 
     let: ($) => seq('let', $.pattern, optional(seq(':', $.type)), '=', $._expr),
     pattern: ($) => choice(field('name', $.name), seq('{', commas($.binding), '}')),

@@ -17,11 +17,12 @@ pub struct Foreign {
 }
 
 /// Marks of other languages: what is written, how it is read, what replaces it where that is certain, and what to do.
-const MARKS: [(&str, &str, Option<&str>, &str); 8] = [
+const MARKS: [(&str, &str, Option<&str>, &str); 9] = [
     ("**", "*", None, "a square is written  square(x),  a root  sqrt(x)"),
     ("^", "*", None, "a square is written  square(x),  a root  sqrt(x)"),
     ("!=", "==", None, "compare with `==` and exchange the branches:  if a == b then … else …"),
     ("&&", "==", None, "put one condition inside the other:  if a then (if b then … else …) else …"),
+    ("&", "==", None, "put one condition inside the other:  if a then (if b then … else …) else …"),
     ("||", "==", None, "put one condition inside the other:  if a then … else (if b then … else …)"),
     ("...", "..", Some(".."), "a range has two dots, as in  0.8..1.2"),
     ("=>", "->", Some("->"), "an arrow is written ->"),

@@ -174,12 +174,8 @@ fn piece(text: &str) -> IResult<&str, Piece<'_>> {
 }
 
 fn name(text: &str) -> IResult<&str, &str> {
-    let (rest, found) = recognize(pair(
-        take_while1(|c: char| c.is_alphabetic() || c == '_'),
-        // Superscripts are powers, which are written as calls.
-        take_while(|c: char| (c.is_alphanumeric() && !matches!(c, '¹' | '²' | '³' | '⁰'..='⁹')) || c == '_'),
-    ))
-    .parse(text)?;
+    let (rest, found) =
+        recognize(pair(take_while1(|c: char| c.is_alphabetic() || c == '_'), take_while(part))).parse(text)?;
     match found {
         // A lone `_` is the dim that matches anything.
         "_" => Err(nom::Err::Error(nom::error::Error::new(text, nom::error::ErrorKind::Alpha))),
@@ -187,11 +183,16 @@ fn name(text: &str) -> IResult<&str, &str> {
     }
 }
 
+/// True for what may go on in a word. Superscripts are powers, which are written as calls.
+fn part(c: char) -> bool {
+    (c.is_alphanumeric() && !matches!(c, '¹' | '²' | '³' | '⁰'..='⁹')) || c == '_'
+}
+
 fn number(text: &str) -> IResult<&str, (&str, &str)> {
     let fraction = pair(char('.'), digit1);
     let exponent = (one_of("eE"), opt(one_of("+-")), digit1);
     let (rest, digits) = recognize((digit1, opt(fraction), opt(exponent))).parse(text)?;
-    let (rest, unit) = take_while(|c: char| c.is_alphanumeric() || c == '_').parse(rest)?;
+    let (rest, unit) = take_while(part).parse(rest)?;
     Ok((rest, (digits, unit)))
 }
 

@@ -383,7 +383,16 @@ impl Checker<'_> {
         // A name that is missing altogether has been reported where it is written.
         if !poisoned && !self.missing.contains(ambient) {
             let ty = Self::shown_param(param);
-            self.reports.push(names::missing_ambient(site.name_span, site.name, &param.name.text, &ty, ambient));
+            let written = crate::lang::tree::type_expr(&param.ty);
+            let inside = (!env.top).then_some(written.as_str());
+            self.reports.push(names::missing_ambient(
+                site.name_span,
+                site.name,
+                &param.name.text,
+                &ty,
+                ambient,
+                inside,
+            ));
         }
         None
     }

@@ -6,7 +6,7 @@ use super::Checker;
 use super::scope::{Binding, Env, Known, Term};
 use crate::lang::ast::{BinaryOp, Expr, ExprKind, Name};
 use crate::lang::constant::{Constant, Unit};
-use crate::lang::report::{kinds, names};
+use crate::lang::report::{Report, kinds, names};
 use crate::lang::source::Span;
 use crate::lang::typed::ValueSource;
 use crate::lang::types::{Kind, Type};
@@ -64,6 +64,19 @@ impl Checker<'_> {
         if self.vocabulary.operation(name).is_some_and(|op| op.params.iter().all(|p| p.default.is_some())) {
             let name = Name { text: name.into(), span };
             return self.call(&name, None, &[], span, 0, env);
+        }
+        if env.subst.dims.contains_key(name) {
+            // A count of places is a product of sizes, and one mistake.
+            let beside = |place: Span| {
+                let between = Span { start: place.end, end: span.start, ..span };
+                let near = place.end <= span.start && span.start - place.end < 200;
+                place.file == span.file && near && !self.sources.text(between).contains('\n')
+            };
+            let mut told = self.reports.iter().rev().take(8).filter(|r| r.code == "R0202").filter_map(Report::place);
+            if !told.any(beside) {
+                self.reports.push(names::size_as_value(span, name));
+            }
+            return Term::Poison;
         }
         // One missing name is one report, however often it is used.
         if self.missing.insert(name.to_string()) {

@@ -40,7 +40,8 @@ impl Checker<'_> {
         self.sections(tree, home);
         self.presets_and_sweeps(tree, home);
         self.unknown_given(outside, tree);
-        self.check_watched();
+        let broken = tree.items.iter().any(|i| matches!(i.kind, ItemKind::Broken { .. }));
+        self.check_watched(broken);
         self.discharge(&progress.origins, &progress.declared);
         // What hangs on broken lines would only be confused by them.
         if !crate::lang::report::any_error(&self.reports) {

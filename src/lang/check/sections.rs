@@ -118,9 +118,12 @@ impl Checker<'_> {
         }
     }
 
-    /// What is watched or saved by must be something that is reported.
-    pub fn check_watched(&mut self) {
+    /// What is watched or saved by must be something that is reported. Where an item is `broken`, it may be the one that is meant.
+    pub fn check_watched(&mut self, broken: bool) {
         let watched = std::mem::take(&mut self.watched);
+        if broken {
+            return;
+        }
         let outputs = self.out.losses.iter().chain(&self.out.metrics).chain(&self.out.objective);
         let mut all: Vec<String> = outputs.map(|o| o.name.clone()).collect();
         // A name that was reported already would be reported twice.

@@ -40,6 +40,14 @@ pub fn power<'a>(start: Tokens<'a>, i: Tokens<'a>, of: Expr, power: &str) -> Par
     let op = if power == "^2" { "square" } else { "inv" };
     let bracket = matches!(start.peek(), TokenKind::Mark("(")).then(|| start.span());
     let whole = start.span().to(i.previous());
+    if let ExprKind::Number { value, unit: None } = of.kind {
+        let raised = if power == "^2" { value * value } else { value.recip() };
+        if raised.is_finite() {
+            let span = whole.to(i.span());
+            i.state().report(syntax::power_of_number(span, i.span(), raised));
+            return grown(i.advance(), ExprKind::Number { value: raised, unit: None }, span);
+        }
+    }
     i.state().report(syntax::power(whole, i.span(), op, bracket.is_some()));
     let callee = Box::new(Expr::new(ExprKind::Name(op.to_string()), i.span()));
     let span = whole.to(i.span());
@@ -51,7 +59,7 @@ pub fn matrix_product(i: Tokens) -> bool {
     let product = matches!(i.peek(), TokenKind::Mark("@"))
         && !i.first_of_line()
         && matches!(i.second(), TokenKind::Name(_) | TokenKind::Mark("("))
-        && !attribute(i);
+        && (i.state().in_brackets() || !attribute(i));
     if product {
         i.state().report(syntax::matrix_product(i.span()));
     }
@@ -60,6 +68,9 @@ pub fn matrix_product(i: Tokens) -> bool {
 
 /// True for `@name(…)` with an item, or more that belongs to one, behind it.
 fn attribute(i: Tokens) -> bool {
+    if !matches!(i.third(), TokenKind::Mark("(")) {
+        return false;
+    }
     let (mut i, mut depth) = (i.advance().advance(), 0u32);
     loop {
         match i.peek() {

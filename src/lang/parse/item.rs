@@ -5,14 +5,14 @@ use nom::multi::many0;
 use nom::sequence::preceded;
 use nom::{Finish, Parser};
 
+use super::block::{begins, function, skip_item};
 use super::expr::{arg, bracketed, expr, keyword, mark, name, new_name, text, type_expr, word};
 use super::tokens::{Parsed, Tokens};
 use crate::lang::ast::{
-    Attribute, Domain, Expr, ExprKind, Field, FnParam, Function, Item, ItemKind, Let, ModelLine, Name, Pattern,
-    TypeExpr,
+    Attribute, Domain, Expr, ExprKind, Field, FnParam, Item, ItemKind, Let, ModelLine, Name, Pattern, TypeExpr,
 };
 use crate::lang::lex::{KEYWORDS, TokenKind};
-use crate::lang::report::{Edit, Report, syntax};
+use crate::lang::report::{Edit, Report, block, syntax};
 use crate::lang::source::Span;
 
 /// `@name(args)`
@@ -75,7 +75,7 @@ pub fn item(i: Tokens) -> Parsed<Item> {
         "let" => binding(rest).map(|(i, l)| (i, ItemKind::Let(l))),
         "loss" => formula(rest).map(|(i, (name, value))| (i, ItemKind::Loss { name, value })),
         "metric" => formula(rest).map(|(i, (name, value))| (i, ItemKind::Metric { name, value })),
-        "minimize" => formula(rest).map(|(i, (name, value))| (i, ItemKind::Minimize { name, value })),
+        "minimize" => minimize(rest),
         "train" | "save" | "export" => {
             let keyword = Name { text: start_word.clone(), span: start };
             fields(rest).map(|(i, fields)| (i, ItemKind::Section { keyword, fields }))
@@ -141,7 +141,7 @@ fn within(i: Tokens) -> Parsed<Option<Domain>> {
 const DOMAIN: &str = "a domain: [low, high], (low, high) or {a, b}";
 
 /// The names before `a =` and `a, b =`.
-fn names_and_equals(mut i: Tokens) -> Option<Vec<Name>> {
+pub fn names_and_equals(mut i: Tokens) -> Option<Vec<Name>> {
     let mut names = Vec::new();
     loop {
         let TokenKind::Name(text) = i.peek() else { return None };
@@ -254,23 +254,41 @@ fn data(i: Tokens) -> Parsed<ItemKind> {
 }
 
 /// `= expr`
-fn defined(i: Tokens) -> Parsed<crate::lang::ast::Expr> {
-    if let TokenKind::Mark("==") = i.peek() {
-        i.state().report(syntax::not_equals(i.span(), "==", "name"));
-        return expr(i.advance());
+pub fn defined(i: Tokens) -> Parsed<crate::lang::ast::Expr> {
+    match (i.peek(), i.second()) {
+        (TokenKind::Mark("=="), _) => {
+            i.state().report(syntax::not_equals(i.span(), "==", "name"));
+            expr(i.advance())
+        }
+        (TokenKind::Mark(":"), TokenKind::Mark("=")) => {
+            i.state().report(syntax::not_equals(i.span().to(i.advance().span()), ":=", "name"));
+            expr(i.advance().advance())
+        }
+        _ => preceded(mark("=", "`=`"), expr).parse(i),
     }
-    preceded(mark("=", "`=`"), expr).parse(i)
 }
 
-/// `(name: type = expr in domain, …)`
+/// `(name: type = expr in domain, …)` of an operation, whose arguments may be called like keywords.
 pub fn fn_params(i: Tokens) -> Parsed<Vec<FnParam>> {
-    fn one(i: Tokens) -> Parsed<FnParam> {
-        let (i, name) = word(i)?;
+    params(i, word)
+}
+
+/// The same of a `fn`, a `layer` or a `model`, where a keyword could not be read in the body.
+pub fn item_params(i: Tokens) -> Parsed<Vec<FnParam>> {
+    params(i, new_name)
+}
+
+fn params<'a>(i: Tokens<'a>, called: fn(Tokens<'a>) -> Parsed<'a, Name>) -> Parsed<'a, Vec<FnParam>> {
+    let one = |i: Tokens<'a>| {
+        let (i, name) = called(i)?;
+        if let TokenKind::Mark("," | ")") = i.peek() {
+            return i.fail(block::untyped(name.span, &name.text));
+        }
         let (i, ty) = typed(i)?;
         let (i, default) = opt(preceded(mark("=", "`=`"), expr)).parse(i)?;
         let (i, domain) = within(i)?;
         Ok((i, FnParam { name, ty, default, domain }))
-    }
+    };
     let (i, (params, _)) = bracketed("(", ")", "`,` or `)`", one)(i)?;
     Ok((i, params))
 }
@@ -280,101 +298,19 @@ pub fn result(i: Tokens) -> Parsed<Option<TypeExpr>> {
     opt(preceded(mark("->", "`->`"), type_expr)).parse(i)
 }
 
-fn function(i: Tokens, layer: bool) -> Parsed<Function> {
-    let (i, name) = new_name(i)?;
-    let (i, params) = fn_params(i)?;
-    let (i, result) = result(i)?;
-    let (i, (lets, body)) = match (i.peek(), i.second()) {
-        (TokenKind::Mark("{"), _) => function_block(i)?,
-        // The body of several lines that other languages have: read as a block.
-        (TokenKind::Mark("="), TokenKind::Name(word))
-            if word == "let" || names_and_equals(i.advance()).is_some() && !KEYWORDS.contains(&word.as_str()) =>
-        {
-            let equals = i.span();
-            let (i, lets) = function_lets(i.advance())?;
-            let word = matches!(i.peek(), TokenKind::Name(w) if w == "out" || w == "return").then(|| i.span());
-            let (i, body) = function_value(i, false)?;
-            i.state().report(syntax::body_without_braces(equals, word, body.span));
-            (i, (lets, body))
-        }
-        _ => defined(i).map(|(i, body)| (i, (vec![], body)))?,
-    };
-    Ok((i, Function { layer, name, params, result, lets, body }))
-}
-
-/// `{ let …  out = … }`
-fn function_block(i: Tokens) -> Parsed<(Vec<Let>, Expr)> {
-    let opened = i.span();
-    let (i, lets) = function_lets(i.advance())?;
-    if let TokenKind::Mark("}") = i.peek() {
-        return i.fail(syntax::no_out(opened.to(i.span())));
-    }
-    let ends = |i: Tokens<'_>| (i.at_end() || i.at_item()).then(|| (i.span(), !i.at_end()));
-    if let Some(next) = ends(i) {
-        return i.fail(unclosed_block(i, opened, Some(next)));
-    }
-    let (i, body) = function_value(i, true)?;
-    match (i.peek(), ends(i)) {
-        (TokenKind::Mark("}"), _) => Ok((i.advance(), (lets, body))),
-        (_, Some(next)) => i.fail(unclosed_block(i, opened, Some(next))),
-        _ => i.refuse("`}`"),
-    }
-}
-
 /// The most names of a model or a function. Names of a body are looked for one by one.
 const MOST_LINES: usize = 4000;
 
 /// The input, refused behind too many lines.
-fn short(i: Tokens, lines: usize) -> Result<Tokens, nom::Err<super::tokens::Refused>> {
+pub fn short(i: Tokens, lines: usize) -> Result<Tokens, nom::Err<super::tokens::Refused>> {
     if lines <= MOST_LINES {
         return Ok(i);
     }
     i.fail(syntax::too_long(i.previous(), MOST_LINES)).map(|(i, ())| i)
 }
 
-/// The lines before a function's `out`.
-fn function_lets(mut i: Tokens) -> Parsed<Vec<Let>> {
-    let mut lets = Vec::new();
-    loop {
-        let (rest, line) = match i.peek() {
-            TokenKind::Doc(_) => {
-                i = i.advance();
-                continue;
-            }
-            TokenKind::Name(w) if w == "let" => binding(i.advance())?,
-            TokenKind::Name(w) if !KEYWORDS.contains(&w.as_str()) && names_and_equals(i).is_some() => {
-                i.state().report(syntax::missing_let(i.span(), w));
-                binding(i)?
-            }
-            _ => return Ok((i, lets)),
-        };
-        lets.push(line);
-        i = short(rest, lets.len())?;
-    }
-}
-
-/// `out = expr`; `return expr` and `expr` alone are read as that, which is told where `told` is true.
-fn function_value(i: Tokens, told: bool) -> Parsed<Expr> {
-    let say = |report| {
-        if told {
-            i.state().report(report)
-        }
-    };
-    match i.peek() {
-        TokenKind::Name(word) if word == "out" => defined(i.advance()),
-        TokenKind::Name(word) if word == "return" && !matches!(i.second(), TokenKind::Mark("(" | ".")) => {
-            say(syntax::value_without_out(i.span(), true));
-            expr(i.advance())
-        }
-        _ => {
-            let (rest, body) = expr(i)?;
-            say(syntax::value_without_out(body.span, false));
-            Ok((rest, body))
-        }
-    }
-}
-
-fn binding(i: Tokens) -> Parsed<Let> {
+/// `pattern: type = expr`, behind its `let`.
+pub fn binding(i: Tokens) -> Parsed<Let> {
     let (i, pattern) = pattern(i)?;
     let (i, ty) = opt(typed).parse(i)?;
     let (i, value) = defined(i)?;
@@ -417,10 +353,31 @@ fn formula(i: Tokens) -> Parsed<(Name, crate::lang::ast::Expr)> {
     Ok((i, (name, value)))
 }
 
+/// `name = expr`; a value alone is read as `total`, or stays unread where it may be a name that is being typed.
+fn minimize(i: Tokens) -> Parsed<ItemKind> {
+    let named = match (i.peek(), i.second()) {
+        (TokenKind::Name(_), TokenKind::Mark("=" | "==" | ":")) => true,
+        (TokenKind::Name(word), _) => KEYWORDS.contains(&word.as_str()),
+        (next, _) => !matches!(next, TokenKind::Mark("(" | "-") | TokenKind::Number { .. }),
+    };
+    if named {
+        return formula(i).map(|(i, (name, value))| (i, ItemKind::Minimize { name, value }));
+    }
+    let (rest, value) = expr(i)?;
+    let text = if i.defined_before("total") { "objective" } else { "total" };
+    let name = Name { text: text.into(), span: value.span };
+    let known = !matches!(&value.kind, ExprKind::Name(n) if !i.defined_before(n));
+    let (place, glued) = (Span { end: i.span().start, ..i.span() }, i.previous().end == i.span().start);
+    i.state().report(block::nameless_objective(value.span, text, place, glued, known));
+    let kind = if known { ItemKind::Minimize { name, value } } else { ItemKind::Broken { defines: vec![name] } };
+    Ok((rest, kind))
+}
+
 fn model(i: Tokens) -> Parsed<ItemKind> {
     let (i, name) = new_name(i)?;
-    let (i, params) = fn_params(i)?;
+    let (i, params) = item_params(i)?;
     let opened = i.span();
+    let closed = i.block_closes();
     let (mut i, _) = mark("{", "`{`")(i)?;
     let mut body = Vec::new();
     loop {
@@ -432,9 +389,28 @@ fn model(i: Tokens) -> Parsed<ItemKind> {
             }
             TokenKind::Name(w) if w == "let" => binding(i.advance()).map(|(i, l)| (i, ModelLine::Let(l))),
             TokenKind::Name(w) if w == "out" => out(i.advance()),
+            TokenKind::Mark("@") if closed => {
+                i.state().report(block::attribute(i.span()));
+                let (rest, _) = attribute(i)?;
+                i = rest;
+                continue;
+            }
+            TokenKind::Name(word) if closed && i.at_item() => {
+                i.state().report(block::item_inside(i.span(), word));
+                let (rest, defines) = skip_item(i);
+                body.push(ModelLine::Broken { defines });
+                i = rest;
+                continue;
+            }
             _ if i.at_end() || i.at_item() => {
                 let next = Some((i.span(), !i.at_end()));
-                return i.fail(unclosed_block(i, opened, next));
+                i.resume_here(body.iter().flat_map(line_names).collect());
+                let mut report = unclosed_block(i, opened, next);
+                if !body.iter().any(|l| matches!(l, ModelLine::Out { .. })) {
+                    // Closed here, it would hand over nothing.
+                    report.edits.clear();
+                }
+                return i.fail(report);
             }
             TokenKind::Name(_) if names_and_equals(i).is_some() => {
                 if let TokenKind::Name(word) = i.peek() {
@@ -442,7 +418,7 @@ fn model(i: Tokens) -> Parsed<ItemKind> {
                 }
                 binding(i).map(|(i, l)| (i, ModelLine::Let(l)))
             }
-            TokenKind::Name(word) => i.fail(syntax::not_a_line(i.span(), word)),
+            TokenKind::Name(word) => i.fail(syntax::not_a_line(i.span(), word, "model", begins(i.advance()))),
             _ => i.refuse("`let`, `out` or `}`"),
         };
         match line {
@@ -452,23 +428,35 @@ fn model(i: Tokens) -> Parsed<ItemKind> {
             }
             Err(wrong) => {
                 body.push(ModelLine::Broken { defines: defines(i) });
-                i = recover_in_block(i, wrong)?;
+                i = recover_in_block(i, wrong, &body)?;
             }
         }
     }
 }
 
 /// A block that runs into the next item, closed behind its last line.
-fn unclosed_block(i: Tokens, opened: Span, next: Option<(Span, bool)>) -> Report {
+pub fn unclosed_block(i: Tokens, opened: Span, next: Option<(Span, bool)>) -> Report {
     let mut report = syntax::unclosed(opened, "{", "}", next, None);
     report.edits = vec![Edit { span: i.previous().after(), text: "\n}".into() }];
     report
+}
+
+/// The names that a line of a model gives.
+fn line_names(line: &ModelLine) -> Vec<Name> {
+    match line {
+        ModelLine::Let(Let { pattern: Pattern::Name(name), .. }) | ModelLine::Out { name, .. } => vec![name.clone()],
+        ModelLine::Let(Let { pattern: Pattern::Record(fields, _), .. }) => {
+            fields.iter().map(|(_, bound)| bound.clone()).collect()
+        }
+        ModelLine::Broken { defines } => defines.clone(),
+    }
 }
 
 /// Notes a mistake inside a block and goes to its next line, or gives the mistake back where the block itself is lost.
 fn recover_in_block<'a>(
     i: Tokens<'a>,
     wrong: nom::Err<super::tokens::Refused>,
+    body: &[ModelLine],
 ) -> Result<Tokens<'a>, nom::Err<super::tokens::Refused>> {
     let mut next = i.advance();
     while !next.at_end() {
@@ -480,7 +468,7 @@ fn recover_in_block<'a>(
                 _ => super::refusal(i),
             };
             i.state().report(report);
-            next.reset();
+            next.new_line();
             return Ok(next);
         }
         if next.at_item() && !inner {
@@ -488,17 +476,55 @@ fn recover_in_block<'a>(
         }
         next = next.advance();
     }
+    // What lies before is no item of the file.
+    next.resume_here(body.iter().flat_map(line_names).collect());
     Err(wrong)
 }
 
+/// The next line of a block behind one that was not understood: `let`, `out`, `}`; where the block is known to be closed, also
+/// what cannot stand in it. What a loop or a branch of another language holds is passed over with it.
+pub fn recover_line(i: Tokens, closed: bool) -> Tokens {
+    let foreign = matches!(i.peek(), TokenKind::Name(w) if matches!(w.as_str(), "for" | "while" | "with" | "if" | "try" | "def" | "class"));
+    let (mut next, mut braces, mut brackets) = (i.advance(), 0u32, 0u32);
+    while !next.at_end() {
+        match next.peek() {
+            TokenKind::Mark("{") => braces += 1,
+            TokenKind::Mark("}") if braces == 0 => return next,
+            TokenKind::Mark("}") => {
+                braces -= 1;
+                let more = matches!(next.advance().peek(), TokenKind::Name(w) if matches!(w.as_str(), "else" | "elif" | "except" | "finally"));
+                if foreign && braces == 0 && !more {
+                    return next.advance();
+                }
+            }
+            TokenKind::Mark("(" | "[") => brackets += 1,
+            TokenKind::Mark(")" | "]") => brackets = brackets.saturating_sub(1),
+            TokenKind::Name(word) if braces == 0 && next.first_of_line() => {
+                let ends = matches!(word.as_str(), "out" | "return");
+                let line = next.at_item() || (brackets == 0 && names_and_equals(next).is_some());
+                if ends || (line && !foreign) || (!closed && next.at_item() && word != "let") {
+                    return next;
+                }
+            }
+            _ if !closed && next.at_item() => return next,
+            _ => {}
+        }
+        next = next.advance();
+    }
+    next
+}
+
 fn out(i: Tokens) -> Parsed<ModelLine> {
+    if let TokenKind::Mark("=") = i.peek() {
+        return i.fail(block::nameless_out(i.previous()));
+    }
     let (i, name) = new_name(i)?;
     let (i, ty) = opt(typed).parse(i)?;
     let (i, value) = defined(i)?;
     Ok((i, ModelLine::Out { name, ty, value }))
 }
 
-/// The names an item would have defined, read off its first tokens.
+/// The names an item would have defined, read off its first tokens. Nothing is reported.
 pub fn defines(i: Tokens) -> Vec<Name> {
     let mut i = i;
     while let TokenKind::Doc(_) = i.peek() {
@@ -509,9 +535,12 @@ pub fn defines(i: Tokens) -> Vec<Name> {
         return Vec::new();
     }
     let i = i.advance();
-    match pattern(i).finish() {
+    let said = i.state().said();
+    let names = match pattern(i).finish() {
         Ok((_, Pattern::Name(name))) => vec![name],
         Ok((_, Pattern::Record(fields, _))) => fields.into_iter().map(|(_, bound)| bound).collect(),
         Err(_) => name(i).map(|(_, n)| vec![n]).unwrap_or_default(),
-    }
+    };
+    i.state().forget(said);
+    names
 }

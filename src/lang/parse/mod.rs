@@ -3,6 +3,7 @@
 //! Parsing never fails: what was not understood becomes a report and an [`ItemKind::Broken`], and reading goes on at the next
 //! item's keyword at the start of a line, so one broken file reports all its mistakes.
 
+mod block;
 mod elsewhere;
 pub mod expr;
 pub mod item;
@@ -14,7 +15,7 @@ use nom::combinator::all_consuming;
 
 use super::ast::{Expr, File, FnParam, Item, ItemKind, TypeExpr};
 use super::lex::{ITEMS, Token, TokenKind, lex};
-use super::report::{Report, closest, syntax};
+use super::report::{Report, block as blocks, closest, syntax};
 use super::source::{FileId, Span};
 use tokens::{Refused, State, Tokens, show};
 
@@ -57,13 +58,14 @@ pub fn parse(text: &str, file: FileId) -> (File, Vec<Report>) {
                 let report = report.map_or_else(|| refusal(i), |r| finish(*r, text));
                 let place = report.place().unwrap_or_default();
                 let start = i.span();
-                let next = recover(i);
+                let (next, held) = i.resumed().unwrap_or_else(|| (recover(i), vec![]));
                 let line = text.get(..start.start as usize).and_then(|t| t.rfind('\n')).map_or(0, |n| n as u32);
                 let region = Span { start: line, end: next.span().start.max(start.end), ..start };
                 if !lexed_wrong.iter().any(|w| region.holds(*w)) || !matches!(report.code, "R0102" | "R0108") {
                     reports.push(report);
                 }
-                let defines = item::defines(i.behind_head());
+                let mut defines = item::defines(i.behind_head());
+                defines.extend(held);
                 let span = Span { end: place.end.max(start.end), ..start };
                 tree.items.push(Item { doc: vec![], attributes: vec![], kind: ItemKind::Broken { defines }, span });
                 i = next;
@@ -123,6 +125,16 @@ pub fn expression(text: &str, file: FileId, offset: u32) -> Result<Expr, Vec<Rep
     }
 }
 
+/// The same since a line of a function's block began at `i`.
+fn refusal_in_block(i: Tokens) -> Report {
+    let (at, _) = i.furthest();
+    match i.peek() {
+        TokenKind::Mark(mark @ (")" | "]")) if at == i.position() => syntax::closes_nothing(i.span(), mark),
+        kind if at == i.position() => syntax::unexpected(i.span(), &show(kind), &["`let`, `out` or `}`"]),
+        _ => refusal(i),
+    }
+}
+
 /// The report of the furthest refusal since the item began at `i`.
 pub fn refusal(i: Tokens) -> Report {
     let (at, mut expected) = i.furthest();
@@ -151,6 +163,12 @@ pub fn refusal(i: Tokens) -> Report {
     }
     if expected.len() > 1 && expected.iter().any(|e| e.contains("` or `")) {
         expected.retain(|e| e.contains("` or `"));
+    }
+    // A line that ends too early is wrong at its end, not where the next item begins, which may be far below.
+    if i.item_begins(at)
+        && let Some(last) = at.checked_sub(1).and_then(|at| i.token(at))
+    {
+        return blocks::unfinished(last.span, &syntax::wanted(&expected));
     }
     syntax::unexpected(found.span, &show(&found.kind), &expected)
 }

@@ -8,12 +8,16 @@ use std::cell::{Cell, OnceCell, RefCell};
 use nom::error::{ErrorKind, ParseError};
 use nom::{Input, Needed};
 
+use crate::lang::ast::Name;
 use crate::lang::lex::{ITEMS, KEYWORDS, Token, TokenKind};
 use crate::lang::report::Report;
 use crate::lang::source::{FileId, Span};
 
 /// The most levels an expression may have. Whoever walks a tree may recurse this deep.
 pub const MOST_LEVELS: u32 = 200;
+
+/// How many tokens an earlier definition is looked for among: whoever asks may do so at every line.
+const MOST_BEHIND: usize = 5_000;
 
 /// No token.
 const NONE: u32 = u32::MAX;
@@ -38,6 +42,9 @@ pub struct State {
     /// Where blocks, and where brackets of any kind, end: made when it is first asked for.
     blocks: OnceCell<Vec<u32>>,
     brackets_end: OnceCell<Vec<u32>>,
+    braces_end: OnceCell<Vec<u32>>,
+    /// Where reading goes on behind an item that was not understood, if that is known, and names that it held.
+    resume: RefCell<Option<(usize, Vec<Name>)>>,
     /// Mistakes inside a block, after which reading went on.
     reports: RefCell<Vec<Report>>,
 }
@@ -75,6 +82,22 @@ impl State {
     /// True where two values side by side are a mistake: everywhere but between the fields of a section.
     pub fn one_value(&self) -> bool {
         !self.fields.get() || self.brackets.get() > 0
+    }
+
+    /// True inside of round or square brackets.
+    pub fn in_brackets(&self) -> bool {
+        self.brackets.get() > 0
+    }
+
+    /// How much has been noted, for [`State::forget`].
+    pub fn said(&self) -> (usize, usize) {
+        (self.reports.borrow().len(), self.taken.borrow().len())
+    }
+
+    /// Forgets the mistakes noted since.
+    pub fn forget(&self, (reports, taken): (usize, usize)) {
+        self.reports.borrow_mut().truncate(reports);
+        self.taken.borrow_mut().truncate(taken);
     }
 
     /// Takes the mistakes noted so far.
@@ -198,6 +221,12 @@ impl<'a> Tokens<'a> {
         self.all.get(at)
     }
 
+    /// True where the token `at` begins an item, a line of a block, or ends the file.
+    pub fn item_begins(&self, at: usize) -> bool {
+        let there = self.from(at);
+        there.at_item() || there.first_of_line() && matches!(there.peek(), TokenKind::Name(w) if w == "out")
+    }
+
     /// The mark behind a token, if one is there.
     pub fn mark_after(&self, at: usize) -> Option<&'static str> {
         match self.all.get(at + 1).map(|t| &t.kind) {
@@ -214,6 +243,34 @@ impl<'a> Tokens<'a> {
         });
         let end = usize::try_from(*ends.get(self.at + 1)?).ok().filter(|end| *end < self.all.len())?;
         Some(self.from(end).advance())
+    }
+
+    /// True where the brace at hand is closed further on, whatever stands between.
+    pub fn block_closes(self) -> bool {
+        let ends = self.state.braces_end.get_or_init(|| self.closers(&["{"], &["}"], |_| false));
+        ends.get(self.at + 1).is_some_and(|end| *end != NONE)
+    }
+
+    /// Notes that reading goes on here, whatever becomes of the item, and what names lie behind.
+    pub fn resume_here(self, names: Vec<Name>) {
+        *self.state.resume.borrow_mut() = Some((self.at, names));
+    }
+
+    /// Where reading goes on, if that was noted, and the names that lie before it.
+    pub fn resumed(self) -> Option<(Self, Vec<Name>)> {
+        let (at, names) = self.state.resume.take().filter(|(at, _)| *at > self.at)?;
+        Some((self.from(at), names))
+    }
+
+    /// True where an earlier item or line defines `name`: a word of the language stands right before it.
+    pub fn defined_before(self, name: &str) -> bool {
+        let before = self.all.get(self.at.saturating_sub(MOST_BEHIND)..self.at).unwrap_or(&[]);
+        before.windows(2).any(|pair| match pair {
+            [Token { kind: TokenKind::Name(word), .. }, Token { kind: TokenKind::Name(found), .. }] => {
+                found == name && matches!(word.as_str(), "loss" | "metric" | "let" | "minimize" | "input" | "param")
+            }
+            _ => false,
+        })
     }
 
     /// True where the bracket at hand is closed further on, before its block or item ends.
@@ -274,6 +331,15 @@ impl<'a> Tokens<'a> {
         self.state.head.set(self.at);
         self.state.expected.borrow_mut().clear();
         self.state.depth.set(0);
+        self.state.fields.set(false);
+        self.state.brackets.set(0);
+        self.state.resume.take();
+    }
+
+    /// Forgets the furthest refusal, at the start of a line of a block.
+    pub fn new_line(&self) {
+        self.state.furthest.set(self.at);
+        self.state.expected.borrow_mut().clear();
         self.state.fields.set(false);
         self.state.brackets.set(0);
     }

@@ -5,6 +5,7 @@
 //! checker says `frames::wrong_way(…)` and the wording lives here. Families: R01 syntax, R02 names, R03 kinds, R04 shapes,
 //! R05 frames, R06 gradients, R07 numbers, R08 parameters and files, R09 while running.
 
+pub mod block;
 pub mod elsewhere;
 pub mod frames;
 pub mod grads;

@@ -80,17 +80,29 @@ pub fn no_such_section_field(span: Span, section_span: Span, section: &str, name
     }
 }
 
-/// An argument that was left out, and the name it defaults to is missing too.
-pub fn missing_ambient(span: Span, op: &str, param: &str, shown: &str, ambient: &str) -> Report {
+/// An argument that was left out, and the name it defaults to is missing too; `inside` of a function with the type that an
+/// argument of its own needs.
+pub fn missing_ambient(span: Span, op: &str, param: &str, shown: &str, ambient: &str, inside: Option<&str>) -> Report {
     let from = ambient.trim_end_matches("_r");
     let named = if from == ambient {
         format!("let {{ {ambient} }} = net(image)")
     } else {
         format!("let {{ {from} as {ambient} }} = net(image_r)")
     };
+    let first = match inside {
+        Some(ty) => format!("take it as an argument of the function:  {ambient}: {ty}"),
+        None => format!("name it:  {named}"),
+    };
     Report::error("R0205", format!("`{op}` needs `{param}`, and nothing called `{ambient}` is in scope"))
         .label(span, format!("argument `{shown}` defaults to the name `{ambient}`"))
-        .help(format!("name it:  {named}\nor pass it:  {op}(…, {param} = …)"))
+        .help(format!("{first}\nor pass it:  {op}(…, {param} = …)"))
+}
+
+/// A size where a number belongs.
+pub fn size_as_value(span: Span, name: &str) -> Report {
+    Report::error("R0202", format!("the size `{name}` is not a value"))
+        .label(span, "sizes stand in types only")
+        .help("to divide by the number of places, write  mean(…),  or  per = batch  to keep one number for each;\na number from outside is an argument:  n: Count")
 }
 
 /// A second definition of a name.

@@ -88,14 +88,22 @@ pub fn nearest_unit(unit: &str) -> Option<&'static str> {
     }
 }
 
-/// A line of a model that begins otherwise.
-pub fn not_a_line(span: Span, found: &str) -> Report {
-    let report = Report::error("R0102", format!("`{found}` does not start a line of a model"))
+/// A line of a model or a function that begins otherwise; `follows` is the keyword that may stand before what comes next.
+pub fn not_a_line(span: Span, found: &str, of: &str, follows: Option<&str>) -> Report {
+    let report = Report::error("R0102", format!("`{found}` does not start a line of a {of}"))
         .label(span, "expected `let` or `out`");
-    match closest(found, ["let", "out"]) {
-        Some(near) => report.help(format!("did you mean `{near}`?")).fix(span, near),
-        None => report
+    let near = closest(found, ["let", "out"]);
+    match (near, ELSEWHERE.iter().find(|(word, _)| *word == found)) {
+        (None, Some((_, help))) => report.help(*help),
+        (Some(near), _) => {
+            let report = report.help(format!("did you mean `{near}`?"));
+            // In a model a name follows both, in a function only `let`.
+            let fits = follows == Some(near) || (of == "model" && follows == Some("let"));
+            if fits { report.fix(span, near) } else { report }
+        }
+        (None, None) if of == "model" => report
             .help("a name begins with `let`; what the model hands over with `out`:  out det: Prob[B, 1, H, W]@f = …"),
+        (None, None) => report.help("a name begins with  let name = …;  what the function computes with  out = …"),
     }
 }
 
@@ -225,6 +233,14 @@ pub fn power(of: Span, sign: Span, op: &str, in_brackets: bool) -> Report {
     if in_brackets { report.fix(before, op).fix(sign, "") } else { report.fix(before, format!("{op}(")).fix(sign, ")") }
 }
 
+/// `2²`, which is a number.
+pub fn power_of_number(whole: Span, sign: Span, value: f64) -> Report {
+    Report::error("R0114", "a power of a number is written out")
+        .label(sign, "there are no powers")
+        .help(format!("write  {value};  the square of a map is  square(x)"))
+        .fix(whole, value.to_string())
+}
+
 /// A function's body of several lines without braces.
 pub fn body_without_braces(equals: Span, word: Option<Span>, value: Span) -> Report {
     let report = Report::error("R0123", "a function with names of its own stands in braces")
@@ -261,12 +277,11 @@ pub fn value_without_out(value: Span, returned: bool) -> Report {
     if returned { report.fix(value, "out =") } else { report.fix(Span { end: value.start, ..value }, "out = ") }
 }
 
-/// `A @ B`
+/// `A @ B`. Whether these are homographies or maps is not known to the parser, so nothing is replaced.
 pub fn matrix_product(at: Span) -> Report {
-    Report::error("R0114", "homographies are composed with  *")
+    Report::error("R0114", "there is no matrix product")
         .label(at, "`@` names a frame, in types")
-        .help("read right to left: (A * B)(x) = A(B(x))")
-        .fix(at, "*")
+        .help("homographies are composed with  *  and read from right to left;\nmaps are compared place by place: distance(a, b) of sampled vectors, mean(a * b)")
 }
 
 /// A string in other quotes.
@@ -375,13 +390,18 @@ pub fn nothing_in_it(span: Span) -> Report {
         .help("the smallest pipeline that trains stands at the head of docs/guide/language.md")
 }
 
-/// Another token than the grammar allows.
-pub fn unexpected(span: Span, found: &str, expected: &[&str]) -> Report {
-    let wanted = match expected {
+/// What would have been accepted, in words.
+pub fn wanted(expected: &[&str]) -> String {
+    match expected {
         [] => "something else".to_string(),
         [one] => (*one).to_string(),
         [rest @ .., last] => format!("{} or {last}", rest.join(", ")),
-    };
+    }
+}
+
+/// Another token than the grammar allows.
+pub fn unexpected(span: Span, found: &str, expected: &[&str]) -> Report {
+    let wanted = wanted(expected);
     Report::error("R0108", format!("expected {wanted}, found {found}")).label(span, "not expected here").help(
         match (found, expected) {
             ("`=`", e) if e.contains(&"an expression") => "to compare, write `==`",
