@@ -6,11 +6,11 @@ use super::expr::known;
 use super::grads::Comparison;
 use super::scope::{Binding, Callable, Env, FunctionDef, Known, Record, Subst, Term, WeightPath};
 use super::{Checker, MOST_HELPED};
-use crate::lang::ast::{Arg, Expr, ExprKind, FnParam, Function, Let, ModelLine, Name, TypeExpr};
+use crate::lang::ast::{Arg, Expr, ExprKind, FnParam, ModelLine, Name, TypeExpr};
 use crate::lang::constant::Constant;
 use crate::lang::report::{elsewhere, names, shapes};
 use crate::lang::source::Span;
-use crate::lang::typed::{Ambient, NamedType, ValueSource};
+use crate::lang::typed::{Ambient, ValueSource};
 use crate::lang::types::Kind;
 use crate::lang::vocabulary::usage;
 
@@ -443,34 +443,6 @@ impl Checker<'_> {
         }
     }
 
-    /// What a function computes where its parameters are bound. Weights of a layer's `let` hang under its name.
-    pub fn function_body(&mut self, f: &Function, env: &Env) -> Term {
-        let mut env = env.clone();
-        for binding in &f.lets {
-            let first = super::pattern_names(&binding.pattern).first().map_or("", |n| n.text.as_str());
-            let mut term = self.expr(&binding.value, &env.under(first));
-            if let Some(stated) = &binding.ty {
-                term = self.stated(term, stated, binding.value.span, &env);
-            }
-            env = self.bound(binding, term, env);
-        }
-        let term = self.expr(&f.body, &env);
-        match &f.result {
-            Some(stated) => self.stated(term, stated, f.body.span, &env),
-            None => term,
-        }
-    }
-
-    /// The environment in which a `let` stands for its value.
-    fn bound(&mut self, binding: &Let, term: Term, mut env: Env) -> Env {
-        for (name, term) in self.destructure(&binding.pattern, term, binding.value.span) {
-            self.refuse_local_twice(&name, &env);
-            self.note_local(&name, &term, &env);
-            env = Self::with_local(env, &name.text, term, name.span);
-        }
-        env
-    }
-
     /// The environment of a body: its parameters, its file, and nothing of the caller but where weights hang.
     fn entered(
         &self,
@@ -519,57 +491,6 @@ impl Checker<'_> {
         Term::Record(Rc::new(Record { of: m.name.text.clone(), fields, open }))
     }
 
-    /// The lines of a model in order; its outs.
-    pub fn model_body(&mut self, m: &super::scope::ModelDef, env: &Env) -> Vec<(String, Term)> {
-        let mut env = env.clone();
-        let mut outs = Vec::new();
-        let path = |bound: &str| Some(Rc::new(WeightPath { model: m.index, name: format!("{}.{bound}", m.name.text) }));
-        for line in &m.body {
-            match line {
-                ModelLine::Let(binding) => {
-                    let first = super::pattern_names(&binding.pattern).first().map_or("", |n| n.text.as_str());
-                    let mut term = self.expr(&binding.value, &Env { weights: path(first), ..env.clone() });
-                    if let Some(stated) = &binding.ty {
-                        term = self.stated(term, stated, binding.value.span, &env);
-                    }
-                    env = self.bound(binding, term, env);
-                }
-                ModelLine::Out { name, ty, value } => {
-                    let mut term = self.expr(value, &Env { weights: path(&name.text), ..env.clone() });
-                    if let Some(stated) = ty {
-                        term = self.stated(term, stated, value.span, &env);
-                    }
-                    self.refuse_local_twice(name, &env);
-                    self.note_local(name, &term, &env);
-                    env = Self::with_local(env, &name.text, term.clone(), name.span);
-                    outs.push((name.text.clone(), term));
-                }
-                ModelLine::Broken { defines } => {
-                    for name in defines {
-                        env = Self::with_local(env, &name.text, Term::Poison, name.span);
-                        outs.push((name.text.clone(), Term::Poison));
-                    }
-                }
-            }
-        }
-        outs
-    }
-
-    /// Keeps the type of a name inside a model, where the model is checked on its own.
-    fn note_local(&mut self, name: &Name, term: &Term, env: &Env) {
-        if env.depth == 0 && !matches!(term, Term::Poison) {
-            let ty = self.shown(term);
-            self.out.notes.locals.push(NamedType { name: name.text.clone(), ty, span: name.span });
-        }
-    }
-
-    /// Reports a name that a body has already.
-    pub fn refuse_local_twice(&mut self, name: &Name, env: &Env) {
-        if let Some((_, first)) = env.locals.iter().find(|(n, _)| *n == name.text) {
-            self.reports.push(names::defined_twice(name.span, &name.text, first.span, None));
-        }
-    }
-
     /// A term held to the type that was written for it.
     pub fn stated(&mut self, term: Term, stated: &TypeExpr, span: Span, env: &Env) -> Term {
         let Term::Tensor(id) = term else {
@@ -601,36 +522,6 @@ impl Checker<'_> {
             Err(()) => {
                 self.reports.push(shapes::stated_otherwise(stated.span, span, &want, &have));
                 Term::Poison
-            }
-        }
-    }
-
-    /// The terms a pattern binds.
-    pub fn destructure(&mut self, pattern: &crate::lang::ast::Pattern, term: Term, span: Span) -> Vec<(Name, Term)> {
-        use crate::lang::ast::Pattern;
-        match (pattern, term) {
-            (Pattern::Name(name), term) => vec![(name.clone(), term)],
-            (Pattern::Record(fields, _), Term::Record(record)) => fields
-                .iter()
-                .map(|(field, bound)| {
-                    let found = record.fields.iter().find(|(n, _)| *n == field.text).map(|(_, t)| t.clone());
-                    let term = found.unwrap_or_else(|| {
-                        if record.open {
-                            return Term::Poison;
-                        }
-                        let known: Vec<&str> = record.fields.iter().map(|(n, _)| n.as_str()).collect();
-                        self.reports.push(names::no_such_field(field.span, &field.text, &record.of, &known));
-                        Term::Poison
-                    });
-                    (bound.clone(), term)
-                })
-                .collect(),
-            (Pattern::Record(fields, braces), term) => {
-                if !matches!(term, Term::Poison) {
-                    let found = self.shown(&term);
-                    self.reports.push(crate::lang::report::kinds::no_fields(*braces, span, &found));
-                }
-                fields.iter().map(|(_, bound)| (bound.clone(), Term::Poison)).collect()
             }
         }
     }

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::imports::left_out;
 use super::scope::{Binding, Callable, Env, FileScope, FunctionDef, Known, ModelDef, Subst, Term};
 use super::sizes::SizeOrigin;
-use super::{Checker, ImportError, Outside, Tensors, pattern_names};
+use super::{Checker, Outside, Tensors, pattern_names};
 use crate::lang::ast::{DimExpr, DimKind, Expr, File, FnParam, Function, Item, ItemKind, ModelLine, Name, TypeExpr};
 use crate::lang::dim::Dim;
-use crate::lang::parse;
-use crate::lang::report::{frames, kinds, names, params as params_report, runtime, shapes};
+use crate::lang::report::{frames, kinds, names, runtime, shapes};
 use crate::lang::source::Span;
 use crate::lang::typed::{ModelInfo, NamedType, Output, ValueSource};
 use crate::lang::types::{Frame, Kind, Type};
@@ -54,7 +54,7 @@ impl Checker<'_> {
         }
     }
 
-    fn open_file(&mut self, tree: &File, used: impl Fn(&Item) -> bool) -> usize {
+    pub(super) fn open_file(&mut self, tree: &File, used: impl Fn(&Item) -> bool) -> usize {
         let mut later = HashMap::new();
         for item in tree.items.iter().filter(|i| used(i)) {
             for name in defined_by(item) {
@@ -219,7 +219,7 @@ impl Checker<'_> {
     }
 
     /// A `fn` or a `layer`, checked on its own.
-    fn function(&mut self, f: &Function, home: usize) {
+    pub(super) fn function(&mut self, f: &Function, home: usize) {
         if !self.new_callable(&f.name, home) {
             return;
         }
@@ -234,7 +234,7 @@ impl Checker<'_> {
         }
     }
 
-    fn model(
+    pub(super) fn model(
         &mut self,
         item: &Item,
         name: &Name,
@@ -280,7 +280,7 @@ impl Checker<'_> {
         }
     }
 
-    fn new_callable(&mut self, name: &Name, home: usize) -> bool {
+    pub(super) fn new_callable(&mut self, name: &Name, home: usize) -> bool {
         let Some(file) = self.files.get(home) else { return false };
         let first = file.callable(&name.text).map(|(_, c)| c.head().0.span);
         let variable = file.names.get(&name.text).filter(|b| !matches!(b.term, Term::Poison)).map(|b| b.span);
@@ -487,136 +487,6 @@ impl Checker<'_> {
         {
             self.out.frames.push((frame.clone(), w.clone(), h.clone()));
         }
-    }
-
-    /// Brings callables of another file into this one.
-    fn import(&mut self, path: &crate::lang::ast::Text, wanted: &[Name], home: usize) {
-        let from = self.sources.get(path.span.file).map(|s| s.name.clone()).unwrap_or_default();
-        let (name, text) = match self.importer.import(&path.text, &from) {
-            Ok(found) => found,
-            Err(ImportError::Unreadable(why)) => {
-                self.reports.push(params_report::cannot_import(path.span, &path.text, &why));
-                return self.poison_callables(wanted, home);
-            }
-            Err(ImportError::Outside(root)) => {
-                self.reports.push(params_report::import_outside(path.span, &path.text, &root));
-                return self.poison_callables(wanted, home);
-            }
-        };
-        let other = match self.loaded.get(&name) {
-            Some(Some(other)) => *other,
-            Some(None) => {
-                let start = self.importing.iter().position(|f| *f == name).unwrap_or(self.importing.len());
-                let mut chain = self.importing.get(start..).unwrap_or(&[]).to_vec();
-                chain.extend([from, name]);
-                self.reports.push(params_report::import_cycle(path.span, &chain));
-                return self.poison_callables(wanted, home);
-            }
-            None => {
-                self.loaded.insert(name.clone(), None);
-                self.importing.push(from);
-                let file = self.sources.add(&name, text.as_str());
-                let (tree, reports) = parse::parse(&text, file);
-                // The lines of a body that could not be read look like items that stay behind.
-                let read = reports.is_empty();
-                self.reports.extend(reports);
-                let other = self.open_file(&tree, brought);
-                let left: Vec<&str> = tree.items.iter().filter(|i| !brought(i)).map(|i| left_out(&i.kind)).collect();
-                let before = self.reports.len();
-                for item in &tree.items {
-                    // What stays behind is not part of this pipeline, and neither is what is allowed there.
-                    if brought(item) {
-                        self.attributes(item);
-                    }
-                    match &item.kind {
-                        ItemKind::Import { path, names } => self.import(path, names, other),
-                        ItemKind::Function(f) => self.function(f, other),
-                        ItemKind::Model { name, params, body } => {
-                            self.model(item, name, params, body, other, &mut Progress::default());
-                        }
-                        // What could not be read was reported; whoever speaks of it is not wrong as well.
-                        ItemKind::Broken { defines } => self.poison_new(defines, other),
-                        _ => {}
-                    }
-                }
-                // Whoever misses one of them has been told.
-                let told = self.reports.iter().skip(before).any(|r| r.code == "R0822");
-                if !left.is_empty() && !told && read {
-                    self.reports.push(params_report::not_brought(path.span, &path.text, &left));
-                }
-                self.importing.pop();
-                self.loaded.insert(name.clone(), Some(other));
-                other
-            }
-        };
-        for want in wanted {
-            let found = self.files.get(other).and_then(|f| f.callable(&want.text)).map(|(_, c)| c.clone());
-            let known: Vec<String> = self
-                .files
-                .get(other)
-                .map(|f| f.callables.iter().map(|c| c.head().0.text.clone()).collect())
-                .unwrap_or_default();
-            match found {
-                Some(callable) if self.new_callable(want, home) => {
-                    if let Some(file) = self.files.get_mut(home) {
-                        file.add(callable);
-                    }
-                }
-                Some(_) => {}
-                None => {
-                    let unread = |f: &FileScope| {
-                        f.unread || f.names.get(&want.text).is_some_and(|b| matches!(b.term, Term::Poison))
-                    };
-                    if !self.files.get(other).is_some_and(unread) {
-                        self.reports.push(names::not_in_file(want.span, &want.text, &path.text, &known));
-                    }
-                    self.poison_callables(std::slice::from_ref(want), home);
-                }
-            }
-        }
-    }
-
-    /// Names that could not be imported are poison, so that their calls are not reported again.
-    /// Names of items that could not be read stand for anything.
-    fn poison_new(&mut self, defines: &[Name], home: usize) {
-        let Some(file) = self.files.get_mut(home) else { return };
-        file.unread |= defines.is_empty();
-        for name in defines {
-            let binding = Binding { term: Term::Poison, span: name.span };
-            file.names.entry(name.text.clone()).or_insert(binding);
-        }
-    }
-
-    fn poison_callables(&mut self, wanted: &[Name], home: usize) {
-        if let Some(file) = self.files.get_mut(home) {
-            for name in wanted {
-                file.names.insert(name.text.clone(), Binding { term: Term::Poison, span: name.span });
-            }
-        }
-    }
-}
-
-/// What an import brings, and what an imported file needs for it.
-fn brought(item: &Item) -> bool {
-    let kinds = matches!(item.kind, ItemKind::Import { .. } | ItemKind::Function(_) | ItemKind::Model { .. });
-    kinds || matches!(item.kind, ItemKind::Broken { .. })
-}
-
-/// What an item is called that an import leaves out.
-fn left_out(item: &ItemKind) -> &str {
-    match item {
-        ItemKind::Pipeline { .. } => "pipeline",
-        ItemKind::Param { .. } => "param",
-        ItemKind::Preset { .. } => "preset",
-        ItemKind::Sweep { .. } => "sweep",
-        ItemKind::Data { .. } => "data",
-        ItemKind::Input { .. } => "input",
-        ItemKind::Let(_) => "let",
-        ItemKind::Loss { .. } => "loss",
-        ItemKind::Metric { .. } => "metric",
-        ItemKind::Minimize { .. } => "minimize",
-        ItemKind::Section { keyword, .. } => &keyword.text,
-        _ => "item",
     }
 }
 

@@ -5,12 +5,14 @@
 
 mod apply;
 mod arith;
+mod body;
 mod call;
 mod data;
 mod expr;
 mod fit;
 mod grads;
 mod habits;
+mod imports;
 mod items;
 mod lints;
 mod params;
