@@ -5,7 +5,8 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use rord::cli::load::{Loaded, load_file};
+use rord::cli::load::{Loaded, load_given};
+use rord::cli::outside::Given;
 use rord::cli::types::types_text;
 use rord::graph::node::{Graph, Role};
 use rord::graph::verify::verify;
@@ -29,7 +30,8 @@ fn load(path: &Path) -> Loaded {
         true => &["teacher_weights=\"teacher.safetensors\"".to_string()],
         false => &[],
     };
-    load_file(path, None, None, set).unwrap_or_else(|(reports, _)| panic!("{path:?}: {reports:?}"))
+    let given = Given { set, ..Given::default() };
+    load_given(path, &given).unwrap_or_else(|(reports, _)| panic!("{path:?}: {reports:?}"))
 }
 
 fn training_graph(loaded: &Loaded) -> Graph {

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use super::args::ExplainArgs;
-use super::load::load_given;
+use super::load::load_sound;
 use super::outside::Given;
 use crate::lang::ast::ItemKind;
 use crate::lang::check::names_of;
 use crate::lang::manual;
 use crate::lang::parse::parse;
-use crate::lang::report::{any_error, closest, pages, runtime};
+use crate::lang::report::{closest, pages, runtime};
 use crate::lang::source::Sources;
 use crate::lang::types::Kind;
 use crate::lang::vocabulary::Vocabulary;
@@ -122,19 +122,9 @@ fn kind(name: &str, vocabulary: &Vocabulary) -> Option<String> {
 
 /// Lists the formulas of a pipeline, each with its type.
 fn formulas(path: &Path, given: &Given<'_>) -> u8 {
-    let loaded = match load_given(path, given) {
-        Ok(loaded) => loaded,
-        Err((reports, sources)) => {
-            super::print_reports(&reports, &sources);
-            return super::REFUSED;
-        }
-    };
-    if any_error(&loaded.reports) {
-        super::print_reports(&loaded.reports, &loaded.sources);
-        return super::REFUSED;
-    }
+    let Some(loaded) = load_sound(path, given) else { return super::REFUSED };
     let text = loaded.sources.get(loaded.file).map(|s| s.text.clone()).unwrap_or_else(|| "".into());
-    let mut rows: Vec<[String; 3]> = Vec::new();
+    let mut rows = Vec::new();
     for item in parse(&text, loaded.file).0.items {
         let word = match &item.kind {
             ItemKind::Let(_) => "let",
@@ -145,22 +135,14 @@ fn formulas(path: &Path, given: &Given<'_>) -> u8 {
         };
         for name in names_of(&item) {
             let ty = loaded.pipeline.names.iter().find(|n| n.span == name.span).map(|n| n.ty.clone());
-            rows.push([word.to_string(), name.text.clone(), ty.unwrap_or_default()]);
+            rows.push(vec![word.to_string(), name.text.clone(), ty.unwrap_or_default()]);
         }
     }
-    let width = |at: usize| rows.iter().filter_map(|r| r.get(at)).map(|s| s.chars().count()).max().unwrap_or(0);
-    let (first, second) = (width(0), width(1));
-    let mut out: String = rows
-        .iter()
-        .map(|[word, name, ty]| format!("{}\n", format!("{word:first$}  {name:second$}  {ty}").trim_end()))
-        .collect();
     let shown = path.display();
-    match rows.last() {
-        Some([_, name, _]) => {
-            out.push_str(&format!("\nrord-run explain {shown}:{name} shows one with the types in it\n"))
-        }
-        None => out.push_str(&format!("{shown} has no formulas\n")),
-    }
-    super::print(&out);
+    let last = match rows.last().and_then(|row| row.get(1)) {
+        Some(name) => format!("\nrord-run explain {shown}:{name} shows one with the types in it\n"),
+        None => format!("{shown} has no formulas\n"),
+    };
+    super::print(&format!("{}{last}", super::columns(rows)));
     super::DONE
 }

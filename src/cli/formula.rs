@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use super::load::{Loaded, load_given};
+use super::load::{Loaded, load_sound};
 use super::outside::Given;
 use crate::lang::ast::{Item, ItemKind};
 use crate::lang::check::names_of;
@@ -15,17 +15,7 @@ use crate::lang::types::Kind;
 
 /// Prints the formula called `name` of the pipeline at `path`.
 pub fn run(path: &Path, name: &str, given: &Given<'_>) -> u8 {
-    let loaded = match load_given(path, given) {
-        Ok(loaded) => loaded,
-        Err((reports, sources)) => {
-            super::print_reports(&reports, &sources);
-            return super::REFUSED;
-        }
-    };
-    if crate::lang::report::any_error(&loaded.reports) {
-        super::print_reports(&loaded.reports, &loaded.sources);
-        return super::REFUSED;
-    }
+    let Some(loaded) = load_sound(path, given) else { return super::REFUSED };
     match explain(&loaded, name) {
         Ok(text) => {
             super::print(&text);

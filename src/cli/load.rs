@@ -6,8 +6,7 @@ use super::args::FileArgs;
 use super::files::{self, DiskImporter};
 use super::outside::{self, Given};
 use crate::lang::check::{Outside, Tensors, check};
-use crate::lang::constant::Constant;
-use crate::lang::report::{Report, runtime};
+use crate::lang::report::{Report, any_error, runtime};
 use crate::lang::source::{FileId, Source, Sources, Span};
 use crate::lang::typed::Pipeline;
 use crate::lang::vocabulary::Vocabulary;
@@ -62,9 +61,11 @@ pub fn load_with(args: &FileArgs, tensors: Option<Tensors>) -> Result<Loaded, (V
     read_and_check(args.path(), &args.changes.given(), tensors)
 }
 
-/// As [`load`], at a point of a sweep: its name, and what it sets.
-pub fn load_at(args: &FileArgs, point: (&str, &[(String, Constant)])) -> Result<Loaded, (Vec<Report>, Sources)> {
-    read_and_check(args.path(), &Given { point: Some(point), ..args.changes.given() }, None)
+/// As [`load`], of a text that was read before, as if it stood at `path`.
+pub fn load_text(path: &Path, text: &str, given: &Given<'_>) -> Result<Loaded, (Vec<Report>, Sources)> {
+    let (vocabulary, mut sources) = ops::vocabulary();
+    let file = sources.add(path.display().to_string(), text);
+    check_read(path, file, vocabulary, sources, given, None)
 }
 
 /// As [`load`], with what is given apart from the file.
@@ -72,22 +73,19 @@ pub fn load_given(path: &Path, given: &Given<'_>) -> Result<Loaded, (Vec<Report>
     read_and_check(path, given, None)
 }
 
-/// As [`load`].
-pub fn load_file(
-    path: &Path,
-    preset: Option<&str>,
-    params: Option<&Path>,
-    set: &[String],
-) -> Result<Loaded, (Vec<Report>, Sources)> {
-    read_and_check(path, &Given { preset, params, set, point: None, import_root: None }, None)
+/// As [`load_given`]. Where there is an error, all reports are printed and there is nothing to go on with; where there is none, none is.
+pub fn load_sound(path: &Path, given: &Given<'_>) -> Option<Loaded> {
+    let (reports, sources) = match load_given(path, given) {
+        Ok(loaded) if !any_error(&loaded.reports) => return Some(loaded),
+        Ok(loaded) => (loaded.reports, loaded.sources),
+        Err(found) => found,
+    };
+    super::print_reports(&reports, &sources);
+    None
 }
 
 fn read_and_check(path: &Path, given: &Given<'_>, tensors: Option<Tensors>) -> Result<Loaded, (Vec<Report>, Sources)> {
     let (vocabulary, mut sources) = ops::vocabulary();
-    if let Some(root) = given.import_root.filter(|root| !root.is_dir()) {
-        let title = format!("--import-root {} is no folder", root.display());
-        return Err((vec![runtime::failed("R0817", &title, "name the folder that imports may come from")], sources));
-    }
     let file = match files::read(path, &mut sources) {
         Ok(file) => file,
         Err(report) => return Err((vec![report], sources)),
@@ -97,9 +95,7 @@ fn read_and_check(path: &Path, given: &Given<'_>, tensors: Option<Tensors>) -> R
 
 /// What is said about a text as if it stood at `path`.
 pub fn check_text(path: &Path, text: &str, given: &Given<'_>) -> (Vec<Report>, Sources) {
-    let (vocabulary, mut sources) = ops::vocabulary();
-    let file = sources.add(path.display().to_string(), text);
-    match check_read(path, file, vocabulary, sources, given, None) {
+    match load_text(path, text, given) {
         Ok(loaded) => (loaded.reports, loaded.sources),
         Err(found) => found,
     }
@@ -113,6 +109,10 @@ fn check_read(
     given: &Given<'_>,
     tensors: Option<Tensors>,
 ) -> Result<Loaded, (Vec<Report>, Sources)> {
+    if let Some(root) = given.import_root.filter(|root| !root.is_dir()) {
+        let title = format!("--import-root {} is no folder", root.display());
+        return Err((vec![runtime::failed("R0817", &title, "name the folder that imports may come from")], sources));
+    }
     let outside = match outside::read(given, &mut sources) {
         Ok(outside) => Outside { tensors, ..outside },
         Err(reports) => return Err((reports, sources)),

@@ -116,7 +116,10 @@ mod tests {
             let folder = dir.path().join(format!("{template:?}").to_lowercase()).join("mine");
             let said = make(&folder, template).unwrap();
             assert!(said.contains("mine.rord"), "{said}");
-            let loaded = crate::cli::load::load_file(&folder.join("mine.rord"), Some("smoke"), None, &[]);
+            let loaded = crate::cli::load::load_given(
+                &folder.join("mine.rord"),
+                &crate::cli::outside::Given { preset: Some("smoke"), ..Default::default() },
+            );
             let loaded = loaded.unwrap_or_else(|(reports, _)| panic!("{reports:?}"));
             assert!(loaded.reports.is_empty(), "{:?}", loaded.reports);
             assert_eq!(loaded.pipeline.name, "mine");

@@ -12,6 +12,7 @@ use crate::lang::source::{FileId, Sources, Span};
 use crate::lang::typed::Origin;
 
 /// What a command line gives.
+#[derive(Clone, Copy, Default)]
 pub struct Given<'a> {
     /// `--preset`
     pub preset: Option<&'a str>,

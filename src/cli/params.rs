@@ -1,10 +1,11 @@
 //! `rord-run params`: what can be changed from outside, what it is now, and why.
 
 use super::args::ParamsArgs;
+use super::columns;
 use super::load::{Loaded, load_or_report};
 use crate::lang::constant::Constant;
 use crate::lang::report::plural;
-use crate::lang::typed::{Origin, ParamInfo, Pipeline};
+use crate::lang::typed::{Origin, ParamInfo, Pipeline, points};
 
 /// Prints every parameter with its value and where that comes from.
 pub fn run(args: &ParamsArgs) -> u8 {
@@ -19,13 +20,13 @@ fn text(loaded: &Loaded) -> String {
     if pipeline.params.is_empty() {
         return "nothing can be changed from outside: the pipeline has no `param`\n".into();
     }
-    let mut out = table(pipeline.params.iter().map(|p| row(p, loaded)).collect());
+    let mut out = columns(pipeline.params.iter().map(|p| row(p, loaded)));
     if !pipeline.presets.is_empty() {
         out.push_str("\npresets, by --preset\n");
         let set = |fields: &[(String, Constant)]| -> Vec<String> {
             fields.iter().map(|(name, value)| format!("{name} = {value}")).collect()
         };
-        out.push_str(&table(pipeline.presets.iter().map(|(name, f)| vec![name.clone(), set(f).join(", ")]).collect()));
+        out.push_str(&columns(pipeline.presets.iter().map(|(name, f)| vec![name.clone(), set(f).join(", ")])));
     }
     if !pipeline.sweeps.is_empty() {
         out.push_str("\nsweeps, by rord-run sweep\n");
@@ -33,10 +34,9 @@ fn text(loaded: &Loaded) -> String {
             let shown = |values: &[Constant]| -> Vec<String> { values.iter().map(Constant::to_string).collect() };
             let axes_text: Vec<String> =
                 axes.iter().map(|(name, values)| format!("{name} = {}", shown(values).join(" | "))).collect();
-            let runs = axes.iter().fold(1usize, |n, (_, values)| n.saturating_mul(values.len()));
-            vec![name.clone(), axes_text.join(",  "), plural(runs, "run")]
+            vec![name.clone(), axes_text.join(",  "), plural(points(axes), "run")]
         };
-        out.push_str(&table(pipeline.sweeps.iter().map(grid).collect()));
+        out.push_str(&columns(pipeline.sweeps.iter().map(grid)));
     }
     out.push_str("\n--set stands before --params, --params before --preset, --preset before the default\n");
     out
@@ -91,16 +91,4 @@ fn yaml(pipeline: &Pipeline) -> String {
 /// True for a list that YAML takes for one as well, whatever it takes for its items.
 fn reads_as_a_list(text: &str) -> bool {
     serde_yaml::from_str::<serde_yaml::Value>(text).is_ok_and(|v| v.is_sequence())
-}
-
-/// Columns, two spaces apart, as wide as what stands in them.
-fn table(rows: Vec<Vec<String>>) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|t| t.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns).map(width).collect();
-    let line = |row: &Vec<String>| {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(text, width)| format!("{text:<width$}")).collect();
-        format!("{}\n", cells.join("  ").trim_end())
-    };
-    rows.iter().map(line).collect()
 }

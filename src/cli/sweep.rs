@@ -1,6 +1,6 @@
 //! `rord-run sweep`: one ordinary run for each point of a grid that the pipeline names.
 //!
-//! All points are checked before the first is trained, from texts that are read once. The sweep's folder remembers what it is a sweep of, so the
+//! All points are checked before the first is trained, and the pipeline's text is read once. The sweep's folder remembers what it is a sweep of, so the
 //! same command goes on where it was stopped, and another one is refused.
 
 use std::path::{Path, PathBuf};
@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::args::SweepArgs;
-use super::load::{Loaded, load, load_at};
+use super::columns;
+use super::load::{Loaded, load, load_text};
+use super::outside::Given;
 use super::train::{INTERRUPTED, Place, train_one};
 use crate::engine::plan::Plan;
 use crate::engine::schedule::Mode;
 use crate::lang::constant::Constant;
 use crate::lang::report::{Report, params, plural, runtime};
 use crate::lang::source::{FileId, Sources, Span};
+use crate::lang::typed;
 use crate::record::{Best, RunFolder, Status, readable, write_atomic};
 use crate::watch::progress::short;
 
@@ -107,6 +110,7 @@ fn points(args: &SweepArgs) -> Result<Vec<Point>, Refused> {
         return Err((loaded.reports, loaded.sources));
     }
     super::print_reports(&loaded.reports, &loaded.sources);
+    let text = loaded.sources.get(loaded.file).map(|s| s.text.clone()).unwrap_or_else(|| "".into());
     let mut sources = loaded.sources;
     let mut place = |start: usize, text: String| {
         let end = text.len() as u32;
@@ -124,7 +128,7 @@ fn points(args: &SweepArgs) -> Result<Vec<Point>, Refused> {
         let report = params::set_and_swept(place(6, format!("--set {set}")), &args.sweep);
         return Err((vec![report], sources));
     }
-    let runs = axes.iter().fold(1usize, |n, (_, values)| n.saturating_mul(values.len()));
+    let runs = typed::points(axes);
     if runs == 0 || runs > MOST_RUNS {
         return Err((vec![params::sweep_size(&args.sweep, runs, MOST_RUNS)], sources));
     }
@@ -139,7 +143,8 @@ fn points(args: &SweepArgs) -> Result<Vec<Point>, Refused> {
             rest /= values.len().max(1);
         }
         set.reverse();
-        let loaded = load_at(&args.file, (&args.sweep, &set))?;
+        let given = Given { point: Some((&args.sweep, &set)), ..args.file.changes.given() };
+        let loaded = load_text(args.file.path(), &text, &given)?;
         if crate::lang::report::any_error(&loaded.reports) {
             return Err((loaded.reports, loaded.sources));
         }
@@ -239,13 +244,8 @@ fn table(points: &[Point], runs: &[PathBuf]) -> String {
     });
     let watched = points.first().map(|p| &p.plan.best.0);
     let head = watched.map(|w| format!("{}.{}", if w.validation { "val" } else { "train" }, w.name));
-    let shown = |x: &Option<f64>| x.map_or("-".to_string(), short);
-    let head = head.unwrap_or_default();
-    let first = rows.iter().map(|(x, ..)| shown(x).chars().count()).chain([head.chars().count()]).max().unwrap_or(0);
-    let second = rows.iter().map(|(_, set, _)| set.chars().count()).max().unwrap_or(0);
-    let mut out = format!("{}\n{head:<first$}  {:<second$}  folder\n", plural(rows.len(), "run"), "set");
-    for (value, set, path) in &rows {
-        out.push_str(&format!("{:<first$}  {set:<second$}  {path}\n", shown(value)));
-    }
-    out
+    let shown = |x: Option<f64>| x.map_or("-".to_string(), short);
+    let mut cells = vec![vec![head.unwrap_or_default(), "set".to_string(), "folder".to_string()]];
+    cells.extend(rows.into_iter().map(|(value, set, path)| vec![shown(value), set, path]));
+    format!("{}\n{}", plural(points.len(), "run"), columns(cells))
 }

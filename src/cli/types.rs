@@ -7,7 +7,7 @@ use crate::graph::gradients::{Gradients, trained};
 use crate::graph::node::Role;
 use crate::graph::{build, passes};
 use crate::lang::constant::Constant;
-use crate::lang::typed::Pipeline;
+use crate::lang::typed::{Pipeline, WeightInfo};
 
 /// Prints every name with its type, and the weights.
 pub fn types(args: &FileArgs) -> u8 {
@@ -52,27 +52,14 @@ fn memory_text(_: &Loaded) -> String {
 
 /// Every name with its type, then the weights by model.
 pub fn types_text(pipeline: &Pipeline) -> String {
-    let rows: Vec<(&str, &str)> = pipeline.names.iter().map(|n| (n.name.as_str(), n.ty.as_str())).collect();
-    let mut out = table(&rows);
-    let mut total = 0usize;
-    let weights: Vec<(&str, String)> = pipeline
-        .weights
-        .iter()
-        .map(|w| {
-            total = total.saturating_add(w.shape.iter().product());
+    let mut out = super::columns(pipeline.names.iter().map(|n| vec![n.name.clone(), n.ty.clone()]));
+    if !pipeline.weights.is_empty() {
+        let total = pipeline.weights.iter().fold(0usize, |n, w| n.saturating_add(w.shape.iter().product()));
+        let row = |w: &WeightInfo| {
             let shape: Vec<String> = w.shape.iter().map(usize::to_string).collect();
-            (w.name.as_str(), format!("[{}]", shape.join(", ")))
-        })
-        .collect();
-    if !weights.is_empty() {
-        let rows: Vec<(&str, &str)> = weights.iter().map(|(n, s)| (*n, s.as_str())).collect();
-        out.push_str(&format!("\n{}{total} weights\n", table(&rows)));
+            vec![w.name.clone(), format!("[{}]", shape.join(", "))]
+        };
+        out.push_str(&format!("\n{}{total} weights\n", super::columns(pipeline.weights.iter().map(row))));
     }
     out
-}
-
-/// Two columns.
-fn table(rows: &[(&str, &str)]) -> String {
-    let width = rows.iter().map(|(a, _)| a.chars().count()).max().unwrap_or(0);
-    rows.iter().map(|(a, b)| format!("{a:<width$}  {b}\n")).collect()
 }

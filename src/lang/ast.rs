@@ -182,6 +182,16 @@ pub enum Pattern {
     Record(Vec<(Name, Name)>, Span),
 }
 
+impl Pattern {
+    /// The names it binds.
+    pub fn names(&self) -> Vec<&Name> {
+        match self {
+            Pattern::Name(name) => vec![name],
+            Pattern::Record(fields, _) => fields.iter().map(|(_, bound)| bound).collect(),
+        }
+    }
+}
+
 /// A line of a model.
 #[derive(Clone, Debug)]
 pub enum ModelLine {

@@ -130,6 +130,11 @@ pub fn read(rest: &str, file: FileId, start: u32, glued: bool, ends: bool) -> Op
     })
 }
 
+/// True for a digit above the line, which is a power and no part of a name.
+pub fn superscript(c: char) -> bool {
+    matches!(c, '¹' | '²' | '³' | '⁰'..='⁹')
+}
+
 /// A power that has a name here, `H^-1`, `H⁻¹`, `x²` or `x**2`: its length, and the mark by which the parser knows it.
 fn power(rest: &str) -> Option<(usize, &'static str)> {
     const POWERS: [(&str, &str); 12] = [
@@ -148,8 +153,9 @@ fn power(rest: &str) -> Option<(usize, &'static str)> {
     ];
     let (written, mark) = POWERS.iter().find(|(written, _)| rest.starts_with(written))?;
     // `x^2.5` and `x^20` are other powers.
-    let more =
-        rest.get(written.len()..)?.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '⁰'..='⁹'));
+    let more = rest
+        .get(written.len()..)?
+        .starts_with(|c: char| c.is_alphanumeric() || superscript(c) || matches!(c, '.' | '_'));
     (!more).then_some((written.len(), *mark))
 }
 

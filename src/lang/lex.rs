@@ -185,7 +185,7 @@ fn name(text: &str) -> IResult<&str, &str> {
 
 /// True for what may go on in a word. Superscripts are powers, which are written as calls.
 fn part(c: char) -> bool {
-    (c.is_alphanumeric() && !matches!(c, '¹' | '²' | '³' | '⁰'..='⁹')) || c == '_'
+    (c.is_alphanumeric() && !foreign::superscript(c)) || c == '_'
 }
 
 fn number(text: &str) -> IResult<&str, (&str, &str)> {

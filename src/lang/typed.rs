@@ -219,6 +219,11 @@ pub struct Ambient {
 /// A named grid of parameters: its name, and the values each parameter takes.
 pub type Sweep = (String, Vec<(String, Vec<Constant>)>);
 
+/// How many points a grid has.
+pub fn points(axes: &[(String, Vec<Constant>)]) -> usize {
+    axes.iter().fold(1, |n, (_, values)| n.saturating_mul(values.len()))
+}
+
 /// A checked pipeline.
 #[derive(Clone, Debug, Default)]
 pub struct Pipeline {

@@ -13,8 +13,9 @@ use super::world::{Analysis, World};
 use crate::lang::ast::ItemKind;
 use crate::lang::check::SECTIONS;
 use crate::lang::index::{Symbol, SymbolKind};
-use crate::lang::lex::{ITEMS, KEYWORDS};
+use crate::lang::lex::{ITEMS, KEYWORDS, TokenKind};
 use crate::lang::manual;
+use crate::lang::source::Span;
 use crate::lang::types::Kind;
 use crate::ops::chapters::{self, CHAPTERS};
 
@@ -207,30 +208,39 @@ impl List<'_> {
         }
     }
 
-    /// The arguments of a call that have a name already, before the place and behind it, and how many have none.
-    fn given(&self, open: &Open) -> (Vec<String>, usize) {
-        let Some(start) = self.before.token(open.at).map(|t| t.span.start) else { return (vec![], 0) };
-        let (mut depth, mut names, mut plain) = (0usize, Vec::new(), 0);
-        let tokens: Vec<_> = self.doc.unit.tokens.iter().filter(|t| t.span.start >= start).collect();
-        use crate::lang::lex::TokenKind::{Mark, Name};
+    /// The names that stand directly in a bracket, before the place and behind it.
+    fn names_in(&self, open: &Open) -> Vec<Inside<'_>> {
+        let Some(start) = self.before.token(open.at).map(|t| t.span.start) else { return vec![] };
+        let from = self.doc.unit.tokens.partition_point(|t| t.span.start < start);
+        let tokens = self.doc.unit.tokens.get(from..).unwrap_or(&[]);
+        let (mut depth, mut names) = (0usize, Vec::new());
         for (i, token) in tokens.iter().enumerate() {
+            let beside = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|t| &t.kind);
             match &token.kind {
-                Mark("(" | "[" | "{") => depth += 1,
-                Mark(")" | "]" | "}") => {
+                TokenKind::Mark("(" | "[" | "{") => depth += 1,
+                TokenKind::Mark(")" | "]" | "}") => {
                     depth = depth.saturating_sub(1);
                     if depth == 0 {
                         break;
                     }
                 }
-                Name(word) if token.first && depth == 1 && ITEMS.contains(&word.as_str()) => break,
-                Name(word) if depth == 1 && tokens.get(i + 1).is_some_and(|t| t.kind == Mark("=")) => {
-                    names.push(word.clone());
+                TokenKind::Name(word) if token.first && depth == 1 && ITEMS.contains(&word.as_str()) => break,
+                TokenKind::Name(word) if depth == 1 => {
+                    let valued = beside(Some(i + 1)) == Some(&TokenKind::Mark("="));
+                    let begins = token.first || matches!(beside(i.checked_sub(1)), Some(TokenKind::Mark("{" | ",")));
+                    names.push(Inside { word, span: token.span, valued, begins });
                 }
                 _ => {}
             }
         }
+        names
+    }
+
+    /// The arguments of a call that have a name already, and how many before the place have none.
+    fn given(&self, open: &Open) -> (Vec<String>, usize) {
+        let names = self.names_in(open).iter().filter(|n| n.valued).map(|n| n.word.to_string()).collect();
         // Of the parts before the place, those without a name take the first parameters.
-        let mut part = open.at + 1;
+        let (mut part, mut plain) = (open.at + 1, 0);
         for at in open.at + 1..self.before.len() {
             if self.before.mark(at) == Some(",") {
                 plain += usize::from(self.before.mark(part + 1) != Some("="));
@@ -240,35 +250,11 @@ impl List<'_> {
         (names, plain + usize::from(self.before.piped(open.at - 1)))
     }
 
-    /// The fields that stand between braces already, before the place and behind it, with a value or alone.
+    /// The fields that stand between braces already, with a value or alone.
     fn fields_given(&self, open: &Open) -> Vec<String> {
-        use crate::lang::lex::TokenKind::{Mark, Name};
-        let Some(start) = self.before.token(open.at).map(|t| t.span.start) else { return vec![] };
-        let from = self.doc.unit.tokens.partition_point(|t| t.span.start < start);
-        let tokens = self.doc.unit.tokens.get(from..).unwrap_or(&[]);
-        let (mut depth, mut names) = (0usize, Vec::new());
-        for (i, token) in tokens.iter().enumerate() {
-            let beside = |at: Option<usize>| at.and_then(|at| tokens.get(at)).map(|t| &t.kind);
-            match &token.kind {
-                Mark("(" | "[" | "{") => depth += 1,
-                Mark(")" | "]" | "}") => {
-                    depth = depth.saturating_sub(1);
-                    if depth == 0 {
-                        break;
-                    }
-                }
-                Name(word) if token.first && depth == 1 && ITEMS.contains(&word.as_str()) => break,
-                Name(word) if depth == 1 && token.span != self.before.prefix => {
-                    let valued = beside(Some(i + 1)) == Some(&Mark("="));
-                    let begins = token.first || matches!(beside(i.checked_sub(1)), Some(Mark("{" | ",")));
-                    if valued || begins {
-                        names.push(word.clone());
-                    }
-                }
-                _ => {}
-            }
-        }
-        names
+        let names = self.names_in(open);
+        let fields = names.iter().filter(|n| n.span != self.before.prefix && (n.valued || n.begins));
+        fields.map(|n| n.word.to_string()).collect()
     }
 
     /// Operations that make what a parameter of a kind takes: `hardneg` for a miner.
@@ -533,7 +519,7 @@ impl List<'_> {
         });
         // While it does not parse, the path is the string behind the keyword.
         let written = (0..self.before.len()).find_map(|i| match self.before.token(i).map(|t| &t.kind) {
-            Some(crate::lang::lex::TokenKind::Text(text)) => Some(text),
+            Some(TokenKind::Text(text)) => Some(text),
             _ => None,
         });
         let Some(other) = path.or(written).and_then(|p| self.world.resolve(&self.doc.unit, p)) else { return };
@@ -552,4 +538,14 @@ impl List<'_> {
 /// True where a chain can hand a tensor to it.
 fn takes_tensor(callee: &Callee) -> bool {
     callee.params.first().is_some_and(|p| Kind::named(&p.kind).is_none_or(Kind::is_tensor))
+}
+
+/// A name in a bracket.
+struct Inside<'a> {
+    word: &'a str,
+    span: Span,
+    /// `=` follows it.
+    valued: bool,
+    /// A line or a part begins with it.
+    begins: bool,
 }

@@ -14,7 +14,7 @@ impl Checker<'_> {
     pub fn function_body(&mut self, f: &Function, env: &Env) -> Term {
         let mut env = env.clone();
         for binding in &f.lets {
-            let first = super::pattern_names(&binding.pattern).first().map_or("", |n| n.text.as_str());
+            let first = binding.pattern.names().first().map_or("", |n| n.text.as_str());
             let mut term = self.expr(&binding.value, &env.under(first));
             if let Some(stated) = &binding.ty {
                 term = self.stated(term, stated, binding.value.span, &env);
@@ -46,7 +46,7 @@ impl Checker<'_> {
         for line in &m.body {
             match line {
                 ModelLine::Let(binding) => {
-                    let first = super::pattern_names(&binding.pattern).first().map_or("", |n| n.text.as_str());
+                    let first = binding.pattern.names().first().map_or("", |n| n.text.as_str());
                     let mut term = self.expr(&binding.value, &Env { weights: path(first), ..env.clone() });
                     if let Some(stated) = &binding.ty {
                         term = self.stated(term, stated, binding.value.span, &env);

@@ -172,7 +172,7 @@ impl Checker<'_> {
                     values.insert(name.text.as_str(), value);
                 }
                 ItemKind::Let(binding) => {
-                    let bound = super::pattern_names(&binding.pattern).into_iter();
+                    let bound = binding.pattern.names().into_iter();
                     values.extend(bound.map(|name| (name.text.as_str(), &binding.value)));
                 }
                 ItemKind::Minimize { value, .. } => open.push(value),

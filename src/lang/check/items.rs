@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::imports::left_out;
 use super::scope::{Binding, Callable, Env, FileScope, FunctionDef, Known, ModelDef, Subst, Term};
 use super::sizes::SizeOrigin;
-use super::{Checker, Outside, Tensors, pattern_names};
+use super::{Checker, Outside, Tensors};
 use crate::lang::ast::{DimExpr, DimKind, Expr, File, FnParam, Function, Item, ItemKind, ModelLine, Name, TypeExpr};
 use crate::lang::dim::Dim;
 use crate::lang::report::{frames, kinds, names, runtime, shapes};
@@ -99,7 +99,7 @@ impl Checker<'_> {
             ItemKind::Model { name, params, body } => self.model(item, name, params, body, home, progress),
             ItemKind::Function(f) => self.function(f, home),
             ItemKind::Let(binding) => {
-                let bound = pattern_names(&binding.pattern);
+                let bound = binding.pattern.names();
                 self.begin_streams(&bound.iter().map(|n| n.text.as_str()).collect::<Vec<_>>().join(" "));
                 let mut term = self.expr(&binding.value, &env);
                 if let Some(ty) = &binding.ty {
@@ -501,7 +501,7 @@ pub fn defined_by(item: &Item) -> Vec<&Name> {
         | ItemKind::Metric { name, .. }
         | ItemKind::Minimize { name, .. } => vec![name],
         ItemKind::Function(f) => vec![&f.name],
-        ItemKind::Let(binding) => pattern_names(&binding.pattern),
+        ItemKind::Let(binding) => binding.pattern.names(),
         ItemKind::Broken { defines } => defines.iter().collect(),
         _ => vec![],
     }

@@ -24,7 +24,7 @@ mod unused;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::ast::{Expr, ExprKind, Name, Pattern};
+use super::ast::{Expr, ExprKind, Name};
 use super::dim::{Dim, Symbol};
 use super::parse;
 use super::report::{self, Report};
@@ -289,14 +289,6 @@ impl Checker<'_> {
 
 fn first_eight(bytes: &[u8; 32]) -> u64 {
     bytes.iter().take(8).fold(0, |n, b| (n << 8) | u64::from(*b))
-}
-
-/// The names a pattern binds.
-pub fn pattern_names(pattern: &Pattern) -> Vec<&Name> {
-    match pattern {
-        Pattern::Name(name) => vec![name],
-        Pattern::Record(fields, _) => fields.iter().map(|(_, bound)| bound).collect(),
-    }
 }
 
 /// True for the expression `none`.

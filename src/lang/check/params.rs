@@ -356,10 +356,9 @@ impl Checker<'_> {
                 continue;
             }
             let defined = tree.items.iter().find_map(|item| match &item.kind {
-                ItemKind::Let(binding) => super::pattern_names(&binding.pattern)
-                    .into_iter()
-                    .find(|n| n.text == given.name.text)
-                    .map(|n| n.span),
+                ItemKind::Let(binding) => {
+                    binding.pattern.names().into_iter().find(|n| n.text == given.name.text).map(|n| n.span)
+                }
                 _ => None,
             });
             self.reports.push(params::no_such_param(given.name.span, &given.name.text, defined, &known));

@@ -174,7 +174,7 @@ impl Checker<'_> {
                     for p in &f.params {
                         blame(p.name.span, "argument", &p.name.text, inner.0.contains(&p.name.text));
                     }
-                    for n in f.lets.iter().flat_map(|l| super::pattern_names(&l.pattern)) {
+                    for n in f.lets.iter().flat_map(|l| l.pattern.names()) {
                         blame(n.span, "name", &n.text, inner.0.contains(&n.text));
                     }
                 }
@@ -185,7 +185,7 @@ impl Checker<'_> {
                         match line {
                             ModelLine::Out { name, .. } => blame(name.span, "output", &name.text, taken(&name.text)),
                             ModelLine::Let(binding) => {
-                                for n in super::pattern_names(&binding.pattern) {
+                                for n in binding.pattern.names() {
                                     blame(n.span, "name", &n.text, used(&n.text));
                                 }
                             }

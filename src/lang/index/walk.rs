@@ -176,7 +176,7 @@ impl Walk<'_> {
                 }
             }
             ItemKind::Let(binding) => {
-                for name in crate::lang::check::pattern_names(&binding.pattern) {
+                for name in binding.pattern.names() {
                     self.global(name, SymbolKind::Let, item, region);
                 }
             }
@@ -229,7 +229,7 @@ impl Walk<'_> {
             }
             ItemKind::Let(binding) => {
                 self.binding(binding, top);
-                for name in crate::lang::check::pattern_names(&binding.pattern) {
+                for name in binding.pattern.names() {
                     if let Some(id) = self.defined_at(name.span) {
                         self.named(binding, id, top);
                     }
@@ -282,7 +282,7 @@ impl Walk<'_> {
     /// A `let` of a body.
     fn own_let(&mut self, binding: &Let, scope: &mut Scope) {
         self.binding(binding, scope);
-        for name in crate::lang::check::pattern_names(&binding.pattern) {
+        for name in binding.pattern.names() {
             let id = self.define(name, SymbolKind::Let, name.span.to(binding.value.span), scope.within);
             self.show(id, binding.value.span.end, scope.region.end);
             self.named(binding, id, scope);

@@ -9,7 +9,7 @@ use super::item::{
     self, binding, defined, defines, item_params, names_and_equals, recover_line, result, short, unclosed_block,
 };
 use super::tokens::{Parsed, Refused, Tokens};
-use crate::lang::ast::{Expr, ExprKind, Function, Let, Name, Pattern};
+use crate::lang::ast::{Expr, ExprKind, Function, Let, Name};
 use crate::lang::lex::{ITEMS, KEYWORDS, TokenKind};
 use crate::lang::report::{Edit, Report, block as said, syntax};
 use crate::lang::source::Span;
@@ -130,14 +130,14 @@ fn function_block<'a>(i: Tokens<'a>, params: &[Name]) -> Parsed<'a, (Vec<Let>, E
             }
             // While it is being typed, a value is not alone yet.
             i.state().forget(before);
-            i.resume_here(block.lets.iter().flat_map(names_of).cloned().collect());
+            i.resume_here(block.lets.iter().flat_map(|line| line.pattern.names()).cloned().collect());
             return i.fail(block.wrong.unwrap_or(report));
         }
         i.new_line();
         let quiet = i.state().said();
         match line(i, &mut block) {
             Ok((rest, Line::Let(line))) => {
-                block.names.extend(names_of(&line).map(|n| n.text.clone()));
+                block.names.extend(line.pattern.names().into_iter().map(|n| n.text.clone()));
                 block.lets.push(*line);
                 i = rest;
             }
@@ -178,14 +178,6 @@ fn end(block: Block, opened: Span, i: Tokens) -> Parsed<(Vec<Let>, Expr)> {
             i.fail(wrong.unwrap_or_else(|| syntax::no_out(whole)))
         }
     }
-}
-
-fn names_of(line: &Let) -> impl Iterator<Item = &Name> {
-    let (one, many) = match &line.pattern {
-        Pattern::Name(name) => (Some(name), &[][..]),
-        Pattern::Record(fields, _) => (None, fields.as_slice()),
-    };
-    one.into_iter().chain(many.iter().map(|(_, bound)| bound))
 }
 
 fn is(i: Tokens, word: &str) -> bool {

@@ -141,7 +141,6 @@ pub fn unknown_character(span: Span, c: char) -> Report {
         '“' | '”' | '‘' | '’' | '\'' | '`' => Some("strings stand in straight double quotes: \"…\""),
         '\\' => Some("a line needs no mark to go on in the next one"),
         '$' => Some("a parameter is used by its name alone"),
-        '?' => Some("a choice is written  if a then b else c"),
         '±' => Some("a range is written  -1..1"),
         '!' => Some("there is no negation; compare with <, >, <=, >= or =="),
         ';' => Some("items need no end mark; begin the next one"),
