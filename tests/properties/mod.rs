@@ -2,7 +2,7 @@
 //!
 //! The fuzz targets and `tests/corpus.rs` call the same functions, so that what one found the other keeps.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 pub mod mutation;
 
