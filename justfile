@@ -12,7 +12,7 @@ check:
 # Lay out the sources and the pipelines
 fmt:
     cargo fmt
-    cargo run --release -- fmt pipelines/*.rord pipelines/lib/*.rord benches/*.rord src/std/*.rord
+    cargo run --release -- fmt pipelines/*.rord pipelines/lib/*.rord benches/*.rord src/ops/std/*.rord
 
 # Test the language, the checker and the graph: no tensors, seconds to build
 front:

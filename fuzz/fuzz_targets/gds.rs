@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rord_fuzz::gds::gds(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| rord_fuzz::properties::gds::gds(bytes));

@@ -9,8 +9,8 @@ use rord_fuzz::properties::{check, mutation::mutated};
 const OTHERS: [&str; 4] = [
     include_str!("../../pipelines/anchored.rord"),
     include_str!("../../pipelines/segment.rord"),
-    include_str!("../../src/std/maps.rord"),
-    include_str!("../../src/std/descriptors.rord"),
+    include_str!("../../src/ops/std/maps.rord"),
+    include_str!("../../src/ops/std/descriptors.rord"),
 ];
 
 fuzz_target!(|bytes: &[u8]| check(bytes));

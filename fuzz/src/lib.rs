@@ -1,9 +1,4 @@
-//! What the targets share: the properties, which the tests hold the corpus to as well.
+//! What the targets share: the properties, which the tests check on the corpus as well.
 
-#[path = "../../tests/properties/mod.rs"]
+#[path = "../../tests/language/properties/mod.rs"]
 pub mod properties;
-
-#[path = "../../tests/properties/gds.rs"]
-pub mod gds;
-
-pub mod data;

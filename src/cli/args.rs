@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::outside::Given;
+use rord_project::outside::Given;
 
 /// Trains local-feature networks from pipelines whose losses are checked formulas.
 #[derive(Debug, Parser)]

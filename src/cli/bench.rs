@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::args::BenchArgs;
 use super::load::{Loaded, load_or_report};
 use super::train::{reports, set_threads};
-use crate::engine::bench::{Measured, Options, Row, bench};
-use crate::engine::plan::{Plan, size};
-use crate::lang::report::{Report, plural};
+use rord_engine::bench::{Measured, Options, Row, bench};
+use rord_engine::plan::{Plan, size};
+use rord_lang::report::{Report, plural};
 
 /// Measures and prints.
 pub fn run(args: &BenchArgs) -> u8 {

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::args::{CheckArgs, ReportFormat};
 use super::load::load_given;
-use super::{files, fix};
-use crate::lang::report::{Report, runtime};
-use crate::lang::source::Sources;
+use rord_lang::report::{Report, runtime};
+use rord_lang::source::Sources;
+use rord_project::load::check_text;
+use rord_project::{files, fix};
 
 /// Checks every file.
 pub fn run(args: &CheckArgs) -> u8 {
@@ -38,15 +39,15 @@ fn fixed(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
         Ok(file) => sources.get(file).map(|s| s.text.clone()).unwrap_or_else(|| "".into()),
         Err(report) => return Err((vec![report], sources)),
     };
-    let fix::Fixed { text: new, mended, mut reports, sources } = fix::fix(path, &text, &args.changes.given());
     let name = path.display().to_string();
+    let fix::Fixed { text: new, mended, mut reports, sources } =
+        fix::fix(&name, &text, |text| check_text(rord_ops::vocabulary(), path, text, &args.changes.given()));
     if mended.is_empty() {
         return Ok((reports, sources));
     }
-    let written = if args.dry_run { Ok(()) } else { fix::replace(path, &new) };
+    let written = if args.dry_run { Ok(()) } else { rord_files::replace(path, new.as_bytes()) };
     if let Err(e) = written {
-        let title = format!("cannot write {name}: {}", files::plain(&e));
-        reports.push(runtime::failed("R0914", &title, "check the path, the space and the permissions"));
+        reports.push(runtime::failed("R0914", &e.to_string(), e.help()));
         return Err((reports, sources));
     }
     if args.format == ReportFormat::Human {

@@ -2,13 +2,13 @@
 
 use super::args::DataArgs;
 use super::load::load_or_report;
-use crate::data::batches::Batches;
-use crate::data::pairs::Split;
-use crate::data::sheet;
-use crate::engine::plan::{data_place, data_reports, field_places};
-use crate::engine::source::DataSource;
-use crate::lang::constant::Constant;
-use crate::lang::report::{params, runtime};
+use rord_data::batches::Batches;
+use rord_data::pairs::Split;
+use rord_data::sheet;
+use rord_engine::plan::{data_place, data_reports, field_places};
+use rord_engine::source::DataSource;
+use rord_lang::constant::Constant;
+use rord_lang::report::{params, runtime};
 
 /// Shows pairs.
 pub fn run(args: &DataArgs) -> u8 {

@@ -4,17 +4,17 @@ use std::path::Path;
 
 use super::args::ExplainArgs;
 use super::load::load_sound;
-use super::outside::Given;
-use crate::lang::ast::ItemKind;
-use crate::lang::check::names_of;
-use crate::lang::manual;
-use crate::lang::parse::parse;
-use crate::lang::report::{closest, pages, runtime};
-use crate::lang::source::Sources;
-use crate::lang::types::Kind;
-use crate::lang::vocabulary::Vocabulary;
-use crate::ops;
-use crate::ops::chapters::{CHAPTERS, PARTS};
+use rord_lang::ast::ItemKind;
+use rord_lang::check::names_of;
+use rord_lang::manual;
+use rord_lang::parse::parse;
+use rord_lang::report::{closest, pages, runtime};
+use rord_lang::source::Sources;
+use rord_lang::types::Kind;
+use rord_lang::vocabulary::Vocabulary;
+use rord_ops as ops;
+use rord_ops::chapters::{CHAPTERS, PARTS};
+use rord_project::outside::Given;
 
 /// Prints a page of the manual.
 pub fn run(args: &ExplainArgs) -> u8 {

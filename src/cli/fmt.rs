@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use super::args::FmtArgs;
-use super::files;
-use crate::lang::format::{FormatError, format};
-use crate::lang::report::{Report, runtime};
-use crate::lang::source::Sources;
-use crate::record::write_atomic_as;
+use rord_lang::format::{FormatError, format};
+use rord_lang::report::{Report, runtime};
+use rord_lang::source::Sources;
+use rord_project::files;
 
 /// Lays out every file, or says which are not laid out.
 pub fn run(args: &FmtArgs) -> u8 {
@@ -54,28 +53,19 @@ fn one(path: &Path, check: bool, sources: &mut Sources) -> Result<bool, Vec<Repo
     if stdin {
         super::print(&formatted);
     } else if !same {
-        write(path, &formatted).map_err(|e| {
-            let title = format!("cannot write {shown}: {}", files::plain(&e));
-            vec![runtime::failed("R0914", &title, "check the space and the permissions; the file was left as it is")]
+        rord_files::replace(path, formatted.as_bytes()).map_err(|e| {
+            let help = format!("{}; the file was left as it is", e.help());
+            vec![runtime::failed("R0914", &e.to_string(), &help)]
         })?;
         super::print(&format!("{shown}: laid out\n"));
     }
     Ok(true)
 }
 
-fn read_stdin(sources: &mut Sources) -> Result<crate::lang::source::FileId, Report> {
-    let bytes = files::at_most(std::io::stdin())
-        .map_err(|e| runtime::failed("R0817", &format!("cannot read standard input: {}", files::plain(&e)), ""))?;
+fn read_stdin(sources: &mut Sources) -> Result<rord_lang::source::FileId, Report> {
+    let bytes = rord_files::at_most(std::io::stdin(), files::MOST_BYTES)
+        .map_err(|e| runtime::failed("R0817", &format!("cannot read standard input: {}", rord_files::plain(&e)), ""))?;
     files::text("standard input".into(), bytes, sources)
-}
-
-/// Replaces what a path leads to, symbolic links followed, and keeps its permissions.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let target = path.canonicalize()?;
-    // A file that may not be written is not replaced either.
-    std::fs::OpenOptions::new().write(true).open(&target)?;
-    let permissions = std::fs::metadata(&target)?.permissions();
-    write_atomic_as(&target, text.as_bytes(), Some(permissions))
 }
 
 /// Lines that go, with `-`, and lines that come, with `+`, under their line numbers.

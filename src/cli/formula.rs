@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use super::load::{Loaded, load_sound};
-use super::outside::Given;
-use crate::lang::ast::{Item, ItemKind};
-use crate::lang::check::names_of;
-use crate::lang::parse;
-use crate::lang::report::{closest, runtime};
-use crate::lang::source::{Sources, Span};
-use crate::lang::typed::{Initial, Pipeline, ValueId, ValueSource};
-use crate::lang::types::Kind;
+use rord_lang::ast::{Item, ItemKind};
+use rord_lang::check::names_of;
+use rord_lang::parse;
+use rord_lang::report::{closest, runtime};
+use rord_lang::source::{Sources, Span};
+use rord_lang::typed::{Initial, Pipeline, ValueId, ValueSource};
+use rord_lang::types::Kind;
+use rord_project::outside::Given;
 
 /// Prints the formula called `name` of the pipeline at `path`.
 pub fn run(path: &Path, name: &str, given: &Given<'_>) -> u8 {

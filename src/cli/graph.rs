@@ -2,9 +2,9 @@
 
 use super::args::{GraphArgs, GraphFormat};
 use super::load::load_or_report;
-use crate::graph::node::Role;
-use crate::graph::{build, passes, print};
-use crate::lang::report::runtime;
+use rord_graph::node::Role;
+use rord_graph::{build, passes, print};
+use rord_lang::report::runtime;
 
 /// Prints the graph.
 pub fn run(args: &GraphArgs) -> u8 {

@@ -1,76 +1,32 @@
-//! A pipeline from the command line to a checked one: read, changed from outside, checked, reported.
+//! The pipeline that a command names, with the operations of this program; reports are printed here.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use super::args::FileArgs;
-use super::files::{self, DiskImporter};
-use super::outside::{self, Given};
-use crate::lang::check::{Outside, Tensors, check};
-use crate::lang::report::{Report, any_error, runtime};
-use crate::lang::source::{FileId, Source, Sources, Span};
-use crate::lang::typed::Pipeline;
-use crate::lang::vocabulary::Vocabulary;
-use crate::ops;
+use rord_lang::check::Tensors;
+use rord_lang::report::any_error;
+use rord_project::load;
+pub use rord_project::load::{Loaded, Refused};
+use rord_project::outside::Given;
 
-/// A checked pipeline with everything reports speak of.
-pub struct Loaded {
-    /// The pipeline; complete where `reports` hold no error.
-    pub pipeline: Pipeline,
-    /// The operations it was checked with.
-    pub vocabulary: Vocabulary,
-    /// All texts.
-    pub sources: Sources,
-    /// The pipeline's own text.
-    pub file: FileId,
-    /// What is to be said about it.
-    pub reports: Vec<Report>,
-}
-
-impl Loaded {
-    /// The imported files: where each lies, seen from the pipeline's folder, and its text.
-    pub fn imports(&self) -> Vec<(PathBuf, String)> {
-        let name = |file: FileId| self.sources.get(file).map(|s| Path::new(&s.name));
-        let folder = name(self.file).and_then(Path::parent).unwrap_or(Path::new(""));
-        let later = (self.file.0.saturating_add(1)..).map_while(|file| self.sources.get(FileId(file)));
-        let one = |source: &Source| {
-            let path = Path::new(&source.name);
-            let inside =
-                path.strip_prefix(folder).ok().filter(|p| p.components().all(|c| matches!(c, Component::Normal(_))));
-            // What lies elsewhere has no place beside the pipeline.
-            let outside = || Some(Path::new("imports").join(path.file_name()?));
-            Some((inside.map(Path::to_path_buf).or_else(outside)?, source.text.to_string()))
-        };
-        later.filter(|s| s.name.ends_with(".rord")).filter_map(one).collect()
-    }
-
-    /// The end of the pipeline's text, where a report speaks of what is missing.
-    pub fn end(&self) -> Span {
-        let text = self.sources.get(self.file).map(|s| s.text.trim_end().len()).unwrap_or(0);
-        let start = text.saturating_sub(1) as u32;
-        Span { file: self.file, start, end: text as u32 }
-    }
-}
-
-/// Reads and checks the pipeline that a command names. `Err` holds reports that keep it from being checked at all.
-pub fn load(args: &FileArgs) -> Result<Loaded, (Vec<Report>, Sources)> {
-    load_with(args, None)
+/// Reads and checks the pipeline that a command names.
+pub fn load(args: &FileArgs) -> Result<Loaded, Refused> {
+    load_given(args.path(), &args.changes.given())
 }
 
 /// As [`load`], with the tensors that a caller supplies for the pipeline's inputs.
-pub fn load_with(args: &FileArgs, tensors: Option<Tensors>) -> Result<Loaded, (Vec<Report>, Sources)> {
-    read_and_check(args.path(), &args.changes.given(), tensors)
-}
-
-/// As [`load`], of a text that was read before, as if it stood at `path`.
-pub fn load_text(path: &Path, text: &str, given: &Given<'_>) -> Result<Loaded, (Vec<Report>, Sources)> {
-    let (vocabulary, mut sources) = ops::vocabulary();
-    let file = sources.add(path.display().to_string(), text);
-    check_read(path, file, vocabulary, sources, given, None)
+pub fn load_with(args: &FileArgs, tensors: Tensors) -> Result<Loaded, Refused> {
+    load::load(rord_ops::vocabulary(), args.path(), &args.changes.given(), Some(tensors))
 }
 
 /// As [`load`], with what is given apart from the file.
-pub fn load_given(path: &Path, given: &Given<'_>) -> Result<Loaded, (Vec<Report>, Sources)> {
-    read_and_check(path, given, None)
+pub fn load_given(path: &Path, given: &Given<'_>) -> Result<Loaded, Refused> {
+    load::load(rord_ops::vocabulary(), path, given, None)
+}
+
+/// As [`load_given`], of a text that was read before.
+pub fn load_text(path: &Path, text: &str, given: &Given<'_>) -> Result<Loaded, Refused> {
+    load::load_text(rord_ops::vocabulary(), path, text, given)
 }
 
 /// As [`load_given`]. Where there is an error, all reports are printed and there is nothing to go on with; where there is none, none is.
@@ -82,47 +38,6 @@ pub fn load_sound(path: &Path, given: &Given<'_>) -> Option<Loaded> {
     };
     super::print_reports(&reports, &sources);
     None
-}
-
-fn read_and_check(path: &Path, given: &Given<'_>, tensors: Option<Tensors>) -> Result<Loaded, (Vec<Report>, Sources)> {
-    let (vocabulary, mut sources) = ops::vocabulary();
-    let file = match files::read(path, &mut sources) {
-        Ok(file) => file,
-        Err(report) => return Err((vec![report], sources)),
-    };
-    check_read(path, file, vocabulary, sources, given, tensors)
-}
-
-/// What is said about a text as if it stood at `path`.
-pub fn check_text(path: &Path, text: &str, given: &Given<'_>) -> (Vec<Report>, Sources) {
-    match load_text(path, text, given) {
-        Ok(loaded) => (loaded.reports, loaded.sources),
-        Err(found) => found,
-    }
-}
-
-fn check_read(
-    path: &Path,
-    file: FileId,
-    vocabulary: Vocabulary,
-    mut sources: Sources,
-    given: &Given<'_>,
-    tensors: Option<Tensors>,
-) -> Result<Loaded, (Vec<Report>, Sources)> {
-    if let Some(root) = given.import_root.filter(|root| !root.is_dir()) {
-        let title = format!("--import-root {} is no folder", root.display());
-        return Err((vec![runtime::failed("R0817", &title, "name the folder that imports may come from")], sources));
-    }
-    let outside = match outside::read(given, &mut sources) {
-        Ok(outside) => Outside { tensors, ..outside },
-        Err(reports) => return Err((reports, sources)),
-    };
-    let importer = DiskImporter::new(path, given.import_root);
-    let (mut pipeline, reports) = check(&mut sources, file, &vocabulary, &importer, &outside);
-    if pipeline.name.is_empty() {
-        pipeline.name = path.file_stem().map_or("pipeline".into(), |s| s.to_string_lossy().into_owned());
-    }
-    Ok(Loaded { pipeline, vocabulary, sources, file, reports })
 }
 
 /// As [`load`], with all reports printed; `None` where there was an error.

@@ -6,9 +6,9 @@ use candle_core::{DType, Device, Tensor};
 
 use super::args::LossArgs;
 use super::load::{Loaded, load_with};
-use crate::engine::evaluate::{Supplied, check_values, evaluate};
-use crate::lang::report::{Report, params, runtime};
-use crate::lang::source::Sources;
+use rord_engine::evaluate::{Supplied, check_values, evaluate};
+use rord_lang::report::{Report, params, runtime};
+use rord_lang::source::Sources;
 
 /// Evaluates the losses and prints them as one JSON object.
 pub fn run(args: &LossArgs) -> u8 {
@@ -25,7 +25,7 @@ pub fn run(args: &LossArgs) -> u8 {
             return refuse(&[report], &Sources::default());
         }
     };
-    let loaded = match load_with(&args.file, Some(supplied.shapes())) {
+    let loaded = match load_with(&args.file, supplied.shapes()) {
         Ok(loaded) if super::print_reports(&loaded.reports, &loaded.sources) => return super::REFUSED,
         Ok(loaded) => loaded,
         Err((reports, sources)) => return refuse(&reports, &sources),

@@ -1,7 +1,7 @@
 //! `rord-run lsp`: serves an editor over standard input and output, by the Language Server Protocol.
 
 use super::args::LspArgs;
-use crate::lsp;
+use rord_lsp as lsp;
 
 /// Serves until the editor says `exit` or closes the input. Done where it said `shutdown` before.
 pub fn run(args: &LspArgs) -> u8 {

@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::args::{NewArgs, Template};
-use super::files::plain;
-use crate::lang::report::{Report, runtime};
-use crate::lang::source::Sources;
-use crate::record::write_atomic;
+use rord_files::{Action, FileError, write_atomic};
+use rord_lang::report::{Report, runtime};
+use rord_lang::source::Sources;
 
 const NETS: &str = include_str!("../../pipelines/lib/nets.rord");
 
@@ -63,10 +62,10 @@ fn make(folder: &Path, from: Template) -> Result<String, Report> {
     let mut out = String::new();
     for (path, text) in &files {
         let parent = path.parent().unwrap_or(Path::new(""));
-        std::fs::create_dir_all(parent).and_then(|()| write_atomic(path, text.as_bytes())).map_err(|e| {
-            let title = format!("cannot write {}: {}", path.display(), plain(&e));
-            runtime::failed("R0931", &title, "check the path, the space and the permissions")
-        })?;
+        std::fs::create_dir_all(parent)
+            .map_err(FileError::at(Action::MakeFolder, parent))
+            .and_then(|()| write_atomic(path, text.as_bytes()))
+            .map_err(|e| runtime::failed("R0931", &e.to_string(), e.help()))?;
         out.push_str(&format!("{}\n", path.display()));
     }
     let width = name.len() + 30;
@@ -116,9 +115,9 @@ mod tests {
             let folder = dir.path().join(format!("{template:?}").to_lowercase()).join("mine");
             let said = make(&folder, template).unwrap();
             assert!(said.contains("mine.rord"), "{said}");
-            let loaded = crate::cli::load::load_given(
+            let loaded = crate::load::load_given(
                 &folder.join("mine.rord"),
-                &crate::cli::outside::Given { preset: Some("smoke"), ..Default::default() },
+                &rord_project::outside::Given { preset: Some("smoke"), ..Default::default() },
             );
             let loaded = loaded.unwrap_or_else(|(reports, _)| panic!("{reports:?}"));
             assert!(loaded.reports.is_empty(), "{:?}", loaded.reports);

@@ -3,9 +3,9 @@
 use super::args::ParamsArgs;
 use super::columns;
 use super::load::{Loaded, load_or_report};
-use crate::lang::constant::Constant;
-use crate::lang::report::plural;
-use crate::lang::typed::{Origin, ParamInfo, Pipeline, points};
+use rord_lang::constant::Constant;
+use rord_lang::report::plural;
+use rord_lang::typed::{Origin, ParamInfo, Pipeline, points};
 
 /// Prints every parameter with its value and where that comes from.
 pub fn run(args: &ParamsArgs) -> u8 {
@@ -30,7 +30,7 @@ fn text(loaded: &Loaded) -> String {
     }
     if !pipeline.sweeps.is_empty() {
         out.push_str("\nsweeps, by rord-run sweep\n");
-        let grid = |(name, axes): &crate::lang::typed::Sweep| {
+        let grid = |(name, axes): &rord_lang::typed::Sweep| {
             let shown = |values: &[Constant]| -> Vec<String> { values.iter().map(Constant::to_string).collect() };
             let axes_text: Vec<String> =
                 axes.iter().map(|(name, values)| format!("{name} = {}", shown(values).join(" | "))).collect();

@@ -9,17 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use super::args::SweepArgs;
 use super::columns;
-use super::load::{Loaded, load, load_text};
-use super::outside::Given;
+use super::load::{Loaded, Refused, load, load_text};
 use super::train::{INTERRUPTED, Place, train_one};
-use crate::engine::plan::Plan;
-use crate::engine::schedule::Mode;
-use crate::lang::constant::Constant;
-use crate::lang::report::{Report, params, plural, runtime};
-use crate::lang::source::{FileId, Sources, Span};
-use crate::lang::typed;
-use crate::record::{Best, RunFolder, Status, readable, write_atomic};
-use crate::watch::progress::short;
+use rord_engine::plan::Plan;
+use rord_engine::schedule::Mode;
+use rord_files::{Action, FileError, write_atomic};
+use rord_lang::constant::Constant;
+use rord_lang::report::{Report, params, plural, runtime};
+use rord_lang::source::{FileId, Sources, Span};
+use rord_lang::typed;
+use rord_project::outside::Given;
+use rord_record::progress::short;
+use rord_record::{Best, RunFolder, Status, readable};
 
 /// The most runs of a sweep.
 const MOST_RUNS: usize = 1000;
@@ -49,9 +50,6 @@ impl Point {
         set.join(", ")
     }
 }
-
-/// Reports with the texts they speak of.
-type Refused = (Vec<Report>, Sources);
 
 /// Trains every point that is not finished yet.
 pub fn run(args: &SweepArgs) -> u8 {
@@ -106,7 +104,7 @@ fn attempt(args: &SweepArgs) -> Result<u8, Refused> {
 /// Every point of the grid, checked; the last parameter changes fastest.
 fn points(args: &SweepArgs) -> Result<Vec<Point>, Refused> {
     let loaded = load(&args.file)?;
-    if crate::lang::report::any_error(&loaded.reports) {
+    if rord_lang::report::any_error(&loaded.reports) {
         return Err((loaded.reports, loaded.sources));
     }
     super::print_reports(&loaded.reports, &loaded.sources);
@@ -145,7 +143,7 @@ fn points(args: &SweepArgs) -> Result<Vec<Point>, Refused> {
         set.reverse();
         let given = Given { point: Some((&args.sweep, &set)), ..args.file.changes.given() };
         let loaded = load_text(args.file.path(), &text, &given)?;
-        if crate::lang::report::any_error(&loaded.reports) {
+        if rord_lang::report::any_error(&loaded.reports) {
             return Err((loaded.reports, loaded.sources));
         }
         let plan = Plan::new(&loaded.pipeline, loaded.end()).map_err(|reports| (reports, loaded.sources.clone()))?;
@@ -171,10 +169,7 @@ fn open(folder: &Path, args: &SweepArgs, points: &[Point]) -> Result<Vec<PathBuf
         runs: points.iter().enumerate().map(name).collect(),
     };
     let file = folder.join("sweep.yaml");
-    let failed = |e: &std::io::Error| {
-        let title = format!("{}: {}", file.display(), super::files::plain(e));
-        runtime::failed("R0914", &title, "check the path, the space and the permissions")
-    };
+    let failed = |e: FileError| runtime::failed("R0914", &e.to_string(), e.help());
     match std::fs::read_to_string(&file) {
         Ok(text) => {
             let found: Option<SweepRecord> = serde_yaml::from_str(&text).ok();
@@ -189,9 +184,9 @@ fn open(folder: &Path, args: &SweepArgs, points: &[Point]) -> Result<Vec<PathBuf
                 runtime::failed("R0914", &e.to_string(), "name another folder with --out, or remove it first")
             })?;
             let text = serde_yaml::to_string(&record).unwrap_or_default();
-            write_atomic(&file, text.as_bytes()).map_err(|e| failed(&e))?;
+            write_atomic(&file, text.as_bytes()).map_err(failed)?;
         }
-        Err(e) => return Err(failed(&e)),
+        Err(e) => return Err(failed(FileError::at(Action::Read, &file)(e))),
     }
     Ok(record.runs.iter().map(|run| folder.join(run)).collect())
 }

@@ -8,13 +8,13 @@ use candle_core::Device;
 
 use super::args::{PlaceArgs, TrainArgs};
 use super::load::{Loaded, load_or_report};
-use crate::engine::frozen::FrozenError;
-use crate::engine::plan::Plan;
-use crate::engine::train::{Options, Stop, Summary, train};
-use crate::engine::weights::WeightsError;
-use crate::kernels::simd::Simd;
-use crate::lang::report::{Report, runtime};
-use crate::record::RecordError;
+use rord_engine::frozen::FrozenError;
+use rord_engine::plan::Plan;
+use rord_engine::train::{Options, Stop, Summary, train};
+use rord_engine::weights::WeightsError;
+use rord_kernels::simd::Simd;
+use rord_lang::report::{Report, runtime};
+use rord_record::RecordError;
 
 /// Set by Ctrl-C: the step at hand is finished, the weights are kept.
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -158,10 +158,8 @@ pub fn reports(stop: Stop) -> Vec<Report> {
         Stop::Frozen(e) => vec![frozen(&e)],
         Stop::Weights(e) => {
             let help = match &e {
-                WeightsError::Read { .. } | WeightsError::Malformed { .. } => {
-                    "check the path; weights are *.safetensors files"
-                }
-                WeightsError::Write { .. } => "check the space and the permissions of the disk",
+                WeightsError::File(e) => e.help(),
+                WeightsError::Malformed { .. } => "check the path; weights are *.safetensors files",
                 _ => "",
             };
             one("R0913", &e.to_string(), help)
@@ -169,13 +167,14 @@ pub fn reports(stop: Stop) -> Vec<Report> {
         Stop::Record(e) => {
             let help = match &e {
                 RecordError::NotEmpty { .. } => "name another folder with --out, or remove it first",
+                RecordError::File(e) => e.help(),
                 _ => "check the path, the space and the permissions",
             };
             one("R0914", &e.to_string(), help)
         }
         Stop::Io(e) => one(
             "R0914",
-            &format!("a file of the run cannot be written: {}", super::files::plain(&e)),
+            &format!("a file of the run cannot be written: {}", rord_files::plain(&e)),
             "check the space and the permissions of the disk",
         ),
         Stop::Fault(e) => vec![runtime::data(
@@ -197,7 +196,7 @@ pub fn reports(stop: Stop) -> Vec<Report> {
 }
 
 /// What differs between a file's weights and the pipeline's, a line each, the first few of each sort.
-fn differing(d: &crate::engine::weights::Difference) -> String {
+fn differing(d: &rord_engine::weights::Difference) -> String {
     const SHOWN: usize = 4;
     let mut lines: Vec<String> = Vec::new();
     let mut sort = |found: Vec<String>| {

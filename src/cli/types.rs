@@ -2,12 +2,12 @@
 
 use super::args::FileArgs;
 use super::load::{Loaded, load_or_report};
-use crate::graph::flops::{Flops, flops};
-use crate::graph::gradients::{Gradients, trained};
-use crate::graph::node::Role;
-use crate::graph::{build, passes};
-use crate::lang::constant::Constant;
-use crate::lang::typed::{Pipeline, WeightInfo};
+use rord_graph::flops::{Flops, flops};
+use rord_graph::gradients::{Gradients, trained};
+use rord_graph::node::Role;
+use rord_graph::{build, passes};
+use rord_lang::constant::Constant;
+use rord_lang::typed::{Pipeline, WeightInfo};
 
 /// Prints every name with its type, and the weights.
 pub fn types(args: &FileArgs) -> u8 {
@@ -36,18 +36,12 @@ pub fn step_text(loaded: &Loaded) -> String {
     format!("\na step: {gflop:.digits$} GFLOP{}\n", memory_text(loaded))
 }
 
-#[cfg(feature = "engine")]
 fn memory_text(loaded: &Loaded) -> String {
-    use crate::engine::memory::predict;
-    use crate::engine::plan::{Plan, size};
+    use rord_engine::memory::predict;
+    use rord_engine::plan::{Plan, size};
     let Ok(plan) = Plan::new(&loaded.pipeline, loaded.end()) else { return String::new() };
     let found = predict(&loaded.pipeline, &loaded.vocabulary, &plan, &Default::default()).ok().flatten();
     found.map(|p| format!(", about {}", size(p.total()))).unwrap_or_default()
-}
-
-#[cfg(not(feature = "engine"))]
-fn memory_text(_: &Loaded) -> String {
-    String::new()
 }
 
 /// Every name with its type, then the weights by model.

@@ -330,9 +330,9 @@ fn cornerness(sums: [i32; 3]) -> f64 {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::data::geometry::Symmetry;
-    use crate::data::patch::Rect;
-    use crate::random::Stream;
+    use crate::geometry::Symmetry;
+    use crate::patch::Rect;
+    use rord_random::Stream;
 
     const SIDE: usize = 64;
     const RECT: Rect = Rect { x: 0, y: 0, width: SIDE, height: SIDE };

@@ -4,13 +4,13 @@
 //! counted from the middle `(n-1)/2`. Coordinates are (x, y) with y downwards; positive degrees turn counter-clockwise as seen.
 //!
 //! ```
-//! use rord::data::geometry::Symmetry;
+//! use rord_data::geometry::Symmetry;
 //! let quarter = Symmetry::ALL[1];
 //! assert_eq!(quarter.matrix(), [[0, 1], [-1, 0]]);
 //! assert_eq!(quarter.permute(&['a', 'b', 'c', 'd'], 2), ['b', 'd', 'a', 'c']);
 //! ```
 
-use crate::random::Stream;
+use rord_random::Stream;
 
 /// A 2×2 matrix, row by row: takes (x, y) counted from the middle of the patch.
 pub type Linear = [[f64; 2]; 2];

@@ -4,7 +4,7 @@
 //! transparency is ignored. How many channels a file had is kept, so that a caller may refuse color.
 //!
 //! ```no_run
-//! use rord::data::images::Images;
+//! use rord_data::images::Images;
 //! for image in (Images { files: "scans/*.png".into() }).read().unwrap() {
 //!     println!("{}: {} channels", image.picture.name, image.channels);
 //! }

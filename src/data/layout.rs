@@ -4,7 +4,7 @@
 //! Patches, targets and renderings are all cut from pictures.
 //!
 //! ```
-//! use rord::data::layout::{Picture, PictureLayer};
+//! use rord_data::layout::{Picture, PictureLayer};
 //! let layer = |name: &str, weight, coverage: &[u8]| PictureLayer { name: name.into(), weight, coverage: coverage.into() };
 //! let picture = Picture {
 //!     name: "two pixels".into(),

@@ -15,7 +15,7 @@ use super::photo;
 use super::render::Look;
 use super::split::{Field, split};
 use super::{DataError, corners};
-use crate::random::Stream;
+use rord_random::Stream;
 
 pub use recipe::PairRecipe;
 

@@ -281,7 +281,7 @@ mod tests {
     #[test]
     fn nothing_outside_the_region_is_seen() {
         let coverage = (0..100).map(|i| if i % 10 < 5 { 10 } else { 200 }).collect();
-        let layers = vec![crate::data::layout::PictureLayer { name: "m".into(), weight: 1.0, coverage }];
+        let layers = vec![crate::layout::PictureLayer { name: "m".into(), weight: 1.0, coverage }];
         let picture = Picture { name: "p".into(), width: 10, height: 10, layers };
         let left = Region { x: (0, 5), y: (0, 10) };
         let cut = Cut::new(&picture, left, Rect { x: -3, y: -3, width: 20, height: 20 });

@@ -11,7 +11,7 @@ use std::f64::consts::TAU;
 use std::sync::OnceLock;
 
 use super::convolution::separable;
-use crate::random::Stream;
+use rord_random::Stream;
 
 /// One change of an image; two numbers are the lowest and the highest value drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -7,7 +7,7 @@
 //! A polygon covers what it winds around at least once in either direction, whatever the other polygons do.
 //!
 //! ```
-//! use rord::data::raster::fill;
+//! use rord_data::raster::fill;
 //! let half = [[0.0, 0.0], [1.5, 0.0], [1.5, 1.0], [0.0, 1.0]];
 //! assert_eq!(fill(2, 1, &[&half[..], &half[..]]), [255, 128]);
 //! ```
@@ -357,8 +357,8 @@ pub fn rasterize(layout: &Layout, resolution: f64) -> Result<Picture, DataError>
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::data::layout::{Bounds, LayerKey, LayoutLayer, Polygons};
-    use crate::random::Stream;
+    use crate::layout::{Bounds, LayerKey, LayoutLayer, Polygons};
+    use rord_random::Stream;
 
     fn rectangle(x0: f64, y0: f64, x1: f64, y1: f64) -> [[f64; 2]; 4] {
         [[x0, y0], [x1, y0], [x1, y1], [x0, y1]]

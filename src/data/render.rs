@@ -5,7 +5,7 @@
 
 use super::layout::Picture;
 use super::patch::{Cut, Plane, Rect};
-use crate::random::Stream;
+use rord_random::Stream;
 
 /// What is drawn at random for each view.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,11 +179,11 @@ mod tests {
 
     #[test]
     fn a_plain_look_is_the_default_drawing() {
-        use crate::data::layout::PictureLayer;
+        use crate::layout::PictureLayer;
         let layer = |weight, side| PictureLayer { name: String::new(), weight, coverage: square(side) };
         let layers = vec![layer(0.3, 12), layer(0.9, 6)];
         let picture = Picture { name: "p".into(), width: 20, height: 20, layers };
-        let cut = Cut::new(&picture, crate::data::patch::Region::whole(&picture), RECT);
+        let cut = Cut::new(&picture, crate::patch::Region::whole(&picture), RECT);
         let drawn = Look::plain(&picture).composite(&cut, 1.0).values;
         assert!(drawn.iter().zip(picture.draw()).all(|(a, b)| (a - b).abs() < 1e-6));
     }

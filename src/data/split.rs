@@ -3,7 +3,7 @@
 use super::DataError;
 use super::layout::Picture;
 use super::patch::Region;
-use crate::random::Stream;
+use rord_random::Stream;
 
 /// A part of a picture and how likely it is to be drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]

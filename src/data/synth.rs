@@ -4,7 +4,7 @@
 //! depends on the seed and its number alone, so tile 3 is the same whether 4 or 400 are asked for.
 //!
 //! ```
-//! use rord::data::synth::Synth;
+//! use rord_data::synth::Synth;
 //! let layout = Synth { size: 12.8, ..Synth::default() }.layouts().unwrap().remove(0);
 //! assert!(layout.layers.iter().any(|layer| layer.name == "via" && !layer.polygons.is_empty()));
 //! ```
@@ -17,8 +17,8 @@ use rayon::prelude::*;
 
 use super::layout::{Bounds, Layout, LayoutLayer, Picture, Polygons};
 use super::{DataError, LayerKey, raster};
-use crate::random::Stream;
 use cells::Cell;
+use rord_random::Stream;
 
 /// The recipe `synth(…)`.
 #[derive(Clone, Debug, PartialEq)]

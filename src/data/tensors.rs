@@ -12,8 +12,8 @@ use candle_core::{DType, Device};
 use super::DataError;
 use super::batches::{Batch, Batches, Field};
 use super::pairs::Split;
-use crate::lang::types::{Kind, Type};
-use crate::random::Stream;
+use rord_lang::types::{Kind, Type};
+use rord_random::Stream;
 
 /// How a file of tensors is used.
 #[derive(Clone, Debug, PartialEq)]
@@ -338,8 +338,8 @@ impl Reader<'_, '_> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::lang::dim::{Dim, Symbol};
     use candle_core::Tensor;
+    use rord_lang::dim::{Dim, Symbol};
 
     fn symbol(id: u32, name: &str) -> Dim {
         Dim::symbol(Symbol { id, name: name.into(), opaque: false })

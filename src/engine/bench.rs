@@ -13,15 +13,15 @@ use super::plan::Plan;
 use super::program::{Part, Program, Watch};
 use super::step::{Stepped, Stepper, prepare};
 use super::train::Stop;
-use crate::data::batches::Batch;
-use crate::data::pairs::Split;
-use crate::graph::flops::{Flops, flops};
-use crate::graph::gradients::trained;
-use crate::graph::node::{Graph, NodeSource, OpNode};
-use crate::kernels::simd::Simd;
-use crate::lang::report::runtime;
-use crate::lang::typed::Pipeline;
-use crate::lang::vocabulary::Vocabulary;
+use rord_data::batches::Batch;
+use rord_data::pairs::Split;
+use rord_graph::flops::{Flops, flops};
+use rord_graph::gradients::trained;
+use rord_graph::node::{Graph, NodeSource, OpNode};
+use rord_kernels::simd::Simd;
+use rord_lang::report::runtime;
+use rord_lang::typed::Pipeline;
+use rord_lang::vocabulary::Vocabulary;
 
 /// Batches that steps take turns with.
 const BATCHES: u64 = 3;
@@ -253,7 +253,7 @@ fn of_models(graph: &Graph, vocabulary: &Vocabulary) -> Vec<bool> {
     model
 }
 
-fn is_op(node: &crate::graph::node::Node) -> bool {
+fn is_op(node: &rord_graph::node::Node) -> bool {
     matches!(node.source, NodeSource::Op(_))
 }
 

@@ -5,8 +5,8 @@
 use candle_core::{DType, Device, Result, Storage, Tensor};
 use rayon::prelude::*;
 
-use crate::engine::optim::RecipeError;
-use crate::lang::constant::Settings;
+use crate::optim::RecipeError;
+use rord_lang::constant::Settings;
 
 /// `grad_norm(max)`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,7 +101,7 @@ fn scaled(grad: &Tensor, factor: f64) -> Result<Tensor> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::lang::constant::Constant;
+    use rord_lang::constant::Constant;
 
     fn clip(max: f64) -> GradNorm {
         GradNorm::new(&Settings(vec![("max".into(), Constant::Number(max))])).unwrap()

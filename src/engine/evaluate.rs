@@ -8,14 +8,14 @@ use candle_core::{DType, Device, Tensor};
 use super::program::{Feed, Program};
 use super::train::{Stop, weight_specs};
 use super::weights::Weights;
-use crate::graph::node::{NodeSource, Role};
-use crate::graph::{build, passes};
-use crate::lang::check::Tensors;
-use crate::lang::report::{Report, runtime};
-use crate::lang::source::Span;
-use crate::lang::typed::Pipeline;
-use crate::lang::types::Kind;
-use crate::lang::vocabulary::Vocabulary;
+use rord_graph::node::{NodeSource, Role};
+use rord_graph::{build, passes};
+use rord_lang::check::Tensors;
+use rord_lang::report::{Report, runtime};
+use rord_lang::source::Span;
+use rord_lang::typed::Pipeline;
+use rord_lang::types::Kind;
+use rord_lang::vocabulary::Vocabulary;
 
 /// Tensors of a file.
 pub struct Supplied {

@@ -2,10 +2,10 @@
 //!
 //! The program goes by it, and so does what predicts the program's memory.
 
-use crate::graph::gradients::Gradients;
-use crate::graph::node::{Graph, NodeSource};
-use crate::ops;
-use crate::ops::compute::Compute;
+use rord_graph::gradients::Gradients;
+use rord_graph::node::{Graph, NodeSource};
+use rord_ops as ops;
+use rord_ops::compute::Compute;
 
 use super::program::Fault;
 

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use candle_core::{DType, Device};
 
 use super::weights::{Difference, Weights, WeightsError};
-use crate::lang::source::Span;
-use crate::lang::typed::{ModelInfo, Pipeline};
+use rord_lang::source::Span;
+use rord_lang::typed::{ModelInfo, Pipeline};
 
 /// The weights of a frozen model that could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -35,10 +35,8 @@ pub fn load(pipeline: &Pipeline, weights: &mut Weights, dtype: DType, device: &D
 fn load_one(model: &ModelInfo, weights: &mut Weights, dtype: DType, device: &Device) -> Result<(), WeightsError> {
     let Some(Some(path)) = &model.frozen else { return Ok(()) };
     let path = PathBuf::from(path);
-    if let Err(source) = std::fs::File::open(&path) {
-        return Err(WeightsError::Read { path, source });
-    }
-    let found = candle_core::safetensors::load(&path, device)
+    let bytes = rord_files::whole(&path)?;
+    let found = candle_core::safetensors::load_buffer(&bytes, device)
         .map_err(|e| WeightsError::Malformed { path: path.clone(), reason: e.to_string() })?;
     let own = format!("{}.", model.name);
     let mut prefixes: Vec<&str> = found.keys().filter_map(|k| k.split('.').next()).collect();

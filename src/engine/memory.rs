@@ -13,12 +13,12 @@ use super::plan::Plan;
 use super::source;
 use super::step::graph;
 use super::train::Stop;
-use crate::graph::flops::shapes;
-use crate::graph::gradients::{below_objective, trained};
-use crate::graph::node::{Graph, NodeSource, OpNode, Role};
-use crate::lang::typed::Pipeline;
-use crate::lang::vocabulary::{Shapes, Vocabulary};
-use crate::ops::compute::memory::{Memory, bytes};
+use rord_graph::flops::shapes;
+use rord_graph::gradients::{below_objective, trained};
+use rord_graph::node::{Graph, NodeSource, OpNode, Role};
+use rord_lang::typed::Pipeline;
+use rord_lang::vocabulary::{Shapes, Vocabulary};
+use rord_ops::compute::memory::{Memory, bytes};
 
 /// The program itself, its vocabulary, what threads and the terminal take, and what drawing layouts leaves behind.
 const PROCESS: usize = 46 << 20;
@@ -152,7 +152,7 @@ struct Step<'a> {
 impl<'a> Step<'a> {
     fn new(graph: &'a Graph, flow: &'a Flow, batch: usize) -> Option<Self> {
         let count = graph.nodes.len();
-        let size = |node: &crate::graph::node::Node| Some(bytes(&graph.shape(&node.ty, batch)?));
+        let size = |node: &rord_graph::node::Node| Some(bytes(&graph.shape(&node.ty, batch)?));
         Some(Self {
             graph,
             flow,

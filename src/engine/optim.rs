@@ -6,9 +6,9 @@
 use candle_core::{DType, Device, Result, Storage, StorageRef, Tensor};
 use rayon::prelude::*;
 
-use crate::engine::weights::{Difference, ShapeDiffers};
-use crate::graph::weight::WeightSpec;
-use crate::lang::constant::{Recipe, Settings, Unreadable};
+use crate::weights::{Difference, ShapeDiffers};
+use rord_graph::weight::WeightSpec;
+use rord_lang::constant::{Recipe, Settings, Unreadable};
 
 mod rules;
 
@@ -331,8 +331,8 @@ impl<R: Rule> Optimizer for Moments<R> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::graph::weight::Init;
-    use crate::lang::constant::Constant;
+    use rord_graph::weight::Init;
+    use rord_lang::constant::Constant;
 
     const STEPS: [[f64; 3]; 4] = [[0.5, -2.0, 0.0], [1.0, 0.25, 1e-3], [-0.75, 0.5, 2.0], [0.1, -0.1, -3.0]];
     const START: [f64; 3] = [1.0, -0.5, 0.25];

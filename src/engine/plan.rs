@@ -1,11 +1,11 @@
 //! What a training run needs of a pipeline, taken from it once: everything that can be refused is refused here.
 
-use crate::data::tensors::Misfit;
-use crate::graph::sizes::Impossible;
-use crate::lang::constant::{Constant, Recipe};
-use crate::lang::report::{Report, params, runtime};
-use crate::lang::source::Span;
-use crate::lang::typed::{Dataset, Pipeline, Value, ValueSource};
+use rord_data::tensors::Misfit;
+use rord_graph::sizes::Impossible;
+use rord_lang::constant::{Constant, Recipe};
+use rord_lang::report::{Report, params, runtime};
+use rord_lang::source::Span;
+use rord_lang::typed::{Dataset, Pipeline, Value, ValueSource};
 
 use super::memory::TooLarge;
 use super::schedule::Mode;
@@ -254,7 +254,7 @@ pub fn size_reports(impossible: &[Impossible]) -> Vec<Report> {
 
 /// The report for data that cannot be loaded.
 fn data_report(place: Span, error: &SourceError) -> Report {
-    use crate::data::DataError as D;
+    use rord_data::DataError as D;
     let facts = error.to_string();
     let SourceError::Data(error) = error else {
         return runtime::data(

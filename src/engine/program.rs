@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor};
 
 use super::flow::Flow;
-use crate::graph::node::{Graph, NodeId, NodeSource, OpNode, Role};
-use crate::lang::source::Span;
-use crate::ops::compute::{Call, Compute, Output, layout};
+use rord_graph::node::{Graph, NodeId, NodeSource, OpNode, Role};
+use rord_lang::source::Span;
+use rord_ops::compute::{Call, Compute, Output, layout};
 
 /// What a step needs from outside.
 pub struct Feed<'a> {

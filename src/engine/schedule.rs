@@ -7,8 +7,8 @@ use std::f64::consts::PI;
 
 use serde_json::{Value, json};
 
-use crate::engine::optim::RecipeError;
-use crate::lang::constant::{Constant, Recipe, Settings, Unit};
+use crate::optim::RecipeError;
+use rord_lang::constant::{Constant, Recipe, Settings, Unit};
 
 /// Gives every step its learning rate.
 pub trait Schedule: Send {
@@ -111,7 +111,7 @@ fn duration(settings: &Settings, name: &str) -> Result<(f64, Unit), RecipeError>
         Some(Constant::Number(0.0)) => Ok((0.0, Unit::Steps)),
         Some(_) => Err(not_a_duration(settings, name, "a number of epochs or steps")),
         None => {
-            Err(crate::lang::constant::Unreadable { name: name.into(), wanted: "a number of epochs or steps" }.into())
+            Err(rord_lang::constant::Unreadable { name: name.into(), wanted: "a number of epochs or steps" }.into())
         }
     }
 }

@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::data::batches::{Batch, Batches, Field, PairBatches, Part};
-use crate::data::gds::Gds;
-use crate::data::geometry::Geometry;
-use crate::data::images::Images;
-use crate::data::pairs::{PairRecipe, PairSource};
-use crate::data::photo::Photo;
-use crate::data::render::Render;
-use crate::data::synth::Synth;
-use crate::data::tensors::{Misfit, TensorRecipe, Tensors, TensorsError};
-use crate::data::{DataError, Source};
-use crate::lang::constant::{Constant, Recipe, Settings, Unreadable};
-use crate::lang::typed::Dataset;
+use rord_data::batches::{Batch, Batches, Field, PairBatches, Part};
+use rord_data::gds::Gds;
+use rord_data::geometry::Geometry;
+use rord_data::images::Images;
+use rord_data::pairs::{PairRecipe, PairSource};
+use rord_data::photo::Photo;
+use rord_data::render::Render;
+use rord_data::synth::Synth;
+use rord_data::tensors::{Misfit, TensorRecipe, Tensors, TensorsError};
+use rord_data::{DataError, Source};
+use rord_lang::constant::{Constant, Recipe, Settings, Unreadable};
+use rord_lang::typed::Dataset;
 
 /// Why a dataset could not be made.
 #[derive(Debug, thiserror::Error)]

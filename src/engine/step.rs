@@ -17,12 +17,12 @@ use super::schedule::{Mode, Schedule, Span, schedule};
 use super::source::{DataSource, tensors};
 use super::train::{Stop, weight_specs};
 use super::weights::Weights;
-use crate::data::batches::Batch;
-use crate::graph::gradients::trained;
-use crate::graph::node::{Graph, Role};
-use crate::graph::{build, passes, sizes};
-use crate::lang::typed::Pipeline;
-use crate::lang::vocabulary::Vocabulary;
+use rord_data::batches::Batch;
+use rord_graph::gradients::trained;
+use rord_graph::node::{Graph, Role};
+use rord_graph::{build, passes, sizes};
+use rord_lang::typed::Pipeline;
+use rord_lang::vocabulary::Vocabulary;
 
 /// Takes training steps.
 pub struct Stepper {

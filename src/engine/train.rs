@@ -14,17 +14,17 @@ use super::schedule::Mode;
 use super::source::{DataSource, tensors};
 use super::step::{Stepped, Stepper, graph, prepare};
 use super::weights::WeightsError;
-use crate::data::batches::Batch;
-use crate::data::loader::{Loader, LoaderError};
-use crate::data::pairs::Split;
-use crate::graph::node::{Graph, Role};
-use crate::graph::weight::{Init, WeightSpec};
-use crate::lang::report::{Report, plural};
-use crate::lang::typed::{Initial, Pipeline};
-use crate::lang::vocabulary::Vocabulary;
-use crate::record::{Best, Record, RecordError, RunFolder, Status, timestamp};
-use crate::watch::metrics::Metrics;
-use crate::watch::progress::{Epoch, Progress};
+use rord_data::batches::Batch;
+use rord_data::loader::{Loader, LoaderError};
+use rord_data::pairs::Split;
+use rord_graph::node::{Graph, Role};
+use rord_graph::weight::{Init, WeightSpec};
+use rord_lang::report::{Report, plural};
+use rord_lang::typed::{Initial, Pipeline};
+use rord_lang::vocabulary::Vocabulary;
+use rord_record::metrics::Metrics;
+use rord_record::progress::{Epoch, Progress};
+use rord_record::{Best, Record, RecordError, RunFolder, Status, timestamp};
 
 /// Validation draws from streams of its own, the same in every run and epoch.
 const VALIDATION_SEED: u64 = 0x7661_6c69_6461_7465;
@@ -82,7 +82,7 @@ pub enum Stop {
     Tensor(#[from] candle_core::Error),
     /// The graph is broken.
     #[error(transparent)]
-    Graph(#[from] crate::graph::verify::Broken),
+    Graph(#[from] rord_graph::verify::Broken),
 }
 
 /// How a run ended.
@@ -101,7 +101,7 @@ pub fn weight_specs(pipeline: &Pipeline) -> Vec<WeightSpec> {
         Initial::FanIn(n) => Init::fan_in(n),
         Initial::Constant(x) | Initial::Statistic(x) => Init::Constant(x),
     };
-    let spec = |w: &crate::lang::typed::WeightInfo| WeightSpec {
+    let spec = |w: &rord_lang::typed::WeightInfo| WeightSpec {
         name: w.name.clone(),
         shape: w.shape.clone(),
         init: init(w.initial),
@@ -285,7 +285,7 @@ impl<'a> Run<'a> {
             true => bad.what.clone(),
             false => format!("{}; it was given {}", bad.what, bad.inputs.join(", ")),
         };
-        Stop::NotFinite(Box::new(crate::lang::report::runtime::not_finite(bad.span, name, step, epoch, &detail, &kept)))
+        Stop::NotFinite(Box::new(rord_lang::report::runtime::not_finite(bad.span, name, step, epoch, &detail, &kept)))
     }
 
     /// The mean of every output over the validation pairs; empty where there are none.
@@ -367,7 +367,7 @@ impl<'a> Run<'a> {
         if let (Some(schedule), Some(value)) = (&mut self.stepper.schedule, watched)
             && let Some(change) = schedule.after_validation(value)
         {
-            use crate::lang::constant::number;
+            use rord_lang::constant::number;
             let note = format!("no progress: learning rate {} → {}", number(change.from), number(change.to));
             self.progress.note(&note);
         }
@@ -384,7 +384,7 @@ impl<'a> Run<'a> {
 
     fn farewell(&mut self) {
         let best = self.record.best.as_ref().map(|b| {
-            format!("best {} = {} in epoch {}, ", b.watch, crate::watch::progress::short(b.value), b.epoch + 1)
+            format!("best {} = {} in epoch {}, ", b.watch, rord_record::progress::short(b.value), b.epoch + 1)
         });
         let text = format!("{}written to {}", best.unwrap_or_default(), self.folder.path().display());
         self.progress.finish(&text);
@@ -393,7 +393,7 @@ impl<'a> Run<'a> {
 
 /// The fingerprint of what is trained: the optimized graph as text.
 fn graph_hash(graph: &Graph, vocabulary: &Vocabulary) -> String {
-    let text = crate::graph::print::text(graph, vocabulary);
+    let text = rord_graph::print::text(graph, vocabulary);
     let hash = blake3::hash(text.as_bytes()).to_hex();
     format!("b3:{}", hash.as_str().get(..8).unwrap_or(""))
 }

@@ -5,16 +5,15 @@
 //! at all; reading it either gives every weight or says everything that is wrong.
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::graph::weight::{Init, WeightSpec};
-use crate::random::Stream;
-use crate::record::write_atomic;
+use rord_files::{FileError, write_atomic};
+use rord_graph::weight::{Init, WeightSpec};
+use rord_random::Stream;
 
 /// Ordered, named tensors.
 #[derive(Clone, Debug)]
@@ -40,14 +39,9 @@ pub enum WeightsError {
         /// Its shape.
         shape: Vec<usize>,
     },
-    /// The file could not be read.
-    #[error("{} cannot be read: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    /// The file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The file is not safetensors, or it is cut short.
     #[error("{} is not a whole safetensors file: {reason}", path.display())]
     Malformed {
@@ -63,14 +57,6 @@ pub enum WeightsError {
         path: PathBuf,
         /// All that differs.
         difference: Difference,
-    },
-    /// The file could not be written.
-    #[error("{} cannot be written: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
     },
     /// Candle refused.
     #[error(transparent)]
@@ -170,7 +156,7 @@ impl Weights {
     /// Fails with [`WeightsError::Differs`] unless the file holds exactly these names with exactly these shapes.
     pub fn load(path: &Path, specs: &[WeightSpec], dtype: DType, device: &Device) -> Result<Self, WeightsError> {
         unique(specs)?;
-        let bytes = std::fs::read(path).map_err(|source| WeightsError::Read { path: path.into(), source })?;
+        let bytes = rord_files::whole(path)?;
         let malformed = |reason: String| WeightsError::Malformed { path: path.into(), reason };
         let file = SafeTensors::deserialize(&bytes).map_err(|error| malformed(error.to_string()))?;
         let views: std::collections::HashMap<String, TensorView> = file.tensors().into_iter().collect();
@@ -216,7 +202,7 @@ impl Weights {
             views.push((*name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).map_err(malformed)?));
         }
         let bytes = safetensors::serialize(views, None).map_err(malformed)?;
-        write_atomic(path, &bytes).map_err(|source| WeightsError::Write { path: path.into(), source })
+        Ok(write_atomic(path, &bytes)?)
     }
 
     /// The names, in the order of the pipeline.
@@ -402,7 +388,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.safetensors");
         let load = || Weights::load(&path, &specs(), DType::F32, &Device::Cpu).unwrap_err();
-        assert!(matches!(load(), WeightsError::Read { .. }));
+        assert!(matches!(load(), WeightsError::File(_)));
         Weights::init(&specs(), 1, DType::F32, &Device::Cpu).unwrap().save(&path).unwrap();
         let whole = std::fs::read(&path).unwrap();
         for end in [0, 4, 9, 100, whole.len() / 2, whole.len() - 1] {

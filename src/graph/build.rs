@@ -7,10 +7,10 @@
 use std::collections::HashMap;
 
 use super::node::{Graph, GraphOutput, Node, NodeId, NodeSource, OpNode, Role};
-use crate::lang::constant::{Constant, Settings};
-use crate::lang::typed::{Apply, Pipeline, Value, ValueId, ValueSource};
-use crate::lang::types::Type;
-use crate::lang::vocabulary::Vocabulary;
+use rord_lang::constant::{Constant, Settings};
+use rord_lang::typed::{Apply, Pipeline, Value, ValueId, ValueSource};
+use rord_lang::types::Type;
+use rord_lang::vocabulary::Vocabulary;
 
 /// The graph of everything the roles in `wanted` ask for. Training asks for the objective and the losses; validation for the
 /// metrics too.
@@ -134,8 +134,8 @@ impl Builder<'_> {
             return Some(*node);
         }
         let info = self.pipeline.weights.get(index)?;
-        let dims = info.shape.iter().map(|n| i64::try_from(*n).ok().map(crate::lang::dim::Dim::number));
-        let ty = Type { dims: dims.collect::<Option<_>>()?, ..Type::plain(crate::lang::types::Kind::Values) };
+        let dims = info.shape.iter().map(|n| i64::try_from(*n).ok().map(rord_lang::dim::Dim::number));
+        let ty = Type { dims: dims.collect::<Option<_>>()?, ..Type::plain(rord_lang::types::Kind::Values) };
         let node = self.graph.push(Node { source: NodeSource::Weight(index), ty, span: info.span });
         self.weights.insert(index, node);
         Some(node)

@@ -6,7 +6,7 @@
 
 use super::gradients::{Gradients, below_objective};
 use super::node::{Graph, NodeSource};
-use crate::lang::vocabulary::{Shapes, Vocabulary};
+use rord_lang::vocabulary::{Shapes, Vocabulary};
 
 /// The operations of a node in one step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

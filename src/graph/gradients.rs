@@ -3,7 +3,7 @@
 //! Of an image nobody does: the first convolution has a gradient for its weight and none for its input.
 
 use super::node::{Graph, NodeId, NodeSource};
-use crate::lang::typed::{Initial, Pipeline};
+use rord_lang::typed::{Initial, Pipeline};
 
 /// Which nodes a gradient flows into.
 #[derive(Clone, Debug, Default)]

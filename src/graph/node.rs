@@ -4,10 +4,10 @@
 
 use std::collections::HashMap;
 
-use crate::lang::constant::Settings;
-use crate::lang::source::Span;
-use crate::lang::typed::WeightInfo;
-use crate::lang::types::{Kind, Type};
+use rord_lang::constant::Settings;
+use rord_lang::source::Span;
+use rord_lang::typed::WeightInfo;
+use rord_lang::types::{Kind, Type};
 
 /// A node's index in [`Graph::nodes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::node::{Graph, Node, NodeSource, OpNode};
-use crate::lang::constant::Settings;
-use crate::lang::tree::expression;
-use crate::lang::vocabulary::Vocabulary;
+use rord_lang::constant::Settings;
+use rord_lang::tree::expression;
+use rord_lang::vocabulary::Vocabulary;
 
 /// A line a node: its number, what it is, its type; then the outputs. Settings that have their default are left out.
 pub fn text(graph: &Graph, vocabulary: &Vocabulary) -> String {
@@ -37,7 +37,7 @@ fn describe(graph: &Graph, vocabulary: &Vocabulary, node: &Node) -> String {
     match &node.source {
         NodeSource::Field { data: Some(_), name } => format!("data {name}"),
         NodeSource::Field { data: None, name } => format!("input {name}"),
-        NodeSource::Number(x) => format!("number {}", crate::lang::constant::number(*x)),
+        NodeSource::Number(x) => format!("number {}", rord_lang::constant::number(*x)),
         NodeSource::Weight(w) => format!("weight {}", graph.weights.get(*w).map_or("?", |w| w.name.as_str())),
         NodeSource::Op(op) => {
             let inputs = op.inputs.iter().enumerate().map(|(i, (name, id))| match i {
@@ -119,7 +119,7 @@ pub fn json(graph: &Graph, vocabulary: &Vocabulary) -> String {
         let (kind, name) = match &node.source {
             NodeSource::Field { data: Some(_), name } => ("data", name.clone()),
             NodeSource::Field { data: None, name } => ("input", name.clone()),
-            NodeSource::Number(x) => ("number", crate::lang::constant::number(*x)),
+            NodeSource::Number(x) => ("number", rord_lang::constant::number(*x)),
             NodeSource::Weight(w) => ("weight", graph.weights.get(*w).map(|w| w.name.clone()).unwrap_or_default()),
             NodeSource::Op(op) => ("operation", op.op.to_string()),
         };

@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 
 use super::node::{Graph, NodeSource};
-use crate::lang::constant::Constant;
-use crate::lang::dim::Dim;
-use crate::lang::source::Span;
-use crate::lang::types::Frame;
-use crate::lang::vocabulary::Vocabulary;
+use rord_lang::constant::Constant;
+use rord_lang::dim::Dim;
+use rord_lang::source::Span;
+use rord_lang::types::Frame;
+use rord_lang::vocabulary::Vocabulary;
 
 /// A size that cannot be.
 #[derive(Clone, Debug, PartialEq, Eq)]

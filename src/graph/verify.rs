@@ -5,10 +5,10 @@
 use std::collections::HashMap;
 
 use super::node::{Graph, NodeSource, OpNode};
-use crate::lang::ast::{DimKind, FnParam};
-use crate::lang::dim::Dim;
-use crate::lang::types::{Frame, Kind, Type};
-use crate::lang::vocabulary::{Vocabulary, is_tensor_param};
+use rord_lang::ast::{DimKind, FnParam};
+use rord_lang::dim::Dim;
+use rord_lang::types::{Frame, Kind, Type};
+use rord_lang::vocabulary::{Vocabulary, is_tensor_param};
 
 /// What is broken, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -118,13 +118,13 @@ pub fn kind(name: &str) -> Option<String> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::lang::format::format;
-    use crate::lang::source::FileId;
+    use crate::format::format;
+    use crate::source::FileId;
 
     #[test]
     fn every_item_is_described_and_its_lines_are_laid_out() {
         let described: Vec<&str> = ITEMS.iter().map(|(word, ..)| *word).collect();
-        assert_eq!(described, crate::lang::lex::ITEMS);
+        assert_eq!(described, crate::lex::ITEMS);
         for (word, _, example) in ITEMS {
             let lines = format(example, FileId(0)).unwrap_or_else(|e| panic!("{word}: {e:?}"));
             assert_eq!(lines, example, "{word}");
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn every_lint_is_described_and_has_a_report() {
-        assert_eq!(LINTS.map(|(lint, _)| lint), crate::lang::check::LINTS);
+        assert_eq!(LINTS.map(|(lint, _)| lint), crate::check::LINTS);
         for (lint, _) in LINTS {
             assert!(super::lint(lint).unwrap().contains("\n\n# R0"), "{lint}");
         }

@@ -8,10 +8,10 @@ use lsp_types::{CodeAction, CodeActionContext, CodeActionKind, CodeActionOrComma
 
 use super::world::{Analysis, World};
 use super::{diagnostics, format};
-use crate::cli::fix;
-use crate::lang::report::lints::lint_of;
-use crate::lang::report::{Report, Severity};
-use crate::lang::source::{Sources, Span};
+use rord_lang::report::lints::lint_of;
+use rord_lang::report::{Report, Severity};
+use rord_lang::source::{Sources, Span};
+use rord_project::fix;
 
 /// The actions for a range.
 pub fn actions(world: &World, doc: &Analysis, range: Range, context: &CodeActionContext) -> Vec<CodeActionOrCommand> {
@@ -94,7 +94,7 @@ fn mend_all(world: &World, doc: &Analysis) -> Option<CodeAction> {
         let found = world.check(Rc::new(new), &|_: &Path| None);
         (found.reports, found.sources)
     };
-    let fixed = fix::mend(&world.name(unit), &unit.text, check);
+    let fixed = fix::fix(&world.name(unit), &unit.text, check);
     let edits = format::edits(unit, &fixed.text);
     (!edits.is_empty()).then(|| CodeAction {
         title: format!("Mend all that can be mended ({})", fixed.mended.len()),

@@ -1,8 +1,8 @@
 //! Where a place stands among brackets, told from tokens alone, so that it is known while the text does not parse.
 
 use super::world::Unit;
-use crate::lang::lex::{Token, TokenKind};
-use crate::lang::source::Span;
+use rord_lang::lex::{Token, TokenKind};
+use rord_lang::source::Span;
 
 /// The tokens before a place, back to the start of its item.
 pub struct Before<'a> {
@@ -113,7 +113,7 @@ impl<'a> Before<'a> {
         for open in self.open().into_iter().rev() {
             let callee = open.at.checked_sub(1).and_then(|i| self.word(i).map(|w| (w, i)));
             match (open.mark, callee) {
-                ("(", Some((word, at))) if !crate::lang::lex::KEYWORDS.contains(&word) => {
+                ("(", Some((word, at))) if !rord_lang::lex::KEYWORDS.contains(&word) => {
                     let before = at.checked_sub(1).and_then(|i| self.word(i));
                     let defines = matches!(before, Some("fn" | "layer" | "model"));
                     let attribute = at.checked_sub(1).and_then(|i| self.mark(i)) == Some("@");

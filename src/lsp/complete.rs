@@ -10,14 +10,14 @@ use super::hints::type_of;
 use super::hover::{brief, makes, page};
 use super::signature::{Callee, active, callees, markdown, of_symbol};
 use super::world::{Analysis, World};
-use crate::lang::ast::ItemKind;
-use crate::lang::check::SECTIONS;
-use crate::lang::index::{Symbol, SymbolKind};
-use crate::lang::lex::{ITEMS, KEYWORDS, TokenKind};
-use crate::lang::manual;
-use crate::lang::source::Span;
-use crate::lang::types::Kind;
-use crate::ops::chapters::{self, CHAPTERS};
+use rord_lang::ast::ItemKind;
+use rord_lang::check::SECTIONS;
+use rord_lang::index::{Symbol, SymbolKind};
+use rord_lang::lex::{ITEMS, KEYWORDS, TokenKind};
+use rord_lang::manual;
+use rord_lang::source::Span;
+use rord_lang::types::Kind;
+use rord_ops::chapters::{self, CHAPTERS};
 
 /// Items are sorted by how near they are: arguments of the call at hand, names of the file, operations, words of the grammar.
 const NEAREST: u8 = 0;

@@ -9,9 +9,9 @@ use lsp_types::{
 use super::position::Lines;
 use super::uri;
 use super::world::{Analysis, World};
-use crate::lang::ast::ItemKind;
-use crate::lang::report::{Label, Report, Severity};
-use crate::lang::source::{FileId, Span};
+use rord_lang::ast::ItemKind;
+use rord_lang::report::{Label, Report, Severity};
+use rord_lang::source::{FileId, Span};
 
 /// All reports of a text.
 pub fn all(world: &World, doc: &Analysis, related: bool) -> Vec<Diagnostic> {
@@ -104,7 +104,7 @@ fn location(world: &World, doc: &Analysis, label: &Label) -> Option<Location> {
     if !path.is_absolute() {
         return None;
     }
-    let real = crate::cli::files::real(path);
+    let real = rord_project::files::real(path);
     let open = world.open.values().find(|d| d.real.is_some() && d.real == real).map(|d| d.uri.clone());
     let range = Lines::new(&source.text, world.encoding).range(&source.text, label.span);
     Some(Location::new(open.or_else(|| uri::of(path))?, range))

@@ -3,8 +3,8 @@
 use lsp_types::TextEdit;
 
 use super::world::Unit;
-use crate::lang::format::format;
-use crate::lang::source::Span;
+use rord_lang::format::format;
+use rord_lang::source::Span;
 
 /// The edits that lay a text out; none for one that does not parse.
 pub fn formatting(unit: &Unit) -> Vec<TextEdit> {

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use lsp_types::{InlayHint, InlayHintKind, InlayHintLabel, InlayHintTooltip, Range};
 
 use super::world::Analysis;
-use crate::lang::ast::{ItemKind, Let, ModelLine, Name, Pattern};
-use crate::lang::source::Span;
-use crate::lang::typed::Ambient;
+use rord_lang::ast::{ItemKind, Let, ModelLine, Name, Pattern};
+use rord_lang::source::Span;
+use rord_lang::typed::Ambient;
 
 /// The hints of a range.
 pub fn hints(doc: &Analysis, range: Range) -> Vec<InlayHint> {

@@ -8,14 +8,14 @@ use super::hints::type_of;
 use super::scene;
 use super::signature::{callees, of_symbol};
 use super::world::{Analysis, Unit, World};
-use crate::lang::check::SECTIONS;
-use crate::lang::index::{Symbol, SymbolKind, Target, Use};
-use crate::lang::lex::{Token, TokenKind};
-use crate::lang::manual;
-use crate::lang::report::pages;
-use crate::lang::source::Span;
-use crate::lang::tree::type_expr;
-use crate::lang::types::Kind;
+use rord_lang::check::SECTIONS;
+use rord_lang::index::{Symbol, SymbolKind, Target, Use};
+use rord_lang::lex::{Token, TokenKind};
+use rord_lang::manual;
+use rord_lang::report::pages;
+use rord_lang::source::Span;
+use rord_lang::tree::type_expr;
+use rord_lang::types::Kind;
 
 /// What the fields of sections are for.
 pub const FIELDS: [(&str, &str, &str); 9] = [

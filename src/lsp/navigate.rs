@@ -6,8 +6,8 @@ use lsp_types::{DocumentHighlight, DocumentHighlightKind, GotoDefinitionResponse
 
 use super::scene::{self, Defined};
 use super::world::{Analysis, World};
-use crate::lang::ast::ItemKind;
-use crate::lang::index::{How, Target};
+use rord_lang::ast::ItemKind;
+use rord_lang::index::{How, Target};
 
 /// What the name at a byte leads to. A field that is taken by its own name leads to both: to the field first.
 fn defined(world: &World, doc: &Analysis, offset: u32) -> Vec<Defined> {

@@ -4,10 +4,10 @@ use lsp_types::{DocumentSymbol, FoldingRange, FoldingRangeKind, Range, SymbolKin
 
 use super::hover::brief;
 use super::world::{Analysis, Unit};
-use crate::lang::ast::{Item, ItemKind};
-use crate::lang::index::{Symbol, SymbolKind};
-use crate::lang::lex::TokenKind;
-use crate::lang::source::Span;
+use rord_lang::ast::{Item, ItemKind};
+use rord_lang::index::{Symbol, SymbolKind};
+use rord_lang::lex::TokenKind;
+use rord_lang::source::Span;
 
 /// The outline: items, and what is in them.
 pub fn symbols(doc: &Analysis) -> Vec<DocumentSymbol> {
@@ -28,7 +28,7 @@ fn of_item(doc: &Analysis, item: &Item) -> Vec<DocumentSymbol> {
             vec![entry(unit, &label, None, Shown::NAMESPACE, item.span, path.span, children.collect())]
         }
         ItemKind::Section { keyword, fields } => {
-            let field = |f: &crate::lang::ast::Field| {
+            let field = |f: &rord_lang::ast::Field| {
                 let whole = f.value.as_ref().map_or(f.name.span, |v| f.name.span.to(v.span));
                 let value = f.value.as_ref().map(|v| unit.slice(v.span).to_string());
                 entry(unit, &f.name.text, value, Shown::PROPERTY, whole, f.name.span, vec![])

@@ -2,7 +2,7 @@
 
 use lsp_types::{Position, Range};
 
-use crate::lang::source::Span;
+use rord_lang::source::Span;
 
 /// What columns count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

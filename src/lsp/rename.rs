@@ -10,12 +10,12 @@ use lsp_types::{PrepareRenameResponse, TextEdit, WorkspaceEdit};
 use super::hints::ambient;
 use super::scene::{self, Defined};
 use super::world::{Analysis, Unit, World};
-use crate::cli::fix;
-use crate::lang::index::{How, Symbol, SymbolId, SymbolKind, Target, Use};
-use crate::lang::lex::{KEYWORDS, TokenKind, lex};
-use crate::lang::report::{Edit, Report, Severity};
-use crate::lang::source::{FileId, Span};
-use crate::lang::typed::ValueSource;
+use rord_lang::index::{How, Symbol, SymbolId, SymbolKind, Target, Use};
+use rord_lang::lex::{KEYWORDS, TokenKind, lex};
+use rord_lang::report::{Edit, Report, Severity};
+use rord_lang::source::{FileId, Span};
+use rord_lang::typed::ValueSource;
+use rord_project::fix;
 
 /// Edits of one file.
 struct Changed {
@@ -54,7 +54,7 @@ pub fn rename(world: &World, doc: &Analysis, offset: u32, new: &str) -> Result<W
         of.edits.push(Edit { span: place.span, text });
     }
     for one in changed.values() {
-        let (_, reports) = crate::lang::parse::parse(&one.unit.text, one.unit.file);
+        let (_, reports) = rord_lang::parse::parse(&one.unit.text, one.unit.file);
         if reports.iter().any(|r| r.severity == Severity::Error) {
             return Err(format!("{} does not parse; mend it before renaming", world.name(&one.unit)));
         }
@@ -120,7 +120,7 @@ fn target(world: &World, doc: &Analysis, offset: u32) -> Result<(Use, Defined), 
 
 /// The operation that says what the fields of a dataset are called, if it is not the pipeline that does.
 fn offered_by(world: &World, field: &Defined) -> Option<String> {
-    use crate::lang::ast::{ExprKind, ItemKind};
+    use rord_lang::ast::{ExprKind, ItemKind};
     let data = field.unit.index.symbol(field.symbol()?.within?)?;
     let value = field.unit.tree.items.iter().find_map(|item| match &item.kind {
         ItemKind::Data { name, value, .. } if name.span == data.span => Some(value),
@@ -159,7 +159,7 @@ fn taken_here(unit: &Unit, span: Span, defined: &Defined) -> Option<String> {
 
 /// True for a name alone in the braces of a `let`.
 fn in_pattern(unit: &Unit, span: Span) -> bool {
-    use crate::lang::ast::{ItemKind, ModelLine, Pattern};
+    use rord_lang::ast::{ItemKind, ModelLine, Pattern};
     let alone = |pattern: &Pattern| match pattern {
         Pattern::Record(fields, _) => fields.iter().any(|(field, bound)| field.span == span && bound.span == span),
         Pattern::Name(_) => false,
@@ -261,7 +261,7 @@ fn verify(world: &World, changed: &BTreeMap<String, Changed>) -> Result<(), Stri
 
 /// What a pipeline computes, without its names.
 fn meaning(of: &Analysis) -> Vec<String> {
-    let value = |v: &crate::lang::typed::Value| match &v.source {
+    let value = |v: &rord_lang::typed::Value| match &v.source {
         ValueSource::Apply(apply) => {
             let inputs: Vec<String> = apply.inputs.iter().map(|(name, id)| format!("{name} {}", id.0)).collect();
             format!("{} {inputs:?} {:?}", apply.op, apply.weights)

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::world::{Unit, World};
-use crate::lang::index::{How, Symbol, SymbolId, SymbolKind, Target};
-use crate::lang::source::Span;
+use rord_lang::index::{How, Symbol, SymbolId, SymbolKind, Target};
+use rord_lang::source::Span;
 
 /// A definition, in whichever file it is.
 #[derive(Clone)]

@@ -3,9 +3,9 @@
 use lsp_types::{SemanticToken, SemanticTokenModifier, SemanticTokenType, SemanticTokens, SemanticTokensLegend};
 
 use super::world::Unit;
-use crate::lang::index::{How, SymbolKind, Target};
-use crate::lang::lex::{KEYWORDS, TokenKind};
-use crate::lang::source::Span;
+use rord_lang::index::{How, SymbolKind, Target};
+use rord_lang::lex::{KEYWORDS, TokenKind};
+use rord_lang::source::Span;
 
 /// The types, by the numbers that tokens speak of them.
 const TYPES: [SemanticTokenType; 14] = [

@@ -8,9 +8,9 @@ use lsp_types::{Documentation, MarkupContent, MarkupKind, ParameterInformation, 
 use super::brackets::Before;
 use super::scene;
 use super::world::{Analysis, Unit, World};
-use crate::lang::ast::{FnParam, ItemKind};
-use crate::lang::index::{SymbolId, Target};
-use crate::lang::tree::{domain_text, expression, type_expr};
+use rord_lang::ast::{FnParam, ItemKind};
+use rord_lang::index::{SymbolId, Target};
+use rord_lang::tree::{domain_text, expression, type_expr};
 
 /// Something that can be called.
 pub struct Callee {

@@ -9,17 +9,17 @@ use lsp_types::{Location, Position, Range, Uri};
 
 use super::position::{Encoding, Lines};
 use super::uri;
-use crate::cli::files::{self, DiskImporter};
-use crate::lang::ast::{Comment, File};
-use crate::lang::check::{Importer, NoImports, Outside, check};
-use crate::lang::index::Index;
-use crate::lang::lex::{Token, lex};
-use crate::lang::parse::parse;
-use crate::lang::report::Report;
-use crate::lang::source::{FileId, Sources, Span};
-use crate::lang::typed::Pipeline;
-use crate::lang::vocabulary::Vocabulary;
-use crate::ops;
+use rord_lang::ast::{Comment, File};
+use rord_lang::check::{Importer, NoImports, Outside, check};
+use rord_lang::index::Index;
+use rord_lang::lex::{Token, lex};
+use rord_lang::parse::parse;
+use rord_lang::report::Report;
+use rord_lang::source::{FileId, Sources, Span};
+use rord_lang::typed::Pipeline;
+use rord_lang::vocabulary::Vocabulary;
+use rord_ops as ops;
+use rord_project::files::{self, DiskImporter};
 
 /// How many files beside the open ones are looked at.
 const MOST_FILES: usize = 500;
@@ -163,9 +163,8 @@ impl World {
 
     /// Forgets what was found out about a text, and about all that import anything; about every text for `None`.
     pub fn forget(&mut self, changed: Option<&str>) {
-        let imports = |a: &Analysis| {
-            a.unit.tree.items.iter().any(|i| matches!(i.kind, crate::lang::ast::ItemKind::Import { .. }))
-        };
+        let imports =
+            |a: &Analysis| a.unit.tree.items.iter().any(|i| matches!(i.kind, rord_lang::ast::ItemKind::Import { .. }));
         let mut gone = Vec::new();
         self.analyses.get_mut().retain(|uri, analysis| {
             let stays = changed.is_some_and(|c| c != uri) && !imports(analysis);

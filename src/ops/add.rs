@@ -1,9 +1,8 @@
 //! `add`: `a + b` in a pipeline.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -17,9 +16,7 @@ pub static OP: Op = Op {
         per_sample: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Add),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -39,15 +36,14 @@ let c = a + b
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::lang::constant::Settings;
-    use crate::ops::compute::elementwise::{gradients, operands, samples as both};
-    use crate::ops::compute::layout;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::elementwise::{gradients, operands, samples as both};
+    use crate::compute::layout;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use rord_lang::constant::Settings;
 
     /// The sum.
     pub struct Add;

@@ -1,9 +1,8 @@
 //! `avg_pool`: the mean of each window: `x |> avg_pool(2)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -20,9 +19,7 @@ pub static OP: Op = Op {
         per_sample: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::AvgPool),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -44,17 +41,16 @@ let y = avg_pool(x, 2)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::kernels::pool::{Windows, average, average_back, average_back_last, average_last};
-    use crate::lang::constant::Settings;
-    use crate::ops::compute::layout::{Order, order, read, tensor};
-    use crate::ops::compute::slices::{Element, Paths, wrong};
-    use crate::ops::compute::{Call, Gradients, Output};
-    pub use crate::ops::max_pool::windowed as samples;
-    use crate::ops::max_pool::{every, stride, windows};
+    use crate::compute::layout::{Order, order, read, tensor};
+    use crate::compute::slices::{Element, Paths, wrong};
+    use crate::compute::{Call, Gradients, Output};
+    pub use crate::max_pool::windowed as samples;
+    use crate::max_pool::{every, stride, windows};
+    use rord_kernels::pool::{Windows, average, average_back, average_back_last, average_last};
+    use rord_lang::constant::Settings;
 
     /// The average over windows.
     pub struct AvgPool;

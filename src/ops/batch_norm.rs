@@ -1,11 +1,10 @@
 //! `batch_norm`: every channel to mean 0 and variance 1 over the batch, as `torch.nn.BatchNorm2d`: `x |> conv(32, 3) |> batch_norm`.
 
 use super::op::Op;
-use crate::lang::typed::Initial;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::typed::Initial;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -18,9 +17,7 @@ pub static OP: Op = Op {
         rule,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::BatchNorm),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -60,23 +57,22 @@ fn rule(a: &mut Application<'_>) {
 }
 
 /// A scale and a shift for each channel, unless `affine = false`.
-pub(super) fn affine(a: &mut Application<'_>, channels: &crate::lang::dim::Dim) {
+pub(super) fn affine(a: &mut Application<'_>, channels: &rord_lang::dim::Dim) {
     if a.is_true("affine") {
         a.weight("weight", std::slice::from_ref(channels), Initial::Constant(1.0));
         a.weight("bias", std::slice::from_ref(channels), Initial::Constant(0.0));
     }
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::lang::vocabulary::Shapes;
-    use crate::ops::compute::memory::Memory;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
-    use crate::ops::instance_norm::back;
-    use crate::ops::max_pool::saved;
+    use crate::compute::memory::Memory;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use crate::instance_norm::back;
+    use crate::max_pool::saved;
+    use rord_lang::vocabulary::Shapes;
 
     /// Batch normalization.
     pub struct BatchNorm;
@@ -99,7 +95,7 @@ mod meaning {
     }
 
     /// The normalized map scaled and shifted by `weight` and `bias`, where there are any.
-    pub(in crate::ops) fn scaled(x: Tensor, call: &Call) -> Result<Tensor> {
+    pub(crate) fn scaled(x: Tensor, call: &Call) -> Result<Tensor> {
         match (call.maybe("weight"), call.maybe("bias")) {
             (Some(weight), Some(bias)) => x.broadcast_mul(&along(weight)?)?.broadcast_add(&along(bias)?),
             _ => Ok(x),
@@ -107,7 +103,7 @@ mod meaning {
     }
 
     /// The gradient of the normalized map `x`, and those of `weight` and `bias`.
-    pub(in crate::ops) fn scaled_back(x: &Tensor, call: &Call, grad: &Tensor) -> Result<(Tensor, Gradients)> {
+    pub(crate) fn scaled_back(x: &Tensor, call: &Call, grad: &Tensor) -> Result<(Tensor, Gradients)> {
         let mut out = Gradients::new();
         let (Some(weight), Some(_)) = (call.maybe("weight"), call.maybe("bias")) else {
             return Ok((grad.clone(), out));
@@ -194,7 +190,7 @@ mod meaning {
     #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
     mod tests {
         use super::*;
-        use crate::ops::compute::samples::numbers;
+        use crate::compute::samples::numbers;
 
         #[test]
         fn statistics_move_as_torch_moves_them() {

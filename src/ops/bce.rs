@@ -2,12 +2,11 @@
 
 use super::op::Op;
 use super::rules::reduced;
-use crate::lang::report::numbers;
-use crate::lang::types::Kind;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::report::numbers;
+use rord_lang::types::Kind;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -21,9 +20,7 @@ pub static OP: Op = Op {
         compares: Some(("target", "pred")),
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::BCE),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -64,13 +61,12 @@ fn rule(a: &mut Application<'_>) {
     reduced(a);
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::Call;
-    use crate::ops::compute::pixelwise::{Cells, Pixelwise, log1p};
-    use crate::ops::compute::samples::Sample;
+    use crate::compute::Call;
+    use crate::compute::pixelwise::{Cells, Pixelwise, log1p};
+    use crate::compute::samples::Sample;
 
     /// The loss of one cell.
     pub struct Cell;

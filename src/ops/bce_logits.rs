@@ -1,9 +1,8 @@
 //! `bce_logits`: binary cross-entropy of labels and logits: `bce_logits(truth, score, balance = auto)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -19,9 +18,7 @@ pub static OP: Op = Op {
         words: &[("balance", &["auto"])],
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::BCE_LOGITS),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -50,14 +47,13 @@ loss where = bce_logits(truth, score, balance = auto)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::Call;
-    use crate::ops::compute::pixelwise::{Cells, Pixelwise, log1p};
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::sigmoid::sigmoid;
+    use crate::compute::Call;
+    use crate::compute::pixelwise::{Cells, Pixelwise, log1p};
+    use crate::compute::samples::Sample;
+    use crate::sigmoid::sigmoid;
 
     /// The loss of one cell.
     pub struct Cell;

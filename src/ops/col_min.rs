@@ -1,17 +1,14 @@
 //! `col_min`: the least number of every column of a table: `col_min(off_diagonal(d))`.
 
-#[cfg(feature = "engine")]
 use super::compute::least;
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
 /// The operation.
 pub static OP: Op = Op {
     name: "col_min",
     entry: Entry { signature: "col_min(x: Values[N, M]) -> Values[M]", manual: MANUAL, ..Entry::PLAIN },
-    #[cfg(feature = "engine")]
     compute: Some(&least::Least::<0>),
-    #[cfg(feature = "engine")]
     samples: least::tables::<0>,
 };
 

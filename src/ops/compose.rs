@@ -1,9 +1,8 @@
 //! `compose`: one homography after another, `A * B` in a pipeline: first B, then A.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -17,9 +16,7 @@ pub static OP: Op = Op {
         operator: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Compose),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -39,13 +36,12 @@ let both = H * G
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
-    use crate::ops::warp::matrices;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use crate::warp::matrices;
 
     /// The product of homographies.
     pub struct Compose;
@@ -65,7 +61,7 @@ mod meaning {
 
     /// Cases.
     pub fn samples() -> Result<Vec<Sample>> {
-        let m = crate::ops::warp::MATRICES.to_vec();
+        let m = crate::warp::MATRICES.to_vec();
         Ok(vec![Sample::new("two", &[2, 3, 3]).given("a", &[2, 3, 3], m)?.random("b", &[2, 3, 3], -1.0, 1.0)?])
     }
 }

@@ -1,10 +1,9 @@
 //! `concat`: the channels of two maps after each other: `concat(skip, up)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -18,9 +17,7 @@ pub static OP: Op = Op {
         per_sample: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Concat),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -48,13 +45,12 @@ fn rule(a: &mut Application<'_>) {
     }
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::lang::constant::Settings;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use rord_lang::constant::Settings;
 
     /// Joining along the channel axis.
     pub struct Concat;

@@ -2,13 +2,12 @@
 
 use super::op::Op;
 use super::rules::positive;
-use crate::lang::dim::Dim;
-use crate::lang::report::shapes;
-use crate::lang::typed::Initial;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::{Entry, Products, Shapes, TakesIn};
+use rord_lang::dim::Dim;
+use rord_lang::report::shapes;
+use rord_lang::typed::Initial;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::{Entry, Products, Shapes, TakesIn};
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -35,9 +34,7 @@ pub static OP: Op = Op {
         products: Some(Products { count: products, of: &["x", "weight"] }),
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Conv),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -171,21 +168,20 @@ fn products(shapes: &Shapes<'_>) -> Option<f64> {
     Some(Shapes::elements(&[batch, outputs, side(height)?, side(width)?, depth, kernel, kernel]))
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::kernels::conv::Geometry;
-    use crate::kernels::conv::last::{After, Past, Products, Wanted, backward, forward};
-    use crate::kernels::pool::Windows;
-    use crate::lang::constant::Settings;
-    use crate::lang::vocabulary::Shapes;
-    use crate::ops::compute::layout::{self, Order};
-    use crate::ops::compute::memory::{Memory, convolution};
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
-    use crate::ops::compute::{Call, Gradients, Output};
-    use crate::ops::max_pool::{self, saved, windows};
+    use crate::compute::layout::{self, Order};
+    use crate::compute::memory::{Memory, convolution};
+    use crate::compute::samples::Sample;
+    use crate::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::compute::{Call, Gradients, Output};
+    use crate::max_pool::{self, saved, windows};
+    use rord_kernels::conv::Geometry;
+    use rord_kernels::conv::last::{After, Past, Products, Wanted, backward, forward};
+    use rord_kernels::pool::Windows;
+    use rord_lang::constant::Settings;
+    use rord_lang::vocabulary::Shapes;
 
     /// The convolution.
     pub struct Conv;

@@ -1,9 +1,8 @@
 //! `detach`: a value that no gradient passes: `bce(detach(det), det_r)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -17,9 +16,7 @@ pub static OP: Op = Op {
         stops_gradient: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Detach),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -36,14 +33,13 @@ let y = detach(x)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::lang::vocabulary::Shapes;
-    use crate::ops::compute::memory::Memory;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::memory::Memory;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use rord_lang::vocabulary::Shapes;
 
     /// The identity without a gradient.
     pub struct Detach;

@@ -1,9 +1,8 @@
 //! `diagonal`: the numbers of a square table that belong together: `diagonal(distances(va, vb))`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -11,9 +10,7 @@ pub use meaning::*;
 pub static OP: Op = Op {
     name: "diagonal",
     entry: Entry { signature: "diagonal(x: Values[N, N]) -> Values[N]", manual: MANUAL, ..Entry::PLAIN },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Diagonal),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -33,18 +30,17 @@ let positives = diagonal(distances(a, b))
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
 
     /// The diagonal.
     pub struct Diagonal;
 
     /// The unit matrix of the size of `x` (N, N).
-    pub(in crate::ops) fn unit(x: &Tensor) -> Result<Tensor> {
+    pub(crate) fn unit(x: &Tensor) -> Result<Tensor> {
         let (n, m) = x.dims2()?;
         if n != m {
             return Err(candle_core::Error::msg("a table with a diagonal is square"));

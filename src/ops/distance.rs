@@ -1,9 +1,8 @@
 //! `distance`: how far apart two lists of vectors are, pair by pair: `distance(at, there)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -15,9 +14,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Distance),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -40,15 +37,14 @@ let d = distance(a, b)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{D, Result, Tensor};
 
-    use crate::kernels::distance::{Pairs, euclidean, euclidean_back};
-    use crate::kernels::map;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
-    use crate::ops::compute::{Call, Gradients, Output};
+    use crate::compute::samples::Sample;
+    use crate::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::compute::{Call, Gradients, Output};
+    use rord_kernels::distance::{Pairs, euclidean, euclidean_back};
+    use rord_kernels::map;
 
     /// The distance of vectors along the last axis.
     pub struct Distance;

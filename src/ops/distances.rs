@@ -1,9 +1,8 @@
 //! `distances`: how far apart every vector of one list is from every vector of another: `distances(va, vb)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -16,9 +15,7 @@ pub static OP: Op = Op {
         products: Some(super::rules::ALL_PAIRS),
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Distances),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -39,13 +36,12 @@ let d = distances(a, b)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
-    use crate::ops::hardneg::squares;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use crate::hardneg::squares;
 
     /// All distances of two lists of vectors.
     pub struct Distances;

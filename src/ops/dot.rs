@@ -1,9 +1,8 @@
 //! `dot`: the inner product of two maps at every place: `dot(l2norm(a), l2norm(b))`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -16,9 +15,7 @@ pub static OP: Op = Op {
         compares: Some(("a", "b")),
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Dot),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -38,12 +35,11 @@ loss apart = mean(1 - dot(l2norm(a), l2norm(b)))
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
 
     /// The inner product along the channels.
     pub struct Dot;

@@ -2,10 +2,9 @@
 
 use super::op::Op;
 use super::rules::{between, disturbed};
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -19,9 +18,7 @@ pub static OP: Op = Op {
         random: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Dropout),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -46,15 +43,14 @@ fn rule(a: &mut Application<'_>) {
     between(a, "p", 0.0, 1.0, false);
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::lang::vocabulary::Shapes;
-    use crate::ops::compute::memory::Memory;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::constant;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::memory::Memory;
+    use crate::compute::samples::Sample;
+    use crate::compute::slices::constant;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use rord_lang::vocabulary::Shapes;
 
     /// Dropout.
     pub struct Dropout;
@@ -109,7 +105,7 @@ mod meaning {
     #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
     mod tests {
         use super::*;
-        use crate::ops::compute::samples::numbers;
+        use crate::compute::samples::numbers;
 
         #[test]
         fn the_mean_stays_and_validation_is_the_identity() {

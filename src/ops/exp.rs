@@ -1,9 +1,8 @@
 //! `exp`: e to the power of every number.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -16,9 +15,7 @@ pub static OP: Op = Op {
         rule: super::rules::disturbed,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::EXP),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -37,12 +34,11 @@ let y = exp(d)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::Result;
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::unary::{self, Unary};
+    use crate::compute::samples::Sample;
+    use crate::compute::unary::{self, Unary};
 
     /// The function.
     pub const EXP: Unary = Unary { value: |_, x| x.exp(), slope: |_, _, y| Ok(y.clone()) };

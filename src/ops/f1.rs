@@ -1,9 +1,8 @@
 //! `f1`: the harmonic mean of precision and recall: `f1(truth, p > 0.5)`.
 
-#[cfg(feature = "engine")]
 use super::compute::overlap;
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
 /// The operation.
 pub static OP: Op = Op {
@@ -16,9 +15,7 @@ pub static OP: Op = Op {
         higher_is_better: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&overlap::Overlap::<true>),
-    #[cfg(feature = "engine")]
     samples: overlap::samples,
 };
 

@@ -1,10 +1,9 @@
 //! `flatten`: each sample's map as one vector: `conv(128, 8, pad = 0) |> flatten |> l2norm`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -12,9 +11,7 @@ pub use meaning::*;
 pub static OP: Op = Op {
     name: "flatten",
     entry: Entry { signature: "flatten(x: Map[B, C, H, W]@f) -> Vectors[B, _]", manual: MANUAL, rule, ..Entry::PLAIN },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Flatten),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -41,14 +38,13 @@ fn rule(a: &mut Application<'_>) {
     a.set_dim(1, size);
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::lang::vocabulary::Shapes;
-    use crate::ops::compute::memory::Memory;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::memory::Memory;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use rord_lang::vocabulary::Shapes;
 
     /// All axes but the first made one.
     pub struct Flatten;

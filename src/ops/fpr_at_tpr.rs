@@ -1,9 +1,8 @@
 //! `fpr_at_tpr`: how many wrong pairs pass where a share of the right ones does: `fpr_at_tpr(d, tpr = 0.95)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -17,9 +16,7 @@ pub static OP: Op = Op {
         stops_gradient: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::FprAtTpr),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -43,13 +40,12 @@ metric fpr95 = fpr_at_tpr(distances(a, b), tpr = 0.95)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::{Sample, numbers};
-    use crate::ops::compute::slices::constant;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::samples::{Sample, numbers};
+    use crate::compute::slices::constant;
+    use crate::compute::{Call, Compute, Gradients, Output};
 
     /// The false positive rate.
     pub struct FprAtTpr;

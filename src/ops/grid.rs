@@ -2,12 +2,11 @@
 
 use super::op::Op;
 use super::rules::{between, positive};
-use crate::lang::constant::Constant;
-use crate::lang::report::numbers;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::constant::Constant;
+use rord_lang::report::numbers;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -21,9 +20,7 @@ pub static OP: Op = Op {
         stops_gradient: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Grid),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -59,13 +56,12 @@ fn rule(a: &mut Application<'_>) {
     }
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::constant;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::samples::Sample;
+    use crate::compute::slices::constant;
+    use crate::compute::{Call, Compute, Gradients, Output};
 
     /// Evenly spread points.
     pub struct Grid;

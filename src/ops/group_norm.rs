@@ -1,11 +1,10 @@
 //! `group_norm`: groups of channels to mean 0 and variance 1, sample by sample: `x |> conv(32, 3) |> group_norm(8)`.
 
 use super::op::Op;
-use crate::lang::report::shapes;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::report::shapes;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -19,9 +18,7 @@ pub static OP: Op = Op {
         per_sample: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::GroupNorm),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -61,17 +58,16 @@ fn rule(a: &mut Application<'_>) {
     super::batch_norm::affine(a, &channels);
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::lang::vocabulary::Shapes;
-    use crate::ops::batch_norm::{scaled, scaled_back};
-    use crate::ops::compute::memory::Memory;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
-    use crate::ops::instance_norm::back;
-    use crate::ops::max_pool::saved;
+    use crate::batch_norm::{scaled, scaled_back};
+    use crate::compute::memory::Memory;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use crate::instance_norm::back;
+    use crate::max_pool::saved;
+    use rord_lang::vocabulary::Shapes;
 
     /// Group normalization.
     pub struct GroupNorm;

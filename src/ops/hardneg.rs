@@ -2,10 +2,9 @@
 
 use super::op::Op;
 use super::rules::{between, positive};
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -23,9 +22,7 @@ pub static OP: Op = Op {
         products: Some(super::rules::CANDIDATES),
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::HardNeg),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -58,30 +55,29 @@ fn rule(a: &mut Application<'_>) {
     between(a, "apart", 0.0, 1e6, false);
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::kernels::nearest::{Apart, Lists, nearest};
-    use crate::lang::vocabulary::Shapes;
-    use crate::ops::compute::memory::Memory;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{Element, Paths, constant, read, tensor, wrong};
-    use crate::ops::compute::{Call, Gradients, Output};
-    use crate::ops::sample::{at, at_fast};
+    use crate::compute::memory::Memory;
+    use crate::compute::samples::Sample;
+    use crate::compute::slices::{Element, Paths, constant, read, tensor, wrong};
+    use crate::compute::{Call, Gradients, Output};
+    use crate::sample::{at, at_fast};
+    use rord_kernels::nearest::{Apart, Lists, nearest};
+    use rord_lang::vocabulary::Shapes;
 
     /// The choice of the hardest negative.
     pub struct HardNeg;
 
     /// ‖a - b‖² for every row of `a` (B, N, C) with every row of `b` (B, M, C), not below 0: (B, N, M).
-    pub(in crate::ops) fn squares(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    pub(crate) fn squares(a: &Tensor, b: &Tensor) -> Result<Tensor> {
         let cross = a.contiguous()?.matmul(&b.transpose(1, 2)?.contiguous()?)?;
         let sum = a.sqr()?.sum_keepdim(2)?.broadcast_add(&b.sqr()?.sum_keepdim(2)?.transpose(1, 2)?)?;
         (sum - (cross * 2.0)?)?.maximum(0.0)
     }
 
     impl HardNeg {
-        pub(in crate::ops) fn candidates(call: &Call, like: &Tensor) -> Result<Tensor> {
+        pub(crate) fn candidates(call: &Call, like: &Tensor) -> Result<Tensor> {
             if let Some(at) = call.maybe("at") {
                 return at.contiguous();
             }
@@ -90,7 +86,7 @@ mod meaning {
     }
 
     /// `count` places drawn uniformly for each sample of `like`: (B, count, 2).
-    pub(in crate::ops) fn thrown(call: &Call, like: &Tensor, count: usize) -> Result<Tensor> {
+    pub(crate) fn thrown(call: &Call, like: &Tensor, count: usize) -> Result<Tensor> {
         let batch = like.dim(0)?;
         let mut places = Vec::new();
         for sample in 0..batch {
@@ -101,7 +97,7 @@ mod meaning {
     }
 
     /// The squared gaps in pixels between positives (B, N, 2) and places (B, M, 2): (B, N, M).
-    pub(in crate::ops) fn gaps(call: &Call, positive: &Tensor, places: &Tensor) -> Result<Tensor> {
+    pub(crate) fn gaps(call: &Call, positive: &Tensor, places: &Tensor) -> Result<Tensor> {
         let (width, height) = (call.number("width")?, call.number("height")?);
         let along = |i: usize, pixels: f64| {
             let from = positive.narrow(2, i, 1)?;
@@ -204,7 +200,7 @@ mod meaning {
     #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
     mod tests {
         use super::*;
-        use crate::ops::compute::samples::numbers;
+        use crate::compute::samples::numbers;
 
         #[test]
         fn the_choice_is_what_two_loops_choose() {

@@ -1,9 +1,8 @@
 //! `hinge`: max(0, x), the corner of a margin loss: `mean(hinge(d_pos - d_neg + margin))`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -16,9 +15,7 @@ pub static OP: Op = Op {
         rule: super::rules::same_type,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&super::relu::Relu),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -38,8 +35,7 @@ let missing = hinge(near - far + 1.0)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
-    pub use crate::ops::relu::Relu as Hinge;
-    pub use crate::ops::relu::samples;
+    pub use crate::relu::Relu as Hinge;
+    pub use crate::relu::samples;
 }

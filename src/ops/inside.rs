@@ -1,9 +1,8 @@
 //! `inside`: which cells of a warped map took their whole weight from inside the source: `inside(inv(H), like = det)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -19,9 +18,7 @@ pub static OP: Op = Op {
         stops_gradient: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Inside),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -41,14 +38,13 @@ let seen = inside(inv(H), like = score)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::bilinear::{inside, of_matrices};
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
-    use crate::ops::warp::{MATRICES, matrices, size};
+    use crate::compute::bilinear::{inside, of_matrices};
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use crate::warp::{MATRICES, matrices, size};
 
     /// The mask of valid cells. Its input is named `back`, as `warp`'s.
     pub struct Inside;
@@ -81,7 +77,7 @@ mod meaning {
         use candle_core::{DType, Device};
 
         use super::*;
-        use crate::ops::compute::samples::numbers;
+        use crate::compute::samples::numbers;
 
         #[test]
         fn all_symmetries_are_inside_and_a_shift_is_not() {

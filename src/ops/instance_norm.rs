@@ -1,9 +1,8 @@
 //! `instance_norm`: every channel of every sample to mean 0 and variance 1 over its map: `x |> conv(128, 3) |> instance_norm`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -17,9 +16,7 @@ pub static OP: Op = Op {
         per_sample: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::InstanceNorm),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -39,22 +36,21 @@ let y = instance_norm(x)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::kernels::normalize::{Scale, centre, centre_back, centre_back_last, centre_last};
-    use crate::ops::compute::layout::{Order, order, read, tensor};
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{self, Element, Paths, wrong};
-    use crate::ops::compute::{Call, Gradients, Output};
-    use crate::ops::max_pool::saved;
+    use crate::compute::layout::{Order, order, read, tensor};
+    use crate::compute::samples::Sample;
+    use crate::compute::slices::{self, Element, Paths, wrong};
+    use crate::compute::{Call, Gradients, Output};
+    use crate::max_pool::saved;
+    use rord_kernels::normalize::{Scale, centre, centre_back, centre_back_last, centre_last};
 
     /// Instance normalization without learned scale or shift.
     pub struct InstanceNorm;
 
     /// The gradient of (x - mean)·factor by Candle's operations, all of rank 2: rows of numbers.
-    pub(in crate::ops) fn back(value: &Tensor, factor: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    pub(crate) fn back(value: &Tensor, factor: &Tensor, grad: &Tensor) -> Result<Tensor> {
         let along = (grad * value)?.mean_keepdim(1)?;
         let rest = grad.broadcast_sub(&grad.mean_keepdim(1)?)?;
         (rest - value.broadcast_mul(&along)?)?.broadcast_mul(factor)

@@ -1,9 +1,8 @@
 //! `inv`: the homography that leads back: `inv(H)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -16,9 +15,7 @@ pub static OP: Op = Op {
         stops_gradient: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Inv),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -39,13 +36,12 @@ let back = inv(H)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
-    use crate::ops::warp::matrices;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use crate::warp::matrices;
 
     /// The inverse of 3 × 3 matrices.
     pub struct Inv;
@@ -89,7 +85,7 @@ mod meaning {
     /// Cases.
     pub fn samples() -> Result<Vec<Sample>> {
         Ok(vec![
-            Sample::new("two", &[2, 3, 3]).given("x", &[2, 3, 3], crate::ops::warp::MATRICES.to_vec())?,
+            Sample::new("two", &[2, 3, 3]).given("x", &[2, 3, 3], crate::warp::MATRICES.to_vec())?,
             Sample::new("singular", &[1, 3, 3]).filled("x", &[1, 3, 3], 1.0)?,
             Sample::new("last element 0", &[1, 3, 3]).given(
                 "x",
@@ -103,8 +99,8 @@ mod meaning {
     #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
     mod tests {
         use super::*;
-        use crate::ops::compose::Compose;
-        use crate::ops::compute::samples::numbers;
+        use crate::compose::Compose;
+        use crate::compute::samples::numbers;
 
         #[test]
         fn a_matrix_and_its_inverse_compose_to_the_identity_up_to_a_positive_factor() {

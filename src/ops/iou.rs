@@ -1,9 +1,8 @@
 //! `iou`: how much of two masks together both cover: `iou(truth, p > 0.5)`.
 
-#[cfg(feature = "engine")]
 use super::compute::overlap;
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
 /// The operation.
 pub static OP: Op = Op {
@@ -16,9 +15,7 @@ pub static OP: Op = Op {
         higher_is_better: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&overlap::Overlap::<false>),
-    #[cfg(feature = "engine")]
     samples: overlap::samples,
 };
 

@@ -1,12 +1,11 @@
 //! `l2norm`: vectors of length 1: `x |> conv(128, 3) |> l2norm`.
 
 use super::op::Op;
-use crate::lang::report::shapes;
-use crate::lang::types::Kind;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::report::shapes;
+use rord_lang::types::Kind;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -20,9 +19,7 @@ pub static OP: Op = Op {
         per_sample: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::L2Norm),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -57,16 +54,15 @@ fn rule(a: &mut Application<'_>) {
     }
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::kernels::normalize::{Vectors, unit, unit_back};
-    use crate::ops::compute::layout::{Order, order, read, tensor};
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{self, Element, Paths, wrong};
-    use crate::ops::compute::{Call, Gradients, Output};
-    use crate::ops::max_pool::saved;
+    use crate::compute::layout::{Order, order, read, tensor};
+    use crate::compute::samples::Sample;
+    use crate::compute::slices::{self, Element, Paths, wrong};
+    use crate::compute::{Call, Gradients, Output};
+    use crate::max_pool::saved;
+    use rord_kernels::normalize::{Vectors, unit, unit_back};
 
     /// Division of every vector by its length.
     pub struct L2Norm;

@@ -1,11 +1,10 @@
 //! `log`: the natural logarithm of every number, held away from 0.
 
 use super::op::Op;
-use crate::lang::types::Kind;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::types::Kind;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -13,9 +12,7 @@ pub use meaning::*;
 pub static OP: Op = Op {
     name: "log",
     entry: Entry { signature: "log(x: Values, eps: Rate = 1e-12) -> Values", manual: MANUAL, rule, ..Entry::PLAIN },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::LOG),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -42,12 +39,11 @@ fn rule(a: &mut Application<'_>) {
     }
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::Result;
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::unary::{self, Unary};
+    use crate::compute::samples::Sample;
+    use crate::compute::unary::{self, Unary};
 
     /// The function.
     pub const LOG: Unary = Unary {

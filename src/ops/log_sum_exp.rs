@@ -1,9 +1,8 @@
 //! `log_sum_exp`: the logarithm of the summed exponentials of every row: `log_sum_exp(s) - diagonal(s)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -11,9 +10,7 @@ pub use meaning::*;
 pub static OP: Op = Op {
     name: "log_sum_exp",
     entry: Entry { signature: "log_sum_exp(x: Values[N, M]) -> Values[N]", manual: MANUAL, ..Entry::PLAIN },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::LogSumExp),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -35,12 +32,11 @@ loss choice = mean(log_sum_exp(s) - diagonal(s))
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
 
     /// The logarithm of a sum of exponentials.
     pub struct LogSumExp;

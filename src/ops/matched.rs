@@ -1,9 +1,8 @@
 //! `matched`: how many descriptors find their own place in another map: `matched(at, desc_r, places, within = 3px)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -19,9 +18,7 @@ pub static OP: Op = Op {
         higher_is_better: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Matched),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -46,14 +43,13 @@ metric accuracy = matched(sample(desc, at), desc_r, move(at, by), within = 3px)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::{Sample, numbers};
-    use crate::ops::compute::slices::constant;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
-    use crate::ops::hardneg::squares;
+    use crate::compute::samples::{Sample, numbers};
+    use crate::compute::slices::constant;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use crate::hardneg::squares;
 
     /// The share of nearest neighbours at the right place.
     pub struct Matched;

@@ -1,9 +1,8 @@
 //! `max`: the greater of two values, number by number: `max(row_min(d), col_min(d))`.
 
-#[cfg(feature = "engine")]
 use super::compute::either;
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
 /// The operation.
 pub static OP: Op = Op {
@@ -14,9 +13,7 @@ pub static OP: Op = Op {
         rule: super::rules::alike,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&either::Either::<true>),
-    #[cfg(feature = "engine")]
     samples: either::samples,
 };
 

@@ -2,12 +2,11 @@
 
 use super::op::Op;
 use super::rules::positive;
-use crate::lang::dim::Dim;
-use crate::lang::report::shapes;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::dim::Dim;
+use rord_lang::report::shapes;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -21,9 +20,7 @@ pub static OP: Op = Op {
         per_sample: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::MaxPool),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -79,24 +76,23 @@ pub fn pooled(a: &mut Application<'_>) {
     }
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{DType, Device, Result, Tensor};
 
-    use crate::kernels::pool::{Windows, maximum, maximum_back, maximum_back_last, maximum_last};
-    use crate::lang::constant::Settings;
-    use crate::lang::vocabulary::Shapes;
-    use crate::ops::compute::layout::{self, Order, order};
-    use crate::ops::compute::memory::Memory;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
-    use crate::ops::compute::{Call, Gradients, Output};
+    use crate::compute::layout::{self, Order, order};
+    use crate::compute::memory::Memory;
+    use crate::compute::samples::Sample;
+    use crate::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::compute::{Call, Gradients, Output};
+    use rord_kernels::pool::{Windows, maximum, maximum_back, maximum_back_last, maximum_last};
+    use rord_lang::constant::Settings;
+    use rord_lang::vocabulary::Shapes;
 
     /// The maximum over windows.
     pub struct MaxPool;
 
     /// The sizes of a pooling of `x`.
-    pub(in crate::ops) fn windows(x: &Tensor, side: usize, stride: usize) -> Result<Windows> {
+    pub(crate) fn windows(x: &Tensor, side: usize, stride: usize) -> Result<Windows> {
         let (b, c, height, width) = x.dims4()?;
         let windows = Windows { planes: b * c, height, width, side, stride };
         windows.result().map_err(wrong)?;
@@ -104,12 +100,12 @@ mod meaning {
     }
 
     /// Rows (or columns) `at`, `at + stride`, … of a map: what one cell of every window holds.
-    pub(in crate::ops) fn every(count: usize, stride: usize, at: usize, device: &Device) -> Result<Tensor> {
+    pub(crate) fn every(count: usize, stride: usize, at: usize, device: &Device) -> Result<Tensor> {
         Tensor::from_iter((0..count).map(|i| (i * stride + at) as u32), device)
     }
 
     /// The maximum and the cell it was found in, by Candle's operations.
-    pub(in crate::ops) fn lower(x: &Tensor, g: &Windows) -> Result<Output> {
+    pub(crate) fn lower(x: &Tensor, g: &Windows) -> Result<Output> {
         let (h, w) = g.result().map_err(wrong)?;
         let x = x.contiguous()?;
         let mut best: Option<(Tensor, Tensor)> = None;
@@ -137,7 +133,7 @@ mod meaning {
     }
 
     /// The gradient sent back to the cells in `cell`, by Candle's operations.
-    pub(in crate::ops) fn lower_back(x: &Tensor, cell: &Tensor, grad: &Tensor) -> Result<Tensor> {
+    pub(crate) fn lower_back(x: &Tensor, cell: &Tensor, grad: &Tensor) -> Result<Tensor> {
         let (b, c, _, _) = x.dims4()?;
         let zeros = Tensor::zeros((b, c, x.elem_count() / (b * c).max(1)), grad.dtype(), grad.device())?;
         let cell = cell.contiguous()?.flatten_from(2)?;
@@ -145,7 +141,7 @@ mod meaning {
     }
 
     /// The maximum by kernels.
-    pub(in crate::ops) fn fast<T: Element>(x: &Tensor, g: &Windows) -> Result<Output> {
+    pub(crate) fn fast<T: Element>(x: &Tensor, g: &Windows) -> Result<Output> {
         let (b, c, _, _) = x.dims4()?;
         let (h, w) = g.result().map_err(wrong)?;
         if order(x) == Order::Last {
@@ -162,12 +158,7 @@ mod meaning {
     }
 
     /// The gradient by kernels.
-    pub(in crate::ops) fn fast_back<T: Element>(
-        x: &Tensor,
-        g: &Windows,
-        cell: &Tensor,
-        grad: &Tensor,
-    ) -> Result<Tensor> {
+    pub(crate) fn fast_back<T: Element>(x: &Tensor, g: &Windows, cell: &Tensor, grad: &Tensor) -> Result<Tensor> {
         if order(cell) == Order::Last {
             let out = layout::read::<T, _, 1>(Order::Last, [grad], |[grad]| {
                 read::<u32, _, 1>([&cell.permute((0, 2, 3, 1))?], |[cell]| {
@@ -181,7 +172,7 @@ mod meaning {
     }
 
     /// What the forward pass saved.
-    pub(in crate::ops) fn saved(output: &Output, at: usize) -> Result<&Tensor> {
+    pub(crate) fn saved(output: &Output, at: usize) -> Result<&Tensor> {
         output.saved.get(at).ok_or_else(|| candle_core::Error::msg("the forward pass saved nothing"))
     }
 
@@ -192,7 +183,7 @@ mod meaning {
     }
 
     /// The setting `stride`, which is `k` where it is left out.
-    pub(in crate::ops) fn stride(call: &Call) -> Result<usize> {
+    pub(crate) fn stride(call: &Call) -> Result<usize> {
         match call.settings.get("stride") {
             Some(_) => call.count("stride"),
             None => call.count("k"),

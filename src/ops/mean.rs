@@ -1,9 +1,8 @@
 //! `mean`: the average of all numbers of a value: `mean(hinge(x))`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -17,9 +16,7 @@ pub static OP: Op = Op {
         words: &[("per", &["batch"])],
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Mean),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -39,13 +36,12 @@ let level = mean(x, per = batch)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::reduce;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::reduce;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
 
     /// The mean.
     pub struct Mean;
@@ -57,7 +53,7 @@ mod meaning {
         }
 
         fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            reduce::spread_back(call, &(grad / crate::ops::max_pool::saved(output, 0)?)?)
+            reduce::spread_back(call, &(grad / crate::max_pool::saved(output, 0)?)?)
         }
     }
 

@@ -1,9 +1,8 @@
 //! `move`: points taken along by a homography: `move(points, H)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -16,9 +15,7 @@ pub static OP: Op = Op {
         stops_gradient: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Move),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -38,13 +35,12 @@ let there = move(points, H)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
-    use crate::ops::warp::matrices;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use crate::warp::matrices;
 
     /// A homography applied to points.
     pub struct Move;
@@ -77,7 +73,7 @@ mod meaning {
 
     /// Cases.
     pub fn samples() -> Result<Vec<Sample>> {
-        let m = crate::ops::warp::MATRICES.to_vec();
+        let m = crate::warp::MATRICES.to_vec();
         let horizon = vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0];
         Ok(vec![
             Sample::new("two", &[2, 5, 2]).random("points", &[2, 5, 2], -1.0, 1.0)?.given("by", &[2, 3, 3], m)?,
@@ -91,7 +87,7 @@ mod meaning {
     #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
     mod tests {
         use super::*;
-        use crate::ops::compute::samples::numbers;
+        use crate::compute::samples::numbers;
 
         #[test]
         fn points_without_an_image_are_far_and_finite() {

@@ -1,11 +1,10 @@
 //! `off_diagonal`: a square table without the pairs that belong together: `row_min(off_diagonal(d))`.
 
 use super::op::Op;
-use crate::lang::types::Kind;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::types::Kind;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -18,9 +17,7 @@ pub static OP: Op = Op {
         rule,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::OffDiagonal),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -49,13 +46,12 @@ fn rule(a: &mut Application<'_>) {
     }
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
-    use crate::ops::diagonal::unit;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use crate::diagonal::unit;
 
     /// All but the diagonal.
     pub struct OffDiagonal;

@@ -2,9 +2,8 @@
 //!
 //! One operation stands in one file, and on one line of the list in `mod.rs`.
 
-#[cfg(feature = "engine")]
 use super::compute::{Compute, samples::Sample};
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
 /// One operation.
 pub struct Op {
@@ -13,23 +12,14 @@ pub struct Op {
     /// Signature, manual and rules.
     pub entry: Entry,
     /// How it computes; `None` for recipes, which are read by whoever carries them out.
-    #[cfg(feature = "engine")]
     pub compute: Option<&'static dyn Compute>,
     /// Cases that every test of operations runs on.
-    #[cfg(feature = "engine")]
     pub samples: fn() -> candle_core::Result<Vec<Sample>>,
 }
 
 impl Op {
     /// A recipe: something that is only passed to what takes it.
     pub const fn recipe(name: &'static str, entry: Entry) -> Op {
-        Op {
-            name,
-            entry,
-            #[cfg(feature = "engine")]
-            compute: None,
-            #[cfg(feature = "engine")]
-            samples: || Ok(Vec::new()),
-        }
+        Op { name, entry, compute: None, samples: || Ok(Vec::new()) }
     }
 }

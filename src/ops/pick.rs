@@ -1,7 +1,7 @@
 //! `pick`: the places of the negatives that a miner picks.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
 /// The operation. It has no meaning of its own: it carries out its miner.
 pub static OP: Op = Op::recipe(

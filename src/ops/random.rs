@@ -2,9 +2,8 @@
 
 use super::op::Op;
 use super::rules::{between, positive};
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -23,9 +22,7 @@ pub static OP: Op = Op {
         pixels_of: Some("map"),
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Random),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -47,13 +44,12 @@ loss what = triplet(grid(200), random(apart = 8px))
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::{Sample, numbers};
-    use crate::ops::compute::slices::constant;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::samples::{Sample, numbers};
+    use crate::compute::slices::constant;
+    use crate::compute::{Call, Compute, Gradients, Output};
 
     /// The choice of any negative.
     pub struct Random;

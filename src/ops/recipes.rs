@@ -3,9 +3,9 @@
 
 use super::op::Op;
 use super::rules::{between, positive};
-use crate::lang::constant::{Constant, Unit};
-use crate::lang::report::numbers;
-use crate::lang::vocabulary::{Application, Entry};
+use rord_lang::constant::{Constant, Unit};
+use rord_lang::report::numbers;
+use rord_lang::vocabulary::{Application, Entry};
 
 /// Every recipe.
 pub static RECIPES: [Op; 28] = [

@@ -1,9 +1,8 @@
 //! `relu`: max(0, x), with slope 0 at 0: `x |> conv(32, 3) |> relu`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -17,9 +16,7 @@ pub static OP: Op = Op {
         per_sample: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Relu),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -38,15 +35,14 @@ let y = relu(x)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::kernels::map;
-    use crate::ops::compute::layout::{order, read, tensor};
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{Element, Paths, wrong};
-    use crate::ops::compute::{Call, Gradients, Output};
+    use crate::compute::layout::{order, read, tensor};
+    use crate::compute::samples::Sample;
+    use crate::compute::slices::{Element, Paths, wrong};
+    use crate::compute::{Call, Gradients, Output};
+    use rord_kernels::map;
 
     /// The rectifier; `hinge` is the same function under the name it has in a loss.
     pub struct Relu;

@@ -1,9 +1,8 @@
 //! `repeatability`: how many maxima of one view's score are maxima of the other's: `repeatability(det, det_r, H, within = 3px)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -23,9 +22,7 @@ pub static OP: Op = Op {
         higher_is_better: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Repeatability),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -53,15 +50,14 @@ metric found_again = repeatability(score, score_r, H, within = 3px)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     #![allow(clippy::indexing_slicing)] // Cells are counted from the map's own sizes, matrices are nine numbers.
 
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::{Sample, numbers};
-    use crate::ops::compute::slices::constant;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::samples::{Sample, numbers};
+    use crate::compute::slices::constant;
+    use crate::compute::{Call, Compute, Gradients, Output};
 
     /// The share of maxima that both views have.
     pub struct Repeatability;

@@ -1,11 +1,10 @@
 //! `rescale`: an image at a fraction of its size, and the move into its frame: `let { image as small, map } = rescale(image, by = 1/2)`.
 
 use super::op::Op;
-use crate::lang::report::numbers;
-use crate::lang::types::Kind;
-use crate::lang::vocabulary::{Application, Entry, RuleArg};
+use rord_lang::report::numbers;
+use rord_lang::types::Kind;
+use rord_lang::vocabulary::{Application, Entry, RuleArg};
 
-#[cfg(feature = "engine")]
 pub use meaning::*;
 
 /// The operation: a record of the two below.
@@ -30,9 +29,7 @@ pub static IMAGE: Op = Op {
         new_frame: Some(("g", smaller)),
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::RescaleImage),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -48,9 +45,7 @@ pub static MAP: Op = Op {
         new_frame: Some(("g", smaller)),
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::RescaleMap),
-    #[cfg(feature = "engine")]
     samples: meaning::map_samples,
 };
 
@@ -101,14 +96,13 @@ fn image_rule(a: &mut Application<'_>) {
     }
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::lang::constant::{Constant, Settings};
-    use crate::ops::avg_pool::AvgPool;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::avg_pool::AvgPool;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use rord_lang::constant::{Constant, Settings};
 
     /// The mean of every square.
     pub struct RescaleImage;
@@ -168,11 +162,11 @@ mod meaning {
     }
 }
 
-#[cfg(all(test, feature = "engine"))]
+#[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::meaning::{RescaleImage, RescaleMap, map_samples, samples};
-    use crate::ops::compute::samples::{finite_differences, numbers};
+    use crate::compute::samples::{finite_differences, numbers};
 
     #[test]
     fn gradients_equal_differences_and_the_map_is_the_identity() {

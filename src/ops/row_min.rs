@@ -1,17 +1,14 @@
 //! `row_min`: the least number of every row of a table: `row_min(off_diagonal(d))`.
 
-#[cfg(feature = "engine")]
 use super::compute::least;
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
 /// The operation.
 pub static OP: Op = Op {
     name: "row_min",
     entry: Entry { signature: "row_min(x: Values[N, M]) -> Values[N]", manual: MANUAL, ..Entry::PLAIN },
-    #[cfg(feature = "engine")]
     compute: Some(&least::Least::<1>),
-    #[cfg(feature = "engine")]
     samples: least::tables::<1>,
 };
 

@@ -1,10 +1,9 @@
 //! `rows`: the vectors of all samples as one list: `rows(sample(desc, at))`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -12,9 +11,7 @@ pub use meaning::*;
 pub static OP: Op = Op {
     name: "rows",
     entry: Entry { signature: "rows(x: Vectors[B, N, C]) -> Vectors[_, C]", manual: MANUAL, rule, ..Entry::PLAIN },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Rows),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -45,12 +42,11 @@ fn rule(a: &mut Application<'_>) {
     a.result.unit = a.ty("x").is_some_and(|x| x.unit);
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
 
     /// The first two axes made one.
     pub struct Rows;

@@ -1,8 +1,8 @@
 //! What signatures cannot say and several operations share.
 
-use crate::lang::report::{numbers, shapes};
-use crate::lang::types::Kind;
-use crate::lang::vocabulary::{Application, Products, Shapes};
+use rord_lang::report::{numbers, shapes};
+use rord_lang::types::Kind;
+use rord_lang::vocabulary::{Application, Products, Shapes};
 
 /// Of every vector of `a` (N, C) with every one of `b` (M, C).
 pub const ALL_PAIRS: Products = Products {
@@ -88,7 +88,7 @@ pub fn mask_of(a: &mut Application<'_>, of: &str) {
         a.reports.push(report);
     } else if mask.ty.frame != x.frame {
         let label = format!("{} over {}", mask.ty, x);
-        let report = crate::lang::report::shapes::rule(
+        let report = rord_lang::report::shapes::rule(
             mask.span,
             "this mask lives in another frame than what it masks",
             &label,
@@ -138,9 +138,9 @@ pub fn to_one_number(a: &mut Application<'_>) {
     if a.word("per") == Some("batch")
         && let Some(ty) = a.ty("x").cloned()
     {
-        a.result = crate::lang::types::Type {
+        a.result = rord_lang::types::Type {
             dims: ty.dims.into_iter().take(1).collect(),
-            ..crate::lang::types::Type::plain(Kind::Values)
+            ..rord_lang::types::Type::plain(Kind::Values)
         };
     }
 }
@@ -158,7 +158,7 @@ pub fn alike(a: &mut Application<'_>) {
     }
     let kind = x.ty.kind.join(y.ty.kind).unwrap_or(Kind::Values);
     let plain = if kind == Kind::Label { Kind::Prob } else { kind };
-    let result = crate::lang::types::Type { kind: plain, unit: false, ..x.ty.clone() };
+    let result = rord_lang::types::Type { kind: plain, unit: false, ..x.ty.clone() };
     a.result = result;
 }
 

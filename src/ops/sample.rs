@@ -1,9 +1,8 @@
 //! `sample`: descriptors at places: `place(grid(200), like = desc)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -15,9 +14,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Sample),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -36,18 +33,17 @@ let at = sample(desc, points)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::kernels::bilinear as kernel;
-    use crate::kernels::order::channels_last;
-    use crate::lang::constant::Settings;
-    use crate::ops::compute::bilinear::{maps, of_points, read, read_back};
-    use crate::ops::compute::layout::{self, Order, order};
-    use crate::ops::compute::samples::Sample as Case;
-    use crate::ops::compute::slices::{self, Element, Paths, tensor, wrong};
-    use crate::ops::compute::{Call, Gradients, Output};
+    use crate::compute::bilinear::{maps, of_points, read, read_back};
+    use crate::compute::layout::{self, Order, order};
+    use crate::compute::samples::Sample as Case;
+    use crate::compute::slices::{self, Element, Paths, tensor, wrong};
+    use crate::compute::{Call, Gradients, Output};
+    use rord_kernels::bilinear as kernel;
+    use rord_kernels::order::channels_last;
+    use rord_lang::constant::Settings;
 
     /// Reading a map at points.
     pub struct Sample;
@@ -60,14 +56,14 @@ mod meaning {
     }
 
     /// The vectors of `map` at `points`, by Candle's operations: (B, N, C).
-    pub(in crate::ops) fn at(map: &Tensor, points: &Tensor) -> Result<Tensor> {
+    pub(crate) fn at(map: &Tensor, points: &Tensor) -> Result<Tensor> {
         let g = maps(map)?;
         count(points, g.batch)?;
         read(map, &of_points(points, &g)?)?.transpose(1, 2)?.contiguous()
     }
 
     /// The vectors of `map` at `points`, by the kernel.
-    pub(in crate::ops) fn at_fast<T: Element>(map: &Tensor, points: &Tensor) -> Result<Tensor> {
+    pub(crate) fn at_fast<T: Element>(map: &Tensor, points: &Tensor) -> Result<Tensor> {
         let g = maps(map)?;
         let n = count(points, g.batch)?;
         if order(map) == Order::Last {

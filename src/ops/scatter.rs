@@ -1,9 +1,8 @@
 //! `scatter`: points thrown on a map at random: `place(scatter(200), like = desc)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -20,9 +19,7 @@ pub static OP: Op = Op {
         stops_gradient: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Scatter),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -38,13 +35,12 @@ let at = sample(desc, place(scatter(200), like = desc))
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
-    use crate::ops::hardneg::thrown;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use crate::hardneg::thrown;
 
     /// Random points.
     pub struct Scatter;
@@ -77,7 +73,7 @@ mod meaning {
     #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
     mod tests {
         use super::*;
-        use crate::ops::compute::samples::numbers;
+        use crate::compute::samples::numbers;
 
         #[test]
         fn points_lie_on_the_map_and_differ_by_sample_and_step() {

@@ -2,9 +2,8 @@
 
 use super::op::Op;
 use super::rules::{between, positive};
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -25,9 +24,7 @@ pub static OP: Op = Op {
         products: Some(super::rules::CANDIDATES),
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::SemiHard),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -53,16 +50,15 @@ loss what = triplet(grid(200), semihard(apart = 8px), margin = 0.5)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::lang::vocabulary::Shapes;
-    use crate::ops::compute::memory::Memory;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
-    use crate::ops::hardneg::{HardNeg, gaps, squares};
-    use crate::ops::sample::at;
+    use crate::compute::memory::Memory;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use crate::hardneg::{HardNeg, gaps, squares};
+    use crate::sample::at;
+    use rord_lang::vocabulary::Shapes;
 
     /// The choice of a semi-hard negative.
     pub struct SemiHard;
@@ -101,6 +97,6 @@ mod meaning {
 
     /// Cases: those of `hardneg`.
     pub fn samples() -> Result<Vec<Sample>> {
-        crate::ops::hardneg::samples()
+        crate::hardneg::samples()
     }
 }

@@ -2,12 +2,11 @@
 
 use super::op::Op;
 use super::rules::{divide_rows_and_columns, positive};
-use crate::lang::dim::Dim;
-use crate::lang::report::shapes;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::dim::Dim;
+use rord_lang::report::shapes;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -21,9 +20,7 @@ pub static OP: Op = Op {
         per_sample: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Shrink),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -66,15 +63,14 @@ fn rule(a: &mut Application<'_>) {
     }
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::kernels::pool::Windows;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{Element, Paths};
-    use crate::ops::compute::{Call, Gradients, Output};
-    use crate::ops::max_pool::{self, saved, windows};
+    use crate::compute::samples::Sample;
+    use crate::compute::slices::{Element, Paths};
+    use crate::compute::{Call, Gradients, Output};
+    use crate::max_pool::{self, saved, windows};
+    use rord_kernels::pool::Windows;
 
     /// The maximum over blocks.
     pub struct Shrink;

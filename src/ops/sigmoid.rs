@@ -1,9 +1,8 @@
 //! `sigmoid`: a logit as a probability: `x |> conv(1, 1) |> sigmoid`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -16,9 +15,7 @@ pub static OP: Op = Op {
         per_sample: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Sigmoid),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -38,21 +35,20 @@ let p = sigmoid(x)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::kernels::map;
-    use crate::ops::compute::layout::{order, read, tensor};
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{Element, Paths, wrong};
-    use crate::ops::compute::{Call, Gradients, Output};
+    use crate::compute::layout::{order, read, tensor};
+    use crate::compute::samples::Sample;
+    use crate::compute::slices::{Element, Paths, wrong};
+    use crate::compute::{Call, Gradients, Output};
+    use rord_kernels::map;
 
     /// The logistic function.
     pub struct Sigmoid;
 
     /// `sigmoid` on any device; exp overflows to infinity and its inverse to 0, never to what is not a number.
-    pub(in crate::ops) fn sigmoid(x: &Tensor) -> Result<Tensor> {
+    pub(crate) fn sigmoid(x: &Tensor) -> Result<Tensor> {
         candle_nn::ops::sigmoid(x)
     }
 

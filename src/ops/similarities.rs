@@ -1,9 +1,8 @@
 //! `similarities`: the inner products of every vector of one list with every vector of another: `similarities(va, vb)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -16,9 +15,7 @@ pub static OP: Op = Op {
         products: Some(super::rules::ALL_PAIRS),
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Similarities),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -38,12 +35,11 @@ let s = similarities(l2norm(a), l2norm(b))
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
 
     /// All inner products of two lists of vectors.
     pub struct Similarities;

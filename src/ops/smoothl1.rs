@@ -1,9 +1,8 @@
 //! `smoothl1`: squares near 0, distances beyond: `0.1 * smoothl1(det, warp(det_r, inv(H)))`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -18,9 +17,7 @@ pub static OP: Op = Op {
         compares: Some(("target", "pred")),
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::SMOOTH_L1),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -45,14 +42,13 @@ loss agreement = smoothl1(a, b)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::Call;
-    use crate::ops::compute::difference::{Difference, pair};
-    use crate::ops::compute::pixelwise::Pixelwise;
-    use crate::ops::compute::samples::Sample;
+    use crate::compute::Call;
+    use crate::compute::difference::{Difference, pair};
+    use crate::compute::pixelwise::Pixelwise;
+    use crate::compute::samples::Sample;
 
     /// The loss of one cell.
     pub struct Cell;

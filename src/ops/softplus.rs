@@ -1,9 +1,8 @@
 //! `softplus`: a rectifier without a corner.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -17,9 +16,7 @@ pub static OP: Op = Op {
         per_sample: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::SOFTPLUS),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -38,13 +35,12 @@ let y = softplus(d)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::Result;
 
-    use crate::ops::compute::pixelwise::log1p;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::unary::{self, Unary};
+    use crate::compute::pixelwise::log1p;
+    use crate::compute::samples::Sample;
+    use crate::compute::unary::{self, Unary};
 
     /// The function.
     pub const SOFTPLUS: Unary = Unary {

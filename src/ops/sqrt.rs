@@ -1,9 +1,8 @@
 //! `sqrt`: the square root of every number, with a slope that is finite at 0.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -16,9 +15,7 @@ pub static OP: Op = Op {
         rule: super::rules::disturbed,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::SQRT),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -37,12 +34,11 @@ let y = sqrt(d)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::Result;
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::unary::{self, Unary};
+    use crate::compute::samples::Sample;
+    use crate::compute::unary::{self, Unary};
 
     /// The function.
     pub const SQRT: Unary = Unary {

@@ -1,9 +1,8 @@
 //! `standardize`: every image to mean 0 and deviation 1: `x |> standardize`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -16,16 +15,14 @@ pub static OP: Op = Op {
         rule: |a| {
             super::rules::real(a);
             // What is left of an image is what a network goes on from.
-            if a.ty("x").is_some_and(|x| x.kind == crate::lang::types::Kind::Image) {
-                a.result.kind = crate::lang::types::Kind::Feat;
+            if a.ty("x").is_some_and(|x| x.kind == rord_lang::types::Kind::Image) {
+                a.result.kind = rord_lang::types::Kind::Feat;
             }
         },
         per_sample: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Standardize),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -44,15 +41,14 @@ let y = standardize(x)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::kernels::normalize::{Scale, TINY, centre, centre_back};
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{Element, Paths, read, tensor, wrong};
-    use crate::ops::compute::{Call, Gradients, Output};
-    use crate::ops::max_pool::saved;
+    use crate::compute::samples::Sample;
+    use crate::compute::slices::{Element, Paths, read, tensor, wrong};
+    use crate::compute::{Call, Gradients, Output};
+    use crate::max_pool::saved;
+    use rord_kernels::normalize::{Scale, TINY, centre, centre_back};
 
     /// Standardization of each image.
     pub struct Standardize;

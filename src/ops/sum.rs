@@ -1,9 +1,8 @@
 //! `sum`: all numbers of a value added up: `sum(p * t, per = batch)`.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -17,9 +16,7 @@ pub static OP: Op = Op {
         words: &[("per", &["batch"])],
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Sum),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -38,13 +35,12 @@ let area = sum(p, per = batch)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::reduce;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::reduce;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
 
     /// The sum.
     pub struct Sum;

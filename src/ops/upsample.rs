@@ -2,10 +2,9 @@
 
 use super::op::Op;
 use super::rules::positive;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -20,9 +19,7 @@ pub static OP: Op = Op {
         per_sample: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Upsample),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -60,13 +57,12 @@ fn rule(a: &mut Application<'_>) {
     }
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::constant;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::samples::Sample;
+    use crate::compute::slices::constant;
+    use crate::compute::{Call, Compute, Gradients, Output};
 
     /// Enlargement by a whole factor.
     pub struct Upsample;

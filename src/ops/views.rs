@@ -1,7 +1,7 @@
 //! `join` and `part`: batches after each other, and one of them again. Only the pass `views` writes them.
 
 use super::op::Op;
-use crate::lang::vocabulary::Entry;
+use rord_lang::vocabulary::Entry;
 
 /// Batches after each other.
 pub static JOIN: Op = Op {
@@ -12,9 +12,7 @@ pub static JOIN: Op = Op {
         operator: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Join),
-    #[cfg(feature = "engine")]
     samples: meaning::join_samples,
 };
 
@@ -27,9 +25,7 @@ pub static PART: Op = Op {
         operator: true,
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Part),
-    #[cfg(feature = "engine")]
     samples: meaning::part_samples,
 };
 
@@ -53,16 +49,15 @@ let { desc as desc_r } = net(image_r)
 ```
 ";
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::lang::constant::Settings;
-    use crate::lang::vocabulary::Shapes;
-    use crate::ops::compute::layout;
-    use crate::ops::compute::memory::Memory;
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::{Call, Compute, Gradients, Output};
+    use crate::compute::layout;
+    use crate::compute::memory::Memory;
+    use crate::compute::samples::Sample;
+    use crate::compute::{Call, Compute, Gradients, Output};
+    use rord_lang::constant::Settings;
+    use rord_lang::vocabulary::Shapes;
 
     /// Batches after each other.
     pub struct Join;
@@ -174,7 +169,7 @@ mod meaning {
     #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
     mod tests {
         use super::*;
-        use crate::ops::compute::samples::{finite_differences, numbers};
+        use crate::compute::samples::{finite_differences, numbers};
 
         #[test]
         fn gradients_agree_with_differences() {

@@ -1,11 +1,10 @@
 //! `warp`: a map moved into another frame: `warp(det_r, inv(H))`.
 
 use super::op::Op;
-use crate::lang::types::Kind;
-use crate::lang::vocabulary::Application;
-use crate::lang::vocabulary::Entry;
+use rord_lang::types::Kind;
+use rord_lang::vocabulary::Application;
+use rord_lang::vocabulary::Entry;
 
-#[cfg(feature = "engine")]
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
@@ -21,9 +20,7 @@ pub static OP: Op = Op {
         shape_only: &["like"],
         ..Entry::PLAIN
     },
-    #[cfg(feature = "engine")]
     compute: Some(&meaning::Warp),
-    #[cfg(feature = "engine")]
     samples: meaning::samples,
 };
 
@@ -61,24 +58,23 @@ fn rule(a: &mut Application<'_>) {
     }
 }
 
-#[cfg(feature = "engine")]
 mod meaning {
     use candle_core::{Result, Tensor};
 
-    use crate::kernels::bilinear as kernel;
-    use crate::lang::constant::Settings;
-    use crate::ops::compute::bilinear::{maps, of_matrices, read, read_back};
-    use crate::ops::compute::layout::{self, Order, order};
-    use crate::ops::compute::samples::Sample;
-    use crate::ops::compute::slices::{self, Element, Paths, tensor, wrong};
-    use crate::ops::compute::{Call, Gradients, Output};
+    use crate::compute::bilinear::{maps, of_matrices, read, read_back};
+    use crate::compute::layout::{self, Order, order};
+    use crate::compute::samples::Sample;
+    use crate::compute::slices::{self, Element, Paths, tensor, wrong};
+    use crate::compute::{Call, Gradients, Output};
+    use rord_kernels::bilinear as kernel;
+    use rord_lang::constant::Settings;
 
     /// The bilinear warp. Its second input is named `back`: it takes a normalized place of the result to the place in `x` it comes from,
     /// which is the inverse of the matrix a user writes.
     pub struct Warp;
 
     /// The sizes of the result: (height, width).
-    pub(in crate::ops) fn size(call: &Call) -> Result<(usize, usize)> {
+    pub(crate) fn size(call: &Call) -> Result<(usize, usize)> {
         match call.shape {
             [_, _, height, width] => Ok((*height, *width)),
             _ => Err(candle_core::Error::msg("the result of a warp has four axes")),
@@ -86,7 +82,7 @@ mod meaning {
     }
 
     /// Fails unless there is one matrix for each of `batch` images.
-    pub(in crate::ops) fn matrices(back: &Tensor, batch: usize) -> Result<()> {
+    pub(crate) fn matrices(back: &Tensor, batch: usize) -> Result<()> {
         if back.dims() == [batch, 3, 3] {
             Ok(())
         } else {
@@ -162,7 +158,7 @@ mod meaning {
     }
 
     /// A quarter turn, and a projective matrix near the identity.
-    pub(in crate::ops) const MATRICES: [f64; 18] =
+    pub(crate) const MATRICES: [f64; 18] =
         [0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.9, 0.2, 0.1, -0.15, 1.1, -0.2, 0.1, -0.05, 1.0];
 
     /// Cases.

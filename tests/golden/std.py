@@ -4,7 +4,7 @@
 
 A case is an expression of the language and the types of its inputs (in the metadata, as JSON), and tensors `case/in/<input>` (f32),
 `case/out` and `case/d/<input>` (f64). Numbers are exact in f32 and everything is computed in f64. The formulas are PyTorch's own where it
-has the loss, and written from the papers where it has not; none is taken from src/std.
+has the loss, and written from the papers where it has not; none is taken from src/ops/std.
 """
 
 import json

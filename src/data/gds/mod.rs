@@ -3,7 +3,7 @@
 //! The parser is gds21; [`records`] prepares its input, [`flatten`] resolves the hierarchy, [`path`] gives wires their width.
 //!
 //! ```no_run
-//! use rord::data::gds::Gds;
+//! use rord_data::gds::Gds;
 //! // Metal 1 and 2 of sky130, at 10 pixels per micrometre.
 //! let layers = ["68/20", "69/20"].map(|key| key.parse().unwrap()).to_vec();
 //! let pictures = Gds { files: "tiles/*.gds.gz".into(), layers, resolution: 10.0, top: None }.load().unwrap();

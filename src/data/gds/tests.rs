@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use gds21::*;
 
 use super::*;
-use crate::data::layout::Bounds;
-use crate::random::Stream;
+use crate::layout::Bounds;
+use rord_random::Stream;
 
 /// An L, so that each of the eight placements of a square looks different.
 const L: [(i32, i32); 6] = [(0, 0), (30, 0), (30, 10), (10, 10), (10, 20), (0, 20)];

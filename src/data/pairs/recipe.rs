@@ -1,9 +1,9 @@
 //! How pairs are made, and which settings can be: `PairRecipe { patch: 64, ..PairRecipe::default() }`.
 
-use crate::data::DataError;
-use crate::data::geometry::Geometry;
-use crate::data::photo::Photo;
-use crate::data::render::Render;
+use crate::DataError;
+use crate::geometry::Geometry;
+use crate::photo::Photo;
+use crate::render::Render;
 
 /// How pairs are made from pictures.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,12 +1,12 @@
 //! Pairs held to their matrices, their splits and their numbers.
 
 use super::*;
-use crate::data::batches::{Batches, PairBatches, Part};
-use crate::data::geometry::{Geometry, Symmetry};
-use crate::data::layout::PictureLayer;
-use crate::data::loader::Loader;
-use crate::data::photo::Photo;
-use crate::data::render::Render;
+use crate::batches::{Batches, PairBatches, Part};
+use crate::geometry::{Geometry, Symmetry};
+use crate::layout::PictureLayer;
+use crate::loader::Loader;
+use crate::photo::Photo;
+use crate::render::Render;
 use std::sync::Arc;
 
 fn picture(name: &str, width: usize, height: usize, f: impl Fn(usize, usize) -> f64) -> Picture {
@@ -235,7 +235,7 @@ fn the_target_layer_is_handed_over_and_not_drawn() {
         let pair = all.pair(Split::Train, index);
         let place = Grid::new(48, [0, 1].map(|i| pair.from[i] as f64 + 24.0 * pair.zoom), pair.zoom, HERE);
         let picture = &without[pair.picture];
-        let cut = Cut::new(picture, crate::data::patch::Region::whole(picture), place.reach());
+        let cut = Cut::new(picture, crate::patch::Region::whole(picture), place.reach());
         let expected = Look::plain(picture).composite(&cut, pair.zoom).sample(&place);
         assert!(pair.image.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6));
         assert_eq!(pair.truth, drawn.pair(Split::Train, index).truth, "render and photo leave the truth alone");

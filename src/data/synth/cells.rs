@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use super::{Canvas, Layer, Process, Purpose};
-use crate::random::Stream;
+use rord_random::Stream;
 
 /// Name, how often it is placed, and its stages `kind gates:output`. Kinds: `&` NAND, `|` NOR, `~` and `%` compound gates
 /// with random columns. Capital letters are pins; a lower-case letter is a net inside the cell.

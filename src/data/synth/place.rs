@@ -5,7 +5,7 @@
 
 use super::cells::{Cell, Pin, Role, stamp};
 use super::{Canvas, Layer, Process};
-use crate::random::Stream;
+use rord_random::Stream;
 
 /// A tile with its cells.
 pub(super) struct Placed {

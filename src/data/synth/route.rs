@@ -6,7 +6,7 @@
 use super::cells::Pin;
 use super::place::Placed;
 use super::{Canvas, Layer, Process};
-use crate::random::Stream;
+use rord_random::Stream;
 
 /// Owner of nodes that no net may use.
 const BLOCKED: u32 = u32::MAX;

@@ -5,7 +5,7 @@
 use candle_core::{Result, Tensor};
 
 use super::RecipeError;
-use crate::lang::constant::{Constant, Settings, Unreadable};
+use rord_lang::constant::{Constant, Settings, Unreadable};
 
 /// How one weight moves. Everything else is common to all optimizers.
 pub(super) trait Rule: Send + Sync {

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::graph::node::{Graph, NodeId, NodeSource};
-use crate::lang::vocabulary::Vocabulary;
+use crate::node::{Graph, NodeId, NodeSource};
+use rord_lang::vocabulary::Vocabulary;
 
 /// Later nodes that compute what an earlier one does are left behind for `dead`.
 pub fn cse(graph: &mut Graph, _: &Vocabulary) {

@@ -1,7 +1,7 @@
 //! Drops what no output needs, and closes the ranks.
 
-use crate::graph::node::{Graph, NodeId};
-use crate::lang::vocabulary::Vocabulary;
+use crate::node::{Graph, NodeId};
+use rord_lang::vocabulary::Vocabulary;
 
 /// Keeps exactly the nodes below the outputs, in their order.
 pub fn dead(graph: &mut Graph, _: &Vocabulary) {

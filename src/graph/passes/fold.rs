@@ -1,7 +1,7 @@
 //! Folds what is known: arithmetic of numbers, the inverse of an inverse, factors of 1 and summands of 0.
 
-use crate::graph::node::{Graph, NodeId, NodeSource, OpNode};
-use crate::lang::vocabulary::Vocabulary;
+use crate::node::{Graph, NodeId, NodeSource, OpNode};
+use rord_lang::vocabulary::Vocabulary;
 
 /// Nodes that became another's copies are left behind for `dead`.
 pub fn fold(graph: &mut Graph, _: &Vocabulary) {

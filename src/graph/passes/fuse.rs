@@ -3,9 +3,9 @@
 //! An operation lists what it takes in (`Entry::takes_in`). The value in between must be read by nobody else and be no output.
 
 use super::dead::dead;
-use crate::graph::node::{Graph, NodeSource, OpNode};
-use crate::lang::constant::Constant;
-use crate::lang::vocabulary::Vocabulary;
+use crate::node::{Graph, NodeSource, OpNode};
+use rord_lang::constant::Constant;
+use rord_lang::vocabulary::Vocabulary;
 
 /// The later node becomes both; the earlier one is dropped.
 pub fn fuse(graph: &mut Graph, vocabulary: &Vocabulary) {

@@ -8,7 +8,7 @@ pub mod views;
 
 use super::node::Graph;
 use super::verify::{Broken, verify};
-use crate::lang::vocabulary::Vocabulary;
+use rord_lang::vocabulary::Vocabulary;
 
 /// A rewrite.
 pub type Pass = fn(&mut Graph, &Vocabulary);

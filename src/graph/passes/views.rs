@@ -10,10 +10,10 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
-use crate::graph::node::{Graph, Node, NodeId, NodeSource, OpNode};
-use crate::lang::constant::{Constant, Settings};
-use crate::lang::types::Type;
-use crate::lang::vocabulary::Vocabulary;
+use crate::node::{Graph, Node, NodeId, NodeSource, OpNode};
+use rord_lang::constant::{Constant, Settings};
+use rord_lang::types::Type;
+use rord_lang::vocabulary::Vocabulary;
 
 /// The names of a join's inputs: no more views than this go into one run.
 const LANES: [&str; 4] = ["a", "b", "c", "d"];

@@ -2,7 +2,7 @@
 #![allow(clippy::indexing_slicing)] // Ranges follow from `Geometry`; the callers have checked every slice against it.
 
 use super::Geometry;
-use crate::kernels::Float;
+use crate::Float;
 
 /// For tap `at` of the kernel along one axis: which of `count` windows see a cell, and the cell that window `from` sees.
 fn span(at: usize, n: usize, count: usize, g: &Geometry) -> (usize, usize, usize) {

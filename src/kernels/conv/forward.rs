@@ -5,9 +5,9 @@ use rayon::prelude::*;
 
 use super::columns::{Place, unfold};
 use super::{Block, Geometry, blocks};
-use crate::kernels::gemm::{Matrix, multiply, multiply_into};
-use crate::kernels::shared::Shared;
-use crate::kernels::{Float, Mismatch, length};
+use crate::gemm::{Matrix, multiply, multiply_into};
+use crate::shared::Shared;
+use crate::{Float, Mismatch, length};
 
 /// `x` (batch, inputs, height, width) convolved with `weight` (outputs, inputs / groups, kernel, kernel), plus `bias` (outputs).
 /// Gives (batch, outputs, h, w) with h and w from [`Geometry::result`].

@@ -5,9 +5,9 @@ use rayon::prelude::*;
 
 use super::columns::{Place, fold};
 use super::{Block, Geometry, blocks, forward};
-use crate::kernels::gemm::{Matrix, multiply};
-use crate::kernels::shared::Shared;
-use crate::kernels::{Float, Mismatch, length};
+use crate::gemm::{Matrix, multiply};
+use crate::shared::Shared;
+use crate::{Float, Mismatch, length};
 
 /// The gradient of `x`, given `grad`, that of the value. Gives (batch, inputs, height, width).
 pub fn input_gradient<T: Float>(g: &Geometry, weight: &[T], grad: &[T]) -> Result<Vec<T>, Mismatch> {

@@ -10,9 +10,9 @@ use rayon::prelude::*;
 
 use super::way::Way;
 use super::{Geometry, bias_gradient, input_gradient, pointwise, weight_gradient};
-use crate::kernels::order::{channels_first, channels_last};
-use crate::kernels::pool::above;
-use crate::kernels::{Float, Mismatch, length};
+use crate::order::{channels_first, channels_last};
+use crate::pool::above;
+use crate::{Float, Mismatch, length};
 
 /// What is done with a convolution's value before it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

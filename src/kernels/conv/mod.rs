@@ -14,6 +14,7 @@ pub(crate) mod direct;
 mod forward;
 mod input_gradient;
 pub mod last;
+pub mod memory;
 pub(crate) mod pointwise;
 pub(crate) mod way;
 mod weight_gradient;

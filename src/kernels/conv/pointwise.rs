@@ -4,8 +4,8 @@
 use rayon::prelude::*;
 
 use super::Geometry;
-use crate::kernels::gemm::{Matrix, multiply};
-use crate::kernels::{Float, Mismatch};
+use crate::gemm::{Matrix, multiply};
+use crate::{Float, Mismatch};
 
 /// Pixels that one task multiplies.
 const STRIP: usize = 512;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::random::Stream;
+use rord_random::Stream;
 
 /// Seven loops: what a convolution is.
 fn plain(g: &Geometry, x: &[f64], weight: &[f64], bias: &[f64]) -> Vec<f64> {

@@ -4,8 +4,8 @@ use super::Geometry;
 use super::direct::{self, few_inputs, few_outputs};
 use super::last::{After, Gradients, Past, Products, Value, Wanted, followed, undone};
 use super::winograd::{self, How, Source};
-use crate::kernels::Mismatch;
-use crate::kernels::simd::Simd;
+use crate::Mismatch;
+use crate::simd::Simd;
 
 /// Products of one output up to which a convolution is few-input: a 3 × 3 kernel on a picture of three colors has 27.
 const FEW_PRODUCTS: usize = 32;

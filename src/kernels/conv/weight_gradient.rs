@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use super::columns::{Place, unfold};
 use super::input_gradient::gather;
 use super::{Geometry, blocks};
-use crate::kernels::gemm::{Matrix, multiply};
-use crate::kernels::{Float, Mismatch, length};
+use crate::gemm::{Matrix, multiply};
+use crate::{Float, Mismatch, length};
 
 /// Rows of the weight's gradient that one task sums: whole channels, about this many taps.
 const SHARE: usize = 288;

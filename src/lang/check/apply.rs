@@ -5,12 +5,12 @@ use std::rc::Rc;
 use super::Checker;
 use super::call::{Bound, CallSite};
 use super::scope::{Env, Known, Record, Subst, Term};
-use crate::lang::constant::{Constant, Recipe, Settings};
-use crate::lang::dim::Dim;
-use crate::lang::report::{frames, kinds, shapes};
-use crate::lang::typed::{Apply, ValueId, ValueSource, WeightInfo};
-use crate::lang::types::{Frame, Kind, Type};
-use crate::lang::vocabulary::{Application, Operation, RuleArg};
+use crate::constant::{Constant, Recipe, Settings};
+use crate::dim::Dim;
+use crate::report::{frames, kinds, shapes};
+use crate::typed::{Apply, ValueId, ValueSource, WeightInfo};
+use crate::types::{Frame, Kind, Type};
+use crate::vocabulary::{Application, Operation, RuleArg};
 
 impl Checker<'_> {
     /// An operation applied to fitted arguments.
@@ -121,11 +121,11 @@ impl Checker<'_> {
         site: &CallSite<'_>,
         args: &[RuleArg],
         result: Type,
-    ) -> Option<(Type, Vec<crate::lang::vocabulary::NewWeight>)> {
+    ) -> Option<(Type, Vec<crate::vocabulary::NewWeight>)> {
         let next = &mut self.symbols;
         let mut unknown = |name: &str| {
             *next += 1;
-            Dim::symbol(crate::lang::dim::Symbol { id: *next, name: name.into(), opaque: true })
+            Dim::symbol(crate::dim::Symbol { id: *next, name: name.into(), opaque: true })
         };
         let mut application = Application {
             name: op.name,
@@ -143,7 +143,7 @@ impl Checker<'_> {
         for (dim, by) in owes {
             self.owed.push(super::sizes::Owed { dim, by, span: site.name_span, op: op.name });
         }
-        let wrong = reports.iter().any(|r| r.severity == crate::lang::report::Severity::Error);
+        let wrong = reports.iter().any(|r| r.severity == crate::report::Severity::Error);
         self.reports.extend(reports);
         (!wrong).then_some((result, weights))
     }
@@ -152,7 +152,7 @@ impl Checker<'_> {
         &mut self,
         op: &Operation,
         site: &CallSite<'_>,
-        new: Vec<crate::lang::vocabulary::NewWeight>,
+        new: Vec<crate::vocabulary::NewWeight>,
         env: &Env,
     ) -> Option<Vec<(&'static str, usize)>> {
         let mut made = Vec::new();
@@ -315,5 +315,5 @@ impl Checker<'_> {
 
 /// True for a length in pixels that is not zero.
 fn is_length(c: &Constant) -> bool {
-    matches!(c, Constant::Quantity(x, crate::lang::constant::Unit::Px) if *x != 0.0)
+    matches!(c, Constant::Quantity(x, crate::constant::Unit::Px) if *x != 0.0)
 }

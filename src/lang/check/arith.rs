@@ -3,13 +3,13 @@
 use super::Checker;
 use super::expr::known;
 use super::scope::{Env, Known, Term};
-use crate::lang::ast::BinaryOp;
-use crate::lang::constant::{Constant, Settings};
-use crate::lang::dim::Dim;
-use crate::lang::report::{frames, kinds, numbers, shapes};
-use crate::lang::source::Span;
-use crate::lang::typed::{Apply, ValueId, ValueSource};
-use crate::lang::types::{Kind, Type};
+use crate::ast::BinaryOp;
+use crate::constant::{Constant, Settings};
+use crate::dim::Dim;
+use crate::report::{frames, kinds, numbers, shapes};
+use crate::source::Span;
+use crate::typed::{Apply, ValueId, ValueSource};
+use crate::types::{Kind, Type};
 
 /// One side of an operator.
 type Side = (Term, Span);

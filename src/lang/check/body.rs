@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use super::Checker;
 use super::scope::{Env, Term, WeightPath};
-use crate::lang::ast::{Function, Let, ModelLine, Name, Pattern};
-use crate::lang::report::names;
-use crate::lang::source::Span;
-use crate::lang::typed::NamedType;
+use crate::ast::{Function, Let, ModelLine, Name, Pattern};
+use crate::report::names;
+use crate::source::Span;
+use crate::typed::NamedType;
 
 impl Checker<'_> {
     /// What a function computes where its parameters are bound. Weights of a layer's `let` hang under its name.
@@ -111,7 +111,7 @@ impl Checker<'_> {
             (Pattern::Record(fields, braces), term) => {
                 if !matches!(term, Term::Poison) {
                     let found = self.shown(&term);
-                    self.reports.push(crate::lang::report::kinds::no_fields(*braces, span, &found));
+                    self.reports.push(crate::report::kinds::no_fields(*braces, span, &found));
                 }
                 fields.iter().map(|(_, bound)| (bound.clone(), Term::Poison)).collect()
             }

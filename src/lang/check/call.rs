@@ -6,13 +6,13 @@ use super::expr::known;
 use super::grads::Comparison;
 use super::scope::{Binding, Callable, Env, FunctionDef, Known, Record, Subst, Term, WeightPath};
 use super::{Checker, MOST_HELPED};
-use crate::lang::ast::{Arg, Expr, ExprKind, FnParam, ModelLine, Name, TypeExpr};
-use crate::lang::constant::Constant;
-use crate::lang::report::{elsewhere, names, shapes};
-use crate::lang::source::Span;
-use crate::lang::typed::{Ambient, ValueSource};
-use crate::lang::types::Kind;
-use crate::lang::vocabulary::usage;
+use crate::ast::{Arg, Expr, ExprKind, FnParam, ModelLine, Name, TypeExpr};
+use crate::constant::Constant;
+use crate::report::{elsewhere, names, shapes};
+use crate::source::Span;
+use crate::typed::{Ambient, ValueSource};
+use crate::types::Kind;
+use crate::vocabulary::usage;
 
 /// How deep calls may go. Functions cannot call themselves, so only a chain of definitions gets there.
 const MOST_CALLS: u32 = 48;
@@ -215,7 +215,7 @@ impl Checker<'_> {
         let own = file.into_iter().flat_map(|f| f.callables.iter().map(|c| c.head().0.text.as_str()));
         let known = elsewhere::here(&name.text).filter(|n| self.vocabulary.usage(n).is_some());
         let near = known
-            .or_else(|| crate::lang::report::closest(&name.text, own.chain(self.vocabulary.names())))
+            .or_else(|| crate::report::closest(&name.text, own.chain(self.vocabulary.names())))
             .map(str::to_string);
         let usage = near.as_deref().and_then(|n| self.callable_usage(n, env));
         self.reports.push(names::no_such_operation(name.span, &name.text, near.as_deref(), usage.as_deref()));
@@ -256,7 +256,7 @@ impl Checker<'_> {
                         let known = elsewhere::argument(&name.text);
                         let near = known.filter(|k| site.params.iter().any(|p| p.name.text == *k));
                         let near = near.or_else(|| {
-                            crate::lang::report::closest(&name.text, site.params.iter().map(|p| p.name.text.as_str()))
+                            crate::report::closest(&name.text, site.params.iter().map(|p| p.name.text.as_str()))
                         });
                         let full = self.callable_usage(site.name, env).unwrap_or_else(usage_text);
                         self.reports.push(names::no_such_argument(name.span, site.name, &name.text, near, &full));
@@ -337,7 +337,7 @@ impl Checker<'_> {
         if matches!(param.ty.kind.text.as_str(), "Path" | "Text") && self.unquoted_path(e, env) {
             let kind = Kind::named(&param.ty.kind.text).unwrap_or(Kind::Text);
             let text = self.sources.text(e.span).to_string();
-            self.reports.push(crate::lang::report::params::unquoted_argument(e.span, &param.name.text, kind, &text));
+            self.reports.push(crate::report::params::unquoted_argument(e.span, &param.name.text, kind, &text));
             return Term::Poison;
         }
         self.expr(e, env)
@@ -383,7 +383,7 @@ impl Checker<'_> {
         // A name that is missing altogether has been reported where it is written.
         if !poisoned && !self.missing.contains(ambient) {
             let ty = Self::shown_param(param);
-            let written = crate::lang::tree::type_expr(&param.ty);
+            let written = crate::tree::type_expr(&param.ty);
             let inside = (!env.top).then_some(written.as_str());
             self.reports.push(names::missing_ambient(
                 site.name_span,
@@ -398,7 +398,7 @@ impl Checker<'_> {
     }
 
     fn shown_param(param: &FnParam) -> String {
-        format!("{}: {}", param.name.text, crate::lang::tree::type_expr(&param.ty))
+        format!("{}: {}", param.name.text, crate::tree::type_expr(&param.ty))
     }
 
     fn call_function(&mut self, f: &Rc<FunctionDef>, site: &CallSite<'_>, env: &Env) -> Term {
@@ -410,7 +410,7 @@ impl Checker<'_> {
             return Term::Poison;
         }
         if f.function.layer && env.weights.is_none() && !self.generic {
-            self.reports.push(crate::lang::report::kinds::weights_outside_model(site.name_span, site.name, None));
+            self.reports.push(crate::report::kinds::weights_outside_model(site.name_span, site.name, None));
             return Term::Poison;
         }
         let inner = self.entered(site, subst, f.home, f.before, env, f.function.layer);

@@ -7,13 +7,13 @@ use super::Checker;
 use super::items::Progress;
 use super::scope::{Env, Known, Record, Term};
 use super::sizes::SizeOrigin;
-use crate::lang::ast::{BinaryOp, DimExpr, DimKind, Expr, ExprKind, Name, TypeExpr};
-use crate::lang::constant::{Constant, Recipe};
-use crate::lang::dim::Dim;
-use crate::lang::report::{frames, kinds, names, shapes};
-use crate::lang::source::Span;
-use crate::lang::typed::{Dataset, ValueSource};
-use crate::lang::types::{Frame, Kind, Type};
+use crate::ast::{BinaryOp, DimExpr, DimKind, Expr, ExprKind, Name, TypeExpr};
+use crate::constant::{Constant, Recipe};
+use crate::dim::Dim;
+use crate::report::{frames, kinds, names, shapes};
+use crate::source::Span;
+use crate::typed::{Dataset, ValueSource};
+use crate::types::{Frame, Kind, Type};
 
 /// A size as the dataset knows it.
 #[derive(Clone, Copy, PartialEq)]
@@ -207,7 +207,7 @@ impl Checker<'_> {
         let own = plain_sizes(offer);
         let dims = written.dims.as_deref().or(own.dims.as_deref()).unwrap_or(&[]);
         if dims.len() != offer_dims.len() {
-            let wanted = crate::lang::tree::type_expr(offer);
+            let wanted = crate::tree::type_expr(offer);
             self.reports.push(shapes::data_rank(written.span, context.op, &wanted));
             return None;
         }

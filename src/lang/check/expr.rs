@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use super::Checker;
 use super::scope::{Binding, Env, Known, Term};
-use crate::lang::ast::{BinaryOp, Expr, ExprKind, Name};
-use crate::lang::constant::{Constant, Unit};
-use crate::lang::report::{Report, kinds, names};
-use crate::lang::source::Span;
-use crate::lang::typed::ValueSource;
-use crate::lang::types::{Kind, Type};
+use crate::ast::{BinaryOp, Expr, ExprKind, Name};
+use crate::constant::{Constant, Unit};
+use crate::report::{Report, kinds, names};
+use crate::source::Span;
+use crate::typed::ValueSource;
+use crate::types::{Kind, Type};
 
 impl Checker<'_> {
     /// What an expression stands for. What is wrong with it has been reported when this returns.
@@ -97,7 +97,7 @@ impl Checker<'_> {
         visible.then(|| binding.clone())
     }
 
-    fn unknown_name(&self, name: &str, span: Span, env: &Env) -> crate::lang::report::Report {
+    fn unknown_name(&self, name: &str, span: Span, env: &Env) -> crate::report::Report {
         let home = env.home.and_then(|h| self.files.get(h));
         if let Some(binding) = home.and_then(|f| f.names.get(name)) {
             return names::outside_tensor(span, name, binding.span);
@@ -106,7 +106,7 @@ impl Checker<'_> {
             return names::defined_later(span, name, *later);
         }
         if let Some((place, what)) = home.and_then(|f| f.left.get(name)) {
-            return crate::lang::report::params::left_behind(span, name, *place, what);
+            return crate::report::params::left_behind(span, name, *place, what);
         }
         let operation = self.callable_usage(name, env);
         if let Some(usage) = operation {
@@ -118,10 +118,10 @@ impl Checker<'_> {
         let locals = env.locals.iter().map(|(n, b)| (n.as_str(), b.span));
         let globals = home.into_iter().flat_map(|f| f.names.iter()).map(|(n, b)| (n.as_str(), b.span));
         let all: Vec<(&str, Span)> = locals.chain(globals).collect();
-        let near = crate::lang::report::closest(name, all.iter().map(|(n, _)| *n));
+        let near = crate::report::closest(name, all.iter().map(|(n, _)| *n));
         let near = near.and_then(|n| all.iter().find(|(m, _)| *m == n)).map(|(n, s)| ((*n).to_string(), *s));
-        let word = crate::lang::report::elsewhere::here(name)
-            .or_else(|| crate::lang::report::closest(name, self.vocabulary.names()));
+        let word =
+            crate::report::elsewhere::here(name).or_else(|| crate::report::closest(name, self.vocabulary.names()));
         names::not_in_scope(span, name, near, word)
     }
 
@@ -177,7 +177,7 @@ impl Checker<'_> {
             return Term::Poison;
         }
         if a.number() > b.number() {
-            self.reports.push(crate::lang::report::numbers::empty_range(span, &a.to_string(), &b.to_string()));
+            self.reports.push(crate::report::numbers::empty_range(span, &a.to_string(), &b.to_string()));
             return Term::Poison;
         }
         known(Constant::Range(Box::new(a), Box::new(b)), Kind::Range)

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use super::Checker;
 use super::call::{Bound, CallSite};
 use super::scope::{Env, Known, Subst, Term};
-use crate::lang::ast::{BinaryOp, DimExpr, DimKind, FnParam, TypeExpr};
-use crate::lang::constant::{Constant, Unit};
-use crate::lang::dim::{Dim, Symbol};
-use crate::lang::report::{frames, kinds, names, shapes};
-use crate::lang::source::Span;
-use crate::lang::types::{Frame, Kind, Type};
+use crate::ast::{BinaryOp, DimExpr, DimKind, FnParam, TypeExpr};
+use crate::constant::{Constant, Unit};
+use crate::dim::{Dim, Symbol};
+use crate::report::{frames, kinds, names, shapes};
+use crate::source::Span;
+use crate::types::{Frame, Kind, Type};
 
 /// A size that was expected, and the parameter that set it first.
 type Mismatch = (Dim, Option<usize>);
@@ -72,7 +72,7 @@ impl Checker<'_> {
                 }
             }
             Term::Record(record) => {
-                let fits = |ty: &crate::lang::types::Type| ty.kind.is(kind);
+                let fits = |ty: &crate::types::Type| ty.kind.is(kind);
                 self.record_given(record, bound.span, &param.name.text, fits);
                 false
             }
@@ -142,7 +142,7 @@ impl Checker<'_> {
         first: &Frame,
         found: &Frame,
         env: &Env,
-    ) -> crate::lang::report::Report {
+    ) -> crate::report::Report {
         let Some(other) = other else { return frames::differ(site.name, bound.span, found, None, first, None, None) };
         let other_ty = self.type_of(&other.term);
         let is_move = |t: &Type| t.kind == Kind::Homography;
@@ -213,7 +213,7 @@ impl Checker<'_> {
                 if report.edits.is_empty()
                     && let Some(by) = self.move_from(found, Some(first), env)
                 {
-                    report.edits.push(crate::lang::report::Edit {
+                    report.edits.push(crate::report::Edit {
                         span: bound.span,
                         text: format!("warp({}, {by})", text(bound.span)),
                     });
@@ -244,7 +244,7 @@ impl Checker<'_> {
     fn fit_dims(&mut self, site: &CallSite<'_>, param: &FnParam, bound: &Bound, ty: &Type, subst: &mut Subst) -> bool {
         let Some(pattern) = &param.ty.dims else { return true };
         if pattern.len() != ty.dims.len() {
-            let wanted = crate::lang::tree::type_expr(&param.ty);
+            let wanted = crate::tree::type_expr(&param.ty);
             self.reports.push(shapes::rank(bound.span, site.name, &wanted, ty));
             return false;
         }
@@ -275,7 +275,7 @@ impl Checker<'_> {
         wanted: &Dim,
         found: &Dim,
         other: Option<&Bound>,
-    ) -> crate::lang::report::Report {
+    ) -> crate::report::Report {
         let text = |b: &Bound| self.sources.text(b.span).to_string();
         let other_ty = other.and_then(|o| self.type_of(&o.term)).filter(|t| t.dims.len() == ty.dims.len());
         let long = axis + 1 == ty.dims.len() && ty.kind.is(Kind::Vectors) || axis == 1 && ty.kind.is(Kind::Desc);
@@ -389,7 +389,7 @@ impl Checker<'_> {
                 }
             }
         }
-        let frame = |name: &crate::lang::ast::Name| match env.subst.frames.get(&name.text) {
+        let frame = |name: &crate::ast::Name| match env.subst.frames.get(&name.text) {
             Some((frame, _)) => Frame(frame.0.clone()),
             None => Frame(name.text.clone()),
         };
@@ -493,7 +493,7 @@ impl Checker<'_> {
         found: &str,
         subst: &Subst,
         env: &Env,
-    ) -> crate::lang::report::Report {
+    ) -> crate::report::Report {
         let text = self.sources.text(bound.span).to_string();
         let ty = self.type_of(&bound.term);
         if kind == Kind::Homography {

@@ -4,12 +4,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Checker;
 use super::scope::{Known, Term};
-use crate::lang::ast::{ExprKind, File, Item, ItemKind};
-use crate::lang::constant::Constant;
-use crate::lang::report::{Report, grads, names};
-use crate::lang::source::Span;
-use crate::lang::typed::{Apply, Initial, ValueId, ValueSource, WeightInfo};
-use crate::lang::types::Kind;
+use crate::ast::{ExprKind, File, Item, ItemKind};
+use crate::constant::Constant;
+use crate::report::{Report, grads, names};
+use crate::source::Span;
+use crate::typed::{Apply, Initial, ValueId, ValueSource, WeightInfo};
+use crate::types::Kind;
 
 /// The lints that `@allow` can silence.
 pub const LINTS: [&str; 7] = ["apart", "margin", "no_gradient", "padding", "unanchored", "unminimized", "unused"];
@@ -36,7 +36,7 @@ pub struct Comparison {
 
 /// An operation as it is written: `>` for `greater`.
 fn written(op: &'static str) -> &'static str {
-    use crate::lang::ast::BinaryOp::{Add, Div, Equal, Greater, GreaterEqual, Less, LessEqual, Mul, Sub};
+    use crate::ast::BinaryOp::{Add, Div, Equal, Greater, GreaterEqual, Less, LessEqual, Mul, Sub};
     let all = [Add, Sub, Mul, Div, Less, Greater, LessEqual, GreaterEqual, Equal];
     all.into_iter().find(|o| o.operation() == op).map_or(op, |o| o.symbol())
 }
@@ -74,7 +74,7 @@ impl Checker<'_> {
                 // `let both = H @ inv(G)`, which the grammar has to read as the next item's attribute.
                 _ if self.behind_a_value(attribute.span) => {
                     let at = Span { end: attribute.span.start + 1, ..attribute.span };
-                    self.reports.push(crate::lang::report::syntax::matrix_product(at));
+                    self.reports.push(crate::report::syntax::matrix_product(at));
                 }
                 other => self.reports.push(names::no_such_attribute(attribute.name.span, other)),
             }

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use super::Checker;
 use super::call::CallSite;
 use super::scope::{Env, Record, Term};
-use crate::lang::ast::{Arg, Expr, ExprKind, Name};
-use crate::lang::report::{elsewhere, kinds, names};
-use crate::lang::source::Span;
-use crate::lang::types::{Kind, Type};
+use crate::ast::{Arg, Expr, ExprKind, Name};
+use crate::report::{elsewhere, kinds, names};
+use crate::source::Span;
+use crate::types::{Kind, Type};
 
 impl Checker<'_> {
     /// The report for a call of what is no name: a method, or a function of a module.
-    pub(super) fn not_callable(&self, callee: &Expr, env: &Env) -> crate::lang::report::Report {
+    pub(super) fn not_callable(&self, callee: &Expr, env: &Env) -> crate::report::Report {
         let text = self.sources.text(callee.span);
         let ExprKind::Member { of, name } = &callee.kind else { return names::not_callable(callee.span, None) };
         let op = if self.callable_usage(&name.text, env).is_some() {
@@ -38,7 +38,7 @@ impl Checker<'_> {
     }
 
     /// `(a - b).abs()`, which is `abs(a - b)`.
-    fn method(&self, of: &Expr, name: &Name, op: &str) -> crate::lang::report::Report {
+    fn method(&self, of: &Expr, name: &Name, op: &str) -> crate::report::Report {
         let source = self.sources.get(of.span.file).map(|s| s.text.clone()).unwrap_or_else(|| "".into());
         let slice = |start: u32, end: u32| source.get(start as usize..end as usize).unwrap_or("");
         // An expression's place leaves out the brackets around it.
@@ -69,7 +69,7 @@ impl Checker<'_> {
 
     /// `f(beta == 1)`, where `beta` is an argument of `f` and nothing else: one `=` is meant.
     pub(super) fn meant_as_named(&mut self, arg: &Arg, site: &CallSite<'_>, env: &Env) -> Option<Arg> {
-        use crate::lang::ast::BinaryOp::Equal;
+        use crate::ast::BinaryOp::Equal;
         let ExprKind::Binary { op: Equal, op_span, left, right } = &arg.value.kind else { return None };
         let ExprKind::Name(name) = &left.kind else { return None };
         let argument = arg.name.is_none() && site.params.iter().any(|p| p.name.text == *name);
@@ -80,7 +80,7 @@ impl Checker<'_> {
         if flag && self.lookup(name, env).is_some() {
             return None;
         }
-        self.reports.push(crate::lang::report::syntax::not_equals(*op_span, "==", name));
+        self.reports.push(crate::report::syntax::not_equals(*op_span, "==", name));
         Some(Arg { name: Some(Name { text: name.clone(), span: left.span }), value: (**right).clone() })
     }
 
@@ -111,7 +111,7 @@ impl Checker<'_> {
         match &e.kind {
             ExprKind::Name(name) => self.lookup(name, env).is_none() && name != "none",
             ExprKind::Member { of, .. } => self.unquoted_path(of, env),
-            ExprKind::Binary { op: crate::lang::ast::BinaryOp::Div, left, .. } => self.unquoted_path(left, env),
+            ExprKind::Binary { op: crate::ast::BinaryOp::Div, left, .. } => self.unquoted_path(left, env),
             _ => false,
         }
     }

@@ -3,13 +3,13 @@
 use super::items::Progress;
 use super::scope::{Binding, FileScope, Term};
 use super::{Checker, ImportError};
-use crate::lang::ast::{Item, ItemKind, Name};
-use crate::lang::parse;
-use crate::lang::report::{names, params as params_report};
+use crate::ast::{Item, ItemKind, Name};
+use crate::parse;
+use crate::report::{names, params as params_report};
 
 impl Checker<'_> {
     /// Brings callables of another file into this one.
-    pub(super) fn import(&mut self, path: &crate::lang::ast::Text, wanted: &[Name], home: usize) {
+    pub(super) fn import(&mut self, path: &crate::ast::Text, wanted: &[Name], home: usize) {
         let from = self.sources.get(path.span.file).map(|s| s.name.clone()).unwrap_or_default();
         let (name, text) = match self.importer.import(&path.text, &from) {
             Ok(found) => found,

@@ -7,12 +7,12 @@ use super::imports::left_out;
 use super::scope::{Binding, Callable, Env, FileScope, FunctionDef, Known, ModelDef, Subst, Term};
 use super::sizes::SizeOrigin;
 use super::{Checker, Outside, Tensors};
-use crate::lang::ast::{DimExpr, DimKind, Expr, File, FnParam, Function, Item, ItemKind, ModelLine, Name, TypeExpr};
-use crate::lang::dim::Dim;
-use crate::lang::report::{frames, kinds, names, runtime, shapes};
-use crate::lang::source::Span;
-use crate::lang::typed::{ModelInfo, NamedType, Output, ValueSource};
-use crate::lang::types::{Frame, Kind, Type};
+use crate::ast::{DimExpr, DimKind, Expr, File, FnParam, Function, Item, ItemKind, ModelLine, Name, TypeExpr};
+use crate::dim::Dim;
+use crate::report::{frames, kinds, names, runtime, shapes};
+use crate::source::Span;
+use crate::typed::{ModelInfo, NamedType, Output, ValueSource};
+use crate::types::{Frame, Kind, Type};
 
 /// The most calls that a function or model may be written out to.
 const MOST_ALONE: u32 = 20_000;
@@ -44,10 +44,10 @@ impl Checker<'_> {
         self.check_watched(broken);
         self.discharge(&progress.origins, &progress.declared);
         // What hangs on broken lines would only be confused by them.
-        if !crate::lang::report::any_error(&self.reports) {
+        if !crate::report::any_error(&self.reports) {
             self.gradients();
         }
-        if !crate::lang::report::any_error(&self.reports) {
+        if !crate::report::any_error(&self.reports) {
             self.lint_values();
             self.unused(tree);
             self.unused_allows();
@@ -186,7 +186,7 @@ impl Checker<'_> {
     }
 
     /// True where a value is what an operation made for scores gives.
-    fn is_score(&self, id: crate::lang::typed::ValueId) -> bool {
+    fn is_score(&self, id: crate::typed::ValueId) -> bool {
         match self.out.value(id).map(|v| &v.source) {
             Some(ValueSource::Apply(apply)) => {
                 self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.higher_is_better)
@@ -198,7 +198,7 @@ impl Checker<'_> {
 
     /// The `reduce = none` that left a map, if that is what happened.
     fn reduction_of(&self, value: &Expr) -> Option<Span> {
-        use crate::lang::ast::ExprKind;
+        use crate::ast::ExprKind;
         match &value.kind {
             ExprKind::Call { args, .. } => args.iter().find_map(|a| {
                 let name = a.name.as_ref().filter(|n| n.text == "reduce")?;

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use super::Checker;
 use super::call::CallSite;
 use super::scope::{Known, Term};
-use crate::lang::constant::Constant;
-use crate::lang::report::lints;
-use crate::lang::source::Span;
-use crate::lang::typed::{ValueId, ValueSource};
-use crate::lang::types::Kind;
+use crate::constant::Constant;
+use crate::report::lints;
+use crate::source::Span;
+use crate::typed::{ValueId, ValueSource};
+use crate::types::Kind;
 
 /// A margin beside the greatest distance there is.
 pub struct Margin {
@@ -63,7 +63,7 @@ impl Checker<'_> {
         }
         for (side, other) in [(a, b), (b, a)] {
             let below = self.below(side, |i| self.keeps_places(i));
-            let fact = |i: ValueId, fact: fn(&crate::lang::vocabulary::Entry) -> bool| {
+            let fact = |i: ValueId, fact: fn(&crate::vocabulary::Entry) -> bool| {
                 let op = self.apply_of(i).and_then(|a| self.vocabulary.operation(a.op));
                 op.is_some_and(|o| fact(&o.entry))
             };
@@ -104,7 +104,7 @@ impl Checker<'_> {
 
     /// True for what changes numbers and leaves them where they are.
     fn keeps_places(&self, id: ValueId) -> bool {
-        let through = |apply: &crate::lang::typed::Apply| {
+        let through = |apply: &crate::typed::Apply| {
             let entry = self.vocabulary.operation(apply.op).map(|o| o.entry);
             entry.is_some_and(|e| e.pads.is_none() && !e.shows_border) && apply.weights.is_empty()
         };

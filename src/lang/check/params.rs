@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use super::scope::{Binding, Env, Known, Term};
 use super::{Checker, Outside};
-use crate::lang::ast::{Domain, Expr, ExprKind, Field, File, FnParam, Item, ItemKind, Name, TypeExpr};
-use crate::lang::constant::Constant;
-use crate::lang::report::{Report, kinds, numbers, params};
-use crate::lang::source::Span;
-use crate::lang::typed::{Origin, ParamInfo};
-use crate::lang::types::Kind;
+use crate::ast::{Domain, Expr, ExprKind, Field, File, FnParam, Item, ItemKind, Name, TypeExpr};
+use crate::constant::Constant;
+use crate::report::{Report, kinds, numbers, params};
+use crate::source::Span;
+use crate::typed::{Origin, ParamInfo};
+use crate::types::Kind;
 
 /// A parameter as written.
 pub struct Written<'a> {
@@ -77,7 +77,7 @@ impl Checker<'_> {
             value_span = given.value.span;
             origin = given.origin.clone();
         }
-        let domain = written.domain.map(crate::lang::tree::domain_text);
+        let domain = written.domain.map(crate::tree::domain_text);
         let constant = value.as_ref().and_then(|k| k.value.clone());
         let span = written.name.span;
         let name = written.name.text.clone();
@@ -98,7 +98,7 @@ impl Checker<'_> {
         match value {
             Some(k) => Term::Known(Known { kind, ..k }),
             None => {
-                let size = (kind == Kind::Count).then(|| crate::lang::dim::Dim::symbol(self.new_symbol(&name, false)));
+                let size = (kind == Kind::Count).then(|| crate::dim::Dim::symbol(self.new_symbol(&name, false)));
                 Term::Known(Known { value: None, kind, size, tensors: vec![] })
             }
         }
@@ -150,8 +150,8 @@ impl Checker<'_> {
         if self.in_domain(domain, value, env)? {
             return None;
         }
-        let default = written.default.map(|d| format!(" = {}", crate::lang::tree::expression(d))).unwrap_or_default();
-        let domain = crate::lang::tree::domain_text(domain);
+        let default = written.default.map(|d| format!(" = {}", crate::tree::expression(d))).unwrap_or_default();
+        let domain = crate::tree::domain_text(domain);
         let declaration = format!("param {}: {}{default} in {domain}", written.name.text, written.ty.kind.text);
         let place = self.place(written.name.span);
         Some(numbers::out_of_range(given, &written.name.text, &domain, &place, &declaration))
@@ -228,12 +228,9 @@ impl Checker<'_> {
         }
         match self.in_domain(domain, value, &plain) {
             Some(inside) if !inside => {
-                let default = param
-                    .default
-                    .as_ref()
-                    .map(|d| format!(" = {}", crate::lang::tree::expression(d)))
-                    .unwrap_or_default();
-                let domain = crate::lang::tree::domain_text(domain);
+                let default =
+                    param.default.as_ref().map(|d| format!(" = {}", crate::tree::expression(d))).unwrap_or_default();
+                let domain = crate::tree::domain_text(domain);
                 let declaration = format!("{}: {}{default} in {domain}", param.name.text, param.ty.kind.text);
                 let place = self.place(param.name.span);
                 let (name, value) = (&param.name.text, value.to_string());
@@ -285,14 +282,14 @@ impl Checker<'_> {
             };
             let first = *seen.entry(&name.text).or_insert(name.span);
             if first != name.span {
-                self.reports.push(crate::lang::report::names::defined_twice(name.span, &name.text, first, None));
+                self.reports.push(crate::report::names::defined_twice(name.span, &name.text, first, None));
             }
             let mut values = Vec::new();
             let mut given: HashMap<&str, Span> = HashMap::new();
             for field in fields {
                 let first = *given.entry(&field.name.text).or_insert(field.name.span);
                 if first != field.name.span {
-                    let report = crate::lang::report::names::given_twice(field.name.span, &field.name.text, first);
+                    let report = crate::report::names::given_twice(field.name.span, &field.name.text, first);
                     self.reports.push(report);
                     continue;
                 }
@@ -330,7 +327,7 @@ impl Checker<'_> {
             return None;
         };
         match (&value.kind, sweep) {
-            (crate::lang::ast::ExprKind::List(items), true) => {
+            (crate::ast::ExprKind::List(items), true) => {
                 items.iter().map(|e| self.param_value(&written, kind, e, None, env).and_then(|k| k.value)).collect()
             }
             (_, true) => {

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::lang::ast::{FnParam, Function, ModelLine, Name, TypeExpr};
-use crate::lang::constant::Constant;
-use crate::lang::dim::Dim;
-use crate::lang::source::Span;
-use crate::lang::typed::ValueId;
-use crate::lang::types::{Frame, Kind};
+use crate::ast::{FnParam, Function, ModelLine, Name, TypeExpr};
+use crate::constant::Constant;
+use crate::dim::Dim;
+use crate::source::Span;
+use crate::typed::ValueId;
+use crate::types::{Frame, Kind};
 
 /// What an expression stands for.
 #[derive(Clone, Debug)]

@@ -3,11 +3,11 @@
 use super::Checker;
 use super::expr::known;
 use super::scope::{Known, Term};
-use crate::lang::ast::{ExprKind, File, ItemKind};
-use crate::lang::constant::Constant;
-use crate::lang::report::{kinds, names};
-use crate::lang::typed::SectionField;
-use crate::lang::types::Kind;
+use crate::ast::{ExprKind, File, ItemKind};
+use crate::constant::Constant;
+use crate::report::{kinds, names};
+use crate::typed::SectionField;
+use crate::types::Kind;
 
 /// The fields of every section with their kinds, in alphabetical order.
 pub const SECTIONS: [(&str, &[(&str, Kind)]); 3] = [
@@ -111,10 +111,10 @@ impl Checker<'_> {
         }
     }
 
-    fn at_least_one(&mut self, value: &Constant, span: crate::lang::source::Span, what: &str) {
+    fn at_least_one(&mut self, value: &Constant, span: crate::source::Span, what: &str) {
         if value.count() == Some(0) {
             let found = self.shown(&known(value.clone(), Kind::Count));
-            self.reports.push(crate::lang::report::numbers::zero_count(span, what, &found));
+            self.reports.push(crate::report::numbers::zero_count(span, what, &found));
         }
     }
 
@@ -138,7 +138,7 @@ impl Checker<'_> {
             // Metrics are computed in validation only.
             let all = if split == "train" { &trained } else { &all };
             // What could not be read may have reported it.
-            let unread = all.is_empty() && crate::lang::report::any_error(&self.reports);
+            let unread = all.is_empty() && crate::report::any_error(&self.reports);
             if !all.contains(&name.text) && !poisoned(&name.text) && !unread {
                 reports.push(names::not_reported(name.span, &split, &name.text, all));
             }

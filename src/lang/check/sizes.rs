@@ -1,9 +1,9 @@
 //! Sizes that must divide: collected while checking, discharged at the end against the data.
 
 use super::Checker;
-use crate::lang::dim::{Dim, gcd};
-use crate::lang::report::shapes;
-use crate::lang::source::Span;
+use crate::dim::{Dim, gcd};
+use crate::report::shapes;
+use crate::source::Span;
 
 /// `by` must divide `dim`.
 pub struct Owed {

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use super::Checker;
-use crate::lang::ast::{
+use crate::ast::{
     DimExpr, DimKind, Domain, Expr, ExprKind, Field, File, FnParam, ItemKind, Let, ModelLine, Pattern, TypeExpr,
 };
-use crate::lang::report::lints;
-use crate::lang::source::Span;
+use crate::report::lints;
+use crate::source::Span;
 
 /// Every name that a text speaks of.
 #[derive(Default)]

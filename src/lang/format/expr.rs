@@ -2,7 +2,7 @@
 
 use super::doc::{Chain, ChainKind, Class, Doc, Entry, List, ListKind, Part};
 use super::tokens::Cursor;
-use crate::lang::lex::TokenKind;
+use crate::lex::TokenKind;
 
 const SPACE: Doc = Doc::Text(" ");
 

@@ -3,7 +3,7 @@
 use super::doc::{Class, Doc, ListKind};
 use super::expr::{args, domain, expr, list, type_expr};
 use super::tokens::Cursor;
-use crate::lang::lex::TokenKind;
+use crate::lex::TokenKind;
 
 const SPACE: Doc = Doc::Text(" ");
 

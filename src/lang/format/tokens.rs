@@ -1,8 +1,8 @@
 //! Tokens with the comments before them: what the syntax tree leaves out.
 
 use super::doc::{Doc, Lead, Word};
-use crate::lang::ast::Comment;
-use crate::lang::lex::{Token, TokenKind};
+use crate::ast::Comment;
+use crate::lex::{Token, TokenKind};
 
 /// A token, what stands before it, and whether it begins a line.
 struct Piece {

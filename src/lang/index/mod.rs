@@ -283,6 +283,3 @@ impl Index {
         self.regions.iter().rev().find(|r| r.start <= offset).copied()
     }
 }
-
-#[cfg(test)]
-mod tests;

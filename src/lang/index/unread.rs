@@ -2,10 +2,10 @@
 
 use super::walk::Walk;
 use super::{How, SymbolKind, Target};
-use crate::lang::ast::{Item, ItemKind, Name};
-use crate::lang::lex::{KEYWORDS, Token, TokenKind};
-use crate::lang::source::Span;
-use crate::lang::types::Kind;
+use crate::ast::{Item, ItemKind, Name};
+use crate::lex::{KEYWORDS, Token, TokenKind};
+use crate::source::Span;
+use crate::types::Kind;
 
 /// Notes the names inside of a broken item: locals of a function or a model, then everything that speaks of a known name.
 pub fn read(walk: &mut Walk<'_>, item: &Item, region: Span, tokens: &[Token]) {

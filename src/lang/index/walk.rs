@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use super::unread;
 use super::{How, Index, Symbol, SymbolId, SymbolKind, Target, Use};
-use crate::lang::ast::{
+use crate::ast::{
     Arg, Attribute, DimExpr, DimKind, Domain, Expr, ExprKind, Field, File, FnParam, Item, ItemKind, Let, ModelLine,
     Name, Pattern, TypeExpr,
 };
-use crate::lang::lex::Token;
-use crate::lang::source::Span;
-use crate::lang::vocabulary::Vocabulary;
+use crate::lex::Token;
+use crate::source::Span;
+use crate::vocabulary::Vocabulary;
 
 /// What a name may mean at a place.
 #[derive(Default)]
@@ -323,7 +323,7 @@ impl Walk<'_> {
         }
         for param in params {
             // The default of a tensor is a name of the caller's scope, whatever that may be.
-            let tensor = crate::lang::types::Kind::named(&param.ty.kind.text).is_some_and(|k| k.is_tensor());
+            let tensor = crate::types::Kind::named(&param.ty.kind.text).is_some_and(|k| k.is_tensor());
             if let Some(default) = param.default.as_ref().filter(|d| !(tensor && matches!(d.kind, ExprKind::Name(_)))) {
                 self.expr(default, &mut scope);
             }

@@ -9,10 +9,10 @@ use super::item::{
     self, binding, defined, defines, item_params, names_and_equals, recover_line, result, short, unclosed_block,
 };
 use super::tokens::{Parsed, Refused, Tokens};
-use crate::lang::ast::{Expr, ExprKind, Function, Let, Name};
-use crate::lang::lex::{ITEMS, KEYWORDS, TokenKind};
-use crate::lang::report::{Edit, Report, block as said, syntax};
-use crate::lang::source::Span;
+use crate::ast::{Expr, ExprKind, Function, Let, Name};
+use crate::lex::{ITEMS, KEYWORDS, TokenKind};
+use crate::report::{Edit, Report, block as said, syntax};
+use crate::source::Span;
 
 /// A `fn` or a `layer`, behind its keyword.
 pub fn function(i: Tokens, layer: bool) -> Parsed<Function> {

@@ -2,9 +2,9 @@
 
 use super::expr::{expr, grown, keyword, mark};
 use super::tokens::{Parsed, Tokens};
-use crate::lang::ast::{Arg, Expr, ExprKind};
-use crate::lang::lex::{ITEMS, TokenKind};
-use crate::lang::report::syntax;
+use crate::ast::{Arg, Expr, ExprKind};
+use crate::lex::{ITEMS, TokenKind};
+use crate::report::syntax;
 
 /// `first ? a : b` and `first if c else b`; anything else is `first` itself.
 pub fn choice(i: Tokens, first: Expr) -> Parsed<Expr> {
@@ -93,13 +93,13 @@ fn attribute(i: Tokens) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::lang::ast::{File, ItemKind};
-    use crate::lang::parse::parse;
-    use crate::lang::source::FileId;
+    use crate::ast::{File, ItemKind};
+    use crate::parse::parse;
+    use crate::source::FileId;
 
     fn value(file: &File) -> Option<String> {
         match &file.items.first()?.kind {
-            ItemKind::Let(binding) => Some(crate::lang::tree::expression(&binding.value)),
+            ItemKind::Let(binding) => Some(crate::tree::expression(&binding.value)),
             _ => None,
         }
     }

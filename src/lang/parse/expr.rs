@@ -8,11 +8,11 @@ use nom::sequence::{pair, preceded};
 
 use super::elsewhere;
 use super::tokens::{MOST_LEVELS, Parsed, Tokens};
-use crate::lang::ast::{Arg, BinaryOp, DimExpr, DimKind, Expr, ExprKind, Name, Text, TypeExpr};
-use crate::lang::constant::Unit;
-use crate::lang::lex::{KEYWORDS, TokenKind};
-use crate::lang::report::syntax;
-use crate::lang::source::Span;
+use crate::ast::{Arg, BinaryOp, DimExpr, DimKind, Expr, ExprKind, Name, Text, TypeExpr};
+use crate::constant::Unit;
+use crate::lex::{KEYWORDS, TokenKind};
+use crate::report::syntax;
+use crate::source::Span;
 
 /// A mark.
 pub fn mark<'a>(wanted: &'static str, shown: &'static str) -> impl Fn(Tokens<'a>) -> Parsed<'a, Span> {
@@ -127,7 +127,7 @@ fn begins_another(next: &TokenKind) -> bool {
 fn unclosed<'a, T>(i: Tokens<'a>, opened: Span, open: &'static str, close: &'static str) -> Parsed<'a, T> {
     let next = if i.at_end() || i.at_item() { Some((i.span(), !i.at_end())) } else { None };
     let mut report = syntax::unclosed(opened, open, close, next, None);
-    report.edits = vec![crate::lang::report::Edit { span: i.previous().after(), text: close.into() }];
+    report.edits = vec![crate::report::Edit { span: i.previous().after(), text: close.into() }];
     i.fail(report)
 }
 
@@ -290,7 +290,7 @@ fn call_args(i: Tokens) -> Parsed<(Vec<Arg>, Span)> {
             while let ExprKind::Binary { op: BinaryOp::Add | BinaryOp::Sub, left, .. } = &end.kind {
                 end = left;
             }
-            report.edits = vec![crate::lang::report::Edit { span: end.span.after(), text: ")".into() }];
+            report.edits = vec![crate::report::Edit { span: end.span.after(), text: ")".into() }];
             Err(nom::Err::Failure(super::tokens::Refused(Some(report))))
         }
         (result, _) => result,

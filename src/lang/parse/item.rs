@@ -8,12 +8,12 @@ use nom::{Finish, Parser};
 use super::block::{begins, function, skip_item};
 use super::expr::{arg, bracketed, expr, keyword, mark, name, new_name, text, type_expr, word};
 use super::tokens::{Parsed, Tokens};
-use crate::lang::ast::{
+use crate::ast::{
     Attribute, Domain, Expr, ExprKind, Field, FnParam, Item, ItemKind, Let, ModelLine, Name, Pattern, TypeExpr,
 };
-use crate::lang::lex::{KEYWORDS, TokenKind};
-use crate::lang::report::{Edit, Report, block, syntax};
-use crate::lang::source::Span;
+use crate::lex::{KEYWORDS, TokenKind};
+use crate::report::{Edit, Report, block, syntax};
+use crate::source::Span;
 
 /// `@name(args)`
 pub fn attribute(i: Tokens) -> Parsed<Attribute> {
@@ -46,7 +46,7 @@ pub fn item(i: Tokens) -> Parsed<Item> {
     let TokenKind::Name(start_word) = i.peek() else { return i.refuse("an item") };
     let rest = i.advance();
     if i.first_of_line()
-        && !crate::lang::lex::KEYWORDS.contains(&start_word.as_str())
+        && !crate::lex::KEYWORDS.contains(&start_word.as_str())
         && let Some(names) = names_and_equals(i)
     {
         match names.as_slice() {
@@ -254,7 +254,7 @@ fn data(i: Tokens) -> Parsed<ItemKind> {
 }
 
 /// `= expr`
-pub fn defined(i: Tokens) -> Parsed<crate::lang::ast::Expr> {
+pub fn defined(i: Tokens) -> Parsed<crate::ast::Expr> {
     match (i.peek(), i.second()) {
         (TokenKind::Mark("=="), _) => {
             i.state().report(syntax::not_equals(i.span(), "==", "name"));
@@ -347,7 +347,7 @@ fn pattern(i: Tokens) -> Parsed<Pattern> {
     Ok((i, Pattern::Record(fields, span)))
 }
 
-fn formula(i: Tokens) -> Parsed<(Name, crate::lang::ast::Expr)> {
+fn formula(i: Tokens) -> Parsed<(Name, crate::ast::Expr)> {
     let (i, name) = new_name(i)?;
     let (i, value) = defined(i)?;
     Ok((i, (name, value)))

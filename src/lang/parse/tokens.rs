@@ -8,10 +8,10 @@ use std::cell::{Cell, OnceCell, RefCell};
 use nom::error::{ErrorKind, ParseError};
 use nom::{Input, Needed};
 
-use crate::lang::ast::Name;
-use crate::lang::lex::{ITEMS, KEYWORDS, Token, TokenKind};
-use crate::lang::report::Report;
-use crate::lang::source::{FileId, Span};
+use crate::ast::Name;
+use crate::lex::{ITEMS, KEYWORDS, Token, TokenKind};
+use crate::report::Report;
+use crate::source::{FileId, Span};
 
 /// The most levels an expression may have. Whoever walks a tree may recurse this deep.
 pub const MOST_LEVELS: u32 = 200;
@@ -348,7 +348,7 @@ impl<'a> Tokens<'a> {
     pub fn deeper<T>(self, parser: impl FnOnce(Self) -> Parsed<'a, T>) -> Parsed<'a, T> {
         let depth = self.state.depth.get();
         if depth >= MOST_LEVELS {
-            return self.fail(crate::lang::report::syntax::too_deep(self.span(), MOST_LEVELS));
+            return self.fail(crate::report::syntax::too_deep(self.span(), MOST_LEVELS));
         }
         self.state.depth.set(depth + 1);
         let result = parser(self);

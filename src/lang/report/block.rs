@@ -1,7 +1,7 @@
 //! R0102, R0108, R0118 and R0123: lines that cannot stand in the block of a function or a model.
 
 use super::Report;
-use crate::lang::source::Span;
+use crate::source::Span;
 
 /// What stands in a block in other languages, and what is written instead.
 const FOREIGN: [(&str, &str); 9] = [

@@ -1,7 +1,7 @@
 //! What things are called elsewhere, PyTorch above all: `nn.Conv2d` is `conv`.
 
 /// A name elsewhere, in lower case without underscores, and the name here.
-const NAMES: [(&str, &str); 52] = [
+pub const NAMES: [(&str, &str); 52] = [
     ("none", "none"),
     ("null", "none"),
     ("nil", "none"),
@@ -165,15 +165,6 @@ mod tests {
             assert_eq!(here(name), Some(ours));
         }
         assert_eq!((here("none"), here("flux")), (None, None));
-    }
-
-    #[test]
-    fn every_name_leads_to_something_that_exists() {
-        let (vocabulary, _) = crate::ops::vocabulary();
-        for (_, here) in NAMES {
-            let word = matches!(here, "none" | "true" | "false");
-            assert!(word || vocabulary.usage(here).is_some(), "{here}");
-        }
     }
 
     #[test]

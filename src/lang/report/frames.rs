@@ -1,8 +1,8 @@
 //! R05: maps and moves in frames that do not fit.
 
 use super::{Report, list};
-use crate::lang::source::Span;
-use crate::lang::types::{Frame, Type};
+use crate::source::Span;
+use crate::types::{Frame, Type};
 
 fn leads(ty: &Type) -> String {
     let frame = |f: &Option<Frame>| f.as_ref().map_or("?".to_string(), Frame::to_string);

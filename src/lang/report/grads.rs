@@ -1,7 +1,7 @@
 //! R06: gradients that reach nothing, or losses that nothing holds.
 
 use super::Report;
-use crate::lang::source::Span;
+use crate::source::Span;
 
 /// An objective without trainable weights.
 pub fn nothing_trains(

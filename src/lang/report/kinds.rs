@@ -1,8 +1,8 @@
 //! R03: a value of one kind where another is needed.
 
 use super::Report;
-use crate::lang::source::Span;
-use crate::lang::types::{Frame, Kind, Type};
+use crate::source::Span;
+use crate::types::{Frame, Kind, Type};
 
 /// A kind with its article: `a Count`, `an Optimizer`, `Pixels`.
 fn named(kind: Kind) -> String {

@@ -1,7 +1,7 @@
 //! Lints: what runs and is most likely not meant. Each can be allowed with a reason, by `@allow(lint, "why")`.
 
 use super::{Report, Severity};
-use crate::lang::source::Span;
+use crate::source::Span;
 
 const LINTS: [(&str, &str); 7] = [
     ("R0207", "unminimized"),
@@ -53,12 +53,12 @@ pub fn apart(span: Span, miner: &str, candidates: Option<usize>) -> Report {
 
 /// A margin that no distance can reach.
 pub fn margin(span: Span, margin: f64, bound: f64, what: &str) -> Report {
-    let margin = crate::lang::constant::number(margin);
+    let margin = crate::constant::number(margin);
     Report::new("R0703", Severity::Advice, format!("a margin of {margin} is never reached"))
         .label(span, format!("{what} of unit descriptors are at most {bound}, so no negative is ever far enough"))
         .help(format!(
             "choose it below {bound}, for example  margin = {}\nor keep it knowingly:  @allow(margin, \"why\")",
-            crate::lang::constant::number(bound / 4.0)
+            crate::constant::number(bound / 4.0)
         ))
 }
 

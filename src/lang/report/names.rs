@@ -1,7 +1,7 @@
 //! R02: a name that nothing stands for, or that stands for two things.
 
 use super::{Report, closest, list, plural};
-use crate::lang::source::Span;
+use crate::source::Span;
 
 fn known_list(known: &[impl AsRef<str>]) -> String {
     let mut sorted: Vec<&str> = known.iter().map(AsRef::as_ref).collect();

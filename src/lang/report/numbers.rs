@@ -1,7 +1,7 @@
 //! R07: numbers out of range.
 
 use super::Report;
-use crate::lang::source::Span;
+use crate::source::Span;
 
 /// A parameter outside of its domain.
 pub fn out_of_range(span: Span, name: &str, domain: &str, place: &str, declaration: &str) -> Report {

@@ -1,8 +1,8 @@
 //! R08: what is changed from outside, and files.
 
 use super::{Report, closest, plural};
-use crate::lang::source::Span;
-use crate::lang::types::Kind;
+use crate::source::Span;
+use crate::types::Kind;
 
 fn sorted(known: &[&str]) -> String {
     let mut known = known.to_vec();

@@ -8,7 +8,7 @@ use miette::{
 };
 
 use super::{Report, Severity};
-use crate::lang::source::{Source, Sources, Span};
+use crate::source::{Source, Sources, Span};
 
 /// How reports are drawn.
 #[derive(Clone, Copy, Debug)]

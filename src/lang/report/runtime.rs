@@ -1,7 +1,7 @@
 //! R09: what only shows while running: files, data, weights, numbers that stop being numbers.
 
 use super::Report;
-use crate::lang::source::Span;
+use crate::source::Span;
 
 /// Data that cannot be read or used; `title`, `label` and `help` state the facts of one failure.
 pub fn data(code: &'static str, span: Span, title: &str, label: &str, help: &str) -> Report {

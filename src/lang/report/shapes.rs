@@ -1,9 +1,9 @@
 //! R04: sizes that do not agree.
 
 use super::{Report, list};
-use crate::lang::dim::Dim;
-use crate::lang::source::Span;
-use crate::lang::types::{Kind, Type};
+use crate::dim::Dim;
+use crate::source::Span;
+use crate::types::{Kind, Type};
 
 /// The names of a map's axes.
 const AXES: [&str; 4] = ["batch", "channel", "row", "column"];

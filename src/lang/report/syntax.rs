@@ -1,8 +1,8 @@
 //! R01: the text is not a pipeline.
 
 use super::{Report, closest};
-use crate::lang::lex::ITEMS;
-use crate::lang::source::Span;
+use crate::lex::ITEMS;
+use crate::source::Span;
 
 /// A bracket without its partner, and the token that shows it.
 pub fn unclosed(

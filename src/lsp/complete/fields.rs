@@ -3,18 +3,18 @@
 use lsp_types::CompletionItemKind;
 
 use super::{List, NEAREST};
-use crate::lang::index::{SymbolKind, Target};
-use crate::lang::lex::KEYWORDS;
-use crate::lang::tree::type_expr;
-use crate::lsp::brackets::Open;
-use crate::lsp::hover::brief;
-use crate::lsp::scene;
+use crate::brackets::Open;
+use crate::hover::brief;
+use crate::scene;
+use rord_lang::index::{SymbolKind, Target};
+use rord_lang::lex::KEYWORDS;
+use rord_lang::tree::type_expr;
 
 impl List<'_> {
     /// The fields of what a `let { … } = value` takes apart.
     pub(super) fn pattern(&mut self, open: &Open) {
         let Some(start) = self.before.token(open.at).map(|t| t.span.start) else { return };
-        use crate::lang::lex::TokenKind::{Mark, Name};
+        use rord_lang::lex::TokenKind::{Mark, Name};
         let tokens = &self.doc.unit.tokens;
         let Some(from) = tokens.iter().position(|t| t.span.start == start) else { return };
         let behind = |at: usize| tokens.get(at).map(|t| &t.kind);
@@ -125,7 +125,7 @@ impl List<'_> {
             let mut ty = ty.clone();
             // The sizes of images are called H and W by custom; the offer speaks of its settings.
             for (axis, dim) in ty.dims.iter_mut().flatten().enumerate() {
-                if let crate::lang::ast::DimKind::Name(name) = &mut dim.kind
+                if let rord_lang::ast::DimKind::Name(name) = &mut dim.kind
                     && name != "B"
                 {
                     *name = if axis == 2 { "H".into() } else { "W".into() };

@@ -1,11 +1,11 @@
 //! Reading maps between their cells by Candle's operations: what `warp`, `sample` and `inside` share.
 //!
-//! It says what `crate::kernels::bilinear` does fast: places in cells, zeros outside, a rim of [`RIM`] that counts as the border.
+//! It says what `rord_kernels::bilinear` does fast: places in cells, zeros outside, a rim of [`RIM`] that counts as the border.
 
 use candle_core::{DType, Result, Tensor};
 
-use crate::kernels::bilinear::{Maps, RIM, scales};
-use crate::ops::compute::slices::constant;
+use crate::compute::slices::constant;
+use rord_kernels::bilinear::{Maps, RIM, scales};
 
 /// Places in cells of a map, (B, N) each.
 pub struct Places {

@@ -2,9 +2,9 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::ops::compute::Call;
-use crate::ops::compute::pixelwise::Cells;
-use crate::ops::compute::samples::Sample;
+use crate::compute::Call;
+use crate::compute::pixelwise::Cells;
+use crate::compute::samples::Sample;
 
 /// A loss of d = pred - target, given cell by cell.
 pub trait Difference: Sync {

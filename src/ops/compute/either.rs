@@ -2,9 +2,9 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::ops::compute::elementwise::gradients;
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::{Call, Compute, Gradients, Output};
+use crate::compute::elementwise::gradients;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
 
 /// The lesser of two numbers, or the greater where `GREATER`.
 pub struct Either<const GREATER: bool>;

@@ -2,19 +2,19 @@
 
 use candle_core::{Result, Shape, Tensor};
 
-use crate::ops::compute::layout;
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::{Call, Gradients};
+use crate::compute::layout;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Gradients};
 
 /// Both operands in the result's shape: a single number goes everywhere, one channel to all channels.
-pub(in crate::ops) fn operands(call: &Call) -> Result<(Tensor, Tensor)> {
+pub(crate) fn operands(call: &Call) -> Result<(Tensor, Tensor)> {
     let (a, b) = (call.tensor("a")?, call.tensor("b")?);
     let shape = a.shape().broadcast_shape_binary_op(b.shape(), "elementwise")?;
     Ok((a.broadcast_as(&shape)?, b.broadcast_as(&shape)?))
 }
 
 /// `grad` added up over the axes along which an operand of `shape` was spread.
-pub(in crate::ops) fn gathered(grad: &Tensor, shape: &Shape) -> Result<Tensor> {
+pub(crate) fn gathered(grad: &Tensor, shape: &Shape) -> Result<Tensor> {
     if grad.shape() == shape {
         return Ok(grad.clone());
     }
@@ -31,7 +31,7 @@ pub(in crate::ops) fn gathered(grad: &Tensor, shape: &Shape) -> Result<Tensor> {
 }
 
 /// The wanted gradients, from those of the spread operands.
-pub(in crate::ops) fn gradients(
+pub(crate) fn gradients(
     call: &Call,
     a: impl FnOnce() -> Result<Tensor>,
     b: impl FnOnce() -> Result<Tensor>,
@@ -47,7 +47,7 @@ pub(in crate::ops) fn gradients(
 }
 
 /// Cases of every operation on two operands; `to` are those that receive a gradient.
-pub(in crate::ops) fn samples(to: &[&'static str]) -> Result<Vec<Sample>> {
+pub(crate) fn samples(to: &[&'static str]) -> Result<Vec<Sample>> {
     let case = |name, a: &[usize], b: &[usize], value: &[usize]| {
         let s = Sample::new(name, value).random("a", a, -2.0, 2.0)?.random("b", b, 0.5, 2.0)?;
         Ok::<_, candle_core::Error>(s.to(to))

@@ -7,8 +7,8 @@
 use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
 
-use crate::kernels::order::{channels_first, channels_last};
-use crate::ops::compute::slices::{self, Element, wrong};
+use crate::compute::slices::{self, Element, wrong};
+use rord_kernels::order::{channels_first, channels_last};
 
 /// How the numbers of a tensor lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ fn flat_stack<T: Element>(parts: &[Tensor], head: &Tensor) -> Result<Tensor> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
-    use crate::ops::compute::samples::numbers;
+    use crate::compute::samples::numbers;
 
     fn map(shape: [usize; 4]) -> Tensor {
         let count = shape.iter().product::<usize>();

@@ -2,9 +2,9 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::{Call, Compute, Gradients, Output};
-use crate::ops::max_pool::saved;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::max_pool::saved;
 
 /// The least number along the axis `AXIS` of a table, which goes.
 pub struct Least<const AXIS: usize>;

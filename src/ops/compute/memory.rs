@@ -2,14 +2,10 @@
 //!
 //! The engine adds it up before a step is taken. What is told here is for f32 and the kernels.
 
-use crate::kernels::conv::last::After;
-use crate::kernels::conv::way::Way;
-use crate::kernels::conv::winograd::value::thread_numbers;
-use crate::kernels::conv::winograd::weights::transformed_numbers;
-use crate::kernels::conv::winograd::{self, weight_gradient};
-use crate::kernels::conv::{Geometry, pointwise};
-use crate::kernels::simd::Simd;
-use crate::lang::vocabulary::Shapes;
+use rord_kernels::conv::last::After;
+use rord_kernels::conv::memory::Working;
+use rord_kernels::conv::{self, Geometry};
+use rord_lang::vocabulary::Shapes;
 
 /// Bytes that a call takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,49 +59,7 @@ impl Memory {
 
 /// Of a convolution by the kernels, of which gradients are wanted for these inputs.
 pub fn convolution(g: &Geometry, after: After, wants: &[&str]) -> Memory {
-    let Ok((height, width)) = g.result() else { return Memory::default() };
-    let result = bytes(&[g.batch, height, width, g.outputs]);
-    let input = bytes(&[g.batch, g.height, g.width, g.inputs]);
-    let pooled = after == After::ReluPool;
-    let saved = if pooled { bytes(&[g.batch, height / 2, width / 2, g.outputs]) / 4 } else { 0 };
-    let whole = if pooled { result } else { 0 };
-    let undone = if after == After::Nothing { 0 } else { result };
     let (x, weight) = (wants.contains(&"x"), wants.contains(&"weight") || wants.contains(&"bias"));
-    match Way::of(g) {
-        Some(Way::FewInputs(_)) => {
-            let backward = if x || pooled { undone } else { 0 };
-            Memory { saved, forward: whole, backward, ..Memory::default() }
-        }
-        Some(Way::Winograd(s)) => Memory { saved, ..by_winograd(&s, x, weight) },
-        Some(Way::FewOutputs(_)) => Memory { saved, forward: whole, backward: undone, ..Memory::default() },
-        None if pointwise::takes(g) => Memory { saved, forward: whole, backward: undone, ..Memory::default() },
-        None => {
-            // Both maps are turned to lie channels first.
-            let turned = result.saturating_add(input);
-            Memory {
-                saved,
-                forward: turned.saturating_add(whole),
-                backward: turned.saturating_add(input).saturating_add(undone),
-                ..Memory::default()
-            }
-        }
-    }
-}
-
-/// Transformed kernels, sums of transformed gradients, and what every thread keeps for a block of tiles.
-fn by_winograd(s: &winograd::Sizes, x: bool, weight: bool) -> Memory {
-    let simd = Simd::chosen();
-    let kernels = |s: &winograd::Sizes| bytes(&[transformed_numbers(simd, s.inputs, s.outputs)]);
-    let block = |s: &winograd::Sizes| bytes(&[thread_numbers(simd, s)]);
-    let mut memory = Memory { forward: kernels(s), thread: block(s), ..Memory::default() };
-    if x {
-        memory.backward = kernels(&s.back());
-        memory.thread = memory.thread.max(block(&s.back()));
-    }
-    if weight {
-        let (shared, thread) = weight_gradient::numbers(simd, s);
-        memory.thread = memory.thread.max(bytes(&[thread]));
-        memory.backward = memory.backward.max(bytes(&[shared]));
-    }
-    memory
+    let Working { saved, forward, backward, thread } = conv::memory::working(g, after, x, weight);
+    Memory { saved, forward, backward, thread, shares: false }
 }

@@ -21,9 +21,9 @@ pub mod unary;
 use candle_core::{Result, Tensor};
 
 use self::memory::Memory;
-use crate::lang::constant::Settings;
-use crate::lang::vocabulary::Shapes;
-use crate::random::Stream;
+use rord_lang::constant::Settings;
+use rord_lang::vocabulary::Shapes;
+use rord_random::Stream;
 
 /// The value of one call, with whatever its own backward pass wants to find again.
 pub struct Output {

@@ -2,10 +2,10 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::ops::compute::pixelwise::spread;
-use crate::ops::compute::samples::{Sample, numbers};
-use crate::ops::compute::slices::constant;
-use crate::ops::compute::{Call, Compute, Gradients, Output};
+use crate::compute::pixelwise::spread;
+use crate::compute::samples::{Sample, numbers};
+use crate::compute::slices::constant;
+use crate::compute::{Call, Compute, Gradients, Output};
 
 /// How much two masks overlap: intersection over union, or the harmonic mean of precision and recall where `HARMONIC`.
 pub struct Overlap<const HARMONIC: bool>;

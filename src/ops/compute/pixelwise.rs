@@ -5,7 +5,7 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::ops::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Compute, Gradients, Output};
 
 /// A loss of two maps, given cell by cell.
 pub trait Cells: Sync {
@@ -47,7 +47,7 @@ fn reduce(call: &Call) -> Result<Reduce> {
 }
 
 /// The mask spread over the channels of `like`.
-pub(in crate::ops) fn spread(mask: Option<&Tensor>, like: &Tensor) -> Result<Option<Tensor>> {
+pub(crate) fn spread(mask: Option<&Tensor>, like: &Tensor) -> Result<Option<Tensor>> {
     mask.map(|m| m.to_dtype(like.dtype())?.broadcast_as(like.shape())?.contiguous()).transpose()
 }
 
@@ -104,7 +104,7 @@ impl<L: Cells> Compute for Pixelwise<L> {
 }
 
 /// log(1 + z) for z ≥ -1, right to the last digits where z is small: the rounding of 1 + z is divided out (Kahan).
-pub(in crate::ops) fn log1p(z: &Tensor) -> Result<Tensor> {
+pub(crate) fn log1p(z: &Tensor) -> Result<Tensor> {
     let u = (z + 1.0)?;
     let d = (&u - 1.0)?;
     let small = d.eq(0.0)?;

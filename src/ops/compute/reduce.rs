@@ -2,9 +2,9 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::ops::compute::pixelwise::spread;
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::{Call, Gradients};
+use crate::compute::pixelwise::spread;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Gradients};
 
 /// True where the first axis is kept: `per = batch`.
 fn per_batch(call: &Call) -> Result<bool> {
@@ -24,7 +24,7 @@ fn total(x: &Tensor, per_batch: bool) -> Result<Tensor> {
 }
 
 /// The sum of `x` times the mask, and what a mean divides it by.
-pub(in crate::ops) fn reduced(call: &Call) -> Result<(Tensor, Tensor)> {
+pub(crate) fn reduced(call: &Call) -> Result<(Tensor, Tensor)> {
     let (x, per) = (call.tensor("x")?, per_batch(call)?);
     Ok(match spread(call.maybe("mask"), x)? {
         Some(mask) => (total(&(x * &mask)?, per)?, total(&mask, per)?.maximum(1.0)?),
@@ -38,7 +38,7 @@ pub(in crate::ops) fn reduced(call: &Call) -> Result<(Tensor, Tensor)> {
 }
 
 /// The gradient of the sum, `grad`, given to every number that was added.
-pub(in crate::ops) fn spread_back(call: &Call, grad: &Tensor) -> Result<Gradients> {
+pub(crate) fn spread_back(call: &Call, grad: &Tensor) -> Result<Gradients> {
     if !call.wants("x") {
         return Ok(Gradients::new());
     }
@@ -58,7 +58,7 @@ pub(in crate::ops) fn spread_back(call: &Call, grad: &Tensor) -> Result<Gradient
 }
 
 /// Cases of both operations.
-pub(in crate::ops) fn samples() -> Result<Vec<Sample>> {
+pub(crate) fn samples() -> Result<Vec<Sample>> {
     let case = |name, shape: &[usize], value: &[usize]| {
         Sample::new(name, value).random("x", shape, -1.0, 1.0).map(|s| s.to(&["x"]))
     };

@@ -5,9 +5,9 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use crate::lang::constant::{Constant, Settings};
-use crate::ops::compute::{Call, Compute, Output};
-use crate::random::Stream;
+use crate::compute::{Call, Compute, Output};
+use rord_lang::constant::{Constant, Settings};
+use rord_random::Stream;
 
 /// One case: inputs in `f64`, settings, the shape of the value, and the inputs that have a gradient.
 #[derive(Clone, Debug)]

@@ -1,16 +1,16 @@
 //! Candle tensors as plain slices and back, and the choice between an operation's two paths.
 //!
 //! An operation with kernels implements [`Paths`]: `lower` is its meaning in Candle's tensor operations, `fast` the same by
-//! `crate::kernels` where all its tensors are `f32` or all `f64` in the CPU's memory. [`Plain`] takes the first path always; the
+//! `rord_kernels` where all its tensors are `f32` or all `f64` in the CPU's memory. [`Plain`] takes the first path always; the
 //! tests compare the two.
 
 use candle_core::{DType, Device, Result, Shape, Storage, Tensor, WithDType};
 
-use crate::kernels::{Float, Mismatch};
-use crate::lang::constant::Settings;
-use crate::lang::vocabulary::Shapes;
-use crate::ops::compute::memory::Memory;
-use crate::ops::compute::{Call, Compute, Gradients, Output, layout};
+use crate::compute::memory::Memory;
+use crate::compute::{Call, Compute, Gradients, Output, layout};
+use rord_kernels::{Float, Mismatch};
+use rord_lang::constant::Settings;
+use rord_lang::vocabulary::Shapes;
 
 /// A number that both Candle and the kernels know.
 pub trait Element: Float + WithDType {}

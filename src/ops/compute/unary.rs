@@ -2,8 +2,8 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::ops::compute::samples::Sample;
-use crate::ops::compute::{Call, Compute, Gradients, Output};
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
 
 /// A function of one number, applied to every number of `x`.
 pub struct Unary {
@@ -27,7 +27,7 @@ impl Compute for Unary {
 }
 
 /// Cases of a function that is smooth between `low` and `high`.
-pub(in crate::ops) fn samples(low: f64, high: f64) -> Result<Vec<Sample>> {
+pub(crate) fn samples(low: f64, high: f64) -> Result<Vec<Sample>> {
     let case = |name, shape: &[usize]| Sample::new(name, shape).random("x", shape, low, high).map(|s| s.to(&["x"]));
     Ok(vec![case("map", &[2, 3, 5, 7])?, case("vectors", &[3, 4])?, case("one each", &[5])?])
 }

@@ -5,8 +5,8 @@
 use rayon::prelude::*;
 
 use super::{ROWS, Sizes};
-use crate::kernels::shared::Shared;
-use crate::kernels::simd::{Lanes, Simd, Task, run};
+use crate::shared::Shared;
+use crate::simd::{Lanes, Simd, Task, run};
 
 /// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, kernel, kernel), plus `bias`, rectified if `relu`.
 pub fn value(simd: Simd, s: &Sizes, x: &[f32], weight: &[f32], bias: Option<&[f32]>, relu: bool) -> Vec<f32> {

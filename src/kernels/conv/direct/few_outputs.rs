@@ -5,8 +5,8 @@
 use rayon::prelude::*;
 
 use super::Sizes;
-use crate::kernels::shared::Shared;
-use crate::kernels::simd::{Lanes, Simd, Task, run};
+use crate::shared::Shared;
+use crate::simd::{Lanes, Simd, Task, run};
 
 /// Vectors of inputs summed at a time.
 const BLOCK: usize = 4;

@@ -1,10 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::*;
-use crate::kernels::conv::Geometry;
-use crate::kernels::conv::last::{After, Past, Wanted, general, general_back};
-use crate::kernels::conv::tests::{near, singles, wide};
-use crate::kernels::simd::Simd;
+use crate::conv::Geometry;
+use crate::conv::last::{After, Past, Wanted, general, general_back};
+use crate::conv::tests::{near, singles, wide};
+use crate::simd::Simd;
 
 #[test]
 fn both_kinds_compute_what_the_general_path_does() {

@@ -3,7 +3,7 @@
 
 use std::mem::MaybeUninit;
 
-use crate::kernels::simd::Lanes;
+use crate::simd::Lanes;
 
 /// `LEN` vectors, not filled with zeros first: for tables this small that would be a call and a twentieth of a tile's time.
 pub struct Grid<L, const LEN: usize>([MaybeUninit<L>; LEN]);

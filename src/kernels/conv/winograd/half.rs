@@ -14,8 +14,8 @@ use std::ops::Range;
 
 use super::read::{Tiles, Windows};
 use super::{POINTS, product};
-use crate::kernels::simd::Lanes;
-use crate::kernels::simd::avx512::Sixteen;
+use crate::simd::Lanes;
+use crate::simd::avx512::Sixteen;
 
 /// Lanes of a vector of sums.
 pub const N: usize = 16;

@@ -19,7 +19,7 @@
 //! | `value.rs`, `weight_gradient.rs` | blocks of tiles that stay in the cache, on all cores |
 #![allow(unsafe_code)]
 
-use crate::kernels::simd::Simd;
+use crate::simd::Simd;
 
 mod grid;
 #[cfg(target_arch = "x86_64")]

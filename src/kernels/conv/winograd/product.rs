@@ -1,9 +1,9 @@
 //! Matrix products of transformed tiles, two vectors wide and as many rows high as there are registers.
-#![allow(unsafe_code)] // see `crate::kernels::simd`: called under `simd::run` alone
+#![allow(unsafe_code)] // see `crate::simd`: called under `simd::run` alone
 #![allow(clippy::indexing_slicing)] // accumulators of constant size
 
 use super::POINTS;
-use crate::kernels::simd::{Lanes, Task};
+use crate::simd::{Lanes, Task};
 
 /// For each of the 36 points: (tiles × inputs) · (inputs × outputs).
 pub struct Values {

@@ -1,11 +1,11 @@
 //! Tiles of a map into transformed tiles: `Bᵀ d B` of 6 × 6 windows, `A g Aᵀ` of 4 × 4 ones.
-#![allow(unsafe_code)] // see `crate::kernels::simd`: called under `simd::run` alone
+#![allow(unsafe_code)] // see `crate::simd`: called under `simd::run` alone
 #![allow(clippy::needless_range_loop)] // rows become columns: both indices are named
 #![allow(clippy::indexing_slicing)] // tiles of constant size
 
 use super::grid::Grid;
 use super::{Sizes, transforms};
-use crate::kernels::simd::{Lanes, Task};
+use crate::simd::{Lanes, Task};
 
 /// A map that is read, channels last.
 #[derive(Clone, Copy)]

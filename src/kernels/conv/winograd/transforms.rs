@@ -5,9 +5,9 @@
 //! of the result's root mean square, where nine plain products a channel, summed one by one, have 4.3e-7 and 3.9e-6, and the
 //! usual points 1.9e-6 and 4.0e-5. See B. Barabasz et al., *Error Analysis and Improving the Accuracy of Winograd Convolution for
 //! Deep Neural Networks*, ACM TOMS 2020, <https://arxiv.org/abs/1803.10986>, for why points matter.
-#![allow(unsafe_code)] // see `crate::kernels::simd`: called under `simd::run` alone
+#![allow(unsafe_code)] // see `crate::simd`: called under `simd::run` alone
 
-use crate::kernels::simd::Lanes;
+use crate::simd::Lanes;
 
 /// The points ±P and ±Q.
 const P: f32 = 0.75;

@@ -12,9 +12,9 @@ use super::scratch::scratch;
 use super::weights::transformed;
 use super::write::Results;
 use super::{How, POINTS, STAGGER, Sizes};
-use crate::kernels::conv::last::{After, Value};
-use crate::kernels::shared::Shared;
-use crate::kernels::simd::{Simd, run};
+use crate::conv::last::{After, Value};
+use crate::shared::Shared;
+use crate::simd::{Simd, run};
 
 /// Numbers of transformed tiles, of input and result together, that a block may have: what a core's second-level cache holds.
 const BLOCK: usize = 360_000;

@@ -10,8 +10,8 @@ use super::product::Kernels;
 use super::read::{Source, Tiles, Windows};
 use super::scratch::scratch;
 use super::{How, POINTS, STAGGER, Sizes, weights};
-use crate::kernels::shared::Shared;
-use crate::kernels::simd::{Simd, run};
+use crate::shared::Shared;
+use crate::simd::{Simd, run};
 
 /// Sums of all parts together have about this many numbers.
 const SUMS: usize = 1 << 21;

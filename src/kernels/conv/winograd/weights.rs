@@ -1,5 +1,5 @@
 //! Kernels into transformed kernels, `G w Gᵀ`, and gradients of these back, `Gᵀ u G`.
-#![allow(unsafe_code)] // see `crate::kernels::simd`: called under `simd::run` alone
+#![allow(unsafe_code)] // see `crate::simd`: called under `simd::run` alone
 #![allow(clippy::needless_range_loop)] // rows become columns: both indices are named
 #![allow(clippy::indexing_slicing)] // tiles of constant size; the weight's length is checked by the callers
 
@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::grid::Grid;
 use super::{POINTS, Sizes, transforms};
-use crate::kernels::shared::Shared;
-use crate::kernels::simd::{Lanes, Simd, Task, run};
+use crate::shared::Shared;
+use crate::simd::{Lanes, Simd, Task, run};
 
 /// Transformed kernels in the order `product::Values` reads, and the distance of the points.
 ///

@@ -1,12 +1,12 @@
 //! Transformed tiles into the result: `Aᵀ m A`, the bias, and what follows the convolution.
-#![allow(unsafe_code)] // see `crate::kernels::simd`: called under `simd::run` alone
+#![allow(unsafe_code)] // see `crate::simd`: called under `simd::run` alone
 #![allow(clippy::needless_range_loop)] // rows become columns: both indices are named
 #![allow(clippy::indexing_slicing)] // tiles of constant size
 
 use super::grid::Grid;
 use super::{Sizes, transforms};
-use crate::kernels::conv::last::After;
-use crate::kernels::simd::{Lanes, Task};
+use crate::conv::last::After;
+use crate::simd::{Lanes, Task};
 
 /// Writes some tiles of the result.
 ///

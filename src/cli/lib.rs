@@ -1,0 +1,150 @@
+//! The command `rord-run`: one file a verb.
+//!
+//! Verbs return an exit code: 0 done, 1 refused with reports, 2 used wrongly, 130 interrupted.
+
+pub mod args;
+pub mod bench;
+pub mod check;
+pub mod completions;
+pub mod data;
+pub mod explain;
+pub mod fmt;
+pub mod formula;
+pub mod graph;
+pub mod load;
+pub mod loss;
+pub mod lsp;
+pub mod new;
+pub mod params;
+pub mod sweep;
+pub mod train;
+pub mod types;
+
+use std::io::{IsTerminal, Write};
+
+use args::Verb;
+use clap::Parser;
+use rord_kernels::simd::{Simd, VARIABLE};
+
+use rord_lang::report::render::{Style, draw, json};
+use rord_lang::report::{Report, Severity, any_error, plural};
+use rord_lang::source::Sources;
+
+/// Reads the arguments, calls the verb, and returns its exit code.
+pub fn main() -> u8 {
+    let cli = args::Cli::parse();
+    if let Err(text) = Simd::asked() {
+        return no_such_instructions(&text);
+    }
+    match cli.verb {
+        Some(Verb::Check(args)) => check::run(&args),
+        Some(Verb::Graph(args)) => graph::run(&args),
+        Some(Verb::Types(args)) => types::types(&args),
+        Some(Verb::Params(args)) => params::run(&args),
+        Some(Verb::Explain(args)) => explain::run(&args),
+        Some(Verb::Fmt(args)) => fmt::run(&args),
+        Some(Verb::New(args)) => new::run(&args),
+        Some(Verb::Completions(args)) => completions::run(&args),
+        Some(Verb::Lsp(args)) => lsp::run(&args),
+        Some(Verb::Data(args)) => data::run(&args),
+        Some(Verb::Loss(args)) => loss::run(&args),
+        Some(Verb::Bench(args)) => bench::run(&args),
+        Some(Verb::Train(args)) => train::run(&args),
+        Some(Verb::Sweep(args)) => sweep::run(&args),
+        None => train::run(&cli.train),
+    }
+}
+
+/// Done.
+pub const DONE: u8 = 0;
+/// Refused; reports say why.
+pub const REFUSED: u8 = 1;
+/// The command itself was wrong.
+pub const USAGE: u8 = 2;
+
+/// The most reports that are printed at once: a file of another kind can have one for each of its characters.
+pub const MOST_SHOWN: usize = 200;
+
+/// How reports are drawn on this terminal.
+pub fn style() -> Style {
+    let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let terminal = std::io::stderr().is_terminal();
+    let dumb = variable("TERM").is_some_and(|t| t == "dumb");
+    let width = variable("RORD_WIDTH").or(variable("COLUMNS")).and_then(|w| w.parse().ok());
+    Style {
+        width: width.unwrap_or(if terminal { 100 } else { 110 }).clamp(40, 200),
+        color: terminal && !dumb && variable("NO_COLOR").is_none(),
+        unicode: !dumb,
+    }
+}
+
+/// Prints reports to standard error, and how many there were. True where one is an error.
+pub fn print_reports(reports: &[Report], sources: &Sources) -> bool {
+    let style = style();
+    let mut out = String::new();
+    for report in reports.iter().take(MOST_SHOWN) {
+        out.push_str(&draw(report, sources, style));
+        out.push('\n');
+    }
+    if let Some(left) = reports.len().checked_sub(MOST_SHOWN).filter(|left| *left > 0) {
+        out.push_str(&format!("and {left} more\n"));
+    }
+    let count = |s: Severity| reports.iter().filter(|r| r.severity == s).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    if errors + warnings > 1 {
+        let parts: Vec<String> = [(errors, "error"), (warnings, "warning")]
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, noun)| plural(n, noun))
+            .collect();
+        out.push_str(&format!("{}\n", parts.join(", ")));
+    }
+    // Syntax explains itself; the pages of the rest say why it matters.
+    let deep = reports.iter().find(|r| r.severity == Severity::Error && r.code > "R03" && r.code < "R08");
+    if let Some(report) = deep.filter(|_| std::io::stderr().is_terminal()) {
+        out.push_str(&format!("rord-run explain {} says more\n", report.code));
+    }
+    // Nobody to tell is no reason to fail.
+    let _ = std::io::stderr().write_all(out.as_bytes());
+    any_error(reports)
+}
+
+/// Prints reports as JSON lines to standard output. Where there are too many, the last line says how many were left out.
+pub fn print_json(reports: &[Report], sources: &Sources) -> bool {
+    let mut out: String =
+        reports.iter().take(MOST_SHOWN).map(|report| format!("{}\n", json(report, sources))).collect();
+    if let Some(left) = reports.get(MOST_SHOWN..).filter(|left| !left.is_empty()) {
+        let errors = left.iter().filter(|r| r.severity == Severity::Error).count();
+        out.push_str(&format!("{}\n", serde_json::json!({ "left_out": left.len(), "errors": errors })));
+    }
+    print(&out);
+    any_error(reports)
+}
+
+/// Says that `RORD_SIMD` names nothing this machine executes.
+pub fn no_such_instructions(text: &str) -> u8 {
+    let here: Vec<&str> = Simd::ALL.iter().filter(|s| s.runs_here()).map(|s| s.name()).collect();
+    let title = format!("{VARIABLE} is `{text}`, and this machine has no such instructions");
+    let help = format!("it executes: {}; without the variable the last of them are used", here.join(", "));
+    print_reports(&[rord_lang::report::runtime::failed("R0929", &title, &help)], &Sources::default());
+    USAGE
+}
+
+/// Writes to standard output; a closed pipe ends nothing.
+pub fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = std::io::stdout().flush();
+}
+
+/// Columns, two spaces apart, as wide as what stands in them.
+pub fn columns(rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let rows: Vec<Vec<String>> = rows.into_iter().collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|t| t.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(text, width)| format!("{text:<width$}")).collect();
+        format!("{}\n", cells.join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}

@@ -1,0 +1,58 @@
+//! Fast CPU paths on plain slices: no Candle, no types of the language.
+//!
+//! A kernel that others may call checks the lengths of its slices on entry and answers with a [`Mismatch`] where they disagree with the sizes it was
+//! given; it never panics. Work is cut into parts by the sizes alone, and sums over parts are taken in their order, so a result
+//! does not depend on the number of rayon's threads.
+//!
+//! | file | what |
+//! |---|---|
+//! | `conv/` | two-dimensional convolution: value, input gradient, weight and bias gradient |
+//! | `pool.rs` | maximum and average over windows |
+//! | `bilinear.rs` | reading a map between its cells, and the way back |
+//! | `normalize.rs` | instance norm and unit vectors |
+//! | `order.rs` | channels first and channels last |
+//! | `map.rs` | one function over one, two or three slices |
+//! | `simd/` | vectors as wide as the machine has them |
+//! | `gemm.rs` | matrix product on checked views |
+//! | `distance.rs` | distances of vectors, pair by pair |
+//! | `nearest.rs` | the nearest of a list of vectors |
+
+#![allow(unsafe_code)]
+
+pub mod bilinear;
+pub mod conv;
+pub mod distance;
+pub mod float;
+pub mod gemm;
+pub mod map;
+pub mod nearest;
+pub mod normalize;
+pub mod order;
+pub mod pool;
+mod shared;
+pub mod simd;
+
+pub use float::Float;
+
+/// Sizes that do not fit together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// A slice has another length than its sizes say.
+    #[error("`{what}` holds {got} numbers, its sizes say {wanted}")]
+    Length {
+        /// Which slice.
+        what: &'static str,
+        /// The length the sizes ask for.
+        wanted: usize,
+        /// The length it has.
+        got: usize,
+    },
+    /// Sizes with which the operation has no result.
+    #[error("{0}")]
+    Sizes(&'static str),
+}
+
+/// Fails unless `data` has the length `wanted`.
+pub(crate) fn length<T>(what: &'static str, data: &[T], wanted: usize) -> Result<(), Mismatch> {
+    if data.len() == wanted { Ok(()) } else { Err(Mismatch::Length { what, wanted, got: data.len() }) }
+}

@@ -1,0 +1,190 @@
+//! The vocabulary: every operation a pipeline may use, one file each, and the standard library written in the language itself.
+//!
+//! ```
+//! let (vocabulary, _) = rord_ops::vocabulary();
+//! assert!(vocabulary.usage("warp").is_some_and(|u| u.starts_with("warp(x: Map, by: Homography")));
+//! ```
+
+pub mod abs;
+pub mod add;
+pub mod avg_pool;
+pub mod batch_norm;
+pub mod bce;
+pub mod bce_logits;
+pub mod chapters;
+pub mod col_min;
+pub mod compose;
+pub mod compute;
+pub mod concat;
+pub mod conv;
+pub mod detach;
+pub mod diagonal;
+pub mod distance;
+pub mod distances;
+pub mod div;
+pub mod dot;
+pub mod dropout;
+pub mod equal;
+pub mod exp;
+pub mod f1;
+pub mod flatten;
+pub mod fpr_at_tpr;
+pub mod greater;
+pub mod greater_equal;
+pub mod grid;
+pub mod group_norm;
+pub mod hardneg;
+pub mod hinge;
+pub mod inside;
+pub mod instance_norm;
+pub mod inv;
+pub mod iou;
+pub mod l2norm;
+pub mod less;
+pub mod less_equal;
+pub mod log;
+pub mod log_sum_exp;
+pub mod matched;
+pub mod max;
+pub mod max_pool;
+pub mod mean;
+pub mod min;
+pub mod move_points;
+pub mod mse;
+pub mod mul;
+pub mod off_diagonal;
+pub mod op;
+pub mod pick;
+pub mod place;
+pub mod random;
+pub mod recipes;
+pub mod relu;
+pub mod repeatability;
+pub mod rescale;
+pub mod row_min;
+pub mod rows;
+mod rules;
+pub mod sample;
+pub mod scatter;
+pub mod semihard;
+pub mod shrink;
+pub mod sigmoid;
+pub mod similarities;
+pub mod smoothl1;
+pub mod softplus;
+pub mod sqrt;
+pub mod standardize;
+pub mod sub;
+pub mod sum;
+pub mod upsample;
+pub mod valid;
+pub mod views;
+pub mod warp;
+
+/// Every operation that computes, and those that carry recipes out.
+pub static OPERATIONS: &[&op::Op] = &[
+    // layers
+    &conv::OP,
+    &relu::OP,
+    &sigmoid::OP,
+    &max_pool::OP,
+    &avg_pool::OP,
+    &upsample::OP,
+    &instance_norm::OP,
+    &batch_norm::OP,
+    &group_norm::OP,
+    &standardize::OP,
+    &l2norm::OP,
+    &dropout::OP,
+    &flatten::OP,
+    &concat::OP,
+    // places
+    &warp::OP,
+    &rescale::OP,
+    &inside::OP,
+    &inv::OP,
+    &compose::OP,
+    &move_points::OP,
+    &sample::OP,
+    &grid::OP,
+    &scatter::OP,
+    &hardneg::OP,
+    &semihard::OP,
+    &random::OP,
+    &place::OP,
+    &pick::OP,
+    &shrink::OP,
+    // losses
+    &bce::OP,
+    &bce_logits::OP,
+    &smoothl1::OP,
+    &mse::OP,
+    &dot::OP,
+    &distance::OP,
+    &distances::OP,
+    &diagonal::OP,
+    &off_diagonal::OP,
+    &row_min::OP,
+    &col_min::OP,
+    &min::OP,
+    &max::OP,
+    &similarities::OP,
+    &rows::OP,
+    &log_sum_exp::OP,
+    &exp::OP,
+    &log::OP,
+    &sqrt::OP,
+    &abs::OP,
+    &softplus::OP,
+    &hinge::OP,
+    &mean::OP,
+    &sum::OP,
+    &valid::OP,
+    &detach::OP,
+    // metrics
+    &repeatability::OP,
+    &matched::OP,
+    &iou::OP,
+    &f1::OP,
+    &fpr_at_tpr::OP,
+    // operators
+    &add::OP,
+    &sub::OP,
+    &mul::OP,
+    &div::OP,
+    &greater::OP,
+    &less::OP,
+    &greater_equal::OP,
+    &less_equal::OP,
+    &equal::OP,
+];
+
+/// The standard library: name under which messages show it, and its text.
+pub const LIBRARY: &[(&str, &str)] = &[
+    ("std/maps.rord", include_str!("std/maps.rord")),
+    ("std/descriptors.rord", include_str!("std/descriptors.rord")),
+    ("std/metrics.rord", include_str!("std/metrics.rord")),
+];
+
+use rord_lang::source::Sources;
+use rord_lang::vocabulary::{Entry, Vocabulary};
+
+/// Every operation and recipe, those that no pipeline can call included.
+pub fn all() -> impl Iterator<Item = &'static op::Op> {
+    let parts: [&'static op::Op; 4] = [&rescale::IMAGE, &rescale::MAP, &views::JOIN, &views::PART];
+    OPERATIONS.iter().copied().chain(parts).chain(recipes::RECIPES.iter())
+}
+
+/// The vocabulary, and the texts it was read from; a pipeline's own texts are added to these.
+pub fn vocabulary() -> (Vocabulary, Sources) {
+    let mut sources = Sources::default();
+    let entries: Vec<(&'static str, Entry)> = all().map(|op| (op.name, op.entry)).collect();
+    let (vocabulary, reports) = Vocabulary::new(&entries, LIBRARY, &mut sources);
+    debug_assert!(reports.is_empty(), "the vocabulary is broken: {reports:?}");
+    (vocabulary, sources)
+}
+
+/// The operation called `name`.
+pub fn find(name: &str) -> Option<&'static op::Op> {
+    all().find(|op| op.name == name)
+}

@@ -1,0 +1,118 @@
+//! `rord-run check --fix`: makes the edits that reports propose, one report after the other, until none is left that helps.
+//!
+//! An edit stays only if the report it belongs to is gone and no other error has come: the file never has errors that it did not
+//! have before. It is written once, beside its place and then renamed.
+
+use rord_lang::report::{Edit, Report, Severity};
+use rord_lang::source::Sources;
+
+/// The most edits that are made to one file.
+const MOST: usize = 500;
+
+/// A text with its edits made.
+pub struct Fixed {
+    /// The text now.
+    pub text: String,
+    /// What was mended, as `R0501 this warp goes the wrong way`.
+    pub mended: Vec<String>,
+    /// What is left to say about it.
+    pub reports: Vec<Report>,
+    /// The texts that these speak of.
+    pub sources: Sources,
+}
+
+/// Makes the edits to a text called `name`, as far as reports propose them; `check` reports on a text.
+pub fn fix(name: &str, text: &str, check: impl Fn(&str) -> (Vec<Report>, Sources)) -> Fixed {
+    let (mut reports, mut sources) = check(text);
+    let (mut text, mut mended) = (text.to_string(), Vec::new());
+    let mut refused: Vec<(String, Vec<Edit>)> = Vec::new();
+    while mended.len() < MOST {
+        let main = sources.find(name);
+        let next = reports.iter().find(|r| {
+            let here = !r.edits.is_empty() && r.edits.iter().all(|e| Some(e.span.file) == main);
+            here && r.severity > Severity::Advice && !refused.iter().any(|(t, e)| *t == r.title && *e == r.edits)
+        });
+        let Some(report) = next.cloned() else { break };
+        let tried = apply(&text, &report.edits).map(|new| (check(&new), new));
+        match tried {
+            Some(((after, texts), new)) if better(&reports, &after, &report) => {
+                mended.push(format!("{} {}", report.code, report.title));
+                (text, reports, sources) = (new, after, texts);
+                // Places have moved, so what was refused may be told apart no longer.
+                refused.clear();
+            }
+            _ => refused.push((report.title, report.edits)),
+        }
+    }
+    Fixed { text, mended, reports, sources }
+}
+
+/// The text with all edits made, or none: `None` where two of them overlap or lie outside.
+pub fn apply(text: &str, edits: &[Edit]) -> Option<String> {
+    let mut edits: Vec<&Edit> = edits.iter().collect();
+    edits.sort_by_key(|e| (e.span.start, e.span.end));
+    let (mut out, mut at) = (String::with_capacity(text.len() + 16), 0);
+    for edit in edits {
+        out.push_str(text.get(at..edit.span.start as usize)?);
+        out.push_str(&edit.text);
+        at = edit.span.end as usize;
+    }
+    out.push_str(text.get(at..)?);
+    Some(out)
+}
+
+/// True where one report is gone and no error has come.
+fn better(before: &[Report], after: &[Report], mended: &Report) -> bool {
+    let key = |r: &Report| (r.code, r.title.clone());
+    let count = |all: &[Report], k: &(&str, String)| all.iter().filter(|r| key(r) == *k).count();
+    let errors = |all: &[Report]| all.iter().filter(|r| r.severity == Severity::Error).map(key).collect::<Vec<_>>();
+    let gone = key(mended);
+    count(after, &gone) < count(before, &gone) && errors(after).iter().all(|k| count(after, k) <= count(before, k))
+}
+
+/// The lines that differ, as a diff without context.
+pub fn diff(name: &str, old: &str, new: &str) -> String {
+    let (a, b): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let same = |i: usize, j: usize| a.get(i).is_some() && a.get(i) == b.get(j);
+    let mut out = format!("--- {name}\n+++ {name}\n");
+    let (mut i, mut j) = (0, 0);
+    while i < a.len() || j < b.len() {
+        if same(i, j) {
+            (i, j) = (i + 1, j + 1);
+            continue;
+        }
+        // The nearest place at which both agree again; edits are small.
+        let meet = (1..=a.len().max(b.len()) * 2)
+            .flat_map(|n| (0..=n).map(move |k| (k, n - k)))
+            .take(20_000)
+            .find(|(p, q)| same(i + p, j + q) || (i + p == a.len() && j + q == b.len()));
+        let (p, q) = meet.unwrap_or((a.len() - i, b.len() - j));
+        out.push_str(&format!("@@ line {} @@\n", i + 1));
+        a.iter().skip(i).take(p).for_each(|l| out.push_str(&format!("-{l}\n")));
+        b.iter().skip(j).take(q).for_each(|l| out.push_str(&format!("+{l}\n")));
+        (i, j) = (i + p, j + q);
+    }
+    out
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+    use rord_lang::source::{FileId, Span};
+
+    #[test]
+    fn edits_are_made_together_or_not_at_all() {
+        let edit = |start, end, text: &str| Edit { span: Span { file: FileId(0), start, end }, text: text.into() };
+        assert_eq!(apply("a, b = c", &[edit(0, 0, "{ "), edit(4, 4, " }")]).as_deref(), Some("{ a, b } = c"));
+        assert_eq!(apply("abc", &[edit(0, 2, "x"), edit(1, 3, "y")]), None);
+        assert_eq!(apply("abc", &[edit(2, 9, "x")]), None);
+    }
+
+    #[test]
+    fn a_diff_shows_what_changed() {
+        assert_eq!(diff("f", "a\nb\nc\n", "a\nB\nc\n"), "--- f\n+++ f\n@@ line 2 @@\n-b\n+B\n");
+        assert_eq!(diff("f", "a\nc\n", "a\nb\nc\n"), "--- f\n+++ f\n@@ line 2 @@\n+b\n");
+        assert_eq!(diff("f", "a\n", "a\n"), "--- f\n+++ f\n");
+    }
+}

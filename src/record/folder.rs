@@ -1,0 +1,406 @@
+//! A run's folder and its record: `runs/2026-11-23-125216-rord/run.yaml`.
+//!
+//! The record says what was run (text, graph, parameters and where each came from), on what, and how far it got. It is
+//! written anew at every change, always as a whole: a killed run leaves the last complete record.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_yaml::{Mapping, Value};
+
+use rord_files::{Action, FileError, read, write_atomic};
+use rord_lang::constant::Constant;
+
+/// The most bytes of a record that are read; it has a few kilobytes.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// A folder that holds one run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFolder {
+    path: PathBuf,
+    id: String,
+}
+
+/// Why a run's folder could not be made, written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The folder that was asked for already holds something.
+    #[error("{} is not empty: it holds `{first}`", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+        /// The first of its entries, in alphabetical order.
+        first: String,
+    },
+    /// The path that was asked for is a file.
+    #[error("{} is not a folder", path.display())]
+    NotAFolder {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The system refused to make a folder, or to read or write a file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The record is not one, or it cannot be written as YAML.
+    #[error("{} is not a record: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What the reader says, with the place.
+        reason: String,
+    },
+}
+
+impl RunFolder {
+    /// Makes the folder of a new run: `out`, which must be empty or absent, or else a new `root/<date>-<time>-<name>`.
+    ///
+    /// The date is UTC; a second run of the same second gets `-2`. What is not a letter, a digit or `_` in the pipeline's
+    /// name becomes `-`.
+    pub fn create(out: Option<&Path>, root: &Path, pipeline: &str, now: SystemTime) -> Result<Self, RecordError> {
+        let made = |path: &Path| FileError::at(Action::MakeFolder, path);
+        let listed = |path: &Path| FileError::at(Action::List, path);
+        if let Some(out) = out {
+            if out.exists() && !out.is_dir() {
+                return Err(RecordError::NotAFolder { path: out.into() });
+            }
+            std::fs::create_dir_all(out).map_err(made(out))?;
+            let entries: Result<Vec<_>, _> = std::fs::read_dir(out).map_err(listed(out))?.collect();
+            let names = entries.map_err(listed(out))?.into_iter().map(|e| e.file_name().to_string_lossy().into_owned());
+            if let Some(first) = names.min() {
+                return Err(RecordError::NotEmpty { path: out.into(), first });
+            }
+            return Ok(Self::open(out));
+        }
+        std::fs::create_dir_all(root).map_err(made(root))?;
+        let base = format!("{}-{}", stamp(now, "-", "-", ""), readable(pipeline));
+        let mut path = root.join(&base);
+        for suffix in 2u64.. {
+            // Making the folder is the test: two runs that start together cannot both succeed.
+            match std::fs::create_dir(&path) {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    path = root.join(format!("{base}-{suffix}"))
+                }
+                Err(error) => return Err(made(&path)(error).into()),
+            }
+        }
+        Ok(Self::open(&path))
+    }
+
+    /// The folder of a run that is already there. Nothing is read or checked.
+    pub fn open(path: &Path) -> Self {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        Self { path: path.into(), id: name.unwrap_or_else(|| path.display().to_string()) }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The run's name: that of its folder.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// A file of the run: `last.safetensors`.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a text that is run: `pipeline.rord`, and what it imports where it is imported from.
+    pub fn write_text(&self, name: &Path, text: &str) -> Result<(), RecordError> {
+        let path = self.path.join(name);
+        let folder = path.parent().unwrap_or(&self.path);
+        std::fs::create_dir_all(folder).map_err(FileError::at(Action::MakeFolder, folder))?;
+        Ok(write_atomic(&path, text.as_bytes())?)
+    }
+
+    /// Writes `run.yaml`.
+    pub fn write_record(&self, record: &Record) -> Result<(), RecordError> {
+        let path = self.file("run.yaml");
+        let malformed =
+            |reason: serde_yaml::Error| RecordError::Malformed { path: path.clone(), reason: reason.to_string() };
+        let text = record.to_yaml().map_err(malformed)?;
+        Ok(write_atomic(&path, text.as_bytes())?)
+    }
+
+    /// Reads `run.yaml`.
+    pub fn read_record(&self) -> Result<Record, RecordError> {
+        let path = self.file("run.yaml");
+        let bytes = read(&path, MOST_BYTES)?;
+        serde_yaml::from_slice(&bytes).map_err(|error| RecordError::Malformed { path, reason: error.to_string() })
+    }
+}
+
+/// What `run.yaml` says, in its order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The version of rord.
+    pub rord: String,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The file it came from, as it was given.
+    pub source: String,
+    /// The hash of its graph: `b3:9d41c07e`.
+    pub graph: String,
+    /// How the run stands.
+    pub status: Status,
+    /// When it started, in UTC: `2026-11-23T12:52:16Z` (see [`timestamp`]).
+    pub started: String,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<String>,
+    /// Where it runs: `cpu`, `cuda:0`.
+    pub device: String,
+    /// Threads on the CPU.
+    pub threads: usize,
+    /// The seed of all random streams.
+    pub seed: u64,
+    /// Every parameter's value.
+    pub params: Mapping,
+    /// Where each value came from: `default`, `preset smoke`, `my.yaml`, `--set`.
+    pub origins: Mapping,
+    /// Epochs that are complete.
+    pub epochs_done: u64,
+    /// The best validation so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
+    /// The numbers of the last validation, as they are reported.
+    #[serde(default, skip_serializing_if = "Mapping::is_empty")]
+    pub validation: Mapping,
+}
+
+/// How a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It goes on, or it was killed without a chance to say so.
+    Running,
+    /// It came to its end.
+    Finished,
+    /// Somebody stopped it; it can be resumed.
+    Interrupted,
+    /// An error ended it.
+    Failed,
+}
+
+/// The best validation of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// What is watched: `val.total`.
+    pub watch: String,
+    /// Its value.
+    pub value: f64,
+    /// The epoch it belongs to, from 0 as in `metrics.jsonl`.
+    pub epoch: u64,
+}
+
+impl Record {
+    /// Adds a parameter's value and where it came from.
+    pub fn param(&mut self, name: &str, value: &Constant, origin: &str) {
+        self.params.insert(name.into(), yaml(value));
+        self.origins.insert(name.into(), origin.into());
+    }
+
+    /// Replaces the numbers of the last validation.
+    pub fn validated<'a>(&mut self, numbers: impl IntoIterator<Item = (&'a str, f64)>) {
+        self.validation = numbers.into_iter().map(|(name, x)| (name.into(), x.into())).collect();
+    }
+
+    /// The text of `run.yaml`.
+    pub fn to_yaml(&self) -> Result<String, serde_yaml::Error> {
+        serde_yaml::to_string(self)
+    }
+}
+
+/// A constant as a parameter file would give it: numbers, flags and lists of YAML; anything with a unit, and recipes, as text.
+pub fn yaml(constant: &Constant) -> Value {
+    match constant {
+        Constant::None => Value::Null,
+        Constant::Number(x) if x.fract() == 0.0 && x.abs() <= 9e15 => Value::from(*x as i64),
+        Constant::Number(x) => Value::from(*x),
+        Constant::Flag(flag) => Value::from(*flag),
+        Constant::Text(text) | Constant::Word(text) => Value::from(text.as_str()),
+        Constant::List(items) => Value::Sequence(items.iter().map(yaml).collect()),
+        other => Value::from(other.to_string()),
+    }
+}
+
+/// A moment in UTC: `2026-11-23T12:52:16Z`.
+pub fn timestamp(at: SystemTime) -> String {
+    format!("{}Z", stamp(at, "-", "T", ":"))
+}
+
+/// Date and time in UTC with these marks within the date, between date and time, and within the time.
+fn stamp(at: SystemTime, date: &str, between: &str, time: &str) -> String {
+    let seconds = match at.duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_secs() as i64,
+        Err(before) => -(before.duration().as_secs_f64().ceil() as i64),
+    };
+    let (y, m, d) = civil_from_days(seconds.div_euclid(86_400));
+    let s = seconds.rem_euclid(86_400);
+    let (hour, minute, second) = (s / 3600, s / 60 % 60, s % 60);
+    format!("{y:04}{date}{m:02}{date}{d:02}{between}{hour:02}{time}{minute:02}{time}{second:02}")
+}
+
+/// Year, month and day, `days` after 1970-01-01, in the Gregorian calendar. Counts years from March, so the leap day is a
+/// year's last (Howard Hinnant, "chrono-compatible low-level date algorithms").
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (era * 400 + year + i64::from(month <= 2), month, day)
+}
+
+/// A pipeline's name as a part of a folder's name: at most 40 characters that every system takes.
+pub fn readable(name: &str) -> String {
+    let kept = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+    let name: String = name.chars().take(40).map(kept).collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() { "run".into() } else { name.into() }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+    use rord_lang::constant::{Recipe, Settings, Unit};
+    use std::time::Duration;
+
+    fn at(seconds: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn record() -> Record {
+        let mut record = Record {
+            rord: "0.1.0".into(),
+            pipeline: "rord".into(),
+            source: "pipelines/default.rord".into(),
+            graph: "b3:9d41c07e".into(),
+            status: Status::Interrupted,
+            started: timestamp(at(1_795_438_336)),
+            finished: Some(timestamp(at(1_795_438_336 + 3600))),
+            device: "cpu".into(),
+            threads: 2,
+            seed: 0,
+            params: Mapping::new(),
+            origins: Mapping::new(),
+            epochs_done: 3,
+            best: Some(Best { watch: "val.total".into(), value: 1.391, epoch: 2 }),
+            validation: Mapping::new(),
+        };
+        let synth = Settings(vec![("tiles".into(), Constant::Number(24.0))]);
+        record.param("layouts", &Constant::Recipe(Recipe { op: "synth".into(), settings: synth }), "default");
+        record.param("patch", &Constant::Quantity(128.0, Unit::Px), "preset smoke");
+        record.param("batch", &Constant::Number(8.0), "default");
+        record.param("lr", &Constant::Number(3e-4), "--set");
+        record.param("name", &Constant::Text("8".into()), "my.yaml");
+        record.validated([("total", 1.4), ("detection", 0.41), ("top1", f64::NAN)]);
+        record
+    }
+
+    #[test]
+    fn the_record_is_written_for_people() {
+        let expected = "\
+rord: 0.1.0
+pipeline: rord
+source: pipelines/default.rord
+graph: b3:9d41c07e
+status: interrupted
+started: 2026-11-23T12:52:16Z
+finished: 2026-11-23T13:52:16Z
+device: cpu
+threads: 2
+seed: 0
+params:
+  layouts: synth(tiles = 24)
+  patch: 128px
+  batch: 8
+  lr: 0.0003
+  name: '8'
+origins:
+  layouts: default
+  patch: preset smoke
+  batch: default
+  lr: --set
+  name: my.yaml
+epochs_done: 3
+best:
+  watch: val.total
+  value: 1.391
+  epoch: 2
+validation:
+  total: 1.4
+  detection: 0.41
+  top1: .nan
+";
+        assert_eq!(record().to_yaml().unwrap(), expected);
+        let young = Record { finished: None, best: None, validation: Mapping::new(), ..record() };
+        let text = young.to_yaml().unwrap();
+        assert!(!text.contains("finished") && !text.contains("best") && !text.contains("validation"), "{text}");
+    }
+
+    #[test]
+    fn a_record_reads_back_and_a_broken_one_is_an_error_with_its_place() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(None, root.path(), "rord", at(0)).unwrap();
+        assert!(matches!(folder.read_record(), Err(RecordError::File(_))));
+        let written = Record { validation: Mapping::new(), ..record() };
+        folder.write_record(&record()).unwrap();
+        folder.write_record(&written).unwrap();
+        assert_eq!(folder.read_record().unwrap(), written);
+        folder.write_text(Path::new("pipeline.rord"), "rord 1\n").unwrap();
+        let mut names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["pipeline.rord", "run.yaml"]);
+        std::fs::write(folder.file("run.yaml"), "rord: 0.1.0\nstatus: asleep\n").unwrap();
+        let Err(RecordError::Malformed { reason, .. }) = folder.read_record() else { panic!("read") };
+        assert!(reason.contains("line 2"), "{reason}");
+    }
+
+    #[test]
+    fn folders_are_named_by_date_and_pipeline_and_never_shared() {
+        let root = tempfile::tempdir().unwrap();
+        let runs = root.path().join("deep/runs");
+        let names: Vec<String> = ["rord", "rord", "rord", "../etc/Größe 2", ""]
+            .iter()
+            .map(|name| RunFolder::create(None, &runs, name, at(1_795_438_336)).unwrap().id().to_string())
+            .collect();
+        let date = "2026-11-23-125216";
+        let expected = ["rord", "rord-2", "rord-3", "etc-Gr--e-2", "run"].map(|name| format!("{date}-{name}"));
+        assert_eq!(names, expected);
+        assert_eq!(std::fs::read_dir(&runs).unwrap().count(), 5);
+    }
+
+    #[test]
+    fn a_folder_that_was_asked_for_must_be_empty() {
+        let root = tempfile::tempdir().unwrap();
+        let out = root.path().join("a/b");
+        let create = || RunFolder::create(Some(&out), Path::new("runs"), "rord", at(0));
+        assert_eq!(create().unwrap().path(), out);
+        assert_eq!(create().unwrap().id(), "b");
+        std::fs::write(out.join("run.yaml"), "").unwrap();
+        assert!(matches!(create(), Err(RecordError::NotEmpty { first, .. }) if first == "run.yaml"));
+        let file = out.join("run.yaml");
+        let refused = RunFolder::create(Some(&file), Path::new("runs"), "rord", at(0));
+        assert!(matches!(refused, Err(RecordError::NotAFolder { .. })));
+    }
+
+    #[test]
+    fn dates_follow_the_calendar() {
+        let date = |seconds: u64| timestamp(at(seconds));
+        assert_eq!(date(0), "1970-01-01T00:00:00Z");
+        assert_eq!(date(951_782_399), "2000-02-28T23:59:59Z");
+        assert_eq!(date(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(date(1_709_251_199), "2024-02-29T23:59:59Z");
+        assert_eq!(date(4_107_542_400), "2100-03-01T00:00:00Z");
+        assert_eq!(timestamp(UNIX_EPOCH - Duration::from_secs(1)), "1969-12-31T23:59:59Z");
+    }
+}

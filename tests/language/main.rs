@@ -1,0 +1,11 @@
+//! The language as text: what it reads, how it is laid out and indexed, and what it does with any bytes at all.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod corpus;
+mod ebnf;
+mod format;
+mod grammar;
+mod hostile;
+mod index;
+mod properties;

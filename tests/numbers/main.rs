@@ -1,0 +1,11 @@
+//! What is computed, against references: PyTorch, central differences, and symmetries.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod equivariance;
+mod library;
+mod losses;
+mod ops;
+mod statistics;
+mod trace;
+mod views;

@@ -1,0 +1,14 @@
+//! The binary as people and editors use it: what it prints, what it writes, and how it ends.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod bench;
+mod cli;
+mod docs;
+mod editors;
+mod front;
+mod loss;
+mod lsp;
+mod pipelines;
+mod reports;
+mod tensors;
