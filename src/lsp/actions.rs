@@ -29,7 +29,7 @@ pub fn actions(world: &World, doc: &Analysis, range: Range, context: &CodeAction
         let touched =
             |r: &&Report| r.place().is_some_and(|p| p.file == unit.file && p.start <= to && from <= p.end.max(p.start));
         for report in doc.reports.iter().filter(touched) {
-            found.extend(mend(world, doc, report));
+            found.extend(fix_for(world, doc, report));
             found.extend(allow(world, doc, report));
         }
     }
@@ -47,7 +47,7 @@ fn edit(doc: &Analysis, edits: Vec<TextEdit>) -> WorkspaceEdit {
 }
 
 /// The edits of one report, which are made together.
-fn mend(world: &World, doc: &Analysis, report: &Report) -> Option<CodeAction> {
+fn fix_for(world: &World, doc: &Analysis, report: &Report) -> Option<CodeAction> {
     if report.edits.is_empty() || report.edits.iter().any(|e| e.span.file != doc.unit.file) {
         return None;
     }
@@ -83,7 +83,7 @@ fn allow(world: &World, doc: &Analysis, report: &Report) -> Option<CodeAction> {
     })
 }
 
-/// All that `rord-run check --fix` would mend.
+/// All that `rord-run check --fix` would fix.
 fn mend_all(world: &World, doc: &Analysis) -> Option<CodeAction> {
     if !doc.reports.iter().any(|r| !r.edits.is_empty() && r.severity > Severity::Advice) {
         return None;
@@ -97,7 +97,7 @@ fn mend_all(world: &World, doc: &Analysis) -> Option<CodeAction> {
     let fixed = fix::fix(&world.name(unit), &unit.text, check);
     let edits = format::edits(unit, &fixed.text);
     (!edits.is_empty()).then(|| CodeAction {
-        title: format!("Mend all that can be mended ({})", fixed.mended.len()),
+        title: format!("Fix all that can be fixed ({})", fixed.mended.len()),
         kind: Some(CodeActionKind::SOURCE_FIX_ALL),
         edit: Some(edit(doc, edits)),
         ..CodeAction::default()

@@ -1,4 +1,4 @@
-//! Where a place stands among brackets, told from tokens alone, so that it is known while the text does not parse.
+//! Which brackets a place is inside of, from tokens alone, so that it is known while the text does not parse.
 
 use super::world::Unit;
 use rord_lang::lex::{Token, TokenKind};
@@ -7,7 +7,7 @@ use rord_lang::source::Span;
 /// The tokens before a place, back to the start of its item.
 pub struct Before<'a> {
     tokens: Vec<&'a Token>,
-    /// The part of a name that stands right before the place.
+    /// The part of a name right before the place.
     pub prefix: Span,
 }
 
@@ -19,7 +19,7 @@ pub struct Open {
     pub mark: &'static str,
     /// How many commas lie between it and the place, brackets inside aside.
     pub commas: usize,
-    /// The index of the first token of the part that the place stands in: behind the last comma.
+    /// The index of the first token of the part around the place: behind the last comma.
     pub part: usize,
 }
 

@@ -87,7 +87,7 @@ impl List<'_> {
             Some("|>") => return self.callables(true),
             _ => {}
         }
-        // Behind these stands a name that is made up here.
+        // What follows these is a name that the user makes up.
         if let Some(word) = before.last_word().filter(|w| KEYWORDS.contains(w)) {
             let names =
                 ["pipeline", "import", "param", "preset", "sweep", "input", "data", "model", "layer", "fn", "let"];
@@ -103,7 +103,7 @@ impl List<'_> {
         }
     }
 
-    /// True where nothing but the name at hand stands before the place in its line.
+    /// True where only the name being typed precedes the place in its line.
     fn first_of_line(&self) -> bool {
         let unit = &self.doc.unit;
         let start = unit.lines.start(unit.lines.line(self.before.prefix.start as usize), &unit.text);

@@ -70,7 +70,7 @@ fn of_name(doc: &Analysis, name: &Name) -> Option<Hint> {
     Some((name.span.after(), format!(": {ty}"), InlayHintKind::TYPE, None))
 }
 
-/// The type of the name that stands at a place, as `rord-run types` says it.
+/// The type of the name at a place, as `rord-run types` prints it.
 pub fn type_of(doc: &Analysis, span: Span) -> Option<&str> {
     let names = doc.pipeline.names.iter().chain(&doc.pipeline.notes.locals);
     names.filter(|n| !n.name.contains('.')).find(|n| n.span == span).map(|n| n.ty.as_str())

@@ -175,7 +175,7 @@ fn of(world: &World, doc: &Analysis, symbol: &Symbol) -> String {
         SymbolKind::Param => {
             let info = doc.pipeline.params.iter().find(|p| p.span == symbol.span);
             let about = info.and_then(|p| p.about.clone()).unwrap_or_default();
-            // What it means stands in the text as a string at the end.
+            // Its meaning is in the text, as a string at the end.
             let text = unit.slice(symbol.whole);
             let bare = if about.is_empty() { text } else { text.rsplit_once(" \"").map_or(text, |(bare, _)| bare) };
             let holds = info.map(|p| format!("`{}` is {}", p.kind.name(), p.kind.holds())).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The language server: what `rord-run` knows about a pipeline, given to an editor while the pipeline is written.
 //!
-//! It is a room beside the command line, on the same floor: `lang` checks and indexes texts, this room speaks the protocol. One file
+//! It is a crate beside the command line, on the same layer: `lang` checks and indexes texts, this crate speaks the protocol. One file
 //! for each family of requests; none of them keeps anything, all they need is the [`world::World`] and an [`world::Analysis`].
 
 mod actions;

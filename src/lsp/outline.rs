@@ -69,7 +69,7 @@ fn of_symbol(doc: &Analysis, symbol: &Symbol, whole: Span, children: Vec<Documen
     entry(&doc.unit, &symbol.name, Some(detail), kind, whole, symbol.span, children)
 }
 
-#[allow(deprecated)] // the field that says so has to be given
+#[allow(deprecated)] // the field is deprecated, and still has to be given
 fn entry(
     unit: &Unit,
     name: &str,

@@ -1,4 +1,4 @@
-//! Renaming: every place that speaks of a name, in all files that do. What comes out is checked before it is handed over, so a
+//! Renaming: every place that uses a name, in all files that do. The result is checked before it is returned, so a
 //! renaming that would change what a pipeline computes is refused.
 
 use std::collections::{BTreeMap, HashMap};
@@ -56,7 +56,7 @@ pub fn rename(world: &World, doc: &Analysis, offset: u32, new: &str) -> Result<W
     for one in changed.values() {
         let (_, reports) = rord_lang::parse::parse(&one.unit.text, one.unit.file);
         if reports.iter().any(|r| r.severity == Severity::Error) {
-            return Err(format!("{} does not parse; mend it before renaming", world.name(&one.unit)));
+            return Err(format!("{} does not parse; fix it before renaming", world.name(&one.unit)));
         }
         clash(one, &symbol, new, one.unit.is(&defined.unit))?;
     }
@@ -106,7 +106,7 @@ fn target(world: &World, doc: &Analysis, offset: u32) -> Result<(Use, Defined), 
     match defined.symbol().map(|s| s.kind) {
         Some(SymbolKind::Import) => Err(format!("the file that `{text}` comes from cannot be read")),
         Some(SymbolKind::Unread) | None => {
-            Err(format!("what defines `{text}` does not parse; mend it before renaming"))
+            Err(format!("what defines `{text}` does not parse; fix it before renaming"))
         }
         Some(SymbolKind::Field) => match offered_by(world, &defined) {
             Some(op) => {
@@ -118,7 +118,7 @@ fn target(world: &World, doc: &Analysis, offset: u32) -> Result<(Use, Defined), 
     }
 }
 
-/// The operation that says what the fields of a dataset are called, if it is not the pipeline that does.
+/// The operation that names the fields of a dataset, where the pipeline itself does not.
 fn offered_by(world: &World, field: &Defined) -> Option<String> {
     use rord_lang::ast::{ExprKind, ItemKind};
     let data = field.unit.index.symbol(field.symbol()?.within?)?;
@@ -193,7 +193,7 @@ fn clash(changed: &Changed, symbol: &Symbol, new: &str, home: bool) -> Result<()
     Ok(())
 }
 
-/// Calls that took the old name from their scope are told the new one: `triplet(…)` becomes `triplet(…, a = new)`.
+/// Calls that took the old name from their scope get the new one as an argument: `triplet(…)` becomes `triplet(…, a = new)`.
 fn spell_out(doc: &Analysis, id: SymbolId, symbol: &Symbol, new: &str) -> Vec<Edit> {
     let (unit, mut edits) = (&doc.unit, Vec::new());
     for (call, args) in ambient(doc) {

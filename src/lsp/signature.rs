@@ -39,7 +39,7 @@ pub struct Parameter {
 }
 
 impl Callee {
-    /// The signature on one line, and where each parameter stands in it.
+    /// The signature on one line, and where each parameter is in it.
     pub fn line(&self) -> (String, Vec<std::ops::Range<usize>>) {
         let (mut out, mut places) = (format!("{}(", self.name), Vec::new());
         for (i, param) in self.params.iter().enumerate() {
@@ -116,7 +116,7 @@ pub fn of_symbol(world: &World, unit: &Rc<Unit>, id: SymbolId) -> Option<Callee>
     })
 }
 
-/// The parameter that a place in a call belongs to: by its name where one stands, else by counting.
+/// The parameter that a place in a call belongs to: by its name where there is one, else by counting.
 pub fn active(before: &Before<'_>, callee: &Callee, at: usize, open: &super::brackets::Open) -> Option<usize> {
     match (before.word(open.part), before.mark(open.part + 1)) {
         (Some(name), Some("=")) => callee.params.iter().position(|p| p.name == name),
@@ -127,7 +127,7 @@ pub fn active(before: &Before<'_>, callee: &Callee, at: usize, open: &super::bra
     }
 }
 
-/// The signatures of the call around a byte. Parameters are told by `offsets` into the label where an editor takes these, else as
+/// The signatures of the call around a byte. Parameters are given as `offsets` into the label where an editor takes these, else as
 /// text. Offsets count in UTF-16, whatever columns count in.
 pub fn help(world: &World, doc: &Analysis, offset: u32, offsets: bool) -> Option<SignatureHelp> {
     let before = Before::new(&doc.unit, offset)?;

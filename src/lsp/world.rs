@@ -260,7 +260,7 @@ impl World {
         Some(Rc::new(unit))
     }
 
-    /// Open documents, and pipelines in the editor's folders or beside a file: whoever may speak of its names.
+    /// Open documents, and pipelines in the editor's folders or beside a file: every file that may use its names.
     pub fn around(&self, unit: &Unit) -> Vec<Rc<Unit>> {
         let mut found: Vec<Rc<Unit>> =
             self.open.keys().filter_map(|u| self.analysis(u)).map(|a| Rc::clone(&a.unit)).collect();

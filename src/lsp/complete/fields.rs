@@ -1,4 +1,4 @@
-//! What stands behind a dot and between the braces of a `let` or a `data`: fields of what a name makes or stands for.
+//! What can follow a dot, and what can be between the braces of a `let` or a `data`: fields of what a name makes or means.
 
 use lsp_types::CompletionItemKind;
 
@@ -50,7 +50,7 @@ impl List<'_> {
         self.fields(&of, &taken);
     }
 
-    /// The fields of what a name makes or stands for.
+    /// The fields of what a name makes or means.
     fn fields(&mut self, of: &str, without: &[String]) {
         let doc = self.doc;
         let mut found: Vec<(String, String)> = Vec::new();
@@ -84,7 +84,7 @@ impl List<'_> {
     pub(super) fn members(&mut self) {
         let n = self.before.len();
         let Some(of) = n.checked_sub(2).and_then(|i| self.before.word(i)) else {
-            // `net(x).`: the callee stands before the bracket that the call opened.
+            // `net(x).`: the callee is before the bracket that the call opened.
             let mut depth = 0usize;
             for i in (0..n.saturating_sub(1)).rev() {
                 match self.before.mark(i) {
