@@ -6,17 +6,17 @@ default:
 
 # Format and lint
 check:
-    cargo fmt --check
-    cargo clippy --release --all-targets -- -D warnings
+    cargo fmt --all --check
+    cargo clippy --release --workspace --all-targets -- -D warnings
 
 # Lay out the sources and the pipelines
 fmt:
-    cargo fmt
+    cargo fmt --all
     cargo run --release -- fmt pipelines/*.rord pipelines/lib/*.rord benches/*.rord src/ops/std/*.rord
 
-# Test the language, the checker and the graph: no tensors, seconds to build
+# Test the language and the graph alone: no tensors to build
 front:
-    cargo test --release --no-default-features
+    cargo test --release -p rord-lang -p rord-graph -p rord-files
 
 # Test everything
 test:
@@ -32,12 +32,12 @@ pairs png="pairs.png":
 
 # Write the pages of the manual that come from the code
 manual:
-    INSTA_UPDATE=always cargo test --release --no-default-features --test docs
+    INSTA_UPDATE=always cargo test --release --test program docs
 
 # Read the manual as a book; needs mdbook
 book:
     mdbook serve docs --open
 
-# What guards every change
+# Run what guards every change
 ci:
     .ci/run

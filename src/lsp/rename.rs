@@ -105,9 +105,7 @@ fn target(world: &World, doc: &Analysis, offset: u32) -> Result<(Use, Defined), 
     let defined = scene::definition(world, unit, &used.to).ok_or_else(|| format!("`{text}` is defined nowhere"))?;
     match defined.symbol().map(|s| s.kind) {
         Some(SymbolKind::Import) => Err(format!("the file that `{text}` comes from cannot be read")),
-        Some(SymbolKind::Unread) | None => {
-            Err(format!("what defines `{text}` does not parse; fix it before renaming"))
-        }
+        Some(SymbolKind::Unread) | None => Err(format!("what defines `{text}` does not parse; fix it before renaming")),
         Some(SymbolKind::Field) => match offered_by(world, &defined) {
             Some(op) => {
                 Err(format!("`{op}` calls this field `{text}`; where it is taken it can be renamed: {{ {text} as … }}"))
