@@ -27,7 +27,7 @@ impl Flow {
     /// The flow in a graph; `wanted` says which weights and fields a gradient is wanted for.
     pub fn of(graph: &Graph, wanted: impl Fn(&NodeSource) -> bool) -> Result<Self, Fault> {
         let count = graph.nodes.len();
-        let stops = |op: &str| ops::find(op).is_some_and(|o| o.entry.stops_gradient);
+        let stops = |op: &str| ops::find(op).is_some_and(|o| o.entry.graph.stops_gradient);
         let gradients = Gradients::of(graph, &wanted, stops);
         let mut computes = Vec::with_capacity(count);
         let mut last_use: Vec<usize> = (0..count).collect();

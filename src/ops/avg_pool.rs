@@ -1,7 +1,7 @@
 //! `avg_pool`: the mean of each window: `x |> avg_pool(2)`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -16,7 +16,7 @@ pub static OP: Op = Op {
             super::max_pool::pooled(a);
             super::rules::averaged(a);
         },
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::AvgPool),

@@ -2,8 +2,7 @@
 
 use super::op::Op;
 use rord_lang::typed::Initial;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Application, Entry};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;

@@ -4,8 +4,7 @@ use super::op::Op;
 use super::rules::reduced;
 use rord_lang::report::numbers;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Application, Entry, LintFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -17,7 +16,7 @@ pub static OP: Op = Op {
         signature: "bce(target: Prob[B, C, h, w]@f, pred: Prob[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none, reduce: Reduce = mean) -> Loss",
         manual: MANUAL,
         rule,
-        compares: Some(("target", "pred")),
+        lints: LintFacts { compares: Some(("target", "pred")), ..LintFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::BCE),

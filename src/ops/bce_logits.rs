@@ -1,7 +1,7 @@
 //! `bce_logits`: binary cross-entropy of labels and logits: `bce_logits(truth, score, balance = auto)`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, LintFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -14,8 +14,8 @@ pub static OP: Op = Op {
                     balance: Word = none, reduce: Reduce = mean) -> Loss",
         manual: MANUAL,
         rule: super::rules::reduced,
-        compares: Some(("target", "logits")),
         words: &[("balance", &["auto"])],
+        lints: LintFacts { compares: Some(("target", "logits")), ..LintFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::BCE_LOGITS),

@@ -1,7 +1,7 @@
 //! `compose`: one homography after another, `A * B` in a pipeline: first B, then A.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -12,8 +12,8 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "compose(a: Homography[B]@b->c, b: Homography[B]@a->b) -> Homography[B]@a->c",
         manual: MANUAL,
-        stops_gradient: true,
         operator: true,
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Compose),

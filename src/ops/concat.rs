@@ -1,8 +1,7 @@
 //! `concat`: the channels of two maps after each other: `concat(skip, up)`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -14,7 +13,7 @@ pub static OP: Op = Op {
         signature: "concat(a: Map[B, C, H, W]@f, b: Map[B, D, H, W]@f) -> Feat[B, _, H, W]@f",
         manual: MANUAL,
         rule,
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Concat),

@@ -5,8 +5,7 @@ use super::rules::positive;
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
 use rord_lang::typed::Initial;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::{Entry, Products, Shapes, TakesIn};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, Products, Shapes, TakesIn};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -20,18 +19,21 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         words: &[("pad", &["same"])],
-        per_sample: true,
-        rounds: true,
-        takes_in: &[
-            TakesIn { so_far: None, op: "relu", settings: &[], then: "relu" },
-            TakesIn {
-                so_far: Some("relu"),
-                op: "max_pool",
-                settings: &[("k", 2.0), ("stride", 2.0)],
-                then: "relu_pool",
-            },
-        ],
-        products: Some(Products { count: products, of: &["x", "weight"] }),
+        graph: GraphFacts {
+            per_sample: true,
+            rounds: true,
+            takes_in: &[
+                TakesIn { so_far: None, op: "relu", settings: &[], then: "relu" },
+                TakesIn {
+                    so_far: Some("relu"),
+                    op: "max_pool",
+                    settings: &[("k", 2.0), ("stride", 2.0)],
+                    then: "relu_pool",
+                },
+            ],
+            products: Some(Products { count: products, of: &["x", "weight"] }),
+            ..GraphFacts::NONE
+        },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Conv),

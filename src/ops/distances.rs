@@ -1,7 +1,7 @@
 //! `distances`: how far apart every vector of one list is from every vector of another: `distances(va, vb)`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -12,7 +12,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "distances(a: Vectors[N, C], b: Vectors[M, C]) -> Dist[N, M]",
         manual: MANUAL,
-        products: Some(super::rules::ALL_PAIRS),
+        graph: GraphFacts { products: Some(super::rules::ALL_PAIRS), ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Distances),

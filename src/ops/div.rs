@@ -1,7 +1,7 @@
 //! `div`: `a / b` in a pipeline.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -13,7 +13,7 @@ pub static OP: Op = Op {
         signature: "div(a: Values, b: Values) -> Values",
         manual: MANUAL,
         operator: true,
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Div),

@@ -1,7 +1,7 @@
 //! `dot`: the inner product of two maps at every place: `dot(l2norm(a), l2norm(b))`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, LintFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -12,7 +12,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "dot(a: Map[B, C, h, w]@f, b: Map[B, C, h, w]@f) -> Map[B, 1, h, w]@f",
         manual: MANUAL,
-        compares: Some(("a", "b")),
+        lints: LintFacts { compares: Some(("a", "b")), ..LintFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Dot),

@@ -2,8 +2,7 @@
 
 use super::op::Op;
 use super::rules::{between, disturbed};
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -15,7 +14,7 @@ pub static OP: Op = Op {
         signature: "dropout(x: Values, p: Weight = 0.5) -> Values",
         manual: MANUAL,
         rule,
-        random: true,
+        graph: GraphFacts { random: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Dropout),

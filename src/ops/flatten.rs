@@ -1,8 +1,7 @@
 //! `flatten`: each sample's map as one vector: `conv(128, 8, pad = 0) |> flatten |> l2norm`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Application, Entry};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;

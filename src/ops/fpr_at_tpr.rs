@@ -1,7 +1,7 @@
 //! `fpr_at_tpr`: how many wrong pairs pass where a share of the right ones does: `fpr_at_tpr(d, tpr = 0.95)`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -13,7 +13,7 @@ pub static OP: Op = Op {
         signature: "fpr_at_tpr(d: Dist[N, N], tpr: Rate = 0.95) -> Loss",
         manual: MANUAL,
         rule: |a| super::rules::between(a, "tpr", 0.0, 1.0, false),
-        stops_gradient: true,
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::FprAtTpr),

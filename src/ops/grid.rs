@@ -4,8 +4,7 @@ use super::op::Op;
 use super::rules::{between, positive};
 use rord_lang::constant::Constant;
 use rord_lang::report::numbers;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -17,7 +16,7 @@ pub static OP: Op = Op {
         signature: "grid(n: Count = none, rows: Count = none, columns: Count = none) -> Sampler",
         manual: MANUAL,
         rule,
-        stops_gradient: true,
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Grid),

@@ -2,8 +2,7 @@
 
 use super::op::Op;
 use rord_lang::report::shapes;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -15,7 +14,7 @@ pub static OP: Op = Op {
         signature: "group_norm(x: Map[B, C, H, W]@f, groups: Count, affine: Flag = true, eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
         manual: MANUAL,
         rule,
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::GroupNorm),

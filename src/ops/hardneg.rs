@@ -2,8 +2,7 @@
 
 use super::op::Op;
 use super::rules::{between, positive};
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -15,11 +14,14 @@ pub static OP: Op = Op {
         signature: "hardneg(candidates: Count = 400, apart: Pixels = 0px, at: Points = none, gradient: Flag = true) -> Miner",
         manual: MANUAL,
         rule,
-        random: true,
-        stops_gradient: true,
-        keeps_apart: true,
         pixels_of: Some("map"),
-        products: Some(super::rules::CANDIDATES),
+        lints: LintFacts { keeps_apart: true, ..LintFacts::NONE },
+        graph: GraphFacts {
+            random: true,
+            stops_gradient: true,
+            products: Some(super::rules::CANDIDATES),
+            ..GraphFacts::NONE
+        },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::HardNeg),

@@ -1,7 +1,7 @@
 //! `inside`: which cells of a warped map took their whole weight from inside the source: `inside(inv(H), like = det)`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -12,10 +12,13 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "inside(by: Homography[B]@a->b, like: Map[B, _, h, w]@b) -> Mask[B, 1, h, w]@b",
         manual: MANUAL,
-        inverted: Some(("by", "back")),
-        shows_border: true,
-        shape_only: &["like"],
-        stops_gradient: true,
+        lints: LintFacts { shows_border: true, ..LintFacts::NONE },
+        graph: GraphFacts {
+            inverted: Some(("by", "back")),
+            shape_only: &["like"],
+            stops_gradient: true,
+            ..GraphFacts::NONE
+        },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Inside),

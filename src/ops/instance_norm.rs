@@ -1,7 +1,7 @@
 //! `instance_norm`: every channel of every sample to mean 0 and variance 1 over its map: `x |> conv(128, 3) |> instance_norm`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -13,7 +13,7 @@ pub static OP: Op = Op {
         signature: "instance_norm(x: Map[B, C, H, W]@f, eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
         manual: MANUAL,
         rule: super::rules::real,
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::InstanceNorm),

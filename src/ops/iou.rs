@@ -2,7 +2,7 @@
 
 use super::compute::overlap;
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -11,8 +11,8 @@ pub static OP: Op = Op {
         signature: "iou(target: Prob[B, C, h, w]@f, pred: Prob[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none) -> Loss",
         manual: MANUAL,
         rule: |a| super::rules::mask_of(a, "pred"),
-        stops_gradient: true,
-        higher_is_better: true,
+        lints: LintFacts { higher_is_better: true, ..LintFacts::NONE },
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&overlap::Overlap::<false>),

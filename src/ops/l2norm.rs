@@ -3,8 +3,7 @@
 use super::op::Op;
 use rord_lang::report::shapes;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -16,7 +15,7 @@ pub static OP: Op = Op {
         signature: "l2norm(x: Values, eps: Rate = 1e-12) -> Values",
         manual: MANUAL,
         rule,
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::L2Norm),

@@ -1,7 +1,7 @@
 //! `less_equal`: `a <= b` in a pipeline.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -13,7 +13,7 @@ pub static OP: Op = Op {
         signature: "less_equal(a: Values, b: Values) -> Values",
         manual: MANUAL,
         operator: true,
-        stops_gradient: true,
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::LessEqual),

@@ -1,7 +1,7 @@
 //! `matched`: how many descriptors find their own place in another map: `matched(at, desc_r, places, within = 3px)`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -14,8 +14,8 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule: |a| super::rules::between(a, "within", 0.0, 1e6, false),
         pixels_of: Some("map"),
-        stops_gradient: true,
-        higher_is_better: true,
+        lints: LintFacts { higher_is_better: true, ..LintFacts::NONE },
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Matched),

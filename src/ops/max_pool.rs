@@ -4,8 +4,7 @@ use super::op::Op;
 use super::rules::positive;
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -17,7 +16,7 @@ pub static OP: Op = Op {
         signature: "max_pool(x: Map[B, C, H, W]@f, k: Count, stride: Count = k) -> Map[B, C, _, _]@f",
         manual: MANUAL,
         rule: pooled,
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::MaxPool),

@@ -1,7 +1,7 @@
 //! `move`: points taken along by a homography: `move(points, H)`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -12,7 +12,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "move(points: Points[B, N]@a, by: Homography[B]@a->b) -> Points[B, N]@b",
         manual: MANUAL,
-        stops_gradient: true,
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Move),

@@ -1,7 +1,7 @@
 //! `mse`: the mean squared difference of two maps: `mse(truth, pred)`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, LintFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -14,7 +14,7 @@ pub static OP: Op = Op {
                     reduce: Reduce = mean) -> Loss",
         manual: MANUAL,
         rule: super::rules::reduced,
-        compares: Some(("target", "pred")),
+        lints: LintFacts { compares: Some(("target", "pred")), ..LintFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::MSE),

@@ -2,7 +2,7 @@
 
 use super::op::Op;
 use super::rules::{between, positive};
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -17,9 +17,8 @@ pub static OP: Op = Op {
             positive(a, "tries");
             between(a, "apart", 0.0, 1e6, false);
         },
-        random: true,
-        stops_gradient: true,
         pixels_of: Some("map"),
+        graph: GraphFacts { random: true, stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Random),

@@ -5,7 +5,7 @@ use super::op::Op;
 use super::rules::{between, positive};
 use rord_lang::constant::{Constant, Unit};
 use rord_lang::report::numbers;
-use rord_lang::vocabulary::{Application, Entry};
+use rord_lang::vocabulary::{Application, Entry, LintFacts, Offers};
 
 /// Every recipe.
 pub static RECIPES: [Op; 28] = [
@@ -88,12 +88,12 @@ data pairs = layout_pairs(synth(tiles = 8), patch = 64px, photo = [noise(0.02)])
 ```
 ",
             rule: pairs,
-            offers: &[
+            offers: Offers::Fields(&[
                 ("image", "Image[B, 1, patch, patch]@orig"),
                 ("image_r", "Image[B, 1, patch, patch]@moved"),
                 ("H", "Homography[B]@orig->moved"),
                 ("corners", "Label[B, 1, patch, patch]@orig"),
-            ],
+            ]),
             ..Entry::PLAIN
         },
     ),
@@ -110,10 +110,10 @@ data patches = layout_images(synth(tiles = 8), patch = 64px) -> { image: Image[B
 ```
 ",
             rule: pairs,
-            offers: &[
+            offers: Offers::Fields(&[
                 ("image", "Image[B, 1, patch, patch]@orig"),
                 ("corners", "Label[B, 1, patch, patch]@orig"),
-            ],
+            ]),
             ..Entry::PLAIN
         },
     ),
@@ -135,11 +135,11 @@ data patches = layout_patches(synth(tiles = 8), size = 32px) -> { a: Image[N, 1,
 ```
 ",
             rule: pairs,
-            offers: &[
+            offers: Offers::Fields(&[
                 ("a", "Image[B, 1, size, size]@a"),
                 ("b", "Image[B, 1, size, size]@b"),
                 ("H", "Homography[B]@a->b"),
-            ],
+            ]),
             ..Entry::PLAIN
         },
     ),
@@ -161,10 +161,10 @@ data tiles = labelled_layouts(synth(tiles = 8), patch = 64px, target = \"via\")
 ```
 ",
             rule: pairs,
-            offers: &[
+            offers: Offers::Fields(&[
                 ("image", "Image[B, 1, patch, patch]@image"),
                 ("truth", "Label[B, 1, patch, patch]@image"),
-            ],
+            ]),
             ..Entry::PLAIN
         },
     ),
@@ -191,7 +191,7 @@ data pairs = tensors(\"pairs.safetensors\", shuffle = true) -> {
 ```
 ",
             rule: |a| share(a, "samples"),
-            offers_declared: true,
+            offers: Offers::Declared,
             ..Entry::PLAIN
         },
     ),
@@ -206,7 +206,7 @@ The second view shows the same place as the first, so H is the identity. With `p
 data pairs = layout_pairs(synth(), geometry = same_view, photo = [noise(0.05)])
 ```
 ",
-            onto: true,
+            lints: LintFacts { onto: true, ..LintFacts::NONE },
             ..Entry::PLAIN
         },
     ),
@@ -222,7 +222,7 @@ is a permutation of the first one's pixels, so the pair is exact.
 data pairs = layout_pairs(synth(), geometry = square_symmetries)
 ```
 ",
-            onto: true,
+            lints: LintFacts { onto: true, ..LintFacts::NONE },
             ..Entry::PLAIN
         },
     ),

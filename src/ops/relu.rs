@@ -1,7 +1,7 @@
 //! `relu`: max(0, x), with slope 0 at 0: `x |> conv(32, 3) |> relu`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -13,7 +13,7 @@ pub static OP: Op = Op {
         signature: "relu(x: Values) -> Values",
         manual: MANUAL,
         rule: super::rules::same_type,
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Relu),

@@ -1,7 +1,7 @@
 //! `repeatability`: how many maxima of one view's score are maxima of the other's: `repeatability(det, det_r, H, within = 3px)`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -18,8 +18,8 @@ pub static OP: Op = Op {
             super::rules::between(a, "within", 0.0, 1e6, false);
         },
         pixels_of: Some("b"),
-        stops_gradient: true,
-        higher_is_better: true,
+        lints: LintFacts { higher_is_better: true, ..LintFacts::NONE },
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Repeatability),

@@ -3,7 +3,7 @@
 use super::op::Op;
 use rord_lang::report::numbers;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::{Application, Entry, RuleArg};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts, RuleArg};
 
 pub use meaning::*;
 
@@ -39,10 +39,10 @@ pub static MAP: Op = Op {
     entry: Entry {
         signature: "rescale_map(image: Image[B, C, H, W]@f, by: Rate) -> Homography[B]@f->g",
         manual: MANUAL,
-        stops_gradient: true,
-        onto: true,
         operator: true,
         new_frame: Some(("g", smaller)),
+        lints: LintFacts { onto: true, ..LintFacts::NONE },
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::RescaleMap),

@@ -1,8 +1,7 @@
 //! `rows`: the vectors of all samples as one list: `rows(sample(desc, at))`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Application, Entry};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;

@@ -1,7 +1,7 @@
 //! `scatter`: points thrown on a map at random: `place(scatter(200), like = desc)`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -15,8 +15,7 @@ pub static OP: Op = Op {
         rule: |a| {
             super::rules::positive(a, "n");
         },
-        random: true,
-        stops_gradient: true,
+        graph: GraphFacts { random: true, stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Scatter),

@@ -2,7 +2,7 @@
 
 use super::op::Op;
 use super::rules::{between, positive};
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -17,11 +17,14 @@ pub static OP: Op = Op {
             positive(a, "candidates");
             between(a, "apart", 0.0, 1e6, false);
         },
-        random: true,
-        stops_gradient: true,
-        keeps_apart: true,
         pixels_of: Some("map"),
-        products: Some(super::rules::CANDIDATES),
+        lints: LintFacts { keeps_apart: true, ..LintFacts::NONE },
+        graph: GraphFacts {
+            random: true,
+            stops_gradient: true,
+            products: Some(super::rules::CANDIDATES),
+            ..GraphFacts::NONE
+        },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::SemiHard),

@@ -1,7 +1,7 @@
 //! `sigmoid`: a logit as a probability: `x |> conv(1, 1) |> sigmoid`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -12,7 +12,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "sigmoid(x: Map[B, C, H, W]@f) -> Prob[B, C, H, W]@f",
         manual: MANUAL,
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Sigmoid),

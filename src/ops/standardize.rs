@@ -1,7 +1,7 @@
 //! `standardize`: every image to mean 0 and deviation 1: `x |> standardize`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -19,7 +19,7 @@ pub static OP: Op = Op {
                 a.result.kind = rord_lang::types::Kind::Feat;
             }
         },
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Standardize),

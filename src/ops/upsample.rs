@@ -2,8 +2,7 @@
 
 use super::op::Op;
 use super::rules::positive;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -16,7 +15,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         words: &[("mode", &["nearest", "bilinear"])],
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Upsample),

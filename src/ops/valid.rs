@@ -1,7 +1,7 @@
 //! `valid`: which cells count: a mask, or all of them where there is none: `mean(x * valid(x, mask))`.
 
 use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -13,7 +13,7 @@ pub static OP: Op = Op {
         signature: "valid(like: Map[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none) -> Prob[B, C, h, w]@f",
         manual: MANUAL,
         rule: |a| super::rules::mask_of(a, "like"),
-        stops_gradient: true,
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Valid),

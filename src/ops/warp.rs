@@ -2,8 +2,7 @@
 
 use super::op::Op;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
@@ -15,9 +14,8 @@ pub static OP: Op = Op {
         signature: "warp(x: Map[B, C, h, w]@a, by: Homography[B]@a->b, like: Map[B, _, p, q]@b = none) -> Map[B, C, _, _]@b",
         manual: MANUAL,
         rule,
-        inverted: Some(("by", "back")),
-        pads: Some("by"),
-        shape_only: &["like"],
+        lints: LintFacts { pads: Some("by"), ..LintFacts::NONE },
+        graph: GraphFacts { inverted: Some(("by", "back")), shape_only: &["like"], ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Warp),

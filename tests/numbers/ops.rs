@@ -97,8 +97,8 @@ fn entries_speak_of_parameters_that_exist() {
     let language = Language::new();
     for op in all() {
         let (e, operation) = (&op.entry, language.operation(op));
-        let named = e.carries_out.into_iter().chain(e.compares.into_iter().flat_map(|(a, b)| [a, b]));
-        let named = named.chain(e.inverted.map(|(from, _)| from)).chain(e.shape_only.iter().copied());
+        let named = e.carries_out.into_iter().chain(e.lints.compares.into_iter().flat_map(|(a, b)| [a, b]));
+        let named = named.chain(e.graph.inverted.map(|(from, _)| from)).chain(e.graph.shape_only.iter().copied());
         for name in named.chain(e.words.iter().map(|(name, _)| *name)) {
             assert!(operation.params.iter().any(|p| p.name.text == name), "{} has no `{name}`", op.name);
         }
@@ -115,7 +115,7 @@ fn samples_use_what_a_call_can_give() {
         let mut refuse = |what: String| wrong.push(format!("{}, {}: {what}", op.name, sample.name));
         // What only a pass writes is nothing a call can give.
         if sample.settings.get("then").is_some() {
-            if !op.entry.takes_in.iter().any(|row| sample.settings.text("then") == Ok(row.then)) {
+            if !op.entry.graph.takes_in.iter().any(|row| sample.settings.text("then") == Ok(row.then)) {
                 refuse("takes in nothing of that name".into());
             }
             continue;
@@ -141,7 +141,7 @@ fn samples_use_what_a_call_can_give() {
             }
         }
         for name in &sample.differentiable {
-            if !sample.inputs.iter().any(|(n, _)| n == name) || op.entry.stops_gradient {
+            if !sample.inputs.iter().any(|(n, _)| n == name) || op.entry.graph.stops_gradient {
                 refuse(format!("`{name}` cannot have a gradient"));
             }
         }
