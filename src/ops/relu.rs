@@ -1,4 +1,5 @@
-//! `relu`: max(0, x), with slope 0 at 0: `x |> conv(32, 3) |> relu`.
+//! `relu`: max(0, x), with slope 0 at 0: `x |> conv(32, 3) |> relu`; and `hinge`, the same function under the name it has in a
+//! loss: `mean(hinge(d_pos - d_neg + margin))`.
 
 use super::op::Op;
 use rord_lang::vocabulary::{Entry, GraphFacts};
@@ -6,14 +7,27 @@ use rord_lang::vocabulary::{Entry, GraphFacts};
 #[allow(unused_imports)] // each operation shares what others need of it
 pub use meaning::*;
 
-/// The operation.
-pub static OP: Op = Op {
+/// The rectifier of a network.
+pub static RELU: Op = Op {
     name: "relu",
     entry: Entry {
         signature: "relu(x: Values) -> Values",
         manual: MANUAL,
         rule: super::rules::same_type,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
+        ..Entry::PLAIN
+    },
+    compute: Some(&meaning::Relu),
+    samples: meaning::samples,
+};
+
+/// The corner of a margin loss.
+pub static HINGE: Op = Op {
+    name: "hinge",
+    entry: Entry {
+        signature: "hinge(x: Values) -> Values",
+        manual: HINGE_MANUAL,
+        rule: super::rules::same_type,
         ..Entry::PLAIN
     },
     compute: Some(&meaning::Relu),
@@ -35,6 +49,22 @@ let y = relu(x)
 ```
 ";
 
+const HINGE_MANUAL: &str = "\
+What is missing to a margin: 0 once it is kept.
+
+    y = max(0, x)
+
+Any shape; the result has the same. The slope at exactly 0 is 0, so a triplet that just keeps its margin pulls no more.
+
+Source: `torch.clamp(x, min = 0)`, but for its slope of 1 at exactly 0.
+
+```rord
+input near: Vectors[N, 1]
+input far:  Vectors[N, 1]
+let missing = hinge(near - far + 1.0)
+```
+";
+
 mod meaning {
     use candle_core::{Result, Tensor};
 
@@ -44,7 +74,7 @@ mod meaning {
     use crate::compute::{Call, Gradients, Output};
     use rord_kernels::map;
 
-    /// The rectifier; `hinge` is the same function under the name it has in a loss.
+    /// The rectifier.
     pub struct Relu;
 
     impl Paths for Relu {

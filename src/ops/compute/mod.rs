@@ -6,17 +6,12 @@
 
 pub mod bilinear;
 pub mod difference;
-pub mod either;
 pub mod elementwise;
 pub mod layout;
-pub mod least;
 pub mod memory;
-pub mod overlap;
 pub mod pixelwise;
-pub mod reduce;
 pub mod samples;
 pub mod slices;
-pub mod unary;
 
 use candle_core::{Result, Tensor};
 
@@ -63,8 +58,11 @@ pub trait Compute: Sync {
     /// The value of a call.
     fn forward(&self, call: &Call) -> Result<Output>;
 
-    /// The gradient of every input in `call.wants`, given the gradient `grad` of the value (of the value's shape).
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients>;
+    /// The gradient of every input in `call.wants`, given the gradient `grad` of the value (of the value's shape). There is none of
+    /// an operation that stops the gradient.
+    fn backward(&self, _call: &Call, _output: &Output, _grad: &Tensor) -> Result<Gradients> {
+        Ok(Gradients::new())
+    }
 
     /// New values of weights by role, made of a value from [`Compute::forward`]: running statistics. Asked for while training only.
     fn updates(&self, _: &Call, _: &Output) -> Result<Vec<(&'static str, Tensor)>> {
