@@ -2,9 +2,9 @@
 
 use candle_core::{Result, Tensor};
 
-use super::compute::elementwise::{gradients, operands, samples};
-use super::compute::{Call, Compute, Gradients, Output, layout};
-use super::op::Op;
+use crate::compute::elementwise::{gradients, operands, samples};
+use crate::compute::{Call, Compute, Gradients, Output, layout};
+use crate::op::Op;
 use rord_lang::constant::Settings;
 use rord_lang::vocabulary::{Entry, GraphFacts};
 

@@ -2,9 +2,9 @@
 
 use candle_core::{Result, Tensor};
 
-use super::compute::elementwise::{operands, samples};
-use super::compute::{Call, Compute, Output};
-use super::op::Op;
+use crate::compute::elementwise::{operands, samples};
+use crate::compute::{Call, Compute, Output};
+use crate::op::Op;
 use rord_lang::vocabulary::{Entry, GraphFacts};
 
 macro_rules! comparison {

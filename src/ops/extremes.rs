@@ -2,10 +2,10 @@
 
 use candle_core::{Result, Tensor};
 
-use super::compute::elementwise::gradients;
-use super::compute::samples::Sample;
-use super::compute::{Call, Compute, Gradients, Output};
-use super::op::Op;
+use crate::compute::elementwise::gradients;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
 use rord_lang::vocabulary::Entry;
 
 macro_rules! extreme {
@@ -31,7 +31,7 @@ input d: Dist[N, N]
 let one_each = ", $name, "(row_min(d), col_min(d))
 ```
 "),
-                rule: super::rules::alike,
+                rule: crate::rules::alike,
                 ..Entry::PLAIN
             },
             compute: Some(&Either::<$greater>),

@@ -2,11 +2,11 @@
 
 use candle_core::{Result, Tensor};
 
-use super::compute::pixelwise::log1p;
-use super::compute::samples::Sample;
-use super::compute::{Call, Compute, Gradients, Output};
-use super::op::Op;
-use super::rules::disturbed;
+use crate::compute::pixelwise::log1p;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use crate::rules::disturbed;
 use rord_lang::types::Kind;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts};
 
@@ -18,20 +18,32 @@ macro_rules! function {
             name: $name,
             entry: Entry {
                 signature: concat!($name, "(x: Values", $more, ") -> Values"),
-                manual: concat!("\
-", $what, ".
+                manual: concat!(
+                    "\
+",
+                    $what,
+                    ".
 
-    ", $formula, "
+    ",
+                    $formula,
+                    "
 
-Any shape; the result has the same.", $note, "
+Any shape; the result has the same.",
+                    $note,
+                    "
 
-Source: ", $source, ".
+Source: ",
+                    $source,
+                    ".
 
 ```rord
 input d: Dist[N, M]
-let y = ", $name, "(d)
+let y = ",
+                    $name,
+                    "(d)
 ```
-"),
+"
+                ),
                 rule: $rule,
                 graph: $graph,
                 ..Entry::PLAIN
@@ -148,9 +160,6 @@ impl Compute for Unary {
     }
 
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
-        }
         Ok(vec![("x", (grad * (self.slope)(call, call.tensor("x")?, &output.value)?)?)])
     }
 }

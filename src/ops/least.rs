@@ -2,10 +2,10 @@
 
 use candle_core::{Result, Tensor};
 
-use super::compute::samples::Sample;
-use super::compute::{Call, Compute, Gradients, Output};
-use super::max_pool::saved;
-use super::op::Op;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::max_pool::saved;
+use crate::op::Op;
 use rord_lang::vocabulary::Entry;
 
 macro_rules! least {
@@ -14,21 +14,33 @@ macro_rules! least {
             name: $name,
             entry: Entry {
                 signature: concat!($name, "(x: Values[N, M]) -> Values[", $size, "]"),
-                manual: concat!("\
-The least number of every ", $of, " of a table.
+                manual: concat!(
+                    "\
+The least number of every ",
+                    $of,
+                    " of a table.
 
-    y = min over the ", $over, " of x
+    y = min over the ",
+                    $over,
+                    " of x
 
-`x` is (N, M); the result is (", $size, "). The gradient goes to the least number, the first of several.
+`x` is (N, M); the result is (",
+                    $size,
+                    "). The gradient goes to the least number, the first of several.
 
-Source: `x.min(dim = ", $axis, ").values`.
+Source: `x.min(dim = ",
+                    $axis,
+                    ").values`.
 
 ```rord
 input a: Vectors[N, 128]
 input b: Vectors[M, 128]
-let nearest = ", $name, "(distances(a, b))
+let nearest = ",
+                    $name,
+                    "(distances(a, b))
 ```
-"),
+"
+                ),
                 ..Entry::PLAIN
             },
             compute: Some(&Least::<$axis>),
@@ -54,9 +66,6 @@ impl<const AXIS: usize> Compute for Least<AXIS> {
     }
 
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("x") {
-            return Ok(Gradients::new());
-        }
         let (zeros, grad) = (call.tensor("x")?.zeros_like()?, grad.unsqueeze(AXIS)?.contiguous()?);
         Ok(vec![("x", zeros.scatter_add(saved(output, 0)?, &grad, AXIS)?)])
     }

@@ -2,7 +2,7 @@
 //!
 //! One operation stands in one file, and on one line of the list in `mod.rs`.
 
-use super::compute::{Compute, samples::Sample};
+use crate::compute::{Compute, samples::Sample};
 use rord_lang::vocabulary::Entry;
 
 /// One operation.

@@ -2,11 +2,11 @@
 
 use candle_core::Result;
 
-use super::compute::pixelwise::spread;
-use super::compute::samples::{Sample, numbers};
-use super::compute::slices::constant;
-use super::compute::{Call, Compute, Output};
-use super::op::Op;
+use crate::compute::pixelwise::spread;
+use crate::compute::samples::{Sample, numbers};
+use crate::compute::slices::constant;
+use crate::compute::{Call, Compute, Output};
+use crate::op::Op;
 use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 macro_rules! overlap {
@@ -35,7 +35,7 @@ input p:     Prob[B, 1, H, W]@f
 metric score = ", $name, "(truth, p > 0.5)
 ```
 "),
-                rule: |a| super::rules::mask_of(a, "pred"),
+                rule: |a| crate::rules::mask_of(a, "pred"),
                 lints: LintFacts { higher_is_better: true, ..LintFacts::NONE },
                 graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
                 ..Entry::PLAIN

@@ -1,6 +1,6 @@
 //! `pick`: the places of the negatives that a miner picks.
 
-use super::op::Op;
+use crate::op::Op;
 use rord_lang::vocabulary::Entry;
 
 /// The operation. It has no meaning of its own: it carries out its miner.

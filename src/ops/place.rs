@@ -1,6 +1,6 @@
 //! `place`: the places a sampler chooses on a map: `place(grid(200), desc)`.
 
-use super::op::Op;
+use crate::op::Op;
 use rord_lang::vocabulary::Entry;
 
 /// The operation. It has no meaning of its own: it carries out its sampler.

@@ -1,8 +1,8 @@
 //! Recipes: layouts, datasets, views, optimizers, schedules. The checker knows their arguments; whoever carries them out reads
 //! their settings.
 
-use super::op::Op;
-use super::rules::{between, positive};
+use crate::op::Op;
+use crate::rules::{between, positive};
 use rord_lang::constant::{Constant, Unit};
 use rord_lang::report::numbers;
 use rord_lang::vocabulary::{Application, Entry, LintFacts, Offers};

@@ -2,11 +2,11 @@
 
 use candle_core::{Result, Tensor};
 
-use super::compute::pixelwise::spread;
-use super::compute::samples::Sample;
-use super::compute::{Call, Compute, Gradients, Output};
-use super::max_pool::saved;
-use super::op::Op;
+use crate::compute::pixelwise::spread;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::max_pool::saved;
+use crate::op::Op;
 use rord_lang::vocabulary::Entry;
 
 macro_rules! reduction {
@@ -16,7 +16,7 @@ macro_rules! reduction {
             entry: Entry {
                 signature: concat!($name, "(x: Values, mask: Prob = none, per: Word = none) -> Loss"),
                 manual: $manual,
-                rule: super::rules::to_one_number,
+                rule: crate::rules::to_one_number,
                 words: &[("per", &["batch"])],
                 ..Entry::PLAIN
             },

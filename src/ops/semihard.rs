@@ -1,11 +1,15 @@
 //! `semihard`: for each anchor the nearest candidate that is farther than its positive: `triplet(grid(200), semihard(apart = 8px))`.
 
-use super::op::Op;
-use super::rules::{between, positive};
-use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::memory::Memory;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::hardneg::{HardNeg, gaps, squares};
+use crate::op::Op;
+use crate::rules::{between, positive};
+use crate::sample::at;
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -22,13 +26,13 @@ pub static OP: Op = Op {
         graph: GraphFacts {
             random: true,
             stops_gradient: true,
-            products: Some(super::rules::CANDIDATES),
+            products: Some(crate::rules::CANDIDATES),
             ..GraphFacts::NONE
         },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::SemiHard),
-    samples: meaning::samples,
+    compute: Some(&SemiHard),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -53,53 +57,38 @@ loss what = triplet(grid(200), semihard(apart = 8px), margin = 0.5)
 ```
 ";
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// The choice of a semi-hard negative.
+pub struct SemiHard;
 
-    use crate::compute::memory::Memory;
-    use crate::compute::samples::Sample;
-    use crate::compute::{Call, Compute, Gradients, Output};
-    use crate::hardneg::{HardNeg, gaps, squares};
-    use crate::sample::at;
-    use rord_lang::vocabulary::Shapes;
-
-    /// The choice of a semi-hard negative.
-    pub struct SemiHard;
-
-    impl Compute for SemiHard {
-        fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
-            Memory::of_candidates(shapes).unwrap_or_default()
-        }
-
-        fn forward(&self, call: &Call) -> Result<Output> {
-            let (anchor, map, positive) = (call.tensor("anchor")?, call.tensor("map")?, call.tensor("positive")?);
-            let places = HardNeg::candidates(call, map)?;
-            let (batch, count, _) = places.dims3()?;
-            let (_, anchors, _) = anchor.dims3()?;
-            if count == 0 {
-                return Err(candle_core::Error::msg("a choice needs at least one candidate"));
-            }
-            let near = squares(anchor, &at(map, &places)?)?;
-            let own = (anchor - at(map, positive)?)?.sqr()?.sum_keepdim(2)?;
-            let (apart, gap) = (call.number("apart")?, gaps(call, positive, &places)?);
-            let free = gap.ge(apart * apart)?;
-            let beyond = (near.broadcast_gt(&own)? * &free)?;
-            let excluded = (near.zeros_like()? + f64::from(f32::MAX))?;
-            let nearest = beyond.where_cond(&near, &excluded)?.argmin(2)?;
-            let farthest = free.where_cond(&near, &excluded.neg()?)?.argmax(2)?;
-            let chosen = beyond.max(2)?.where_cond(&nearest, &farthest)?;
-            let chosen = free.max(2)?.where_cond(&chosen, &gap.argmax(2)?)?;
-            let chosen = chosen.unsqueeze(2)?.broadcast_as((batch, anchors, 2))?.contiguous()?;
-            Ok(places.gather(&chosen, 1)?.into())
-        }
-
-        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
-            Ok(Gradients::new())
-        }
+impl Compute for SemiHard {
+    fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+        Memory::of_candidates(shapes).unwrap_or_default()
     }
 
-    /// Cases: those of `hardneg`.
-    pub fn samples() -> Result<Vec<Sample>> {
-        crate::hardneg::samples()
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (anchor, map, positive) = (call.tensor("anchor")?, call.tensor("map")?, call.tensor("positive")?);
+        let places = HardNeg::candidates(call, map)?;
+        let (batch, count, _) = places.dims3()?;
+        let (_, anchors, _) = anchor.dims3()?;
+        if count == 0 {
+            return Err(candle_core::Error::msg("a choice needs at least one candidate"));
+        }
+        let near = squares(anchor, &at(map, &places)?)?;
+        let own = (anchor - at(map, positive)?)?.sqr()?.sum_keepdim(2)?;
+        let (apart, gap) = (call.number("apart")?, gaps(call, positive, &places)?);
+        let free = gap.ge(apart * apart)?;
+        let beyond = (near.broadcast_gt(&own)? * &free)?;
+        let excluded = (near.zeros_like()? + f64::from(f32::MAX))?;
+        let nearest = beyond.where_cond(&near, &excluded)?.argmin(2)?;
+        let farthest = free.where_cond(&near, &excluded.neg()?)?.argmax(2)?;
+        let chosen = beyond.max(2)?.where_cond(&nearest, &farthest)?;
+        let chosen = free.max(2)?.where_cond(&chosen, &gap.argmax(2)?)?;
+        let chosen = chosen.unsqueeze(2)?.broadcast_as((batch, anchors, 2))?.contiguous()?;
+        Ok(places.gather(&chosen, 1)?.into())
     }
+}
+
+/// Cases: those of `hardneg`.
+pub fn samples() -> Result<Vec<Sample>> {
+    crate::hardneg::samples()
 }

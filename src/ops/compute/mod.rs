@@ -58,8 +58,8 @@ pub trait Compute: Sync {
     /// The value of a call.
     fn forward(&self, call: &Call) -> Result<Output>;
 
-    /// The gradient of every input in `call.wants`, given the gradient `grad` of the value (of the value's shape). There is none of
-    /// an operation that stops the gradient.
+    /// The gradient of every input in `call.wants`, which is not empty, given the gradient `grad` of the value (of the value's
+    /// shape). An operation that stops the gradient has none.
     fn backward(&self, _call: &Call, _output: &Output, _grad: &Tensor) -> Result<Gradients> {
         Ok(Gradients::new())
     }
