@@ -9,6 +9,7 @@
 pub mod batches;
 pub mod convolution;
 pub mod corners;
+pub mod datasets;
 pub mod error;
 pub mod files;
 pub mod gds;

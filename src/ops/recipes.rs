@@ -3,6 +3,7 @@
 
 use crate::op::Op;
 use crate::rules::{between, positive};
+use rord_data::datasets::offers;
 use rord_lang::constant::{Constant, Unit};
 use rord_lang::report::numbers;
 use rord_lang::vocabulary::{Application, Entry, LintFacts, Offers};
@@ -88,12 +89,7 @@ data pairs = layout_pairs(synth(tiles = 8), patch = 64px, photo = [noise(0.02)])
 ```
 ",
             rule: pairs,
-            offers: Offers::Fields(&[
-                ("image", "Image[B, 1, patch, patch]@orig"),
-                ("image_r", "Image[B, 1, patch, patch]@moved"),
-                ("H", "Homography[B]@orig->moved"),
-                ("corners", "Label[B, 1, patch, patch]@orig"),
-            ]),
+            offers: Offers::Fields(offers),
             ..Entry::PLAIN
         },
     ),
@@ -110,10 +106,7 @@ data patches = layout_images(synth(tiles = 8), patch = 64px) -> { image: Image[B
 ```
 ",
             rule: pairs,
-            offers: Offers::Fields(&[
-                ("image", "Image[B, 1, patch, patch]@orig"),
-                ("corners", "Label[B, 1, patch, patch]@orig"),
-            ]),
+            offers: Offers::Fields(offers),
             ..Entry::PLAIN
         },
     ),
@@ -135,11 +128,7 @@ data patches = layout_patches(synth(tiles = 8), size = 32px) -> { a: Image[N, 1,
 ```
 ",
             rule: pairs,
-            offers: Offers::Fields(&[
-                ("a", "Image[B, 1, size, size]@a"),
-                ("b", "Image[B, 1, size, size]@b"),
-                ("H", "Homography[B]@a->b"),
-            ]),
+            offers: Offers::Fields(offers),
             ..Entry::PLAIN
         },
     ),
@@ -161,10 +150,7 @@ data tiles = labelled_layouts(synth(tiles = 8), patch = 64px, target = \"via\")
 ```
 ",
             rule: pairs,
-            offers: Offers::Fields(&[
-                ("image", "Image[B, 1, patch, patch]@image"),
-                ("truth", "Label[B, 1, patch, patch]@image"),
-            ]),
+            offers: Offers::Fields(offers),
             ..Entry::PLAIN
         },
     ),

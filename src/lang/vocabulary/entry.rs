@@ -76,8 +76,8 @@ pub struct GraphFacts {
 pub enum Offers {
     /// It is no dataset.
     Nothing,
-    /// Names and types, in terms of the arguments.
-    Fields(&'static [(&'static str, &'static str)]),
+    /// Names and types, in terms of the arguments, of the dataset of a name.
+    Fields(fn(&str) -> Vec<(&'static str, &'static str)>),
     /// Whatever the pipeline declares.
     Declared,
 }

@@ -77,12 +77,12 @@ impl Vocabulary {
                 Ok((_, params, result)) => {
                     let mut offers = Vec::new();
                     let offered = match entry.offers {
-                        Offers::Fields(fields) => fields,
-                        Offers::Nothing | Offers::Declared => &[],
+                        Offers::Fields(of) => of(name),
+                        Offers::Nothing | Offers::Declared => Vec::new(),
                     };
                     for (field, text) in offered {
                         match parse::signature(&format!("offer() -> {text}"), file) {
-                            Ok((_, _, Some(ty))) => offers.push((*field, ty)),
+                            Ok((_, _, Some(ty))) => offers.push((field, ty)),
                             Ok(_) => {}
                             Err(wrong) => reports.extend(wrong),
                         }
