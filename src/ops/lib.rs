@@ -156,7 +156,7 @@ use rord_lang::vocabulary::{Entry, Vocabulary};
 /// Every operation and recipe, those that no pipeline can call included.
 pub fn all() -> impl Iterator<Item = &'static op::Op> {
     let parts: [&'static op::Op; 4] = [&rescale::IMAGE, &rescale::MAP, &views::JOIN, &views::PART];
-    OPERATIONS.iter().copied().chain(parts).chain(recipes::RECIPES.iter())
+    OPERATIONS.iter().copied().chain(parts).chain(recipes::all())
 }
 
 /// The vocabulary, and the texts it was read from; a pipeline's own texts are added to these.
