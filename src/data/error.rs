@@ -106,6 +106,15 @@ pub enum DataError {
     NothingToTrainOn { split: String, pictures: usize, train: f64 },
 }
 
+impl From<rord_files::FileError> for DataError {
+    fn from(error: rord_files::FileError) -> Self {
+        match error.source.kind() {
+            std::io::ErrorKind::NotFound => Self::NotFound { path: error.path },
+            _ => Self::Unreadable { reason: rord_files::plain(&error.source), path: error.path },
+        }
+    }
+}
+
 fn list(keys: &[LayerKey]) -> String {
     if keys.is_empty() {
         "any layer".into()
