@@ -193,7 +193,8 @@ fn ways() -> Vec<Geometry> {
 
 #[test]
 fn every_way_computes_what_the_general_one_does() {
-    use last::{After, Past, Products, Wanted, backward, general, general_back};
+    use call::{After, Past, Products, Wanted};
+    use last::{backward, general, general_backward};
     let forward = |g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>, after| {
         last::forward(g, x, w, b, after, Products::Single)
     };
@@ -218,7 +219,7 @@ fn every_way_computes_what_the_general_one_does() {
             let grad = numbers(4, value.len());
             let wanted = Wanted { x: true, weight: true, bias: true };
             let past = Past { after, value: &seen, cells: &cells };
-            let expected = general_back(&g, &x, &weight, past, &grad, wanted).unwrap();
+            let expected = general_backward(&g, &x, &weight, past, &grad, wanted).unwrap();
             let past = Past { after, value: &value, cells: &cells };
             let got = backward(&g, &sx, &sw, past, &single(&grad), wanted, Products::Single).unwrap();
             near("input", &got.x.unwrap(), &expected.x.unwrap());

@@ -12,7 +12,7 @@
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::read::{Tiles, Windows};
+use super::read::{Tiles, Transform, Windows};
 use super::{POINTS, product};
 use crate::simd::Lanes;
 use crate::simd::avx512::Sixteen;
@@ -56,10 +56,10 @@ pub unsafe fn windows(w: &Windows, to: *mut u16) {
     let mut tile = Tile::new();
     let from = tile.0.as_mut_ptr();
     let round = |block: usize, i: usize| unsafe {
-        let to = to.add((block * w.room + i) * N);
+        let to = to.add((block * w.0.room + i) * N);
         for point in 0..POINTS {
             let rounded = _mm512_cvtneps_pbh(_mm512_load_ps(from.add(point * N)));
-            _mm256_storeu_si256(to.add(point * w.step).cast(), std::mem::transmute::<__m256bh, __m256i>(rounded));
+            _mm256_storeu_si256(to.add(point * w.0.step).cast(), std::mem::transmute::<__m256bh, __m256i>(rounded));
         }
     };
     unsafe { w.each::<Sixteen>(|_, _| from, round) };
@@ -72,8 +72,8 @@ pub unsafe fn windows(w: &Windows, to: *mut u16) {
 /// As [`windows`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16,avx2,fma")]
 pub unsafe fn paired_windows(w: &Windows, to: *mut u16) {
-    let mut kept = Kept::new(w.sizes.inputs.div_ceil(N));
-    let (first, last) = (kept.0.as_mut_ptr(), w.tiles.1 - 1);
+    let mut kept = Kept::new(w.0.sizes.inputs.div_ceil(N));
+    let (first, last) = (kept.0.as_mut_ptr(), w.0.tiles.1 - 1);
     let place = |block: usize, i: usize| Kept::place(first, block, i);
     let round = |block: usize, i: usize| unsafe {
         if i % 2 == 1 || i == last {
@@ -81,8 +81,8 @@ pub unsafe fn paired_windows(w: &Windows, to: *mut u16) {
                 Kept::place(first, block, 0),
                 Kept::place(first, block, 1),
                 i % 2 == 1,
-                to.add((block * w.room + i / 2 * 2) * N),
-                w.step,
+                to.add((block * w.0.room + i / 2 * 2) * N),
+                w.0.step,
             );
         }
     };
@@ -96,13 +96,13 @@ pub unsafe fn paired_windows(w: &Windows, to: *mut u16) {
 /// As [`windows`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16,avx2,fma")]
 pub unsafe fn paired_tiles(t: &Tiles, to: *mut u16) {
-    let mut kept = Kept::new(2 * t.sizes.outputs.div_ceil(2 * N));
-    let (first, last) = (kept.0.as_mut_ptr(), t.tiles.1 - 1);
+    let mut kept = Kept::new(2 * t.frame.sizes.outputs.div_ceil(2 * N));
+    let (first, last) = (kept.0.as_mut_ptr(), t.frame.tiles.1 - 1);
     let place = |block: usize, i: usize| Kept::place(first, block, i);
     let round = |block: usize, i: usize| unsafe {
         if i % 2 == 1 || i == last {
-            let to = to.add(((block / 2) * t.room + i / 2 * 2) * 2 * N + (block & 1) * 2 * N);
-            pair(Kept::place(first, block, 0), Kept::place(first, block, 1), i % 2 == 1, to, t.step);
+            let to = to.add(((block / 2) * t.frame.room + i / 2 * 2) * 2 * N + (block & 1) * 2 * N);
+            pair(Kept::place(first, block, 0), Kept::place(first, block, 1), i % 2 == 1, to, t.frame.step);
         }
     };
     unsafe { t.each::<Sixteen>(place, round) };

@@ -11,6 +11,7 @@
 //! |---|---|
 //! | `transforms.rs` | the matrices A, B and G applied to vectors of channels |
 //! | `grid.rs` | a table of vectors, for turning rows into columns |
+//! | `pixels.rs` | the numbers of a map, or of what was rectified or pooled |
 //! | `read.rs` | tiles of maps into transformed tiles |
 //! | `write.rs` | transformed tiles into the result, with bias, relu and pooling |
 //! | `weights.rs` | kernels into transformed kernels, and gradients of these back |
@@ -24,6 +25,7 @@ use crate::simd::Simd;
 mod grid;
 #[cfg(target_arch = "x86_64")]
 mod half;
+mod pixels;
 mod product;
 mod read;
 mod scratch;
@@ -33,7 +35,7 @@ pub(crate) mod weight_gradient;
 pub(crate) mod weights;
 mod write;
 
-pub use read::Source;
+pub use pixels::Source;
 pub use value::{input_gradient, value};
 pub use weight_gradient::weight_gradient;
 

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::conv::Geometry;
-use crate::conv::last::{After, Past, Wanted, general, general_back};
+use crate::conv::call::{After, Past, Wanted};
+use crate::conv::last::{general, general_backward};
 use crate::conv::tests::{near, singles, wide};
 use crate::simd::Simd;
 
@@ -67,7 +68,7 @@ fn compared(simd: Simd, s: Sizes, after: After) {
     let past = wide(&got.numbers);
     let past = Past { after, value: &past, cells: &got.cells };
     let wanted = Wanted { x: true, weight: true, bias: true };
-    let back = general_back(&g, &wide(&x), &wide(&weight), past, &wide(&grad), wanted).unwrap();
+    let back = general_backward(&g, &wide(&x), &wide(&weight), past, &wide(&grad), wanted).unwrap();
     let source = match after {
         After::Nothing => Source::Plain(&grad),
         After::Relu => Source::Relu { grad: &grad, value: &got.numbers },

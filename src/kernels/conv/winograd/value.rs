@@ -6,13 +6,14 @@ use rayon::prelude::*;
 
 #[cfg(target_arch = "x86_64")]
 use super::half;
+use super::pixels::Source;
 use super::product::Values;
-use super::read::{Source, Windows};
+use super::read::{Frame, Windows};
 use super::scratch::scratch;
 use super::weights::transformed;
 use super::write::Results;
 use super::{How, POINTS, STAGGER, Sizes};
-use crate::conv::last::{After, Value};
+use crate::conv::call::{After, Value};
 use crate::shared::Shared;
 use crate::simd::{Simd, run};
 
@@ -86,7 +87,7 @@ fn convolved(
         let tiles = (block * room, room.min(s.tiles() - block * room));
         scratch(thread_numbers(simd, s), |windows| {
             let products = windows.wrapping_add(POINTS * tiles_step);
-            let reading = Windows { sizes: *s, source, tiles, to: windows, step: tiles_step, room };
+            let reading = Windows(Frame { sizes: *s, source, tiles, to: windows, step: tiles_step, room });
             let product = Values {
                 tiles: windows,
                 tiles_step,

@@ -1,8 +1,9 @@
-//! Which algorithm takes a convolution of `f32` by vectors, and the three of them behind one face.
+//! Which algorithm takes a convolution of `f32` by vectors, and the three of them behind one interface.
 
 use super::Geometry;
+use super::after::{followed, undone};
+use super::call::{After, Gradients, Past, Products, Value, Wanted};
 use super::direct::{self, few_inputs, few_outputs};
-use super::last::{After, Gradients, Past, Products, Value, Wanted, followed, undone};
 use super::winograd::{self, How, Source};
 use crate::Mismatch;
 use crate::simd::Simd;
@@ -15,7 +16,7 @@ const FEW_OUTPUTS: usize = 4;
 
 /// A fast algorithm, with the sizes it works on.
 #[derive(Clone, Copy, Debug)]
-pub enum Way {
+pub enum Algorithm {
     /// Vectors of outputs.
     FewInputs(direct::Sizes),
     /// Vectors of inputs.
@@ -24,7 +25,7 @@ pub enum Way {
     Winograd(winograd::Sizes),
 }
 
-impl Way {
+impl Algorithm {
     /// The algorithm for these sizes; `None` where only the general one does.
     pub fn of(g: &Geometry) -> Option<Self> {
         let &Geometry { batch, inputs, height, width, outputs, kernel, stride, pad, dilation, groups } = g;
