@@ -74,7 +74,7 @@ struct Coverage<'a> {
     height: usize,
 }
 
-/// What is worked out on the way, kept from layer to layer: fresh memory costs more than what is written to it.
+/// Intermediate results, kept from layer to layer: fresh memory costs more than what is written to it.
 #[derive(Default)]
 struct Scratch {
     mixed: Vec<i16>,

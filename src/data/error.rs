@@ -83,7 +83,7 @@ pub enum DataError {
     /// Nothing to draw: no polygon on a wanted layer (on any layer, where `wanted` is empty). `present` counts flat polygons.
     #[error("{path}: no polygon on {}; there are {}", list(wanted), counts(present))]
     NoPolygons { path: PathBuf, wanted: Vec<LayerKey>, present: Vec<(LayerKey, u64)> },
-    /// Pixels per micrometre that are not positive and finite.
+    /// Pixels per micrometer that are not positive and finite.
     #[error("a resolution of {value} px/µm")]
     BadResolution { value: f64 },
     /// A picture of more bytes (width · height · layers) than are drawn.

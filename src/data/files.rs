@@ -65,7 +65,7 @@ fn walk(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
     Ok(files)
 }
 
-/// What the operating system said about `path`.
+/// The error of the operating system about `path`.
 pub fn unreadable(path: &Path, error: &std::io::Error) -> DataError {
     DataError::Unreadable { path: path.to_path_buf(), reason: rord_files::plain(error) }
 }

@@ -44,7 +44,7 @@ pub struct Image {
 }
 
 impl Images {
-    /// Reads every file, in the order of their paths; the kind of a file is told from its content. The first file in that
+    /// Reads every file, in the order of their paths; the kind of a file is found from its content. The first file in that
     /// order with an error gives the error.
     pub fn read(&self) -> Result<Vec<Image>, DataError> {
         let images: Vec<_> = find(&self.files, &ENDINGS)?.par_iter().map(|path| read(path)).collect();

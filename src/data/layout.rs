@@ -209,7 +209,7 @@ impl Picture {
 }
 
 /// Default grey values of `layers` layers, the lowest first: equally far apart from 0.25 to 1, so that no two layers look the
-/// same, the lowest is told from the black ground, and higher layers are lighter (as upper metals are under a microscope).
+/// same, the lowest differs from the black ground, and higher layers are lighter (as upper metals are under a microscope).
 /// A single layer has 1.
 pub fn default_weights(layers: usize) -> impl Iterator<Item = f32> {
     let steps = layers.saturating_sub(1).max(1) as f32;

@@ -19,7 +19,7 @@ pub enum LoaderError {
     Panicked {
         /// The item's number.
         step: u64,
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
     /// The operating system gave no thread.
@@ -117,7 +117,7 @@ impl<T> Shared<T> {
     }
 }
 
-/// What a panic says, where it says anything.
+/// The message of a panic, where it has one.
 fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text =
         panic.downcast_ref::<&str>().map(|s| (*s).to_string()).or_else(|| panic.downcast_ref::<String>().cloned());

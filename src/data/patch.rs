@@ -230,7 +230,7 @@ mod tests {
 
     const HERE: Linear = [[1.0, 0.0], [0.0, 1.0]];
 
-    /// A plane over 0..side on both axes with values from `f` at pixel centres.
+    /// A plane over 0..side on both axes with values from `f` at pixel centers.
     fn plane(side: usize, f: impl Fn(f64, f64) -> f64) -> Plane {
         let rect = Rect { x: 0, y: 0, width: side, height: side };
         let at = |i: usize| f((i % side) as f64 + 0.5, (i / side) as f64 + 0.5) as f32;

@@ -134,7 +134,7 @@ mod tests {
         let (mean, variance, kurtosis) = moments(&image);
         assert!(mean.abs() < 0.002 && (variance - 0.01).abs() < 2e-4 && (kurtosis - 3.0).abs() < 0.1);
         let product: f64 = image.windows(2).map(|w| f64::from(w[0] * w[1])).sum::<f64>() / 50_000.0;
-        assert!(product.abs() < 2e-4, "neighbours are correlated: {product}");
+        assert!(product.abs() < 2e-4, "neighbors are correlated: {product}");
     }
 
     #[test]

@@ -324,7 +324,7 @@ pub fn fill(width: usize, height: usize, polygons: &[&[[f64; 2]]]) -> Vec<u8> {
     edges.fill(width, height)
 }
 
-/// Draws a layout at `resolution` pixels per micrometre: its bounds from corner to corner, rounded up to whole pixels to the
+/// Draws a layout at `resolution` pixels per micrometer: its bounds from corner to corner, rounded up to whole pixels to the
 /// right and below. Errors: a resolution that is not a positive number, a picture of more than 4 GiB.
 pub fn rasterize(layout: &Layout, resolution: f64) -> Result<Picture, DataError> {
     let scale = resolution * layout.unit;

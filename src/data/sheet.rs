@@ -87,7 +87,7 @@ pub fn write(sheet: &RgbImage, path: &Path) -> ImageResult<()> {
     sheet.save_with_format(path, ImageFormat::Png)
 }
 
-/// Where pixel coordinate (x, y) of the original lies in the moved view, in pixel coordinates of centres; `None` outside.
+/// Where pixel coordinate (x, y) of the original lies in the moved view, in pixel coordinates of centers; `None` outside.
 fn moved([x, y]: [f64; 2], h: &[f32; 9], n: usize) -> Option<[f64; 2]> {
     let size = n as f64;
     let (u, v) = ((2.0 * x + 1.0) / size - 1.0, (2.0 * y + 1.0) / size - 1.0);

@@ -27,9 +27,9 @@ pub struct Synth {
     pub tiles: usize,
     /// Names the process, its library and the tiles.
     pub seed: u64,
-    /// Side of a tile in micrometres, from 2 to 2000.
+    /// Side of a tile in micrometers, from 2 to 2000.
     pub size: f64,
-    /// Pixels per micrometre, from 0.1 to 1000. At the default of 10 the thinnest wire is 1.4 px wide.
+    /// Pixels per micrometer, from 0.1 to 1000. At the default of 10 the thinnest wire is 1.4 px wide.
     pub resolution: f64,
 }
 

@@ -46,7 +46,7 @@ impl Flow {
             computes.push(Some(compute));
             let back = gradients.needs.get(index) == Some(&true);
             if back
-                && compute.back_reads_value(&op.settings)
+                && compute.backward_reads_value(&op.settings)
                 && let Some(read) = read_back.get_mut(index)
             {
                 *read = true;
@@ -57,7 +57,7 @@ impl Flow {
                     *last = index;
                 }
                 if back
-                    && compute.back_reads(name)
+                    && compute.backward_reads(name)
                     && let Some(read) = read_back.get_mut(input)
                 {
                     *read = true;

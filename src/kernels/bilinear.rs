@@ -1,4 +1,4 @@
-//! Reading maps between their cells, bilinear with zeros outside, and the way back.
+//! Reading maps between their cells, bilinear with zeros outside, and the gradients.
 //!
 //! A place is given in cells: (0, 0) is the middle of the first one, (width - 1, height - 1) that of the last. Places within
 //! [`RIM`] outside the outermost cells' middles count as on them, so that rounding never darkens a border.
@@ -171,7 +171,7 @@ fn at<T: Float>(x: &[T], tap: &Taps<T>) -> T {
 }
 
 /// The transpose of [`read`]: adds `grad` (batch, channels, count) to the cells that were read.
-pub fn read_back<T: Float>(g: &Maps, grad: &[T], taps: &[Taps<T>], count: usize) -> Result<Vec<T>, Mismatch> {
+pub fn read_backward<T: Float>(g: &Maps, grad: &[T], taps: &[Taps<T>], count: usize) -> Result<Vec<T>, Mismatch> {
     let cells = g.cells()?;
     length("gradient", grad, g.batch * g.channels * count)?;
     length("places", taps, g.batch * count)?;
@@ -217,7 +217,7 @@ pub fn read_last<T: Float>(g: &Maps, x: &[T], taps: &[Taps<T>], count: usize) ->
 }
 
 /// The transpose of [`read_last`]: `grad` (batch, count, channels) added to the cells of (batch, height, width, channels).
-pub fn read_back_last<T: Float>(g: &Maps, grad: &[T], taps: &[Taps<T>], count: usize) -> Result<Vec<T>, Mismatch> {
+pub fn read_backward_last<T: Float>(g: &Maps, grad: &[T], taps: &[Taps<T>], count: usize) -> Result<Vec<T>, Mismatch> {
     let cells = g.cells()?;
     length("gradient", grad, g.batch * g.channels * count)?;
     length("places", taps, g.batch * count)?;

@@ -9,7 +9,7 @@ pub(super) struct Shared<'a, T> {
     life: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: the pointer comes from an exclusive borrow that lives as long as `Shared`, and the only ways to it are the unsafe
+// SAFETY: the pointer comes from an exclusive borrow that lives as long as `Shared`, and it is reached only by the unsafe
 // methods below, whose callers promise that no two tasks touch the same place.
 #[allow(unsafe_code)]
 unsafe impl<T: Send> Send for Shared<'_, T> {}

@@ -59,11 +59,11 @@ pub static DIV: Op = arithmetic!(
 struct Add;
 
 impl Compute for Add {
-    fn back_reads(&self, _: &str) -> bool {
+    fn backward_reads(&self, _: &str) -> bool {
         false
     }
 
-    fn back_reads_value(&self, _: &Settings) -> bool {
+    fn backward_reads_value(&self, _: &Settings) -> bool {
         false
     }
 
@@ -101,7 +101,7 @@ impl Compute for Sub {
 struct Mul;
 
 impl Compute for Mul {
-    fn back_reads_value(&self, _: &Settings) -> bool {
+    fn backward_reads_value(&self, _: &Settings) -> bool {
         false
     }
 

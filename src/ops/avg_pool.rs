@@ -7,7 +7,7 @@ use crate::compute::slices::{Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
 use crate::max_pool::{every, stride, windows};
 use crate::op::Op;
-use rord_kernels::pool::{Windows, average, average_back, average_back_last, average_last};
+use rord_kernels::pool::{Windows, average, average_backward, average_backward_last, average_last};
 use rord_lang::constant::Settings;
 use rord_lang::vocabulary::{Entry, GraphFacts};
 
@@ -60,11 +60,11 @@ impl AvgPool {
 impl Paths for AvgPool {
     const EITHER_ORDER: bool = true;
 
-    fn back_reads(&self, _: &str) -> bool {
+    fn backward_reads(&self, _: &str) -> bool {
         false
     }
 
-    fn back_reads_value(&self, _: &Settings) -> bool {
+    fn backward_reads_value(&self, _: &Settings) -> bool {
         false
     }
 
@@ -82,7 +82,7 @@ impl Paths for AvgPool {
         Ok((sum * (1.0 / (g.side * g.side) as f64))?.into())
     }
 
-    fn lower_back(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         let (x, g) = (call.tensor("x")?, Self::windows(call)?);
         let (b, c, h, w) = grad.dims4()?;
         let share = (grad.contiguous()? * (1.0 / (g.side * g.side) as f64))?;
@@ -109,11 +109,11 @@ impl Paths for AvgPool {
         Ok(tensor(order, value.map_err(wrong)?, &[b, c, h, w])?.into())
     }
 
-    fn fast_back<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         let (g, order, channels) = (Self::windows(call)?, order(grad), grad.dim(1)?);
         let out = read::<T, _, 1>(order, [grad], |[grad]| match order {
-            Order::First => average_back(&g, grad),
-            Order::Last => average_back_last(&g, channels, grad),
+            Order::First => average_backward(&g, grad),
+            Order::Last => average_backward_last(&g, channels, grad),
         })?;
         Ok(vec![("x", tensor(order, out.map_err(wrong)?, call.tensor("x")?.dims())?)])
     }

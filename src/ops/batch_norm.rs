@@ -96,7 +96,7 @@ pub(crate) fn scaled(x: Tensor, call: &Call) -> Result<Tensor> {
 }
 
 /// The gradient of the normalized map `x`, and those of `weight` and `bias`.
-pub(crate) fn scaled_back(x: &Tensor, call: &Call, grad: &Tensor) -> Result<(Tensor, Gradients)> {
+pub(crate) fn scaled_backward(x: &Tensor, call: &Call, grad: &Tensor) -> Result<(Tensor, Gradients)> {
     let mut out = Gradients::new();
     let (Some(weight), Some(_)) = (call.maybe("weight"), call.maybe("bias")) else {
         return Ok((grad.clone(), out));
@@ -133,7 +133,7 @@ impl Compute for BatchNorm {
 
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (normal, factor) = (saved(output, 0)?, saved(output, 1)?);
-        let (grad, mut out) = scaled_back(normal, call, grad)?;
+        let (grad, mut out) = scaled_backward(normal, call, grad)?;
         if call.wants("x") {
             let slope = match call.training {
                 true => map(&back(&rows(normal)?, &factor.unsqueeze(1)?, &rows(&grad)?)?, &grad)?,

@@ -1,4 +1,4 @@
-//! The manual's chapters: everything in the vocabulary stands in one of them, `warp` in "Places and moves". A test says what stands in none.
+//! The manual's chapters: everything in the vocabulary is in one of them, `warp` in "Places and moves". A test reports what is in none.
 
 /// A chapter of the reference: a page under `docs/reference/operations/`, and a paragraph of `rord-run explain ops`.
 pub struct Chapter {

@@ -50,11 +50,11 @@ fn rule(a: &mut Application<'_>) {
 pub struct Concat;
 
 impl Compute for Concat {
-    fn back_reads(&self, _: &str) -> bool {
+    fn backward_reads(&self, _: &str) -> bool {
         false
     }
 
-    fn back_reads_value(&self, _: &Settings) -> bool {
+    fn backward_reads_value(&self, _: &Settings) -> bool {
         false
     }
 

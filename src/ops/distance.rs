@@ -6,7 +6,7 @@ use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, read, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
-use rord_kernels::distance::{Pairs, euclidean, euclidean_back};
+use rord_kernels::distance::{Pairs, euclidean, euclidean_backward};
 use rord_kernels::map;
 use rord_lang::vocabulary::Entry;
 
@@ -92,7 +92,7 @@ impl Paths for Distance {
         Ok(value.into())
     }
 
-    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (d, p) = parts(call)?;
         let grad = grad.unsqueeze(D::Minus1)?;
         let slope = match p {
@@ -123,11 +123,11 @@ impl Paths for Distance {
         Ok(tensor(value, shape)?.into())
     }
 
-    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        let Some(g) = pairs::<T>(call)? else { return self.lower_back(call, output, grad) };
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let Some(g) = pairs::<T>(call)? else { return self.lower_backward(call, output, grad) };
         let (a, b) = (call.tensor("a")?, call.tensor("b")?);
         let tensors = [a, b, &output.value, grad];
-        let slope = read::<T, _, 4>(tensors, |[a, b, values, grad]| euclidean_back(&g, (a, b), values, grad))?;
+        let slope = read::<T, _, 4>(tensors, |[a, b, values, grad]| euclidean_backward(&g, (a, b), values, grad))?;
         let slope = slope.map_err(wrong)?;
         let mut out = Gradients::new();
         if call.wants("b") {

@@ -121,7 +121,7 @@ mod tests {
                 assert!(points.iter().all(|x| x.abs() < 1.0));
                 for axis in 0..2 {
                     let mean: f64 = points.iter().skip(axis).step_by(2).sum::<f64>() / n as f64;
-                    // Along the rows every row is centred; down the map rows differ by a point at most.
+                    // Along the rows every row is centered; down the map rows differ by a point at most.
                     assert!(mean.abs() < if axis == 0 { 1e-12 } else { 0.2 }, "{n} on {h} × {w}: {mean}");
                 }
             }

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::batch_norm::{scaled, scaled_back};
+use crate::batch_norm::{scaled, scaled_backward};
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
@@ -91,7 +91,7 @@ impl Compute for GroupNorm {
 
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let normal = saved(output, 0)?;
-        let (slope, mut out) = scaled_back(normal, call, grad)?;
+        let (slope, mut out) = scaled_backward(normal, call, grad)?;
         if call.wants("x") {
             let rows = shape(call)?;
             let slope = back(&normal.reshape(rows)?, saved(output, 1)?, &slope.contiguous()?.reshape(rows)?)?;

@@ -8,7 +8,7 @@ use crate::compute::slices::{self, Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
 use crate::max_pool::saved;
 use crate::op::Op;
-use rord_kernels::normalize::{Scale, centre, centre_back, centre_back_last, centre_last};
+use rord_kernels::normalize::{Scale, center, center_backward, center_backward_last, center_last};
 use rord_lang::vocabulary::{Entry, GraphFacts};
 
 /// The operation.
@@ -54,7 +54,7 @@ pub(crate) fn back(value: &Tensor, factor: &Tensor, grad: &Tensor) -> Result<Ten
 impl Paths for InstanceNorm {
     const EITHER_ORDER: bool = true;
 
-    fn back_reads(&self, _: &str) -> bool {
+    fn backward_reads(&self, _: &str) -> bool {
         false
     }
 
@@ -68,7 +68,7 @@ impl Paths for InstanceNorm {
         Ok(Output { value, saved: vec![factor] })
     }
 
-    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (b, c, h, w) = grad.dims4()?;
         let rows = (b * c, h * w);
         let out = back(&output.value.reshape(rows)?, saved(output, 0)?, &grad.reshape(rows)?)?;
@@ -81,21 +81,21 @@ impl Paths for InstanceNorm {
         let scale = Scale::InsideRoot(call.number("eps")?);
         let order = order(x);
         let made = read::<T, _, 1>(order, [x], |[x]| match order {
-            Order::First => centre(x, h * w, scale),
-            Order::Last => centre_last(x, (h * w, c), scale),
+            Order::First => center(x, h * w, scale),
+            Order::Last => center_last(x, (h * w, c), scale),
         })?;
         let (value, factor) = made.map_err(wrong)?;
         Ok(Output { value: tensor(order, value, x.dims())?, saved: vec![slices::tensor(factor, (b * c, 1))?] })
     }
 
-    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (_, c, h, w) = grad.dims4()?;
         let scale = Scale::InsideRoot(call.number("eps")?);
         let order = order(&output.value);
         let tensors = [&output.value, saved(output, 0)?, grad];
         let out = read::<T, _, 3>(order, tensors, |[value, factor, grad]| match order {
-            Order::First => centre_back(value, factor, grad, h * w, scale),
-            Order::Last => centre_back_last(value, factor, grad, (h * w, c)),
+            Order::First => center_backward(value, factor, grad, h * w, scale),
+            Order::Last => center_backward_last(value, factor, grad, (h * w, c)),
         })?;
         Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
     }

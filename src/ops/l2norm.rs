@@ -8,7 +8,7 @@ use crate::compute::slices::{self, Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
 use crate::max_pool::saved;
 use crate::op::Op;
-use rord_kernels::normalize::{Vectors, unit, unit_back};
+use rord_kernels::normalize::{Vectors, unit, unit_backward};
 use rord_lang::report::shapes;
 use rord_lang::types::Kind;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts};
@@ -88,7 +88,7 @@ fn laid(g: Vectors, order: Order) -> Vectors {
 impl Paths for L2Norm {
     const EITHER_ORDER: bool = true;
 
-    fn back_reads(&self, _: &str) -> bool {
+    fn backward_reads(&self, _: &str) -> bool {
         false
     }
 
@@ -99,7 +99,7 @@ impl Paths for L2Norm {
         Ok(Output { value: x.broadcast_div(&norm)?, saved: vec![norm] })
     }
 
-    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (axis, _) = vectors(grad)?;
         let norm = saved(output, 0)?;
         let free = norm.gt(EPS)?.to_dtype(grad.dtype())?;
@@ -117,12 +117,12 @@ impl Paths for L2Norm {
         Ok(Output { value: tensor(order, value, x.dims())?, saved: vec![slices::tensor(norms, shape)?] })
     }
 
-    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (_, g) = vectors(grad)?;
         let order = order(&output.value);
         let tensors = [&output.value, saved(output, 0)?, grad];
         let out = read::<T, _, 3>(order, tensors, |[value, norms, grad]| {
-            unit_back(&laid(g, order), value, norms, grad, EPS)
+            unit_backward(&laid(g, order), value, norms, grad, EPS)
         })?;
         Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
     }

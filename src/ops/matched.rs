@@ -46,7 +46,7 @@ metric accuracy = matched(sample(desc, at), desc_r, move(at, by), within = 3px)
 ```
 ";
 
-/// The share of nearest neighbours at the right place.
+/// The share of nearest neighbors at the right place.
 pub struct Matched;
 
 impl Compute for Matched {
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_cell_finds_itself_and_misses_its_neighbour() {
+    fn each_cell_finds_itself_and_misses_its_neighbor() {
         // Every cell's descriptor is its own unit vector; anchors are the cells in order.
         let (h, w) = (3usize, 4usize);
         let one = |i: usize, j: usize| f64::from(u8::from(i == j));

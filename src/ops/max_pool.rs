@@ -9,7 +9,7 @@ use crate::compute::slices::{Element, Paths, read, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
 use crate::rules::positive;
-use rord_kernels::pool::{Windows, maximum, maximum_back, maximum_back_last, maximum_last};
+use rord_kernels::pool::{Windows, maximum, maximum_backward, maximum_backward_last, maximum_last};
 use rord_lang::constant::Settings;
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
@@ -126,7 +126,7 @@ pub(crate) fn lower(x: &Tensor, g: &Windows) -> Result<Output> {
 }
 
 /// The gradient sent back to the cells in `cell`, by Candle's operations.
-pub(crate) fn lower_back(x: &Tensor, cell: &Tensor, grad: &Tensor) -> Result<Tensor> {
+pub(crate) fn lower_backward(x: &Tensor, cell: &Tensor, grad: &Tensor) -> Result<Tensor> {
     let (b, c, _, _) = x.dims4()?;
     let zeros = Tensor::zeros((b, c, x.elem_count() / (b * c).max(1)), grad.dtype(), grad.device())?;
     let cell = cell.contiguous()?.flatten_from(2)?;
@@ -151,16 +151,16 @@ pub(crate) fn fast<T: Element>(x: &Tensor, g: &Windows) -> Result<Output> {
 }
 
 /// The gradient by kernels.
-pub(crate) fn fast_back<T: Element>(x: &Tensor, g: &Windows, cell: &Tensor, grad: &Tensor) -> Result<Tensor> {
+pub(crate) fn fast_backward<T: Element>(x: &Tensor, g: &Windows, cell: &Tensor, grad: &Tensor) -> Result<Tensor> {
     if order(cell) == Order::Last {
         let out = layout::read::<T, _, 1>(Order::Last, [grad], |[grad]| {
             read::<u32, _, 1>([&cell.permute((0, 2, 3, 1))?], |[cell]| {
-                maximum_back_last(g, x.dim(1)?, cell, grad).map_err(wrong)
+                maximum_backward_last(g, x.dim(1)?, cell, grad).map_err(wrong)
             })?
         })??;
         return layout::tensor(Order::Last, out, x.dims());
     }
-    let out = read::<T, _, 1>([grad], |[grad]| read::<u32, _, 1>([cell], |[cell]| maximum_back(g, cell, grad)))??;
+    let out = read::<T, _, 1>([grad], |[grad]| read::<u32, _, 1>([cell], |[cell]| maximum_backward(g, cell, grad)))??;
     tensor(out.map_err(wrong)?, x.shape())
 }
 
@@ -186,11 +186,11 @@ pub(crate) fn stride(call: &Call) -> Result<usize> {
 impl Paths for MaxPool {
     const EITHER_ORDER: bool = true;
 
-    fn back_reads(&self, _: &str) -> bool {
+    fn backward_reads(&self, _: &str) -> bool {
         false
     }
 
-    fn back_reads_value(&self, _: &Settings) -> bool {
+    fn backward_reads_value(&self, _: &Settings) -> bool {
         false
     }
 
@@ -202,16 +202,16 @@ impl Paths for MaxPool {
         lower(call.tensor("x")?, &Self::windows(call)?)
     }
 
-    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Ok(vec![("x", lower_back(call.tensor("x")?, saved(output, 0)?, grad)?)])
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        Ok(vec![("x", lower_backward(call.tensor("x")?, saved(output, 0)?, grad)?)])
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
         fast::<T>(call.tensor("x")?, &Self::windows(call)?)
     }
 
-    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Ok(vec![("x", fast_back::<T>(call.tensor("x")?, &Self::windows(call)?, saved(output, 0)?, grad)?)])
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        Ok(vec![("x", fast_backward::<T>(call.tensor("x")?, &Self::windows(call)?, saved(output, 0)?, grad)?)])
     }
 }
 

@@ -87,11 +87,11 @@ impl<const HARMONIC: bool> Compute for Overlap<HARMONIC> {
 /// Cases of both scores.
 fn samples() -> Result<Vec<Sample>> {
     let shape = [2, 3, 4, 5];
-    let grey = |name| Sample::new(name, &[]).random("target", &shape, 0.0, 1.0)?.random("pred", &shape, 0.0, 1.0);
+    let partial = |name| Sample::new(name, &[]).random("target", &shape, 0.0, 1.0)?.random("pred", &shape, 0.0, 1.0);
     Ok(vec![
-        grey("grey")?,
-        grey("masked")?.random("mask", &[2, 1, 4, 5], 0.0, 1.0)?,
-        grey("nothing seen")?.filled("mask", &[2, 1, 4, 5], 0.0)?,
+        partial("grey")?,
+        partial("masked")?.random("mask", &[2, 1, 4, 5], 0.0, 1.0)?,
+        partial("nothing seen")?.filled("mask", &[2, 1, 4, 5], 0.0)?,
         Sample::new("empty", &[]).filled("target", &shape, 0.0)?.filled("pred", &shape, 0.0)?,
         Sample::new("one", &[]).filled("target", &[1, 1, 1, 1], 1.0)?.filled("pred", &[1, 1, 1, 1], 1.0)?,
     ])

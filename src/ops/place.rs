@@ -3,7 +3,7 @@
 use crate::op::Op;
 use rord_lang::vocabulary::Entry;
 
-/// The operation. It has no meaning of its own: it carries out its sampler.
+/// The operation. It computes nothing itself: it carries out its sampler.
 pub static OP: Op = Op::recipe(
     "place",
     Entry {

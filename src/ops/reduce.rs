@@ -76,7 +76,7 @@ impl Compute for Mean {
     }
 
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        spread_back(call, &(grad / saved(output, 0)?)?)
+        spread_backward(call, &(grad / saved(output, 0)?)?)
     }
 }
 
@@ -88,7 +88,7 @@ impl Compute for Sum {
     }
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        spread_back(call, grad)
+        spread_backward(call, grad)
     }
 }
 
@@ -124,7 +124,7 @@ fn reduced(call: &Call) -> Result<(Tensor, Tensor)> {
 }
 
 /// The gradient of the sum, `grad`, given to every number that was added.
-fn spread_back(call: &Call, grad: &Tensor) -> Result<Gradients> {
+fn spread_backward(call: &Call, grad: &Tensor) -> Result<Gradients> {
     if !call.wants("x") {
         return Ok(Gradients::new());
     }

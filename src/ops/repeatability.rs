@@ -56,7 +56,7 @@ metric found_again = repeatability(score, score_r, H, within = 3px)
 /// The share of maxima that both views have.
 pub struct Repeatability;
 
-/// The middles of the `keep` highest cells that exceed all their neighbours, in normalized coordinates.
+/// The middles of the `keep` highest cells that exceed all their neighbors, in normalized coordinates.
 fn peaks(scores: &[f64], height: usize, width: usize, keep: usize) -> Vec<[f64; 2]> {
     let around = |i: usize, n: usize| i.saturating_sub(1)..(i + 2).min(n);
     let highest = |at: usize| {

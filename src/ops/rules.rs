@@ -1,4 +1,4 @@
-//! What signatures cannot say and several operations share.
+//! Rules that several operations share, for what signatures cannot express.
 
 use rord_lang::report::{numbers, shapes};
 use rord_lang::types::Kind;

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::compute::bilinear::{maps, of_points, read, read_back};
+use crate::compute::bilinear::{maps, of_points, read, read_backward};
 use crate::compute::layout::{self, Order, order};
 use crate::compute::samples::Sample as Case;
 use crate::compute::slices::{self, Element, Paths, tensor, wrong};
@@ -76,11 +76,11 @@ pub(crate) fn at_fast<T: Element>(map: &Tensor, points: &Tensor) -> Result<Tenso
 impl Paths for Sample {
     const EITHER_ORDER: bool = true;
 
-    fn back_reads(&self, name: &str) -> bool {
+    fn backward_reads(&self, name: &str) -> bool {
         name != "map"
     }
 
-    fn back_reads_value(&self, _: &Settings) -> bool {
+    fn backward_reads_value(&self, _: &Settings) -> bool {
         false
     }
 
@@ -88,20 +88,20 @@ impl Paths for Sample {
         Ok(at(call.tensor("map")?, call.tensor("points")?)?.into())
     }
 
-    fn lower_back(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         if !call.wants("map") {
             return Ok(Gradients::new());
         }
         let map = call.tensor("map")?;
         let places = of_points(call.tensor("points")?, &maps(map)?)?;
-        Ok(vec![("map", read_back(map, &places, &grad.transpose(1, 2)?.contiguous()?)?)])
+        Ok(vec![("map", read_backward(map, &places, &grad.transpose(1, 2)?.contiguous()?)?)])
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
         Ok(at_fast::<T>(call.tensor("map")?, call.tensor("points")?)?.into())
     }
 
-    fn fast_back<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         if !call.wants("map") {
             return Ok(Gradients::new());
         }
@@ -109,7 +109,7 @@ impl Paths for Sample {
         let g = maps(map)?;
         let n = count(points, g.batch)?;
         let out = slices::read::<T, _, 2>([points, grad], |[points, grad]| {
-            kernel::read_back_last(&g, grad, &kernel::taps_of_points(&g, points, n)?, n)
+            kernel::read_backward_last(&g, grad, &kernel::taps_of_points(&g, points, n)?, n)
         })?;
         Ok(vec![("map", layout::tensor(Order::Last, out.map_err(wrong)?, map.dims())?)])
     }

@@ -85,17 +85,17 @@ impl Paths for Shrink {
         max_pool::lower(call.tensor("x")?, &Self::windows(call)?)
     }
 
-    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Ok(vec![("x", max_pool::lower_back(call.tensor("x")?, saved(output, 0)?, grad)?)])
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        Ok(vec![("x", max_pool::lower_backward(call.tensor("x")?, saved(output, 0)?, grad)?)])
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
         max_pool::fast::<T>(call.tensor("x")?, &Self::windows(call)?)
     }
 
-    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (x, g) = (call.tensor("x")?, Self::windows(call)?);
-        Ok(vec![("x", max_pool::fast_back::<T>(x, &g, saved(output, 0)?, grad)?)])
+        Ok(vec![("x", max_pool::fast_backward::<T>(x, &g, saved(output, 0)?, grad)?)])
     }
 }
 

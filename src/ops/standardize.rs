@@ -7,7 +7,7 @@ use crate::compute::slices::{Element, Paths, read, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
 use crate::max_pool::saved;
 use crate::op::Op;
-use rord_kernels::normalize::{Scale, TINY, centre, centre_back};
+use rord_kernels::normalize::{Scale, TINY, center, center_backward};
 use rord_lang::vocabulary::{Entry, GraphFacts};
 
 /// The operation.
@@ -66,7 +66,7 @@ impl Paths for Standardize {
         Ok(Output { value: rest.broadcast_mul(&factor)?.reshape(x.shape())?, saved: vec![factor] })
     }
 
-    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let shape = grad.shape();
         let (factor, grad, value) = (saved(output, 0)?, grad.reshape(rows(grad)?)?, output.value.reshape(rows(grad)?)?);
         let deviation = (factor.recip()? - EPS)?;
@@ -81,14 +81,14 @@ impl Paths for Standardize {
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
         let x = call.tensor("x")?;
         let (images, size) = rows(x)?;
-        let (value, factor) = read::<T, _, 1>([x], |[x]| centre(x, size, Scale::OutsideRoot(EPS)))?.map_err(wrong)?;
+        let (value, factor) = read::<T, _, 1>([x], |[x]| center(x, size, Scale::OutsideRoot(EPS)))?.map_err(wrong)?;
         Ok(Output { value: tensor(value, x.shape())?, saved: vec![tensor(factor, (images, 1))?] })
     }
 
-    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (_, size) = rows(grad)?;
         let out = read::<T, _, 3>([&output.value, saved(output, 0)?, grad], |[value, factor, grad]| {
-            centre_back(value, factor, grad, size, Scale::OutsideRoot(EPS))
+            center_backward(value, factor, grad, size, Scale::OutsideRoot(EPS))
         })?;
         Ok(vec![("x", tensor(out.map_err(wrong)?, grad.shape())?)])
     }

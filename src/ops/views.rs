@@ -84,11 +84,11 @@ impl Compute for Join {
         true
     }
 
-    fn back_reads(&self, _: &str) -> bool {
+    fn backward_reads(&self, _: &str) -> bool {
         false
     }
 
-    fn back_reads_value(&self, _: &Settings) -> bool {
+    fn backward_reads_value(&self, _: &Settings) -> bool {
         false
     }
 }
@@ -132,11 +132,11 @@ impl Compute for Part {
         (at < of).then_some((at, of))
     }
 
-    fn back_reads(&self, _: &str) -> bool {
+    fn backward_reads(&self, _: &str) -> bool {
         false
     }
 
-    fn back_reads_value(&self, _: &Settings) -> bool {
+    fn backward_reads_value(&self, _: &Settings) -> bool {
         false
     }
 }

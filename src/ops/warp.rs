@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::compute::bilinear::{maps, of_matrices, read, read_back};
+use crate::compute::bilinear::{maps, of_matrices, read, read_backward};
 use crate::compute::layout::{self, Order, order};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{self, Element, Paths, tensor, wrong};
@@ -86,11 +86,11 @@ pub(crate) fn matrices(back: &Tensor, batch: usize) -> Result<()> {
 impl Paths for Warp {
     const EITHER_ORDER: bool = true;
 
-    fn back_reads(&self, name: &str) -> bool {
+    fn backward_reads(&self, name: &str) -> bool {
         name != "x"
     }
 
-    fn back_reads_value(&self, _: &Settings) -> bool {
+    fn backward_reads_value(&self, _: &Settings) -> bool {
         false
     }
 
@@ -102,14 +102,14 @@ impl Paths for Warp {
         Ok(read(x, &places)?.reshape((g.batch, g.channels, p, q))?.into())
     }
 
-    fn lower_back(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         if !call.wants("x") {
             return Ok(Gradients::new());
         }
         let (x, back) = (call.tensor("x")?, call.tensor("back")?);
         let g = maps(x)?;
         let places = of_matrices(back, size(call)?, (g.height, g.width))?;
-        Ok(vec![("x", read_back(x, &places, &grad.contiguous()?.flatten_from(2)?)?)])
+        Ok(vec![("x", read_backward(x, &places, &grad.contiguous()?.flatten_from(2)?)?)])
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
@@ -129,7 +129,7 @@ impl Paths for Warp {
         Ok(tensor(value.map_err(wrong)?, (g.batch, g.channels, p, q))?.into())
     }
 
-    fn fast_back<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         if !call.wants("x") {
             return Ok(Gradients::new());
         }
@@ -139,11 +139,12 @@ impl Paths for Warp {
         if order == Order::Last {
             let taps = slices::read::<T, _, 1>([back], |[m]| kernel::taps_of_matrices(&g, m, (p, q)))?;
             let taps = taps.map_err(wrong)?;
-            let out = layout::read::<T, _, 1>(order, [grad], |[grad]| kernel::read_back_last(&g, grad, &taps, p * q))?;
+            let out =
+                layout::read::<T, _, 1>(order, [grad], |[grad]| kernel::read_backward_last(&g, grad, &taps, p * q))?;
             return Ok(vec![("x", layout::tensor(order, out.map_err(wrong)?, x.dims())?)]);
         }
         let out = slices::read::<T, _, 2>([back, grad], |[back, grad]| {
-            kernel::read_back(&g, grad, &kernel::taps_of_matrices(&g, back, (p, q))?, p * q)
+            kernel::read_backward(&g, grad, &kernel::taps_of_matrices(&g, back, (p, q))?, p * q)
         })?;
         Ok(vec![("x", tensor(out.map_err(wrong)?, x.shape())?)])
     }

@@ -243,7 +243,7 @@ fn the_way_back_reads_only_what_it_says() {
             nothing.broadcast_as(t.shape()).unwrap()
         };
         let mut emptied = sample.clone();
-        for (name, t) in emptied.inputs.iter_mut().filter(|(name, _)| !compute.back_reads(name)) {
+        for (name, t) in emptied.inputs.iter_mut().filter(|(name, _)| !compute.backward_reads(name)) {
             assert!(!name.is_empty());
             *t = blank(t);
             seen += 1;
@@ -251,7 +251,7 @@ fn the_way_back_reads_only_what_it_says() {
         let mut out = sample.forward(compute).unwrap();
         let grad = out.value.ones_like().unwrap();
         let want = sample.backward(compute, &out, &grad).unwrap();
-        if !compute.back_reads_value(&sample.settings) {
+        if !compute.backward_reads_value(&sample.settings) {
             out.value = blank(&out.value);
             seen += 1;
         }

@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! use rord_data::gds::Gds;
-//! // Metal 1 and 2 of sky130, at 10 pixels per micrometre.
+//! // Metal 1 and 2 of sky130, at 10 pixels per micrometer.
 //! let layers = ["68/20", "69/20"].map(|key| key.parse().unwrap()).to_vec();
 //! let pictures = Gds { files: "tiles/*.gds.gz".into(), layers, resolution: 10.0, top: None }.load().unwrap();
 //! ```
@@ -34,7 +34,7 @@ pub struct Gds {
     pub files: String,
     /// The layers in drawing order, the lowest first; none: all that have polygons, by number.
     pub layers: Vec<LayerKey>,
-    /// Pixels per micrometre.
+    /// Pixels per micrometer.
     pub resolution: f64,
     /// The cell to draw; `None`: the one that no other places, and of several the one with the most flat polygons.
     pub top: Option<String>,

@@ -31,7 +31,7 @@ pub struct PairRecipe {
     pub moved: bool,
     /// Whether corners are found. Without it `corners` is empty and the rest is unchanged.
     pub corners: bool,
-    /// The layer that is not drawn but handed over as `truth`.
+    /// The layer that is not drawn but returned as `truth`.
     pub target: Option<String>,
 }
 

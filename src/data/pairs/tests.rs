@@ -1,4 +1,4 @@
-//! Pairs held to their matrices, their splits and their numbers.
+//! Pairs checked against their matrices, their splits and their numbers.
 
 use super::*;
 use crate::batches::{Batches, PairBatches};

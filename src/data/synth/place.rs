@@ -1,7 +1,7 @@
 //! Fills a tile with rows of cells.
 //!
-//! Rows abut and every second one is upside down, so that neighbours share a rail. Wells are tied in regular columns. Between
-//! the cells some room is left, most of it closed by fillers; registers stand together, as placers put them.
+//! Rows abut and every second one is upside down, so that neighbors share a rail. Wells are tied in regular columns. Between
+//! the cells some room is left, most of it closed by fillers; registers lie together, as placers put them.
 
 use super::cells::{Cell, Pin, Role, stamp};
 use super::{Canvas, Layer, Process};

@@ -44,7 +44,7 @@ pub struct Past<'a, T> {
     pub cells: &'a [u8],
 }
 
-/// Which gradients somebody needs.
+/// Which gradients are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// That of the input.

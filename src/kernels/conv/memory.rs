@@ -26,7 +26,7 @@ fn bytes(shape: &[usize]) -> usize {
     shape.iter().try_fold(4usize, |n, size| n.checked_mul(*size)).unwrap_or(usize::MAX / 64)
 }
 
-/// The memory of a convolution; `x` and `weight` say whether their gradients are wanted.
+/// The memory of a convolution; `x` and `weight` are true where their gradients are needed.
 pub fn working(g: &Geometry, after: After, x: bool, weight: bool) -> Working {
     let Ok((height, width)) = g.result() else { return Working::default() };
     let result = bytes(&[g.batch, height, width, g.outputs]);

@@ -7,7 +7,10 @@
 //! | an odd kernel, stride 1, same size; at most 32 products an output, or at most 4 outputs; f32 | `direct/` |
 //! | 3 × 3, stride 1, padding 1, f32 | `winograd/`: a quarter of the multiplications |
 //! | 1 × 1, stride 1, no padding | `pointwise.rs`: one matrix product |
-//! | everything else, dilation and groups among it | [`forward`], [`input_gradient`], [`weight_gradient`] on maps laid out (B, C, H, W): a cache-sized block of windows is unfolded into columns and multiplied by `gemm` |
+//! | everything else, dilation and groups among it | [`forward`], [`input_gradient`], [`weight_gradient`] |
+//!
+//! The last three take maps laid out (B, C, H, W): a cache-sized block of windows is unfolded into columns and multiplied by
+//! `gemm`.
 
 mod after;
 mod algorithm;

@@ -166,8 +166,8 @@ fn sizes_that_do_not_fit_are_errors() {
     assert!(weight_gradient(&g, &x, &x).is_err());
 }
 
-/// Convolutions that each fast way takes, and some that none does.
-fn ways() -> Vec<Geometry> {
+/// Convolutions that each fast algorithm takes, and some that none does.
+fn taken_by_each() -> Vec<Geometry> {
     let g = |batch, inputs, height, width, outputs, kernel, stride| Geometry {
         batch,
         inputs,
@@ -198,7 +198,7 @@ fn every_way_computes_what_the_general_one_does() {
     let forward = |g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>, after| {
         last::forward(g, x, w, b, after, Products::Single)
     };
-    for g in ways() {
+    for g in taken_by_each() {
         let (x, weight, bias) = (numbers(1, g.input_len()), numbers(2, g.weight_len()), numbers(3, g.outputs));
         let single = |x: &[f64]| x.iter().map(|x| *x as f32).collect::<Vec<f32>>();
         let near = |what: &str, a: &[f32], b: &[f64]| {

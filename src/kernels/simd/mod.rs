@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 // Everything here is unsafe for one of two reasons, which hold for the whole folder and are not repeated at each call: a function of
 // `Lanes` may be called only where the machine executes its instructions, which `run` sees to; and a pointer must be valid for the
-// numbers a function says it touches, which the kernel that computes the pointer states.
+// numbers that a function documents as touched, which the kernel that computes the pointer states.
 #![allow(clippy::missing_safety_doc)]
 
 #[cfg(target_arch = "x86_64")]

@@ -28,7 +28,7 @@ pub struct RuleArg {
     pub ty: Type,
     /// Its value, where that is known before the run.
     pub constant: Option<Constant>,
-    /// Its value as a size, where it is a count that only a name stands for.
+    /// Its value as a size, where it is a count that has only a name.
     pub size: Option<Dim>,
     /// Where it was written.
     pub span: Span,
@@ -90,7 +90,7 @@ impl Application<'_> {
         matches!(self.arg(name).and_then(|a| a.constant.as_ref()), Some(Constant::Flag(true)))
     }
 
-    /// A count as a size: a number, or the name that stands for it.
+    /// A count as a size: a number, or its name.
     pub fn size(&mut self, name: &str) -> Dim {
         if let Some(n) = self.count(name) {
             return Dim::number(n);

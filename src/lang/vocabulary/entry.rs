@@ -10,7 +10,7 @@ pub struct Entry {
     pub signature: &'static str,
     /// Its page of the manual, in Markdown.
     pub manual: &'static str,
-    /// What the signature cannot say.
+    /// What the signature cannot express.
     pub rule: Rule,
     /// The words that arguments take: `("pad", &["same"])`.
     pub words: &'static [(&'static str, &'static [&'static str])],
@@ -83,7 +83,7 @@ pub enum Offers {
 }
 
 impl Entry {
-    /// An operation of which the signature says all.
+    /// An operation whose signature is all there is to it.
     pub const PLAIN: Entry = Entry {
         signature: "",
         manual: "",
@@ -129,7 +129,7 @@ impl GraphFacts {
 /// What a frame is called that a call with these arguments makes.
 pub type FrameName = fn(&[RuleArg]) -> Option<String>;
 
-/// What a signature cannot say: which kind the result keeps, how a size changes, which weights are made.
+/// What a signature cannot express: which kind the result keeps, how a size changes, which weights are made.
 pub type Rule = fn(&mut Application<'_>);
 
 /// An operation that another one takes in after itself. Its setting `then`, which no user writes, names what is in it.

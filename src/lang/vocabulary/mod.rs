@@ -1,7 +1,7 @@
 //! The operations a pipeline may use, as the checker sees them: signatures in .rord syntax, and rules for what a signature
-//! cannot say.
+//! cannot express.
 //!
-//! `lang` knows no operation by name. It is handed a [`Vocabulary`], which `ops` fills.
+//! `lang` knows no operation by name. It is given a [`Vocabulary`], which `ops` fills.
 
 mod application;
 mod entry;
@@ -49,7 +49,7 @@ pub struct StandardFunction {
     pub doc: Vec<String>,
     /// Two parameters that it draws together as a loss: `@compares(a, b)` in the library.
     pub compares: Option<(String, String)>,
-    /// The file it stands in.
+    /// The file it is in.
     pub file: FileId,
 }
 
@@ -191,7 +191,7 @@ impl Vocabulary {
     }
 }
 
-/// What the manual says about a name.
+/// The page of the manual of a name.
 pub struct Page {
     /// The signature with shapes and frames.
     pub signature: String,

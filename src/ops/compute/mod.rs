@@ -20,7 +20,7 @@ use rord_lang::constant::Settings;
 use rord_lang::vocabulary::Shapes;
 use rord_random::Stream;
 
-/// The value of one call, with whatever its own backward pass wants to find again.
+/// The value of one call, with what its own backward pass needs.
 pub struct Output {
     /// The value.
     pub value: Tensor,
@@ -46,14 +46,14 @@ pub struct Call<'a> {
     pub stream: [u64; 3],
     /// True while training, false in validation.
     pub training: bool,
-    /// The inputs whose gradient somebody needs.
+    /// The inputs whose gradient is needed.
     pub wants: &'a [&'a str],
 }
 
 /// Gradients by parameter name, each of its input's shape.
 pub type Gradients = Vec<(&'static str, Tensor)>;
 
-/// The meaning of an operation.
+/// What an operation computes.
 pub trait Compute: Sync {
     /// The value of a call.
     fn forward(&self, call: &Call) -> Result<Output>;
@@ -69,7 +69,7 @@ pub trait Compute: Sync {
         Ok(Vec::new())
     }
 
-    /// The value by Candle's tensor operations alone, as on a device without kernels of ours; the meaning that `forward` is held to.
+    /// The value by Candle's tensor operations alone, as on a device without kernels; `forward` is checked against it.
     fn plain_forward(&self, call: &Call) -> Result<Output> {
         self.forward(call)
     }
@@ -85,23 +85,23 @@ pub trait Compute: Sync {
     }
 
     /// `Some((i, n))` where the value is the i-th of n equal parts of its only input along the first axis. Its gradient is then put
-    /// beside those of the other parts, and `backward`, which would fill the rest with zeros to be added, is not asked.
+    /// beside those of the other parts, and `backward`, which would fill the rest with zeros to be added, is not called.
     fn part_of(&self, _settings: &Settings) -> Option<(usize, usize)> {
         None
     }
 
-    /// Whether `backward` looks at the numbers of the input `name`. Of one that it does not, it may be handed another tensor of the
-    /// same shape and type, so that the memory is free by then.
-    fn back_reads(&self, _name: &str) -> bool {
+    /// Whether `backward` reads the numbers of the input `name`. In place of one that it does not read it may get another tensor of
+    /// the same shape and type, so that the memory is free by then.
+    fn backward_reads(&self, _name: &str) -> bool {
         true
     }
 
     /// The same of its own value, which may depend on the settings.
-    fn back_reads_value(&self, _settings: &Settings) -> bool {
+    fn backward_reads_value(&self, _settings: &Settings) -> bool {
         true
     }
 
-    /// The memory that a call on the CPU takes beside its inputs, its value and their gradients, those of `wants`. Told without one.
+    /// The memory that a call on the CPU takes beside its inputs, its value and their gradients, those of `wants`. It is known before there is a call.
     fn memory(&self, shapes: &Shapes<'_>, _wants: &[&str]) -> Memory {
         Memory::of_tensor_operations(shapes)
     }
@@ -123,7 +123,7 @@ impl Call<'_> {
         self.inputs.iter().find(|(n, _)| *n == name).map(|(_, t)| t)
     }
 
-    /// True where somebody needs the gradient of the argument `name`.
+    /// True where the gradient of the argument `name` is needed.
     pub fn wants(&self, name: &str) -> bool {
         self.wants.contains(&name)
     }

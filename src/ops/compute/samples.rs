@@ -1,4 +1,4 @@
-//! Small cases of an operation, and the finite differences that every operation's gradient is held against.
+//! Small cases of an operation, and the finite differences that every operation's gradient is checked against.
 //!
 //! An operation lists its cases in `samples()`; [`finite_differences`] runs each alone and in a diamond, where the input is used
 //! by two branches and the gradients must add up.
@@ -93,7 +93,7 @@ impl Sample {
         Ok(Self { inputs: inputs.collect::<Result<_>>()?, ..self.clone() })
     }
 
-    /// The call this case stands for.
+    /// The call of this case.
     pub fn call(&self) -> Call<'_> {
         Call {
             inputs: &self.inputs,

@@ -56,7 +56,7 @@ fn after(settings: &Settings) -> Result<After> {
     }
 }
 
-/// What the graph's builder says of the products, from the pipeline's `precision`.
+/// How the factors of products are taken: the graph's builder sets it from the pipeline's `precision`.
 fn products(settings: &Settings) -> Products {
     if settings.text("products") == Ok("bf16") { Products::Rounded } else { Products::Single }
 }
@@ -82,11 +82,11 @@ impl Paths for Conv {
         }
     }
 
-    fn back_reads(&self, name: &str) -> bool {
+    fn backward_reads(&self, name: &str) -> bool {
         name != "bias"
     }
 
-    fn back_reads_value(&self, settings: &Settings) -> bool {
+    fn backward_reads_value(&self, settings: &Settings) -> bool {
         settings.get("then").is_some()
     }
 
@@ -109,14 +109,14 @@ impl Paths for Conv {
         })
     }
 
-    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let g = geometry(call)?;
         let grad = &match after(call.settings)? {
             After::Nothing => grad.contiguous()?,
             After::Relu => alive(grad, &output.value)?,
             After::ReluPool => {
                 let value = saved(output, 1)?;
-                alive(&max_pool::lower_back(value, saved(output, 0)?, grad)?, value)?
+                alive(&max_pool::lower_backward(value, saved(output, 0)?, grad)?, value)?
             }
         };
         let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
@@ -168,7 +168,7 @@ impl Paths for Conv {
         Ok(Output { value: layout::tensor(Order::Last, value.numbers, &[g.batch, g.outputs, h, w])?, saved })
     }
 
-    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (g, after, products) = (geometry(call)?, after(call.settings)?, products(call.settings));
         let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
         let wanted = Wanted { x: call.wants("x"), weight: call.wants("weight"), bias: call.wants("bias") };

@@ -144,7 +144,7 @@ fn extent(a: &mut Application<'_>, n: &Dim, k: i64, s: i64, p: i64, d: i64, same
         return Some(Dim::number(reach.div_euclid(s) + 1));
     }
     if same {
-        // The middle of an odd kernel stands on every s-th cell: as many as s goes into n, where it does exactly.
+        // The middle of an odd kernel lies on every s-th cell: as many as s goes into n, where it does exactly.
         return Some(a.divide(n, s));
     }
     // A rest that the constant part brings along is dropped; the named part is owed to divide.

@@ -207,7 +207,7 @@ fn pairs(a: &mut Application<'_>) {
     share(a, "layouts");
 }
 
-/// `train` says which part of the data is trained on.
+/// `train` is the part of the data that is trained on.
 fn share(a: &mut Application<'_>, of: &str) {
     if a.number("train").is_some_and(|t| t <= 0.0 || t > 1.0) {
         let span = a.arg("train").map_or(a.span, |x| x.span);

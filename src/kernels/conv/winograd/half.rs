@@ -161,7 +161,7 @@ pub fn kernels(from: &[f32], step: usize, inputs: usize) -> (Vec<u16>, usize) {
 /// As `product::Values`, of rounded tiles and kernels. `inputs` is a multiple of N.
 ///
 /// # Safety
-/// The machine has AVX-512 BF16, and the pointers are valid for what [`windows`], [`kernels`] and `write::Results` say.
+/// The machine has AVX-512 BF16, and the pointers are valid for what [`windows`], [`kernels`] and `write::Results` describe.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16,avx2,fma")]
 pub unsafe fn values(p: &product::Values, tiles: *const u16, kernels: *const u16) {
     unsafe {
@@ -206,7 +206,8 @@ unsafe fn rows(inputs: usize, a: *const u16, apart: usize, b: *const u16, to: *m
 /// As `product::Kernels`, of rounded tiles two by two.
 ///
 /// # Safety
-/// The machine has AVX-512 BF16, and the pointers are valid for what [`paired_windows`], [`paired_tiles`] and `weights::gradient` say.
+/// The machine has AVX-512 BF16, and the pointers are valid for what [`paired_windows`], [`paired_tiles`] and `weights::gradient`
+/// describe.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16,avx2,fma")]
 pub unsafe fn sums(p: &product::Kernels, windows: *const u16, grads: *const u16) {
     const R: usize = 8;

@@ -86,7 +86,7 @@ pub trait Transform<'a> {
         to: (*mut f32, usize),
     );
 
-    /// Transforms every tile of every vector of channels to where `place` says, points N numbers apart, and then calls `f`, both
+    /// Transforms every tile of every vector of channels to the place that `place` returns, points N numbers apart, and then calls `f`, both
     /// with the number of the vector and of the tile in this block. All vectors of a tile come before the next tile.
     #[inline(always)]
     unsafe fn each<L: Lanes>(&self, place: impl FnMut(usize, usize) -> *mut f32, f: impl FnMut(usize, usize)) {

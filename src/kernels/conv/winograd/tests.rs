@@ -64,7 +64,7 @@ fn compared(simd: Simd, s: Sizes, after: After) {
     near(&format!("{what}: value"), &got.numbers, &expected.numbers);
     assert_eq!(got.cells.len(), expected.cells.len());
     let grad = singles(4, got.numbers.len());
-    // The way back from the value found here, so that rounding on the way there is not held against it.
+    // Backward from the value found here, so that rounding in forward does not count.
     let past = wide(&got.numbers);
     let past = Past { after, value: &past, cells: &got.cells };
     let wanted = Wanted { x: true, weight: true, bias: true };

@@ -59,7 +59,7 @@ impl Cut {
     }
 }
 
-/// Numbers that a weight's gradient takes on the way: of all threads together, and of each.
+/// Numbers that a weight's gradient takes in between: of all threads together, and of each.
 pub fn numbers(simd: Simd, s: &Sizes) -> (usize, usize) {
     let (inputs, outputs) = s.filled(simd);
     let tiles = |room: usize| POINTS * (room * (inputs + outputs) + 2 * STAGGER);
