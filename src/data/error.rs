@@ -80,7 +80,8 @@ pub enum DataError {
     /// Flattening would make more polygons or vertices than are kept.
     #[error("{path}: {polygons} flat polygons of {points} vertices, more than {polygon_limit} of {point_limit}")]
     TooManyPolygons { path: PathBuf, polygons: u64, points: u64, polygon_limit: u64, point_limit: u64 },
-    /// Nothing to draw: no polygon on a wanted layer (on any layer, where `wanted` is empty). `present` counts flat polygons.
+    /// Nothing to draw: no polygon on a wanted layer (on any layer, where `wanted` is empty). `present` counts flat
+    /// polygons.
     #[error("{path}: no polygon on {}; there are {}", list(wanted), counts(present))]
     NoPolygons { path: PathBuf, wanted: Vec<LayerKey>, present: Vec<(LayerKey, u64)> },
     /// Pixels per micrometer that are not positive and finite.

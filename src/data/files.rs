@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::DataError;
 
-/// The files of `pattern`, sorted by path: a file, a folder with files that end in one of `endings` (in lower case, compared
-/// without regard to case), or a glob pattern. There is at least one; links to folders are not followed.
+/// The files of `pattern`, sorted by path: a file, a folder with files that end in one of `endings` (in lower case,
+/// compared without regard to case), or a glob pattern. There is at least one; links to folders are not followed.
 pub fn find(pattern: &str, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
     let path = Path::new(pattern);
     let mut files = if path.is_file() {

@@ -58,8 +58,8 @@ pub fn apply(photos: &[Photo], image: &mut [f32], width: usize, stream: &mut Str
 /// Levels of [`normal_levels`]: five draws of them fit into 64 random bits.
 const LEVELS: usize = 4096;
 
-/// The standard normal distribution in equally likely levels, each the mean of its share, scaled to variance 1. The outermost
-/// lie at ±3.6. Drawing one costs a look into 16 KiB, a tenth of Box and Muller's transform.
+/// The standard normal distribution in equally likely levels, each the mean of its share, scaled to variance 1. The
+/// outermost lie at ±3.6. Drawing one costs a look into 16 KiB, a tenth of Box and Muller's transform.
 fn normal_levels() -> &'static [f32; LEVELS] {
     static TABLE: OnceLock<Box<[f32; LEVELS]>> = OnceLock::new();
     TABLE.get_or_init(|| {

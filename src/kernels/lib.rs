@@ -1,8 +1,8 @@
 //! Fast CPU paths on plain slices: no Candle, no types of the language.
 //!
-//! A kernel that others may call checks the lengths of its slices on entry and returns a [`Mismatch`] where they disagree with the sizes it was
-//! given; it never panics. Work is cut into parts by the sizes alone, and sums over parts are taken in their order, so a result
-//! does not depend on the number of rayon's threads.
+//! A kernel that others may call checks the lengths of its slices on entry and returns a [`Mismatch`] where they
+//! disagree with the sizes it was given; it never panics. Work is cut into parts by the sizes alone, and sums over
+//! parts are taken in their order, so a result does not depend on the number of rayon's threads.
 //!
 //! | file | what |
 //! |---|---|

@@ -27,8 +27,8 @@ pub enum Scale {
     OutsideRoot(f64),
 }
 
-/// Each row of `size` numbers, less its mean, times the factor that `scale` names; and those factors, one a row. The variance is
-/// that of the whole row (divided by `size`, not by `size - 1`).
+/// Each row of `size` numbers, less its mean, times the factor that `scale` names; and those factors, one a row. The
+/// variance is that of the whole row (divided by `size`, not by `size - 1`).
 pub fn center<T: Float>(x: &[T], size: usize, scale: Scale) -> Result<(Vec<T>, Vec<T>), Mismatch> {
     let rows = rows(x, size)?;
     let mut value = vec![T::ZERO; x.len()];
@@ -83,8 +83,8 @@ pub fn center_backward<T: Float>(
 /// Cells whose sums are added up by one task.
 const STRIP: usize = 128;
 
-/// Sums over the cells of one image (cells, channels) of what `f` makes of each pair of numbers: strips of cells side by side,
-/// the strips then in their order.
+/// Sums over the cells of one image (cells, channels) of what `f` makes of each pair of numbers: strips of cells side
+/// by side, the strips then in their order.
 fn sums_last<T: Float, const N: usize>(
     x: &[T],
     y: &[T],

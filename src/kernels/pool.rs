@@ -1,5 +1,6 @@
 //! Maximum and average over square windows, without padding: an incomplete last window is dropped.
-#![allow(clippy::indexing_slicing)] // Window ends stay inside the plane by `Windows::result`; lengths are checked on entry.
+// Window ends stay inside the plane by `Windows::result`; lengths are checked on entry.
+#![allow(clippy::indexing_slicing)]
 
 use rayon::prelude::*;
 

@@ -19,8 +19,8 @@ The ", $what, " of two values, number by number.
 
     ", $formula, "
 
-Both have one shape, or one of them is a single number, or a map of one channel beside a map of many; the result has the larger
-shape.", $note, "
+Both have one shape, or one of them is a single number, or a map of one channel beside a map of many; the result has the
+larger shape.", $note, "
 
 Source: `torch.", $name, "`.
 

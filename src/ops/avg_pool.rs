@@ -33,8 +33,8 @@ The mean of each window of a map.
 
     y[b, c, p, q] = Σ over i, j < k of x[b, c, p·stride + i, q·stride + j] / k²
 
-`x` is (B, C, H, W); the result is (B, C, ⌊(H - k)/stride⌋ + 1, ⌊(W - k)/stride⌋ + 1). `k` and `stride` count cells. Nothing is
-padded: an incomplete last window is dropped.
+`x` is (B, C, H, W); the result is (B, C, ⌊(H - k)/stride⌋ + 1, ⌊(W - k)/stride⌋ + 1). `k` and `stride` count cells.
+Nothing is padded: an incomplete last window is dropped.
 
 Errors: a window larger than the map.
 

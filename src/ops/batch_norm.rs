@@ -1,4 +1,5 @@
-//! `batch_norm`: every channel to mean 0 and variance 1 over the batch, as `torch.nn.BatchNorm2d`: `x |> conv(32, 3) |> batch_norm`.
+//! `batch_norm`: every channel to mean 0 and variance 1 over the batch, as `torch.nn.BatchNorm2d`:
+//! `x |> conv(32, 3) |> batch_norm`.
 
 use candle_core::{Result, Tensor};
 
@@ -15,7 +16,8 @@ use rord_lang::vocabulary::{Application, Entry, Shapes};
 pub static OP: Op = Op {
     name: "batch_norm",
     entry: Entry {
-        signature: "batch_norm(x: Map[B, C, H, W]@f, affine: Flag = true, momentum: Weight = 0.1, eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
+        signature: "batch_norm(x: Map[B, C, H, W]@f, affine: Flag = true, momentum: Weight = 0.1, \
+                    eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
         manual: MANUAL,
         rule,
         ..Entry::PLAIN
@@ -29,15 +31,17 @@ Takes every channel to mean 0 and variance 1 over the batch and the map.
 
     y = (x - mean) / sqrt(var + eps) · weight + bias
 
-`x` is (B, C, H, W); the result has the same shape. While training, mean and variance are those of the batch over B, H and W (the variance
-divided by B·H·W); in validation they are `running_mean` and `running_var`. After each call in training these become
+`x` is (B, C, H, W); the result has the same shape. While training, mean and variance are those of the batch over B, H
+and W (the variance divided by B·H·W); in validation they are `running_mean` and `running_var`. After each call in
+training these become
 
     running_mean ← (1 - momentum)·running_mean + momentum·mean
     running_var  ← (1 - momentum)·running_var  + momentum·var·n/(n - 1)        n = B·H·W
 
-from 0 and 1. Two calls of a model in one step move them one after the other, in the order of the text. They are kept with the weights under
-these names, (C) each, and have no gradient. `weight` and `bias`, (C) each, begin at 1 and 0; `affine = false` leaves them out. A `@frozen`
-model uses its running statistics and leaves them as they are. A channel of a single number gives 0 while training.
+from 0 and 1. Two calls of a model in one step move them one after the other, in the order of the text. They are kept
+with the weights under these names, (C) each, and have no gradient. `weight` and `bias`, (C) each, begin at 1 and 0;
+`affine = false` leaves them out. A `@frozen` model uses its running statistics and leaves them as they are. A channel
+of a single number gives 0 while training.
 
 Errors: `momentum` outside [0, 1].
 

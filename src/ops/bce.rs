@@ -15,7 +15,8 @@ use rord_lang::vocabulary::{Application, Entry, LintFacts};
 pub static OP: Op = Op {
     name: "bce",
     entry: Entry {
-        signature: "bce(target: Prob[B, C, h, w]@f, pred: Prob[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none, reduce: Reduce = mean) -> Loss",
+        signature: "bce(target: Prob[B, C, h, w]@f, pred: Prob[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none, \
+                    reduce: Reduce = mean) -> Loss",
         manual: MANUAL,
         rule,
         lints: LintFacts { compares: Some(("target", "pred")), ..LintFacts::NONE },
@@ -30,13 +31,13 @@ Binary cross-entropy of two probability maps.
 
     ℓ = -(y·log ŷ + (1 - y)·log(1 - ŷ))      y = target, ŷ = pred, in the order in which BCE(y, ŷ) is written
 
-`target` and `pred` are (B, C, H, W) in one frame; the result is their mean (`reduce = mean`), `sum`, or the map itself (`none`).
-A `mask` (B, 1, H, W) or (B, C, H, W) weighs the cells, and the mean divides by its sum, at least 1. Logarithms are clamped at -100, so
-that 0 and 1 give a finite loss. The gradient is that of the formula so clamped (0 where a logarithm is) and goes to both maps:
-`detach` the one that is not to follow.
+`target` and `pred` are (B, C, H, W) in one frame; the result is their mean (`reduce = mean`), `sum`, or the map itself
+(`none`). A `mask` (B, 1, H, W) or (B, C, H, W) weighs the cells, and the mean divides by its sum, at least 1.
+Logarithms are clamped at -100, so that 0 and 1 give a finite loss. The gradient is that of the formula so clamped (0
+where a logarithm is) and goes to both maps: `detach` the one that is not to follow.
 
-Source: `torch.nn.functional.binary_cross_entropy(pred, target)`, whose arguments are in the other order and whose gradient in a
-target is infinite at ŷ = 0.
+Source: `torch.nn.functional.binary_cross_entropy(pred, target)`, whose arguments are in the other order and whose
+gradient in a target is infinite at ŷ = 0.
 
 ```rord
 input truth: Label[B, 1, H, W]@f

@@ -13,8 +13,8 @@ use rord_lang::vocabulary::{Entry, LintFacts};
 pub static OP: Op = Op {
     name: "bce_logits",
     entry: Entry {
-        signature: "bce_logits(target: Prob[B, C, h, w]@f, logits: Logit[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none, \
-                    balance: Word = none, reduce: Reduce = mean) -> Loss",
+        signature: "bce_logits(target: Prob[B, C, h, w]@f, logits: Logit[B, C, h, w]@f, \
+                    mask: Prob[B, _, h, w]@f = none, balance: Word = none, reduce: Reduce = mean) -> Loss",
         manual: MANUAL,
         rule: crate::rules::reduced,
         words: &[("balance", &["auto"])],
@@ -30,16 +30,16 @@ Binary cross-entropy of a map of labels and a map of logits; it does not saturat
 
     ℓ = max(x, 0) - x·y + log(1 + exp(-|x|))      y = target, x = logits
 
-`target` and `logits` are (B, C, H, W) in one frame; the result is their mean (`reduce = mean`), `sum`, or the map itself (`none`).
-A `mask` (B, 1, H, W) or (B, C, H, W) weighs the cells, and the mean divides by its sum, at least 1.
+`target` and `logits` are (B, C, H, W) in one frame; the result is their mean (`reduce = mean`), `sum`, or the map
+itself (`none`). A `mask` (B, 1, H, W) or (B, C, H, W) weighs the cells, and the mean divides by its sum, at least 1.
 
-`balance = auto` weighs positives and negatives to equal total mass: with the mask m, P = Σ m·y and N = Σ m·(1 - y) over the whole batch,
-a cell's loss is multiplied by
+`balance = auto` weighs positives and negatives to equal total mass: with the mask m, P = Σ m·y and N = Σ m·(1 - y) over
+the whole batch, a cell's loss is multiplied by
 
     (P + N) · (y / (2P) + (1 - y) / (2N))
 
-whose sum is that of the mask, so the loss keeps its size. Where P or N is below 1e-6 there is nothing to balance, and the
-weight is 1. The weights are constants to the gradient.
+whose sum is that of the mask, so the loss keeps its size. Where P or N is below 1e-6 there is nothing to balance, and
+the weight is 1. The weights are constants to the gradient.
 
 Source: `torch.nn.functional.binary_cross_entropy_with_logits(logits, target)`, whose arguments are in the other order.
 

@@ -13,20 +13,31 @@ macro_rules! comparison {
             name: $name,
             entry: Entry {
                 signature: concat!($name, "(a: Values, b: Values) -> Values"),
-                manual: concat!("\
-A mask of the cells where one value is ", $holds, " another.
+                manual: concat!(
+                    "\
+A mask of the cells where one value is ",
+                    $holds,
+                    " another.
 
-    1 where a ", $operator, " b, else 0
+    1 where a ",
+                    $operator,
+                    " b, else 0
 
-Both have one shape, or one of them is a single number, or a map of one channel beside a map of many. There is no gradient.
+Both have one shape, or one of them is a single number, or a map of one channel beside a map of many. There is no
+gradient.
 
-Source: `torch.", $torch, "`.
+Source: `torch.",
+                    $torch,
+                    "`.
 
 ```rord
 input p: Prob[B, 1, H, W]@f
-let m = p ", $operator, " 0.5
+let m = p ",
+                    $operator,
+                    " 0.5
 ```
-"),
+"
+                ),
                 operator: true,
                 graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
                 ..Entry::PLAIN

@@ -14,7 +14,8 @@ use rord_lang::vocabulary::Entry;
 pub static OP: Op = Op {
     name: "distance",
     entry: Entry {
-        signature: "distance(a: Vectors[B, N, C], b: Vectors[B, N, C], p: Rate = 2, squared: Flag = false) -> Dist[B, N]",
+        signature: "distance(a: Vectors[B, N, C], b: Vectors[B, N, C], p: Rate = 2, \
+                    squared: Flag = false) -> Dist[B, N]",
         manual: MANUAL,
         ..Entry::PLAIN
     },
@@ -27,8 +28,8 @@ How far apart the vectors of two lists are, pair by pair.
 
     d = ‖a - b + 1e-6‖_p        squared = true:  d = Σ (a - b)²
 
-`a` and `b` are (…, C); the result is (…). `p` is at least 1. The gradient is finite for equal vectors. With `squared = true` there is no
-1e-6 and `p` plays no part.
+`a` and `b` are (…, C); the result is (…). `p` is at least 1. The gradient is finite for equal vectors. With
+`squared = true` there is no 1e-6 and `p` plays no part.
 
 Errors: shapes that differ; p below 1.
 

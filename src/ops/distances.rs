@@ -26,10 +26,12 @@ How far apart every vector of one list is from every vector of another.
 
     d[i, j] = sqrt(max(0, ‖a_i‖² + ‖b_j‖² - 2·a_i·b_j) + 1e-6)
 
-`a` is (N, C), `b` is (M, C); the result is (N, M): rows are a's, columns b's. The 1e-6 keeps the slope of the root finite, so equal vectors are
-1e-3 apart. No (N, M, C) numbers are made. `rows` makes such lists of vectors that were sampled from maps.
+`a` is (N, C), `b` is (M, C); the result is (N, M): rows are a's, columns b's. The 1e-6 keeps the slope of the root
+finite, so equal vectors are 1e-3 apart. No (N, M, C) numbers are made. `rows` makes such lists of vectors that were
+sampled from maps.
 
-Source: Mishchuk et al., HardNet, 2017, whose reference implementation has the same 1e-6; `torch.cdist(a, b)` but for that.
+Source: Mishchuk et al., HardNet, 2017, whose reference implementation has the same 1e-6; `torch.cdist(a, b)` but for
+that.
 
 ```rord
 input a: Vectors[N, 128]

@@ -25,10 +25,11 @@ pub static OP: Op = Op {
 };
 
 const MANUAL: &str = "\
-Puts each number to 0 with probability p while training and divides the others by 1 - p; hands the value on in validation.
+Puts each number to 0 with probability p while training and divides the others by 1 - p; hands the value on in
+validation.
 
-Any shape; the result has the same. What is dropped depends on the run's seed, the step, the place in the source and the sample's
-number in the batch, and on nothing else. `p = 1` drops everything.
+Any shape; the result has the same. What is dropped depends on the run's seed, the step, the place in the source and the
+sample's number in the batch, and on nothing else. `p = 1` drops everything.
 
 Errors: p outside [0, 1].
 

@@ -19,8 +19,8 @@ The ", $word, " of two values, number by number.
 
     y = ", $name, "(a, b)
 
-Both have one shape and one frame, and so has the result. The gradient goes to the number that is taken; of two equal ones to
-each by half.
+Both have one shape and one frame, and so has the result. The gradient goes to the number that is taken; of two equal
+ones to each by half.
 
 Errors: shapes or frames that differ.
 

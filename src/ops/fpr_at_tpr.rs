@@ -28,12 +28,13 @@ The share of wrong pairs that are as near as the share `tpr` of right ones: the 
     t   = the ⌈tpr·N⌉-th least number of the diagonal
     fpr = |{ (i, j) : i ≠ j, d[i, j] ≤ t }| / (N² - N)
 
-`d` is (N, N) with the right pairs on its diagonal; the result is one number from 0 to 1, and 0 for a single pair. A wrong pair at exactly t
-counts, so that equal distances everywhere give 1. Less is better; there is no gradient.
+`d` is (N, N) with the right pairs on its diagonal; the result is one number from 0 to 1, and 0 for a single pair. A
+wrong pair at exactly t counts, so that equal distances everywhere give 1. Less is better; there is no gradient.
 
 Errors: `tpr` outside (0, 1].
 
-Source: Brown, Hua and Winder, Discriminative Learning of Local Image Descriptors, 2011; the FPR95 of HardNet's evaluation.
+Source: Brown, Hua and Winder, Discriminative Learning of Local Image Descriptors, 2011; the FPR95 of HardNet's
+evaluation.
 
 ```rord
 input a: Vectors[N, 128]

@@ -26,13 +26,14 @@ pub static OP: Op = Op {
 };
 
 const MANUAL: &str = "\
-Spreads points evenly over a map: exactly as many as asked for, each in the middle of a cell of its own, none on the border.
+Spreads points evenly over a map: exactly as many as asked for, each in the middle of a cell of its own, none on the
+border.
 
 * `grid(n)`: r = round(√(n·H/W)) rows, of which row i holds ⌊(i + 1)·n/r⌋ - ⌊i·n/r⌋ points.
 * `grid(rows, columns)`: so many rows of so many points.
 
-Point j of m in row i of r is at ((2j + 1)/m - 1, (2i + 1)/r - 1). `like` (B, C, H, W) gives the batch and the shape; the result is
-(B, n, 2) in its frame. There is no gradient.
+Point j of m in row i of r is at ((2j + 1)/m - 1, (2i + 1)/r - 1). `like` (B, C, H, W) gives the batch and the shape;
+the result is (B, n, 2) in its frame. There is no gradient.
 
 ```rord
 input desc: Desc[B, 128, H, W]@orig

@@ -16,7 +16,8 @@ use rord_lang::vocabulary::{Application, Entry, GraphFacts, Shapes};
 pub static OP: Op = Op {
     name: "group_norm",
     entry: Entry {
-        signature: "group_norm(x: Map[B, C, H, W]@f, groups: Count, affine: Flag = true, eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
+        signature: "group_norm(x: Map[B, C, H, W]@f, groups: Count, affine: Flag = true, \
+                    eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
         manual: MANUAL,
         rule,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
@@ -31,8 +32,9 @@ Takes every group of channels of every sample to mean 0 and variance 1 over its 
 
     y = (x - mean) / sqrt(var + eps) · weight + bias       mean and variance over the group's C/groups channels, H and W
 
-`x` is (B, C, H, W); the result has the same shape. Group g holds the channels g·C/groups up to the next group's. The variance is divided by
-the count. `weight` and `bias`, (C) each, begin at 1 and 0; `affine = false` leaves them out. Training and validation compute the same.
+`x` is (B, C, H, W); the result has the same shape. Group g holds the channels g·C/groups up to the next group's. The
+variance is divided by the count. `weight` and `bias`, (C) each, begin at 1 and 0; `affine = false` leaves them out.
+Training and validation compute the same.
 
 Errors: `groups` that does not divide the channels.
 

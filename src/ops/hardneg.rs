@@ -1,4 +1,5 @@
-//! `hardneg`: for each anchor the place of the candidate that looks most like it: `triplet(grid(200), hardneg(apart = 8px))`.
+//! `hardneg`: for each anchor the place of the candidate that looks most like it:
+//! `triplet(grid(200), hardneg(apart = 8px))`.
 
 use candle_core::{Result, Tensor};
 
@@ -16,7 +17,8 @@ use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts, Shapes};
 pub static OP: Op = Op {
     name: "hardneg",
     entry: Entry {
-        signature: "hardneg(candidates: Count = 400, apart: Pixels = 0px, at: Points = none, gradient: Flag = true) -> Miner",
+        signature: "hardneg(candidates: Count = 400, apart: Pixels = 0px, at: Points = none, \
+                    gradient: Flag = true) -> Miner",
         manual: MANUAL,
         rule,
         pixels_of: Some("map"),
@@ -38,12 +40,12 @@ Finds for each anchor the place in the second view whose descriptor is nearest t
 
 1. Draw `candidates` places uniformly over the map of each sample, or take the places `at` (B, M, 2).
 2. Leave out, for each anchor, those nearer than `apart` to its positive's place.
-3. Choose the one with the least ‖a - b‖² = ‖a‖² + ‖b‖² - 2·a·b, never below 0. Where none was left, choose the one farthest from the
-   positive.
+3. Choose the one with the least ‖a - b‖² = ‖a‖² + ‖b‖² - 2·a·b, never below 0. Where none was left, choose the one
+   farthest from the positive.
 
-`anchor` is (B, N, C), `map` is (B, C, h, w), `positive` is (B, N, 2) in the map's frame; the result is (B, N, 2) in that frame. `apart` is in
-pixels of the image that declares the frame, whose size is `width` × `height`. The choice has no gradient; the vector that is then read
-there has.
+`anchor` is (B, N, C), `map` is (B, C, h, w), `positive` is (B, N, 2) in the map's frame; the result is (B, N, 2) in
+that frame. `apart` is in pixels of the image that declares the frame, whose size is `width` × `height`. The choice has
+no gradient; the vector that is then read there has.
 
 Source: hard-negative mining as in the loss of RoRD; `torch.cdist(anchor, candidates).argmin(2)`.
 

@@ -33,9 +33,9 @@ Marks the cells of a warped map that were read from inside the source alone.
 
     inside(T, like)(q) = 1 where every cell that warp(·, T)(q) reads with a weight above 0 exists, else 0
 
-`T` is (B, 3, 3) from frame a to frame b; the result is a mask (B, 1, h, w) of the size of `like`, in frame b. The source is taken to
-have that size, too. A place within 1e-4 of a cell outside counts as inside, so the symmetries of the square give 1 everywhere.
-There is no gradient.
+`T` is (B, 3, 3) from frame a to frame b; the result is a mask (B, 1, h, w) of the size of `like`, in frame b. The
+source is taken to have that size, too. A place within 1e-4 of a cell outside counts as inside, so the symmetries of the
+square give 1 everywhere. There is no gradient.
 
 ```rord
 input score: Prob[B, 1, H, W]@orig

@@ -1,4 +1,5 @@
-//! `instance_norm`: every channel of every sample to mean 0 and variance 1 over its map: `x |> conv(128, 3) |> instance_norm`.
+//! `instance_norm`: every channel of every sample to mean 0 and variance 1 over its map:
+//! `x |> conv(128, 3) |> instance_norm`.
 
 use candle_core::{Result, Tensor};
 
@@ -30,8 +31,9 @@ Takes every channel of every sample to mean 0 and variance 1 over its map.
 
     y = (x - mean(x)) / sqrt(var(x) + eps)      mean and variance over H and W, the variance divided by H·W
 
-`x` is (B, C, H, W); the result has the same shape. `eps` is added to the variance, and a constant map gives zeros. Nothing is
-learned, and training and validation compute the same. A vector of C such channels has a length near √C, not 1: see `l2norm`.
+`x` is (B, C, H, W); the result has the same shape. `eps` is added to the variance, and a constant map gives zeros.
+Nothing is learned, and training and validation compute the same. A vector of C such channels has a length near √C, not
+1: see `l2norm`.
 
 Source: `torch.nn.InstanceNorm2d(C, eps)`.
 

@@ -26,9 +26,9 @@ The homography that leads back: from b to a, if its argument leads from a to b.
 
     inv(T) = adj(T) / det(T), divided by its last element where that is positive
 
-(B, 3, 3) in and out. A homography is a matrix up to a positive factor, and the last element is made 1 where that keeps the sign
-of w (the side of the horizon a place is on). A matrix of determinant 0 has no inverse: its result is the zero matrix, which sends
-every place outside. There is no gradient.
+(B, 3, 3) in and out. A homography is a matrix up to a positive factor, and the last element is made 1 where that keeps
+the sign of w (the side of the horizon a place is on). A matrix of determinant 0 has no inverse: its result is the zero
+matrix, which sends every place outside. There is no gradient.
 
 Source: `torch.linalg.inv`, up to the factor.
 

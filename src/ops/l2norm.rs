@@ -32,8 +32,8 @@ Divides every vector by its length.
 
     y = x / max(‖x‖₂, 1e-12)
 
-Of a map (B, C, H, W) the vectors run along C; of (N, C) and (B, N, C) along the last axis. The result has the same shape. The zero
-vector stays zero, and there the divisor is a constant, so the gradient is finite.
+Of a map (B, C, H, W) the vectors run along C; of (N, C) and (B, N, C) along the last axis. The result has the same
+shape. The zero vector stays zero, and there the divisor is a constant, so the gradient is finite.
 
 Source: `torch.nn.functional.normalize(x, eps = 1e-12)`.
 

@@ -1,4 +1,5 @@
-//! The vocabulary: every operation a pipeline may use, one file each, and the standard library written in the language itself.
+//! The vocabulary: every operation a pipeline may use, one file each, and the standard library written in the language
+//! itself.
 //!
 //! ```
 //! let (vocabulary, _) = rord_ops::vocabulary();

@@ -20,8 +20,8 @@ The logarithm of the summed exponentials of every row of a table: a greatest num
 
     y[i] = log Σ_j exp(x[i, j])
 
-`x` is (N, M); the result is (N). It is computed relative to the row's greatest number, so it does not overflow. `log_sum_exp(s) - diagonal(s)` is
-the cross-entropy of choosing i in row i.
+`x` is (N, M); the result is (N). It is computed relative to the row's greatest number, so it does not overflow.
+`log_sum_exp(s) - diagonal(s)` is the cross-entropy of choosing i in row i.
 
 Source: `torch.logsumexp(x, 1)`.
 

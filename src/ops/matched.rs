@@ -13,7 +13,8 @@ use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 pub static OP: Op = Op {
     name: "matched",
     entry: Entry {
-        signature: "matched(anchor: Vectors[B, N, C], map: Desc[B, C, h, w]@g, places: Points[B, N]@g, within: Pixels = 3px) -> Loss",
+        signature: "matched(anchor: Vectors[B, N, C], map: Desc[B, C, h, w]@g, places: Points[B, N]@g, \
+                    within: Pixels = 3px) -> Loss",
         manual: MANUAL,
         rule: |a| crate::rules::between(a, "within", 0.0, 1e6, false),
         pixels_of: Some("map"),
@@ -28,13 +29,16 @@ pub static OP: Op = Op {
 const MANUAL: &str = "\
 The share of descriptors whose nearest neighbor in another map lies where it should.
 
-    matched = |{ i : the cell of the map with the least ‖anchor_i - cell‖² lies within `within` of places_i }| / |{ i : places_i is on the map }|
+    matched = |{ i : the cell of the map with the least ‖anchor_i - cell‖² lies within `within` of places_i }|
+              / |{ i : places_i is on the map }|
 
-`anchor` is (B, N, C), `map` is (B, C, h, w), `places` is (B, N, 2) in the map's frame; the result is one number from 0 to 1 over the whole
-batch, 0 where no place is on a map. Of equally near cells the first counts. `within` is in pixels of the image that declares the frame,
-measured to the cell's middle, so it should be no less than half a cell's diagonal. More is better; there is no gradient.
+`anchor` is (B, N, C), `map` is (B, C, h, w), `places` is (B, N, 2) in the map's frame; the result is one number from 0
+to 1 over the whole batch, 0 where no place is on a map. Of equally near cells the first counts. `within` is in pixels
+of the image that declares the frame, measured to the cell's middle, so it should be no less than half a cell's
+diagonal. More is better; there is no gradient.
 
-`matching_accuracy` is this for two maps and a move. Source: `torch.cdist(anchor, cells).argmin(2)`; Mikolajczyk and Schmid, 2005.
+`matching_accuracy` is this for two maps and a move. Source: `torch.cdist(anchor, cells).argmin(2)`; Mikolajczyk and
+Schmid, 2005.
 
 ```rord
 input image_r: Image[B, 1, H, W]@moved

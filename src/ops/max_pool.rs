@@ -34,8 +34,8 @@ The largest number of each window of a map.
 
     y[b, c, p, q] = max over i, j < k of x[b, c, p·stride + i, q·stride + j]
 
-`x` is (B, C, H, W); the result is (B, C, ⌊(H - k)/stride⌋ + 1, ⌊(W - k)/stride⌋ + 1). `k` and `stride` count cells. Nothing is
-padded: an incomplete last window is dropped. Of equal maxima the first, by rows, gets the gradient.
+`x` is (B, C, H, W); the result is (B, C, ⌊(H - k)/stride⌋ + 1, ⌊(W - k)/stride⌋ + 1). `k` and `stride` count cells.
+Nothing is padded: an incomplete last window is dropped. Of equal maxima the first, by rows, gets the gradient.
 
 Errors: a window larger than the map.
 

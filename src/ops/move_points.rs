@@ -26,9 +26,9 @@ Takes points along by a homography.
 
     (x', y') = (u/w, v/w)   with   (u, v, w) = T · (x, y, 1)
 
-`points` is (B, N, 2), normalized, in frame a; `by` is (B, 3, 3) from a to b; the result is (B, N, 2) in b. A point that is sent to or
-beyond the horizon (w ≤ 0) lands at (1e6, 1e6), and no coordinate leaves ±1e6: far outside every map, yet a number. There is no
-gradient.
+`points` is (B, N, 2), normalized, in frame a; `by` is (B, 3, 3) from a to b; the result is (B, N, 2) in b. A point that
+is sent to or beyond the horizon (w ≤ 0) lands at (1e6, 1e6), and no coordinate leaves ±1e6: far outside every map, yet
+a number. There is no gradient.
 
 ```rord
 input points: Points[B, N]@orig

@@ -29,8 +29,9 @@ The squared difference of two maps.
 
     ℓ = (pred - target)²
 
-`target` and `pred` are (B, C, H, W) in one frame; the result is their mean (`reduce = mean`), `sum`, or the map itself (`none`). A `mask`
-(B, 1, H, W) or (B, C, H, W) weighs the cells, and the mean divides by its sum, at least 1. The gradient goes to both maps.
+`target` and `pred` are (B, C, H, W) in one frame; the result is their mean (`reduce = mean`), `sum`, or the map itself
+(`none`). A `mask` (B, 1, H, W) or (B, C, H, W) weighs the cells, and the mean divides by its sum, at least 1. The
+gradient goes to both maps.
 
 Source: `torch.nn.functional.mse_loss(pred, target)`.
 

@@ -27,8 +27,8 @@ A square table whose diagonal is out of the way: `fill` stands there.
 
     y[i, j] = x[i, j] where i ≠ j, fill where i = j
 
-`x` is (N, N); the result is (N, N). The default is larger than any distance, so that minima pass over it; give a negative one for maxima. The
-diagonal has no gradient.
+`x` is (N, N); the result is (N, N). The default is larger than any distance, so that minima pass over it; give a
+negative one for maxima. The diagonal has no gradient.
 
 Source: `x.masked_fill(torch.eye(N, dtype = torch.bool), fill)`; HardNet's reference adds 10 there.
 

@@ -1,4 +1,5 @@
-//! What an operation is: its signature and rules for the checker, its manual for people, its computation for the engine.
+//! What an operation is: its signature and rules for the checker, its manual for people, its computation for the
+//! engine.
 //!
 //! An operation, or a family of operations that differ in a word, is one file, and each a line of the list in `lib.rs`.
 

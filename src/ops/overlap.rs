@@ -23,9 +23,9 @@ macro_rules! overlap {
 
     ", $name, " = ", $formula, "        1 where both are empty, 0 where nothing is seen
 
-`target` and `pred` are (B, C, h, w) in one frame, masks or probabilities; the sums go over the whole batch, and the result is
-one number from 0 to 1. A `mask` m (B, 1, h, w) or (B, C, h, w) weighs the cells; without one m is 1. More is better; there is
-no gradient.
+`target` and `pred` are (B, C, h, w) in one frame, masks or probabilities; the sums go over the whole batch, and the
+result is one number from 0 to 1. A `mask` m (B, 1, h, w) or (B, C, h, w) weighs the cells; without one m is 1. More is
+better; there is no gradient.
 
 Source: ", $source, ".
 

@@ -7,7 +7,8 @@ use rord_lang::vocabulary::Entry;
 pub static OP: Op = Op::recipe(
     "pick",
     Entry {
-        signature: "pick(negatives: Miner, anchor: Vectors[B, N, C], map: Map[B, C, h, w]@g, positive: Points[B, N]@g) -> Points[B, N]@g",
+        signature: "pick(negatives: Miner, anchor: Vectors[B, N, C], map: Map[B, C, h, w]@g, \
+                    positive: Points[B, N]@g) -> Points[B, N]@g",
         manual: MANUAL,
         carries_out: Some("negatives"),
         ..Entry::PLAIN
@@ -15,8 +16,8 @@ pub static OP: Op = Op::recipe(
 );
 
 const MANUAL: &str = "\
-For each anchor the place in the map where the miner finds its negative, (B, N, 2). The choice has no gradient; `sample` the map
-there for vectors that have one.
+For each anchor the place in the map where the miner finds its negative, (B, N, 2). The choice has no gradient; `sample`
+the map there for vectors that have one.
 
 ```rord
 input anchor:   Vectors[B, N, C]

@@ -15,8 +15,8 @@ pub static OP: Op = Op::recipe(
 );
 
 const MANUAL: &str = "\
-The places that a sampler chooses on a map, (B, N, 2) in normalized coordinates of the map's frame. Points that are given instead of
-a sampler stay as they are.
+The places that a sampler chooses on a map, (B, N, 2) in normalized coordinates of the map's frame. Points that are
+given instead of a sampler stay as they are.
 
 ```rord
 input desc: Desc[B, 128, H, W]@f

@@ -30,11 +30,12 @@ pub static OP: Op = Op {
 const MANUAL: &str = "\
 Takes for each anchor any place of the second view that lies `apart` from its positive's place.
 
-Up to `tries` places are drawn uniformly over the map for each anchor on its own. The first that is at least `apart` from the positive's place is
-taken; where none is, the farthest of them.
+Up to `tries` places are drawn uniformly over the map for each anchor on its own. The first that is at least `apart`
+from the positive's place is taken; where none is, the farthest of them.
 
-`anchor` is (B, N, C), `map` is (B, C, h, w), `positive` is (B, N, 2) in the map's frame; the result is (B, N, 2) in that frame. `apart` is in
-pixels of the image that declares the frame. The choice has no gradient; the vector that is then read there has.
+`anchor` is (B, N, C), `map` is (B, C, h, w), `positive` is (B, N, 2) in the map's frame; the result is (B, N, 2) in
+that frame. `apart` is in pixels of the image that declares the frame. The choice has no gradient; the vector that is
+then read there has.
 
 ```rord
 input desc:   Desc[B, 128, H, W]@orig

@@ -1,4 +1,5 @@
-//! `mean` and `sum`: all numbers of a value as one, or those of each sample: `mean(hinge(x))`, `sum(p * t, per = batch)`.
+//! `mean` and `sum`: all numbers of a value as one, or those of each sample: `mean(hinge(x))`,
+//! `sum(p * t, per = batch)`.
 
 use candle_core::{Result, Tensor};
 
@@ -34,8 +35,8 @@ The average of all numbers of a value, or of each sample of it.
 
     mean(x) = Σ x / count        mean(x, mask) = Σ mask·x / max(1, Σ mask)
 
-`x` has any shape; the result is one number, or (B) with `per = batch`. A `mask` (B, 1, H, W) weighs all channels alike and
-counts once for each. Where it hides everything the mean is 0.
+`x` has any shape; the result is one number, or (B) with `per = batch`. A `mask` (B, 1, H, W) weighs all channels alike
+and counts once for each. Where it hides everything the mean is 0.
 
 Source: `torch.mean`.
 

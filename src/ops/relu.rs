@@ -1,5 +1,5 @@
-//! `relu`: max(0, x), with slope 0 at 0: `x |> conv(32, 3) |> relu`; and `hinge`, the same function under the name it has in a
-//! loss: `mean(hinge(d_pos - d_neg + margin))`.
+//! `relu`: max(0, x), with slope 0 at 0: `x |> conv(32, 3) |> relu`; and `hinge`, the same function under the name it
+//! has in a loss: `mean(hinge(d_pos - d_neg + margin))`.
 
 use candle_core::{Result, Tensor};
 

@@ -1,4 +1,5 @@
-//! `repeatability`: how many maxima of one view's score are maxima of the other's: `repeatability(det, det_r, H, within = 3px)`.
+//! `repeatability`: how many maxima of one view's score are maxima of the other's:
+//! `repeatability(det, det_r, H, within = 3px)`.
 #![allow(clippy::indexing_slicing)] // Cells are counted from the map's own sizes, matrices are nine numbers.
 
 use candle_core::{Result, Tensor};
@@ -13,8 +14,8 @@ use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 pub static OP: Op = Op {
     name: "repeatability",
     entry: Entry {
-        signature: "repeatability(a: Prob[B, 1, h, w]@f, b: Prob[B, 1, k, l]@g, by: Homography[B]@f->g, within: Pixels = 3px, \
-                    keep: Count = 300) -> Loss",
+        signature: "repeatability(a: Prob[B, 1, h, w]@f, b: Prob[B, 1, k, l]@g, by: Homography[B]@f->g, \
+                    within: Pixels = 3px, keep: Count = 300) -> Loss",
         manual: MANUAL,
         rule: |a| {
             crate::rules::positive(a, "keep");
@@ -32,15 +33,16 @@ pub static OP: Op = Op {
 const MANUAL: &str = "\
 How many of the places found in one view are found in the other.
 
-1. A place is the middle of a cell that is greater than each of its neighbors, at most eight; of each map the `keep` highest stay.
+1. A place is the middle of a cell that is greater than each of its neighbors, at most eight; of each map the `keep`
+   highest stay.
 2. A place counts where the other view shows it: `by` takes it into that map, or the inverse of `by` does.
 3. It is repeated where, in the second view, a counted place of the other map lies within `within` pixels of it.
 
     repeatability = (repeated places of a + repeated places of b) / (counted places of a + counted places of b)
 
-`a` is (B, 1, h, w), `b` is (B, 1, k, l), `by` is (B, 3, 3) from frame f to frame g; the result is the mean over the pairs, from 0 to 1. A
-pair without a counted place gives 0, and so does a flat map, which has no greatest cell. `within` is in pixels of the image that declares
-frame g. More is better; there is no gradient.
+`a` is (B, 1, h, w), `b` is (B, 1, k, l), `by` is (B, 3, 3) from frame f to frame g; the result is the mean over the
+pairs, from 0 to 1. A pair without a counted place gives 0, and so does a flat map, which has no greatest cell. `within`
+is in pixels of the image that declares frame g. More is better; there is no gradient.
 
 Source: DeTone, Malisiewicz and Rabinovich, SuperPoint, 2018, appendix A; after Schmid, Mohr and Bauckhage, 2000.
 

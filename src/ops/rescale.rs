@@ -1,4 +1,5 @@
-//! `rescale`: an image at a fraction of its size, and the move into its frame: `let { image as small, map } = rescale(image, by = 1/2)`.
+//! `rescale`: an image at a fraction of its size, and the move into its frame:
+//! `let { image as small, map } = rescale(image, by = 1/2)`.
 
 use candle_core::{Result, Tensor};
 
@@ -56,8 +57,9 @@ pub static MAP: Op = Op {
 const MANUAL: &str = "\
 An image at a fraction of its size, in a frame of its own, and the homography that leads there.
 
-`by` is 1/2, 1/3, …: every pixel of the result is the mean of a square of pixels, and the sizes must divide. Coordinates are normalized,
-so the same place has the same coordinates in both frames: `map` takes each to itself, and only says that the frame is another one.
+`by` is 1/2, 1/3, …: every pixel of the result is the mean of a square of pixels, and the sizes must divide. Coordinates
+are normalized, so the same place has the same coordinates in both frames: `map` takes each to itself, and only says
+that the frame is another one.
 
 ```rord
 input image: Image[B, 1, 64, 64]@orig

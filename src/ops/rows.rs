@@ -18,8 +18,8 @@ pub static OP: Op = Op {
 const MANUAL: &str = "\
 The vectors of all samples of a batch as one list.
 
-`x` is (B, N, C); the result is (B·N, C), sample by sample. Losses on a list, such as `info_nce`, then take the vectors of the other samples as
-negatives, too.
+`x` is (B, N, C); the result is (B·N, C), sample by sample. Losses on a list, such as `info_nce`, then take the vectors
+of the other samples as negatives, too.
 
 Source: `x.flatten(0, 1)`.
 

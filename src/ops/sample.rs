@@ -28,8 +28,8 @@ pub static OP: Op = Op {
 const MANUAL: &str = "\
 Reads a map at places, bilinear between the four nearest cells and 0 outside.
 
-`map` is (B, C, h, w), `points` is (B, N, 2), each (x, y) normalized to [-1, 1] in the map's frame; the result is (B, N, C): a vector for
-each point. The gradient goes to the map; places have none.
+`map` is (B, C, h, w), `points` is (B, N, 2), each (x, y) normalized to [-1, 1] in the map's frame; the result is (B, N,
+C): a vector for each point. The gradient goes to the map; places have none.
 
 Source: `torch.nn.functional.grid_sample(map, points, padding_mode = \"zeros\", align_corners = False)`, transposed.
 

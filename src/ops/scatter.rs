@@ -27,8 +27,8 @@ pub static OP: Op = Op {
 const MANUAL: &str = "\
 Throws points on a map at random: other ones at every step and in every sample.
 
-Both coordinates of each of `n` points are uniform in [-1, 1). `like` (B, C, H, W) gives the batch; the result is (B, n, 2) in its frame. There is
-no gradient.
+Both coordinates of each of `n` points are uniform in [-1, 1). `like` (B, C, H, W) gives the batch; the result is (B, n,
+2) in its frame. There is no gradient.
 
 ```rord
 input desc: Desc[B, 128, H, W]@orig

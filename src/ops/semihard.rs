@@ -1,4 +1,5 @@
-//! `semihard`: for each anchor the nearest candidate that is farther than its positive: `triplet(grid(200), semihard(apart = 8px))`.
+//! `semihard`: for each anchor the nearest candidate that is farther than its positive:
+//! `triplet(grid(200), semihard(apart = 8px))`.
 
 use candle_core::{Result, Tensor};
 
@@ -15,7 +16,8 @@ use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts, Shapes};
 pub static OP: Op = Op {
     name: "semihard",
     entry: Entry {
-        signature: "semihard(candidates: Count = 400, apart: Pixels = 0px, at: Points = none, gradient: Flag = true) -> Miner",
+        signature: "semihard(candidates: Count = 400, apart: Pixels = 0px, at: Points = none, \
+                    gradient: Flag = true) -> Miner",
         manual: MANUAL,
         rule: |a| {
             positive(a, "candidates");
@@ -40,11 +42,12 @@ Finds for each anchor the nearest descriptor that is still farther from it than 
 
 1. Draw `candidates` places uniformly over the map of each sample, or take the places `at` (B, M, 2).
 2. Leave out, for each anchor, those nearer than `apart` to its positive's place.
-3. Of those with ‖a - b‖² > ‖a - p‖², where p is the descriptor at the positive's place, choose the least. Where there is none, choose the
-   greatest of all that are left; where none is left, the candidate farthest from the positive.
+3. Of those with ‖a - b‖² > ‖a - p‖², where p is the descriptor at the positive's place, choose the least. Where there
+   is none, choose the greatest of all that are left; where none is left, the candidate farthest from the positive.
 
-`anchor` is (B, N, C), `map` is (B, C, h, w), `positive` is (B, N, 2) in the map's frame; the result is (B, N, 2) in that frame. `apart` is in
-pixels of the image that declares the frame. The choice has no gradient; the vector that is then read there has.
+`anchor` is (B, N, C), `map` is (B, C, h, w), `positive` is (B, N, 2) in the map's frame; the result is (B, N, 2) in
+that frame. `apart` is in pixels of the image that declares the frame. The choice has no gradient; the vector that is
+then read there has.
 
 Source: Schroff, Kalenichenko and Philbin, FaceNet, 2015, equation 4.
 

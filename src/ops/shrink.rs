@@ -30,8 +30,8 @@ pub static OP: Op = Op {
 const MANUAL: &str = "\
 Makes a map of labels smaller: the largest number of each block of by × by cells.
 
-`x` is (B, C, H, W); the result is (B, C, H/by, W/by). Unlike an average, this keeps a mark of a single cell at its full height. Of
-equal maxima the first, by rows, gets the gradient.
+`x` is (B, C, H, W); the result is (B, C, H/by, W/by). Unlike an average, this keeps a mark of a single cell at its full
+height. Of equal maxima the first, by rows, gets the gradient.
 
 Errors: a side that `by` does not divide; `by` of 0.
 

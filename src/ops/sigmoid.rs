@@ -28,8 +28,8 @@ A logit as a probability.
 
     y = 1 / (1 + exp(-x))
 
-Any shape; the result has the same and lies in [0, 1]. The slope is y·(1 - y), which is 0 where y has rounded to 0 or 1: for a
-loss on logits use `bce_logits`, which does not saturate.
+Any shape; the result has the same and lies in [0, 1]. The slope is y·(1 - y), which is 0 where y has rounded to 0 or 1:
+for a loss on logits use `bce_logits`, which does not saturate.
 
 Source: `torch.sigmoid`.
 

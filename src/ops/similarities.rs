@@ -25,7 +25,8 @@ The inner product of every vector of one list with every vector of another: of u
 
     s[i, j] = a_i · b_j
 
-`a` is (N, C), `b` is (M, C); the result is (N, M): rows are a's, columns b's. `rows` makes such lists of vectors that were sampled from maps.
+`a` is (N, C), `b` is (M, C); the result is (N, M): rows are a's, columns b's. `rows` makes such lists of vectors that
+were sampled from maps.
 
 Source: `a @ b.T`.
 

@@ -13,8 +13,8 @@ use rord_lang::vocabulary::{Entry, LintFacts};
 pub static OP: Op = Op {
     name: "smoothl1",
     entry: Entry {
-        signature: "smoothl1(target: Map[B, C, h, w]@f, pred: Map[B, C, h, w]@f, beta: Weight = 1.0, mask: Prob[B, _, h, w]@f = none, \
-                    reduce: Reduce = mean) -> Loss",
+        signature: "smoothl1(target: Map[B, C, h, w]@f, pred: Map[B, C, h, w]@f, beta: Weight = 1.0, \
+                    mask: Prob[B, _, h, w]@f = none, reduce: Reduce = mean) -> Loss",
         manual: MANUAL,
         rule: crate::rules::reduced,
         lints: LintFacts { compares: Some(("target", "pred")), ..LintFacts::NONE },
@@ -30,9 +30,9 @@ The difference of two maps, squared where it is small.
     d = pred - target
     ℓ = d²/(2·beta)  where |d| < beta,   |d| - beta/2  elsewhere
 
-`target` and `pred` are (B, C, H, W) in one frame; the result is their mean (`reduce = mean`), `sum`, or the map itself (`none`).
-A `mask` (B, 1, H, W) or (B, C, H, W) weighs the cells, and the mean divides by its sum, at least 1. `beta = 0` gives |d|. The gradient goes
-to both maps.
+`target` and `pred` are (B, C, H, W) in one frame; the result is their mean (`reduce = mean`), `sum`, or the map itself
+(`none`). A `mask` (B, 1, H, W) or (B, C, H, W) weighs the cells, and the mean divides by its sum, at least 1.
+`beta = 0` gives |d|. The gradient goes to both maps.
 
 Errors: a negative beta.
 

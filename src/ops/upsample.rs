@@ -27,8 +27,8 @@ pub static OP: Op = Op {
 const MANUAL: &str = "\
 Makes a map larger by a whole factor.
 
-`x` is (B, C, H, W); the result is (B, C, by·H, by·W). `mode = nearest` repeats each cell; `mode = bilinear` reads between the four
-nearest cell centers (`align_corners = false`), the border's cells going on beyond it.
+`x` is (B, C, H, W); the result is (B, C, by·H, by·W). `mode = nearest` repeats each cell; `mode = bilinear` reads
+between the four nearest cell centers (`align_corners = false`), the border's cells going on beyond it.
 
 Errors: `by` of 0; another mode.
 

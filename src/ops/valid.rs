@@ -27,9 +27,9 @@ Which cells of a map count: those of the mask by their weight, and all of them w
 
     y = mask,  or 1 everywhere
 
-`like` is (B, C, h, w) and so is the result; `like` only lends its shape. `mask` is (B, 1, h, w) or (B, C, h, w) in the same frame; one channel
-weighs all. It is for functions that hand on a mask that may be left out, and do more with it than to give it to `mean` or `sum`. There is no
-gradient.
+`like` is (B, C, h, w) and so is the result; `like` only lends its shape. `mask` is (B, 1, h, w) or (B, C, h, w) in the
+same frame; one channel weighs all. It is for functions that hand on a mask that may be left out, and do more with it
+than to give it to `mean` or `sum`. There is no gradient.
 
 ```rord
 fn windowed(x: Prob[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none) -> Loss =

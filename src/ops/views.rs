@@ -38,8 +38,9 @@ pub static PART: Op = Op {
 const MANUAL: &str = "\
 Batches of several views as one, and the batch of one view out of it.
 
-`join` puts up to four batches after each other; `part` is number `at` of `of` equal parts, along the first axis, without a copy. Neither
-can be called: they stand in graphs, where a network that is run on several views has become one run.
+`join` puts up to four batches after each other; `part` is number `at` of `of` equal parts, along the first axis,
+without a copy. Neither can be called: they stand in graphs, where a network that is run on several views has become one
+run.
 
 Source: `torch.cat([a, b])` and `torch.chunk(x, of)[at]`.
 

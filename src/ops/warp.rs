@@ -17,7 +17,8 @@ use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 pub static OP: Op = Op {
     name: "warp",
     entry: Entry {
-        signature: "warp(x: Map[B, C, h, w]@a, by: Homography[B]@a->b, like: Map[B, _, p, q]@b = none) -> Map[B, C, _, _]@b",
+        signature: "warp(x: Map[B, C, h, w]@a, by: Homography[B]@a->b, \
+                    like: Map[B, _, p, q]@b = none) -> Map[B, C, _, _]@b",
         manual: MANUAL,
         rule,
         lints: LintFacts { pads: Some("by"), ..LintFacts::NONE },
@@ -33,10 +34,11 @@ Moves a map by a homography into the frame that the homography leads to.
 
     warp(x, T)(q) = x(T⁻¹ q)      bilinear between the four nearest cells, 0 outside
 
-`x` is (B, C, h, w) in frame a, `T` is (B, 3, 3) from a to b; the result is in frame b and has the size of `like`, or of `x`.
-Places are normalized to [-1, 1] with the center of cell i of n at (2i + 1)/n - 1, so one matrix is right at every stride. What lies
-behind the projective horizon (w ≤ 0) is outside. A place within 1e-4 of a cell beyond the center of an outermost cell counts as on it:
-the symmetries of the square are exact permutations and no border darkens. The gradient goes to `x`; the matrix has none.
+`x` is (B, C, h, w) in frame a, `T` is (B, 3, 3) from a to b; the result is in frame b and has the size of `like`, or of
+`x`. Places are normalized to [-1, 1] with the center of cell i of n at (2i + 1)/n - 1, so one matrix is right at every
+stride. What lies behind the projective horizon (w ≤ 0) is outside. A place within 1e-4 of a cell beyond the center of
+an outermost cell counts as on it: the symmetries of the square are exact permutations and no border darkens. The
+gradient goes to `x`; the matrix has none.
 
 Source: `torch.nn.functional.grid_sample(x, affine_grid(T⁻¹), padding_mode = \"zeros\", align_corners = False)`.
 
@@ -62,8 +64,8 @@ fn rule(a: &mut Application<'_>) {
     }
 }
 
-/// The bilinear warp. Its second input is named `back`: it takes a normalized place of the result to the place in `x` it comes from,
-/// which is the inverse of the matrix a user writes.
+/// The bilinear warp. Its second input is named `back`: it takes a normalized place of the result to the place in `x`
+/// it comes from, which is the inverse of the matrix a user writes.
 pub struct Warp;
 
 /// The sizes of the result: (height, width).

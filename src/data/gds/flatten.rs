@@ -1,7 +1,7 @@
 //! Resolves a GDSII hierarchy into flat polygons.
 //!
-//! Each cell's own shapes are read once; then placements are followed from the top. How much that will make is counted before
-//! any of it is made, so a file of a few hundred bytes that means 2⁶⁰ polygons is refused at once.
+//! Each cell's own shapes are read once; then placements are followed from the top. How much that will make is counted
+//! before any of it is made, so a file of a few hundred bytes that means 2⁶⁰ polygons is refused at once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -16,7 +16,8 @@ use super::path::{Cap, outline};
 /// How deep cells may be nested; bounds the recursion.
 const MAX_DEPTH: usize = 256;
 
-/// x' = a·x + b·y + tx, y' = c·x + d·y + ty. Exact for turns by right angles: all values are then whole numbers below 2⁵³.
+/// x' = a·x + b·y + tx, y' = c·x + d·y + ty. Exact for turns by right angles: all values are then whole numbers below
+/// 2⁵³.
 #[derive(Clone, Copy)]
 struct Transform {
     matrix: [f64; 4],

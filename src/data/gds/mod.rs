@@ -1,6 +1,7 @@
 //! Reads layouts from GDSII files, plain or gzipped, and draws them.
 //!
-//! The parser is gds21; [`records`] prepares its input, [`flatten`] resolves the hierarchy, [`path`] gives wires their width.
+//! The parser is gds21; [`records`] prepares its input, [`flatten`] resolves the hierarchy, [`path`] gives wires their
+//! width.
 //!
 //! ```no_run
 //! use rord_data::gds::Gds;
@@ -41,7 +42,8 @@ pub struct Gds {
 }
 
 impl Gds {
-    /// Reads and draws every file, in the order of their paths. The first file in that order with an error gives the error.
+    /// Reads and draws every file, in the order of their paths. The first file in that order with an error gives the
+    /// error.
     pub fn load(&self) -> Result<Vec<Picture>, DataError> {
         let files = find(&self.files, &ENDINGS)?;
         let draw = |path: &std::path::PathBuf| {
@@ -68,14 +70,14 @@ impl Limits {
     pub const FILE: Self = Self { bytes: 2 << 30, polygons: 50_000_000, points: 400_000_000 };
 }
 
-/// A gzip stream may grow by this much whatever its size, and beyond that by [`MOST_GROWTH`] times its size: layouts grow five- to
-/// fiftyfold, and a stream that grows a thousandfold was made to.
+/// A gzip stream may grow by this much whatever its size, and beyond that by [`MOST_GROWTH`] times its size: layouts
+/// grow five- to fiftyfold, and a stream that grows a thousandfold was made to.
 const FREE_GROWTH: u64 = 64 << 20;
 const MOST_GROWTH: u64 = 200;
 
-/// One file's flat layout: BOUNDARY, BOX and PATH elements of the top cell and all that it places. Texts, nodes, properties,
-/// boundaries of less than three points and paths without width have no area and are left out. See [`Gds`] for `layers` and
-/// `top`. A wanted layer without polygons stays, empty, as long as another has some.
+/// One file's flat layout: BOUNDARY, BOX and PATH elements of the top cell and all that it places. Texts, nodes,
+/// properties, boundaries of less than three points and paths without width have no area and are left out. See [`Gds`]
+/// for `layers` and `top`. A wanted layer without polygons stays, empty, as long as another has some.
 pub fn read(path: &Path, layers: &[LayerKey], top: Option<&str>) -> Result<Layout, DataError> {
     let (file, _) = rord_files::open(path)?;
     let mut raw = Vec::new();

@@ -1,17 +1,18 @@
 //! The library: each cell's geometry from a line of its logic.
 //!
-//! A cell is a row of columns, where diffusion can be contacted, with a gate or a break between two of them. Its stages give the
-//! columns: in a NAND the upper transistors are side by side and the lower ones in a chain, in a NOR it is the reverse. Then
-//! local interconnect is led through the cell's own grid (half columns by tracks), shortest path first, and what the process and
-//! the seed leave open (where a gate is contacted, how far a supply strip reaches) is drawn at random, once per library.
+//! A cell is a row of columns, where diffusion can be contacted, with a gate or a break between two of them. Its stages
+//! give the columns: in a NAND the upper transistors are side by side and the lower ones in a chain, in a NOR it is the
+//! reverse. Then local interconnect is led through the cell's own grid (half columns by tracks), shortest path first,
+//! and what the process and the seed leave open (where a gate is contacted, how far a supply strip reaches) is drawn at
+//! random, once per library.
 
 use std::collections::VecDeque;
 
 use super::{Canvas, Layer, Process, Purpose};
 use rord_random::Stream;
 
-/// Name, how often it is placed, and its stages `kind gates:output`. Kinds: `&` NAND, `|` NOR, `~` and `%` compound gates
-/// with random columns. Capital letters are pins; a lower-case letter is a net inside the cell.
+/// Name, how often it is placed, and its stages `kind gates:output`. Kinds: `&` NAND, `|` NOR, `~` and `%` compound
+/// gates with random columns. Capital letters are pins; a lower-case letter is a net inside the cell.
 const CELLS: [(&str, u32, &str); 46] = [
     ("inv_1", 9, "&A:Y"),
     ("inv_2", 6, "&AA:Y"),
@@ -113,8 +114,8 @@ fn supplies(process: &Process, sites: i32) -> Vec<(Layer, [i32; 4])> {
     [0, process.height()].map(|y| (Layer::Local, [0, y - half, width, y + half])).into()
 }
 
-/// The same area in fewer rectangles: neighbors of one layer and equal width (or height) that touch become one, and what lies
-/// inside another is left out.
+/// The same area in fewer rectangles: neighbors of one layer and equal width (or height) that touch become one, and
+/// what lies inside another is left out.
 fn merged(mut shapes: Vec<(Layer, [i32; 4])>) -> Vec<(Layer, [i32; 4])> {
     let mut out: Vec<(Layer, [i32; 4])> = vec![];
     while let Some((layer, [mut x0, mut y0, mut x1, mut y1])) = shapes.pop() {
@@ -503,8 +504,8 @@ fn columns_of(kind: char, gates: &[char], output: Tie, stream: &mut Stream) -> V
         .collect()
 }
 
-/// Adds a placed cell to the canvas: mirrored about its upright (`mirrored`) or level (`flipped`) axis, its lower left corner
-/// at (x, y).
+/// Adds a placed cell to the canvas: mirrored about its upright (`mirrored`) or level (`flipped`) axis, its lower left
+/// corner at (x, y).
 pub(super) fn stamp(
     process: &Process,
     cell: &Cell,

@@ -1,7 +1,8 @@
 //! Wires a placed tile: metal 1 level on the tracks, metal 2 upright between them, metal 3 level for long paths.
 //!
-//! Nodes are half columns by tracks, one grid for each metal; a node belongs to one net. Each output is joined to a few inputs,
-//! most of them near; a path that is taken is given up after some tries, as congested nets move to metals that are not drawn.
+//! Nodes are half columns by tracks, one grid for each metal; a node belongs to one net. Each output is joined to a few
+//! inputs, most of them near; a path that is taken is given up after some tries, as congested nets move to metals that
+//! are not drawn.
 
 use super::cells::Pin;
 use super::place::Placed;

@@ -25,8 +25,8 @@ pub struct TensorFile {
 }
 
 impl TensorFile {
-    /// Opens a file. Its header is refused where the file is shorter or longer than the tensors that it lists, so that nothing is
-    /// allocated for a size that is only claimed.
+    /// Opens a file. Its header is refused where the file is shorter or longer than the tensors that it lists, so that
+    /// nothing is allocated for a size that is only claimed.
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let (mut file, length) = rord_files::open(path)?;
         let malformed = |reason: String| DataError::Malformed { path: path.to_path_buf(), reason };

@@ -17,10 +17,10 @@ pub enum Misfit {
     #[error("the file has {found:?}, {} axes instead of {wanted}", found.len())]
     Rank { field: String, wanted: usize, found: Vec<usize> },
     /// One of its sizes is not the declared one. `origin` is the field that set the declared size, where one did.
-    #[error("the file has {shape:?}, where {declared} is {value}{}", origin.as_ref().map(|o| format!(" as in `{o}`")).unwrap_or_default())]
+    #[error("the file has {shape:?}, where {declared} is {value}{}", as_in(origin))]
     Size { field: String, declared: String, value: i64, origin: Option<String>, shape: Vec<usize> },
     /// A declared size is not whole: `numerator` is what would have to divide.
-    #[error("{declared} is not a whole number, for {numerator}{}", origin.as_ref().map(|o| format!(" as in `{o}`")).unwrap_or_default())]
+    #[error("{declared} is not a whole number, for {numerator}{}", as_in(origin))]
     Rest { field: String, declared: String, numerator: i64, origin: Option<String> },
     /// Another number of samples than in the field `first`.
     #[error("{found} samples, but {expected} in `{first}`")]
@@ -34,6 +34,10 @@ pub enum Misfit {
     /// A split with fewer samples than a batch.
     #[error("{samples} samples for {split}, and a batch takes {batch}")]
     TooFew { split: &'static str, samples: usize, batch: usize },
+}
+
+fn as_in(origin: &Option<String>) -> String {
+    origin.as_ref().map(|field| format!(" as in `{field}`")).unwrap_or_default()
 }
 
 impl Misfit {

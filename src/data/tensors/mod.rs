@@ -1,6 +1,7 @@
 //! Data that is tensors already: a safetensors file, the first axis of each tensor counting samples.
 //!
-//! What the pipeline declares is checked against the file before anything runs, and sizes that only the file knows are taken from it.
+//! What the pipeline declares is checked against the file before anything runs, and sizes that only the file knows are
+//! taken from it.
 
 mod file;
 mod misfit;

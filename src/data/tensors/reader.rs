@@ -91,7 +91,8 @@ impl Reader<'_> {
                     return Err(Misfit::Rest { field, declared: dim.to_string(), numerator, origin });
                 }
                 None => {
-                    // A size is a name of its own where it is seen first; `H/4` comes after an `H`, unless that field is missing.
+                    // A size is a name of its own where it is seen first; `H/4` comes after an `H`, unless that field
+                    // is missing.
                     let Some(symbol) = dim.as_symbol() else { continue };
                     if size < 1 {
                         let (declared, shape) = (dim.to_string(), shape.to_vec());

@@ -1,4 +1,5 @@
-//! What follows a convolution where no algorithm does it in the same pass: relu and 2 × 2 maximum, forward and backward.
+//! What follows a convolution where no algorithm does it in the same pass: relu and 2 × 2 maximum, forward and
+//! backward.
 #![allow(clippy::indexing_slicing)] // Window corners stay inside the map: the pooled sides are halves, rounded down.
 
 use std::borrow::Cow;

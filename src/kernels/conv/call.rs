@@ -28,8 +28,8 @@ pub const DEAD: u8 = 4;
 pub struct Value<T> {
     /// (batch, h, w, outputs), where h and w are halved, rounded down, if the value is pooled.
     pub numbers: Vec<T>,
-    /// With [`After::ReluPool`], for every number the first cell of its window that is as large (0 to 3, by rows), or [`DEAD`];
-    /// otherwise empty.
+    /// With [`After::ReluPool`], for every number the first cell of its window that is as large (0 to 3, by rows), or
+    /// [`DEAD`]; otherwise empty.
     pub cells: Vec<u8>,
 }
 

@@ -1,7 +1,8 @@
-//! A convolution of maps laid out channels last, (B, H, W, C), with what follows it in one pass: relu, or relu and 2 × 2 maximum.
+//! A convolution of maps laid out channels last, (B, H, W, C), with what follows it in one pass: relu, or relu and 2 ×
+//! 2 maximum.
 //!
-//! This is the only entry from outside. [`forward`] and [`backward`] choose among the algorithms by the sizes; what none of the
-//! fast ones takes is left to the general one, which unfolds windows of maps laid out channels first.
+//! This is the only entry from outside. [`forward`] and [`backward`] choose among the algorithms by the sizes; what
+//! none of the fast ones takes is left to the general one, which unfolds windows of maps laid out channels first.
 
 use super::after::{followed, undone};
 use super::algorithm::Algorithm;
@@ -10,8 +11,8 @@ use super::{Geometry, bias_gradient, input_gradient, pointwise, weight_gradient}
 use crate::order::{channels_first, channels_last};
 use crate::{Float, Mismatch, length};
 
-/// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs / groups, kernel, kernel), plus `bias` (outputs),
-/// and `after` done with it.
+/// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs / groups, kernel, kernel), plus `bias`
+/// (outputs), and `after` done with it.
 pub fn forward<T: Float>(
     g: &Geometry,
     x: &[T],

@@ -9,8 +9,8 @@
 //! | 1 × 1, stride 1, no padding | `pointwise.rs`: one matrix product |
 //! | everything else, dilation and groups among it | [`forward`], [`input_gradient`], [`weight_gradient`] |
 //!
-//! The last three take maps laid out (B, C, H, W): a cache-sized block of windows is unfolded into columns and multiplied by
-//! `gemm`.
+//! The last three take maps laid out (B, C, H, W): a cache-sized block of windows is unfolded into columns and
+//! multiplied by `gemm`.
 
 mod after;
 mod algorithm;
@@ -34,7 +34,8 @@ use super::Mismatch;
 /// Numbers of one block of columns, chosen so that a block stays in a core's second-level cache.
 const BLOCK: usize = 96 * 1024;
 
-/// Results with fewer places than this are computed several images at a time, so that the matrix product has enough to do.
+/// Results with fewer places than this are computed several images at a time, so that the matrix product has enough to
+/// do.
 const SMALL: usize = 128;
 
 /// The sizes of a convolution. The kernel is square.

@@ -102,7 +102,8 @@ fn the_value_is_the_sum_over_taps() {
 
 #[test]
 fn the_gradients_are_the_transposes() {
-    // The value is linear in x and in the weight, so ⟨grad, f(x)⟩ = ⟨gradient, x⟩ for every x names each gradient exactly.
+    // The value is linear in x and in the weight, so ⟨grad, f(x)⟩ = ⟨gradient, x⟩ for every x names each gradient
+    // exactly.
     for g in shapes() {
         let (h, w) = g.result().unwrap();
         let weight = numbers(2, g.weight_len());

@@ -1,4 +1,5 @@
-//! What an operation states of itself, for each of its readers: the checker, its lints, the graph and the engine, datasets.
+//! What an operation states of itself, for each of its readers: the checker, its lints, the graph and the engine,
+//! datasets.
 
 use super::application::{Application, RuleArg};
 use crate::constant::Settings;
@@ -56,14 +57,15 @@ pub struct GraphFacts {
     pub random: bool,
     /// True where the gradient does not pass.
     pub stops_gradient: bool,
-    /// A homography that the operation reads inverted, and its name then: `warp` reads its source at the inverse of `by`.
+    /// A homography that the operation reads inverted, and its name then: `warp` reads its source at the inverse of
+    /// `by`.
     pub inverted: Option<(&'static str, &'static str)>,
     /// Tensor arguments that only lend their shape.
     pub shape_only: &'static [&'static str],
     /// True where every sample of a batch is treated alone and alike, so that two batches may be computed as one.
     pub per_sample: bool,
-    /// True where the factors of its products may be rounded to bfloat16: where the pipeline asks for `precision = bf16`, the
-    /// graph's builder gives such a node the setting `products = bf16`.
+    /// True where the factors of its products may be rounded to bfloat16: where the pipeline asks for
+    /// `precision = bf16`, the graph's builder gives such a node the setting `products = bf16`.
     pub rounds: bool,
     /// What the pass `fuse` may take into this operation, first things first.
     pub takes_in: &'static [TakesIn],

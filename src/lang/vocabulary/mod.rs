@@ -1,5 +1,5 @@
-//! The operations a pipeline may use, as the checker sees them: signatures in .rord syntax, and rules for what a signature
-//! cannot express.
+//! The operations a pipeline may use, as the checker sees them: signatures in .rord syntax, and rules for what a
+//! signature cannot express.
 //!
 //! `lang` knows no operation by name. It is given a [`Vocabulary`], which `ops` fills.
 
@@ -63,8 +63,8 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Reads all signatures, and the standard library's files. What is wrong with them comes back as reports: a mistake in the
-    /// vocabulary is the tool's, and a test makes sure that there is none.
+    /// Reads all signatures, and the standard library's files. What is wrong with them comes back as reports: a mistake
+    /// in the vocabulary is the tool's, and a test makes sure that there is none.
     pub fn new(
         entries: &[(&'static str, Entry)],
         library: &[(&'static str, &'static str)],

@@ -28,7 +28,8 @@ pub fn bytes(shape: &[usize]) -> usize {
 }
 
 impl Memory {
-    /// Of an operation written with Candle's, each of which makes a tensor: about two at a time, as large as the largest it works on.
+    /// Of an operation written with Candle's, each of which makes a tensor: about two at a time, as large as the
+    /// largest it works on.
     pub fn of_tensor_operations(shapes: &Shapes<'_>) -> Self {
         let inputs = shapes.inputs.iter().map(|(_, shape)| bytes(shape));
         let most = inputs.chain([bytes(&shapes.result)]).max().unwrap_or(0).saturating_mul(2);

@@ -1,8 +1,9 @@
 //! How an operation computes: a value from its inputs, and its inputs' gradients from its value's.
 //!
 //! Gradients are the operation's own, not taken from Candle's tape: several of Candle's are missing or wrong (see
-//! `docs/decisions/`), and the graph knows which inputs need one at all. Everything here is written with Candle's tensor
-//! operations, so it runs in f32 and f64 on every device; a fast CPU path may take over where the tensors live there.
+//! `docs/decisions/`), and the graph knows which inputs need one at all. Everything here is written with Candle's
+//! tensor operations, so it runs in f32 and f64 on every device; a fast CPU path may take over where the tensors live
+//! there.
 
 pub mod bilinear;
 pub mod difference;
@@ -58,13 +59,14 @@ pub trait Compute: Sync {
     /// The value of a call.
     fn forward(&self, call: &Call) -> Result<Output>;
 
-    /// The gradient of every input in `call.wants`, which is not empty, given the gradient `grad` of the value (of the value's
-    /// shape). An operation that stops the gradient has none.
+    /// The gradient of every input in `call.wants`, which is not empty, given the gradient `grad` of the value (of the
+    /// value's shape). An operation that stops the gradient has none.
     fn backward(&self, _call: &Call, _output: &Output, _grad: &Tensor) -> Result<Gradients> {
         Ok(Gradients::new())
     }
 
-    /// New values of weights by role, made of a value from [`Compute::forward`]: running statistics. Asked for while training only.
+    /// New values of weights by role, made of a value from [`Compute::forward`]: running statistics. Asked for while
+    /// training only.
     fn updates(&self, _: &Call, _: &Output) -> Result<Vec<(&'static str, Tensor)>> {
         Ok(Vec::new())
     }
@@ -84,14 +86,15 @@ pub trait Compute: Sync {
         false
     }
 
-    /// `Some((i, n))` where the value is the i-th of n equal parts of its only input along the first axis. Its gradient is then put
-    /// beside those of the other parts, and `backward`, which would fill the rest with zeros to be added, is not called.
+    /// `Some((i, n))` where the value is the i-th of n equal parts of its only input along the first axis. Its gradient
+    /// is then put beside those of the other parts, and `backward`, which would fill the rest with zeros to be added,
+    /// is not called.
     fn part_of(&self, _settings: &Settings) -> Option<(usize, usize)> {
         None
     }
 
-    /// Whether `backward` reads the numbers of the input `name`. In place of one that it does not read it may get another tensor of
-    /// the same shape and type, so that the memory is free by then.
+    /// Whether `backward` reads the numbers of the input `name`. In place of one that it does not read it may get
+    /// another tensor of the same shape and type, so that the memory is free by then.
     fn backward_reads(&self, _name: &str) -> bool {
         true
     }
@@ -101,7 +104,8 @@ pub trait Compute: Sync {
         true
     }
 
-    /// The memory that a call on the CPU takes beside its inputs, its value and their gradients, those of `wants`. It is known before there is a call.
+    /// The memory that a call on the CPU takes beside its inputs, its value and their gradients, those of `wants`. It
+    /// is known before there is a call.
     fn memory(&self, shapes: &Shapes<'_>, _wants: &[&str]) -> Memory {
         Memory::of_tensor_operations(shapes)
     }

@@ -1,8 +1,8 @@
 //! Candle tensors as plain slices and back, and the choice between an operation's two paths.
 //!
 //! An operation with kernels implements [`Paths`]: `lower` defines it in Candle's tensor operations, `fast` the same by
-//! `rord_kernels` where all its tensors are `f32` or all `f64` in the CPU's memory. [`Plain`] takes the first path always; the
-//! tests compare the two.
+//! `rord_kernels` where all its tensors are `f32` or all `f64` in the CPU's memory. [`Plain`] takes the first path
+//! always; the tests compare the two.
 
 use candle_core::{DType, Device, Result, Shape, Storage, Tensor, WithDType};
 

@@ -135,7 +135,8 @@ impl Paths for Conv {
         }
         if call.wants("weight") {
             let one = |i: usize| {
-                // Each weight is a correlation of the input with the gradient, in which stride and dilation change places.
+                // Each weight is a correlation of the input with the gradient, in which stride and dilation change
+                // places.
                 let x = x.narrow(1, i * c, c)?.transpose(0, 1)?.contiguous()?;
                 let grad = grad.narrow(1, i * o, o)?.transpose(0, 1)?.contiguous()?;
                 let sum = x.conv2d(&grad, g.pad, g.dilation, g.stride, 1)?;

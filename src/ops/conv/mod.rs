@@ -42,13 +42,15 @@ pub static OP: Op = Op {
 const MANUAL: &str = "\
 A layer of filters slid over a map, with weights of its own.
 
-    y[b, o, p, q] = bias[o] + Σ_{c,i,j} weight[o, c, i, j] · x[b, c, p·stride + i·dilation - pad, q·stride + j·dilation - pad]
+    y[b, o, p, q] = bias[o] + Σ_{c,i,j} weight[o, c, i, j] · x[b, c, p·stride + i·dilation - pad,
+                                                                  q·stride + j·dilation - pad]
 
 `x` is (B, C, H, W) and is 0 outside; `weight` is (width, C/groups, kernel, kernel), `bias` is (width); the result is
-(B, width, H', W') with H' = ⌊(H + 2·pad - dilation·(kernel - 1) - 1)/stride⌋ + 1. It is a cross-correlation: the kernel is not turned.
+(B, width, H', W') with H' = ⌊(H + 2·pad - dilation·(kernel - 1) - 1)/stride⌋ + 1. It is a cross-correlation: the kernel
+is not turned.
 
-* `kernel`, `stride`, `pad` and `dilation` count cells. `pad = same` is dilation·(kernel - 1)/2 on every side and keeps the size
-  at stride 1; an even kernel has no such middle and must give `pad`.
+* `kernel`, `stride`, `pad` and `dilation` count cells. `pad = same` is dilation·(kernel - 1)/2 on every side and keeps
+  the size at stride 1; an even kernel has no such middle and must give `pad`.
 * `groups` splits the channels of both sides into blocks that do not mix.
 * `bias = false` leaves the bias out.
 

@@ -16,10 +16,11 @@ pub static RECIPES: &[Op] = &[
         Entry {
             signature: "synth(tiles: Count = 24, seed: Count = 0, size: Rate = 51.2, resolution: Rate = 10) -> Layouts",
             manual: "\
-Procedural standard-cell layouts: rows of cells between power rails, placed in four orientations, routed on several metal layers.
+Procedural standard-cell layouts: rows of cells between power rails, placed in four orientations, routed on several
+metal layers.
 
-`tiles` squares of `size` µm at `resolution` pixels per µm. Tile k depends on `seed` and k alone, so asking for more tiles changes
-none. The layers, bottom to top: diff, poly, li, contact, m1, mcon, m2, via, m3, via2, m4, via3.
+`tiles` squares of `size` µm at `resolution` pixels per µm. Tile k depends on `seed` and k alone, so asking for more
+tiles changes none. The layers, bottom to top: diff, poly, li, contact, m1, mcon, m2, via, m3, via2, m4, via3.
 
 ```rord
 param layouts: Layouts = synth(tiles = 24, seed = 1)
@@ -38,12 +39,12 @@ param layouts: Layouts = synth(tiles = 24, seed = 1)
             manual: "\
 Layouts from GDSII files, plain or compressed with gzip.
 
-`files` is a file, a folder, or a pattern such as \"tiles/*.gds.gz\", relative to the folder in which rord-run is started. `layers`
-lists what is drawn, bottom to top, as \"layer/datatype\"; without it everything is. `resolution` is in pixels per µm. `top` names
-the cell to draw; without it, it is the one that no other cell uses.
+`files` is a file, a folder, or a pattern such as \"tiles/*.gds.gz\", relative to the folder in which rord-run is
+started. `layers` lists what is drawn, bottom to top, as \"layer/datatype\"; without it everything is. `resolution` is
+in pixels per µm. `top` names the cell to draw; without it, it is the one that no other cell uses.
 
-The hierarchy is flattened with mirrors, rotations, magnifications and arrays; boundaries, boxes and paths are drawn with exact
-coverage. Layouts are split into training and validation by file.
+The hierarchy is flattened with mirrors, rotations, magnifications and arrays; boundaries, boxes and paths are drawn
+with exact coverage. Layouts are split into training and validation by file.
 
 ```rord
 param layouts: Layouts = gds(\"tiles/*.gds.gz\", layers = [\"66/20\", \"67/20\", \"68/20\"], resolution = 10)
@@ -58,7 +59,8 @@ param layouts: Layouts = gds(\"tiles/*.gds.gz\", layers = [\"66/20\", \"67/20\",
         Entry {
             signature: "images(files: Path) -> Layouts",
             manual: "\
-Pictures from PNG and JPEG files: a file, a folder, or a pattern such as \"chips/*.png\". Colors become grey by Rec. 709 luma.
+Pictures from PNG and JPEG files: a file, a folder, or a pattern such as \"chips/*.png\". Colors become grey by Rec. 709
+luma.
 
 ```rord
 param layouts: Layouts = images(\"chips/*.png\")
@@ -76,14 +78,15 @@ param layouts: Layouts = images(\"chips/*.png\")
             manual: "\
 A patch of a layout, the same patch moved, and the move.
 
-`image` is (B, 1, patch, patch) with values in [0, 1]; `image_r(q) = image(H⁻¹ q)`; `H` takes normalized points of the first view to
-the second. `corners` is 1 where a drawn corner lies in the first view and 0 elsewhere.
+`image` is (B, 1, patch, patch) with values in [0, 1]; `image_r(q) = image(H⁻¹ q)`; `H` takes normalized points of the
+first view to the second. `corners` is 1 where a drawn corner lies in the first view and 0 elsewhere.
 
 * `zoom`: how many source pixels a patch pixel shows along an axis, drawn from this range.
 * `geometry`: how the second view is made: `square_symmetries` (exact, by permutation), `rotations(…)`.
 * `photo`: what is done to each view on its own, in this order.
 * `render`: how layers become grey; without it both views are drawn alike.
-* `steps`: batches in an epoch. `train`: the share of layouts to train on; validation sees the others, the same pairs every epoch.
+* `steps`: batches in an epoch. `train`: the share of layouts to train on; validation sees the others, the same pairs
+  every epoch.
 
 ```rord
 data pairs = layout_pairs(synth(tiles = 8), patch = 64px, photo = [noise(0.02)])
@@ -97,10 +100,12 @@ data pairs = layout_pairs(synth(tiles = 8), patch = 64px, photo = [noise(0.02)])
     Op::recipe(
         "layout_images",
         Entry {
-            signature: "layout_images(layouts: Layouts, patch: Pixels = 128px, zoom: Range = 1..1, photo: Augment = [], \
-                        render: Render = none, steps: Count = 50, train: Weight = 0.8) -> Dataset",
+            signature: "layout_images(layouts: Layouts, patch: Pixels = 128px, zoom: Range = 1..1, \
+                        photo: Augment = [], render: Render = none, steps: Count = 50, \
+                        train: Weight = 0.8) -> Dataset",
             manual: "\
-A patch of a layout: `image` (B, 1, patch, patch) in [0, 1], and its drawn `corners`. The arguments are those of `layout_pairs`.
+A patch of a layout: `image` (B, 1, patch, patch) in [0, 1], and its drawn `corners`. The arguments are those of
+`layout_pairs`.
 
 ```rord
 data patches = layout_images(synth(tiles = 8), patch = 64px) -> { image: Image[B, 1, H, W]@orig }
@@ -118,9 +123,9 @@ data patches = layout_images(synth(tiles = 8), patch = 64px) -> { image: Image[B
                         geometry: Symmetry = square_symmetries, photo: Augment = [], render: Render = none, \
                         steps: Count = 50, train: Weight = 0.8) -> Dataset",
             manual: "\
-Small patches in two views, for descriptors of whole patches: `a` and `b` are (N, 1, size, size) in [0, 1] and show the same place of a
-layout, N places in a batch. `b(q) = a(H⁻¹ q)`. Patch i of `a` belongs to patch i of `b`; all others are negatives, though a layout that
-repeats itself shows some places twice.
+Small patches in two views, for descriptors of whole patches: `a` and `b` are (N, 1, size, size) in [0, 1] and show the
+same place of a layout, N places in a batch. `b(q) = a(H⁻¹ q)`. Patch i of `a` belongs to patch i of `b`; all others are
+negatives, though a layout that repeats itself shows some places twice.
 
 The arguments are those of `layout_pairs`; `size` is its `patch`. N is the `batch` of `train`.
 
@@ -139,12 +144,13 @@ data patches = layout_patches(synth(tiles = 8), size = 32px) -> { a: Image[N, 1,
             signature: "labelled_layouts(layouts: Layouts, patch: Pixels = 128px, target: Text, zoom: Range = 1..1, \
                         photo: Augment = [], render: Render = none, steps: Count = 50, train: Weight = 0.8) -> Dataset",
             manual: "\
-A patch of a layout drawn without one of its layers, and that layer: `image` (B, 1, patch, patch) in [0, 1] shows all layers but
-`target`, `truth` (B, 1, patch, patch) is the exact part of each pixel that `target` covers, also where layers above lie over it.
+A patch of a layout drawn without one of its layers, and that layer: `image` (B, 1, patch, patch) in [0, 1] shows all
+layers but `target`, `truth` (B, 1, patch, patch) is the exact part of each pixel that `target` covers, also where
+layers above lie over it.
 
-The layer is left out of the drawing because its own grey value would give it away: what is to be learned is where it must be, from
-what lies around it. `target` is a layer's name: `via` in `synth`, \"68/44\" in GDSII. `photo` and `render` change `image` alone. The other
-arguments are those of `layout_pairs`.
+The layer is left out of the drawing because its own grey value would give it away: what is to be learned is where it
+must be, from what lies around it. `target` is a layer's name: `via` in `synth`, \"68/44\" in GDSII. `photo` and
+`render` change `image` alone. The other arguments are those of `layout_pairs`.
 
 ```rord
 data tiles = labelled_layouts(synth(tiles = 8), patch = 64px, target = \"via\")
@@ -160,14 +166,17 @@ data tiles = labelled_layouts(synth(tiles = 8), patch = 64px, target = \"via\")
         Entry {
             signature: "tensors(file: Path, shuffle: Flag = false, train: Weight = 1.0) -> Dataset",
             manual: "\
-Tensors from a safetensors file. Each field is the tensor of its name, whose first axis counts samples; other tensors of the file are
-not read. A `Homography[B]` is (samples, 3, 3), `Points[B, N]` are (samples, N, 2), all else has the declared axes.
+Tensors from a safetensors file. Each field is the tensor of its name, whose first axis counts samples; other tensors of
+the file are not read. A `Homography[B]` is (samples, 3, 3), `Points[B, N]` are (samples, N, 2), all else has the
+declared axes.
 
-Names, kinds, sizes and frames are what the pipeline says: the file is not opened before the run. Then it must fit: names that stand
-for sizes are set by it, every number must be finite, and a `Prob` or `Label` within 0 to 1. Numbers are read as f32.
+Names, kinds, sizes and frames are what the pipeline says: the file is not opened before the run. Then it must fit:
+names that stand for sizes are set by it, every number must be finite, and a `Prob` or `Label` within 0 to 1. Numbers
+are read as f32.
 
-A pass is ⌊samples/batch⌋ steps; what is left over is not used in it. Samples come in the order of the file, with `shuffle` in another
-order in each epoch, drawn from the seed. `train` is the share of samples, the first of the file, to train on; the others are validated.
+A pass is ⌊samples/batch⌋ steps; what is left over is not used in it. Samples come in the order of the file, with
+`shuffle` in another order in each epoch, drawn from the seed. `train` is the share of samples, the first of the file,
+to train on; the others are validated.
 
 ```rord
 data pairs = tensors(\"pairs.safetensors\", shuffle = true) -> {

@@ -1,5 +1,5 @@
-//! Recipes: layouts, datasets, views, optimizers, schedules. The checker knows their arguments; the engine carries them out and
-//! reads their settings.
+//! Recipes: layouts, datasets, views, optimizers, schedules. The checker knows their arguments; the engine carries them
+//! out and reads their settings.
 
 mod data;
 mod training;

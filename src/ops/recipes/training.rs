@@ -11,7 +11,8 @@ pub static RECIPES: &[Op] = &[
     Op::recipe(
         "adam",
         Entry {
-            signature: "adam(lr: Rate, betas: List = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Weight = 0) -> Optimizer",
+            signature: "adam(lr: Rate, betas: List = [0.9, 0.999], eps: Rate = 1e-8, \
+                        weight_decay: Weight = 0) -> Optimizer",
             manual: "\
 Adam, as `torch.optim.Adam`: decay is added to the gradient. Source: Kingma and Ba, 2015.
 
@@ -26,7 +27,8 @@ train { optimizer = adam(lr = 1e-3) }
     Op::recipe(
         "adamw",
         Entry {
-            signature: "adamw(lr: Rate, betas: List = [0.9, 0.999], eps: Rate = 1e-8, weight_decay: Weight = 1e-2) -> Optimizer",
+            signature: "adamw(lr: Rate, betas: List = [0.9, 0.999], eps: Rate = 1e-8, \
+                        weight_decay: Weight = 1e-2) -> Optimizer",
             manual: "\
 Adam with decay apart from the gradient, as `torch.optim.AdamW`. Source: Loshchilov and Hutter, 2019.
 
@@ -41,7 +43,8 @@ train { optimizer = adamw(lr = 1e-3, weight_decay = 0.05) }
     Op::recipe(
         "sgd",
         Entry {
-            signature: "sgd(lr: Rate, momentum: Weight = 0, nesterov: Flag = false, weight_decay: Weight = 0) -> Optimizer",
+            signature: "sgd(lr: Rate, momentum: Weight = 0, nesterov: Flag = false, \
+                        weight_decay: Weight = 0) -> Optimizer",
             manual: "\
 Stochastic gradient descent, as `torch.optim.SGD` without dampening.
 
@@ -52,7 +55,8 @@ train { optimizer = sgd(lr = 0.1, momentum = 0.9, nesterov = true) }
             rule: |a| {
                 if a.is_true("nesterov") && a.number("momentum") == Some(0.0) {
                     let span = a.arg("nesterov").map_or(a.span, |x| x.span);
-                    a.reports.push(numbers::rule(span, "Nesterov's method needs a momentum", "momentum is 0", "as in  sgd(lr = 0.1, momentum = 0.9, nesterov = true)"));
+                    let help = "as in  sgd(lr = 0.1, momentum = 0.9, nesterov = true)";
+                    a.reports.push(numbers::rule(span, "Nesterov's method needs a momentum", "momentum is 0", help));
                 }
             },
             ..Entry::PLAIN
@@ -63,8 +67,8 @@ train { optimizer = sgd(lr = 0.1, momentum = 0.9, nesterov = true) }
         Entry {
             signature: "grad_norm(max: Rate = 1.0) -> Clip",
             manual: "\
-Scales all gradients together so that their norm is at most `max`, as `torch.nn.utils.clip_grad_norm_`: one norm over all
-weights, and the factor min(1, max/(norm + 1e-6)).
+Scales all gradients together so that their norm is at most `max`, as `torch.nn.utils.clip_grad_norm_`: one norm over
+all weights, and the factor min(1, max/(norm + 1e-6)).
 
 ```rord
 train { optimizer = adam(lr = 1e-3), clip = grad_norm(1.0) }
@@ -76,8 +80,8 @@ train { optimizer = adam(lr = 1e-3), clip = grad_norm(1.0) }
     Op::recipe(
         "reduce_on_plateau",
         Entry {
-            signature: "reduce_on_plateau(watch: Watch, factor: Rate = 0.1, patience: Duration = 10epochs, threshold: Weight = 1e-4, \
-                        cooldown: Duration = 0epochs, min_lr: Weight = 0) -> Schedule",
+            signature: "reduce_on_plateau(watch: Watch, factor: Rate = 0.1, patience: Duration = 10epochs, \
+                        threshold: Weight = 1e-4, cooldown: Duration = 0epochs, min_lr: Weight = 0) -> Schedule",
             manual: "\
 Multiplies the learning rate by `factor` once `watch` has not improved for more than `patience` epochs, as
 `torch.optim.lr_scheduler.ReduceLROnPlateau` with a relative threshold. A loss improves by falling, a score by growing.
@@ -92,13 +96,20 @@ train { optimizer = adam(lr = 1e-3), schedule = reduce_on_plateau(watch = val.to
             ..Entry::PLAIN
         },
     ),
-    Op::recipe("constant", Entry { signature: "constant() -> Schedule", manual: "\
+    Op::recipe(
+        "constant",
+        Entry {
+            signature: "constant() -> Schedule",
+            manual: "\
 The learning rate stays as it is.
 
 ```rord
 train { optimizer = adam(lr = 1e-3), schedule = constant }
 ```
-", ..Entry::PLAIN }),
+",
+            ..Entry::PLAIN
+        },
+    ),
     Op::recipe(
         "cosine",
         Entry {
@@ -146,8 +157,8 @@ train { optimizer = sgd(lr = 0.1), schedule = linear_to_zero(over = 20epochs) }
         Entry {
             signature: "one_cycle() -> Schedule",
             manual: "\
-One rise and one fall over the run with cosine annealing, as `torch.optim.lr_scheduler.OneCycleLR` by default: from lr/25 to lr over
-the first 30 % of the steps, then down to lr/25e4.
+One rise and one fall over the run with cosine annealing, as `torch.optim.lr_scheduler.OneCycleLR` by default: from
+lr/25 to lr over the first 30 % of the steps, then down to lr/25e4.
 
 ```rord
 train { optimizer = sgd(lr = 0.1, momentum = 0.9), schedule = one_cycle }

@@ -1,11 +1,12 @@
-//! The products in bfloat16 with sums in `f32`, for machines with AVX-512 BF16: twice the products in an instruction, half the memory
-//! for transformed tiles and kernels.
+//! The products in bfloat16 with sums in `f32`, for machines with AVX-512 BF16: twice the products in an instruction,
+//! half the memory for transformed tiles and kernels.
 //!
-//! Maps, weights and transforms stay `f32`; only what goes into the 36 matrix products is rounded, to 8 bits. Over 128 channels a
-//! value is off by 1.0e-2 of the result's root mean square, where a plain convolution of rounded numbers is by 2.4e-3.
+//! Maps, weights and transforms stay `f32`; only what goes into the 36 matrix products is rounded, to 8 bits. Over 128
+//! channels a value is off by 1.0e-2 of the result's root mean square, where a plain convolution of rounded numbers is
+//! by 2.4e-3.
 //!
-//! Numbers that are multiplied and added in one instruction lie side by side: two inputs for a value, two tiles for a weight's
-//! gradient. Otherwise the orders are those of `read.rs`, `weights.rs` and `product.rs`.
+//! Numbers that are multiplied and added in one instruction lie side by side: two inputs for a value, two tiles for a
+//! weight's gradient. Otherwise the orders are those of `read.rs`, `weights.rs` and `product.rs`.
 #![allow(unsafe_code)]
 #![allow(clippy::indexing_slicing)] // tiles and accumulators of constant size
 
@@ -66,7 +67,8 @@ pub unsafe fn windows(w: &Windows, to: *mut u16) {
 }
 
 /// As [`Windows`], but rounded, two tiles side by side: point p of channel c of the i-th tile goes to
-/// `to + p·step + (c / N)·room·N + (i / 2)·2N + (c % N)·2 + i % 2`. `room` is even; a tile without a partner has zeros beside it.
+/// `to + p·step + (c / N)·room·N + (i / 2)·2N + (c % N)·2 + i % 2`. `room` is even; a tile without a partner has zeros
+/// beside it.
 ///
 /// # Safety
 /// As [`windows`].
@@ -89,8 +91,8 @@ pub unsafe fn paired_windows(w: &Windows, to: *mut u16) {
     unsafe { w.each::<Sixteen>(place, round) };
 }
 
-/// As [`Tiles`], but rounded, two tiles side by side as in [`paired_windows`], in panels of 2N channels: channel c of the i-th tile at
-/// `to + p·step + (c / 2N)·room·2N + (i / 2)·4N + (c % 2N)·2 + i % 2`.
+/// As [`Tiles`], but rounded, two tiles side by side as in [`paired_windows`], in panels of 2N channels: channel c of
+/// the i-th tile at `to + p·step + (c / 2N)·room·2N + (i / 2)·4N + (c % 2N)·2 + i % 2`.
 ///
 /// # Safety
 /// As [`windows`].
@@ -132,8 +134,9 @@ unsafe fn pair(one: *const f32, other: *const f32, both: bool, to: *mut u16, ste
     }
 }
 
-/// Transformed kernels, rounded: input c of output k at `(k / 2N)·inputs'·2N + (c / 2)·4N + (k % 2N)·2 + c % 2` of each point's,
-/// where inputs' is `inputs` filled up with zeros to a multiple of N. `from` is what `weights::transformed` made.
+/// Transformed kernels, rounded: input c of output k at `(k / 2N)·inputs'·2N + (c / 2)·4N + (k % 2N)·2 + c % 2` of each
+/// point's, where inputs' is `inputs` filled up with zeros to a multiple of N. `from` is what `weights::transformed`
+/// made.
 pub fn kernels(from: &[f32], step: usize, inputs: usize) -> (Vec<u16>, usize) {
     use rayon::prelude::*;
     let filled = inputs.next_multiple_of(N);
@@ -161,7 +164,8 @@ pub fn kernels(from: &[f32], step: usize, inputs: usize) -> (Vec<u16>, usize) {
 /// As `product::Values`, of rounded tiles and kernels. `inputs` is a multiple of N.
 ///
 /// # Safety
-/// The machine has AVX-512 BF16, and the pointers are valid for what [`windows`], [`kernels`] and `write::Results` describe.
+/// The machine has AVX-512 BF16, and the pointers are valid for what [`windows`], [`kernels`] and `write::Results`
+/// describe.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16,avx2,fma")]
 pub unsafe fn values(p: &product::Values, tiles: *const u16, kernels: *const u16) {
     unsafe {
@@ -206,8 +210,8 @@ unsafe fn rows(inputs: usize, a: *const u16, apart: usize, b: *const u16, to: *m
 /// As `product::Kernels`, of rounded tiles two by two.
 ///
 /// # Safety
-/// The machine has AVX-512 BF16, and the pointers are valid for what [`paired_windows`], [`paired_tiles`] and `weights::gradient`
-/// describe.
+/// The machine has AVX-512 BF16, and the pointers are valid for what [`paired_windows`], [`paired_tiles`] and
+/// `weights::gradient` describe.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16,avx2,fma")]
 pub unsafe fn sums(p: &product::Kernels, windows: *const u16, grads: *const u16) {
     const R: usize = 8;

@@ -1,11 +1,12 @@
 //! 3 × 3 convolution of maps laid out channels last by Winograd's F(4 × 4, 3 × 3): a quarter of the multiplications.
 //!
-//! Every 4 × 4 tile of the result is `Aᵀ [(G w Gᵀ) ⊙ (Bᵀ d B)] A`, where `d` is the 6 × 6 tile of the input that it sees and `w` the
-//! kernel. Summed over input channels, the product ⊙ is 36 matrix products of (tiles × inputs) with (inputs × outputs). The input's
-//! gradient is the same with kernels turned by 180° and channels exchanged; the weight's gradient is `Gᵀ [Σ (Bᵀ d B) ⊙ (A g Aᵀ)] G`
-//! over all tiles, `g` the gradient's 4 × 4 tile.
+//! Every 4 × 4 tile of the result is `Aᵀ [(G w Gᵀ) ⊙ (Bᵀ d B)] A`, where `d` is the 6 × 6 tile of the input that it
+//! sees and `w` the kernel. Summed over input channels, the product ⊙ is 36 matrix products of (tiles × inputs) with
+//! (inputs × outputs). The input's gradient is the same with kernels turned by 180° and channels exchanged; the
+//! weight's gradient is `Gᵀ [Σ (Bᵀ d B) ⊙ (A g Aᵀ)] G` over all tiles, `g` the gradient's 4 × 4 tile.
 //!
-//! Source: A. Lavin, S. Gray, *Fast Algorithms for Convolutional Neural Networks*, CVPR 2016, <https://arxiv.org/abs/1509.09308>.
+//! Source: A. Lavin, S. Gray, *Fast Algorithms for Convolutional Neural Networks*, CVPR 2016,
+//! <https://arxiv.org/abs/1509.09308>.
 //!
 //! | file | what |
 //! |---|---|
@@ -42,7 +43,8 @@ pub use weight_gradient::weight_gradient;
 /// Products of one element each: 6 × 6.
 const POINTS: usize = 36;
 
-/// Numbers added to the distance of the 36 points' matrices, so that these do not all begin at the same place of the cache.
+/// Numbers added to the distance of the 36 points' matrices, so that these do not all begin at the same place of the
+/// cache.
 const STAGGER: usize = 16;
 
 /// How the products are computed.

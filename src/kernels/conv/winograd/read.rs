@@ -76,8 +76,8 @@ pub trait Transform<'a> {
     /// Channels of the map, and the vectors that hold them.
     fn channels<L: Lanes>(&self) -> (usize, usize);
 
-    /// Transforms one tile of `n` channels, from `channel` on, whose upper left pixel is `corner` (image, row, column), to
-    /// `to`, with the points `step` numbers apart.
+    /// Transforms one tile of `n` channels, from `channel` on, whose upper left pixel is `corner` (image, row, column),
+    /// to `to`, with the points `step` numbers apart.
     unsafe fn one<L: Lanes, P: Pixels>(
         &self,
         pixels: &P,
@@ -86,8 +86,9 @@ pub trait Transform<'a> {
         to: (*mut f32, usize),
     );
 
-    /// Transforms every tile of every vector of channels to the place that `place` returns, points N numbers apart, and then calls `f`, both
-    /// with the number of the vector and of the tile in this block. All vectors of a tile come before the next tile.
+    /// Transforms every tile of every vector of channels to the place that `place` returns, points N numbers apart, and
+    /// then calls `f`, both with the number of the vector and of the tile in this block. All vectors of a tile come
+    /// before the next tile.
     #[inline(always)]
     unsafe fn each<L: Lanes>(&self, place: impl FnMut(usize, usize) -> *mut f32, f: impl FnMut(usize, usize)) {
         unsafe { self.all::<L, _>(Through { place, step: L::N, f }) };
@@ -134,8 +135,8 @@ pub trait Transform<'a> {
 
 /// Transforms the windows of some tiles: `Bᵀ d B`. The map's channels are `sizes.inputs`.
 ///
-/// Point p of channel c of the i-th tile goes to `to + p·step + (c / N)·room·N + i·N + c % N`; the channels that fill up the last
-/// vector are 0.
+/// Point p of channel c of the i-th tile goes to `to + p·step + (c / N)·room·N + i·N + c % N`; the channels that fill
+/// up the last vector are 0.
 pub struct Windows<'a>(pub Frame<'a>);
 
 impl Task for Windows<'_> {
@@ -216,10 +217,11 @@ unsafe fn window<L: Lanes, P: Pixels, const INSIDE: bool>(
     }
 }
 
-/// Transforms the gradient's tiles: `A g Aᵀ`, and sums the gradient over all their pixels. Its channels are `sizes.outputs`.
+/// Transforms the gradient's tiles: `A g Aᵀ`, and sums the gradient over all their pixels. Its channels are
+/// `sizes.outputs`.
 ///
-/// Point p of channel c of the i-th tile goes to `to + p·step + (c / 2N)·room·2N + i·2N + c % 2N`; the channels that fill up the
-/// last vector are 0.
+/// Point p of channel c of the i-th tile goes to `to + p·step + (c / 2N)·room·2N + i·2N + c % 2N`; the channels that
+/// fill up the last vector are 0.
 pub struct Tiles<'a> {
     /// The gradient.
     pub frame: Frame<'a>,

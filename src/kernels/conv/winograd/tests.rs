@@ -7,7 +7,8 @@ use crate::conv::last::{general, general_backward};
 use crate::conv::tests::{near, singles, wide};
 use crate::simd::Simd;
 
-/// Sides and channels that fill no tile and no vector, that fill them exactly, and a layer wide enough for one copy of its sums.
+/// Sides and channels that fill no tile and no vector, that fill them exactly, and a layer wide enough for one copy of
+/// its sums.
 fn shapes() -> Vec<Sizes> {
     let sizes = |batch, height, width, inputs, outputs| Sizes { batch, height, width, inputs, outputs };
     vec![

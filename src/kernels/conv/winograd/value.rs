@@ -17,10 +17,12 @@ use crate::conv::call::{After, Value};
 use crate::shared::Shared;
 use crate::simd::{Simd, run};
 
-/// Numbers of transformed tiles, of input and result together, that a block may have: what a core's second-level cache holds.
+/// Numbers of transformed tiles, of input and result together, that a block may have: what a core's second-level cache
+/// holds.
 const BLOCK: usize = 360_000;
 
-/// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, 3, 3), plus `bias` (outputs), and `after` done with it.
+/// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, 3, 3), plus `bias` (outputs), and
+/// `after` done with it.
 pub fn value(how: How, s: &Sizes, x: &[f32], weight: &[f32], bias: Option<&[f32]>, after: After) -> Value<f32> {
     let kernels = transformed(how.simd, s, weight, false);
     convolved(how, s, Source::Plain(x), kernels, bias, after)
