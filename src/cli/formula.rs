@@ -122,7 +122,7 @@ fn gradient(loaded: &Loaded, from: ValueId) -> String {
         match &value.source {
             ValueSource::Alias(of) => open.push(*of),
             ValueSource::Apply(apply) => {
-                if loaded.vocabulary.operation(apply.op).is_some_and(|o| o.entry.stops_gradient) {
+                if loaded.vocabulary.operation(apply.op).is_some_and(|o| o.entry.graph.stops_gradient) {
                     // Places carry none in any case, and nobody expects it of them.
                     if value.ty.kind != Kind::Points && depends_on_weights(loaded, id) {
                         stops.insert(value.span, apply.op);
@@ -180,7 +180,7 @@ fn depends_on_weights(loaded: &Loaded, from: ValueId) -> bool {
             ValueSource::Apply(apply) if !apply.weights.is_empty() => return true,
             ValueSource::Apply(apply) => {
                 // What only lends its shape hands no numbers on.
-                let shapes = vocabulary.operation(apply.op).map_or(&[] as &[_], |o| o.entry.shape_only);
+                let shapes = vocabulary.operation(apply.op).map_or(&[] as &[_], |o| o.entry.graph.shape_only);
                 open.extend(apply.inputs.iter().filter(|(name, _)| !shapes.contains(name)).map(|(_, id)| *id));
             }
             _ => {}

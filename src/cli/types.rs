@@ -28,7 +28,7 @@ pub fn step_text(loaded: &Loaded) -> String {
     if passes::run(&mut graph, &loaded.vocabulary, None).is_err() {
         return String::new();
     }
-    let stops = |op: &str| loaded.vocabulary.operation(op).is_some_and(|o| o.entry.stops_gradient);
+    let stops = |op: &str| loaded.vocabulary.operation(op).is_some_and(|o| o.entry.graph.stops_gradient);
     let gradients = Gradients::of(&graph, trained(pipeline), stops);
     let Some(counted) = flops(&graph, &loaded.vocabulary, &gradients, batch) else { return String::new() };
     let gflop = counted.iter().map(Flops::total).sum::<f64>() / 1e9;

@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use super::pairs::{Pair, PairSource, Split};
+use super::datasets::Offered;
+use super::pairs::{PairSource, Split};
 
 /// A tensor of a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,27 +45,12 @@ pub trait Batches: Send + Sync {
     fn noun(&self) -> &'static str;
 }
 
-/// A part of a pair that a field holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The original view, (B, 1, n, n).
-    Image,
-    /// The moved view, (B, 1, n, n).
-    Moved,
-    /// The homography, (B, 3, 3).
-    Homography,
-    /// Corners of the original view, (B, 1, n, n).
-    Corners,
-    /// Coverage of the target layer, (B, 1, n, n).
-    Truth,
-}
-
 /// Pairs under the names that a dataset gives their parts.
 pub struct PairBatches {
     /// Makes pairs.
     pub source: Arc<PairSource>,
     /// Which fields there are.
-    pub fields: Vec<(&'static str, Part)>,
+    pub fields: Vec<Offered>,
 }
 
 impl Batches for PairBatches {
@@ -79,18 +65,15 @@ impl Batches for PairBatches {
     fn batch_at(&self, split: Split, step: u64) -> Batch {
         let (size, n) = (self.source.recipe().batch, self.source.recipe().patch);
         let mut fields: Vec<Field> = Vec::with_capacity(self.fields.len());
-        for (name, part) in &self.fields {
-            let shape = match part {
-                Part::Homography => vec![size, 3, 3],
-                _ => vec![size, 1, n, n],
-            };
+        for field in &self.fields {
+            let shape = field.part.shape(size, n);
             let values = Vec::with_capacity(shape.iter().product());
-            fields.push(Field { name: (*name).to_string(), shape, values });
+            fields.push(Field { name: field.name.to_string(), shape, values });
         }
         for k in 0..size as u64 {
             let pair = self.source.pair(split, step.wrapping_mul(size as u64).wrapping_add(k));
-            for ((_, part), field) in self.fields.iter().zip(&mut fields) {
-                field.values.extend_from_slice(part.of(&pair));
+            for (offered, field) in self.fields.iter().zip(&mut fields) {
+                field.values.extend_from_slice(offered.part.of(&pair));
             }
         }
         Batch { size, fields }
@@ -104,17 +87,5 @@ impl Batches for PairBatches {
 
     fn noun(&self) -> &'static str {
         if self.source.recipe().moved { "pairs" } else { "patches" }
-    }
-}
-
-impl Part {
-    fn of(self, pair: &Pair) -> &[f32] {
-        match self {
-            Part::Image => &pair.image,
-            Part::Moved => &pair.image_r,
-            Part::Homography => &pair.h,
-            Part::Corners => &pair.corners,
-            Part::Truth => &pair.truth,
-        }
     }
 }

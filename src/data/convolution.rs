@@ -1,7 +1,7 @@
 //! Convolution of an image with a kernel along each axis.
 
-/// Convolves rows of `width` values with `across`, then columns with `down`. Kernels have an odd number of weights; the outermost
-/// values are repeated beyond the edge.
+/// Convolves rows of `width` values with `across`, then columns with `down`. Kernels have an odd number of weights; the
+/// outermost values are repeated beyond the edge.
 pub fn separable(values: &mut [f32], width: usize, across: &[f32], down: &[f32]) {
     if width == 0 || values.is_empty() {
         return;

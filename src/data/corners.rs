@@ -1,12 +1,13 @@
 #![allow(clippy::indexing_slicing)] // neighborhoods of pixels that keep their distance from the border
 //! Where the polygons of a layout have corners, found in exact coverage.
 //!
-//! The mixed difference of coverage at a point where four pixels meet, `c₁₁ - c₀₁ - c₁₀ + c₀₀`, is a sum over right-angled
-//! corners: each puts ±1 on the four such points around it, shared out bilinearly, and straight edges along the axes put
-//! nothing there. So a corner's place is read from coverage exactly, below a pixel. What has another angle leaves differences of
-//! both signs; there the smaller eigenvalue of the structure tensor decides (Shi and Tomasi, "Good features to track", 1994), and the place is
-//! where the lines through all edge pixels meet (Förstner and Gülch, "A fast operator for detection", 1987).
-//! Decisions are made on whole numbers, so labels turn and mirror with the picture to the last bit.
+//! The mixed difference of coverage at a point where four pixels meet, `c₁₁ - c₀₁ - c₁₀ + c₀₀`, is a sum over
+//! right-angled corners: each puts ±1 on the four such points around it, shared out bilinearly, and straight edges
+//! along the axes put nothing there. So a corner's place is read from coverage exactly, below a pixel. What has another
+//! angle leaves differences of both signs; there the smaller eigenvalue of the structure tensor decides (Shi and
+//! Tomasi, "Good features to track", 1994), and the place is where the lines through all edge pixels meet (Förstner and
+//! Gülch, "A fast operator for detection", 1987). Decisions are made on whole numbers, so labels turn and mirror with
+//! the picture to the last bit.
 
 use super::patch::{Cut, Grid};
 
@@ -16,9 +17,9 @@ pub const MARGIN: usize = 6;
 /// How near, in patch pixels, a corner must be to a border between pixels to count for both. No multiple of 1/255.
 const TOUCH: f64 = 0.0173;
 
-/// The label map of a patch: 1 at each pixel that a corner touches (two or four where it lies between pixels), else 0. Corners
-/// of all layers count but those wholly covered by layers above. `n` rows of `n` values; `cut` should reach [`MARGIN`] pixels
-/// beyond the patch. Weights, dropped layers and photometry play no part.
+/// The label map of a patch: 1 at each pixel that a corner touches (two or four where it lies between pixels), else 0.
+/// Corners of all layers count but those wholly covered by layers above. `n` rows of `n` values; `cut` should reach
+/// [`MARGIN`] pixels beyond the patch. Weights, dropped layers and photometry play no part.
 pub fn corners(cut: &Cut, grid: &Grid) -> Vec<f32> {
     let n = grid.n;
     let mut label = vec![0f32; n * n];
@@ -74,7 +75,7 @@ struct Coverage<'a> {
     height: usize,
 }
 
-/// What is worked out on the way, kept from layer to layer: fresh memory costs more than what is written to it.
+/// Intermediate results, kept from layer to layer: fresh memory costs more than what is written to it.
 #[derive(Default)]
 struct Scratch {
     mixed: Vec<i16>,
@@ -104,7 +105,8 @@ impl Coverage<'_> {
         found
     }
 
-    /// At (x, y) the mixed difference of pixels x, x+1 and y, y+1 in 1/255; rows of `width`, 0 in the last column and row.
+    /// At (x, y) the mixed difference of pixels x, x+1 and y, y+1 in 1/255; rows of `width`, 0 in the last column and
+    /// row.
     fn mixed_differences(&self, mixed: &mut Vec<i16>) {
         let w = self.width;
         all(mixed, self.values.len(), 0);
@@ -283,8 +285,8 @@ impl Gradients {
         }
     }
 
-    /// From the middle of a pixel at least 3 from the border to the point nearest, by least squares, to the lines along the edges
-    /// around it.
+    /// From the middle of a pixel at least 3 from the border to the point nearest, by least squares, to the lines along
+    /// the edges around it.
     fn offset(&self, x: usize, y: usize) -> [f64; 2] {
         let (mut a, mut b, mut c, mut u, mut v) = (0i64, 0i64, 0i64, 0i64, 0i64);
         for ((row, &outer), dy) in (y - 2..).zip(&WEIGHTS).zip(-2..) {
@@ -311,8 +313,8 @@ fn weighted(sums: &mut [i32], [a, b, c, d, e]: [&[i32]; 5]) {
     }
 }
 
-/// The smaller eigenvalue of a structure tensor; 0 where it is too small against the larger one (a straight edge) or in itself
-/// (a faint one).
+/// The smaller eigenvalue of a structure tensor; 0 where it is too small against the larger one (a straight edge) or in
+/// itself (a faint one).
 fn cornerness(sums: [i32; 3]) -> f64 {
     const FAINT: f64 = 2e6;
     const STRAIGHT: f64 = 0.05;

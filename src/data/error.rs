@@ -80,10 +80,11 @@ pub enum DataError {
     /// Flattening would make more polygons or vertices than are kept.
     #[error("{path}: {polygons} flat polygons of {points} vertices, more than {polygon_limit} of {point_limit}")]
     TooManyPolygons { path: PathBuf, polygons: u64, points: u64, polygon_limit: u64, point_limit: u64 },
-    /// Nothing to draw: no polygon on a wanted layer (on any layer, where `wanted` is empty). `present` counts flat polygons.
+    /// Nothing to draw: no polygon on a wanted layer (on any layer, where `wanted` is empty). `present` counts flat
+    /// polygons.
     #[error("{path}: no polygon on {}; there are {}", list(wanted), counts(present))]
     NoPolygons { path: PathBuf, wanted: Vec<LayerKey>, present: Vec<(LayerKey, u64)> },
-    /// Pixels per micrometre that are not positive and finite.
+    /// Pixels per micrometer that are not positive and finite.
     #[error("a resolution of {value} px/µm")]
     BadResolution { value: f64 },
     /// A picture of more bytes (width · height · layers) than are drawn.
@@ -104,6 +105,15 @@ pub enum DataError {
     /// A split without pictures: `pictures` in all, of which the part `train` is for training.
     #[error("no picture is left for {split}: {pictures} in all, {train} of them for training")]
     NothingToTrainOn { split: String, pictures: usize, train: f64 },
+}
+
+impl From<rord_files::FileError> for DataError {
+    fn from(error: rord_files::FileError) -> Self {
+        match error.source.kind() {
+            std::io::ErrorKind::NotFound => Self::NotFound { path: error.path },
+            _ => Self::Unreadable { reason: rord_files::plain(&error.source), path: error.path },
+        }
+    }
 }
 
 fn list(keys: &[LayerKey]) -> String {

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::DataError;
 
-/// The files of `pattern`, sorted by path: a file, a folder with files that end in one of `endings` (in lower case, compared
-/// without regard to case), or a glob pattern. There is at least one; links to folders are not followed.
+/// The files of `pattern`, sorted by path: a file, a folder with files that end in one of `endings` (in lower case,
+/// compared without regard to case), or a glob pattern. There is at least one; links to folders are not followed.
 pub fn find(pattern: &str, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
     let path = Path::new(pattern);
     let mut files = if path.is_file() {
@@ -23,7 +23,9 @@ pub fn find(pattern: &str, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> 
     } else if pattern.contains(['*', '?', '[']) {
         matching(pattern)?
     } else {
-        return Err(DataError::NotFound { path: path.to_path_buf() });
+        // What is there and no regular file is refused as such.
+        rord_files::open(path)?;
+        Vec::new()
     };
     files.sort();
     files.dedup();
@@ -63,9 +65,9 @@ fn walk(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
     Ok(files)
 }
 
-/// What the operating system said about `path`.
+/// The error of the operating system about `path`.
 pub fn unreadable(path: &Path, error: &std::io::Error) -> DataError {
-    DataError::Unreadable { path: path.to_path_buf(), reason: error.to_string() }
+    DataError::Unreadable { path: path.to_path_buf(), reason: rord_files::plain(error) }
 }
 
 #[cfg(test)]
@@ -94,5 +96,14 @@ mod tests {
         assert!(matches!(found("***"), Err(DataError::BadPattern { .. })));
         std::fs::create_dir(root.join("empty")).unwrap();
         assert!(matches!(found("empty"), Err(DataError::EmptyFolder { .. })));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_device_is_no_file_to_read() {
+        let refused = DataError::Unreadable { path: "/dev/zero".into(), reason: "it is not a regular file".into() };
+        assert_eq!(find("/dev/zero", &[".gds"]), Err(refused.clone()));
+        assert_eq!(crate::images::read(Path::new("/dev/zero")), Err(refused.clone()));
+        assert_eq!(crate::gds::read(Path::new("/dev/zero"), &[], None), Err(refused));
     }
 }

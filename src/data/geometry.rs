@@ -1,7 +1,8 @@
 //! How the second view of a pair is moved: one of the 8 symmetries of the square, a rotation, or any linear map.
 //!
-//! Everything turns about the middle of the patch, so a move is a 2×2 matrix: the same in normalized coordinates as in pixels
-//! counted from the middle `(n-1)/2`. Coordinates are (x, y) with y downwards; positive degrees turn counter-clockwise as seen.
+//! Everything turns about the middle of the patch, so a move is a 2×2 matrix: the same in normalized coordinates as in
+//! pixels counted from the middle `(n-1)/2`. Coordinates are (x, y) with y downwards; positive degrees turn
+//! counter-clockwise as seen.
 //!
 //! ```
 //! use rord_data::geometry::Symmetry;
@@ -43,7 +44,8 @@ impl Symmetry {
         if self.mirrored { [[-a, b], [-c, d]] } else { [[a, b], [c, d]] }
     }
 
-    /// The moved image of an `n × n` image, row by row: a permutation of its pixels. Cells that `image` lacks are left out.
+    /// The moved image of an `n × n` image, row by row: a permutation of its pixels. Cells that `image` lacks are left
+    /// out.
     pub fn permute<T: Copy>(self, image: &[T], n: usize) -> Vec<T> {
         let [[a, b], [c, d]] = self.matrix().map(|row| row.map(i64::from));
         let last = n as i64 - 1;
@@ -135,7 +137,8 @@ impl Move {
         [[d / det, -b / det], [-c / det, a / det]]
     }
 
-    /// The 3×3 matrix H in normalized coordinates, row by row: takes a column (x, y, 1) of the original to the moved view.
+    /// The 3×3 matrix H in normalized coordinates, row by row: takes a column (x, y, 1) of the original to the moved
+    /// view.
     pub fn homography(&self) -> [f32; 9] {
         let [[a, b], [c, d]] = self.matrix().map(|row| row.map(|x| x as f32));
         [a, b, 0.0, c, d, 0.0, 0.0, 0.0, 1.0]

@@ -1,7 +1,7 @@
 //! Reads PNG and JPEG images as pictures of one layer.
 //!
-//! Color becomes grey by the luma of Rec. 709, `0.2126 R + 0.7152 G + 0.0722 B` on the stored values, rounded to 8 bits;
-//! transparency is ignored. How many channels a file had is kept, so that a caller may refuse color.
+//! Color becomes grey by the luma of Rec. 709, `0.2126 R + 0.7152 G + 0.0722 B` on the stored values, rounded to 8
+//! bits; transparency is ignored. How many channels a file had is kept, so that a caller may refuse color.
 //!
 //! ```no_run
 //! use rord_data::images::Images;
@@ -36,16 +36,16 @@ pub struct Images {
 pub struct Image {
     /// The file.
     pub path: PathBuf,
-    /// Channels in the file, opacity counted: 1 grey, 2 grey and opacity, 3 color, 4 color and opacity. A palette counts as
-    /// color.
+    /// Channels in the file, opacity counted: 1 grey, 2 grey and opacity, 3 color, 4 color and opacity. A palette
+    /// counts as color.
     pub channels: usize,
     /// Its grey values as the coverage of one layer called [`GREY`], weight 1.
     pub picture: Picture,
 }
 
 impl Images {
-    /// Reads every file, in the order of their paths; the kind of a file is told from its content. The first file in that
-    /// order with an error gives the error.
+    /// Reads every file, in the order of their paths; the kind of a file is found from its content. The first file in
+    /// that order with an error gives the error.
     pub fn read(&self) -> Result<Vec<Image>, DataError> {
         let images: Vec<_> = find(&self.files, &ENDINGS)?.par_iter().map(|path| read(path)).collect();
         images.into_iter().collect()
@@ -59,7 +59,7 @@ impl Images {
 
 /// Reads one image.
 pub fn read(path: &Path) -> Result<Image, DataError> {
-    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    let bytes = rord_files::whole(path)?;
     if bytes.is_empty() {
         return Err(DataError::EmptyFile { path: path.to_path_buf() });
     }

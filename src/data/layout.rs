@@ -1,11 +1,13 @@
 //! What a layout is before and after it is drawn: polygons in database units, and coverage pictures in pixels.
 //!
-//! A [`Layout`] is flat (no hierarchy left); a [`Picture`] holds, for each layer, which part of every pixel that layer covers.
-//! Patches, targets and renderings are all cut from pictures.
+//! A [`Layout`] is flat (no hierarchy left); a [`Picture`] holds, for each layer, which part of every pixel that layer
+//! covers. Patches, targets and renderings are all cut from pictures.
 //!
 //! ```
 //! use rord_data::layout::{Picture, PictureLayer};
-//! let layer = |name: &str, weight, coverage: &[u8]| PictureLayer { name: name.into(), weight, coverage: coverage.into() };
+//! let layer = |name: &str, weight, coverage: &[u8]| {
+//!     PictureLayer { name: name.into(), weight, coverage: coverage.into() }
+//! };
 //! let picture = Picture {
 //!     name: "two pixels".into(),
 //!     width: 2,
@@ -194,8 +196,8 @@ impl Picture {
         self.layers.iter().find(|layer| layer.name == name)
     }
 
-    /// The default drawing: from black, each layer in turn covers what lies below, `out = out·(1 - c) + weight·c` with its
-    /// coverage c. `height · width` values in 0..=1, the top row first.
+    /// The default drawing: from black, each layer in turn covers what lies below, `out = out·(1 - c) + weight·c` with
+    /// its coverage c. `height · width` values in 0..=1, the top row first.
     pub fn draw(&self) -> Vec<f32> {
         let mut out = vec![0.0; self.width * self.height];
         for layer in &self.layers {
@@ -208,9 +210,9 @@ impl Picture {
     }
 }
 
-/// Default grey values of `layers` layers, the lowest first: equally far apart from 0.25 to 1, so that no two layers look the
-/// same, the lowest is told from the black ground, and higher layers are lighter (as upper metals are under a microscope).
-/// A single layer has 1.
+/// Default grey values of `layers` layers, the lowest first: equally far apart from 0.25 to 1, so that no two layers
+/// look the same, the lowest differs from the black ground, and higher layers are lighter (as upper metals are under a
+/// microscope). A single layer has 1.
 pub fn default_weights(layers: usize) -> impl Iterator<Item = f32> {
     let steps = layers.saturating_sub(1).max(1) as f32;
     (0..layers).map(move |k| if layers == 1 { 1.0 } else { 0.25 + 0.75 * k as f32 / steps })

@@ -9,6 +9,7 @@
 pub mod batches;
 pub mod convolution;
 pub mod corners;
+pub mod datasets;
 pub mod error;
 pub mod files;
 pub mod gds;
@@ -41,8 +42,8 @@ pub enum Source {
 }
 
 impl Source {
-    /// All its pictures in a fixed order (files by path), which with their content depends neither on the number of threads
-    /// nor on the machine. Errors: the first in that order.
+    /// All its pictures in a fixed order (files by path), which with their content depends neither on the number of
+    /// threads nor on the machine. Errors: the first in that order.
     pub fn load(&self) -> Result<Vec<Picture>, DataError> {
         match self {
             Self::Synth(synth) => synth.load(),

@@ -1,7 +1,7 @@
 //! Makes batches on threads of its own, ahead of the training loop, in a fixed order.
 //!
-//! Which thread makes a batch cannot be seen in it: a batch is a function of its number. Dropping a loader stops its threads and
-//! waits for them.
+//! Which thread makes a batch cannot be seen in it: a batch is a function of its number. Dropping a loader stops its
+//! threads and waits for them.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ pub enum LoaderError {
     Panicked {
         /// The item's number.
         step: u64,
-        /// What the panic said.
+        /// The message of the panic.
         message: String,
     },
     /// The operating system gave no thread.
@@ -30,12 +30,13 @@ pub enum LoaderError {
     },
 }
 
-/// The batches of one split, from a given step on: an iterator, endless for training, [`Batches::validation_batches`] long for
-/// validation. After an error it ends.
+/// The batches of one split, from a given step on: an iterator, endless for training, [`Batches::validation_batches`]
+/// long for validation. After an error it ends.
 pub struct Loader(Ahead<Batch>);
 
 impl Loader {
-    /// Makes up to `ahead` batches in advance on `threads` threads (at least one each), beginning with batch number `first`.
+    /// Makes up to `ahead` batches in advance on `threads` threads (at least one each), beginning with batch number
+    /// `first`.
     pub fn new(
         source: Arc<dyn Batches>,
         split: Split,
@@ -117,7 +118,7 @@ impl<T> Shared<T> {
     }
 }
 
-/// What a panic says, where it says anything.
+/// The message of a panic, where it has one.
 fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text =
         panic.downcast_ref::<&str>().map(|s| (*s).to_string()).or_else(|| panic.downcast_ref::<String>().cloned());

@@ -1,7 +1,8 @@
 //! Training pairs: a patch, the same patch moved, and the matrix that leads from one to the other.
 //!
-//! A pair is a function of the recipe's seed, its split and its number, and of nothing else: threads, order and a resumed run
-//! cannot change it. Validation pairs do not even depend on the seed, so runs that differ in it are measured on the same pairs.
+//! A pair is a function of the recipe's seed, its split and its number, and of nothing else: threads, order and a
+//! resumed run cannot change it. Validation pairs do not even depend on the seed, so runs that differ in it are
+//! measured on the same pairs.
 
 mod recipe;
 #[cfg(test)]
@@ -68,9 +69,11 @@ struct Place {
 }
 
 impl PairSource {
-    /// Splits `pictures` as [`split`] does; each belongs wholly to training or to validation, a single one is cut in two.
+    /// Splits `pictures` as [`split`] does; each belongs wholly to training or to validation, a single one is cut in
+    /// two.
     ///
-    /// Errors: a setting out of range, no picture, one too small for a patch at the least zoom, or no picture with the target layer.
+    /// Errors: a setting out of range, no picture, one too small for a patch at the least zoom, or no picture with the
+    /// target layer.
     pub fn new(pictures: Vec<Picture>, recipe: PairRecipe) -> Result<Self, DataError> {
         recipe.check()?;
         let needed = (recipe.patch as f64 * recipe.zoom.0 - 1e-9).ceil() as usize;
@@ -99,8 +102,8 @@ impl PairSource {
         self.fields(split).iter().map(|field| field.picture).collect()
     }
 
-    /// Batches in the validation split: as many for one of training as its pictures are for one of training's, rounded up,
-    /// `⌈steps · (1 - train) / train⌉` and at least one; none where `train` is 1.
+    /// Batches in the validation split: as many for one of training as its pictures are for one of training's, rounded
+    /// up, `⌈steps · (1 - train) / train⌉` and at least one; none where `train` is 1.
     pub fn validation_batches(&self) -> u64 {
         let PairRecipe { train, steps, .. } = self.recipe;
         if self.validation.is_empty() {
@@ -116,8 +119,8 @@ impl PairSource {
         }
     }
 
-    /// The pair number `index` of a split; in training, sample k of step s is `s · batch + k`. Any number is a pair; validation
-    /// is a list only in that its users stop after [`PairSource::validation_batches`] batches.
+    /// The pair number `index` of a split; in training, sample k of step s is `s · batch + k`. Any number is a pair;
+    /// validation is a list only in that its users stop after [`PairSource::validation_batches`] batches.
     pub fn pair(&self, split: Split, index: u64) -> Pair {
         let stream = |part: u64| match split {
             Split::Train => Stream::new(self.recipe.seed, &[0, index, part]),
@@ -228,8 +231,8 @@ impl PairSource {
     }
 }
 
-/// The deviation of the default drawing in a square window, over two dozen of its rows at uneven distances (even ones would see
-/// the same thing again and again in a regular layout).
+/// The deviation of the default drawing in a square window, over two dozen of its rows at uneven distances (even ones
+/// would see the same thing again and again in a regular layout).
 fn variation(picture: &Picture, [x, y]: [i64; 2], size: usize) -> f64 {
     let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return 0.0 };
     let rows = size.min(24);

@@ -1,10 +1,10 @@
 #![allow(clippy::indexing_slicing)] // hot loops over windows whose sizes are checked where they are made
 //! Cuts square patches from pictures: a window of whole pixels, and one bilinear sampling of it.
 //!
-//! Zooming out must not alias. The filter wanted at zoom z > 1 is a tent of half-width z, where bilinear sampling is one of half-
-//! width 1; so the window is first convolved, pixel by pixel and without moving anything, with a kernel of the missing variance
-//! `(z² - 1)/6`: the discrete tents of half-width ⌊z⌋ and ⌊z⌋ + 1, mixed. At z ≤ 1 that is no filter, and it changes
-//! continuously with z.
+//! Zooming out must not alias. The filter wanted at zoom z > 1 is a tent of half-width z, where bilinear sampling is
+//! one of half- width 1; so the window is first convolved, pixel by pixel and without moving anything, with a kernel of
+//! the missing variance `(z² - 1)/6`: the discrete tents of half-width ⌊z⌋ and ⌊z⌋ + 1, mixed. At z ≤ 1 that is no
+//! filter, and it changes continuously with z.
 
 use super::convolution::separable;
 use super::geometry::Linear;
@@ -98,8 +98,8 @@ pub struct Plane {
 }
 
 impl Plane {
-    /// The patch that `grid` lays over the plane: `n` rows of `n` values, each interpolated once. Where the plane does not hold
-    /// all of [`Grid::reach`], the patch is black.
+    /// The patch that `grid` lays over the plane: `n` rows of `n` values, each interpolated once. Where the plane does
+    /// not hold all of [`Grid::reach`], the patch is black.
     pub fn sample(&self, grid: &Grid) -> Vec<f32> {
         /// Pixels as fixed-point numbers: adding steps is exact, and the whole part is a shift.
         const ONE: f64 = (1u64 << 32) as f64;
@@ -181,8 +181,8 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Cuts `rect` out of `region`; what lies outside repeats the region's outermost pixels, so nothing of another region is seen
-    /// and no edge is drawn that the layout does not have.
+    /// Cuts `rect` out of `region`; what lies outside repeats the region's outermost pixels, so nothing of another
+    /// region is seen and no edge is drawn that the layout does not have.
     pub fn new(picture: &Picture, region: Region, rect: Rect) -> Self {
         let (left, right) = (region.x.0.min(picture.width), region.x.1.min(picture.width));
         let (top, bottom) = (region.y.0.min(picture.height), region.y.1.min(picture.height));
@@ -230,7 +230,7 @@ mod tests {
 
     const HERE: Linear = [[1.0, 0.0], [0.0, 1.0]];
 
-    /// A plane over 0..side on both axes with values from `f` at pixel centres.
+    /// A plane over 0..side on both axes with values from `f` at pixel centers.
     fn plane(side: usize, f: impl Fn(f64, f64) -> f64) -> Plane {
         let rect = Rect { x: 0, y: 0, width: side, height: side };
         let at = |i: usize| f((i % side) as f64 + 0.5, (i / side) as f64 + 0.5) as f32;

@@ -58,8 +58,8 @@ pub fn apply(photos: &[Photo], image: &mut [f32], width: usize, stream: &mut Str
 /// Levels of [`normal_levels`]: five draws of them fit into 64 random bits.
 const LEVELS: usize = 4096;
 
-/// The standard normal distribution in equally likely levels, each the mean of its share, scaled to variance 1. The outermost
-/// lie at ±3.6. Drawing one costs a look into 16 KiB, a tenth of Box and Muller's transform.
+/// The standard normal distribution in equally likely levels, each the mean of its share, scaled to variance 1. The
+/// outermost lie at ±3.6. Drawing one costs a look into 16 KiB, a tenth of Box and Muller's transform.
 fn normal_levels() -> &'static [f32; LEVELS] {
     static TABLE: OnceLock<Box<[f32; LEVELS]>> = OnceLock::new();
     TABLE.get_or_init(|| {
@@ -134,7 +134,7 @@ mod tests {
         let (mean, variance, kurtosis) = moments(&image);
         assert!(mean.abs() < 0.002 && (variance - 0.01).abs() < 2e-4 && (kurtosis - 3.0).abs() < 0.1);
         let product: f64 = image.windows(2).map(|w| f64::from(w[0] * w[1])).sum::<f64>() / 50_000.0;
-        assert!(product.abs() < 2e-4, "neighbours are correlated: {product}");
+        assert!(product.abs() < 2e-4, "neighbors are correlated: {product}");
     }
 
     #[test]

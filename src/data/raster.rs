@@ -1,10 +1,11 @@
 //! Fills polygons with the exact area that each pixel has in their union.
 //!
-//! Every row is cut into strips at all vertices and crossings inside it, so that no edge begins, ends or crosses another in a
-//! strip. There the edges are walked from left to right and the union's outline is accumulated as signed areas, as font
-//! rasterizers do (after Raph Levien's font-rs). Adding up the polygons' areas and clamping would be right for polygons that
-//! abut, but drawings overlap on purpose: two wires that end in the same pixel would count twice along their common edge.
-//! A polygon covers what it winds around at least once in either direction, whatever the other polygons do.
+//! Every row is cut into strips at all vertices and crossings inside it, so that no edge begins, ends or crosses
+//! another in a strip. There the edges are walked from left to right and the union's outline is accumulated as signed
+//! areas, as font rasterizers do (after Raph Levien's font-rs). Adding up the polygons' areas and clamping would be
+//! right for polygons that abut, but drawings overlap on purpose: two wires that end in the same pixel would count
+//! twice along their common edge. A polygon covers what it winds around at least once in either direction, whatever the
+//! other polygons do.
 //!
 //! ```
 //! use rord_data::raster::fill;
@@ -24,11 +25,12 @@ const MAX_BYTES: u64 = 4 << 30;
 const BAND: usize = 32;
 /// Crossings closer than this to being consistent are rounding noise, in px.
 const NOISE: f64 = 1e-9;
-/// Cuts at crossings in one row. Beyond it edges that cross inside a strip are taken in the order of the strip's middle, an
-/// error of the small triangles beside the crossing; only polygons that no drawing has get there.
+/// Cuts at crossings in one row. Beyond it edges that cross inside a strip are taken in the order of the strip's
+/// middle, an error of the small triangles beside the crossing; only polygons that no drawing has get there.
 const MAX_CROSSINGS: usize = 128;
 
-/// One pixel's area in the whole numbers that coverage is added up in: what opens and closes a span then cancels exactly.
+/// One pixel's area in the whole numbers that coverage is added up in: what opens and closes a span then cancels
+/// exactly.
 const UNIT: f64 = (1 << UNIT_BITS) as f64;
 const UNIT_BITS: u32 = 22;
 
@@ -263,8 +265,8 @@ impl Filler {
         self.spans = spans;
     }
 
-    /// Passes an edge of a polygon from left to right: 1 where the union begins there, -1 where it ends, else 0. `covering`
-    /// counts the polygons around the place.
+    /// Passes an edge of a polygon from left to right: 1 where the union begins there, -1 where it ends, else 0.
+    /// `covering` counts the polygons around the place.
     fn pass(&mut self, polygon: u32, winding: i32, covering: &mut i32) -> i32 {
         let around = &mut self.winding[polygon as usize];
         let was = *around != 0;
@@ -324,8 +326,8 @@ pub fn fill(width: usize, height: usize, polygons: &[&[[f64; 2]]]) -> Vec<u8> {
     edges.fill(width, height)
 }
 
-/// Draws a layout at `resolution` pixels per micrometre: its bounds from corner to corner, rounded up to whole pixels to the
-/// right and below. Errors: a resolution that is not a positive number, a picture of more than 4 GiB.
+/// Draws a layout at `resolution` pixels per micrometer: its bounds from corner to corner, rounded up to whole pixels
+/// to the right and below. Errors: a resolution that is not a positive number, a picture of more than 4 GiB.
 pub fn rasterize(layout: &Layout, resolution: f64) -> Result<Picture, DataError> {
     let scale = resolution * layout.unit;
     if !(resolution > 0.0 && resolution.is_finite() && scale > 0.0 && scale.is_finite()) {

@@ -1,7 +1,7 @@
 //! Draws a cut of a picture in grey: with its default weights, or as another process would show the same layout.
 //!
-//! A microscope shows layers in other greys, misses some, prints lines thinner or fatter, and may invert the contrast. A
-//! [`Render`] draws all four for each view on its own, so a network must hold on to the geometry.
+//! A microscope shows layers in other greys, misses some, prints lines thinner or fatter, and may invert the contrast.
+//! A [`Render`] draws all four for each view on its own, so a network must hold on to the geometry.
 
 use super::layout::Picture;
 use super::patch::{Cut, Plane, Rect};
@@ -69,8 +69,8 @@ impl Look {
         self
     }
 
-    /// Draws a cut: from black, each layer in turn covers what lies below by its coverage. `zoom` is how many picture pixels a
-    /// patch pixel shows; the cut's outer `⌈etch · zoom⌉` pixels are not to be relied on.
+    /// Draws a cut: from black, each layer in turn covers what lies below by its coverage. `zoom` is how many picture
+    /// pixels a patch pixel shows; the cut's outer `⌈etch · zoom⌉` pixels are not to be relied on.
     pub fn composite(&self, cut: &Cut, zoom: f64) -> Plane {
         let mut values = vec![0f32; cut.rect.width * cut.rect.height];
         for (ink, coverage) in self.inks.iter().zip(&cut.layers) {
@@ -93,8 +93,9 @@ impl Look {
     }
 }
 
-/// Coverage with all edges moved outwards by `by` pixels (inwards where negative). A whole step is the largest (smallest) value
-/// of 3×3 pixels; a part of a step mixes the two nearest, which moves the area under a straight edge by exactly that part.
+/// Coverage with all edges moved outwards by `by` pixels (inwards where negative). A whole step is the largest
+/// (smallest) value of 3×3 pixels; a part of a step mixes the two nearest, which moves the area under a straight edge
+/// by exactly that part.
 fn etch(coverage: &[u8], rect: Rect, by: f64) -> Vec<u8> {
     if by > 0.0 { moved(coverage, rect, by, u8::max) } else { moved(coverage, rect, -by, u8::min) }
 }

@@ -1,7 +1,8 @@
 //! Draws pairs with matching points, so that a person sees whether H is right.
 //!
-//! Each pair is a row: the original, the moved view, the original with its corners, and the original with the layer that is to be
-//! found. A point has the same color and number on both sides; one that leaves the moved view is a ring on the left only.
+//! Each pair is a row: the original, the moved view, the original with its corners, and the original with the layer
+//! that is to be found. A point has the same color and number on both sides; one that leaves the moved view is a ring
+//! on the left only.
 
 use std::path::Path;
 
@@ -48,8 +49,8 @@ const DIGITS: [[u8; 5]; 10] = [
     [7, 5, 7, 1, 7],
 ];
 
-/// Draws `pairs` of patch size `n`, `across` beside each other in a row. The moved view, the corners and the layer to be found
-/// are left out where the pairs have none.
+/// Draws `pairs` of patch size `n`, `across` beside each other in a row. The moved view, the corners and the layer to
+/// be found are left out where the pairs have none.
 pub fn sheet(pairs: &[Pair], n: usize, across: usize) -> RgbImage {
     let scale = SIDE.div_ceil(n.max(1)).max(1);
     let side = n * scale;
@@ -87,7 +88,8 @@ pub fn write(sheet: &RgbImage, path: &Path) -> ImageResult<()> {
     sheet.save_with_format(path, ImageFormat::Png)
 }
 
-/// Where pixel coordinate (x, y) of the original lies in the moved view, in pixel coordinates of centres; `None` outside.
+/// Where pixel coordinate (x, y) of the original lies in the moved view, in pixel coordinates of centers; `None`
+/// outside.
 fn moved([x, y]: [f64; 2], h: &[f32; 9], n: usize) -> Option<[f64; 2]> {
     let size = n as f64;
     let (u, v) = ((2.0 * x + 1.0) / size - 1.0, (2.0 * y + 1.0) / size - 1.0);

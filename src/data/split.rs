@@ -16,10 +16,10 @@ pub struct Field {
     pub until: f64,
 }
 
-/// The fields for training and those for validation, in the order of their pictures. The share `train` of the pictures is for
-/// training, at least one is for each. Which, depends on their names and not on a seed, so another seed never trains on what an
-/// earlier one was validated on. A single picture is cut in two along a vertical line (a horizontal one where it is too narrow).
-/// With `train` 1 all is for training.
+/// The fields for training and those for validation, in the order of their pictures. The share `train` of the pictures
+/// is for training, at least one is for each. Which, depends on their names and not on a seed, so another seed never
+/// trains on what an earlier one was validated on. A single picture is cut in two along a vertical line (a horizontal
+/// one where it is too narrow). With `train` 1 all is for training.
 ///
 /// Errors: no picture, or one with a side shorter than `needed` pixels (a single one: with no side twice as long).
 pub fn split(pictures: &[Picture], train: f64, needed: usize) -> Result<(Vec<Field>, Vec<Field>), DataError> {

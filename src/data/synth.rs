@@ -1,7 +1,8 @@
-//! Generates standard-cell layouts: a process and its library of cells from the seed, then tiles placed and routed from it.
+//! Generates standard-cell layouts: a process and its library of cells from the seed, then tiles placed and routed from
+//! it.
 //!
-//! All tiles of one seed are parts of chips in one process: same library, same rules. Another seed is another process. A tile
-//! depends on the seed and its number alone, so tile 3 is the same whether 4 or 400 are asked for.
+//! All tiles of one seed are parts of chips in one process: same library, same rules. Another seed is another process.
+//! A tile depends on the seed and its number alone, so tile 3 is the same whether 4 or 400 are asked for.
 //!
 //! ```
 //! use rord_data::synth::Synth;
@@ -27,9 +28,9 @@ pub struct Synth {
     pub tiles: usize,
     /// Names the process, its library and the tiles.
     pub seed: u64,
-    /// Side of a tile in micrometres, from 2 to 2000.
+    /// Side of a tile in micrometers, from 2 to 2000.
     pub size: f64,
-    /// Pixels per micrometre, from 0.1 to 1000. At the default of 10 the thinnest wire is 1.4 px wide.
+    /// Pixels per micrometer, from 0.1 to 1000. At the default of 10 the thinnest wire is 1.4 px wide.
     pub resolution: f64,
 }
 
@@ -166,7 +167,8 @@ impl Canvas {
 }
 
 impl Synth {
-    /// Bytes of all tiles' pictures: of every pixel the coverage by each layer, and a number for where there is something to see.
+    /// Bytes of all tiles' pictures: of every pixel the coverage by each layer, and a number for where there is
+    /// something to see.
     pub fn bytes(&self) -> usize {
         let side = (self.size * self.resolution).max(0.0).ceil() as usize;
         let pixels = side.saturating_mul(side).saturating_mul(self.tiles);

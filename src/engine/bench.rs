@@ -244,7 +244,7 @@ fn of_models(graph: &Graph, vocabulary: &Vocabulary) -> Vec<bool> {
     }
     for index in 0..graph.nodes.len() {
         let Some(op) = op(index) else { continue };
-        let alone = vocabulary.operation(op.op).is_some_and(|o| o.entry.per_sample);
+        let alone = vocabulary.operation(op.op).is_some_and(|o| o.entry.graph.per_sample);
         let follows = |id: usize| model.get(id) == Some(&true) && graph.nodes.get(id).is_some_and(is_op);
         if alone && op.inputs.iter().any(|(_, id)| follows(id.0 as usize)) {
             model.get_mut(index).into_iter().for_each(|m| *m = true);

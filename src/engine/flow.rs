@@ -27,7 +27,7 @@ impl Flow {
     /// The flow in a graph; `wanted` says which weights and fields a gradient is wanted for.
     pub fn of(graph: &Graph, wanted: impl Fn(&NodeSource) -> bool) -> Result<Self, Fault> {
         let count = graph.nodes.len();
-        let stops = |op: &str| ops::find(op).is_some_and(|o| o.entry.stops_gradient);
+        let stops = |op: &str| ops::find(op).is_some_and(|o| o.entry.graph.stops_gradient);
         let gradients = Gradients::of(graph, &wanted, stops);
         let mut computes = Vec::with_capacity(count);
         let mut last_use: Vec<usize> = (0..count).collect();
@@ -46,7 +46,7 @@ impl Flow {
             computes.push(Some(compute));
             let back = gradients.needs.get(index) == Some(&true);
             if back
-                && compute.back_reads_value(&op.settings)
+                && compute.backward_reads_value(&op.settings)
                 && let Some(read) = read_back.get_mut(index)
             {
                 *read = true;
@@ -57,7 +57,7 @@ impl Flow {
                     *last = index;
                 }
                 if back
-                    && compute.back_reads(name)
+                    && compute.backward_reads(name)
                     && let Some(read) = read_back.get_mut(input)
                 {
                     *read = true;

@@ -190,7 +190,7 @@ impl<'a> Step<'a> {
         if compute.either_order() {
             return 0;
         }
-        let read = op.inputs.iter().filter(|(name, _)| !back || compute.back_reads(name));
+        let read = op.inputs.iter().filter(|(name, _)| !back || compute.backward_reads(name));
         let turned = read.filter(|(_, id)| self.last.get(id.0 as usize) == Some(&true));
         turned.map(|(_, id)| self.size(id.0 as usize)).sum()
     }

@@ -284,7 +284,7 @@ impl Program {
         let mut inputs = Vec::with_capacity(op.inputs.len());
         for (name, id) in &op.inputs {
             let output = values.get(id.0 as usize).and_then(Option::as_ref).ok_or_else(gone)?;
-            let as_is = self.takes_either_order(compute) || back && !compute.back_reads(name);
+            let as_is = self.takes_either_order(compute) || back && !compute.backward_reads(name);
             inputs.push((*name, if as_is { output.value.clone() } else { layout::first(&output.value)? }));
         }
         let node = self.graph.nodes.get(index).ok_or_else(gone)?;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
-use rord_data::batches::{Batch, Batches, Field, PairBatches, Part};
+use rord_data::batches::{Batch, Batches, Field, PairBatches};
+use rord_data::datasets::{self, Offered, Part};
 use rord_data::gds::Gds;
 use rord_data::geometry::Geometry;
 use rord_data::images::Images;
@@ -72,10 +73,9 @@ impl DataSource {
                 Ok(Self { batches: Arc::new(tensors), sizes, pairs: None })
             }
             op => {
-                let fields = PAIRS.iter().find(|(name, _)| *name == op).map(|(_, fields)| *fields);
-                let fields = fields.ok_or_else(|| SourceError::Unknown(op.into()))?;
-                let named = |(name, _): &&(&str, Part)| dataset.fields.iter().any(|(n, _)| n == name);
-                let fields: Vec<(&'static str, Part)> = fields.iter().filter(named).copied().collect();
+                let fields = datasets::fields(op).ok_or_else(|| SourceError::Unknown(op.into()))?;
+                let named = |field: &&Offered| dataset.fields.iter().any(|(n, _)| n == field.name);
+                let fields: Vec<Offered> = fields.iter().filter(named).copied().collect();
                 let source = Arc::new(pairs(settings, batch, seed, &fields)?);
                 let batches = PairBatches { source: Arc::clone(&source), fields };
                 Ok(Self { batches: Arc::new(batches), sizes: HashMap::new(), pairs: Some(source) })
@@ -84,23 +84,7 @@ impl DataSource {
     }
 }
 
-/// Datasets cut from layouts, and what each calls the parts of a pair.
-const PAIRS: [(&str, &[(&str, Part)]); 4] = [
-    (
-        "layout_pairs",
-        &[("image", Part::Image), ("image_r", Part::Moved), ("H", Part::Homography), ("corners", Part::Corners)],
-    ),
-    ("layout_images", &[("image", Part::Image), ("corners", Part::Corners)]),
-    ("layout_patches", &[("a", Part::Image), ("b", Part::Moved), ("H", Part::Homography)]),
-    ("labelled_layouts", &[("image", Part::Image), ("truth", Part::Truth)]),
-];
-
-fn pairs(
-    settings: &Settings,
-    batch: usize,
-    seed: u64,
-    fields: &[(&'static str, Part)],
-) -> Result<PairSource, SourceError> {
+fn pairs(settings: &Settings, batch: usize, seed: u64, fields: &[Offered]) -> Result<PairSource, SourceError> {
     // One view alone has no geometry, and one of a fixed size calls it that.
     let moves = settings.recipe("geometry").ok();
     let recipe = PairRecipe {
@@ -114,7 +98,7 @@ fn pairs(
         train: settings.number("train")?,
         seed,
         moved: moves.is_some(),
-        corners: fields.iter().any(|(_, part)| *part == Part::Corners),
+        corners: fields.iter().any(|f| f.part == Part::Corners),
         target: settings.text("target").ok().map(str::to_string),
     };
     recipe.check()?;

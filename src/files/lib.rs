@@ -13,5 +13,5 @@ mod read;
 mod write;
 
 pub use error::{Action, FileError, plain};
-pub use read::{at_most, bounded, read, whole};
+pub use read::{at_most, bounded, open, read, whole};
 pub use write::{replace, write_atomic};

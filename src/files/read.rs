@@ -23,17 +23,23 @@ pub fn bounded(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     at_most(File::open(path)?, limit)
 }
 
-/// The bytes of a regular file as a whole, however large. Devices, pipes and folders are refused: they may have no end.
+/// The bytes of a regular file as a whole, however large; see [`open`].
 pub fn whole(path: &Path) -> Result<Vec<u8>, FileError> {
-    let read = || {
+    open(path)?;
+    std::fs::read(path).map_err(FileError::at(Action::Read, path))
+}
+
+/// A regular file and its length. Devices, pipes and folders are refused before they are opened: they may have no end.
+pub fn open(path: &Path) -> Result<(File, u64), FileError> {
+    let opened = || {
         let found = std::fs::metadata(path)?;
         match found.is_file() {
-            true => std::fs::read(path),
+            true => Ok((File::open(path)?, found.len())),
             false if found.is_dir() => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")),
             false => Err(io::Error::other("it is not a regular file")),
         }
     };
-    read().map_err(FileError::at(Action::Read, path))
+    opened().map_err(FileError::at(Action::Read, path))
 }
 
 /// All bytes of a reader, or an error of the kind [`io::ErrorKind::FileTooLarge`] where there are more than `limit`.

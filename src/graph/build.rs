@@ -82,7 +82,7 @@ impl Builder<'_> {
 
     /// The tensors that an operation reads; one that only lends its shape is not read.
     fn read_by<'b>(&self, apply: &'b Apply) -> impl Iterator<Item = (&'static str, ValueId)> + use<'b> {
-        let shape_only = self.vocabulary.operation(apply.op).map_or(&[] as &[_], |o| o.entry.shape_only);
+        let shape_only = self.vocabulary.operation(apply.op).map_or(&[] as &[_], |o| o.entry.graph.shape_only);
         apply.inputs.iter().copied().filter(move |(name, _)| !shape_only.contains(name))
     }
 
@@ -98,7 +98,7 @@ impl Builder<'_> {
     }
 
     fn apply(&mut self, apply: &Apply) -> Option<OpNode> {
-        let inverted = self.vocabulary.operation(apply.op).and_then(|o| o.entry.inverted);
+        let inverted = self.vocabulary.operation(apply.op).and_then(|o| o.entry.graph.inverted);
         let mut inputs = Vec::new();
         for (name, id) in self.read_by(apply).collect::<Vec<_>>() {
             let node = *self.nodes.get(&id)?;
@@ -112,7 +112,7 @@ impl Builder<'_> {
             inputs.push((*role, node));
         }
         let mut settings = apply.settings.clone();
-        let rounds = self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.rounds);
+        let rounds = self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.graph.rounds);
         if let (true, Some(Constant::Word(word))) = (rounds, self.pipeline.train("precision"))
             && word == "bf16"
         {

@@ -33,7 +33,7 @@ pub fn flops(graph: &Graph, vocabulary: &Vocabulary, gradients: &Gradients, batc
             all.push(Flops::default());
             continue;
         };
-        let Some(products) = vocabulary.operation(op.op).and_then(|o| o.entry.products.as_ref()) else {
+        let Some(products) = vocabulary.operation(op.op).and_then(|o| o.entry.graph.products.as_ref()) else {
             all.push(Flops::default());
             continue;
         };

@@ -55,12 +55,12 @@ pub fn verify(graph: &Graph, vocabulary: &Vocabulary) -> Result<(), Broken> {
 
 fn check(graph: &Graph, vocabulary: &Vocabulary, index: u32, op: &OpNode, result: &Type) -> Result<(), String> {
     let operation = vocabulary.operation(op.op).ok_or_else(|| format!("no operation is called `{}`", op.op))?;
-    if operation.entry.random == (op.stream == 0) {
+    if operation.entry.graph.random == (op.stream == 0) {
         return Err(format!("`{}` has stream {}", op.op, op.stream));
     }
     if let Some(then) = op.settings.get("then")
         && !operation.params.iter().any(|p| p.name.text == "then")
-        && !operation.entry.takes_in.iter().any(|row| op.settings.text("then") == Ok(row.then))
+        && !operation.entry.graph.takes_in.iter().any(|row| op.settings.text("then") == Ok(row.then))
     {
         return Err(format!("`{}` does not take in {then}", op.op));
     }
@@ -70,7 +70,7 @@ fn check(graph: &Graph, vocabulary: &Vocabulary, index: u32, op: &OpNode, result
             return Err(format!("reads %{}, which comes later", input.0));
         }
         let ty = &graph.node(*input).ok_or("reads nothing")?.ty;
-        let inverted = operation.entry.inverted.filter(|(_, to)| to == name);
+        let inverted = operation.entry.graph.inverted.filter(|(_, to)| to == name);
         let param = operation.params.iter().find(|p| p.name.text == inverted.map_or(*name, |(from, _)| from));
         // A weight may be called like the setting that asks for it: `bias`.
         let Some(param) = param.filter(|p| is_tensor_param(p)) else { continue };

@@ -1,8 +1,9 @@
-//! Reading maps between their cells, bilinear with zeros outside, and the way back.
+//! Reading maps between their cells, bilinear with zeros outside, and the gradients.
 //!
-//! A place is given in cells: (0, 0) is the middle of the first one, (width - 1, height - 1) that of the last. Places within
-//! [`RIM`] outside the outermost cells' middles count as on them, so that rounding never darkens a border.
-#![allow(clippy::indexing_slicing)] // A tap's cell is clamped into its map where it is made; lengths are checked on entry.
+//! A place is given in cells: (0, 0) is the middle of the first one, (width - 1, height - 1) that of the last. Places
+//! within [`RIM`] outside the outermost cells' middles count as on them, so that rounding never darkens a border.
+// A tap's cell is clamped into its map where it is made; lengths are checked on entry.
+#![allow(clippy::indexing_slicing)]
 
 use rayon::prelude::*;
 
@@ -76,8 +77,8 @@ pub fn taps<T: Float>(x: T, y: T, height: usize, width: usize) -> Taps<T> {
     }
 }
 
-/// The taps of every cell of a result of `height` × `width` for each matrix of `back` (batch, 3, 3), which takes a normalized
-/// place of the result to the normalized place in the map it comes from. Places with w ≤ 0 lie outside.
+/// The taps of every cell of a result of `height` × `width` for each matrix of `back` (batch, 3, 3), which takes a
+/// normalized place of the result to the normalized place in the map it comes from. Places with w ≤ 0 lie outside.
 pub fn taps_of_matrices<T: Float>(
     g: &Maps,
     back: &[T],
@@ -102,8 +103,8 @@ pub fn taps_of_matrices<T: Float>(
     Ok(out)
 }
 
-/// The matrix that takes `(2i + 1 - width, 2j + 1 - height, 1)` to the source's place times its size: whole numbers in, so that the
-/// symmetries of a square come out exact.
+/// The matrix that takes `(2i + 1 - width, 2j + 1 - height, 1)` to the source's place times its size: whole numbers in,
+/// so that the symmetries of a square come out exact.
 fn in_cells<T: Float>(m: &[T], result: (usize, usize), source: (usize, usize)) -> [T; 9] {
     let scale = scales(result, source);
     std::array::from_fn(|i| m[i] * T::of(scale[i]))
@@ -166,12 +167,13 @@ pub fn read<T: Float>(g: &Maps, x: &[T], taps: &[Taps<T>], count: usize) -> Resu
 fn at<T: Float>(x: &[T], tap: &Taps<T>) -> T {
     let [a, b, c, d] = tap.cells.map(|cell| x[cell as usize]);
     let [u, v, w, z] = tap.weights;
-    // A weight of 0 must hide whatever the cell holds, but cells are finite here: maps with infinities are refused upstream.
+    // A weight of 0 must hide whatever the cell holds, but cells are finite here: maps with infinities are refused
+    // upstream.
     a * u + b * v + (c * w + d * z)
 }
 
 /// The transpose of [`read`]: adds `grad` (batch, channels, count) to the cells that were read.
-pub fn read_back<T: Float>(g: &Maps, grad: &[T], taps: &[Taps<T>], count: usize) -> Result<Vec<T>, Mismatch> {
+pub fn read_backward<T: Float>(g: &Maps, grad: &[T], taps: &[Taps<T>], count: usize) -> Result<Vec<T>, Mismatch> {
     let cells = g.cells()?;
     length("gradient", grad, g.batch * g.channels * count)?;
     length("places", taps, g.batch * count)?;
@@ -216,8 +218,9 @@ pub fn read_last<T: Float>(g: &Maps, x: &[T], taps: &[Taps<T>], count: usize) ->
     Ok(out)
 }
 
-/// The transpose of [`read_last`]: `grad` (batch, count, channels) added to the cells of (batch, height, width, channels).
-pub fn read_back_last<T: Float>(g: &Maps, grad: &[T], taps: &[Taps<T>], count: usize) -> Result<Vec<T>, Mismatch> {
+/// The transpose of [`read_last`]: `grad` (batch, count, channels) added to the cells of (batch, height, width,
+/// channels).
+pub fn read_backward_last<T: Float>(g: &Maps, grad: &[T], taps: &[Taps<T>], count: usize) -> Result<Vec<T>, Mismatch> {
     let cells = g.cells()?;
     length("gradient", grad, g.batch * g.channels * count)?;
     length("places", taps, g.batch * count)?;

@@ -1,4 +1,4 @@
-//! Euclidean distances of vectors, pair by pair, and the way back in one pass.
+//! Euclidean distances of vectors, pair by pair, and the gradients in one pass.
 #![allow(clippy::indexing_slicing)] // Rows are cut by the size that the slices are checked against on entry.
 
 use rayon::prelude::*;
@@ -42,7 +42,7 @@ pub fn euclidean<T: Float>(g: &Pairs<T>, a: &[T], b: &[T]) -> Result<Vec<T>, Mis
 }
 
 /// The gradient of the first vectors from the distances and their gradients; that of the second ones is its negative.
-pub fn euclidean_back<T: Float>(
+pub fn euclidean_backward<T: Float>(
     g: &Pairs<T>,
     (a, b): (&[T], &[T]),
     values: &[T],
@@ -86,7 +86,7 @@ mod tests {
         let (a, b) = ([3.0, 0.0, 1.0, 1.0], [0.0, -4.0, 1.0, 1.0]);
         assert_eq!(euclidean(&g, &a, &b).unwrap(), [5.0, 0.0]);
         assert_eq!(euclidean(&Pairs { squared: true, ..g }, &a, &b).unwrap(), [25.0, 0.0]);
-        assert_eq!(euclidean_back(&g, (&a, &b), &[5.0, 0.0], &[10.0, 1.0]).unwrap(), [6.0, 8.0, 0.0, 0.0]);
+        assert_eq!(euclidean_backward(&g, (&a, &b), &[5.0, 0.0], &[10.0, 1.0]).unwrap(), [6.0, 8.0, 0.0, 0.0]);
         assert!(euclidean(&g, &a[1..], &b[1..]).is_err() && euclidean(&g, &a, &b[2..]).is_err());
     }
 }

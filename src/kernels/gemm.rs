@@ -1,6 +1,7 @@
 //! Matrix products of strided views, checked before the `gemm` crate gets its pointers.
 //!
-//! `gemm` is asked for one thread at a time: the callers cut the work themselves, which keeps every sum in one fixed order.
+//! `gemm` is asked for one thread at a time: the callers cut the work themselves, which keeps every sum in one fixed
+//! order.
 
 use super::{Float, Mismatch};
 
@@ -69,7 +70,8 @@ pub fn multiply<T: Float>(
 /// As [`multiply`], into memory given by its address and the number of places behind it.
 ///
 /// # Safety
-/// The address is valid for that many places, and no other task touches rows 0..a.rows, columns 0..b.columns of the result.
+/// The address is valid for that many places, and no other task touches rows 0..a.rows, columns 0..b.columns of the
+/// result.
 #[allow(unsafe_code)]
 pub(super) unsafe fn multiply_into<T: Float>(
     (out, len): (*mut T, usize),
@@ -84,8 +86,8 @@ pub(super) unsafe fn multiply_into<T: Float>(
     if !(stride >= b.columns || a.rows <= 1) || extent(a.rows, b.columns, stride, 1).is_none_or(|n| n > len) {
         return Err(Mismatch::Sizes("the result of a matrix product does not fit"));
     }
-    // SAFETY: every stride and size was checked against the slices above (they fit in isize), the result's rows do not overlap,
-    // and the caller promises that the result is its own.
+    // SAFETY: every stride and size was checked against the slices above (they fit in isize), the result's rows do not
+    // overlap, and the caller promises that the result is its own.
     unsafe {
         gemm::gemm(
             a.rows,

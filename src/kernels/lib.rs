@@ -1,14 +1,14 @@
 //! Fast CPU paths on plain slices: no Candle, no types of the language.
 //!
-//! A kernel that others may call checks the lengths of its slices on entry and answers with a [`Mismatch`] where they disagree with the sizes it was
-//! given; it never panics. Work is cut into parts by the sizes alone, and sums over parts are taken in their order, so a result
-//! does not depend on the number of rayon's threads.
+//! A kernel that others may call checks the lengths of its slices on entry and returns a [`Mismatch`] where they
+//! disagree with the sizes it was given; it never panics. Work is cut into parts by the sizes alone, and sums over
+//! parts are taken in their order, so a result does not depend on the number of rayon's threads.
 //!
 //! | file | what |
 //! |---|---|
 //! | `conv/` | two-dimensional convolution: value, input gradient, weight and bias gradient |
 //! | `pool.rs` | maximum and average over windows |
-//! | `bilinear.rs` | reading a map between its cells, and the way back |
+//! | `bilinear.rs` | reading a map between its cells, and the gradients |
 //! | `normalize.rs` | instance norm and unit vectors |
 //! | `order.rs` | channels first and channels last |
 //! | `map.rs` | one function over one, two or three slices |
@@ -37,8 +37,8 @@ pub use float::Float;
 /// Sizes that do not fit together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Mismatch {
-    /// A slice has another length than its sizes say.
-    #[error("`{what}` holds {got} numbers, its sizes say {wanted}")]
+    /// A slice has another length than its sizes ask for.
+    #[error("`{what}` holds {got} numbers, its sizes ask for {wanted}")]
     Length {
         /// Which slice.
         what: &'static str,

@@ -33,8 +33,8 @@ pub struct Apart<'a, T> {
     pub least: T,
 }
 
-/// The number of the candidate of `vectors` (batch, candidates, channels) nearest to each of `anchors` (batch, anchors, channels), the
-/// first of several. Where all are too near to the anchor's own place, the farthest from that.
+/// The number of the candidate of `vectors` (batch, candidates, channels) nearest to each of `anchors` (batch, anchors,
+/// channels), the first of several. Where all are too near to the anchor's own place, the farthest from that.
 pub fn nearest<T: Float>(
     g: &Lists,
     anchors: &[T],

@@ -27,9 +27,9 @@ pub enum Scale {
     OutsideRoot(f64),
 }
 
-/// Each row of `size` numbers, less its mean, times the factor that `scale` names; and those factors, one a row. The variance is
-/// that of the whole row (divided by `size`, not by `size - 1`).
-pub fn centre<T: Float>(x: &[T], size: usize, scale: Scale) -> Result<(Vec<T>, Vec<T>), Mismatch> {
+/// Each row of `size` numbers, less its mean, times the factor that `scale` names; and those factors, one a row. The
+/// variance is that of the whole row (divided by `size`, not by `size - 1`).
+pub fn center<T: Float>(x: &[T], size: usize, scale: Scale) -> Result<(Vec<T>, Vec<T>), Mismatch> {
     let rows = rows(x, size)?;
     let mut value = vec![T::ZERO; x.len()];
     let mut factors = vec![T::ZERO; rows];
@@ -48,8 +48,8 @@ pub fn centre<T: Float>(x: &[T], size: usize, scale: Scale) -> Result<(Vec<T>, V
     Ok((value, factors))
 }
 
-/// The gradient of [`centre`]'s input from its value, its factors and the value's gradient.
-pub fn centre_back<T: Float>(
+/// The gradient of [`center`]'s input from its value, its factors and the value's gradient.
+pub fn center_backward<T: Float>(
     value: &[T],
     factors: &[T],
     grad: &[T],
@@ -83,8 +83,8 @@ pub fn centre_back<T: Float>(
 /// Cells whose sums are added up by one task.
 const STRIP: usize = 128;
 
-/// Sums over the cells of one image (cells, channels) of what `f` makes of each pair of numbers: strips of cells side by side,
-/// the strips then in their order.
+/// Sums over the cells of one image (cells, channels) of what `f` makes of each pair of numbers: strips of cells side
+/// by side, the strips then in their order.
 fn sums_last<T: Float, const N: usize>(
     x: &[T],
     y: &[T],
@@ -114,8 +114,8 @@ fn sums_last<T: Float, const N: usize>(
     total
 }
 
-/// [`centre`] of maps (image, cells, channels): each channel of each image is a row. Only the value's place differs.
-pub fn centre_last<T: Float>(
+/// [`center`] of maps (image, cells, channels): each channel of each image is a row. Only the value's place differs.
+pub fn center_last<T: Float>(
     x: &[T],
     (cells, channels): (usize, usize),
     scale: Scale,
@@ -148,8 +148,8 @@ pub fn centre_last<T: Float>(
     Ok((value, factors))
 }
 
-/// [`centre_back`] of maps (image, cells, channels) that were scaled with eps inside the root.
-pub fn centre_back_last<T: Float>(
+/// [`center_backward`] of maps (image, cells, channels) that were scaled with eps inside the root.
+pub fn center_backward_last<T: Float>(
     value: &[T],
     factors: &[T],
     grad: &[T],
@@ -245,7 +245,13 @@ fn squares<T: Float>(sums: &mut [T], a: &[T], b: &[T], stride: usize) {
 }
 
 /// The gradient of [`unit`]'s input from its value, its divisors and the value's gradient.
-pub fn unit_back<T: Float>(g: &Vectors, value: &[T], norms: &[T], grad: &[T], eps: f64) -> Result<Vec<T>, Mismatch> {
+pub fn unit_backward<T: Float>(
+    g: &Vectors,
+    value: &[T],
+    norms: &[T],
+    grad: &[T],
+    eps: f64,
+) -> Result<Vec<T>, Mismatch> {
     length("value", value, g.len())?;
     length("gradient", grad, g.len())?;
     length("norms", norms, g.outer * g.stride)?;

@@ -1,5 +1,6 @@
 //! Maximum and average over square windows, without padding: an incomplete last window is dropped.
-#![allow(clippy::indexing_slicing)] // Window ends stay inside the plane by `Windows::result`; lengths are checked on entry.
+// Window ends stay inside the plane by `Windows::result`; lengths are checked on entry.
+#![allow(clippy::indexing_slicing)]
 
 use rayon::prelude::*;
 
@@ -73,7 +74,7 @@ pub fn maximum<T: Float>(g: &Windows, x: &[T]) -> Result<(Vec<T>, Vec<u32>), Mis
 }
 
 /// Sends each window's gradient to the cell that [`maximum`] chose.
-pub fn maximum_back<T: Float>(g: &Windows, chosen: &[u32], grad: &[T]) -> Result<Vec<T>, Mismatch> {
+pub fn maximum_backward<T: Float>(g: &Windows, chosen: &[u32], grad: &[T]) -> Result<Vec<T>, Mismatch> {
     let ((h, w), cells) = (g.result()?, g.cells()?);
     length("gradient", grad, g.planes * h * w)?;
     length("places of the maxima", chosen, grad.len())?;
@@ -120,8 +121,8 @@ pub fn maximum_last<T: Float>(g: &Windows, channels: usize, x: &[T]) -> Result<(
     Ok((value, chosen))
 }
 
-/// [`maximum_back`] of maps (image, height, width, channels).
-pub fn maximum_back_last<T: Float>(
+/// [`maximum_backward`] of maps (image, height, width, channels).
+pub fn maximum_backward_last<T: Float>(
     g: &Windows,
     channels: usize,
     chosen: &[u32],
@@ -184,8 +185,8 @@ pub fn average_last<T: Float>(g: &Windows, channels: usize, x: &[T]) -> Result<V
     Ok(value)
 }
 
-/// [`average_back`] of maps (image, height, width, channels).
-pub fn average_back_last<T: Float>(g: &Windows, channels: usize, grad: &[T]) -> Result<Vec<T>, Mismatch> {
+/// [`average_backward`] of maps (image, height, width, channels).
+pub fn average_backward_last<T: Float>(g: &Windows, channels: usize, grad: &[T]) -> Result<Vec<T>, Mismatch> {
     let ((h, w), cells) = (g.result()?, g.cells()?);
     length("gradient", grad, g.planes * h * w)?;
     let share = T::of(1.0 / (g.side * g.side) as f64);
@@ -206,7 +207,7 @@ pub fn average_back_last<T: Float>(g: &Windows, channels: usize, grad: &[T]) -> 
 }
 
 /// Spreads each window's gradient evenly over its cells.
-pub fn average_back<T: Float>(g: &Windows, grad: &[T]) -> Result<Vec<T>, Mismatch> {
+pub fn average_backward<T: Float>(g: &Windows, grad: &[T]) -> Result<Vec<T>, Mismatch> {
     let ((h, w), cells) = (g.result()?, g.cells()?);
     length("gradient", grad, g.planes * h * w)?;
     let share = T::of(1.0 / (g.side * g.side) as f64);
@@ -235,10 +236,10 @@ mod tests {
         let x = [1.0f32, 1.0, 0.0, 2.0, 9.0, 1.0, 1.0, 2.0, 2.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0];
         let (value, chosen) = maximum(&g, &x).unwrap();
         assert_eq!((value, chosen.clone()), (vec![1.0, 2.0], vec![0, 3]));
-        let back = maximum_back(&g, &chosen, &[5.0f32, 7.0]).unwrap();
+        let back = maximum_backward(&g, &chosen, &[5.0f32, 7.0]).unwrap();
         assert_eq!((back[0], back[3], back.iter().sum::<f32>()), (5.0, 7.0, 12.0));
         assert_eq!(average(&g, &x).unwrap(), vec![1.0, 1.5]);
-        assert_eq!(average_back(&g, &[4.0f32, 8.0]).unwrap()[..5], [1.0, 1.0, 2.0, 2.0, 0.0]);
+        assert_eq!(average_backward(&g, &[4.0f32, 8.0]).unwrap()[..5], [1.0, 1.0, 2.0, 2.0, 0.0]);
         assert!(maximum(&Windows { side: 4, ..g }, &x).is_err() && average(&g, &x[1..]).is_err());
     }
 }

@@ -9,8 +9,8 @@ pub(super) struct Shared<'a, T> {
     life: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: the pointer comes from an exclusive borrow that lives as long as `Shared`, and the only ways to it are the unsafe
-// methods below, whose callers promise that no two tasks touch the same place.
+// SAFETY: the pointer comes from an exclusive borrow that lives as long as `Shared`, and it is reached only by the
+// unsafe methods below, whose callers promise that no two tasks touch the same place.
 #[allow(unsafe_code)]
 unsafe impl<T: Send> Send for Shared<'_, T> {}
 // SAFETY: as above.
@@ -26,7 +26,8 @@ impl<'a, T> Shared<'a, T> {
     /// The places `at..at + len`.
     ///
     /// # Safety
-    /// The range lies within the slice (asserted in debug builds), and while the result lives no other task reads or writes it.
+    /// The range lies within the slice (asserted in debug builds), and while the result lives no other task reads or
+    /// writes it.
     #[allow(unsafe_code, clippy::mut_from_ref)]
     pub unsafe fn part(&self, at: usize, len: usize) -> &mut [T] {
         debug_assert!(at.checked_add(len).is_some_and(|end| end <= self.len));

@@ -128,7 +128,7 @@ fn offered_by(world: &World, field: &Defined) -> Option<String> {
         ExprKind::Call { callee, .. } => field.unit.slice(callee.span),
         _ => field.unit.slice(value.span),
     };
-    world.vocabulary.operation(op).filter(|o| !o.entry.offers_declared).map(|o| o.name.to_string())
+    world.vocabulary.operation(op).filter(|o| !o.offers_declared()).map(|o| o.name.to_string())
 }
 
 /// Whether a text may be a name at all.

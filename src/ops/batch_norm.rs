@@ -1,24 +1,29 @@
-//! `batch_norm`: every channel to mean 0 and variance 1 over the batch, as `torch.nn.BatchNorm2d`: `x |> conv(32, 3) |> batch_norm`.
+//! `batch_norm`: every channel to mean 0 and variance 1 over the batch, as `torch.nn.BatchNorm2d`:
+//! `x |> conv(32, 3) |> batch_norm`.
 
-use super::op::Op;
+use candle_core::{Result, Tensor};
+
+use crate::compute::memory::Memory;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::instance_norm::back;
+use crate::max_pool::saved;
+use crate::op::Op;
 use rord_lang::typed::Initial;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
-
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use rord_lang::vocabulary::{Application, Entry, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
     name: "batch_norm",
     entry: Entry {
-        signature: "batch_norm(x: Map[B, C, H, W]@f, affine: Flag = true, momentum: Weight = 0.1, eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
+        signature: "batch_norm(x: Map[B, C, H, W]@f, affine: Flag = true, momentum: Weight = 0.1, \
+                    eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
         manual: MANUAL,
         rule,
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::BatchNorm),
-    samples: meaning::samples,
+    compute: Some(&BatchNorm),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -26,15 +31,17 @@ Takes every channel to mean 0 and variance 1 over the batch and the map.
 
     y = (x - mean) / sqrt(var + eps) · weight + bias
 
-`x` is (B, C, H, W); the result has the same shape. While training, mean and variance are those of the batch over B, H and W (the variance
-divided by B·H·W); in validation they are `running_mean` and `running_var`. After each call in training these become
+`x` is (B, C, H, W); the result has the same shape. While training, mean and variance are those of the batch over B, H
+and W (the variance divided by B·H·W); in validation they are `running_mean` and `running_var`. After each call in
+training these become
 
     running_mean ← (1 - momentum)·running_mean + momentum·mean
     running_var  ← (1 - momentum)·running_var  + momentum·var·n/(n - 1)        n = B·H·W
 
-from 0 and 1. Two calls of a model in one step move them one after the other, in the order of the text. They are kept with the weights under
-these names, (C) each, and have no gradient. `weight` and `bias`, (C) each, begin at 1 and 0; `affine = false` leaves them out. A `@frozen`
-model uses its running statistics and leaves them as they are. A channel of a single number gives 0 while training.
+from 0 and 1. Two calls of a model in one step move them one after the other, in the order of the text. They are kept
+with the weights under these names, (C) each, and have no gradient. `weight` and `bias`, (C) each, begin at 1 and 0;
+`affine = false` leaves them out. A `@frozen` model uses its running statistics and leaves them as they are. A channel
+of a single number gives 0 while training.
 
 Errors: `momentum` outside [0, 1].
 
@@ -48,8 +55,8 @@ model net(x: Image[B, 1, H, W]@f) {
 ";
 
 fn rule(a: &mut Application<'_>) {
-    super::rules::real(a);
-    super::rules::between(a, "momentum", 0.0, 1.0, false);
+    crate::rules::real(a);
+    crate::rules::between(a, "momentum", 0.0, 1.0, false);
     let Some(channels) = a.dims("x").get(1).cloned() else { return };
     affine(a, &channels);
     a.weight("running_mean", std::slice::from_ref(&channels), Initial::Statistic(0.0));
@@ -64,153 +71,142 @@ pub(super) fn affine(a: &mut Application<'_>, channels: &rord_lang::dim::Dim) {
     }
 }
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// Batch normalization.
+pub struct BatchNorm;
 
-    use crate::compute::memory::Memory;
-    use crate::compute::samples::Sample;
-    use crate::compute::{Call, Compute, Gradients, Output};
-    use crate::instance_norm::back;
-    use crate::max_pool::saved;
-    use rord_lang::vocabulary::Shapes;
+/// One number for each channel, spread over a map.
+fn along(channel: &Tensor) -> Result<Tensor> {
+    channel.reshape((1, channel.elem_count(), 1, 1))
+}
 
-    /// Batch normalization.
-    pub struct BatchNorm;
+/// A map (B, C, H, W) as rows, one for each channel.
+fn rows(x: &Tensor) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    x.transpose(0, 1)?.contiguous()?.reshape((c, b * h * w))
+}
 
-    /// One number for each channel, spread over a map.
-    fn along(channel: &Tensor) -> Result<Tensor> {
-        channel.reshape((1, channel.elem_count(), 1, 1))
+/// Rows, one for each channel, as a map.
+fn map(rows: &Tensor, like: &Tensor) -> Result<Tensor> {
+    let (b, c, h, w) = like.dims4()?;
+    rows.reshape((c, b, h, w))?.transpose(0, 1)?.contiguous()
+}
+
+/// The normalized map scaled and shifted by `weight` and `bias`, where there are any.
+pub(crate) fn scaled(x: Tensor, call: &Call) -> Result<Tensor> {
+    match (call.maybe("weight"), call.maybe("bias")) {
+        (Some(weight), Some(bias)) => x.broadcast_mul(&along(weight)?)?.broadcast_add(&along(bias)?),
+        _ => Ok(x),
+    }
+}
+
+/// The gradient of the normalized map `x`, and those of `weight` and `bias`.
+pub(crate) fn scaled_backward(x: &Tensor, call: &Call, grad: &Tensor) -> Result<(Tensor, Gradients)> {
+    let mut out = Gradients::new();
+    let (Some(weight), Some(_)) = (call.maybe("weight"), call.maybe("bias")) else {
+        return Ok((grad.clone(), out));
+    };
+    if call.wants("weight") {
+        out.push(("weight", rows(&(grad * x)?)?.sum(1)?));
+    }
+    if call.wants("bias") {
+        out.push(("bias", rows(grad)?.sum(1)?));
+    }
+    Ok((grad.broadcast_mul(&along(weight)?)?, out))
+}
+
+impl Compute for BatchNorm {
+    fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+        Memory::of_tensor_operations(shapes).saving(shapes, 1)
     }
 
-    /// A map (B, C, H, W) as rows, one for each channel.
-    fn rows(x: &Tensor) -> Result<Tensor> {
-        let (b, c, h, w) = x.dims4()?;
-        x.transpose(0, 1)?.contiguous()?.reshape((c, b * h * w))
-    }
-
-    /// Rows, one for each channel, as a map.
-    fn map(rows: &Tensor, like: &Tensor) -> Result<Tensor> {
-        let (b, c, h, w) = like.dims4()?;
-        rows.reshape((c, b, h, w))?.transpose(0, 1)?.contiguous()
-    }
-
-    /// The normalized map scaled and shifted by `weight` and `bias`, where there are any.
-    pub(crate) fn scaled(x: Tensor, call: &Call) -> Result<Tensor> {
-        match (call.maybe("weight"), call.maybe("bias")) {
-            (Some(weight), Some(bias)) => x.broadcast_mul(&along(weight)?)?.broadcast_add(&along(bias)?),
-            _ => Ok(x),
-        }
-    }
-
-    /// The gradient of the normalized map `x`, and those of `weight` and `bias`.
-    pub(crate) fn scaled_back(x: &Tensor, call: &Call, grad: &Tensor) -> Result<(Tensor, Gradients)> {
-        let mut out = Gradients::new();
-        let (Some(weight), Some(_)) = (call.maybe("weight"), call.maybe("bias")) else {
-            return Ok((grad.clone(), out));
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (x, eps) = (call.tensor("x")?, call.number("eps")?);
+        let (mean, variance) = if call.training {
+            let rows = rows(x)?;
+            let mean = rows.mean_keepdim(1)?;
+            let variance = rows.broadcast_sub(&mean)?.sqr()?.mean(1)?;
+            (mean.squeeze(1)?, variance)
+        } else {
+            (call.tensor("running_mean")?.clone(), call.tensor("running_var")?.clone())
         };
-        if call.wants("weight") {
-            out.push(("weight", rows(&(grad * x)?)?.sum(1)?));
-        }
-        if call.wants("bias") {
-            out.push(("bias", rows(grad)?.sum(1)?));
-        }
-        Ok((grad.broadcast_mul(&along(weight)?)?, out))
+        // A file may hold any number where a variance should be.
+        let factor = (variance.maximum(0.0)? + eps)?.sqrt()?.recip()?;
+        let normal = x.broadcast_sub(&along(&mean)?)?.broadcast_mul(&along(&factor)?)?;
+        Ok(Output { value: scaled(normal.clone(), call)?, saved: vec![normal, factor, mean, variance] })
     }
 
-    impl Compute for BatchNorm {
-        fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
-            Memory::of_tensor_operations(shapes).saving(shapes, 1)
-        }
-
-        fn forward(&self, call: &Call) -> Result<Output> {
-            let (x, eps) = (call.tensor("x")?, call.number("eps")?);
-            let (mean, variance) = if call.training {
-                let rows = rows(x)?;
-                let mean = rows.mean_keepdim(1)?;
-                let variance = rows.broadcast_sub(&mean)?.sqr()?.mean(1)?;
-                (mean.squeeze(1)?, variance)
-            } else {
-                (call.tensor("running_mean")?.clone(), call.tensor("running_var")?.clone())
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (normal, factor) = (saved(output, 0)?, saved(output, 1)?);
+        let (grad, mut out) = scaled_backward(normal, call, grad)?;
+        if call.wants("x") {
+            let slope = match call.training {
+                true => map(&back(&rows(normal)?, &factor.unsqueeze(1)?, &rows(&grad)?)?, &grad)?,
+                false => grad.broadcast_mul(&along(factor)?)?,
             };
-            // A file may hold any number where a variance should be.
-            let factor = (variance.maximum(0.0)? + eps)?.sqrt()?.recip()?;
-            let normal = x.broadcast_sub(&along(&mean)?)?.broadcast_mul(&along(&factor)?)?;
-            Ok(Output { value: scaled(normal.clone(), call)?, saved: vec![normal, factor, mean, variance] })
+            out.push(("x", slope));
         }
-
-        fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            let (normal, factor) = (saved(output, 0)?, saved(output, 1)?);
-            let (grad, mut out) = scaled_back(normal, call, grad)?;
-            if call.wants("x") {
-                let slope = match call.training {
-                    true => map(&back(&rows(normal)?, &factor.unsqueeze(1)?, &rows(&grad)?)?, &grad)?,
-                    false => grad.broadcast_mul(&along(factor)?)?,
-                };
-                out.push(("x", slope));
-            }
-            Ok(out)
-        }
-
-        fn updates(&self, call: &Call, output: &Output) -> Result<Vec<(&'static str, Tensor)>> {
-            let (momentum, (b, _, h, w)) = (call.number("momentum")?, call.tensor("x")?.dims4()?);
-            let n = (b * h * w) as f64;
-            let unbiased = n / (n - 1.0).max(1.0);
-            let moved = |name: &str, to: &Tensor, by: f64| -> Result<Tensor> {
-                (call.tensor(name)? * (1.0 - momentum))? + (to * (momentum * by))?
-            };
-            Ok(vec![
-                ("running_mean", moved("running_mean", saved(output, 2)?, 1.0)?),
-                ("running_var", moved("running_var", saved(output, 3)?, unbiased)?),
-            ])
-        }
+        Ok(out)
     }
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        let case = |name, shape: [usize; 4], affine: bool| {
-            let c = shape[1];
-            let sample = Sample::new(name, &shape).random("x", &shape, -2.0, 3.0)?;
-            let sample = sample.random("running_mean", &[c], -1.0, 1.0)?.random("running_var", &[c], 0.5, 2.0)?;
-            let sample = sample.number("momentum", 0.1).number("eps", 1e-5).flag("affine", affine);
-            if !affine {
-                return Ok::<_, candle_core::Error>(sample.to(&["x"]));
-            }
-            let sample = sample.random("weight", &[c], 0.5, 2.0)?.random("bias", &[c], -1.0, 1.0)?;
-            Ok(sample.to(&["x", "weight", "bias"]))
+    fn updates(&self, call: &Call, output: &Output) -> Result<Vec<(&'static str, Tensor)>> {
+        let (momentum, (b, _, h, w)) = (call.number("momentum")?, call.tensor("x")?.dims4()?);
+        let n = (b * h * w) as f64;
+        let unbiased = n / (n - 1.0).max(1.0);
+        let moved = |name: &str, to: &Tensor, by: f64| -> Result<Tensor> {
+            (call.tensor(name)? * (1.0 - momentum))? + (to * (momentum * by))?
         };
         Ok(vec![
-            case("odd", [2, 3, 5, 7], true)?,
-            case("plain", [3, 2, 4, 3], false)?,
-            case("one row", [5, 4, 1, 1], true)?,
-            case("one number", [1, 3, 1, 1], true)?.kinked(),
+            ("running_mean", moved("running_mean", saved(output, 2)?, 1.0)?),
+            ("running_var", moved("running_var", saved(output, 3)?, unbiased)?),
         ])
     }
+}
 
-    #[cfg(test)]
-    #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-    mod tests {
-        use super::*;
-        use crate::compute::samples::numbers;
-
-        #[test]
-        fn statistics_move_as_torch_moves_them() {
-            // torch.nn.BatchNorm2d(1) of these numbers: the mean is 3, the variance 14/4 of four and 14/3 unbiased.
-            let sample = Sample::new("four", &[2, 1, 1, 2])
-                .given("x", &[2, 1, 1, 2], vec![1.0, 2.0, 3.0, 6.0])
-                .unwrap()
-                .given("running_mean", &[1], vec![1.0])
-                .unwrap()
-                .given("running_var", &[1], vec![2.0])
-                .unwrap();
-            let sample = sample.number("momentum", 0.1).number("eps", 1e-5).flag("affine", false);
-            let (call, close) = (sample.call(), |a: &Tensor, b: f64| (numbers(a).unwrap()[0] - b).abs() < 1e-12);
-            let output = BatchNorm.forward(&call).unwrap();
-            let updates = BatchNorm.updates(&call, &output).unwrap();
-            assert!(updates[0].0 == "running_mean" && close(&updates[0].1, 0.9 + 0.3), "{updates:?}");
-            assert!(updates[1].0 == "running_var" && close(&updates[1].1, 1.8 + 1.4 / 3.0), "{updates:?}");
-            let call = Call { training: false, ..sample.call() };
-            let first = numbers(&BatchNorm.forward(&call).unwrap().value).unwrap();
-            assert!(first[0] == 0.0 && (first[3] - 5.0 / (2.0f64 + 1e-5).sqrt()).abs() < 1e-12, "{first:?}");
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let case = |name, shape: [usize; 4], affine: bool| {
+        let c = shape[1];
+        let sample = Sample::new(name, &shape).random("x", &shape, -2.0, 3.0)?;
+        let sample = sample.random("running_mean", &[c], -1.0, 1.0)?.random("running_var", &[c], 0.5, 2.0)?;
+        let sample = sample.number("momentum", 0.1).number("eps", 1e-5).flag("affine", affine);
+        if !affine {
+            return Ok::<_, candle_core::Error>(sample.to(&["x"]));
         }
+        let sample = sample.random("weight", &[c], 0.5, 2.0)?.random("bias", &[c], -1.0, 1.0)?;
+        Ok(sample.to(&["x", "weight", "bias"]))
+    };
+    Ok(vec![
+        case("odd", [2, 3, 5, 7], true)?,
+        case("plain", [3, 2, 4, 3], false)?,
+        case("one row", [5, 4, 1, 1], true)?,
+        case("one number", [1, 3, 1, 1], true)?.kinked(),
+    ])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::compute::samples::numbers;
+
+    #[test]
+    fn statistics_move_as_torch_moves_them() {
+        // torch.nn.BatchNorm2d(1) of these numbers: the mean is 3, the variance 14/4 of four and 14/3 unbiased.
+        let sample = Sample::new("four", &[2, 1, 1, 2])
+            .given("x", &[2, 1, 1, 2], vec![1.0, 2.0, 3.0, 6.0])
+            .unwrap()
+            .given("running_mean", &[1], vec![1.0])
+            .unwrap()
+            .given("running_var", &[1], vec![2.0])
+            .unwrap();
+        let sample = sample.number("momentum", 0.1).number("eps", 1e-5).flag("affine", false);
+        let (call, close) = (sample.call(), |a: &Tensor, b: f64| (numbers(a).unwrap()[0] - b).abs() < 1e-12);
+        let output = BatchNorm.forward(&call).unwrap();
+        let updates = BatchNorm.updates(&call, &output).unwrap();
+        assert!(updates[0].0 == "running_mean" && close(&updates[0].1, 0.9 + 0.3), "{updates:?}");
+        assert!(updates[1].0 == "running_var" && close(&updates[1].1, 1.8 + 1.4 / 3.0), "{updates:?}");
+        let call = Call { training: false, ..sample.call() };
+        let first = numbers(&BatchNorm.forward(&call).unwrap().value).unwrap();
+        assert!(first[0] == 0.0 && (first[3] - 5.0 / (2.0f64 + 1e-5).sqrt()).abs() < 1e-12, "{first:?}");
     }
 }

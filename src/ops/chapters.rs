@@ -1,4 +1,5 @@
-//! The manual's chapters: everything in the vocabulary stands in one of them, `warp` in "Places and moves". A test says what stands in none.
+//! The manual's chapters: everything in the vocabulary is in one of them, `warp` in "Places and moves". A test reports
+//! what is in none.
 
 /// A chapter of the reference: a page under `docs/reference/operations/`, and a paragraph of `rord-run explain ops`.
 pub struct Chapter {
@@ -8,11 +9,13 @@ pub struct Chapter {
     pub title: &'static str,
     /// What its entries have in common, in Markdown.
     pub about: &'static str,
-    /// The operations and functions it holds, in order; `fn cosine` is the function where an operation has the name too.
+    /// The operations and functions it holds, in order; `fn cosine` is the function where an operation has the name
+    /// too.
     pub names: &'static [&'static str],
 }
 
-/// The file of the chapter of what is not meant to be called: parts of functions, whose documentation begins with "Part of".
+/// The file of the chapter of what is not meant to be called: parts of functions, whose documentation begins with "Part
+/// of".
 pub const PARTS: &str = "parts";
 
 /// Every chapter, in the order of the manual.
@@ -20,8 +23,8 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter {
         file: "layers",
         title: "Layers",
-        about: "What networks are made of. Only `conv`, `batch_norm` and `group_norm` have weights, so they are called in models and \
-                layers alone.",
+        about: "What networks are made of. Only `conv`, `batch_norm` and `group_norm` have weights, so they are called \
+                in models and layers alone.",
         names: &[
             "conv",
             "relu",
@@ -51,15 +54,16 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter {
         file: "choosing",
         title: "Choosing places",
-        about: "Samplers and miners are recipes: they are passed on, as in `triplet(grid(200), hardneg(apart = 8px))`, and whatever takes \
-                them carries them out. Without brackets a recipe has its defaults.",
+        about: "Samplers and miners are recipes: they are passed on, as in `triplet(grid(200), hardneg(apart = 8px))`, \
+                and whatever takes them carries them out. Without brackets a recipe has its defaults.",
         names: &["grid", "scatter", "hardneg", "semihard", "random"],
     },
     Chapter {
         file: "maps",
         title: "Losses on maps",
-        about: "What compares two maps of one frame, cell by cell or window by window. The target comes first. Where there is a `mask`, \
-                cells count by its weight: the mean is Σ m·ℓ / max(1, Σ m), and a mask of one channel weighs all channels.",
+        about: "What compares two maps of one frame, cell by cell or window by window. The target comes first. Where \
+                there is a `mask`, cells count by its weight: the mean is Σ m·ℓ / max(1, Σ m), and a mask of one \
+                channel weighs all channels.",
         names: &[
             "bce",
             "bce_logits",
@@ -118,7 +122,8 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter {
         file: "operators",
         title: "Operators",
-        about: "These stand between their arguments. `rord-run explain add` and the others print their pages, but nobody can call `add`.",
+        about: "These are written between their arguments. `rord-run explain add` and the others print their pages, \
+                but nobody can call `add`.",
         names: &["add", "sub", "mul", "div", "compose", "greater", "less", "greater_equal", "less_equal", "equal"],
     },
     Chapter {
@@ -130,7 +135,8 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter {
         file: "data",
         title: "Data",
-        about: "Recipes for layouts, for datasets, and for what is done to a view. [Data](../../guide/data.md) tells how they go together.",
+        about: "Recipes for layouts, for datasets, and for what is done to a view. [Data](../../guide/data.md) shows \
+                how they go together.",
         names: &[
             "synth",
             "gds",
@@ -155,7 +161,8 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter {
         file: "training",
         title: "Training",
-        about: "Recipes for the [section](../sections.md) `train`: optimizers, a bound on gradients, and learning rates.",
+        about: "Recipes for the [section](../sections.md) `train`: optimizers, a bound on gradients, and learning \
+                rates.",
         names: &[
             "adam",
             "adamw",
@@ -172,9 +179,10 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter {
         file: PARTS,
         title: "Parts of losses",
-        about: "Losses of the library are written in the language, and a function there is one expression: what an intermediate value \
-                would be elsewhere is a function here. These are such parts. They can be called, and `rord-run explain` shows them, but a \
-                pipeline should not: they may change their names and arguments in any version.",
+        about: "Losses of the library are written in the language, and a function there is one expression: what an \
+                intermediate value would be elsewhere is a function here. These are such parts. They can be called, \
+                and `rord-run explain` shows them, but a pipeline should not: they may change their names and \
+                arguments in any version.",
         names: &[
             "triplet_at",
             "triplet_of",
@@ -194,7 +202,8 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter {
         file: "graphs",
         title: "In graphs only",
-        about: "What `rord-run graph` shows and nobody writes: the two halves of `rescale`, and what runs a network once for several views.",
+        about: "What `rord-run graph` shows and nobody writes: the two halves of `rescale`, and what runs a network \
+                once for several views.",
         names: &["rescale_image", "rescale_map", "join", "part"],
     },
 ];

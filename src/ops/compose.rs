@@ -1,10 +1,12 @@
 //! `compose`: one homography after another, `A * B` in a pipeline: first B, then A.
 
-use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use crate::warp::matrices;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -12,12 +14,12 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "compose(a: Homography[B]@b->c, b: Homography[B]@a->b) -> Homography[B]@a->c",
         manual: MANUAL,
-        stops_gradient: true,
         operator: true,
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::Compose),
-    samples: meaning::samples,
+    compute: Some(&Compose),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -36,32 +38,20 @@ let both = H * G
 ```
 ";
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// The product of homographies.
+pub struct Compose;
 
-    use crate::compute::samples::Sample;
-    use crate::compute::{Call, Compute, Gradients, Output};
-    use crate::warp::matrices;
-
-    /// The product of homographies.
-    pub struct Compose;
-
-    impl Compute for Compose {
-        fn forward(&self, call: &Call) -> Result<Output> {
-            let (a, b) = (call.tensor("a")?, call.tensor("b")?);
-            matrices(a, b.dim(0)?)?;
-            matrices(b, a.dim(0)?)?;
-            Ok(a.contiguous()?.matmul(&b.contiguous()?)?.into())
-        }
-
-        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
-            Ok(Gradients::new())
-        }
+impl Compute for Compose {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        matrices(a, b.dim(0)?)?;
+        matrices(b, a.dim(0)?)?;
+        Ok(a.contiguous()?.matmul(&b.contiguous()?)?.into())
     }
+}
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        let m = crate::warp::MATRICES.to_vec();
-        Ok(vec![Sample::new("two", &[2, 3, 3]).given("a", &[2, 3, 3], m)?.random("b", &[2, 3, 3], -1.0, 1.0)?])
-    }
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let m = crate::warp::MATRICES.to_vec();
+    Ok(vec![Sample::new("two", &[2, 3, 3]).given("a", &[2, 3, 3], m)?.random("b", &[2, 3, 3], -1.0, 1.0)?])
 }

@@ -1,11 +1,12 @@
 //! `concat`: the channels of two maps after each other: `concat(skip, up)`.
 
-use super::op::Op;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use rord_lang::constant::Settings;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -14,11 +15,11 @@ pub static OP: Op = Op {
         signature: "concat(a: Map[B, C, H, W]@f, b: Map[B, D, H, W]@f) -> Feat[B, _, H, W]@f",
         manual: MANUAL,
         rule,
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::Concat),
-    samples: meaning::samples,
+    compute: Some(&Concat),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -45,49 +46,41 @@ fn rule(a: &mut Application<'_>) {
     }
 }
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// Joining along the channel axis.
+pub struct Concat;
 
-    use crate::compute::samples::Sample;
-    use crate::compute::{Call, Compute, Gradients, Output};
-    use rord_lang::constant::Settings;
-
-    /// Joining along the channel axis.
-    pub struct Concat;
-
-    impl Compute for Concat {
-        fn back_reads(&self, _: &str) -> bool {
-            false
-        }
-
-        fn back_reads_value(&self, _: &Settings) -> bool {
-            false
-        }
-
-        fn forward(&self, call: &Call) -> Result<Output> {
-            Ok(Tensor::cat(&[call.tensor("a")?, call.tensor("b")?], 1)?.into())
-        }
-
-        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-            let (first, second) = (call.tensor("a")?.dim(1)?, call.tensor("b")?.dim(1)?);
-            let mut out = Gradients::new();
-            if call.wants("a") {
-                out.push(("a", grad.narrow(1, 0, first)?.contiguous()?));
-            }
-            if call.wants("b") {
-                out.push(("b", grad.narrow(1, first, second)?.contiguous()?));
-            }
-            Ok(out)
-        }
+impl Compute for Concat {
+    fn backward_reads(&self, _: &str) -> bool {
+        false
     }
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        Ok(vec![
-            Sample::new("odd", &[2, 4, 5, 3])
-                .random("a", &[2, 3, 5, 3], -1.0, 1.0)?
-                .random("b", &[2, 1, 5, 3], -1.0, 1.0)?
-                .to(&["a", "b"]),
-        ])
+    fn backward_reads_value(&self, _: &Settings) -> bool {
+        false
     }
+
+    fn forward(&self, call: &Call) -> Result<Output> {
+        Ok(Tensor::cat(&[call.tensor("a")?, call.tensor("b")?], 1)?.into())
+    }
+
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (first, second) = (call.tensor("a")?.dim(1)?, call.tensor("b")?.dim(1)?);
+        let mut out = Gradients::new();
+        if call.wants("a") {
+            out.push(("a", grad.narrow(1, 0, first)?.contiguous()?));
+        }
+        if call.wants("b") {
+            out.push(("b", grad.narrow(1, first, second)?.contiguous()?));
+        }
+        Ok(out)
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    Ok(vec![
+        Sample::new("odd", &[2, 4, 5, 3])
+            .random("a", &[2, 3, 5, 3], -1.0, 1.0)?
+            .random("b", &[2, 1, 5, 3], -1.0, 1.0)?
+            .to(&["a", "b"]),
+    ])
 }

@@ -1,10 +1,12 @@
 //! `detach`: a value that no gradient passes: `bce(detach(det), det_r)`.
 
-use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::memory::Memory;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use rord_lang::vocabulary::{Entry, GraphFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -12,12 +14,12 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "detach(x: Values) -> Values",
         manual: MANUAL,
-        rule: super::rules::identical,
-        stops_gradient: true,
+        rule: crate::rules::identical,
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::Detach),
-    samples: meaning::samples,
+    compute: Some(&Detach),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -33,36 +35,23 @@ let y = detach(x)
 ```
 ";
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// The identity without a gradient.
+pub struct Detach;
 
-    use crate::compute::memory::Memory;
-    use crate::compute::samples::Sample;
-    use crate::compute::{Call, Compute, Gradients, Output};
-    use rord_lang::vocabulary::Shapes;
-
-    /// The identity without a gradient.
-    pub struct Detach;
-
-    impl Compute for Detach {
-        fn memory(&self, _: &Shapes<'_>, _: &[&str]) -> Memory {
-            Memory::shared()
-        }
-
-        fn forward(&self, call: &Call) -> Result<Output> {
-            Ok(call.tensor("x")?.clone().into())
-        }
-
-        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
-            Ok(Gradients::new())
-        }
+impl Compute for Detach {
+    fn memory(&self, _: &Shapes<'_>, _: &[&str]) -> Memory {
+        Memory::shared()
     }
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        Ok(vec![
-            Sample::new("vectors", &[2, 3, 5]).random("x", &[2, 3, 5], -1.0, 1.0)?,
-            Sample::new("map", &[2, 3, 5, 1]).random("x", &[2, 3, 5, 1], -1.0, 1.0)?,
-        ])
+    fn forward(&self, call: &Call) -> Result<Output> {
+        Ok(call.tensor("x")?.clone().into())
     }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    Ok(vec![
+        Sample::new("vectors", &[2, 3, 5]).random("x", &[2, 3, 5], -1.0, 1.0)?,
+        Sample::new("map", &[2, 3, 5, 1]).random("x", &[2, 3, 5, 1], -1.0, 1.0)?,
+    ])
 }

@@ -1,17 +1,18 @@
 //! `diagonal`: the numbers of a square table that belong together: `diagonal(distances(va, vb))`.
 
-use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use rord_lang::vocabulary::Entry;
 
 /// The operation.
 pub static OP: Op = Op {
     name: "diagonal",
     entry: Entry { signature: "diagonal(x: Values[N, N]) -> Values[N]", manual: MANUAL, ..Entry::PLAIN },
-    compute: Some(&meaning::Diagonal),
-    samples: meaning::samples,
+    compute: Some(&Diagonal),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -30,47 +31,37 @@ let positives = diagonal(distances(a, b))
 ```
 ";
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// The diagonal.
+pub struct Diagonal;
 
-    use crate::compute::samples::Sample;
-    use crate::compute::{Call, Compute, Gradients, Output};
+/// The unit matrix of the size of `x` (N, N).
+pub(crate) fn unit(x: &Tensor) -> Result<Tensor> {
+    let (n, m) = x.dims2()?;
+    if n != m {
+        return Err(candle_core::Error::msg("a table with a diagonal is square"));
+    }
+    let numbers: Vec<u8> = (0..n * n).map(|i| u8::from(i / n == i % n)).collect();
+    Tensor::from_vec(numbers, (n, n), x.device())
+}
 
-    /// The diagonal.
-    pub struct Diagonal;
-
-    /// The unit matrix of the size of `x` (N, N).
-    pub(crate) fn unit(x: &Tensor) -> Result<Tensor> {
-        let (n, m) = x.dims2()?;
-        if n != m {
-            return Err(candle_core::Error::msg("a table with a diagonal is square"));
-        }
-        let numbers: Vec<u8> = (0..n * n).map(|i| u8::from(i / n == i % n)).collect();
-        Tensor::from_vec(numbers, (n, n), x.device())
+impl Compute for Diagonal {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        // Chosen rather than multiplied by 0: infinities stay where they are.
+        Ok(unit(x)?.where_cond(x, &x.zeros_like()?)?.sum(1)?.into())
     }
 
-    impl Compute for Diagonal {
-        fn forward(&self, call: &Call) -> Result<Output> {
-            let x = call.tensor("x")?;
-            // Chosen rather than multiplied by 0: infinities stay where they are.
-            Ok(unit(x)?.where_cond(x, &x.zeros_like()?)?.sum(1)?.into())
-        }
-
-        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-            if !call.wants("x") {
-                return Ok(Gradients::new());
-            }
-            let x = call.tensor("x")?;
-            let grad = grad.unsqueeze(1)?.broadcast_as(x.shape())?.contiguous()?;
-            Ok(vec![("x", unit(x)?.where_cond(&grad, &grad.zeros_like()?)?)])
-        }
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        let x = call.tensor("x")?;
+        let grad = grad.unsqueeze(1)?.broadcast_as(x.shape())?.contiguous()?;
+        Ok(vec![("x", unit(x)?.where_cond(&grad, &grad.zeros_like()?)?)])
     }
+}
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        Ok(vec![
-            Sample::new("odd", &[5]).random("x", &[5, 5], -1.0, 1.0)?.to(&["x"]),
-            Sample::new("one", &[1]).random("x", &[1, 1], -1.0, 1.0)?.to(&["x"]),
-        ])
-    }
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    Ok(vec![
+        Sample::new("odd", &[5]).random("x", &[5, 5], -1.0, 1.0)?.to(&["x"]),
+        Sample::new("one", &[1]).random("x", &[1, 1], -1.0, 1.0)?.to(&["x"]),
+    ])
 }

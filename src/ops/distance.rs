@@ -1,21 +1,26 @@
 //! `distance`: how far apart two lists of vectors are, pair by pair: `distance(at, there)`.
 
-use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use candle_core::{D, Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::samples::Sample;
+use crate::compute::slices::{Element, Paths, read, tensor, wrong};
+use crate::compute::{Call, Gradients, Output};
+use crate::op::Op;
+use rord_kernels::distance::{Pairs, euclidean, euclidean_backward};
+use rord_kernels::map;
+use rord_lang::vocabulary::Entry;
 
 /// The operation.
 pub static OP: Op = Op {
     name: "distance",
     entry: Entry {
-        signature: "distance(a: Vectors[B, N, C], b: Vectors[B, N, C], p: Rate = 2, squared: Flag = false) -> Dist[B, N]",
+        signature: "distance(a: Vectors[B, N, C], b: Vectors[B, N, C], p: Rate = 2, \
+                    squared: Flag = false) -> Dist[B, N]",
         manual: MANUAL,
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::Distance),
-    samples: meaning::samples,
+    compute: Some(&Distance),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -23,8 +28,8 @@ How far apart the vectors of two lists are, pair by pair.
 
     d = ‖a - b + 1e-6‖_p        squared = true:  d = Σ (a - b)²
 
-`a` and `b` are (…, C); the result is (…). `p` is at least 1. The gradient is finite for equal vectors. With `squared = true` there is no
-1e-6 and `p` plays no part.
+`a` and `b` are (…, C); the result is (…). `p` is at least 1. The gradient is finite for equal vectors. With
+`squared = true` there is no 1e-6 and `p` plays no part.
 
 Errors: shapes that differ; p below 1.
 
@@ -37,146 +42,132 @@ let d = distance(a, b)
 ```
 ";
 
-mod meaning {
-    use candle_core::{D, Result, Tensor};
+/// The distance of vectors along the last axis.
+pub struct Distance;
 
-    use crate::compute::samples::Sample;
-    use crate::compute::slices::{Element, Paths, read, tensor, wrong};
-    use crate::compute::{Call, Gradients, Output};
-    use rord_kernels::distance::{Pairs, euclidean, euclidean_back};
-    use rord_kernels::map;
+/// Added to every component of the difference, as torch does: it keeps the slope of the root finite for equal vectors.
+pub const EPS: f64 = 1e-6;
 
-    /// The distance of vectors along the last axis.
-    pub struct Distance;
+fn sign(x: &Tensor) -> Result<Tensor> {
+    x.gt(0.0)?.to_dtype(x.dtype())? - x.lt(0.0)?.to_dtype(x.dtype())?
+}
 
-    /// Added to every component of the difference, as torch does: it keeps the slope of the root finite for equal vectors.
-    pub const EPS: f64 = 1e-6;
+/// Where `x` is 0, 1 instead.
+fn nonzero(x: &Tensor) -> Result<Tensor> {
+    x.eq(0.0)?.where_cond(&x.ones_like()?, x)
+}
 
-    fn sign(x: &Tensor) -> Result<Tensor> {
-        x.gt(0.0)?.to_dtype(x.dtype())? - x.lt(0.0)?.to_dtype(x.dtype())?
+/// The difference and the exponent; none for the squared distance.
+fn parts(call: &Call) -> Result<(Tensor, Option<f64>)> {
+    let difference = (call.tensor("a")? - call.tensor("b")?)?;
+    if call.flag("squared")? {
+        return Ok((difference, None));
     }
+    let p = call.number("p")?;
+    if p >= 1.0 { Ok(((difference + EPS)?, Some(p))) } else { Err(candle_core::Error::msg("a norm's p is at least 1")) }
+}
 
-    /// Where `x` is 0, 1 instead.
-    fn nonzero(x: &Tensor) -> Result<Tensor> {
-        x.eq(0.0)?.where_cond(&x.ones_like()?, x)
-    }
+/// What the kernels need; `None` where they do not have it.
+fn pairs<T: Element>(call: &Call) -> Result<Option<Pairs<T>>> {
+    let (a, b, squared) = (call.tensor("a")?, call.tensor("b")?, call.flag("squared")?);
+    let size = a.dims().last().copied().unwrap_or(0);
+    let known = a.shape() == b.shape() && size > 0 && (squared || call.number("p")? == 2.0);
+    Ok(known.then_some(Pairs { size, shift: T::of(if squared { 0.0 } else { EPS }), squared }))
+}
 
-    /// The difference and the exponent; none for the squared distance.
-    fn parts(call: &Call) -> Result<(Tensor, Option<f64>)> {
-        let difference = (call.tensor("a")? - call.tensor("b")?)?;
-        if call.flag("squared")? {
-            return Ok((difference, None));
-        }
-        let p = call.number("p")?;
-        if p >= 1.0 {
-            Ok(((difference + EPS)?, Some(p)))
-        } else {
-            Err(candle_core::Error::msg("a norm's p is at least 1"))
-        }
-    }
-
-    /// What the kernels need; `None` where they do not have it.
-    fn pairs<T: Element>(call: &Call) -> Result<Option<Pairs<T>>> {
-        let (a, b, squared) = (call.tensor("a")?, call.tensor("b")?, call.flag("squared")?);
-        let size = a.dims().last().copied().unwrap_or(0);
-        let known = a.shape() == b.shape() && size > 0 && (squared || call.number("p")? == 2.0);
-        Ok(known.then_some(Pairs { size, shift: T::of(if squared { 0.0 } else { EPS }), squared }))
-    }
-
-    impl Paths for Distance {
-        fn lower(&self, call: &Call) -> Result<Output> {
-            let (d, p) = parts(call)?;
-            let value = match p {
-                None => d.sqr()?.sum(D::Minus1)?,
-                Some(2.0) => d.sqr()?.sum(D::Minus1)?.sqrt()?,
-                Some(1.0) => d.abs()?.sum(D::Minus1)?,
-                Some(p) => {
-                    // Relative to the largest component, whose power is then 1: no p overflows.
-                    let size = d.abs()?;
-                    let top = nonzero(&size.max_keepdim(D::Minus1)?)?;
-                    let sum = size.broadcast_div(&top)?.powf(p)?.sum(D::Minus1)?;
-                    (sum.powf(1.0 / p)? * top.squeeze(D::Minus1)?)?
-                }
-            };
-            Ok(value.into())
-        }
-
-        fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            let (d, p) = parts(call)?;
-            let grad = grad.unsqueeze(D::Minus1)?;
-            let slope = match p {
-                None => (d * 2.0)?,
-                Some(1.0) => sign(&d)?,
-                Some(p) => {
-                    let norm = nonzero(&output.value)?.unsqueeze(D::Minus1)?;
-                    let part = d.broadcast_div(&norm)?;
-                    if p == 2.0 { part } else { (part.abs()?.powf(p - 1.0)? * sign(&d)?)? }
-                }
-            };
-            let a = slope.broadcast_mul(&grad)?;
-            let mut out = Gradients::new();
-            if call.wants("b") {
-                out.push(("b", a.neg()?));
+impl Paths for Distance {
+    fn lower(&self, call: &Call) -> Result<Output> {
+        let (d, p) = parts(call)?;
+        let value = match p {
+            None => d.sqr()?.sum(D::Minus1)?,
+            Some(2.0) => d.sqr()?.sum(D::Minus1)?.sqrt()?,
+            Some(1.0) => d.abs()?.sum(D::Minus1)?,
+            Some(p) => {
+                // Relative to the largest component, whose power is then 1: no p overflows.
+                let size = d.abs()?;
+                let top = nonzero(&size.max_keepdim(D::Minus1)?)?;
+                let sum = size.broadcast_div(&top)?.powf(p)?.sum(D::Minus1)?;
+                (sum.powf(1.0 / p)? * top.squeeze(D::Minus1)?)?
             }
-            if call.wants("a") {
-                out.push(("a", a));
-            }
-            Ok(out)
-        }
-
-        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-            let Some(g) = pairs::<T>(call)? else { return self.lower(call) };
-            let (a, b) = (call.tensor("a")?, call.tensor("b")?);
-            let value = read::<T, _, 2>([a, b], |[a, b]| euclidean(&g, a, b))?.map_err(wrong)?;
-            let (shape, _) = a.dims().split_at(a.rank().saturating_sub(1));
-            Ok(tensor(value, shape)?.into())
-        }
-
-        fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            let Some(g) = pairs::<T>(call)? else { return self.lower_back(call, output, grad) };
-            let (a, b) = (call.tensor("a")?, call.tensor("b")?);
-            let tensors = [a, b, &output.value, grad];
-            let slope = read::<T, _, 4>(tensors, |[a, b, values, grad]| euclidean_back(&g, (a, b), values, grad))?;
-            let slope = slope.map_err(wrong)?;
-            let mut out = Gradients::new();
-            if call.wants("b") {
-                out.push(("b", tensor(map::one(&slope, |x: T| -x), b.shape())?));
-            }
-            if call.wants("a") {
-                out.push(("a", tensor(slope, a.shape())?));
-            }
-            Ok(out)
-        }
-    }
-
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        let case = |name, shape: &[usize], p: f64, squared: bool| {
-            let (value, _) = shape.split_at(shape.len().saturating_sub(1));
-            let sample = Sample::new(name, value).random("a", shape, -1.0, 1.0)?.random("b", shape, -1.0, 1.0)?;
-            Ok::<_, candle_core::Error>(sample.number("p", p).flag("squared", squared).to(&["a", "b"]))
         };
-        let same = |name, squared: bool, at: f64| {
-            let sample = Sample::new(name, &[1, 2]).filled("a", &[1, 2, 3], at)?.filled("b", &[1, 2, 3], at)?;
-            Ok::<_, candle_core::Error>(sample.number("p", 2.0).flag("squared", squared).to(&["a", "b"]).kinked())
-        };
-        Ok(vec![
-            case("euclidean", &[2, 5, 7], 2.0, false)?,
-            case("one vector", &[1, 1, 9], 2.0, false)?,
-            case("city block", &[1, 4, 3], 1.0, false)?,
-            case("cubic", &[2, 2, 3], 3.0, false)?,
-            case("steep", &[1, 2, 3], 40.0, false)?,
-            case("squared", &[1, 4, 3], 2.0, true)?,
-            same("identical", false, 0.7)?,
-            same("identical, squared", true, 0.7)?,
-            same("zero", false, 0.0)?,
-            Sample::new("apart by exactly minus eps", &[1, 1])
-                .filled("a", &[1, 1, 2], 0.0)?
-                .filled("b", &[1, 1, 2], EPS)?
-                .number("p", 2.0)
-                .flag("squared", false)
-                .to(&["a", "b"])
-                .kinked(),
-        ])
+        Ok(value.into())
     }
+
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (d, p) = parts(call)?;
+        let grad = grad.unsqueeze(D::Minus1)?;
+        let slope = match p {
+            None => (d * 2.0)?,
+            Some(1.0) => sign(&d)?,
+            Some(p) => {
+                let norm = nonzero(&output.value)?.unsqueeze(D::Minus1)?;
+                let part = d.broadcast_div(&norm)?;
+                if p == 2.0 { part } else { (part.abs()?.powf(p - 1.0)? * sign(&d)?)? }
+            }
+        };
+        let a = slope.broadcast_mul(&grad)?;
+        let mut out = Gradients::new();
+        if call.wants("b") {
+            out.push(("b", a.neg()?));
+        }
+        if call.wants("a") {
+            out.push(("a", a));
+        }
+        Ok(out)
+    }
+
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let Some(g) = pairs::<T>(call)? else { return self.lower(call) };
+        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        let value = read::<T, _, 2>([a, b], |[a, b]| euclidean(&g, a, b))?.map_err(wrong)?;
+        let (shape, _) = a.dims().split_at(a.rank().saturating_sub(1));
+        Ok(tensor(value, shape)?.into())
+    }
+
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let Some(g) = pairs::<T>(call)? else { return self.lower_backward(call, output, grad) };
+        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        let tensors = [a, b, &output.value, grad];
+        let slope = read::<T, _, 4>(tensors, |[a, b, values, grad]| euclidean_backward(&g, (a, b), values, grad))?;
+        let slope = slope.map_err(wrong)?;
+        let mut out = Gradients::new();
+        if call.wants("b") {
+            out.push(("b", tensor(map::one(&slope, |x: T| -x), b.shape())?));
+        }
+        if call.wants("a") {
+            out.push(("a", tensor(slope, a.shape())?));
+        }
+        Ok(out)
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let case = |name, shape: &[usize], p: f64, squared: bool| {
+        let (value, _) = shape.split_at(shape.len().saturating_sub(1));
+        let sample = Sample::new(name, value).random("a", shape, -1.0, 1.0)?.random("b", shape, -1.0, 1.0)?;
+        Ok::<_, candle_core::Error>(sample.number("p", p).flag("squared", squared).to(&["a", "b"]))
+    };
+    let same = |name, squared: bool, at: f64| {
+        let sample = Sample::new(name, &[1, 2]).filled("a", &[1, 2, 3], at)?.filled("b", &[1, 2, 3], at)?;
+        Ok::<_, candle_core::Error>(sample.number("p", 2.0).flag("squared", squared).to(&["a", "b"]).kinked())
+    };
+    Ok(vec![
+        case("euclidean", &[2, 5, 7], 2.0, false)?,
+        case("one vector", &[1, 1, 9], 2.0, false)?,
+        case("city block", &[1, 4, 3], 1.0, false)?,
+        case("cubic", &[2, 2, 3], 3.0, false)?,
+        case("steep", &[1, 2, 3], 40.0, false)?,
+        case("squared", &[1, 4, 3], 2.0, true)?,
+        same("identical", false, 0.7)?,
+        same("identical, squared", true, 0.7)?,
+        same("zero", false, 0.0)?,
+        Sample::new("apart by exactly minus eps", &[1, 1])
+            .filled("a", &[1, 1, 2], 0.0)?
+            .filled("b", &[1, 1, 2], EPS)?
+            .number("p", 2.0)
+            .flag("squared", false)
+            .to(&["a", "b"])
+            .kinked(),
+    ])
 }

@@ -1,10 +1,11 @@
 //! `dot`: the inner product of two maps at every place: `dot(l2norm(a), l2norm(b))`.
 
-use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use rord_lang::vocabulary::{Entry, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -12,11 +13,11 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "dot(a: Map[B, C, h, w]@f, b: Map[B, C, h, w]@f) -> Map[B, 1, h, w]@f",
         manual: MANUAL,
-        compares: Some(("a", "b")),
+        lints: LintFacts { compares: Some(("a", "b")), ..LintFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::Dot),
-    samples: meaning::samples,
+    compute: Some(&Dot),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -35,38 +36,31 @@ loss apart = mean(1 - dot(l2norm(a), l2norm(b)))
 ```
 ";
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// The inner product along the channels.
+pub struct Dot;
 
-    use crate::compute::samples::Sample;
-    use crate::compute::{Call, Compute, Gradients, Output};
+impl Compute for Dot {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        Ok((call.tensor("a")? * call.tensor("b")?)?.sum_keepdim(1)?.into())
+    }
 
-    /// The inner product along the channels.
-    pub struct Dot;
-
-    impl Compute for Dot {
-        fn forward(&self, call: &Call) -> Result<Output> {
-            Ok((call.tensor("a")? * call.tensor("b")?)?.sum_keepdim(1)?.into())
-        }
-
-        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-            let mut out = Gradients::new();
-            for (own, other) in [("a", "b"), ("b", "a")] {
-                if call.wants(own) {
-                    out.push((own, call.tensor(other)?.broadcast_mul(grad)?));
-                }
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        let mut out = Gradients::new();
+        for (own, other) in [("a", "b"), ("b", "a")] {
+            if call.wants(own) {
+                out.push((own, call.tensor(other)?.broadcast_mul(grad)?));
             }
-            Ok(out)
         }
+        Ok(out)
     }
+}
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        let case = |name, shape: [usize; 4]| {
-            let [b, _, h, w] = shape;
-            let s = Sample::new(name, &[b, 1, h, w]).random("a", &shape, -1.0, 1.0)?.random("b", &shape, -1.0, 1.0)?;
-            Ok::<_, candle_core::Error>(s.to(&["a", "b"]))
-        };
-        Ok(vec![case("odd", [2, 3, 5, 7])?, case("one channel", [1, 1, 2, 3])?])
-    }
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let case = |name, shape: [usize; 4]| {
+        let [b, _, h, w] = shape;
+        let s = Sample::new(name, &[b, 1, h, w]).random("a", &shape, -1.0, 1.0)?.random("b", &shape, -1.0, 1.0)?;
+        Ok::<_, candle_core::Error>(s.to(&["a", "b"]))
+    };
+    Ok(vec![case("odd", [2, 3, 5, 7])?, case("one channel", [1, 1, 2, 3])?])
 }

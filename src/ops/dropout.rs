@@ -1,12 +1,14 @@
 //! `dropout`: numbers put to 0 at random while training: `x |> dropout(0.3)`.
 
-use super::op::Op;
-use super::rules::{between, disturbed};
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::memory::Memory;
+use crate::compute::samples::Sample;
+use crate::compute::slices::constant;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use crate::rules::{between, disturbed};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -15,18 +17,19 @@ pub static OP: Op = Op {
         signature: "dropout(x: Values, p: Weight = 0.5) -> Values",
         manual: MANUAL,
         rule,
-        random: true,
+        graph: GraphFacts { random: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::Dropout),
-    samples: meaning::samples,
+    compute: Some(&Dropout),
+    samples,
 };
 
 const MANUAL: &str = "\
-Puts each number to 0 with probability p while training and divides the others by 1 - p; hands the value on in validation.
+Puts each number to 0 with probability p while training and divides the others by 1 - p; hands the value on in
+validation.
 
-Any shape; the result has the same. What is dropped depends on the run's seed, the step, the place in the source and the sample's
-number in the batch, and on nothing else. `p = 1` drops everything.
+Any shape; the result has the same. What is dropped depends on the run's seed, the step, the place in the source and the
+sample's number in the batch, and on nothing else. `p = 1` drops everything.
 
 Errors: p outside [0, 1].
 
@@ -43,79 +46,66 @@ fn rule(a: &mut Application<'_>) {
     between(a, "p", 0.0, 1.0, false);
 }
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// Dropout.
+pub struct Dropout;
 
-    use crate::compute::memory::Memory;
-    use crate::compute::samples::Sample;
-    use crate::compute::slices::constant;
-    use crate::compute::{Call, Compute, Gradients, Output};
-    use rord_lang::vocabulary::Shapes;
-
-    /// Dropout.
-    pub struct Dropout;
-
-    impl Compute for Dropout {
-        fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
-            Memory::of_tensor_operations(shapes).saving(shapes, 1)
-        }
-
-        fn forward(&self, call: &Call) -> Result<Output> {
-            let (x, p) = (call.tensor("x")?, call.number("p")?);
-            if !(0.0..=1.0).contains(&p) {
-                return Err(candle_core::Error::msg("a probability lies between 0 and 1"));
-            }
-            if !call.training || p == 0.0 {
-                return Ok(x.clone().into());
-            }
-            let kept = if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 };
-            let images = x.dims().first().copied().unwrap_or(1);
-            let size = x.elem_count() / images.max(1);
-            let mut mask = Vec::with_capacity(x.elem_count());
-            for image in 0..images {
-                let mut stream = call.random(image as u64);
-                mask.extend((0..size).map(|_| if stream.chance(p) { 0.0 } else { kept }));
-            }
-            let mask = constant(mask, x.shape(), x)?;
-            Ok(Output { value: (x * &mask)?, saved: vec![mask] })
-        }
-
-        fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            if !call.wants("x") {
-                return Ok(Gradients::new());
-            }
-            Ok(vec![("x", output.saved.first().map_or_else(|| Ok(grad.clone()), |mask| grad * mask)?)])
-        }
+impl Compute for Dropout {
+    fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+        Memory::of_tensor_operations(shapes).saving(shapes, 1)
     }
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        let case = |name, shape: &[usize], p| {
-            Sample::new(name, shape).random("x", shape, -1.0, 1.0).map(|s| s.number("p", p).to(&["x"]))
-        };
-        Ok(vec![
-            case("some", &[3, 4, 5], 0.3)?,
-            case("map", &[3, 2, 4, 5], 0.5)?,
-            case("none", &[3, 4, 5], 0.0)?,
-            case("all", &[3, 4, 5], 1.0)?,
-        ])
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (x, p) = (call.tensor("x")?, call.number("p")?);
+        if !(0.0..=1.0).contains(&p) {
+            return Err(candle_core::Error::msg("a probability lies between 0 and 1"));
+        }
+        if !call.training || p == 0.0 {
+            return Ok(x.clone().into());
+        }
+        let kept = if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 };
+        let images = x.dims().first().copied().unwrap_or(1);
+        let size = x.elem_count() / images.max(1);
+        let mut mask = Vec::with_capacity(x.elem_count());
+        for image in 0..images {
+            let mut stream = call.random(image as u64);
+            mask.extend((0..size).map(|_| if stream.chance(p) { 0.0 } else { kept }));
+        }
+        let mask = constant(mask, x.shape(), x)?;
+        Ok(Output { value: (x * &mask)?, saved: vec![mask] })
     }
 
-    #[cfg(test)]
-    #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-    mod tests {
-        use super::*;
-        use crate::compute::samples::numbers;
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        Ok(vec![("x", output.saved.first().map_or_else(|| Ok(grad.clone()), |mask| grad * mask)?)])
+    }
+}
 
-        #[test]
-        fn the_mean_stays_and_validation_is_the_identity() {
-            let sample = Sample::new("ones", &[2, 20_000]).filled("x", &[2, 20_000], 1.0).unwrap().number("p", 0.25);
-            let out = numbers(&sample.forward(&Dropout).unwrap().value).unwrap();
-            let mean = out.iter().sum::<f64>() / out.len() as f64;
-            assert!((mean - 1.0).abs() < 0.02, "{mean}");
-            assert_ne!(out[..20_000], out[20_000..]);
-            let call = Call { training: false, ..sample.call() };
-            assert!(numbers(&Dropout.forward(&call).unwrap().value).unwrap().iter().all(|x| *x == 1.0));
-        }
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let case = |name, shape: &[usize], p| {
+        Sample::new(name, shape).random("x", shape, -1.0, 1.0).map(|s| s.number("p", p).to(&["x"]))
+    };
+    Ok(vec![
+        case("some", &[3, 4, 5], 0.3)?,
+        case("map", &[3, 2, 4, 5], 0.5)?,
+        case("none", &[3, 4, 5], 0.0)?,
+        case("all", &[3, 4, 5], 1.0)?,
+    ])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::compute::samples::numbers;
+
+    #[test]
+    fn the_mean_stays_and_validation_is_the_identity() {
+        let sample = Sample::new("ones", &[2, 20_000]).filled("x", &[2, 20_000], 1.0).unwrap().number("p", 0.25);
+        let out = numbers(&sample.forward(&Dropout).unwrap().value).unwrap();
+        let mean = out.iter().sum::<f64>() / out.len() as f64;
+        assert!((mean - 1.0).abs() < 0.02, "{mean}");
+        assert_ne!(out[..20_000], out[20_000..]);
+        let call = Call { training: false, ..sample.call() };
+        assert!(numbers(&Dropout.forward(&call).unwrap().value).unwrap().iter().all(|x| *x == 1.0));
     }
 }

@@ -1,18 +1,19 @@
 //! `flatten`: each sample's map as one vector: `conv(128, 8, pad = 0) |> flatten |> l2norm`.
 
-use super::op::Op;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::memory::Memory;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use rord_lang::vocabulary::{Application, Entry, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
     name: "flatten",
     entry: Entry { signature: "flatten(x: Map[B, C, H, W]@f) -> Vectors[B, _]", manual: MANUAL, rule, ..Entry::PLAIN },
-    compute: Some(&meaning::Flatten),
-    samples: meaning::samples,
+    compute: Some(&Flatten),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -38,41 +39,29 @@ fn rule(a: &mut Application<'_>) {
     a.set_dim(1, size);
 }
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// All axes but the first made one.
+pub struct Flatten;
 
-    use crate::compute::memory::Memory;
-    use crate::compute::samples::Sample;
-    use crate::compute::{Call, Compute, Gradients, Output};
-    use rord_lang::vocabulary::Shapes;
-
-    /// All axes but the first made one.
-    pub struct Flatten;
-
-    impl Compute for Flatten {
-        fn memory(&self, _: &Shapes<'_>, _: &[&str]) -> Memory {
-            Memory::shared()
-        }
-
-        fn forward(&self, call: &Call) -> Result<Output> {
-            let x = call.tensor("x")?;
-            let images = x.dim(0)?;
-            Ok(x.reshape((images, x.elem_count() / images.max(1)))?.into())
-        }
-
-        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-            if !call.wants("x") {
-                return Ok(Gradients::new());
-            }
-            Ok(vec![("x", grad.reshape(call.tensor("x")?.shape())?)])
-        }
+impl Compute for Flatten {
+    fn memory(&self, _: &Shapes<'_>, _: &[&str]) -> Memory {
+        Memory::shared()
     }
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        Ok(vec![
-            Sample::new("vectors", &[3, 4]).random("x", &[3, 4, 1, 1], -1.0, 1.0)?.to(&["x"]),
-            Sample::new("maps", &[2, 30]).random("x", &[2, 3, 5, 2], -1.0, 1.0)?.to(&["x"]),
-        ])
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let images = x.dim(0)?;
+        Ok(x.reshape((images, x.elem_count() / images.max(1)))?.into())
     }
+
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        Ok(vec![("x", grad.reshape(call.tensor("x")?.shape())?)])
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    Ok(vec![
+        Sample::new("vectors", &[3, 4]).random("x", &[3, 4, 1, 1], -1.0, 1.0)?.to(&["x"]),
+        Sample::new("maps", &[2, 30]).random("x", &[2, 3, 5, 2], -1.0, 1.0)?.to(&["x"]),
+    ])
 }

@@ -1,25 +1,30 @@
 //! `group_norm`: groups of channels to mean 0 and variance 1, sample by sample: `x |> conv(32, 3) |> group_norm(8)`.
 
-use super::op::Op;
-use rord_lang::report::shapes;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::batch_norm::{scaled, scaled_backward};
+use crate::compute::memory::Memory;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::instance_norm::back;
+use crate::max_pool::saved;
+use crate::op::Op;
+use rord_lang::report::shapes;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
     name: "group_norm",
     entry: Entry {
-        signature: "group_norm(x: Map[B, C, H, W]@f, groups: Count, affine: Flag = true, eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
+        signature: "group_norm(x: Map[B, C, H, W]@f, groups: Count, affine: Flag = true, \
+                    eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
         manual: MANUAL,
         rule,
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::GroupNorm),
-    samples: meaning::samples,
+    compute: Some(&GroupNorm),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -27,8 +32,9 @@ Takes every group of channels of every sample to mean 0 and variance 1 over its 
 
     y = (x - mean) / sqrt(var + eps) · weight + bias       mean and variance over the group's C/groups channels, H and W
 
-`x` is (B, C, H, W); the result has the same shape. Group g holds the channels g·C/groups up to the next group's. The variance is divided by
-the count. `weight` and `bias`, (C) each, begin at 1 and 0; `affine = false` leaves them out. Training and validation compute the same.
+`x` is (B, C, H, W); the result has the same shape. Group g holds the channels g·C/groups up to the next group's. The
+variance is divided by the count. `weight` and `bias`, (C) each, begin at 1 and 0; `affine = false` leaves them out.
+Training and validation compute the same.
 
 Errors: `groups` that does not divide the channels.
 
@@ -42,8 +48,8 @@ model net(x: Image[B, 1, H, W]@f) {
 ";
 
 fn rule(a: &mut Application<'_>) {
-    super::rules::real(a);
-    if !super::rules::positive(a, "groups") {
+    crate::rules::real(a);
+    if !crate::rules::positive(a, "groups") {
         return;
     }
     let Some(channels) = a.dims("x").get(1).cloned() else { return };
@@ -55,75 +61,63 @@ fn rule(a: &mut Application<'_>) {
         a.reports.push(shapes::rule(span, "`groups` must divide the channels", &label, "choose a divisor"));
         return;
     }
-    super::batch_norm::affine(a, &channels);
+    crate::batch_norm::affine(a, &channels);
 }
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// Group normalization.
+pub struct GroupNorm;
 
-    use crate::batch_norm::{scaled, scaled_back};
-    use crate::compute::memory::Memory;
-    use crate::compute::samples::Sample;
-    use crate::compute::{Call, Compute, Gradients, Output};
-    use crate::instance_norm::back;
-    use crate::max_pool::saved;
-    use rord_lang::vocabulary::Shapes;
+/// A row for each group of each sample.
+fn shape(call: &Call) -> Result<(usize, usize)> {
+    let (b, c, h, w) = call.tensor("x")?.dims4()?;
+    let groups = call.count("groups")?;
+    if groups == 0 || c % groups != 0 {
+        return Err(candle_core::Error::msg("the groups do not divide the channels"));
+    }
+    Ok((b * groups, c / groups * h * w))
+}
 
-    /// Group normalization.
-    pub struct GroupNorm;
-
-    /// A row for each group of each sample.
-    fn shape(call: &Call) -> Result<(usize, usize)> {
-        let (b, c, h, w) = call.tensor("x")?.dims4()?;
-        let groups = call.count("groups")?;
-        if groups == 0 || c % groups != 0 {
-            return Err(candle_core::Error::msg("the groups do not divide the channels"));
-        }
-        Ok((b * groups, c / groups * h * w))
+impl Compute for GroupNorm {
+    fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+        Memory::of_tensor_operations(shapes).saving(shapes, 1)
     }
 
-    impl Compute for GroupNorm {
-        fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
-            Memory::of_tensor_operations(shapes).saving(shapes, 1)
-        }
-
-        fn forward(&self, call: &Call) -> Result<Output> {
-            let x = call.tensor("x")?;
-            let rows = x.reshape(shape(call)?)?;
-            let rest = rows.broadcast_sub(&rows.mean_keepdim(1)?)?;
-            let factor = (rest.sqr()?.mean_keepdim(1)? + call.number("eps")?)?.sqrt()?.recip()?;
-            let normal = rest.broadcast_mul(&factor)?.reshape(x.shape())?;
-            Ok(Output { value: scaled(normal.clone(), call)?, saved: vec![normal, factor] })
-        }
-
-        fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            let normal = saved(output, 0)?;
-            let (slope, mut out) = scaled_back(normal, call, grad)?;
-            if call.wants("x") {
-                let rows = shape(call)?;
-                let slope = back(&normal.reshape(rows)?, saved(output, 1)?, &slope.contiguous()?.reshape(rows)?)?;
-                out.push(("x", slope.reshape(grad.shape())?));
-            }
-            Ok(out)
-        }
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let rows = x.reshape(shape(call)?)?;
+        let rest = rows.broadcast_sub(&rows.mean_keepdim(1)?)?;
+        let factor = (rest.sqr()?.mean_keepdim(1)? + call.number("eps")?)?.sqrt()?.recip()?;
+        let normal = rest.broadcast_mul(&factor)?.reshape(x.shape())?;
+        Ok(Output { value: scaled(normal.clone(), call)?, saved: vec![normal, factor] })
     }
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        let case = |name, shape: [usize; 4], groups: f64, affine: bool| {
-            let c = shape[1];
-            let sample = Sample::new(name, &shape).random("x", &shape, -2.0, 3.0)?;
-            let sample = sample.number("groups", groups).number("eps", 1e-5).flag("affine", affine);
-            if !affine {
-                return Ok::<_, candle_core::Error>(sample.to(&["x"]));
-            }
-            let sample = sample.random("weight", &[c], 0.5, 2.0)?.random("bias", &[c], -1.0, 1.0)?;
-            Ok(sample.to(&["x", "weight", "bias"]))
-        };
-        Ok(vec![
-            case("pairs", [2, 4, 3, 5], 2.0, true)?,
-            case("all channels", [1, 3, 4, 3], 1.0, true)?,
-            case("plain", [2, 4, 3, 3], 4.0, false)?,
-        ])
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let normal = saved(output, 0)?;
+        let (slope, mut out) = scaled_backward(normal, call, grad)?;
+        if call.wants("x") {
+            let rows = shape(call)?;
+            let slope = back(&normal.reshape(rows)?, saved(output, 1)?, &slope.contiguous()?.reshape(rows)?)?;
+            out.push(("x", slope.reshape(grad.shape())?));
+        }
+        Ok(out)
     }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let case = |name, shape: [usize; 4], groups: f64, affine: bool| {
+        let c = shape[1];
+        let sample = Sample::new(name, &shape).random("x", &shape, -2.0, 3.0)?;
+        let sample = sample.number("groups", groups).number("eps", 1e-5).flag("affine", affine);
+        if !affine {
+            return Ok::<_, candle_core::Error>(sample.to(&["x"]));
+        }
+        let sample = sample.random("weight", &[c], 0.5, 2.0)?.random("bias", &[c], -1.0, 1.0)?;
+        Ok(sample.to(&["x", "weight", "bias"]))
+    };
+    Ok(vec![
+        case("pairs", [2, 4, 3, 5], 2.0, true)?,
+        case("all channels", [1, 3, 4, 3], 1.0, true)?,
+        case("plain", [2, 4, 3, 3], 4.0, false)?,
+    ])
 }

@@ -1,13 +1,17 @@
 //! `l2norm`: vectors of length 1: `x |> conv(128, 3) |> l2norm`.
 
-use super::op::Op;
+use candle_core::{Result, Tensor};
+
+use crate::compute::layout::{Order, order, read, tensor};
+use crate::compute::samples::Sample;
+use crate::compute::slices::{self, Element, Paths, wrong};
+use crate::compute::{Call, Gradients, Output};
+use crate::max_pool::saved;
+use crate::op::Op;
+use rord_kernels::normalize::{Vectors, unit, unit_backward};
 use rord_lang::report::shapes;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
-
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -16,11 +20,11 @@ pub static OP: Op = Op {
         signature: "l2norm(x: Values, eps: Rate = 1e-12) -> Values",
         manual: MANUAL,
         rule,
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::L2Norm),
-    samples: meaning::samples,
+    compute: Some(&L2Norm),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -28,8 +32,8 @@ Divides every vector by its length.
 
     y = x / max(‖x‖₂, 1e-12)
 
-Of a map (B, C, H, W) the vectors run along C; of (N, C) and (B, N, C) along the last axis. The result has the same shape. The zero
-vector stays zero, and there the divisor is a constant, so the gradient is finite.
+Of a map (B, C, H, W) the vectors run along C; of (N, C) and (B, N, C) along the last axis. The result has the same
+shape. The zero vector stays zero, and there the divisor is a constant, so the gradient is finite.
 
 Source: `torch.nn.functional.normalize(x, eps = 1e-12)`.
 
@@ -54,102 +58,85 @@ fn rule(a: &mut Application<'_>) {
     }
 }
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// Division of every vector by its length.
+pub struct L2Norm;
 
-    use crate::compute::layout::{Order, order, read, tensor};
-    use crate::compute::samples::Sample;
-    use crate::compute::slices::{self, Element, Paths, wrong};
-    use crate::compute::{Call, Gradients, Output};
-    use crate::max_pool::saved;
-    use rord_kernels::normalize::{Vectors, unit, unit_back};
+/// The least divisor.
+pub const EPS: f64 = 1e-12;
 
-    /// Division of every vector by its length.
-    pub struct L2Norm;
+/// The axis that vectors run along, and the sizes.
+fn vectors(x: &Tensor) -> Result<(usize, Vectors)> {
+    let axis = match x.rank() {
+        4 => 1,
+        0 => return Err(candle_core::Error::msg("a single number is not a vector")),
+        rank => rank - 1,
+    };
+    let product = |dims: &[usize]| dims.iter().product::<usize>();
+    let (outer, rest) = x.dims().split_at(axis);
+    let (count, inner) = rest.split_at(1);
+    Ok((axis, Vectors { outer: product(outer), count: product(count), stride: product(inner) }))
+}
 
-    /// The least divisor.
-    pub const EPS: f64 = 1e-12;
+/// The same where channels lie last: the components of a vector lie beside each other.
+fn laid(g: Vectors, order: Order) -> Vectors {
+    match order {
+        Order::First => g,
+        Order::Last => Vectors { outer: g.outer * g.stride, count: g.count, stride: 1 },
+    }
+}
 
-    /// The axis that vectors run along, and the sizes.
-    fn vectors(x: &Tensor) -> Result<(usize, Vectors)> {
-        let axis = match x.rank() {
-            4 => 1,
-            0 => return Err(candle_core::Error::msg("a single number is not a vector")),
-            rank => rank - 1,
-        };
-        let product = |dims: &[usize]| dims.iter().product::<usize>();
-        let (outer, rest) = x.dims().split_at(axis);
-        let (count, inner) = rest.split_at(1);
-        Ok((axis, Vectors { outer: product(outer), count: product(count), stride: product(inner) }))
+impl Paths for L2Norm {
+    const EITHER_ORDER: bool = true;
+
+    fn backward_reads(&self, _: &str) -> bool {
+        false
     }
 
-    /// The same where channels lie last: the components of a vector lie beside each other.
-    fn laid(g: Vectors, order: Order) -> Vectors {
-        match order {
-            Order::First => g,
-            Order::Last => Vectors { outer: g.outer * g.stride, count: g.count, stride: 1 },
-        }
+    fn lower(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let (axis, _) = vectors(x)?;
+        let norm = x.sqr()?.sum_keepdim(axis)?.sqrt()?.maximum(EPS)?;
+        Ok(Output { value: x.broadcast_div(&norm)?, saved: vec![norm] })
     }
 
-    impl Paths for L2Norm {
-        const EITHER_ORDER: bool = true;
-
-        fn back_reads(&self, _: &str) -> bool {
-            false
-        }
-
-        fn lower(&self, call: &Call) -> Result<Output> {
-            let x = call.tensor("x")?;
-            let (axis, _) = vectors(x)?;
-            let norm = x.sqr()?.sum_keepdim(axis)?.sqrt()?.maximum(EPS)?;
-            Ok(Output { value: x.broadcast_div(&norm)?, saved: vec![norm] })
-        }
-
-        fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            if !call.wants("x") {
-                return Ok(Gradients::new());
-            }
-            let (axis, _) = vectors(grad)?;
-            let norm = saved(output, 0)?;
-            let free = norm.gt(EPS)?.to_dtype(grad.dtype())?;
-            let along = ((grad * &output.value)?.sum_keepdim(axis)? * free)?;
-            let out = (grad - output.value.broadcast_mul(&along)?)?.broadcast_div(norm)?;
-            Ok(vec![("x", out)])
-        }
-
-        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-            let x = call.tensor("x")?;
-            let (axis, g) = vectors(x)?;
-            let order = order(x);
-            let (value, norms) = read::<T, _, 1>(order, [x], |[x]| unit(&laid(g, order), x, EPS))?.map_err(wrong)?;
-            let shape: Vec<usize> = x.dims().iter().enumerate().map(|(i, n)| if i == axis { 1 } else { *n }).collect();
-            Ok(Output { value: tensor(order, value, x.dims())?, saved: vec![slices::tensor(norms, shape)?] })
-        }
-
-        fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            if !call.wants("x") {
-                return Ok(Gradients::new());
-            }
-            let (_, g) = vectors(grad)?;
-            let order = order(&output.value);
-            let tensors = [&output.value, saved(output, 0)?, grad];
-            let out = read::<T, _, 3>(order, tensors, |[value, norms, grad]| {
-                unit_back(&laid(g, order), value, norms, grad, EPS)
-            })?;
-            Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
-        }
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (axis, _) = vectors(grad)?;
+        let norm = saved(output, 0)?;
+        let free = norm.gt(EPS)?.to_dtype(grad.dtype())?;
+        let along = ((grad * &output.value)?.sum_keepdim(axis)? * free)?;
+        let out = (grad - output.value.broadcast_mul(&along)?)?.broadcast_div(norm)?;
+        Ok(vec![("x", out)])
     }
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        let case = |name, shape: &[usize]| Sample::new(name, shape).random("x", shape, -1.0, 1.0).map(|s| s.to(&["x"]));
-        Ok(vec![
-            case("map", &[2, 5, 3, 7])?,
-            case("vectors", &[3, 19])?,
-            case("batched vectors", &[2, 4, 6])?,
-            case("one channel", &[1, 1, 2, 3])?,
-            Sample::new("zero vectors", &[2, 4]).filled("x", &[2, 4], 0.0)?.to(&["x"]).kinked(),
-            Sample::new("zero map", &[1, 3, 2, 2]).filled("x", &[1, 3, 2, 2], 0.0)?.to(&["x"]).kinked(),
-        ])
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let (axis, g) = vectors(x)?;
+        let order = order(x);
+        let (value, norms) = read::<T, _, 1>(order, [x], |[x]| unit(&laid(g, order), x, EPS))?.map_err(wrong)?;
+        let shape: Vec<usize> = x.dims().iter().enumerate().map(|(i, n)| if i == axis { 1 } else { *n }).collect();
+        Ok(Output { value: tensor(order, value, x.dims())?, saved: vec![slices::tensor(norms, shape)?] })
     }
+
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (_, g) = vectors(grad)?;
+        let order = order(&output.value);
+        let tensors = [&output.value, saved(output, 0)?, grad];
+        let out = read::<T, _, 3>(order, tensors, |[value, norms, grad]| {
+            unit_backward(&laid(g, order), value, norms, grad, EPS)
+        })?;
+        Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let case = |name, shape: &[usize]| Sample::new(name, shape).random("x", shape, -1.0, 1.0).map(|s| s.to(&["x"]));
+    Ok(vec![
+        case("map", &[2, 5, 3, 7])?,
+        case("vectors", &[3, 19])?,
+        case("batched vectors", &[2, 4, 6])?,
+        case("one channel", &[1, 1, 2, 3])?,
+        Sample::new("zero vectors", &[2, 4]).filled("x", &[2, 4], 0.0)?.to(&["x"]).kinked(),
+        Sample::new("zero map", &[1, 3, 2, 2]).filled("x", &[1, 3, 2, 2], 0.0)?.to(&["x"]).kinked(),
+    ])
 }

@@ -1,18 +1,18 @@
-//! The vocabulary: every operation a pipeline may use, one file each, and the standard library written in the language itself.
+//! The vocabulary: every operation a pipeline may use, one file each, and the standard library written in the language
+//! itself.
 //!
 //! ```
 //! let (vocabulary, _) = rord_ops::vocabulary();
 //! assert!(vocabulary.usage("warp").is_some_and(|u| u.starts_with("warp(x: Map, by: Homography")));
 //! ```
 
-pub mod abs;
-pub mod add;
+mod arithmetic;
 pub mod avg_pool;
 pub mod batch_norm;
 pub mod bce;
 pub mod bce_logits;
 pub mod chapters;
-pub mod col_min;
+mod comparison;
 pub mod compose;
 pub mod compute;
 pub mod concat;
@@ -21,47 +21,36 @@ pub mod detach;
 pub mod diagonal;
 pub mod distance;
 pub mod distances;
-pub mod div;
 pub mod dot;
 pub mod dropout;
-pub mod equal;
-pub mod exp;
-pub mod f1;
+mod extremes;
 pub mod flatten;
 pub mod fpr_at_tpr;
-pub mod greater;
-pub mod greater_equal;
+mod functions;
 pub mod grid;
 pub mod group_norm;
 pub mod hardneg;
-pub mod hinge;
 pub mod inside;
 pub mod instance_norm;
 pub mod inv;
-pub mod iou;
 pub mod l2norm;
-pub mod less;
-pub mod less_equal;
-pub mod log;
+mod least;
 pub mod log_sum_exp;
 pub mod matched;
-pub mod max;
 pub mod max_pool;
-pub mod mean;
-pub mod min;
 pub mod move_points;
 pub mod mse;
-pub mod mul;
 pub mod off_diagonal;
 pub mod op;
+mod overlap;
 pub mod pick;
 pub mod place;
 pub mod random;
 pub mod recipes;
+mod reduce;
 pub mod relu;
 pub mod repeatability;
 pub mod rescale;
-pub mod row_min;
 pub mod rows;
 mod rules;
 pub mod sample;
@@ -71,11 +60,7 @@ pub mod shrink;
 pub mod sigmoid;
 pub mod similarities;
 pub mod smoothl1;
-pub mod softplus;
-pub mod sqrt;
 pub mod standardize;
-pub mod sub;
-pub mod sum;
 pub mod upsample;
 pub mod valid;
 pub mod views;
@@ -85,7 +70,7 @@ pub mod warp;
 pub static OPERATIONS: &[&op::Op] = &[
     // layers
     &conv::OP,
-    &relu::OP,
+    &relu::RELU,
     &sigmoid::OP,
     &max_pool::OP,
     &avg_pool::OP,
@@ -124,39 +109,39 @@ pub static OPERATIONS: &[&op::Op] = &[
     &distances::OP,
     &diagonal::OP,
     &off_diagonal::OP,
-    &row_min::OP,
-    &col_min::OP,
-    &min::OP,
-    &max::OP,
+    &least::ROW_MIN,
+    &least::COL_MIN,
+    &extremes::MIN,
+    &extremes::MAX,
     &similarities::OP,
     &rows::OP,
     &log_sum_exp::OP,
-    &exp::OP,
-    &log::OP,
-    &sqrt::OP,
-    &abs::OP,
-    &softplus::OP,
-    &hinge::OP,
-    &mean::OP,
-    &sum::OP,
+    &functions::EXP,
+    &functions::LOG,
+    &functions::SQRT,
+    &functions::ABS,
+    &functions::SOFTPLUS,
+    &relu::HINGE,
+    &reduce::MEAN,
+    &reduce::SUM,
     &valid::OP,
     &detach::OP,
     // metrics
     &repeatability::OP,
     &matched::OP,
-    &iou::OP,
-    &f1::OP,
+    &overlap::IOU,
+    &overlap::F1,
     &fpr_at_tpr::OP,
     // operators
-    &add::OP,
-    &sub::OP,
-    &mul::OP,
-    &div::OP,
-    &greater::OP,
-    &less::OP,
-    &greater_equal::OP,
-    &less_equal::OP,
-    &equal::OP,
+    &arithmetic::ADD,
+    &arithmetic::SUB,
+    &arithmetic::MUL,
+    &arithmetic::DIV,
+    &comparison::GREATER,
+    &comparison::LESS,
+    &comparison::GREATER_EQUAL,
+    &comparison::LESS_EQUAL,
+    &comparison::EQUAL,
 ];
 
 /// The standard library: name under which messages show it, and its text.
@@ -172,7 +157,7 @@ use rord_lang::vocabulary::{Entry, Vocabulary};
 /// Every operation and recipe, those that no pipeline can call included.
 pub fn all() -> impl Iterator<Item = &'static op::Op> {
     let parts: [&'static op::Op; 4] = [&rescale::IMAGE, &rescale::MAP, &views::JOIN, &views::PART];
-    OPERATIONS.iter().copied().chain(parts).chain(recipes::RECIPES.iter())
+    OPERATIONS.iter().copied().chain(parts).chain(recipes::all())
 }
 
 /// The vocabulary, and the texts it was read from; a pipeline's own texts are added to these.

@@ -1,10 +1,12 @@
 //! `move`: points taken along by a homography: `move(points, H)`.
 
-use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use crate::warp::matrices;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -12,11 +14,11 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "move(points: Points[B, N]@a, by: Homography[B]@a->b) -> Points[B, N]@b",
         manual: MANUAL,
-        stops_gradient: true,
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::Move),
-    samples: meaning::samples,
+    compute: Some(&Move),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -24,9 +26,9 @@ Takes points along by a homography.
 
     (x', y') = (u/w, v/w)   with   (u, v, w) = T · (x, y, 1)
 
-`points` is (B, N, 2), normalized, in frame a; `by` is (B, 3, 3) from a to b; the result is (B, N, 2) in b. A point that is sent to or
-beyond the horizon (w ≤ 0) lands at (1e6, 1e6), and no coordinate leaves ±1e6: far outside every map, yet a number. There is no
-gradient.
+`points` is (B, N, 2), normalized, in frame a; `by` is (B, 3, 3) from a to b; the result is (B, N, 2) in b. A point that
+is sent to or beyond the horizon (w ≤ 0) lands at (1e6, 1e6), and no coordinate leaves ±1e6: far outside every map, yet
+a number. There is no gradient.
 
 ```rord
 input points: Points[B, N]@orig
@@ -35,72 +37,60 @@ let there = move(points, H)
 ```
 ";
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// A homography applied to points.
+pub struct Move;
 
-    use crate::compute::samples::Sample;
-    use crate::compute::{Call, Compute, Gradients, Output};
-    use crate::warp::matrices;
+/// Where a point goes that has no image.
+pub const FAR: f64 = 1e6;
 
-    /// A homography applied to points.
-    pub struct Move;
-
-    /// Where a point goes that has no image.
-    pub const FAR: f64 = 1e6;
-
-    impl Compute for Move {
-        fn forward(&self, call: &Call) -> Result<Output> {
-            let (points, by) = (call.tensor("points")?, call.tensor("by")?);
-            let (batch, count, two) = points.dims3()?;
-            matrices(by, batch)?;
-            if two != 2 {
-                return Err(candle_core::Error::msg("a point has two coordinates"));
-            }
-            let one = Tensor::ones((batch, count, 1), points.dtype(), points.device())?;
-            let places = Tensor::cat(&[points, &one], 2)?.matmul(&by.transpose(1, 2)?.contiguous()?)?;
-            let w = places.narrow(2, 2, 1)?;
-            let front = w.gt(0.0)?;
-            let w = front.where_cond(&w, &w.ones_like()?)?;
-            let moved = places.narrow(2, 0, 2)?.broadcast_div(&w)?.minimum(FAR)?.maximum(-FAR)?;
-            let far = (moved.zeros_like()? + FAR)?;
-            Ok(front.broadcast_as(moved.shape())?.contiguous()?.where_cond(&moved, &far)?.into())
+impl Compute for Move {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (points, by) = (call.tensor("points")?, call.tensor("by")?);
+        let (batch, count, two) = points.dims3()?;
+        matrices(by, batch)?;
+        if two != 2 {
+            return Err(candle_core::Error::msg("a point has two coordinates"));
         }
-
-        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
-            Ok(Gradients::new())
-        }
+        let one = Tensor::ones((batch, count, 1), points.dtype(), points.device())?;
+        let places = Tensor::cat(&[points, &one], 2)?.matmul(&by.transpose(1, 2)?.contiguous()?)?;
+        let w = places.narrow(2, 2, 1)?;
+        let front = w.gt(0.0)?;
+        let w = front.where_cond(&w, &w.ones_like()?)?;
+        let moved = places.narrow(2, 0, 2)?.broadcast_div(&w)?.minimum(FAR)?.maximum(-FAR)?;
+        let far = (moved.zeros_like()? + FAR)?;
+        Ok(front.broadcast_as(moved.shape())?.contiguous()?.where_cond(&moved, &far)?.into())
     }
+}
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        let m = crate::warp::MATRICES.to_vec();
-        let horizon = vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0];
-        Ok(vec![
-            Sample::new("two", &[2, 5, 2]).random("points", &[2, 5, 2], -1.0, 1.0)?.given("by", &[2, 3, 3], m)?,
-            Sample::new("horizon", &[1, 4, 2])
-                .given("points", &[1, 4, 2], vec![0.0, 0.0, -1.0, 1.0, 1e-30, 1.0, 0.5, 0.5])?
-                .given("by", &[1, 3, 3], horizon)?,
-        ])
-    }
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let m = crate::warp::MATRICES.to_vec();
+    let horizon = vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0];
+    Ok(vec![
+        Sample::new("two", &[2, 5, 2]).random("points", &[2, 5, 2], -1.0, 1.0)?.given("by", &[2, 3, 3], m)?,
+        Sample::new("horizon", &[1, 4, 2])
+            .given("points", &[1, 4, 2], vec![0.0, 0.0, -1.0, 1.0, 1e-30, 1.0, 0.5, 0.5])?
+            .given("by", &[1, 3, 3], horizon)?,
+    ])
+}
 
-    #[cfg(test)]
-    #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-    mod tests {
-        use super::*;
-        use crate::compute::samples::numbers;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::compute::samples::numbers;
 
-        #[test]
-        fn points_without_an_image_are_far_and_finite() {
-            let list = samples().unwrap();
-            let out = numbers(&list[1].forward(&Move).unwrap().value).unwrap();
-            assert_eq!(out, [FAR, FAR, FAR, FAR, 1.0, FAR, 1.0, 1.0]);
-            let [points, by] = [0, 1].map(|i| numbers(&list[0].inputs[i].1).unwrap());
-            let out = numbers(&list[0].forward(&Move).unwrap().value).unwrap();
-            for (i, (p, q)) in points.chunks(2).zip(out.chunks(2)).enumerate() {
-                let m = &by[i / 5 * 9..][..9];
-                let [u, v, w] = [0, 3, 6].map(|r| m[r] * p[0] + m[r + 1] * p[1] + m[r + 2]);
-                assert!((q[0] - u / w).abs() < 1e-12 && (q[1] - v / w).abs() < 1e-12);
-            }
+    #[test]
+    fn points_without_an_image_are_far_and_finite() {
+        let list = samples().unwrap();
+        let out = numbers(&list[1].forward(&Move).unwrap().value).unwrap();
+        assert_eq!(out, [FAR, FAR, FAR, FAR, 1.0, FAR, 1.0, 1.0]);
+        let [points, by] = [0, 1].map(|i| numbers(&list[0].inputs[i].1).unwrap());
+        let out = numbers(&list[0].forward(&Move).unwrap().value).unwrap();
+        for (i, (p, q)) in points.chunks(2).zip(out.chunks(2)).enumerate() {
+            let m = &by[i / 5 * 9..][..9];
+            let [u, v, w] = [0, 3, 6].map(|r| m[r] * p[0] + m[r + 1] * p[1] + m[r + 2]);
+            assert!((q[0] - u / w).abs() < 1e-12 && (q[1] - v / w).abs() < 1e-12);
         }
     }
 }

@@ -1,10 +1,13 @@
 //! `mse`: the mean squared difference of two maps: `mse(truth, pred)`.
 
-use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::Call;
+use crate::compute::difference::{Difference, pair};
+use crate::compute::pixelwise::Pixelwise;
+use crate::compute::samples::Sample;
+use crate::op::Op;
+use rord_lang::vocabulary::{Entry, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -13,12 +16,12 @@ pub static OP: Op = Op {
         signature: "mse(target: Map[B, C, h, w]@f, pred: Map[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none, \
                     reduce: Reduce = mean) -> Loss",
         manual: MANUAL,
-        rule: super::rules::reduced,
-        compares: Some(("target", "pred")),
+        rule: crate::rules::reduced,
+        lints: LintFacts { compares: Some(("target", "pred")), ..LintFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::MSE),
-    samples: meaning::samples,
+    compute: Some(&MSE),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -26,8 +29,9 @@ The squared difference of two maps.
 
     ℓ = (pred - target)²
 
-`target` and `pred` are (B, C, H, W) in one frame; the result is their mean (`reduce = mean`), `sum`, or the map itself (`none`). A `mask`
-(B, 1, H, W) or (B, C, H, W) weighs the cells, and the mean divides by its sum, at least 1. The gradient goes to both maps.
+`target` and `pred` are (B, C, H, W) in one frame; the result is their mean (`reduce = mean`), `sum`, or the map itself
+(`none`). A `mask` (B, 1, H, W) or (B, C, H, W) weighs the cells, and the mean divides by its sum, at least 1. The
+gradient goes to both maps.
 
 Source: `torch.nn.functional.mse_loss(pred, target)`.
 
@@ -38,36 +42,27 @@ loss agreement = mse(a, b)
 ```
 ";
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// The loss of one cell.
+pub struct Cell;
 
-    use crate::compute::Call;
-    use crate::compute::difference::{Difference, pair};
-    use crate::compute::pixelwise::Pixelwise;
-    use crate::compute::samples::Sample;
+/// The mean squared error.
+pub const MSE: Pixelwise<Cell> = Pixelwise(Cell);
 
-    /// The loss of one cell.
-    pub struct Cell;
-
-    /// The mean squared error.
-    pub const MSE: Pixelwise<Cell> = Pixelwise(Cell);
-
-    impl Difference for Cell {
-        fn value(&self, _: &Call, d: &Tensor) -> Result<Tensor> {
-            d.sqr()
-        }
-
-        fn slope(&self, _: &Call, d: &Tensor) -> Result<Tensor> {
-            d * 2.0
-        }
+impl Difference for Cell {
+    fn value(&self, _: &Call, d: &Tensor) -> Result<Tensor> {
+        d.sqr()
     }
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        Ok(vec![
-            pair("mean", &[2, 3, 5, 7], &[], "mean")?,
-            pair("masked", &[2, 3, 4, 5], &[], "mean")?.random("mask", &[2, 1, 4, 5], 0.0, 1.0)?,
-            pair("none", &[1, 2, 3, 1], &[1, 2, 3, 1], "none")?,
-        ])
+    fn slope(&self, _: &Call, d: &Tensor) -> Result<Tensor> {
+        d * 2.0
     }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    Ok(vec![
+        pair("mean", &[2, 3, 5, 7], &[], "mean")?,
+        pair("masked", &[2, 3, 4, 5], &[], "mean")?.random("mask", &[2, 1, 4, 5], 0.0, 1.0)?,
+        pair("none", &[1, 2, 3, 1], &[1, 2, 3, 1], "none")?,
+    ])
 }

@@ -1,12 +1,13 @@
 //! `off_diagonal`: a square table without the pairs that belong together: `row_min(off_diagonal(d))`.
 
-use super::op::Op;
-use rord_lang::types::Kind;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::diagonal::unit;
+use crate::op::Op;
+use rord_lang::types::Kind;
+use rord_lang::vocabulary::{Application, Entry};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -17,8 +18,8 @@ pub static OP: Op = Op {
         rule,
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::OffDiagonal),
-    samples: meaning::samples,
+    compute: Some(&OffDiagonal),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -26,8 +27,8 @@ A square table whose diagonal is out of the way: `fill` stands there.
 
     y[i, j] = x[i, j] where i ≠ j, fill where i = j
 
-`x` is (N, N); the result is (N, N). The default is larger than any distance, so that minima pass over it; give a negative one for maxima. The
-diagonal has no gradient.
+`x` is (N, N); the result is (N, N). The default is larger than any distance, so that minima pass over it; give a
+negative one for maxima. The diagonal has no gradient.
 
 Source: `x.masked_fill(torch.eye(N, dtype = torch.bool), fill)`; HardNet's reference adds 10 there.
 
@@ -40,41 +41,30 @@ let hardest = row_min(off_diagonal(distances(a, b)))
 
 /// The result stays what it was, unless the fill cannot be a distance.
 fn rule(a: &mut Application<'_>) {
-    super::rules::same_type(a);
+    crate::rules::same_type(a);
     if a.result.kind == Kind::Dist && a.number("fill").is_none_or(|fill| fill < 0.0) {
         a.result.kind = Kind::Values;
     }
 }
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// All but the diagonal.
+pub struct OffDiagonal;
 
-    use crate::compute::samples::Sample;
-    use crate::compute::{Call, Compute, Gradients, Output};
-    use crate::diagonal::unit;
-
-    /// All but the diagonal.
-    pub struct OffDiagonal;
-
-    impl Compute for OffDiagonal {
-        fn forward(&self, call: &Call) -> Result<Output> {
-            let x = call.tensor("x")?;
-            Ok(unit(x)?.where_cond(&(x.zeros_like()? + call.number("fill")?)?, x)?.into())
-        }
-
-        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-            if !call.wants("x") {
-                return Ok(Gradients::new());
-            }
-            Ok(vec![("x", unit(grad)?.where_cond(&grad.zeros_like()?, &grad.contiguous()?)?)])
-        }
+impl Compute for OffDiagonal {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        Ok(unit(x)?.where_cond(&(x.zeros_like()? + call.number("fill")?)?, x)?.into())
     }
 
-    /// Cases. Their fill is small: beside a large one differences drown.
-    pub fn samples() -> Result<Vec<Sample>> {
-        Ok(vec![
-            Sample::new("odd", &[5, 5]).random("x", &[5, 5], 0.0, 1.0)?.number("fill", 10.0).to(&["x"]),
-            Sample::new("one", &[1, 1]).random("x", &[1, 1], 0.0, 1.0)?.number("fill", 3.0).to(&["x"]),
-        ])
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        Ok(vec![("x", unit(grad)?.where_cond(&grad.zeros_like()?, &grad.contiguous()?)?)])
     }
+}
+
+/// Cases. Their fill is small: beside a large one differences drown.
+pub fn samples() -> Result<Vec<Sample>> {
+    Ok(vec![
+        Sample::new("odd", &[5, 5]).random("x", &[5, 5], 0.0, 1.0)?.number("fill", 10.0).to(&["x"]),
+        Sample::new("one", &[1, 1]).random("x", &[1, 1], 0.0, 1.0)?.number("fill", 3.0).to(&["x"]),
+    ])
 }

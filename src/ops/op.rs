@@ -1,8 +1,9 @@
-//! What an operation is: its signature and rules for the checker, its manual for people, its meaning for the engine.
+//! What an operation is: its signature and rules for the checker, its manual for people, its computation for the
+//! engine.
 //!
-//! One operation stands in one file, and on one line of the list in `mod.rs`.
+//! An operation, or a family of operations that differ in a word, is one file, and each a line of the list in `lib.rs`.
 
-use super::compute::{Compute, samples::Sample};
+use crate::compute::{Compute, samples::Sample};
 use rord_lang::vocabulary::Entry;
 
 /// One operation.
@@ -11,7 +12,7 @@ pub struct Op {
     pub name: &'static str,
     /// Signature, manual and rules.
     pub entry: Entry,
-    /// How it computes; `None` for recipes, which are read by whoever carries them out.
+    /// How it computes; `None` for recipes, which the engine reads and carries out.
     pub compute: Option<&'static dyn Compute>,
     /// Cases that every test of operations runs on.
     pub samples: fn() -> candle_core::Result<Vec<Sample>>,

@@ -1,13 +1,14 @@
 //! `pick`: the places of the negatives that a miner picks.
 
-use super::op::Op;
+use crate::op::Op;
 use rord_lang::vocabulary::Entry;
 
-/// The operation. It has no meaning of its own: it carries out its miner.
+/// The operation. It computes nothing itself: it carries out its miner.
 pub static OP: Op = Op::recipe(
     "pick",
     Entry {
-        signature: "pick(negatives: Miner, anchor: Vectors[B, N, C], map: Map[B, C, h, w]@g, positive: Points[B, N]@g) -> Points[B, N]@g",
+        signature: "pick(negatives: Miner, anchor: Vectors[B, N, C], map: Map[B, C, h, w]@g, \
+                    positive: Points[B, N]@g) -> Points[B, N]@g",
         manual: MANUAL,
         carries_out: Some("negatives"),
         ..Entry::PLAIN
@@ -15,8 +16,8 @@ pub static OP: Op = Op::recipe(
 );
 
 const MANUAL: &str = "\
-For each anchor the place in the map where the miner finds its negative, (B, N, 2). The choice has no gradient; `sample` the map
-there for vectors that have one.
+For each anchor the place in the map where the miner finds its negative, (B, N, 2). The choice has no gradient; `sample`
+the map there for vectors that have one.
 
 ```rord
 input anchor:   Vectors[B, N, C]

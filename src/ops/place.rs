@@ -1,9 +1,9 @@
 //! `place`: the places a sampler chooses on a map: `place(grid(200), desc)`.
 
-use super::op::Op;
+use crate::op::Op;
 use rord_lang::vocabulary::Entry;
 
-/// The operation. It has no meaning of its own: it carries out its sampler.
+/// The operation. It computes nothing itself: it carries out its sampler.
 pub static OP: Op = Op::recipe(
     "place",
     Entry {
@@ -15,8 +15,8 @@ pub static OP: Op = Op::recipe(
 );
 
 const MANUAL: &str = "\
-The places that a sampler chooses on a map, (B, N, 2) in normalized coordinates of the map's frame. Points that are given instead of
-a sampler stay as they are.
+The places that a sampler chooses on a map, (B, N, 2) in normalized coordinates of the map's frame. Points that are
+given instead of a sampler stay as they are.
 
 ```rord
 input desc: Desc[B, 128, H, W]@f

@@ -1,23 +1,41 @@
-//! `relu`: max(0, x), with slope 0 at 0: `x |> conv(32, 3) |> relu`.
+//! `relu`: max(0, x), with slope 0 at 0: `x |> conv(32, 3) |> relu`; and `hinge`, the same function under the name it
+//! has in a loss: `mean(hinge(d_pos - d_neg + margin))`.
 
-use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::layout::{order, read, tensor};
+use crate::compute::samples::Sample;
+use crate::compute::slices::{Element, Paths, wrong};
+use crate::compute::{Call, Gradients, Output};
+use crate::op::Op;
+use rord_kernels::map;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
-/// The operation.
-pub static OP: Op = Op {
+/// The rectifier of a network.
+pub static RELU: Op = Op {
     name: "relu",
     entry: Entry {
         signature: "relu(x: Values) -> Values",
         manual: MANUAL,
-        rule: super::rules::same_type,
-        per_sample: true,
+        rule: crate::rules::same_type,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::Relu),
-    samples: meaning::samples,
+    compute: Some(&Relu),
+    samples,
+};
+
+/// The corner of a margin loss.
+pub static HINGE: Op = Op {
+    name: "hinge",
+    entry: Entry {
+        signature: "hinge(x: Values) -> Values",
+        manual: HINGE_MANUAL,
+        rule: crate::rules::same_type,
+        ..Entry::PLAIN
+    },
+    compute: Some(&Relu),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -35,62 +53,62 @@ let y = relu(x)
 ```
 ";
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+const HINGE_MANUAL: &str = "\
+What is missing to a margin: 0 once it is kept.
 
-    use crate::compute::layout::{order, read, tensor};
-    use crate::compute::samples::Sample;
-    use crate::compute::slices::{Element, Paths, wrong};
-    use crate::compute::{Call, Gradients, Output};
-    use rord_kernels::map;
+    y = max(0, x)
 
-    /// The rectifier; `hinge` is the same function under the name it has in a loss.
-    pub struct Relu;
+Any shape; the result has the same. The slope at exactly 0 is 0, so a triplet that just keeps its margin pulls no more.
 
-    impl Paths for Relu {
-        const EITHER_ORDER: bool = true;
+Source: `torch.clamp(x, min = 0)`, but for its slope of 1 at exactly 0.
 
-        fn back_reads(&self, _: &str) -> bool {
-            false
-        }
+```rord
+input near: Vectors[N, 1]
+input far:  Vectors[N, 1]
+let missing = hinge(near - far + 1.0)
+```
+";
 
-        fn lower(&self, call: &Call) -> Result<Output> {
-            let x = call.tensor("x")?;
-            // Written so that what is not a number goes through, as in torch.
-            Ok(x.le(0.0)?.where_cond(&x.zeros_like()?, x)?.into())
-        }
+/// The rectifier.
+pub struct Relu;
 
-        fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            if !call.wants("x") {
-                return Ok(Gradients::new());
-            }
-            Ok(vec![("x", output.value.le(0.0)?.where_cond(&grad.zeros_like()?, grad)?)])
-        }
+impl Paths for Relu {
+    const EITHER_ORDER: bool = true;
 
-        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-            let x = call.tensor("x")?;
-            let order = order(x);
-            let value = read::<T, _, 1>(order, [x], |[x]| map::one(x, |x| if x <= T::ZERO { T::ZERO } else { x }))?;
-            Ok(tensor(order, value, x.dims())?.into())
-        }
-
-        fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            if !call.wants("x") {
-                return Ok(Gradients::new());
-            }
-            let slope = |y: T, g: T| if y <= T::ZERO { T::ZERO } else { g };
-            let order = order(&output.value);
-            let out = read::<T, _, 2>(order, [&output.value, grad], |[y, g]| map::two(y, g, slope))?;
-            Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
-        }
+    fn backward_reads(&self, _: &str) -> bool {
+        false
     }
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        Ok(vec![
-            Sample::new("odd", &[2, 3, 5, 7]).random("x", &[2, 3, 5, 7], -1.0, 1.0)?.to(&["x"]),
-            Sample::new("vectors", &[3, 5]).random("x", &[3, 5], -1.0, 1.0)?.to(&["x"]),
-            Sample::new("at zero", &[4]).given("x", &[4], vec![0.0, -0.0, 1e30, -1e30])?.to(&["x"]).kinked(),
-        ])
+    fn lower(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        // Written so that what is not a number goes through, as in torch.
+        Ok(x.le(0.0)?.where_cond(&x.zeros_like()?, x)?.into())
     }
+
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        Ok(vec![("x", output.value.le(0.0)?.where_cond(&grad.zeros_like()?, grad)?)])
+    }
+
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let order = order(x);
+        let value = read::<T, _, 1>(order, [x], |[x]| map::one(x, |x| if x <= T::ZERO { T::ZERO } else { x }))?;
+        Ok(tensor(order, value, x.dims())?.into())
+    }
+
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let slope = |y: T, g: T| if y <= T::ZERO { T::ZERO } else { g };
+        let order = order(&output.value);
+        let out = read::<T, _, 2>(order, [&output.value, grad], |[y, g]| map::two(y, g, slope))?;
+        Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    Ok(vec![
+        Sample::new("odd", &[2, 3, 5, 7]).random("x", &[2, 3, 5, 7], -1.0, 1.0)?.to(&["x"]),
+        Sample::new("vectors", &[3, 5]).random("x", &[3, 5], -1.0, 1.0)?.to(&["x"]),
+        Sample::new("at zero", &[4]).given("x", &[4], vec![0.0, -0.0, 1e30, -1e30])?.to(&["x"]).kinked(),
+    ])
 }

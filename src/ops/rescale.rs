@@ -1,11 +1,16 @@
-//! `rescale`: an image at a fraction of its size, and the move into its frame: `let { image as small, map } = rescale(image, by = 1/2)`.
+//! `rescale`: an image at a fraction of its size, and the move into its frame:
+//! `let { image as small, map } = rescale(image, by = 1/2)`.
 
-use super::op::Op;
+use candle_core::{Result, Tensor};
+
+use crate::avg_pool::AvgPool;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use rord_lang::constant::{Constant, Settings};
 use rord_lang::report::numbers;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::{Application, Entry, RuleArg};
-
-pub use meaning::*;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts, RuleArg};
 
 /// The operation: a record of the two below.
 pub static OP: Op = Op::recipe(
@@ -29,8 +34,8 @@ pub static IMAGE: Op = Op {
         new_frame: Some(("g", smaller)),
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::RescaleImage),
-    samples: meaning::samples,
+    compute: Some(&RescaleImage),
+    samples,
 };
 
 /// The move into its frame.
@@ -39,21 +44,22 @@ pub static MAP: Op = Op {
     entry: Entry {
         signature: "rescale_map(image: Image[B, C, H, W]@f, by: Rate) -> Homography[B]@f->g",
         manual: MANUAL,
-        stops_gradient: true,
-        onto: true,
         operator: true,
         new_frame: Some(("g", smaller)),
+        lints: LintFacts { onto: true, ..LintFacts::NONE },
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::RescaleMap),
-    samples: meaning::map_samples,
+    compute: Some(&RescaleMap),
+    samples: map_samples,
 };
 
 const MANUAL: &str = "\
 An image at a fraction of its size, in a frame of its own, and the homography that leads there.
 
-`by` is 1/2, 1/3, …: every pixel of the result is the mean of a square of pixels, and the sizes must divide. Coordinates are normalized,
-so the same place has the same coordinates in both frames: `map` takes each to itself, and only says that the frame is another one.
+`by` is 1/2, 1/3, …: every pixel of the result is the mean of a square of pixels, and the sizes must divide. Coordinates
+are normalized, so the same place has the same coordinates in both frames: `map` takes each to itself, and only says
+that the frame is another one.
 
 ```rord
 input image: Image[B, 1, 64, 64]@orig
@@ -96,76 +102,59 @@ fn image_rule(a: &mut Application<'_>) {
     }
 }
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// The mean of every square.
+pub struct RescaleImage;
 
-    use crate::avg_pool::AvgPool;
-    use crate::compute::samples::Sample;
-    use crate::compute::{Call, Compute, Gradients, Output};
-    use rord_lang::constant::{Constant, Settings};
+/// The identity.
+pub struct RescaleMap;
 
-    /// The mean of every square.
-    pub struct RescaleImage;
+/// The same call of `avg_pool`.
+fn pooled<T>(call: &Call, run: impl FnOnce(&Call) -> Result<T>) -> Result<T> {
+    let by = call.number("by")?;
+    let side = side(by).ok_or_else(|| candle_core::Error::msg("`by` is no fraction of one"))?;
+    let side = Constant::Number(side as f64);
+    let settings = Settings(vec![("k".into(), side.clone()), ("stride".into(), side)]);
+    let inputs = [("x", call.tensor("image")?.clone())];
+    run(&Call { inputs: &inputs, settings: &settings, wants: &["x"], ..*call })
+}
 
-    /// The identity.
-    pub struct RescaleMap;
-
-    /// The same call of `avg_pool`.
-    fn pooled<T>(call: &Call, run: impl FnOnce(&Call) -> Result<T>) -> Result<T> {
-        let by = call.number("by")?;
-        let side = super::side(by).ok_or_else(|| candle_core::Error::msg("`by` is no fraction of one"))?;
-        let side = Constant::Number(side as f64);
-        let settings = Settings(vec![("k".into(), side.clone()), ("stride".into(), side)]);
-        let inputs = [("x", call.tensor("image")?.clone())];
-        let wants: &[&str] = if call.wants("image") { &["x"] } else { &[] };
-        run(&Call { inputs: &inputs, settings: &settings, wants, ..*call })
+impl Compute for RescaleImage {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        pooled(call, |call| AvgPool.forward(call))
     }
 
-    impl Compute for RescaleImage {
-        fn forward(&self, call: &Call) -> Result<Output> {
-            pooled(call, |call| AvgPool.forward(call))
-        }
-
-        fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            let grads = pooled(call, |call| AvgPool.backward(call, output, grad))?;
-            Ok(grads.into_iter().map(|(_, g)| ("image", g)).collect())
-        }
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let grads = pooled(call, |call| AvgPool.backward(call, output, grad))?;
+        Ok(grads.into_iter().map(|(_, g)| ("image", g)).collect())
     }
+}
 
-    impl Compute for RescaleMap {
-        fn forward(&self, call: &Call) -> Result<Output> {
-            let image = call.tensor("image")?;
-            let identity = Tensor::eye(3, image.dtype(), image.device())?;
-            Ok(identity.unsqueeze(0)?.repeat((image.dim(0)?, 1, 1))?.contiguous()?.into())
-        }
-
-        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
-            Ok(Vec::new())
-        }
+impl Compute for RescaleMap {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let image = call.tensor("image")?;
+        let identity = Tensor::eye(3, image.dtype(), image.device())?;
+        Ok(identity.unsqueeze(0)?.repeat((image.dim(0)?, 1, 1))?.contiguous()?.into())
     }
+}
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        let case = |name, shape: &[usize], of: &[usize], by| -> Result<Sample> {
-            Ok(Sample::new(name, shape).random("image", of, -1.0, 1.0)?.number("by", by).to(&["image"]))
-        };
-        Ok(vec![
-            case("half", &[2, 1, 3, 5], &[2, 1, 6, 10], 0.5)?,
-            case("third", &[1, 2, 2, 1], &[1, 2, 6, 3], 1.0 / 3.0)?,
-        ])
-    }
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let case = |name, shape: &[usize], of: &[usize], by| -> Result<Sample> {
+        Ok(Sample::new(name, shape).random("image", of, -1.0, 1.0)?.number("by", by).to(&["image"]))
+    };
+    Ok(vec![case("half", &[2, 1, 3, 5], &[2, 1, 6, 10], 0.5)?, case("third", &[1, 2, 2, 1], &[1, 2, 6, 3], 1.0 / 3.0)?])
+}
 
-    /// Cases.
-    pub fn map_samples() -> Result<Vec<Sample>> {
-        let case = Sample::new("half", &[2, 3, 3]).random("image", &[2, 1, 4, 4], -1.0, 1.0)?.number("by", 0.5);
-        Ok(vec![case])
-    }
+/// Cases.
+pub fn map_samples() -> Result<Vec<Sample>> {
+    let case = Sample::new("half", &[2, 3, 3]).random("image", &[2, 1, 4, 4], -1.0, 1.0)?.number("by", 0.5);
+    Ok(vec![case])
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::meaning::{RescaleImage, RescaleMap, map_samples, samples};
+    use super::*;
     use crate::compute::samples::{finite_differences, numbers};
 
     #[test]

@@ -1,25 +1,25 @@
 //! `rows`: the vectors of all samples as one list: `rows(sample(desc, at))`.
 
-use super::op::Op;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use rord_lang::vocabulary::{Application, Entry};
 
 /// The operation.
 pub static OP: Op = Op {
     name: "rows",
     entry: Entry { signature: "rows(x: Vectors[B, N, C]) -> Vectors[_, C]", manual: MANUAL, rule, ..Entry::PLAIN },
-    compute: Some(&meaning::Rows),
-    samples: meaning::samples,
+    compute: Some(&Rows),
+    samples,
 };
 
 const MANUAL: &str = "\
 The vectors of all samples of a batch as one list.
 
-`x` is (B, N, C); the result is (B·N, C), sample by sample. Losses on a list, such as `info_nce`, then take the vectors of the other samples as
-negatives, too.
+`x` is (B, N, C); the result is (B·N, C), sample by sample. Losses on a list, such as `info_nce`, then take the vectors
+of the other samples as negatives, too.
 
 Source: `x.flatten(0, 1)`.
 
@@ -42,33 +42,23 @@ fn rule(a: &mut Application<'_>) {
     a.result.unit = a.ty("x").is_some_and(|x| x.unit);
 }
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// The first two axes made one.
+pub struct Rows;
 
-    use crate::compute::samples::Sample;
-    use crate::compute::{Call, Compute, Gradients, Output};
-
-    /// The first two axes made one.
-    pub struct Rows;
-
-    impl Compute for Rows {
-        fn forward(&self, call: &Call) -> Result<Output> {
-            Ok(call.tensor("x")?.flatten(0, 1)?.into())
-        }
-
-        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-            if !call.wants("x") {
-                return Ok(Gradients::new());
-            }
-            Ok(vec![("x", grad.reshape(call.tensor("x")?.shape())?)])
-        }
+impl Compute for Rows {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        Ok(call.tensor("x")?.flatten(0, 1)?.into())
     }
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        Ok(vec![
-            Sample::new("odd", &[15, 4]).random("x", &[3, 5, 4], -1.0, 1.0)?.to(&["x"]),
-            Sample::new("one", &[1, 2]).random("x", &[1, 1, 2], -1.0, 1.0)?.to(&["x"]),
-        ])
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        Ok(vec![("x", grad.reshape(call.tensor("x")?.shape())?)])
     }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    Ok(vec![
+        Sample::new("odd", &[15, 4]).random("x", &[3, 5, 4], -1.0, 1.0)?.to(&["x"]),
+        Sample::new("one", &[1, 2]).random("x", &[1, 1, 2], -1.0, 1.0)?.to(&["x"]),
+    ])
 }

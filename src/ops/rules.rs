@@ -1,4 +1,4 @@
-//! What signatures cannot say and several operations share.
+//! Rules that several operations share, for what signatures cannot express.
 
 use rord_lang::report::{numbers, shapes};
 use rord_lang::types::Kind;
@@ -50,7 +50,8 @@ fn unbounded(a: &mut Application<'_>) {
     }
 }
 
-/// The result is real: what was a probability or an image is a plain map now, features and descriptors stay what they are.
+/// The result is real: what was a probability or an image is a plain map now, features and descriptors stay what they
+/// are.
 pub fn real(a: &mut Application<'_>) {
     a.keep_kind("x");
     a.result.unit = false;
@@ -145,8 +146,8 @@ pub fn to_one_number(a: &mut Application<'_>) {
     }
 }
 
-/// `a` and `b` are of one shape and live in one frame, and the result is what both are: the lesser of a probability and a score is a
-/// number of some map.
+/// `a` and `b` are of one shape and live in one frame, and the result is what both are: the lesser of a probability and
+/// a score is a number of some map.
 pub fn alike(a: &mut Application<'_>) {
     let (Some(x), Some(y)) = (a.arg("a"), a.arg("b")) else { return };
     let same = x.ty.dims.len() == y.ty.dims.len()

@@ -1,10 +1,14 @@
 //! `sigmoid`: a logit as a probability: `x |> conv(1, 1) |> sigmoid`.
 
-use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::layout::{order, read, tensor};
+use crate::compute::samples::Sample;
+use crate::compute::slices::{Element, Paths, wrong};
+use crate::compute::{Call, Gradients, Output};
+use crate::op::Op;
+use rord_kernels::map;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -12,11 +16,11 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "sigmoid(x: Map[B, C, H, W]@f) -> Prob[B, C, H, W]@f",
         manual: MANUAL,
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::Sigmoid),
-    samples: meaning::samples,
+    compute: Some(&Sigmoid),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -24,8 +28,8 @@ A logit as a probability.
 
     y = 1 / (1 + exp(-x))
 
-Any shape; the result has the same and lies in [0, 1]. The slope is y·(1 - y), which is 0 where y has rounded to 0 or 1: for a
-loss on logits use `bce_logits`, which does not saturate.
+Any shape; the result has the same and lies in [0, 1]. The slope is y·(1 - y), which is 0 where y has rounded to 0 or 1:
+for a loss on logits use `bce_logits`, which does not saturate.
 
 Source: `torch.sigmoid`.
 
@@ -35,67 +39,49 @@ let p = sigmoid(x)
 ```
 ";
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// The logistic function.
+pub struct Sigmoid;
 
-    use crate::compute::layout::{order, read, tensor};
-    use crate::compute::samples::Sample;
-    use crate::compute::slices::{Element, Paths, wrong};
-    use crate::compute::{Call, Gradients, Output};
-    use rord_kernels::map;
+/// `sigmoid` on any device; exp overflows to infinity and its inverse to 0, never to what is not a number.
+pub(crate) fn sigmoid(x: &Tensor) -> Result<Tensor> {
+    candle_nn::ops::sigmoid(x)
+}
 
-    /// The logistic function.
-    pub struct Sigmoid;
+impl Paths for Sigmoid {
+    const EITHER_ORDER: bool = true;
 
-    /// `sigmoid` on any device; exp overflows to infinity and its inverse to 0, never to what is not a number.
-    pub(crate) fn sigmoid(x: &Tensor) -> Result<Tensor> {
-        candle_nn::ops::sigmoid(x)
+    fn backward_reads(&self, _: &str) -> bool {
+        false
     }
 
-    impl Paths for Sigmoid {
-        const EITHER_ORDER: bool = true;
-
-        fn back_reads(&self, _: &str) -> bool {
-            false
-        }
-
-        fn lower(&self, call: &Call) -> Result<Output> {
-            Ok(sigmoid(call.tensor("x")?)?.into())
-        }
-
-        fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            if !call.wants("x") {
-                return Ok(Gradients::new());
-            }
-            let y = &output.value;
-            Ok(vec![("x", (grad * (y - y.sqr()?)?)?)])
-        }
-
-        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-            let x = call.tensor("x")?;
-            let order = order(x);
-            let value = read::<T, _, 1>(order, [x], |[x]| map::one(x, |x| T::ONE / (T::ONE + (-x).exponential())))?;
-            Ok(tensor(order, value, x.dims())?.into())
-        }
-
-        fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            if !call.wants("x") {
-                return Ok(Gradients::new());
-            }
-            let slope = |y: T, g: T| g * (y - y * y);
-            let order = order(&output.value);
-            let out = read::<T, _, 2>(order, [&output.value, grad], |[y, g]| map::two(y, g, slope))?;
-            Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
-        }
+    fn lower(&self, call: &Call) -> Result<Output> {
+        Ok(sigmoid(call.tensor("x")?)?.into())
     }
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        Ok(vec![
-            Sample::new("odd", &[2, 1, 5, 7]).random("x", &[2, 1, 5, 7], -4.0, 4.0)?.to(&["x"]),
-            Sample::new("saturated", &[1, 1, 2, 2])
-                .given("x", &[1, 1, 2, 2], vec![-1e4, -800.0, 800.0, 1e4])?
-                .to(&["x"]),
-        ])
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let y = &output.value;
+        Ok(vec![("x", (grad * (y - y.sqr()?)?)?)])
     }
+
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let order = order(x);
+        let value = read::<T, _, 1>(order, [x], |[x]| map::one(x, |x| T::ONE / (T::ONE + (-x).exponential())))?;
+        Ok(tensor(order, value, x.dims())?.into())
+    }
+
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let slope = |y: T, g: T| g * (y - y * y);
+        let order = order(&output.value);
+        let out = read::<T, _, 2>(order, [&output.value, grad], |[y, g]| map::two(y, g, slope))?;
+        Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    Ok(vec![
+        Sample::new("odd", &[2, 1, 5, 7]).random("x", &[2, 1, 5, 7], -4.0, 4.0)?.to(&["x"]),
+        Sample::new("saturated", &[1, 1, 2, 2]).given("x", &[1, 1, 2, 2], vec![-1e4, -800.0, 800.0, 1e4])?.to(&["x"]),
+    ])
 }

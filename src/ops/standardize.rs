@@ -1,10 +1,14 @@
 //! `standardize`: every image to mean 0 and deviation 1: `x |> standardize`.
 
-use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::samples::Sample;
+use crate::compute::slices::{Element, Paths, read, tensor, wrong};
+use crate::compute::{Call, Gradients, Output};
+use crate::max_pool::saved;
+use crate::op::Op;
+use rord_kernels::normalize::{Scale, TINY, center, center_backward};
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -13,17 +17,17 @@ pub static OP: Op = Op {
         signature: "standardize(x: Map[B, C, H, W]@f, eps: Rate = 1e-6) -> Map[B, C, H, W]@f",
         manual: MANUAL,
         rule: |a| {
-            super::rules::real(a);
+            crate::rules::real(a);
             // What is left of an image is what a network goes on from.
             if a.ty("x").is_some_and(|x| x.kind == rord_lang::types::Kind::Image) {
                 a.result.kind = rord_lang::types::Kind::Feat;
             }
         },
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::Standardize),
-    samples: meaning::samples,
+    compute: Some(&Standardize),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -41,78 +45,60 @@ let y = standardize(x)
 ```
 ";
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// Standardization of each image.
+pub struct Standardize;
 
-    use crate::compute::samples::Sample;
-    use crate::compute::slices::{Element, Paths, read, tensor, wrong};
-    use crate::compute::{Call, Gradients, Output};
-    use crate::max_pool::saved;
-    use rord_kernels::normalize::{Scale, TINY, centre, centre_back};
+/// Added to the deviation.
+pub const EPS: f64 = 1e-6;
 
-    /// Standardization of each image.
-    pub struct Standardize;
+/// Images as rows.
+fn rows(x: &Tensor) -> Result<(usize, usize)> {
+    let images = x.dim(0)?;
+    Ok((images, x.elem_count() / images.max(1)))
+}
 
-    /// Added to the deviation.
-    pub const EPS: f64 = 1e-6;
-
-    /// Images as rows.
-    fn rows(x: &Tensor) -> Result<(usize, usize)> {
-        let images = x.dim(0)?;
-        Ok((images, x.elem_count() / images.max(1)))
+impl Paths for Standardize {
+    fn lower(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let row = x.reshape(rows(x)?)?;
+        let rest = row.broadcast_sub(&row.mean_keepdim(1)?)?;
+        let factor = (rest.sqr()?.mean_keepdim(1)?.sqrt()? + EPS)?.recip()?;
+        Ok(Output { value: rest.broadcast_mul(&factor)?.reshape(x.shape())?, saved: vec![factor] })
     }
 
-    impl Paths for Standardize {
-        fn lower(&self, call: &Call) -> Result<Output> {
-            let x = call.tensor("x")?;
-            let row = x.reshape(rows(x)?)?;
-            let rest = row.broadcast_sub(&row.mean_keepdim(1)?)?;
-            let factor = (rest.sqr()?.mean_keepdim(1)?.sqrt()? + EPS)?.recip()?;
-            Ok(Output { value: rest.broadcast_mul(&factor)?.reshape(x.shape())?, saved: vec![factor] })
-        }
-
-        fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            if !call.wants("x") {
-                return Ok(Gradients::new());
-            }
-            let shape = grad.shape();
-            let (factor, grad, value) =
-                (saved(output, 0)?, grad.reshape(rows(grad)?)?, output.value.reshape(rows(grad)?)?);
-            let deviation = (factor.recip()? - EPS)?;
-            let some = deviation.gt(TINY)?;
-            let divisor = some.where_cond(&(factor * &deviation)?, &deviation.ones_like()?)?;
-            let along = ((&grad * &value)?.mean_keepdim(1)? / divisor)?;
-            let along = some.where_cond(&along, &along.zeros_like()?)?;
-            let rest = (grad.broadcast_sub(&grad.mean_keepdim(1)?)? - value.broadcast_mul(&along)?)?;
-            Ok(vec![("x", rest.broadcast_mul(factor)?.reshape(shape)?)])
-        }
-
-        fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-            let x = call.tensor("x")?;
-            let (images, size) = rows(x)?;
-            let (value, factor) =
-                read::<T, _, 1>([x], |[x]| centre(x, size, Scale::OutsideRoot(EPS)))?.map_err(wrong)?;
-            Ok(Output { value: tensor(value, x.shape())?, saved: vec![tensor(factor, (images, 1))?] })
-        }
-
-        fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-            if !call.wants("x") {
-                return Ok(Gradients::new());
-            }
-            let (_, size) = rows(grad)?;
-            let out = read::<T, _, 3>([&output.value, saved(output, 0)?, grad], |[value, factor, grad]| {
-                centre_back(value, factor, grad, size, Scale::OutsideRoot(EPS))
-            })?;
-            Ok(vec![("x", tensor(out.map_err(wrong)?, grad.shape())?)])
-        }
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let shape = grad.shape();
+        let (factor, grad, value) = (saved(output, 0)?, grad.reshape(rows(grad)?)?, output.value.reshape(rows(grad)?)?);
+        let deviation = (factor.recip()? - EPS)?;
+        let some = deviation.gt(TINY)?;
+        let divisor = some.where_cond(&(factor * &deviation)?, &deviation.ones_like()?)?;
+        let along = ((&grad * &value)?.mean_keepdim(1)? / divisor)?;
+        let along = some.where_cond(&along, &along.zeros_like()?)?;
+        let rest = (grad.broadcast_sub(&grad.mean_keepdim(1)?)? - value.broadcast_mul(&along)?)?;
+        Ok(vec![("x", rest.broadcast_mul(factor)?.reshape(shape)?)])
     }
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        Ok(vec![
-            Sample::new("odd", &[3, 1, 5, 7]).random("x", &[3, 1, 5, 7], -2.0, 3.0)?.to(&["x"]),
-            Sample::new("one image", &[1, 2, 3, 4]).random("x", &[1, 2, 3, 4], 0.0, 1.0)?.to(&["x"]),
-            Sample::new("constant", &[2, 1, 3, 3]).filled("x", &[2, 1, 3, 3], 1.0)?.to(&["x"]).kinked(),
-        ])
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let (images, size) = rows(x)?;
+        let (value, factor) = read::<T, _, 1>([x], |[x]| center(x, size, Scale::OutsideRoot(EPS)))?.map_err(wrong)?;
+        Ok(Output { value: tensor(value, x.shape())?, saved: vec![tensor(factor, (images, 1))?] })
     }
+
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (_, size) = rows(grad)?;
+        let out = read::<T, _, 3>([&output.value, saved(output, 0)?, grad], |[value, factor, grad]| {
+            center_backward(value, factor, grad, size, Scale::OutsideRoot(EPS))
+        })?;
+        Ok(vec![("x", tensor(out.map_err(wrong)?, grad.shape())?)])
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    Ok(vec![
+        Sample::new("odd", &[3, 1, 5, 7]).random("x", &[3, 1, 5, 7], -2.0, 3.0)?.to(&["x"]),
+        Sample::new("one image", &[1, 2, 3, 4]).random("x", &[1, 2, 3, 4], 0.0, 1.0)?.to(&["x"]),
+        Sample::new("constant", &[2, 1, 3, 3]).filled("x", &[2, 1, 3, 3], 1.0)?.to(&["x"]).kinked(),
+    ])
 }

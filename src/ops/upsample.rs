@@ -1,12 +1,13 @@
 //! `upsample`: a map made larger: `x |> upsample(2, mode = bilinear)`.
 
-use super::op::Op;
-use super::rules::positive;
-use rord_lang::vocabulary::Application;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::samples::Sample;
+use crate::compute::slices::constant;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use crate::rules::positive;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -16,18 +17,18 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         words: &[("mode", &["nearest", "bilinear"])],
-        per_sample: true,
+        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::Upsample),
-    samples: meaning::samples,
+    compute: Some(&Upsample),
+    samples,
 };
 
 const MANUAL: &str = "\
 Makes a map larger by a whole factor.
 
-`x` is (B, C, H, W); the result is (B, C, by·H, by·W). `mode = nearest` repeats each cell; `mode = bilinear` reads between the four
-nearest cell centers (`align_corners = false`), the border's cells going on beyond it.
+`x` is (B, C, H, W); the result is (B, C, by·H, by·W). `mode = nearest` repeats each cell; `mode = bilinear` reads
+between the four nearest cell centers (`align_corners = false`), the border's cells going on beyond it.
 
 Errors: `by` of 0; another mode.
 
@@ -43,7 +44,7 @@ fn rule(a: &mut Application<'_>) {
     a.keep_kind("x");
     a.result.unit = false;
     if a.word("mode") == Some("bilinear") {
-        super::rules::averaged(a);
+        crate::rules::averaged(a);
     }
     if !positive(a, "by") {
         return;
@@ -57,97 +58,86 @@ fn rule(a: &mut Application<'_>) {
     }
 }
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// Enlargement by a whole factor.
+pub struct Upsample;
 
-    use crate::compute::samples::Sample;
-    use crate::compute::slices::constant;
-    use crate::compute::{Call, Compute, Gradients, Output};
-
-    /// Enlargement by a whole factor.
-    pub struct Upsample;
-
-    /// The (by·n, n) matrix that enlarges one axis.
-    fn matrix(n: usize, by: usize, like: &Tensor) -> Result<Tensor> {
-        if n == 0 {
-            return Err(candle_core::Error::msg("a map without cells cannot be enlarged"));
-        }
-        let mut rows = vec![0.0; by * n * n];
-        for (i, row) in rows.chunks_exact_mut(n).enumerate() {
-            let place = ((i as f64 + 0.5) / by as f64 - 0.5).max(0.0);
-            let low = (place.floor() as usize).min(n - 1);
-            let part = place - low as f64;
-            for (cell, weight) in [(low, 1.0 - part), ((low + 1).min(n - 1), part)] {
-                if let Some(number) = row.get_mut(cell) {
-                    *number += weight;
-                }
+/// The (by·n, n) matrix that enlarges one axis.
+fn matrix(n: usize, by: usize, like: &Tensor) -> Result<Tensor> {
+    if n == 0 {
+        return Err(candle_core::Error::msg("a map without cells cannot be enlarged"));
+    }
+    let mut rows = vec![0.0; by * n * n];
+    for (i, row) in rows.chunks_exact_mut(n).enumerate() {
+        let place = ((i as f64 + 0.5) / by as f64 - 0.5).max(0.0);
+        let low = (place.floor() as usize).min(n - 1);
+        let part = place - low as f64;
+        for (cell, weight) in [(low, 1.0 - part), ((low + 1).min(n - 1), part)] {
+            if let Some(number) = row.get_mut(cell) {
+                *number += weight;
             }
         }
-        constant(rows, (by * n, n), like)
     }
+    constant(rows, (by * n, n), like)
+}
 
-    /// Every map of `x` (B, C, H, W) as `rows` · map · `columns`ᵀ.
-    fn both_axes(x: &Tensor, rows: &Tensor, columns: &Tensor) -> Result<Tensor> {
+/// Every map of `x` (B, C, H, W) as `rows` · map · `columns`ᵀ.
+fn both_axes(x: &Tensor, rows: &Tensor, columns: &Tensor) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    let (p, q) = (rows.dim(0)?, columns.dim(0)?);
+    let wide = x.contiguous()?.reshape((b * c * h, w))?.matmul(&columns.t()?.contiguous()?)?;
+    let turned = wide.reshape((b * c, h, q))?.transpose(1, 2)?.contiguous()?.reshape((b * c * q, h))?;
+    let tall = turned.matmul(&rows.t()?.contiguous()?)?;
+    tall.reshape((b * c, q, p))?.transpose(1, 2)?.contiguous()?.reshape((b, c, p, q))
+}
+
+/// The factor, and true for the bilinear mode.
+fn settings(call: &Call) -> Result<(usize, bool)> {
+    let bilinear = match call.text("mode")? {
+        "nearest" => false,
+        "bilinear" => true,
+        other => return Err(candle_core::Error::msg(format!("`mode = {other}` is none of nearest, bilinear"))),
+    };
+    match call.count("by")? {
+        0 => Err(candle_core::Error::msg("`by` is at least 1")),
+        by => Ok((by, bilinear)),
+    }
+}
+
+impl Compute for Upsample {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (x, (by, bilinear)) = (call.tensor("x")?, settings(call)?);
         let (b, c, h, w) = x.dims4()?;
-        let (p, q) = (rows.dim(0)?, columns.dim(0)?);
-        let wide = x.contiguous()?.reshape((b * c * h, w))?.matmul(&columns.t()?.contiguous()?)?;
-        let turned = wide.reshape((b * c, h, q))?.transpose(1, 2)?.contiguous()?.reshape((b * c * q, h))?;
-        let tall = turned.matmul(&rows.t()?.contiguous()?)?;
-        tall.reshape((b * c, q, p))?.transpose(1, 2)?.contiguous()?.reshape((b, c, p, q))
+        if bilinear {
+            return Ok(both_axes(x, &matrix(h, by, x)?, &matrix(w, by, x)?)?.into());
+        }
+        let cells = x.reshape((b * c, h, 1, w, 1))?.broadcast_as((b * c, h, by, w, by))?;
+        Ok(cells.contiguous()?.reshape((b, c, by * h, by * w))?.into())
     }
 
-    /// The factor, and true for the bilinear mode.
-    fn settings(call: &Call) -> Result<(usize, bool)> {
-        let bilinear = match call.text("mode")? {
-            "nearest" => false,
-            "bilinear" => true,
-            other => return Err(candle_core::Error::msg(format!("`mode = {other}` is none of nearest, bilinear"))),
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (x, (by, bilinear)) = (call.tensor("x")?, settings(call)?);
+        let (b, c, h, w) = x.dims4()?;
+        let out = if bilinear {
+            both_axes(grad, &matrix(h, by, x)?.t()?, &matrix(w, by, x)?.t()?)?
+        } else {
+            grad.contiguous()?.reshape((b * c, h, by, w, by))?.sum((2, 4))?.reshape((b, c, h, w))?
         };
-        match call.count("by")? {
-            0 => Err(candle_core::Error::msg("`by` is at least 1")),
-            by => Ok((by, bilinear)),
-        }
+        Ok(vec![("x", out)])
     }
+}
 
-    impl Compute for Upsample {
-        fn forward(&self, call: &Call) -> Result<Output> {
-            let (x, (by, bilinear)) = (call.tensor("x")?, settings(call)?);
-            let (b, c, h, w) = x.dims4()?;
-            if bilinear {
-                return Ok(both_axes(x, &matrix(h, by, x)?, &matrix(w, by, x)?)?.into());
-            }
-            let cells = x.reshape((b * c, h, 1, w, 1))?.broadcast_as((b * c, h, by, w, by))?;
-            Ok(cells.contiguous()?.reshape((b, c, by * h, by * w))?.into())
-        }
-
-        fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-            if !call.wants("x") {
-                return Ok(Gradients::new());
-            }
-            let (x, (by, bilinear)) = (call.tensor("x")?, settings(call)?);
-            let (b, c, h, w) = x.dims4()?;
-            let out = if bilinear {
-                both_axes(grad, &matrix(h, by, x)?.t()?, &matrix(w, by, x)?.t()?)?
-            } else {
-                grad.contiguous()?.reshape((b * c, h, by, w, by))?.sum((2, 4))?.reshape((b, c, h, w))?
-            };
-            Ok(vec![("x", out)])
-        }
-    }
-
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        let case = |name, x: [usize; 4], by: usize, mode| {
-            let [b, c, h, w] = x;
-            let sample = Sample::new(name, &[b, c, by * h, by * w]).random("x", &x, -1.0, 1.0)?;
-            Ok::<_, candle_core::Error>(sample.number("by", by as f64).word("mode", mode).to(&["x"]))
-        };
-        Ok(vec![
-            case("nearest", [2, 3, 3, 5], 2, "nearest")?,
-            case("bilinear", [2, 3, 3, 5], 2, "bilinear")?,
-            case("bilinear by three", [1, 1, 4, 2], 3, "bilinear")?,
-            case("one cell", [1, 2, 1, 1], 2, "bilinear")?,
-            case("by one", [1, 2, 2, 3], 1, "bilinear")?,
-        ])
-    }
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let case = |name, x: [usize; 4], by: usize, mode| {
+        let [b, c, h, w] = x;
+        let sample = Sample::new(name, &[b, c, by * h, by * w]).random("x", &x, -1.0, 1.0)?;
+        Ok::<_, candle_core::Error>(sample.number("by", by as f64).word("mode", mode).to(&["x"]))
+    };
+    Ok(vec![
+        case("nearest", [2, 3, 3, 5], 2, "nearest")?,
+        case("bilinear", [2, 3, 3, 5], 2, "bilinear")?,
+        case("bilinear by three", [1, 1, 4, 2], 3, "bilinear")?,
+        case("one cell", [1, 2, 1, 1], 2, "bilinear")?,
+        case("by one", [1, 2, 2, 3], 1, "bilinear")?,
+    ])
 }

@@ -1,10 +1,12 @@
 //! `valid`: which cells count: a mask, or all of them where there is none: `mean(x * valid(x, mask))`.
 
-use super::op::Op;
-use rord_lang::vocabulary::Entry;
+use candle_core::{Result, Tensor};
 
-#[allow(unused_imports)] // each operation shares what others need of it
-pub use meaning::*;
+use crate::compute::pixelwise::spread;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -12,12 +14,12 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "valid(like: Map[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none) -> Prob[B, C, h, w]@f",
         manual: MANUAL,
-        rule: |a| super::rules::mask_of(a, "like"),
-        stops_gradient: true,
+        rule: |a| crate::rules::mask_of(a, "like"),
+        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&meaning::Valid),
-    samples: meaning::samples,
+    compute: Some(&Valid),
+    samples,
 };
 
 const MANUAL: &str = "\
@@ -25,9 +27,9 @@ Which cells of a map count: those of the mask by their weight, and all of them w
 
     y = mask,  or 1 everywhere
 
-`like` is (B, C, h, w) and so is the result; `like` only lends its shape. `mask` is (B, 1, h, w) or (B, C, h, w) in the same frame; one channel
-weighs all. It is for functions that hand on a mask that may be left out, and do more with it than to give it to `mean` or `sum`. There is no
-gradient.
+`like` is (B, C, h, w) and so is the result; `like` only lends its shape. `mask` is (B, 1, h, w) or (B, C, h, w) in the
+same frame; one channel weighs all. It is for functions that hand on a mask that may be left out, and do more with it
+than to give it to `mean` or `sum`. There is no gradient.
 
 ```rord
 fn windowed(x: Prob[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none) -> Loss =
@@ -35,31 +37,19 @@ fn windowed(x: Prob[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none) -> Loss =
 ```
 ";
 
-mod meaning {
-    use candle_core::{Result, Tensor};
+/// The mask, or ones.
+pub struct Valid;
 
-    use crate::compute::pixelwise::spread;
-    use crate::compute::samples::Sample;
-    use crate::compute::{Call, Compute, Gradients, Output};
-
-    /// The mask, or ones.
-    pub struct Valid;
-
-    impl Compute for Valid {
-        fn forward(&self, call: &Call) -> Result<Output> {
-            let like = call.tensor("like")?;
-            Ok(spread(call.maybe("mask"), like)?.map_or_else(|| like.ones_like(), Ok)?.into())
-        }
-
-        fn backward(&self, _: &Call, _: &Output, _: &Tensor) -> Result<Gradients> {
-            Ok(Gradients::new())
-        }
+impl Compute for Valid {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let like = call.tensor("like")?;
+        Ok(spread(call.maybe("mask"), like)?.map_or_else(|| like.ones_like(), Ok)?.into())
     }
+}
 
-    /// Cases.
-    pub fn samples() -> Result<Vec<Sample>> {
-        let case = |name| Sample::new(name, &[2, 3, 4, 5]).random("like", &[2, 3, 4, 5], -1.0, 1.0);
-        let masked = |name, channels| case(name)?.random("mask", &[2, channels, 4, 5], 0.0, 1.0);
-        Ok(vec![case("all")?, masked("some", 1)?, masked("some of each", 3)?])
-    }
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let case = |name| Sample::new(name, &[2, 3, 4, 5]).random("like", &[2, 3, 4, 5], -1.0, 1.0);
+    let masked = |name, channels| case(name)?.random("mask", &[2, channels, 4, 5], 0.0, 1.0);
+    Ok(vec![case("all")?, masked("some", 1)?, masked("some of each", 3)?])
 }

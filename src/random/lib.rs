@@ -1,8 +1,8 @@
 //! Random numbers that depend on what draws them and on nothing else.
 //!
-//! Every draw comes from a [`Stream`] named by a seed and a key (which split, which sample, which place of the source). The
-//! order of evaluation, the number of threads and a resumed run therefore cannot change a result, and two keys never share
-//! a stream.
+//! Every draw comes from a [`Stream`] named by a seed and a key (which split, which sample, which place of the source).
+//! The order of evaluation, the number of threads and a resumed run therefore cannot change a result, and two keys
+//! never share a stream.
 //!
 //! ```
 //! use rord_random::Stream;

@@ -97,8 +97,8 @@ fn entries_speak_of_parameters_that_exist() {
     let language = Language::new();
     for op in all() {
         let (e, operation) = (&op.entry, language.operation(op));
-        let named = e.carries_out.into_iter().chain(e.compares.into_iter().flat_map(|(a, b)| [a, b]));
-        let named = named.chain(e.inverted.map(|(from, _)| from)).chain(e.shape_only.iter().copied());
+        let named = e.carries_out.into_iter().chain(e.lints.compares.into_iter().flat_map(|(a, b)| [a, b]));
+        let named = named.chain(e.graph.inverted.map(|(from, _)| from)).chain(e.graph.shape_only.iter().copied());
         for name in named.chain(e.words.iter().map(|(name, _)| *name)) {
             assert!(operation.params.iter().any(|p| p.name.text == name), "{} has no `{name}`", op.name);
         }
@@ -115,7 +115,7 @@ fn samples_use_what_a_call_can_give() {
         let mut refuse = |what: String| wrong.push(format!("{}, {}: {what}", op.name, sample.name));
         // What only a pass writes is nothing a call can give.
         if sample.settings.get("then").is_some() {
-            if !op.entry.takes_in.iter().any(|row| sample.settings.text("then") == Ok(row.then)) {
+            if !op.entry.graph.takes_in.iter().any(|row| sample.settings.text("then") == Ok(row.then)) {
                 refuse("takes in nothing of that name".into());
             }
             continue;
@@ -141,7 +141,7 @@ fn samples_use_what_a_call_can_give() {
             }
         }
         for name in &sample.differentiable {
-            if !sample.inputs.iter().any(|(n, _)| n == name) || op.entry.stops_gradient {
+            if !sample.inputs.iter().any(|(n, _)| n == name) || op.entry.graph.stops_gradient {
                 refuse(format!("`{name}` cannot have a gradient"));
             }
         }
@@ -243,7 +243,7 @@ fn the_way_back_reads_only_what_it_says() {
             nothing.broadcast_as(t.shape()).unwrap()
         };
         let mut emptied = sample.clone();
-        for (name, t) in emptied.inputs.iter_mut().filter(|(name, _)| !compute.back_reads(name)) {
+        for (name, t) in emptied.inputs.iter_mut().filter(|(name, _)| !compute.backward_reads(name)) {
             assert!(!name.is_empty());
             *t = blank(t);
             seen += 1;
@@ -251,7 +251,7 @@ fn the_way_back_reads_only_what_it_says() {
         let mut out = sample.forward(compute).unwrap();
         let grad = out.value.ones_like().unwrap();
         let want = sample.backward(compute, &out, &grad).unwrap();
-        if !compute.back_reads_value(&sample.settings) {
+        if !compute.backward_reads_value(&sample.settings) {
             out.value = blank(&out.value);
             seen += 1;
         }

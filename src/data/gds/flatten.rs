@@ -1,7 +1,7 @@
 //! Resolves a GDSII hierarchy into flat polygons.
 //!
-//! Each cell's own shapes are read once; then placements are followed from the top. How much that will make is counted before
-//! any of it is made, so a file of a few hundred bytes that means 2⁶⁰ polygons is refused at once.
+//! Each cell's own shapes are read once; then placements are followed from the top. How much that will make is counted
+//! before any of it is made, so a file of a few hundred bytes that means 2⁶⁰ polygons is refused at once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -16,7 +16,8 @@ use super::path::{Cap, outline};
 /// How deep cells may be nested; bounds the recursion.
 const MAX_DEPTH: usize = 256;
 
-/// x' = a·x + b·y + tx, y' = c·x + d·y + ty. Exact for turns by right angles: all values are then whole numbers below 2⁵³.
+/// x' = a·x + b·y + tx, y' = c·x + d·y + ty. Exact for turns by right angles: all values are then whole numbers below
+/// 2⁵³.
 #[derive(Clone, Copy)]
 struct Transform {
     matrix: [f64; 4],
@@ -149,11 +150,11 @@ impl<'a> Hierarchy<'a> {
     /// Cells behind what they place, by a search in depth without recursion. Errors: a cycle, too deep a nesting.
     fn sorted(&self) -> Result<Vec<usize>, DataError> {
         let mut order = Vec::with_capacity(self.cells.len());
-        // None: not seen; 0: on the way down; otherwise the depth of the hierarchy below and with it.
+        // None: not seen; 0: on the path down; otherwise the depth of the hierarchy below and with it.
         let mut depths: Vec<Option<usize>> = vec![None; self.cells.len()];
         for root in 0..self.cells.len() {
-            let mut way = vec![(root, 0)];
-            while let Some((cell, next)) = way.pop() {
+            let mut path_down = vec![(root, 0)];
+            while let Some((cell, next)) = path_down.pop() {
                 if next == 0 {
                     match depths.get(cell) {
                         Some(None) => depths.iter_mut().skip(cell).take(1).for_each(|depth| *depth = Some(0)),
@@ -162,15 +163,15 @@ impl<'a> Hierarchy<'a> {
                 }
                 let placements = &self.cell(cell)?.placements;
                 if let Some(placement) = placements.get(next) {
-                    way.push((cell, next + 1));
+                    path_down.push((cell, next + 1));
                     if depths.get(placement.cell) == Some(&Some(0)) {
-                        let from = way.iter().position(|&(on_way, _)| on_way == placement.cell).unwrap_or(0);
-                        let cells = way.iter().skip(from).map(|&(cell, _)| cell).chain([placement.cell]);
+                        let from = path_down.iter().position(|&(on_path, _)| on_path == placement.cell).unwrap_or(0);
+                        let cells = path_down.iter().skip(from).map(|&(cell, _)| cell).chain([placement.cell]);
                         let cells = cells.map(|cell| Ok(self.cell(cell)?.name.clone()));
                         let (path, cells) = (self.path.to_path_buf(), cells.collect::<Result<_, DataError>>()?);
                         return Err(DataError::CellCycle { path, cells });
                     }
-                    way.push((placement.cell, 0));
+                    path_down.push((placement.cell, 0));
                     continue;
                 }
                 let below = placements.iter().filter_map(|p| depths.get(p.cell).copied().flatten()).max();

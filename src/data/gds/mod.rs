@@ -1,10 +1,11 @@
 //! Reads layouts from GDSII files, plain or gzipped, and draws them.
 //!
-//! The parser is gds21; [`records`] prepares its input, [`flatten`] resolves the hierarchy, [`path`] gives wires their width.
+//! The parser is gds21; [`records`] prepares its input, [`flatten`] resolves the hierarchy, [`path`] gives wires their
+//! width.
 //!
 //! ```no_run
 //! use rord_data::gds::Gds;
-//! // Metal 1 and 2 of sky130, at 10 pixels per micrometre.
+//! // Metal 1 and 2 of sky130, at 10 pixels per micrometer.
 //! let layers = ["68/20", "69/20"].map(|key| key.parse().unwrap()).to_vec();
 //! let pictures = Gds { files: "tiles/*.gds.gz".into(), layers, resolution: 10.0, top: None }.load().unwrap();
 //! ```
@@ -34,14 +35,15 @@ pub struct Gds {
     pub files: String,
     /// The layers in drawing order, the lowest first; none: all that have polygons, by number.
     pub layers: Vec<LayerKey>,
-    /// Pixels per micrometre.
+    /// Pixels per micrometer.
     pub resolution: f64,
     /// The cell to draw; `None`: the one that no other places, and of several the one with the most flat polygons.
     pub top: Option<String>,
 }
 
 impl Gds {
-    /// Reads and draws every file, in the order of their paths. The first file in that order with an error gives the error.
+    /// Reads and draws every file, in the order of their paths. The first file in that order with an error gives the
+    /// error.
     pub fn load(&self) -> Result<Vec<Picture>, DataError> {
         let files = find(&self.files, &ENDINGS)?;
         let draw = |path: &std::path::PathBuf| {
@@ -68,16 +70,16 @@ impl Limits {
     pub const FILE: Self = Self { bytes: 2 << 30, polygons: 50_000_000, points: 400_000_000 };
 }
 
-/// A gzip stream may grow by this much whatever its size, and beyond that by [`MOST_GROWTH`] times its size: layouts grow five- to
-/// fiftyfold, and a stream that grows a thousandfold was made to.
+/// A gzip stream may grow by this much whatever its size, and beyond that by [`MOST_GROWTH`] times its size: layouts
+/// grow five- to fiftyfold, and a stream that grows a thousandfold was made to.
 const FREE_GROWTH: u64 = 64 << 20;
 const MOST_GROWTH: u64 = 200;
 
-/// One file's flat layout: BOUNDARY, BOX and PATH elements of the top cell and all that it places. Texts, nodes, properties,
-/// boundaries of less than three points and paths without width have no area and are left out. See [`Gds`] for `layers` and
-/// `top`. A wanted layer without polygons stays, empty, as long as another has some.
+/// One file's flat layout: BOUNDARY, BOX and PATH elements of the top cell and all that it places. Texts, nodes,
+/// properties, boundaries of less than three points and paths without width have no area and are left out. See [`Gds`]
+/// for `layers` and `top`. A wanted layer without polygons stays, empty, as long as another has some.
 pub fn read(path: &Path, layers: &[LayerKey], top: Option<&str>) -> Result<Layout, DataError> {
-    let file = std::fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+    let (file, _) = rord_files::open(path)?;
     let mut raw = Vec::new();
     file.take(Limits::FILE.bytes + 1).read_to_end(&mut raw).map_err(|error| unreadable(path, &error))?;
     layout(path, raw, layers, top, Limits::FILE)

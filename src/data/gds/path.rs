@@ -1,7 +1,7 @@
 //! Outlines of GDSII paths: a spine with a width, as one polygon.
 //!
-//! Corners are mitred up to a right angle. A sharper one would reach far beyond the wire, so there both sides go on by half
-//! the width and are joined straight: the `natural` join of gdstk, which reads paths in this way.
+//! Corners are mitred up to a right angle. A sharper one would reach far beyond the wire, so there both sides go on by
+//! half the width and are joined straight: the `natural` join of gdstk, which reads paths in this way.
 
 /// How a path ends.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,7 +1,7 @@
 //! Prepares a GDSII stream for gds21: checks that it is whole, and leaves out what has no area.
 //!
-//! gds21 panics on a string record without characters and refuses records that are rare but legal (reference libraries, fonts).
-//! Nothing of that kind reaches it: texts, nodes and properties are dropped, names are checked.
+//! gds21 panics on a string record without characters and refuses records that are rare but legal (reference libraries,
+//! fonts). Nothing of that kind reaches it: texts, nodes and properties are dropped, names are checked.
 
 use std::path::Path;
 
@@ -18,8 +18,8 @@ const XY: u8 = 0x10;
 const ENDEL: u8 = 0x11;
 const SNAME: u8 = 0x12;
 const NODE: u8 = 0x15;
-/// REFLIBS, FONTS, GENERATIONS, ATTRTABLE, ELFLAGS, PROPATTR, PROPVALUE, PLEX, STRCLASS, FORMAT, MASK, ENDMASKS, LIBDIRSIZE,
-/// SRFNAME, LIBSECUR: none of them changes a polygon.
+/// REFLIBS, FONTS, GENERATIONS, ATTRTABLE, ELFLAGS, PROPATTR, PROPVALUE, PLEX, STRCLASS, FORMAT, MASK, ENDMASKS,
+/// LIBDIRSIZE, SRFNAME, LIBSECUR: none of them changes a polygon.
 const DROPPED: [u8; 15] = [0x1f, 0x20, 0x22, 0x23, 0x26, 0x2b, 0x2c, 0x2f, 0x34, 0x36, 0x37, 0x38, 0x39, 0x3a, 0x3b];
 /// A HEADER record's first four bytes.
 pub const HEADER: [u8; 4] = [0, 6, 0, 2];

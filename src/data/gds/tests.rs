@@ -243,7 +243,8 @@ fn broken_files_are_error_values_and_never_panics() {
     for bytes in [unknown, odd] {
         assert!(matches!(layout_of(&bytes, &[], None), Err(DataError::Malformed { .. })));
     }
-    // UNITS is the third record, behind HEADER (6 bytes), BGNLIB (28) and LIBNAME (8); the second of its numbers is meters.
+    // UNITS is the third record, behind HEADER (6 bytes), BGNLIB (28) and LIBNAME (8); the second of its numbers is
+    // meters.
     let mut bytes = whole.clone();
     assert_eq!(bytes[42..46], [0, 20, 3, 5]);
     bytes[54..62].fill(0);

@@ -10,8 +10,8 @@ use crate::render::Render;
 pub struct PairRecipe {
     /// Pixels in a row of a patch, n.
     pub patch: usize,
-    /// The least and the most picture pixels that a patch pixel shows along an axis. Where a picture is too small for the most,
-    /// what fits is the most.
+    /// The least and the most picture pixels that a patch pixel shows along an axis. Where a picture is too small for
+    /// the most, what fits is the most.
     pub zoom: (f64, f64),
     /// How the second view is moved.
     pub geometry: Geometry,
@@ -23,7 +23,8 @@ pub struct PairRecipe {
     pub steps: usize,
     /// Pairs in a batch.
     pub batch: usize,
-    /// The share of pictures (of a single picture: of its width) for training, above 0. At 1 nothing is left for validation.
+    /// The share of pictures (of a single picture: of its width) for training, above 0. At 1 nothing is left for
+    /// validation.
     pub train: f64,
     /// Seed of the training pairs.
     pub seed: u64,
@@ -31,7 +32,7 @@ pub struct PairRecipe {
     pub moved: bool,
     /// Whether corners are found. Without it `corners` is empty and the rest is unchanged.
     pub corners: bool,
-    /// The layer that is not drawn but handed over as `truth`.
+    /// The layer that is not drawn but returned as `truth`.
     pub target: Option<String>,
 }
 

@@ -1,7 +1,8 @@
-//! Pairs held to their matrices, their splits and their numbers.
+//! Pairs checked against their matrices, their splits and their numbers.
 
 use super::*;
-use crate::batches::{Batches, PairBatches, Part};
+use crate::batches::{Batches, PairBatches};
+use crate::datasets::{Offered, Part};
 use crate::geometry::{Geometry, Symmetry};
 use crate::layout::PictureLayer;
 use crate::loader::Loader;
@@ -177,7 +178,8 @@ fn pairs_depend_on_their_number_alone() {
     let pictures = || (0..5).map(|i| wires(&format!("w{i}"), 150)).collect::<Vec<_>>();
     let here = source(pictures(), full());
     let named = |source: Arc<PairSource>| {
-        let fields = vec![("a", Part::Image), ("b", Part::Moved), ("H", Part::Homography), ("c", Part::Corners)];
+        let parts = [("a", Part::Image), ("b", Part::Moved), ("H", Part::Homography), ("c", Part::Corners)];
+        let fields = parts.map(|(name, part)| Offered { name, ty: "", part }).to_vec();
         Arc::new(PairBatches { source, fields })
     };
     let batches: Vec<_> = (0..6).map(|step| named(here.clone()).batch_at(Split::Train, step)).collect();

@@ -1,17 +1,18 @@
 //! The library: each cell's geometry from a line of its logic.
 //!
-//! A cell is a row of columns, where diffusion can be contacted, with a gate or a break between two of them. Its stages give the
-//! columns: in a NAND the upper transistors are side by side and the lower ones in a chain, in a NOR the other way round. Then
-//! local interconnect is led through the cell's own grid (half columns by tracks), shortest way first, and what the process and
-//! the seed leave open (where a gate is contacted, how far a supply strip reaches) is drawn at random, once per library.
+//! A cell is a row of columns, where diffusion can be contacted, with a gate or a break between two of them. Its stages
+//! give the columns: in a NAND the upper transistors are side by side and the lower ones in a chain, in a NOR it is the
+//! reverse. Then local interconnect is led through the cell's own grid (half columns by tracks), shortest path first,
+//! and what the process and the seed leave open (where a gate is contacted, how far a supply strip reaches) is drawn at
+//! random, once per library.
 
 use std::collections::VecDeque;
 
 use super::{Canvas, Layer, Process, Purpose};
 use rord_random::Stream;
 
-/// Name, how often it is placed, and its stages `kind gates:output`. Kinds: `&` NAND, `|` NOR, `~` and `%` compound gates
-/// with random columns. Capital letters are pins; a lower-case letter is a net inside the cell.
+/// Name, how often it is placed, and its stages `kind gates:output`. Kinds: `&` NAND, `|` NOR, `~` and `%` compound
+/// gates with random columns. Capital letters are pins; a lower-case letter is a net inside the cell.
 const CELLS: [(&str, u32, &str); 46] = [
     ("inv_1", 9, "&A:Y"),
     ("inv_2", 6, "&AA:Y"),
@@ -113,8 +114,8 @@ fn supplies(process: &Process, sites: i32) -> Vec<(Layer, [i32; 4])> {
     [0, process.height()].map(|y| (Layer::Local, [0, y - half, width, y + half])).into()
 }
 
-/// The same area in fewer rectangles: neighbours of one layer and equal width (or height) that touch become one, and what lies
-/// inside another is left out.
+/// The same area in fewer rectangles: neighbors of one layer and equal width (or height) that touch become one, and
+/// what lies inside another is left out.
 fn merged(mut shapes: Vec<(Layer, [i32; 4])>) -> Vec<(Layer, [i32; 4])> {
     let mut out: Vec<(Layer, [i32; 4])> = vec![];
     while let Some((layer, [mut x0, mut y0, mut x1, mut y1])) = shapes.pop() {
@@ -200,7 +201,7 @@ struct Sketch<'a> {
     columns: Vec<[Tie; 2]>,
     /// Which net has local interconnect at each node, half columns by tracks.
     nodes: Vec<Option<char>>,
-    /// Local interconnect between neighbouring nodes.
+    /// Local interconnect between neighboring nodes.
     links: Vec<[usize; 2]>,
     /// Contacted gates: slot and track.
     pads: Vec<(usize, usize)>,
@@ -280,7 +281,7 @@ impl<'a> Sketch<'a> {
             }
         }
         for (s, slot) in self.slots.clone().into_iter().enumerate() {
-            // Neighbouring gates of one net share the first one's contact.
+            // Neighboring gates of one net share the first one's contact.
             let shared = s > 0 && slot.is_some() && self.slots.get(s - 1) == Some(&slot);
             if let (Some(net), false) = (slot, shared) {
                 let track = middle.start() + self.stream.below(middle.clone().count());
@@ -296,18 +297,18 @@ impl<'a> Sketch<'a> {
             let nodes: Vec<usize> = terminals.iter().filter(|terminal| terminal.0 == net).map(|t| t.1).collect();
             let mut joined: Vec<usize> = nodes.iter().copied().take(1).collect();
             for &node in nodes.iter().skip(1) {
-                // Where local interconnect has no way left, a metal would go; the two parts stay apart.
-                let way = self.way(net, &joined, node);
-                self.links.extend(way.iter().zip(way.iter().skip(1)).map(|(&a, &b)| [a, b]));
-                way.iter().for_each(|&node| self.set(node, net));
-                joined.extend(way);
+                // Where local interconnect has no path left, a metal would go; the two parts stay apart.
+                let path = self.path(net, &joined, node);
+                self.links.extend(path.iter().zip(path.iter().skip(1)).map(|(&a, &b)| [a, b]));
+                path.iter().for_each(|&node| self.set(node, net));
+                joined.extend(path);
             }
         }
         self.grow();
     }
 
-    /// The shortest way of free nodes from one of `from` to `to`; empty where there is none.
-    fn way(&mut self, net: char, from: &[usize], to: usize) -> Vec<usize> {
+    /// The shortest path of free nodes from one of `from` to `to`; empty where there is none.
+    fn path(&mut self, net: char, from: &[usize], to: usize) -> Vec<usize> {
         let (tracks, last) = (self.process.tracks, 2 * self.columns.len() - 1);
         let mut came: Vec<Option<usize>> = vec![None; self.nodes.len()];
         let mut queue: VecDeque<usize> = from.iter().copied().collect();
@@ -315,13 +316,13 @@ impl<'a> Sketch<'a> {
         let upright = self.stream.chance(0.5);
         while let Some(node) = queue.pop_front() {
             if node == to {
-                let mut way = vec![node];
+                let mut path = vec![node];
                 let mut at = node;
                 while let Some(before) = came.get(at).copied().flatten().filter(|&before| before != at) {
-                    way.push(before);
+                    path.push(before);
                     at = before;
                 }
-                return way;
+                return path;
             }
             let (h, track) = self.place(node);
             let mut next = [(h + 1, track), (h - 1, track), (h, track + 1), (h, track - 1)];
@@ -503,8 +504,8 @@ fn columns_of(kind: char, gates: &[char], output: Tie, stream: &mut Stream) -> V
         .collect()
 }
 
-/// Adds a placed cell to the canvas: mirrored about its upright (`mirrored`) or level (`flipped`) axis, its lower left corner
-/// at (x, y).
+/// Adds a placed cell to the canvas: mirrored about its upright (`mirrored`) or level (`flipped`) axis, its lower left
+/// corner at (x, y).
 pub(super) fn stamp(
     process: &Process,
     cell: &Cell,

@@ -1,7 +1,7 @@
 //! Fills a tile with rows of cells.
 //!
-//! Rows abut and every second one is upside down, so that neighbours share a rail. Wells are tied in regular columns. Between
-//! the cells some room is left, most of it closed by fillers; registers stand together, as placers put them.
+//! Rows abut and every second one is upside down, so that neighbors share a rail. Wells are tied in regular columns.
+//! Between the cells some room is left, most of it closed by fillers; registers lie together, as placers put them.
 
 use super::cells::{Cell, Pin, Role, stamp};
 use super::{Canvas, Layer, Process};
@@ -21,7 +21,8 @@ pub(super) struct Placed {
 /// Sites between two wells ties of one row; the next row's lie in the middle between them.
 const TAP_SITES: i32 = 28;
 
-/// Where the window of a tile begins: less than a row and less than the distance of ties from the lower left, on the grid.
+/// Where the window of a tile begins: less than a row and less than the distance of ties from the lower left, on the
+/// grid.
 pub(super) fn margin(process: &Process, stream: &mut Stream) -> [i32; 2] {
     [TAP_SITES * process.site, 2 * process.height()].map(|length| 5 * stream.below((length / 5) as usize) as i32)
 }

@@ -1,7 +1,8 @@
-//! Wires a placed tile: metal 1 level on the tracks, metal 2 upright between them, metal 3 level for long ways.
+//! Wires a placed tile: metal 1 level on the tracks, metal 2 upright between them, metal 3 level for long paths.
 //!
-//! Nodes are half columns by tracks, one grid for each metal; a node belongs to one net. Each output is joined to a few inputs,
-//! most of them near; a way that is taken is given up after some tries, as congested nets move to metals that are not drawn.
+//! Nodes are half columns by tracks, one grid for each metal; a node belongs to one net. Each output is joined to a few
+//! inputs, most of them near; a path that is taken is given up after some tries, as congested nets move to metals that
+//! are not drawn.
 
 use super::cells::Pin;
 use super::place::Placed;
@@ -113,12 +114,12 @@ impl Router<'_> {
         }
     }
 
-    /// Joins two pins; false where no way was found.
+    /// Joins two pins; false where no path was found.
     fn join(&mut self, net: u32, a: Pin, b: Pin, stream: &mut Stream) -> bool {
         let ([ha, ta], [hb, tb]) = ([a.h, a.track], [b.h, b.track]);
         if ta == tb {
-            let way = [Wire { metal: 0, from: [ha, ta], to: [hb, tb] }];
-            return self.free(net, &way) && self.draw(net, &way);
+            let path = [Wire { metal: 0, from: [ha, ta], to: [hb, tb] }];
+            return self.free(net, &path) && self.draw(net, &path);
         }
         // Metal 2 runs on even half columns only, one site apart.
         let even = |h: i32| h & !1;
@@ -126,7 +127,7 @@ impl Router<'_> {
         let long = (ha - hb).abs() > 50 || (ta - tb).abs() > 60;
         for attempt in 0..8 {
             let mut between = || even(low + stream.below((high - low + 1) as usize) as i32);
-            let way: Vec<Wire> = if long {
+            let path: Vec<Wire> = if long {
                 let (first, last) =
                     (even(ha + (between() - ha).clamp(-6, 6)), even(hb + (between() - hb).clamp(-6, 6)));
                 // Metal 3 has half as many tracks and leaves those beside the rails to the straps.
@@ -154,16 +155,16 @@ impl Router<'_> {
                     Wire { metal: 0, from: [column, tb], to: [hb, tb] },
                 ]
             };
-            if self.free(net, &way) {
-                return self.draw(net, &way);
+            if self.free(net, &path) {
+                return self.draw(net, &path);
             }
         }
         false
     }
 
-    /// Whether all nodes of the way and those just beyond its wires' ends are free or the net's own.
-    fn free(&self, net: u32, way: &[Wire]) -> bool {
-        way.iter().all(|wire| {
+    /// Whether all nodes of the path and those just beyond its wires' ends are free or the net's own.
+    fn free(&self, net: u32, path: &[Wire]) -> bool {
+        path.iter().all(|wire| {
             let [h0, h1] = [wire.from[0].min(wire.to[0]), wire.from[0].max(wire.to[0])];
             let [t0, t1] = [wire.from[1].min(wire.to[1]), wire.from[1].max(wire.to[1])];
             let level = wire.metal != 1;
@@ -177,12 +178,12 @@ impl Router<'_> {
         })
     }
 
-    fn draw(&mut self, net: u32, way: &[Wire]) -> bool {
+    fn draw(&mut self, net: u32, path: &[Wire]) -> bool {
         let (process, cut) = (self.process, self.process.cut);
         let at = |[h, track]: [i32; 2]| [process.x(h), track * process.pitch];
         let metals = [(Layer::Metal1, process.wire), (Layer::Metal2, process.wire), (Layer::Metal3, process.wide)];
-        self.wires.extend(way.iter().map(|&wire| (net, wire)));
-        for wire in way {
+        self.wires.extend(path.iter().map(|&wire| (net, wire)));
+        for wire in path {
             let (from, to) = (wire.from, wire.to);
             for h in from[0].min(to[0])..=from[0].max(to[0]) {
                 for track in from[1].min(to[1])..=from[1].max(to[1]) {
@@ -194,7 +195,7 @@ impl Router<'_> {
             let rectangle = [xa.min(xb) - half, ya.min(yb) - half, xa.max(xb) + half, ya.max(yb) + half];
             self.canvas.add(layer, rectangle);
         }
-        for pair in way.windows(2) {
+        for pair in path.windows(2) {
             let [Wire { metal: lower, to: node, .. }, Wire { metal: upper, .. }] = pair else { continue };
             let place = at(*node);
             let cut_layer = if lower.min(upper) == &0 { Layer::Via } else { Layer::Via2 };
@@ -208,7 +209,7 @@ impl Router<'_> {
                 }
             }
         }
-        for end in [way.first().map(|wire| wire.from), way.last().map(|wire| wire.to)].into_iter().flatten() {
+        for end in [path.first().map(|wire| wire.from), path.last().map(|wire| wire.to)].into_iter().flatten() {
             self.canvas.add_around(Layer::LocalVia, at(end), cut, cut);
             self.canvas.add_around(Layer::Metal1, at(end), cut + 140, cut + 80);
         }

@@ -1,6 +1,6 @@
 //! Takes what follows an operation into it: `conv |> relu |> max_pool(2)` becomes one node, `conv(…, then = relu_pool)`.
 //!
-//! An operation lists what it takes in (`Entry::takes_in`). The value in between must be read by nobody else and be no output.
+//! An operation lists what it takes in (`GraphFacts::takes_in`). The value in between must be read by nobody else and be no output.
 
 use super::dead::dead;
 use crate::node::{Graph, NodeSource, OpNode};
@@ -40,7 +40,7 @@ fn taken_in(vocabulary: &Vocabulary, earlier: &OpNode, later: &OpNode) -> Option
     let so_far = earlier.settings.text("then").ok();
     let fits = |name: &str, wanted: f64| later.settings.number(name).is_ok_and(|x| x == wanted);
     let entry = &vocabulary.operation(earlier.op)?.entry;
-    let row = entry.takes_in.iter().find(|row| {
+    let row = entry.graph.takes_in.iter().find(|row| {
         row.op == later.op && row.so_far == so_far && row.settings.iter().all(|(name, x)| fits(name, *x))
     })?;
     let mut both = earlier.clone();

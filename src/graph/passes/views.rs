@@ -1,7 +1,7 @@
 //! Runs a network once for several views: `net(image)` and `net(image_r)` become one run on twice the batch.
 //!
 //! The inputs are put after each other along the batch axis (`join`), and who reads one view's value reads that `part` of it. Only
-//! operations that treat every sample alone go into such a run (`Entry::per_sample`); nothing random does.
+//! operations that treat every sample alone go into such a run (`GraphFacts::per_sample`); nothing random does.
 //!
 //! Nodes that are to become one are collected in groups, a node for each view (a lane). Then groups become nodes only if the graph
 //! with every group drawn together to a point still has an order in which each node comes after its inputs; joins and parts lie on
@@ -38,7 +38,7 @@ pub fn views(graph: &mut Graph, vocabulary: &Vocabulary) {
 
 /// The inputs of a node that run along the batch, if it may go into a common run.
 fn batched(graph: &Graph, vocabulary: &Vocabulary, node: &Node, op: &OpNode) -> Option<Vec<(&'static str, usize)>> {
-    if op.stream != 0 || !vocabulary.operation(op.op)?.entry.per_sample {
+    if op.stream != 0 || !vocabulary.operation(op.op)?.entry.graph.per_sample {
         return None;
     }
     let batch = node.ty.dims.first()?;

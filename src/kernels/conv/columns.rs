@@ -4,7 +4,8 @@
 use super::Geometry;
 use crate::Float;
 
-/// For tap `at` of the kernel along one axis: which of `count` windows see a cell, and the cell that window `from` sees.
+/// For tap `at` of the kernel along one axis: which of `count` windows see a cell, and the cell that window `from`
+/// sees.
 fn span(at: usize, n: usize, count: usize, g: &Geometry) -> (usize, usize, usize) {
     let (shift, pad) = (at * g.dilation, g.pad);
     let from = pad.saturating_sub(shift).div_ceil(g.stride).min(count);
@@ -23,8 +24,8 @@ pub(super) struct Place {
     pub at: usize,
 }
 
-/// Writes the windows of `rows` result rows of the channels in `planes` (each height · width) as columns: row `(c·k + i)·k + j`
-/// holds what tap (i, j) of channel c sees.
+/// Writes the windows of `rows` result rows of the channels in `planes` (each height · width) as columns: row
+/// `(c·k + i)·k + j` holds what tap (i, j) of channel c sees.
 pub(super) fn unfold<T: Float>(g: &Geometry, planes: &[T], columns: &mut [T], place: Place) {
     let (h, w) = (g.height, g.width);
     let (out_h, out_w) = place.out;

@@ -9,8 +9,8 @@ use crate::gemm::{Matrix, multiply, multiply_into};
 use crate::shared::Shared;
 use crate::{Float, Mismatch, length};
 
-/// `x` (batch, inputs, height, width) convolved with `weight` (outputs, inputs / groups, kernel, kernel), plus `bias` (outputs).
-/// Gives (batch, outputs, h, w) with h and w from [`Geometry::result`].
+/// `x` (batch, inputs, height, width) convolved with `weight` (outputs, inputs / groups, kernel, kernel), plus `bias`
+/// (outputs). Gives (batch, outputs, h, w) with h and w from [`Geometry::result`].
 pub fn forward<T: Float>(g: &Geometry, x: &[T], weight: &[T], bias: Option<&[T]>) -> Result<Vec<T>, Mismatch> {
     let (h, w) = g.result()?;
     length("x", x, g.input_len())?;

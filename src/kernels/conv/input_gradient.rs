@@ -15,7 +15,8 @@ pub fn input_gradient<T: Float>(g: &Geometry, weight: &[T], grad: &[T]) -> Resul
     length("weight", weight, g.weight_len())?;
     length("gradient", grad, g.batch * g.outputs * h * w)?;
     let reach = (g.kernel - 1) * g.dilation;
-    // With stride 1 the gradient is itself a convolution, by the turned kernel; worth it unless most windows would see only zeros.
+    // With stride 1 the gradient is itself a convolution, by the turned kernel; worth it unless most windows would see
+    // only zeros.
     if g.stride == 1 && g.pad <= reach && 2 * g.height * g.width <= 3 * h * w {
         let back = Geometry { inputs: g.outputs, outputs: g.inputs, height: h, width: w, pad: reach - g.pad, ..*g };
         return forward(&back, grad, &turned(g, weight), None);

@@ -1,7 +1,7 @@
 //! How much memory a convolution takes beside its input and its result, from its sizes alone.
 
-use super::last::After;
-use super::way::Way;
+use super::algorithm::Algorithm;
+use super::call::After;
 use super::winograd::value::thread_numbers;
 use super::winograd::weights::transformed_numbers;
 use super::winograd::{self, weight_gradient};
@@ -26,7 +26,7 @@ fn bytes(shape: &[usize]) -> usize {
     shape.iter().try_fold(4usize, |n, size| n.checked_mul(*size)).unwrap_or(usize::MAX / 64)
 }
 
-/// The memory of a convolution; `x` and `weight` say whether their gradients are wanted.
+/// The memory of a convolution; `x` and `weight` are true where their gradients are needed.
 pub fn working(g: &Geometry, after: After, x: bool, weight: bool) -> Working {
     let Ok((height, width)) = g.result() else { return Working::default() };
     let result = bytes(&[g.batch, height, width, g.outputs]);
@@ -35,13 +35,13 @@ pub fn working(g: &Geometry, after: After, x: bool, weight: bool) -> Working {
     let saved = if pooled { bytes(&[g.batch, height / 2, width / 2, g.outputs]) / 4 } else { 0 };
     let whole = if pooled { result } else { 0 };
     let undone = if after == After::Nothing { 0 } else { result };
-    match Way::of(g) {
-        Some(Way::FewInputs(_)) => {
+    match Algorithm::of(g) {
+        Some(Algorithm::FewInputs(_)) => {
             let backward = if x || pooled { undone } else { 0 };
             Working { saved, forward: whole, backward, ..Working::default() }
         }
-        Some(Way::Winograd(s)) => Working { saved, ..by_winograd(&s, x, weight) },
-        Some(Way::FewOutputs(_)) => Working { saved, forward: whole, backward: undone, ..Working::default() },
+        Some(Algorithm::Winograd(s)) => Working { saved, ..by_winograd(&s, x, weight) },
+        Some(Algorithm::FewOutputs(_)) => Working { saved, forward: whole, backward: undone, ..Working::default() },
         None if pointwise::takes(g) => Working { saved, forward: whole, backward: undone, ..Working::default() },
         None => {
             // Both maps are turned to lie channels first.

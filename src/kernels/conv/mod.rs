@@ -1,14 +1,20 @@
 //! Two-dimensional convolution (cross-correlation, as `torch.nn.Conv2d`).
 //!
-//! The way in is `last.rs`, for maps laid out channels last. `way.rs` chooses the first that takes the sizes:
+//! `last.rs` is the entry, for maps laid out channels last. `algorithm.rs` chooses the first that takes the sizes:
 //!
 //! | sizes | algorithm |
 //! |---|---|
 //! | an odd kernel, stride 1, same size; at most 32 products an output, or at most 4 outputs; f32 | `direct/` |
 //! | 3 × 3, stride 1, padding 1, f32 | `winograd/`: a quarter of the multiplications |
 //! | 1 × 1, stride 1, no padding | `pointwise.rs`: one matrix product |
-//! | everything else, dilation and groups among it | [`forward`], [`input_gradient`], [`weight_gradient`] on maps laid out (B, C, H, W): a cache-sized block of windows is unfolded into columns and multiplied by `gemm` |
+//! | everything else, dilation and groups among it | [`forward`], [`input_gradient`], [`weight_gradient`] |
+//!
+//! The last three take maps laid out (B, C, H, W): a cache-sized block of windows is unfolded into columns and
+//! multiplied by `gemm`.
 
+mod after;
+mod algorithm;
+pub mod call;
 mod columns;
 pub(crate) mod direct;
 mod forward;
@@ -16,7 +22,6 @@ mod input_gradient;
 pub mod last;
 pub mod memory;
 pub(crate) mod pointwise;
-pub(crate) mod way;
 mod weight_gradient;
 pub(crate) mod winograd;
 
@@ -29,7 +34,8 @@ use super::Mismatch;
 /// Numbers of one block of columns, chosen so that a block stays in a core's second-level cache.
 const BLOCK: usize = 96 * 1024;
 
-/// Results with fewer places than this are computed several images at a time, lest the matrix product starve.
+/// Results with fewer places than this are computed several images at a time, so that the matrix product has enough to
+/// do.
 const SMALL: usize = 128;
 
 /// The sizes of a convolution. The kernel is square.

@@ -1,4 +1,5 @@
-//! 1 × 1 convolutions of maps laid out channels last: one matrix product over all pixels, without unfolding or turning anything.
+//! 1 × 1 convolutions of maps laid out channels last: one matrix product over all pixels, without unfolding or turning
+//! anything.
 #![allow(clippy::indexing_slicing)] // strips are cut from slices whose lengths the caller checked
 
 use rayon::prelude::*;

@@ -102,7 +102,8 @@ fn the_value_is_the_sum_over_taps() {
 
 #[test]
 fn the_gradients_are_the_transposes() {
-    // The value is linear in x and in the weight, so ⟨grad, f(x)⟩ = ⟨gradient, x⟩ for every x names each gradient exactly.
+    // The value is linear in x and in the weight, so ⟨grad, f(x)⟩ = ⟨gradient, x⟩ for every x names each gradient
+    // exactly.
     for g in shapes() {
         let (h, w) = g.result().unwrap();
         let weight = numbers(2, g.weight_len());
@@ -166,8 +167,8 @@ fn sizes_that_do_not_fit_are_errors() {
     assert!(weight_gradient(&g, &x, &x).is_err());
 }
 
-/// Convolutions that each fast way takes, and some that none does.
-fn ways() -> Vec<Geometry> {
+/// Convolutions that each fast algorithm takes, and some that none does.
+fn taken_by_each() -> Vec<Geometry> {
     let g = |batch, inputs, height, width, outputs, kernel, stride| Geometry {
         batch,
         inputs,
@@ -193,11 +194,12 @@ fn ways() -> Vec<Geometry> {
 
 #[test]
 fn every_way_computes_what_the_general_one_does() {
-    use last::{After, Past, Products, Wanted, backward, general, general_back};
+    use call::{After, Past, Products, Wanted};
+    use last::{backward, general, general_backward};
     let forward = |g: &Geometry, x: &[f32], w: &[f32], b: Option<&[f32]>, after| {
         last::forward(g, x, w, b, after, Products::Single)
     };
-    for g in ways() {
+    for g in taken_by_each() {
         let (x, weight, bias) = (numbers(1, g.input_len()), numbers(2, g.weight_len()), numbers(3, g.outputs));
         let single = |x: &[f64]| x.iter().map(|x| *x as f32).collect::<Vec<f32>>();
         let near = |what: &str, a: &[f32], b: &[f64]| {
@@ -218,7 +220,7 @@ fn every_way_computes_what_the_general_one_does() {
             let grad = numbers(4, value.len());
             let wanted = Wanted { x: true, weight: true, bias: true };
             let past = Past { after, value: &seen, cells: &cells };
-            let expected = general_back(&g, &x, &weight, past, &grad, wanted).unwrap();
+            let expected = general_backward(&g, &x, &weight, past, &grad, wanted).unwrap();
             let past = Past { after, value: &value, cells: &cells };
             let got = backward(&g, &sx, &sw, past, &single(&grad), wanted, Products::Single).unwrap();
             near("input", &got.x.unwrap(), &expected.x.unwrap());

@@ -11,7 +11,8 @@ use crate::{Float, Mismatch, length};
 
 /// Rows of the weight's gradient that one task sums: whole channels, about this many taps.
 const SHARE: usize = 288;
-/// Tasks wanted at least; the batch is cut where the channels give fewer. Fixed, so that the sums do not depend on the machine.
+/// Tasks wanted at least; the batch is cut where the channels give fewer. Fixed, so that the sums do not depend on the
+/// machine.
 const TASKS: usize = 16;
 
 /// The gradient of the weight, given `grad`, that of the value. Gives (outputs, inputs / groups, kernel, kernel).

@@ -1,13 +1,14 @@
 //! Vectors of `f32` as wide as the machine has them, chosen when the program runs.
 //!
-//! A kernel is written once as a [`Task`], generic over [`Lanes`]; [`run`] compiles it for AVX-512, for AVX2 with FMA and for any
-//! machine, and calls the widest one that this machine executes. The environment variable `RORD_SIMD` (`avx512`, `avx2`,
-//! `portable`) asks for a narrower one, for tests and for doubts about results.
+//! A kernel is written once as a [`Task`], generic over [`Lanes`]; [`run`] compiles it for AVX-512, for AVX2 with FMA
+//! and for any machine, and calls the widest one that this machine executes. The environment variable `RORD_SIMD`
+//! (`avx512`, `avx2`, `portable`) asks for a narrower one, for tests and for doubts about results.
 
 #![allow(unsafe_code)]
-// Everything here is unsafe for one of two reasons, which hold for the whole folder and are not repeated at each call: a function of
-// `Lanes` may be called only where the machine executes its instructions, which `run` sees to; and a pointer must be valid for the
-// numbers a function says it touches, which the kernel that computes the pointer states.
+// Everything here is unsafe for one of two reasons, which hold for the whole folder and are not repeated at each call:
+// a function of `Lanes` may be called only where the machine executes its instructions, which `run` sees to; and a
+// pointer must be valid for the numbers that a function documents as touched, which the kernel that computes the
+// pointer states.
 #![allow(clippy::missing_safety_doc)]
 
 #[cfg(target_arch = "x86_64")]
@@ -54,8 +55,8 @@ pub trait Lanes: Copy {
     unsafe fn where_positive(self, by: Self) -> Self;
     /// `self` where the byte of that lane, of `N` at `cells`, is `cell`, else 0.
     unsafe fn where_cell(self, cells: *const u8, cell: u8) -> Self;
-    /// The largest of four in every lane, rectified, and at `cells` for each of the `N` lanes the number of the first that is as
-    /// large, or 4 where none is above 0. Of what is not a number the first counts as the largest.
+    /// The largest of four in every lane, rectified, and at `cells` for each of the `N` lanes the number of the first
+    /// that is as large, or 4 where none is above 0. Of what is not a number the first counts as the largest.
     unsafe fn largest(of: [Self; 4], cells: *mut u8) -> Self;
     /// The sum of the lanes, in a fixed order.
     unsafe fn total(self) -> f32;
@@ -129,7 +130,8 @@ impl Simd {
         *CHOSEN.get_or_init(|| Self::asked().ok().flatten().unwrap_or_else(Self::widest))
     }
 
-    /// The one that `RORD_SIMD` names, if it is set; an error with its text where this machine executes none of that name.
+    /// The one that `RORD_SIMD` names, if it is set; an error with its text where this machine executes none of that
+    /// name.
     pub fn asked() -> Result<Option<Self>, String> {
         let Some(text) = std::env::var_os(VARIABLE) else { return Ok(None) };
         let named = Self::ALL.into_iter().find(|s| s.runs_here() && text == s.name());
@@ -157,8 +159,8 @@ impl Simd {
 /// Does `task` with the instructions `simd`; with those that every machine has if this one does not execute them.
 #[inline]
 pub fn run<T: Task>(simd: Simd, task: T) -> T::Out {
-    // SAFETY: each arm is taken only where the machine was asked for the instructions it is compiled with. Features are looked up
-    // in a table that std fills once, so asking costs a load.
+    // SAFETY: each arm is taken only where the machine was asked for the instructions it is compiled with. Features are
+    // looked up in a table that std fills once, so asking costs a load.
     unsafe {
         match simd {
             #[cfg(target_arch = "x86_64")]

@@ -41,7 +41,7 @@ impl Checker<'_> {
         match op.entry.carries_out {
             None => {
                 let Some(settings) = self.with_pixels(op, site, &inputs, settings) else { return Term::Poison };
-                let stream = if op.entry.random { self.next_stream() } else { 0 };
+                let stream = if op.entry.graph.random { self.next_stream() } else { 0 };
                 if op.entry.new_frame.is_some() {
                     self.declare_frame(&result);
                     self.moves.extend(result.frame.iter().chain(&result.to).cloned());
@@ -267,7 +267,7 @@ impl Checker<'_> {
         inputs.extend(tensors);
         let result = self.with_count(&recipe, &inputs, result);
         let Some(settings) = self.with_pixels(made, site, &inputs, recipe.settings) else { return Term::Poison };
-        let stream = if made.entry.random { self.next_stream() } else { 0 };
+        let stream = if made.entry.graph.random { self.next_stream() } else { 0 };
         let apply = Apply { op: made.name, inputs, weights: vec![], settings, stream };
         Term::Tensor(self.push_at(ValueSource::Apply(apply), result, site, env))
     }

@@ -57,7 +57,7 @@ impl Checker<'_> {
         };
         let Some(operation) = vocabulary.operation(&op) else { return poison(declared) };
         let offers = &operation.offers;
-        let open = operation.entry.offers_declared;
+        let open = operation.offers_declared();
         if open && declared.is_none() {
             self.reports.push(names::fields_not_declared(value.span, &op));
             return Term::Poison;

@@ -207,7 +207,7 @@ impl Checker<'_> {
     }
 
     fn stops_gradient(&self, op: &str) -> bool {
-        self.vocabulary.operation(op).is_some_and(|o| o.entry.stops_gradient)
+        self.vocabulary.operation(op).is_some_and(|o| o.entry.graph.stops_gradient)
     }
 
     /// For every value, whether a gradient from it reaches a weight that trains, or an input.
@@ -299,7 +299,7 @@ impl Checker<'_> {
                 return Some(comparison.of);
             }
             let apply = checker.apply_of(id)?;
-            let (a, b) = checker.vocabulary.operation(apply.op)?.entry.compares?;
+            let (a, b) = checker.vocabulary.operation(apply.op)?.entry.lints.compares?;
             let side = |name: &str| apply.inputs.iter().find(|(n, _)| *n == name).map(|(_, id)| *id);
             Some((side(a)?, side(b)?))
         };

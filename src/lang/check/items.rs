@@ -189,7 +189,7 @@ impl Checker<'_> {
     fn is_score(&self, id: crate::typed::ValueId) -> bool {
         match self.out.value(id).map(|v| &v.source) {
             Some(ValueSource::Apply(apply)) => {
-                self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.higher_is_better)
+                self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.lints.higher_is_better)
             }
             Some(ValueSource::Alias(of)) => self.is_score(*of),
             _ => false,

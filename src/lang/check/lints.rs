@@ -39,7 +39,7 @@ impl Checker<'_> {
 
     fn lint_apart(&mut self, id: ValueId, said: &mut HashSet<Span>) {
         let Some((apply, span)) = self.apply_of(id).zip(self.out.value(id).map(|v| v.span)) else { return };
-        let Some(operation) = self.vocabulary.operation(apply.op).filter(|o| o.entry.keeps_apart) else { return };
+        let Some(operation) = self.vocabulary.operation(apply.op).filter(|o| o.entry.lints.keeps_apart) else { return };
         let zero = matches!(apply.settings.get("apart"), Some(c) if c.number() == Some(0.0));
         let given = apply.inputs.iter().any(|(name, _)| *name == "at");
         if !zero || given || !said.insert(span) {
@@ -63,16 +63,16 @@ impl Checker<'_> {
         }
         for (side, other) in [(a, b), (b, a)] {
             let below = self.below(side, |i| self.keeps_places(i));
-            let fact = |i: ValueId, fact: fn(&crate::vocabulary::Entry) -> bool| {
+            let fact = |i: ValueId, fact: fn(&crate::vocabulary::LintFacts) -> bool| {
                 let op = self.apply_of(i).and_then(|a| self.vocabulary.operation(a.op));
-                op.is_some_and(|o| fact(&o.entry))
+                op.is_some_and(|o| fact(&o.entry.lints))
             };
             if below.iter().any(|i| fact(*i, |e| e.shows_border)) {
                 continue;
             }
             let warp = below.iter().find_map(|i| {
                 let apply = self.apply_of(*i)?;
-                let by = self.vocabulary.operation(apply.op)?.entry.pads?;
+                let by = self.vocabulary.operation(apply.op)?.entry.lints.pads?;
                 let (_, by) = apply.inputs.iter().find(|(n, _)| *n == by)?;
                 (!self.onto(*by)).then_some((*i, *by))
             });
@@ -97,7 +97,7 @@ impl Checker<'_> {
     /// The two sides of an operation that compares, and whether it is told where to look.
     fn compared_by(&self, id: ValueId) -> Option<((ValueId, ValueId), bool)> {
         let apply = self.apply_of(id)?;
-        let (a, b) = self.vocabulary.operation(apply.op)?.entry.compares?;
+        let (a, b) = self.vocabulary.operation(apply.op)?.entry.lints.compares?;
         let side = |name: &str| apply.inputs.iter().find(|(n, _)| *n == name).map(|(_, id)| *id);
         Some(((side(a)?, side(b)?), side("mask").is_some()))
     }
@@ -105,8 +105,8 @@ impl Checker<'_> {
     /// True for what changes numbers and leaves them where they are.
     fn keeps_places(&self, id: ValueId) -> bool {
         let through = |apply: &crate::typed::Apply| {
-            let entry = self.vocabulary.operation(apply.op).map(|o| o.entry);
-            entry.is_some_and(|e| e.pads.is_none() && !e.shows_border) && apply.weights.is_empty()
+            let facts = self.vocabulary.operation(apply.op).map(|o| o.entry.lints);
+            facts.is_some_and(|f| f.pads.is_none() && !f.shows_border) && apply.weights.is_empty()
         };
         match self.out.value(id).map(|v| &v.source) {
             Some(ValueSource::Apply(apply)) => through(apply),
@@ -128,10 +128,10 @@ impl Checker<'_> {
                         .filter(|o| o.result.as_ref().is_some_and(|ty| ty.kind.text == Kind::Symmetry.name())),
                     _ => None,
                 });
-                moved.is_some_and(|o| o.entry.onto)
+                moved.is_some_and(|o| o.entry.lints.onto)
             }
             ValueSource::Apply(apply) => {
-                let whole = self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.onto);
+                let whole = self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.lints.onto);
                 let moves = |i: &ValueId| self.out.value(*i).is_some_and(|v| v.ty.kind == Kind::Homography);
                 let mut from = apply.inputs.iter().map(|(_, i)| i).filter(|i| moves(i)).peekable();
                 whole || from.peek().is_some() && from.all(|i| self.onto(*i))

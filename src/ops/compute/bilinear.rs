@@ -1,6 +1,7 @@
 //! Reading maps between their cells by Candle's operations: what `warp`, `sample` and `inside` share.
 //!
-//! It says what `rord_kernels::bilinear` does fast: places in cells, zeros outside, a rim of [`RIM`] that counts as the border.
+//! It defines what `rord_kernels::bilinear` computes fast: places in cells, zeros outside, a rim of [`RIM`] that counts
+//! as the border.
 
 use candle_core::{DType, Result, Tensor};
 
@@ -26,8 +27,9 @@ pub fn maps(x: &Tensor) -> Result<Maps> {
     Ok(Maps { batch, channels, height, width })
 }
 
-/// Where each cell of a result of `shape` = (height, width) comes from, in cells of a source of `source`, under the normalized
-/// matrices `back` (B, 3, 3). Whole numbers go in and the sizes are in the matrix, so the symmetries of a square come out exact.
+/// Where each cell of a result of `shape` = (height, width) comes from, in cells of a source of `source`, under the
+/// normalized matrices `back` (B, 3, 3). Whole numbers go in and the sizes are in the matrix, so the symmetries of a
+/// square come out exact.
 pub fn of_matrices(back: &Tensor, shape: (usize, usize), source: (usize, usize)) -> Result<Places> {
     let (height, width) = shape;
     let count = height * width;
@@ -101,7 +103,7 @@ pub fn read(x: &Tensor, places: &Places) -> Result<Tensor> {
 }
 
 /// The transpose of [`read`]: `grad` (B, C, N) added to the cells of a map like `x` that were read.
-pub fn read_back(x: &Tensor, places: &Places, grad: &Tensor) -> Result<Tensor> {
+pub fn read_backward(x: &Tensor, places: &Places, grad: &Tensor) -> Result<Tensor> {
     let g = maps(x)?;
     let mut sum = Tensor::zeros(x.shape(), grad.dtype(), grad.device())?.flatten_from(2)?;
     for (cell, weight) in taps(places, &g)? {

@@ -1,8 +1,8 @@
-//! The two orders in which a map's numbers may lie: (B, C, H, W) as its shape says, or channels last, (B, H, W, C).
+//! The two orders in which a map's numbers may lie: (B, C, H, W) as in its shape, or channels last, (B, H, W, C).
 //!
-//! A map is always (B, C, H, W) to whoever asks for its shape. One that lies channels last is a contiguous tensor of shape
-//! (B, H, W, C) seen through exchanged axes; nothing else tells it apart. An operation that takes both orders says so
-//! ([`Compute::either_order`](super::Compute::either_order)); all others are handed contiguous tensors.
+//! The shape of a map is always (B, C, H, W). One that lies channels last is a contiguous tensor of shape
+//! (B, H, W, C) seen through exchanged axes; nothing else marks it. An operation that takes both orders declares it
+//! ([`Compute::either_order`](super::Compute::either_order)); all others get contiguous tensors.
 
 use candle_core::{DType, Device, Result, Tensor};
 use rayon::prelude::*;
@@ -13,7 +13,7 @@ use rord_kernels::order::{channels_first, channels_last};
 /// How the numbers of a tensor lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// As the shape says.
+    /// As in the shape.
     First,
     /// Those of all channels of a cell beside each other.
     Last,

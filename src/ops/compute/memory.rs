@@ -1,6 +1,6 @@
-//! How much memory a call takes beside its inputs and its value, told from shapes alone.
+//! How much memory a call takes beside its inputs and its value, from its shapes alone.
 //!
-//! The engine adds it up before a step is taken. What is told here is for f32 and the kernels.
+//! The engine adds it up before a step is taken. What is counted here is for f32 and the kernels.
 
 use rord_kernels::conv::last::After;
 use rord_kernels::conv::memory::Working;
@@ -10,15 +10,15 @@ use rord_lang::vocabulary::Shapes;
 /// Bytes that a call takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// Kept for the way back: what is in `Output::saved`.
+    /// Kept for backward: what is in `Output::saved`.
     pub saved: usize,
     /// While the value is computed, beside it and what is saved.
     pub forward: usize,
-    /// While gradients are computed, beside them and all that the way back reads.
+    /// While gradients are computed, beside them and all that backward reads.
     pub backward: usize,
     /// Kept by every thread from the first call on.
     pub thread: usize,
-    /// True where the value is its first input, or a part of it, seen in another way.
+    /// True where the value is its first input, or a part of it, as a view.
     pub shares: bool,
 }
 
@@ -28,14 +28,15 @@ pub fn bytes(shape: &[usize]) -> usize {
 }
 
 impl Memory {
-    /// Of an operation written with Candle's, each of which makes a tensor: about two at a time, as large as the largest it works on.
+    /// Of an operation written with Candle's, each of which makes a tensor: about two at a time, as large as the
+    /// largest it works on.
     pub fn of_tensor_operations(shapes: &Shapes<'_>) -> Self {
         let inputs = shapes.inputs.iter().map(|(_, shape)| bytes(shape));
         let most = inputs.chain([bytes(&shapes.result)]).max().unwrap_or(0).saturating_mul(2);
         Self { forward: most, backward: most, ..Self::default() }
     }
 
-    /// Of a value that is its input seen in another way.
+    /// Of a value that is a view of its input.
     pub fn shared() -> Self {
         Self { shares: true, ..Self::default() }
     }

@@ -1,22 +1,18 @@
 //! How an operation computes: a value from its inputs, and its inputs' gradients from its value's.
 //!
 //! Gradients are the operation's own, not taken from Candle's tape: several of Candle's are missing or wrong (see
-//! `docs/decisions/`), and the graph knows which inputs need one at all. Everything here is written with Candle's tensor
-//! operations, so it runs in f32 and f64 on every device; a fast CPU path may take over where the tensors live there.
+//! `docs/decisions/`), and the graph knows which inputs need one at all. Everything here is written with Candle's
+//! tensor operations, so it runs in f32 and f64 on every device; a fast CPU path may take over where the tensors live
+//! there.
 
 pub mod bilinear;
 pub mod difference;
-pub mod either;
 pub mod elementwise;
 pub mod layout;
-pub mod least;
 pub mod memory;
-pub mod overlap;
 pub mod pixelwise;
-pub mod reduce;
 pub mod samples;
 pub mod slices;
-pub mod unary;
 
 use candle_core::{Result, Tensor};
 
@@ -25,7 +21,7 @@ use rord_lang::constant::Settings;
 use rord_lang::vocabulary::Shapes;
 use rord_random::Stream;
 
-/// The value of one call, with whatever its own backward pass wants to find again.
+/// The value of one call, with what its own backward pass needs.
 pub struct Output {
     /// The value.
     pub value: Tensor,
@@ -51,27 +47,31 @@ pub struct Call<'a> {
     pub stream: [u64; 3],
     /// True while training, false in validation.
     pub training: bool,
-    /// The inputs whose gradient somebody needs.
+    /// The inputs whose gradient is needed.
     pub wants: &'a [&'a str],
 }
 
 /// Gradients by parameter name, each of its input's shape.
 pub type Gradients = Vec<(&'static str, Tensor)>;
 
-/// The meaning of an operation.
+/// What an operation computes.
 pub trait Compute: Sync {
     /// The value of a call.
     fn forward(&self, call: &Call) -> Result<Output>;
 
-    /// The gradient of every input in `call.wants`, given the gradient `grad` of the value (of the value's shape).
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients>;
+    /// The gradient of every input in `call.wants`, which is not empty, given the gradient `grad` of the value (of the
+    /// value's shape). An operation that stops the gradient has none.
+    fn backward(&self, _call: &Call, _output: &Output, _grad: &Tensor) -> Result<Gradients> {
+        Ok(Gradients::new())
+    }
 
-    /// New values of weights by role, made of a value from [`Compute::forward`]: running statistics. Asked for while training only.
+    /// New values of weights by role, made of a value from [`Compute::forward`]: running statistics. Asked for while
+    /// training only.
     fn updates(&self, _: &Call, _: &Output) -> Result<Vec<(&'static str, Tensor)>> {
         Ok(Vec::new())
     }
 
-    /// The value by Candle's tensor operations alone, as on a device without kernels of ours; the meaning that `forward` is held to.
+    /// The value by Candle's tensor operations alone, as on a device without kernels; `forward` is checked against it.
     fn plain_forward(&self, call: &Call) -> Result<Output> {
         self.forward(call)
     }
@@ -86,24 +86,26 @@ pub trait Compute: Sync {
         false
     }
 
-    /// `Some((i, n))` where the value is the i-th of n equal parts of its only input along the first axis. Its gradient is then put
-    /// beside those of the other parts, and `backward`, which would fill the rest with zeros to be added, is not asked.
+    /// `Some((i, n))` where the value is the i-th of n equal parts of its only input along the first axis. Its gradient
+    /// is then put beside those of the other parts, and `backward`, which would fill the rest with zeros to be added,
+    /// is not called.
     fn part_of(&self, _settings: &Settings) -> Option<(usize, usize)> {
         None
     }
 
-    /// Whether `backward` looks at the numbers of the input `name`. Of one that it does not, it may be handed another tensor of the
-    /// same shape and type, so that the memory is free by then.
-    fn back_reads(&self, _name: &str) -> bool {
+    /// Whether `backward` reads the numbers of the input `name`. In place of one that it does not read it may get
+    /// another tensor of the same shape and type, so that the memory is free by then.
+    fn backward_reads(&self, _name: &str) -> bool {
         true
     }
 
     /// The same of its own value, which may depend on the settings.
-    fn back_reads_value(&self, _settings: &Settings) -> bool {
+    fn backward_reads_value(&self, _settings: &Settings) -> bool {
         true
     }
 
-    /// The memory that a call on the CPU takes beside its inputs, its value and their gradients, those of `wants`. Told without one.
+    /// The memory that a call on the CPU takes beside its inputs, its value and their gradients, those of `wants`. It
+    /// is known before there is a call.
     fn memory(&self, shapes: &Shapes<'_>, _wants: &[&str]) -> Memory {
         Memory::of_tensor_operations(shapes)
     }
@@ -125,7 +127,7 @@ impl Call<'_> {
         self.inputs.iter().find(|(n, _)| *n == name).map(|(_, t)| t)
     }
 
-    /// True where somebody needs the gradient of the argument `name`.
+    /// True where the gradient of the argument `name` is needed.
     pub fn wants(&self, name: &str) -> bool {
         self.wants.contains(&name)
     }

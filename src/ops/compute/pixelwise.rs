@@ -1,4 +1,4 @@
-//! What the losses on two maps share: a number for each cell, a mask, a reduction, and the way back.
+//! What the losses on two maps share: a number for each cell, a mask, a reduction, and the gradients.
 //!
 //! With the cell's loss ℓ, the mask m (1 without one, spread over the channels) and a balance w (1 for most losses):
 //! `sum = Σ m·w·ℓ`, `mean = sum / max(1, Σ m)`, `none = m·w·ℓ`.

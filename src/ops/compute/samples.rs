@@ -1,7 +1,7 @@
-//! Small cases of an operation, and the finite differences that every operation's gradient is held against.
+//! Small cases of an operation, and the finite differences that every operation's gradient is checked against.
 //!
-//! An operation lists its cases in `samples()`; [`finite_differences`] runs each alone and in a diamond, where the input is used
-//! by two branches and the gradients must add up.
+//! An operation lists its cases in `samples()`; [`finite_differences`] runs each alone and in a diamond, where the
+//! input is used by two branches and the gradients must add up.
 
 use candle_core::{DType, Device, Result, Tensor};
 
@@ -22,8 +22,8 @@ pub struct Sample {
     pub shape: Vec<usize>,
     /// The inputs that receive a gradient.
     pub differentiable: Vec<&'static str>,
-    /// True where the value has a kink or a step at the inputs (relu at 0, equal vectors), so that its gradient is a convention: it
-    /// must be finite, and is not compared with differences.
+    /// True where the value has a kink or a step at the inputs (relu at 0, equal vectors), so that its gradient is a
+    /// convention: it must be finite, and is not compared with differences.
     pub kink: bool,
 }
 
@@ -93,7 +93,7 @@ impl Sample {
         Ok(Self { inputs: inputs.collect::<Result<_>>()?, ..self.clone() })
     }
 
-    /// The call this case stands for.
+    /// The call of this case.
     pub fn call(&self) -> Call<'_> {
         Call {
             inputs: &self.inputs,
@@ -121,9 +121,10 @@ impl Sample {
     }
 }
 
-/// The value's shape and finiteness, and the gradients against central differences in `f64` of a random projection of the value,
-/// first alone, then in the diamond f(x) + 2·f(x). Gives the largest error relative to the largest gradient of its input (0 where
-/// nothing is differentiable or the case is at a kink); fails where a number is not finite or a shape is wrong.
+/// The value's shape and finiteness, and the gradients against central differences in `f64` of a random projection of
+/// the value, first alone, then in the diamond f(x) + 2·f(x). Gives the largest error relative to the largest gradient
+/// of its input (0 where nothing is differentiable or the case is at a kink); fails where a number is not finite or a
+/// shape is wrong.
 pub fn finite_differences(compute: &dyn Compute, sample: &Sample) -> Result<f64> {
     let fail = |what: String| Err(candle_core::Error::msg(format!("{}: {what}", sample.name)));
     let output = sample.forward(compute)?;
@@ -184,7 +185,8 @@ pub fn finite_differences(compute: &dyn Compute, sample: &Sample) -> Result<f64>
     Ok(worst)
 }
 
-/// The largest difference between two paths of an operation, in the values and in every gradient, relative to the largest number.
+/// The largest difference between two paths of an operation, in the values and in every gradient, relative to the
+/// largest number.
 pub fn compare(one: &dyn Compute, other: &dyn Compute, sample: &Sample) -> Result<f64> {
     let (a, b) = (sample.forward(one)?, sample.forward(other)?);
     let mut stream = Stream::new(12, &[]);

@@ -1,8 +1,8 @@
 //! Candle tensors as plain slices and back, and the choice between an operation's two paths.
 //!
-//! An operation with kernels implements [`Paths`]: `lower` is its meaning in Candle's tensor operations, `fast` the same by
-//! `rord_kernels` where all its tensors are `f32` or all `f64` in the CPU's memory. [`Plain`] takes the first path always; the
-//! tests compare the two.
+//! An operation with kernels implements [`Paths`]: `lower` defines it in Candle's tensor operations, `fast` the same by
+//! `rord_kernels` where all its tensors are `f32` or all `f64` in the CPU's memory. [`Plain`] takes the first path
+//! always; the tests compare the two.
 
 use candle_core::{DType, Device, Result, Shape, Storage, Tensor, WithDType};
 
@@ -17,18 +17,18 @@ pub trait Element: Float + WithDType {}
 impl Element for f32 {}
 impl Element for f64 {}
 
-/// An operation that has a fast path on the CPU beside its meaning.
+/// An operation that has a fast path on the CPU beside its definition.
 pub trait Paths: Sync {
     /// True where both paths take maps in either [order](layout).
     const EITHER_ORDER: bool = false;
 
-    /// [`Compute::back_reads`].
-    fn back_reads(&self, _name: &str) -> bool {
+    /// [`Compute::backward_reads`].
+    fn backward_reads(&self, _name: &str) -> bool {
         true
     }
 
-    /// [`Compute::back_reads_value`].
-    fn back_reads_value(&self, _settings: &Settings) -> bool {
+    /// [`Compute::backward_reads_value`].
+    fn backward_reads_value(&self, _settings: &Settings) -> bool {
         true
     }
 
@@ -40,11 +40,15 @@ pub trait Paths: Sync {
     /// The value, by Candle's tensor operations.
     fn lower(&self, call: &Call) -> Result<Output>;
     /// The gradients, by Candle's tensor operations.
-    fn lower_back(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients>;
+    fn lower_backward(&self, _call: &Call, _output: &Output, _grad: &Tensor) -> Result<Gradients> {
+        Ok(Gradients::new())
+    }
     /// The value, by kernels. Saves what [`Paths::lower`] saves.
     fn fast<T: Element>(&self, call: &Call) -> Result<Output>;
     /// The gradients, by kernels.
-    fn fast_back<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients>;
+    fn fast_backward<T: Element>(&self, _call: &Call, _output: &Output, _grad: &Tensor) -> Result<Gradients> {
+        Ok(Gradients::new())
+    }
 }
 
 impl<P: Paths> Compute for P {
@@ -58,9 +62,9 @@ impl<P: Paths> Compute for P {
 
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         match native(call) {
-            Some(DType::F32) => self.fast_back::<f32>(call, output, grad),
-            Some(DType::F64) => self.fast_back::<f64>(call, output, grad),
-            _ => self.lower_back(call, output, grad),
+            Some(DType::F32) => self.fast_backward::<f32>(call, output, grad),
+            Some(DType::F64) => self.fast_backward::<f64>(call, output, grad),
+            _ => self.lower_backward(call, output, grad),
         }
     }
 
@@ -69,7 +73,7 @@ impl<P: Paths> Compute for P {
     }
 
     fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        self.lower_back(call, output, grad)
+        self.lower_backward(call, output, grad)
     }
 
     fn has_kernels(&self) -> bool {
@@ -84,16 +88,16 @@ impl<P: Paths> Compute for P {
         P::EITHER_ORDER
     }
 
-    fn back_reads(&self, name: &str) -> bool {
-        Paths::back_reads(self, name)
+    fn backward_reads(&self, name: &str) -> bool {
+        Paths::backward_reads(self, name)
     }
 
-    fn back_reads_value(&self, settings: &Settings) -> bool {
-        Paths::back_reads_value(self, settings)
+    fn backward_reads_value(&self, settings: &Settings) -> bool {
+        Paths::backward_reads_value(self, settings)
     }
 }
 
-/// An operation held to its meaning: never a kernel.
+/// An operation without its kernels.
 pub struct Plain<'a>(pub &'a dyn Compute);
 
 impl Compute for Plain<'_> {
@@ -134,7 +138,7 @@ pub fn tensor<T: WithDType>(numbers: Vec<T>, shape: impl Into<Shape>) -> Result<
     Tensor::from_vec(numbers, shape.into(), &Device::Cpu)
 }
 
-/// A kernel's complaint as Candle's error.
+/// A kernel's error as one of Candle's.
 pub fn wrong(mismatch: Mismatch) -> candle_core::Error {
     candle_core::Error::wrap(mismatch)
 }

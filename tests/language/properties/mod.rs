@@ -225,7 +225,7 @@ fn checked(file: FileId, text: &str, vocabulary: &Vocabulary, sources: &mut Sour
             pass(&mut graph, vocabulary);
             verify(&graph, vocabulary).unwrap_or_else(|e| panic!("after {name}: {e:?}\n{text}"));
         }
-        let stops = |op: &str| vocabulary.operation(op).is_some_and(|o| o.entry.stops_gradient);
+        let stops = |op: &str| vocabulary.operation(op).is_some_and(|o| o.entry.graph.stops_gradient);
         let gradients = Gradients::of(&graph, trained(&pipeline), stops);
         flops::flops(&graph, vocabulary, &gradients, 8);
         if graph.nodes.len() < 300 {

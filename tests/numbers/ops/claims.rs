@@ -96,8 +96,8 @@ fn drawn(
 ) -> Option<(Sample, Type)> {
     let checked = language.call(op, arguments, &like.settings).ok()?;
     let mut sample = Sample::new("drawn", &checked.shape?);
-    for a in arguments.iter().filter(|a| !op.entry.shape_only.contains(&a.name.as_str())) {
-        let name = match op.entry.inverted {
+    for a in arguments.iter().filter(|a| !op.entry.graph.shape_only.contains(&a.name.as_str())) {
+        let name = match op.entry.graph.inverted {
             Some((from, to)) if from == a.name => to,
             _ => language.vocabulary.intern(&a.name),
         };
@@ -205,7 +205,7 @@ fn values_are_what_their_kinds_claim() {
             .iter()
             .map(|a| {
                 let param = language.tensors(op).into_iter().find(|p| p.name.text == a.name).unwrap();
-                if op.entry.shape_only.contains(&a.name.as_str()) || a.number.is_some() {
+                if op.entry.graph.shape_only.contains(&a.name.as_str()) || a.number.is_some() {
                     return vec![(a.kind, a.unit)];
                 }
                 kinds(param, a.shape.len())

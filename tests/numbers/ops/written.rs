@@ -77,7 +77,7 @@ impl Language {
 
     /// The parameter behind a sample's input: `warp` receives its `by` inverted, as `back`.
     pub fn parameter(&self, op: &Op, input: &str) -> Option<&FnParam> {
-        let name = op.entry.inverted.filter(|(_, to)| *to == input).map_or(input, |(from, _)| from);
+        let name = op.entry.graph.inverted.filter(|(_, to)| *to == input).map_or(input, |(from, _)| from);
         self.tensors(op).into_iter().find(|p| p.name.text == name)
     }
 
@@ -105,7 +105,7 @@ impl Language {
             out.push(Argument { name, kind, unit, shape: tensor.dims().to_vec(), number });
         }
         if let [batch, _, height, width] = *sample.shape.as_slice() {
-            for name in op.entry.shape_only {
+            for name in op.entry.graph.shape_only {
                 let shape = vec![batch, 1, height, width];
                 out.push(Argument { name: (*name).into(), kind: Kind::Map, unit: false, shape, number: None });
             }

@@ -8,7 +8,8 @@ use super::{ROWS, Sizes};
 use crate::shared::Shared;
 use crate::simd::{Lanes, Simd, Task, run};
 
-/// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, kernel, kernel), plus `bias`, rectified if `relu`.
+/// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, kernel, kernel), plus `bias`, rectified
+/// if `relu`.
 pub fn value(simd: Simd, s: &Sizes, x: &[f32], weight: &[f32], bias: Option<&[f32]>, relu: bool) -> Vec<f32> {
     let wide = 2 * simd.shape().0;
     let filled = s.outputs.next_multiple_of(wide);
@@ -110,8 +111,8 @@ impl Rows<'_> {
     }
 }
 
-/// The gradients of weight (outputs, inputs, kernel, kernel) and bias (outputs). `grad` is that of the value; where the value was
-/// rectified, `relu` is the value.
+/// The gradients of weight (outputs, inputs, kernel, kernel) and bias (outputs). `grad` is that of the value; where the
+/// value was rectified, `relu` is the value.
 pub fn weight_gradient(simd: Simd, s: &Sizes, x: &[f32], grad: &[f32], relu: Option<&[f32]>) -> (Vec<f32>, Vec<f32>) {
     let depth = s.taps() * s.inputs;
     let filled = s.outputs.next_multiple_of(simd.shape().0);

@@ -1,7 +1,8 @@
-//! Convolutions with few channels on one side, straight from their definition: an image's first layer, a detection map's last one.
+//! Convolutions with few channels on one side, straight from their definition: an image's first layer, a detection
+//! map's last one.
 //!
-//! Stride 1, an odd kernel of any size and as much padding as keeps the size. [`few_inputs`] runs along vectors of outputs,
-//! [`few_outputs`] along vectors of inputs.
+//! Stride 1, an odd kernel of any size and as much padding as keeps the size. [`few_inputs`] runs along vectors of
+//! outputs, [`few_outputs`] along vectors of inputs.
 #![allow(unsafe_code)]
 
 use rayon::prelude::*;
@@ -77,8 +78,8 @@ impl Sizes {
         (0..self.batch).flat_map(of).collect()
     }
 
-    /// `len` sums over all strips. Each part of them has sums and a buffer of its own, whatever the number of threads; `add` adds
-    /// those of a strip.
+    /// `len` sums over all strips. Each part of them has sums and a buffer of its own, whatever the number of threads;
+    /// `add` adds those of a strip.
     fn summed<B>(
         &self,
         len: usize,

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::conv::Geometry;
-use crate::conv::last::{After, Past, Wanted, general, general_back};
+use crate::conv::call::{After, Past, Wanted};
+use crate::conv::last::{general, general_backward};
 use crate::conv::tests::{near, singles, wide};
 use crate::simd::Simd;
 
@@ -36,7 +37,7 @@ fn both_kinds_compute_what_the_general_path_does() {
                 let seen = wide(&value);
                 let past = Past { after, value: &seen, cells: &[] };
                 let wanted = Wanted { x: true, weight: true, bias: true };
-                let back = general_back(&g, &wide(&x), &wide(&weight), past, &wide(&grad), wanted).unwrap();
+                let back = general_backward(&g, &wide(&x), &wide(&weight), past, &wide(&grad), wanted).unwrap();
                 let (back_x, back_weight, back_bias) = (back.x.unwrap(), back.weight.unwrap(), back.bias.unwrap());
                 let got = few_inputs::weight_gradient(simd, &s, &x, &grad, relu.then_some(&value[..]));
                 near(&format!("{what}: few inputs, weight"), &got.0, &back_weight);

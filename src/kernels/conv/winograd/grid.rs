@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 
 use crate::simd::Lanes;
 
-/// `LEN` vectors, not filled with zeros first: for tables this small that would be a call and a twentieth of a tile's time.
+/// `LEN` vectors, not filled with zeros first: for tables this small that would be a call and a twentieth of a tile's
+/// time.
 pub struct Grid<L, const LEN: usize>([MaybeUninit<L>; LEN]);
 
 impl<L: Lanes, const LEN: usize> Grid<L, LEN> {

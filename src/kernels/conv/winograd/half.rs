@@ -1,18 +1,19 @@
-//! The products in bfloat16 with sums in `f32`, for machines with AVX-512 BF16: twice the products in an instruction, half the memory
-//! for transformed tiles and kernels.
+//! The products in bfloat16 with sums in `f32`, for machines with AVX-512 BF16: twice the products in an instruction,
+//! half the memory for transformed tiles and kernels.
 //!
-//! Maps, weights and transforms stay `f32`; only what goes into the 36 matrix products is rounded, to 8 bits. Over 128 channels a
-//! value is off by 1.0e-2 of the result's root mean square, where a plain convolution of rounded numbers is by 2.4e-3.
+//! Maps, weights and transforms stay `f32`; only what goes into the 36 matrix products is rounded, to 8 bits. Over 128
+//! channels a value is off by 1.0e-2 of the result's root mean square, where a plain convolution of rounded numbers is
+//! by 2.4e-3.
 //!
-//! Numbers that are multiplied and added in one instruction lie side by side: two inputs for a value, two tiles for a weight's
-//! gradient. Otherwise the orders are those of `read.rs`, `weights.rs` and `product.rs`.
+//! Numbers that are multiplied and added in one instruction lie side by side: two inputs for a value, two tiles for a
+//! weight's gradient. Otherwise the orders are those of `read.rs`, `weights.rs` and `product.rs`.
 #![allow(unsafe_code)]
 #![allow(clippy::indexing_slicing)] // tiles and accumulators of constant size
 
 use std::arch::x86_64::*;
 use std::ops::Range;
 
-use super::read::{Tiles, Windows};
+use super::read::{Tiles, Transform, Windows};
 use super::{POINTS, product};
 use crate::simd::Lanes;
 use crate::simd::avx512::Sixteen;
@@ -56,24 +57,25 @@ pub unsafe fn windows(w: &Windows, to: *mut u16) {
     let mut tile = Tile::new();
     let from = tile.0.as_mut_ptr();
     let round = |block: usize, i: usize| unsafe {
-        let to = to.add((block * w.room + i) * N);
+        let to = to.add((block * w.0.room + i) * N);
         for point in 0..POINTS {
             let rounded = _mm512_cvtneps_pbh(_mm512_load_ps(from.add(point * N)));
-            _mm256_storeu_si256(to.add(point * w.step).cast(), std::mem::transmute::<__m256bh, __m256i>(rounded));
+            _mm256_storeu_si256(to.add(point * w.0.step).cast(), std::mem::transmute::<__m256bh, __m256i>(rounded));
         }
     };
     unsafe { w.each::<Sixteen>(|_, _| from, round) };
 }
 
 /// As [`Windows`], but rounded, two tiles side by side: point p of channel c of the i-th tile goes to
-/// `to + p·step + (c / N)·room·N + (i / 2)·2N + (c % N)·2 + i % 2`. `room` is even; a tile without a partner has zeros beside it.
+/// `to + p·step + (c / N)·room·N + (i / 2)·2N + (c % N)·2 + i % 2`. `room` is even; a tile without a partner has zeros
+/// beside it.
 ///
 /// # Safety
 /// As [`windows`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16,avx2,fma")]
 pub unsafe fn paired_windows(w: &Windows, to: *mut u16) {
-    let mut kept = Kept::new(w.sizes.inputs.div_ceil(N));
-    let (first, last) = (kept.0.as_mut_ptr(), w.tiles.1 - 1);
+    let mut kept = Kept::new(w.0.sizes.inputs.div_ceil(N));
+    let (first, last) = (kept.0.as_mut_ptr(), w.0.tiles.1 - 1);
     let place = |block: usize, i: usize| Kept::place(first, block, i);
     let round = |block: usize, i: usize| unsafe {
         if i % 2 == 1 || i == last {
@@ -81,28 +83,28 @@ pub unsafe fn paired_windows(w: &Windows, to: *mut u16) {
                 Kept::place(first, block, 0),
                 Kept::place(first, block, 1),
                 i % 2 == 1,
-                to.add((block * w.room + i / 2 * 2) * N),
-                w.step,
+                to.add((block * w.0.room + i / 2 * 2) * N),
+                w.0.step,
             );
         }
     };
     unsafe { w.each::<Sixteen>(place, round) };
 }
 
-/// As [`Tiles`], but rounded, two tiles side by side as in [`paired_windows`], in panels of 2N channels: channel c of the i-th tile at
-/// `to + p·step + (c / 2N)·room·2N + (i / 2)·4N + (c % 2N)·2 + i % 2`.
+/// As [`Tiles`], but rounded, two tiles side by side as in [`paired_windows`], in panels of 2N channels: channel c of
+/// the i-th tile at `to + p·step + (c / 2N)·room·2N + (i / 2)·4N + (c % 2N)·2 + i % 2`.
 ///
 /// # Safety
 /// As [`windows`].
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16,avx2,fma")]
 pub unsafe fn paired_tiles(t: &Tiles, to: *mut u16) {
-    let mut kept = Kept::new(2 * t.sizes.outputs.div_ceil(2 * N));
-    let (first, last) = (kept.0.as_mut_ptr(), t.tiles.1 - 1);
+    let mut kept = Kept::new(2 * t.frame.sizes.outputs.div_ceil(2 * N));
+    let (first, last) = (kept.0.as_mut_ptr(), t.frame.tiles.1 - 1);
     let place = |block: usize, i: usize| Kept::place(first, block, i);
     let round = |block: usize, i: usize| unsafe {
         if i % 2 == 1 || i == last {
-            let to = to.add(((block / 2) * t.room + i / 2 * 2) * 2 * N + (block & 1) * 2 * N);
-            pair(Kept::place(first, block, 0), Kept::place(first, block, 1), i % 2 == 1, to, t.step);
+            let to = to.add(((block / 2) * t.frame.room + i / 2 * 2) * 2 * N + (block & 1) * 2 * N);
+            pair(Kept::place(first, block, 0), Kept::place(first, block, 1), i % 2 == 1, to, t.frame.step);
         }
     };
     unsafe { t.each::<Sixteen>(place, round) };
@@ -132,8 +134,9 @@ unsafe fn pair(one: *const f32, other: *const f32, both: bool, to: *mut u16, ste
     }
 }
 
-/// Transformed kernels, rounded: input c of output k at `(k / 2N)·inputs'·2N + (c / 2)·4N + (k % 2N)·2 + c % 2` of each point's,
-/// where inputs' is `inputs` filled up with zeros to a multiple of N. `from` is what `weights::transformed` made.
+/// Transformed kernels, rounded: input c of output k at `(k / 2N)·inputs'·2N + (c / 2)·4N + (k % 2N)·2 + c % 2` of each
+/// point's, where inputs' is `inputs` filled up with zeros to a multiple of N. `from` is what `weights::transformed`
+/// made.
 pub fn kernels(from: &[f32], step: usize, inputs: usize) -> (Vec<u16>, usize) {
     use rayon::prelude::*;
     let filled = inputs.next_multiple_of(N);
@@ -161,7 +164,8 @@ pub fn kernels(from: &[f32], step: usize, inputs: usize) -> (Vec<u16>, usize) {
 /// As `product::Values`, of rounded tiles and kernels. `inputs` is a multiple of N.
 ///
 /// # Safety
-/// The machine has AVX-512 BF16, and the pointers are valid for what [`windows`], [`kernels`] and `write::Results` say.
+/// The machine has AVX-512 BF16, and the pointers are valid for what [`windows`], [`kernels`] and `write::Results`
+/// describe.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16,avx2,fma")]
 pub unsafe fn values(p: &product::Values, tiles: *const u16, kernels: *const u16) {
     unsafe {
@@ -206,7 +210,8 @@ unsafe fn rows(inputs: usize, a: *const u16, apart: usize, b: *const u16, to: *m
 /// As `product::Kernels`, of rounded tiles two by two.
 ///
 /// # Safety
-/// The machine has AVX-512 BF16, and the pointers are valid for what [`paired_windows`], [`paired_tiles`] and `weights::gradient` say.
+/// The machine has AVX-512 BF16, and the pointers are valid for what [`paired_windows`], [`paired_tiles`] and
+/// `weights::gradient` describe.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16,avx2,fma")]
 pub unsafe fn sums(p: &product::Kernels, windows: *const u16, grads: *const u16) {
     const R: usize = 8;

@@ -1,16 +1,18 @@
 //! 3 × 3 convolution of maps laid out channels last by Winograd's F(4 × 4, 3 × 3): a quarter of the multiplications.
 //!
-//! Every 4 × 4 tile of the result is `Aᵀ [(G w Gᵀ) ⊙ (Bᵀ d B)] A`, where `d` is the 6 × 6 tile of the input that it sees and `w` the
-//! kernel. Summed over input channels, the product ⊙ is 36 matrix products of (tiles × inputs) with (inputs × outputs). The input's
-//! gradient is the same with kernels turned by 180° and channels exchanged; the weight's gradient is `Gᵀ [Σ (Bᵀ d B) ⊙ (A g Aᵀ)] G`
-//! over all tiles, `g` the gradient's 4 × 4 tile.
+//! Every 4 × 4 tile of the result is `Aᵀ [(G w Gᵀ) ⊙ (Bᵀ d B)] A`, where `d` is the 6 × 6 tile of the input that it
+//! sees and `w` the kernel. Summed over input channels, the product ⊙ is 36 matrix products of (tiles × inputs) with
+//! (inputs × outputs). The input's gradient is the same with kernels turned by 180° and channels exchanged; the
+//! weight's gradient is `Gᵀ [Σ (Bᵀ d B) ⊙ (A g Aᵀ)] G` over all tiles, `g` the gradient's 4 × 4 tile.
 //!
-//! Source: A. Lavin, S. Gray, *Fast Algorithms for Convolutional Neural Networks*, CVPR 2016, <https://arxiv.org/abs/1509.09308>.
+//! Source: A. Lavin, S. Gray, *Fast Algorithms for Convolutional Neural Networks*, CVPR 2016,
+//! <https://arxiv.org/abs/1509.09308>.
 //!
 //! | file | what |
 //! |---|---|
 //! | `transforms.rs` | the matrices A, B and G applied to vectors of channels |
 //! | `grid.rs` | a table of vectors, for turning rows into columns |
+//! | `pixels.rs` | the numbers of a map, or of what was rectified or pooled |
 //! | `read.rs` | tiles of maps into transformed tiles |
 //! | `write.rs` | transformed tiles into the result, with bias, relu and pooling |
 //! | `weights.rs` | kernels into transformed kernels, and gradients of these back |
@@ -24,6 +26,7 @@ use crate::simd::Simd;
 mod grid;
 #[cfg(target_arch = "x86_64")]
 mod half;
+mod pixels;
 mod product;
 mod read;
 mod scratch;
@@ -33,14 +36,15 @@ pub(crate) mod weight_gradient;
 pub(crate) mod weights;
 mod write;
 
-pub use read::Source;
+pub use pixels::Source;
 pub use value::{input_gradient, value};
 pub use weight_gradient::weight_gradient;
 
 /// Products of one element each: 6 × 6.
 const POINTS: usize = 36;
 
-/// Numbers added to the distance of the 36 points' matrices, so that these do not all begin at the same place of the cache.
+/// Numbers added to the distance of the 36 points' matrices, so that these do not all begin at the same place of the
+/// cache.
 const STAGGER: usize = 16;
 
 /// How the products are computed.

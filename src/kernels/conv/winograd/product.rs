@@ -35,7 +35,8 @@ impl Task for Values {
                     let b = self.kernels.add(point * self.kernels_step + panel * self.inputs * 2 * L::N);
                     let to = self.to.add(point * self.to_step + panel * self.room * 2 * L::N);
                     let mut row = 0;
-                    // The last rows compute with whatever lies behind the tiles that count; nobody reads what they give.
+                    // The last rows compute with whatever lies behind the tiles that count; nobody reads what they
+                    // give.
                     while row < self.count {
                         let (a, to) = (a.add(row * L::N), to.add(row * 2 * L::N));
                         match L::ROWS {
@@ -98,8 +99,8 @@ pub struct Kernels {
     /// Tiles there is room for in both, and those that count.
     pub room: usize,
     pub count: usize,
-    /// Input c of output k at `(k / 2N)·inputs'·2N + c·2N + k % 2N` of each point's, `to_step` apart; inputs' is filled up to a
-    /// multiple of N.
+    /// Input c of output k at `(k / 2N)·inputs'·2N + c·2N + k % 2N` of each point's, `to_step` apart; inputs' is filled
+    /// up to a multiple of N.
     pub to: *mut f32,
     pub to_step: usize,
     pub add: bool,

@@ -2,11 +2,13 @@
 
 use super::*;
 use crate::conv::Geometry;
-use crate::conv::last::{After, Past, Wanted, general, general_back};
+use crate::conv::call::{After, Past, Wanted};
+use crate::conv::last::{general, general_backward};
 use crate::conv::tests::{near, singles, wide};
 use crate::simd::Simd;
 
-/// Sides and channels that fill no tile and no vector, that fill them exactly, and a layer wide enough for one copy of its sums.
+/// Sides and channels that fill no tile and no vector, that fill them exactly, and a layer wide enough for one copy of
+/// its sums.
 fn shapes() -> Vec<Sizes> {
     let sizes = |batch, height, width, inputs, outputs| Sizes { batch, height, width, inputs, outputs };
     vec![
@@ -63,11 +65,11 @@ fn compared(simd: Simd, s: Sizes, after: After) {
     near(&format!("{what}: value"), &got.numbers, &expected.numbers);
     assert_eq!(got.cells.len(), expected.cells.len());
     let grad = singles(4, got.numbers.len());
-    // The way back from the value found here, so that rounding on the way there is not held against it.
+    // Backward from the value found here, so that rounding in forward does not count.
     let past = wide(&got.numbers);
     let past = Past { after, value: &past, cells: &got.cells };
     let wanted = Wanted { x: true, weight: true, bias: true };
-    let back = general_back(&g, &wide(&x), &wide(&weight), past, &wide(&grad), wanted).unwrap();
+    let back = general_backward(&g, &wide(&x), &wide(&weight), past, &wide(&grad), wanted).unwrap();
     let source = match after {
         After::Nothing => Source::Plain(&grad),
         After::Relu => Source::Relu { grad: &grad, value: &got.numbers },

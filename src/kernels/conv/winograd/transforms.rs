@@ -1,10 +1,11 @@
 //! The matrices of F(4 × 4, 3 × 3), each applied to one row or column of a tile.
 //!
-//! The points are 0, ±3/4, ±3/2 and ∞ rather than the usual 0, ±1, ±2 and ∞. All numbers but those of G stay exact in binary, no step
-//! is added, and rounding errors are halved on average and four times smaller at their largest: over 128 channels 9.6e-7 and 8.6e-6
-//! of the result's root mean square, where nine plain products a channel, summed one by one, have 4.3e-7 and 3.9e-6, and the
-//! usual points 1.9e-6 and 4.0e-5. See B. Barabasz et al., *Error Analysis and Improving the Accuracy of Winograd Convolution for
-//! Deep Neural Networks*, ACM TOMS 2020, <https://arxiv.org/abs/1803.10986>, for why points matter.
+//! The points are 0, ±3/4, ±3/2 and ∞ rather than the usual 0, ±1, ±2 and ∞. All numbers but those of G stay exact in
+//! binary, no step is added, and rounding errors are halved on average and four times smaller at their largest: over
+//! 128 channels 9.6e-7 and 8.6e-6 of the result's root mean square, where nine plain products a channel, summed one by
+//! one, have 4.3e-7 and 3.9e-6, and the usual points 1.9e-6 and 4.0e-5. See B. Barabasz et al., *Error Analysis and
+//! Improving the Accuracy of Winograd Convolution for Deep Neural Networks*, ACM TOMS 2020,
+//! <https://arxiv.org/abs/1803.10986>, for why points matter.
 #![allow(unsafe_code)] // see `crate::simd`: called under `simd::run` alone
 
 use crate::simd::Lanes;

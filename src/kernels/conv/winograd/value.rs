@@ -6,20 +6,23 @@ use rayon::prelude::*;
 
 #[cfg(target_arch = "x86_64")]
 use super::half;
+use super::pixels::Source;
 use super::product::Values;
-use super::read::{Source, Windows};
+use super::read::{Frame, Windows};
 use super::scratch::scratch;
 use super::weights::transformed;
 use super::write::Results;
 use super::{How, POINTS, STAGGER, Sizes};
-use crate::conv::last::{After, Value};
+use crate::conv::call::{After, Value};
 use crate::shared::Shared;
 use crate::simd::{Simd, run};
 
-/// Numbers of transformed tiles, of input and result together, that a block may have: what a core's second-level cache holds.
+/// Numbers of transformed tiles, of input and result together, that a block may have: what a core's second-level cache
+/// holds.
 const BLOCK: usize = 360_000;
 
-/// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, 3, 3), plus `bias` (outputs), and `after` done with it.
+/// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, 3, 3), plus `bias` (outputs), and
+/// `after` done with it.
 pub fn value(how: How, s: &Sizes, x: &[f32], weight: &[f32], bias: Option<&[f32]>, after: After) -> Value<f32> {
     let kernels = transformed(how.simd, s, weight, false);
     convolved(how, s, Source::Plain(x), kernels, bias, after)
@@ -86,7 +89,7 @@ fn convolved(
         let tiles = (block * room, room.min(s.tiles() - block * room));
         scratch(thread_numbers(simd, s), |windows| {
             let products = windows.wrapping_add(POINTS * tiles_step);
-            let reading = Windows { sizes: *s, source, tiles, to: windows, step: tiles_step, room };
+            let reading = Windows(Frame { sizes: *s, source, tiles, to: windows, step: tiles_step, room });
             let product = Values {
                 tiles: windows,
                 tiles_step,

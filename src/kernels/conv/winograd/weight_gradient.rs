@@ -6,8 +6,9 @@ use rayon::prelude::*;
 
 #[cfg(target_arch = "x86_64")]
 use super::half;
+use super::pixels::Source;
 use super::product::Kernels;
-use super::read::{Source, Tiles, Windows};
+use super::read::{Frame, Tiles, Windows};
 use super::scratch::scratch;
 use super::{How, POINTS, STAGGER, Sizes, weights};
 use crate::shared::Shared;
@@ -58,7 +59,7 @@ impl Cut {
     }
 }
 
-/// Numbers that a weight's gradient takes on the way: of all threads together, and of each.
+/// Numbers that a weight's gradient takes in between: of all threads together, and of each.
 pub fn numbers(simd: Simd, s: &Sizes) -> (usize, usize) {
     let (inputs, outputs) = s.filled(simd);
     let tiles = |room: usize| POINTS * (room * (inputs + outputs) + 2 * STAGGER);
@@ -74,8 +75,8 @@ fn read(how: How, seen: Windows, arriving: Tiles) {
     if how.bf16 {
         // SAFETY: `How` has seen to the instructions.
         unsafe {
-            half::paired_windows(&seen, seen.to.cast());
-            half::paired_tiles(&arriving, arriving.to.cast());
+            half::paired_windows(&seen, seen.0.to.cast());
+            half::paired_tiles(&arriving, arriving.frame.to.cast());
         }
         return;
     }
@@ -119,9 +120,9 @@ fn narrow(
             scratch(POINTS * (windows_step + grads_step), |windows| {
                 let grads = windows.wrapping_add(POINTS * windows_step);
                 let source = Source::Plain(x);
-                let seen = Windows { sizes: *s, source, tiles, to: windows, step: windows_step, room };
-                let arriving = Tiles { sizes: *s, source: grad, tiles, to: grads, step: grads_step, room, sums: bias };
-                read(how, seen, arriving);
+                let seen = Frame { sizes: *s, source, tiles, to: windows, step: windows_step, room };
+                let arriving = Frame { source: grad, to: grads, step: grads_step, ..seen };
+                read(how, Windows(seen), Tiles { frame: arriving, sums: bias });
                 let product = Kernels {
                     windows,
                     windows_step,
@@ -175,10 +176,10 @@ fn wide(
             let tiles = (first + at, TASK.min(count - at));
             // SAFETY: tiles of other tasks go to other places.
             let to = how.tile(to_windows.from(0).0.cast(), at * simd.shape().0);
-            let seen = Windows { sizes: *s, source: Source::Plain(x), tiles, to, step: windows_step, room };
+            let seen = Frame { sizes: *s, source: Source::Plain(x), tiles, to, step: windows_step, room };
             let to = how.tile(to_grads.from(0).0.cast(), at * 2 * simd.shape().0);
-            let sums = bias.as_mut_ptr();
-            read(how, seen, Tiles { sizes: *s, source: grad, tiles, to, step: grads_step, room, sums });
+            let arriving = Frame { source: grad, to, step: grads_step, ..seen };
+            read(how, Windows(seen), Tiles { frame: arriving, sums: bias.as_mut_ptr() });
         });
         (0..POINTS).into_par_iter().for_each(|point| {
             // Tiles in blocks whose gradients stay in the cache while all inputs pass by.

@@ -12,8 +12,8 @@ use crate::simd::{Lanes, Simd, Task, run};
 
 /// Transformed kernels in the order `product::Values` reads, and the distance of the points.
 ///
-/// `weight` is (outputs, inputs, 3, 3) in the sizes of the convolution's value. With `back` the kernels are turned by 180° and
-/// inputs and outputs exchanged: those of the input's gradient.
+/// `weight` is (outputs, inputs, 3, 3) in the sizes of the convolution's value. With `back` the kernels are turned by
+/// 180° and inputs and outputs exchanged: those of the input's gradient.
 pub fn transformed(simd: Simd, s: &Sizes, weight: &[f32], back: bool) -> (Vec<f32>, usize) {
     let (inputs, outputs) = if back { (s.outputs, s.inputs) } else { (s.inputs, s.outputs) };
     let wide = 2 * simd.shape().0;
@@ -89,8 +89,8 @@ impl Task for Kernels<'_> {
     }
 }
 
-/// The weight's gradient (outputs, inputs, 3, 3) from sums as `product::Kernels` writes them: `parts` of them, `apart` numbers
-/// from each to the next, points `step` apart.
+/// The weight's gradient (outputs, inputs, 3, 3) from sums as `product::Kernels` writes them: `parts` of them, `apart`
+/// numbers from each to the next, points `step` apart.
 pub fn gradient(simd: Simd, s: &Sizes, sums: &[f32], (parts, apart): (usize, usize), step: usize) -> Vec<f32> {
     let mut out: Vec<f32> = Vec::with_capacity(s.outputs * s.inputs * 9);
     let spare = Shared::new(&mut out.spare_capacity_mut()[..s.outputs * s.inputs * 9]);

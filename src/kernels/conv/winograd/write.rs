@@ -5,7 +5,7 @@
 
 use super::grid::Grid;
 use super::{Sizes, transforms};
-use crate::conv::last::After;
+use crate::conv::call::After;
 use crate::simd::{Lanes, Task};
 
 /// Writes some tiles of the result.

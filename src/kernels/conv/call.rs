@@ -1,0 +1,67 @@
+//! What a convolution is asked for, and what it returns: the types that all its algorithms share.
+
+/// What is done with a convolution's value before it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Nothing.
+    Nothing,
+    /// max(0, ·).
+    Relu,
+    /// max(0, ·), then the maximum of each 2 × 2 window every 2 cells; an incomplete last window is dropped.
+    ReluPool,
+}
+
+/// How the factors of products are taken, where `f32` numbers are convolved by Winograd's algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Products {
+    /// As they are.
+    Single,
+    /// Rounded to bfloat16, where the machine multiplies such numbers; as they are elsewhere. Sums are in `f32`.
+    Rounded,
+}
+
+/// The cell number of a window whose maximum is not above 0: no gradient goes there.
+pub const DEAD: u8 = 4;
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value<T> {
+    /// (batch, h, w, outputs), where h and w are halved, rounded down, if the value is pooled.
+    pub numbers: Vec<T>,
+    /// With [`After::ReluPool`], for every number the first cell of its window that is as large (0 to 3, by rows), or
+    /// [`DEAD`]; otherwise empty.
+    pub cells: Vec<u8>,
+}
+
+/// What backward needs of forward.
+#[derive(Clone, Copy, Debug)]
+pub struct Past<'a, T> {
+    /// What was done with the value.
+    pub after: After,
+    /// [`Value::numbers`].
+    pub value: &'a [T],
+    /// [`Value::cells`].
+    pub cells: &'a [u8],
+}
+
+/// Which gradients are needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// That of the input.
+    pub x: bool,
+    /// That of the weight.
+    pub weight: bool,
+    /// That of the bias.
+    pub bias: bool,
+}
+
+/// The gradients that were wanted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gradients<T> {
+    /// (batch, height, width, inputs).
+    pub x: Option<Vec<T>>,
+    /// (outputs, inputs / groups, kernel, kernel).
+    pub weight: Option<Vec<T>>,
+    /// (outputs).
+    pub bias: Option<Vec<T>>,
+}

@@ -1,0 +1,106 @@
+//! How the numbers of a map are found: as they are, or as a gradient of what was rectified or pooled.
+#![allow(unsafe_code)] // see `crate::simd`: called under `simd::run` alone
+
+use crate::simd::Lanes;
+
+/// A map that is read, channels last.
+#[derive(Clone, Copy)]
+pub enum Source<'a> {
+    /// As it is: (batch, height, width, channels).
+    Plain(&'a [f32]),
+    /// A gradient of a rectified value, of the same shape: it counts where the value is above 0.
+    Relu {
+        /// The gradient.
+        grad: &'a [f32],
+        /// The value.
+        value: &'a [f32],
+    },
+    /// A gradient of a rectified and pooled value: it counts in the cells the maxima came from.
+    Pool {
+        /// The gradient: (batch, ⌊height/2⌋, ⌊width/2⌋, channels).
+        grad: &'a [f32],
+        /// The cells, of the same shape.
+        cells: &'a [u8],
+    },
+}
+
+/// How a number of a map is found.
+pub trait Pixels {
+    /// `n` channels, from `channel` on, of a pixel of the map.
+    unsafe fn at<L: Lanes>(&self, image: usize, y: usize, x: usize, channel: usize, n: usize) -> L;
+    /// Rows and columns beyond which there are zeros.
+    fn extent(&self) -> (usize, usize);
+}
+
+#[inline(always)]
+unsafe fn load<L: Lanes>(p: *const f32, n: usize) -> L {
+    unsafe { if n == L::N { L::load(p) } else { L::load_part(p, n) } }
+}
+
+/// Of a map as it is.
+pub struct Plain {
+    pub numbers: *const f32,
+    pub sides: (usize, usize),
+    pub channels: usize,
+}
+
+impl Pixels for Plain {
+    #[inline(always)]
+    unsafe fn at<L: Lanes>(&self, image: usize, y: usize, x: usize, channel: usize, n: usize) -> L {
+        let at = ((image * self.sides.0 + y) * self.sides.1 + x) * self.channels + channel;
+        unsafe { load(self.numbers.add(at), n) }
+    }
+    #[inline(always)]
+    fn extent(&self) -> (usize, usize) {
+        self.sides
+    }
+}
+
+/// Of a gradient where the value is above 0.
+pub struct Relu {
+    pub grad: Plain,
+    pub value: Plain,
+}
+
+impl Pixels for Relu {
+    #[inline(always)]
+    unsafe fn at<L: Lanes>(&self, image: usize, y: usize, x: usize, channel: usize, n: usize) -> L {
+        unsafe {
+            let grad: L = self.grad.at(image, y, x, channel, n);
+            grad.where_positive(self.value.at(image, y, x, channel, n))
+        }
+    }
+    #[inline(always)]
+    fn extent(&self) -> (usize, usize) {
+        self.grad.sides
+    }
+}
+
+/// Of a gradient in the cells the maxima came from.
+pub struct Pool {
+    /// The pooled map.
+    pub grad: Plain,
+    pub cells: *const u8,
+}
+
+impl Pixels for Pool {
+    #[inline(always)]
+    unsafe fn at<L: Lanes>(&self, image: usize, y: usize, x: usize, channel: usize, n: usize) -> L {
+        let (height, width) = self.grad.sides;
+        let at = ((image * height + y / 2) * width + x / 2) * self.grad.channels + channel;
+        let cell = ((y & 1) * 2 + (x & 1)) as u8;
+        unsafe {
+            if n == L::N {
+                L::load(self.grad.numbers.add(at)).where_cell(self.cells.add(at), cell)
+            } else {
+                let mut cells = [u8::MAX; 16];
+                std::ptr::copy_nonoverlapping(self.cells.add(at), cells.as_mut_ptr(), n);
+                L::load_part(self.grad.numbers.add(at), n).where_cell(cells.as_ptr(), cell)
+            }
+        }
+    }
+    #[inline(always)]
+    fn extent(&self) -> (usize, usize) {
+        (2 * self.grad.sides.0, 2 * self.grad.sides.1)
+    }
+}

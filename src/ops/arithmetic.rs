@@ -1,0 +1,131 @@
+//! `+`, `-`, `*` and `/` in a pipeline, number by number.
+
+use candle_core::{Result, Tensor};
+
+use crate::compute::elementwise::{gradients, operands, samples};
+use crate::compute::{Call, Compute, Gradients, Output, layout};
+use crate::op::Op;
+use rord_lang::constant::Settings;
+use rord_lang::vocabulary::{Entry, GraphFacts};
+
+macro_rules! arithmetic {
+    ($name:literal, $what:literal, $formula:literal, $note:literal, $example:literal, $compute:expr) => {
+        Op {
+            name: $name,
+            entry: Entry {
+                signature: concat!($name, "(a: Values, b: Values) -> Values"),
+                manual: concat!("\
+The ", $what, " of two values, number by number.
+
+    ", $formula, "
+
+Both have one shape, or one of them is a single number, or a map of one channel beside a map of many; the result has the
+larger shape.", $note, "
+
+Source: `torch.", $name, "`.
+
+```rord
+input a: Feat[B, 8, H, W]@f
+input b: Feat[B, 8, H, W]@f
+let c = ", $example, "
+```
+"),
+                operator: true,
+                graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
+                ..Entry::PLAIN
+            },
+            compute: Some(&$compute),
+            samples: || samples(&["a", "b"]),
+        }
+    };
+}
+
+/// `a + b`.
+pub static ADD: Op = arithmetic!("add", "sum", "a + b", "", "a + b", Add);
+/// `a - b`.
+pub static SUB: Op = arithmetic!("sub", "difference", "a - b", "", "a - b", Sub);
+/// `a * b`.
+pub static MUL: Op = arithmetic!("mul", "product", "a · b", "", "a * b", Mul);
+/// `a / b`.
+pub static DIV: Op = arithmetic!(
+    "div",
+    "quotient",
+    "a / b",
+    " A divisor of 0 gives infinity, or what is not a number: add something to it.",
+    "a / (1 + b * b)",
+    Div
+);
+
+struct Add;
+
+impl Compute for Add {
+    fn backward_reads(&self, _: &str) -> bool {
+        false
+    }
+
+    fn backward_reads_value(&self, _: &Settings) -> bool {
+        false
+    }
+
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        if a.shape() == b.shape() {
+            return Ok(layout::sum(a, b)?.into());
+        }
+        let (a, b) = operands(call)?;
+        Ok((a + b)?.into())
+    }
+
+    fn either_order(&self) -> bool {
+        true
+    }
+
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        gradients(call, || Ok(grad.clone()), || Ok(grad.clone()))
+    }
+}
+
+struct Sub;
+
+impl Compute for Sub {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (a, b) = operands(call)?;
+        Ok((a - b)?.into())
+    }
+
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        gradients(call, || Ok(grad.clone()), || grad.neg())
+    }
+}
+
+struct Mul;
+
+impl Compute for Mul {
+    fn backward_reads_value(&self, _: &Settings) -> bool {
+        false
+    }
+
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (a, b) = operands(call)?;
+        Ok((a * b)?.into())
+    }
+
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (a, b) = operands(call)?;
+        gradients(call, || grad * &b, || grad * &a)
+    }
+}
+
+struct Div;
+
+impl Compute for Div {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (a, b) = operands(call)?;
+        Ok((a / b)?.into())
+    }
+
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (_, b) = operands(call)?;
+        gradients(call, || grad / &b, || ((grad * &output.value)? / &b)?.neg())
+    }
+}

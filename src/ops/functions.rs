@@ -1,0 +1,174 @@
+//! Functions of one number, applied to every number of a value: a value and a slope for each.
+
+use candle_core::{Result, Tensor};
+
+use crate::compute::pixelwise::log1p;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use crate::rules::disturbed;
+use rord_lang::types::Kind;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts};
+
+/// A function `$name` with further parameters `$more`.
+macro_rules! function {
+    ($name:literal $more:literal, $what:literal, $formula:literal, $note:literal, $source:literal, $rule:expr,
+     $graph:expr, $unary:expr, $samples:expr) => {
+        Op {
+            name: $name,
+            entry: Entry {
+                signature: concat!($name, "(x: Values", $more, ") -> Values"),
+                manual: concat!(
+                    "\
+",
+                    $what,
+                    ".
+
+    ",
+                    $formula,
+                    "
+
+Any shape; the result has the same.",
+                    $note,
+                    "
+
+Source: ",
+                    $source,
+                    ".
+
+```rord
+input d: Dist[N, M]
+let y = ",
+                    $name,
+                    "(d)
+```
+"
+                ),
+                rule: $rule,
+                graph: $graph,
+                ..Entry::PLAIN
+            },
+            compute: Some(&$unary),
+            samples: || $samples,
+        }
+    };
+}
+
+/// e to the power of every number.
+pub static EXP: Op = function!(
+    "exp" "",
+    "E to the power of every number",
+    "y = eˣ",
+    " Above 88 it is infinite in f32: see `log_sum_exp` for sums.",
+    "`torch.exp`",
+    disturbed,
+    GraphFacts::NONE,
+    Unary { value: |_, x| x.exp(), slope: |_, _, y| Ok(y.clone()) },
+    samples(-2.0..2.0, &[-1e4, 0.0, 80.0])
+);
+
+/// The natural logarithm.
+pub static LOG: Op = function!(
+    "log" ", eps: Rate = 1e-12",
+    "The natural logarithm of every number, held away from 0",
+    "y = ln(max(x, eps))",
+    " Below `eps` the slope is 0, so nothing becomes infinite.",
+    "`torch.log(x.clamp(min = eps))`",
+    logarithm,
+    GraphFacts::NONE,
+    Unary {
+        value: |call, x| x.maximum(call.number("eps")?)?.log(),
+        slope: |call, x, _| {
+            let eps = call.number("eps")?;
+            x.maximum(eps)?.recip()? * x.ge(eps)?.to_dtype(x.dtype())?
+        },
+    },
+    Ok(samples(0.2..2.0, &[-1.0, 0.0, 1e-12, 1e30])?.into_iter().map(|s| s.number("eps", 1e-12)).collect())
+);
+
+/// The square root.
+pub static SQRT: Op = function!(
+    "sqrt" "",
+    "The square root of every number, with a slope that is finite at 0",
+    "y = √max(x, 0)        slope 1/(2y), and 0 where y = 0",
+    "",
+    "`torch.sqrt(x)`, whose slope at 0 is infinite",
+    disturbed,
+    GraphFacts::NONE,
+    Unary {
+        value: |_, x| x.maximum(0.0)?.sqrt(),
+        slope: |_, _, y| {
+            let some = y.gt(0.0)?;
+            let safe = some.where_cond(y, &y.ones_like()?)?;
+            (safe.recip()? * 0.5)? * some.to_dtype(y.dtype())?
+        },
+    },
+    samples(0.2..2.0, &[-1.0, 0.0, 1e-20, 1e30])
+);
+
+/// The size of a number.
+pub static ABS: Op = function!(
+    "abs" "",
+    "Every number without its sign",
+    "y = |x|",
+    " The slope at exactly 0 is 0.",
+    "`torch.abs`",
+    disturbed,
+    GraphFacts::NONE,
+    Unary {
+        value: |_, x| x.abs(),
+        slope: |_, x, _| x.gt(0.0)?.to_dtype(x.dtype())? - x.lt(0.0)?.to_dtype(x.dtype())?,
+    },
+    samples(-2.0..2.0, &[0.0, -0.0, -1e30])
+);
+
+/// A rectifier without a corner.
+pub static SOFTPLUS: Op = function!(
+    "softplus" "",
+    "A rectifier without a corner",
+    "y = log(1 + eˣ) = max(x, 0) + log1p(e^-|x|)",
+    " It does not overflow.",
+    "`torch.nn.functional.softplus`",
+    disturbed,
+    GraphFacts { per_sample: true, ..GraphFacts::NONE },
+    Unary {
+        value: |_, x| x.relu()? + log1p(&x.abs()?.neg()?.exp()?)?,
+        slope: |_, x, _| (x.neg()?.exp()? + 1.0)?.recip(),
+    },
+    samples(-4.0..4.0, &[-1e4, 0.0, 1e4])
+);
+
+/// A logarithm of a distance may be negative.
+fn logarithm(a: &mut Application<'_>) {
+    disturbed(a);
+    if a.result.kind == Kind::Dist {
+        a.result.kind = Kind::Values;
+    }
+}
+
+/// A function of one number, applied to every number of `x`.
+struct Unary {
+    /// Its values.
+    value: fn(&Call, &Tensor) -> Result<Tensor>,
+    /// Its slopes, of the numbers and their values.
+    slope: fn(&Call, &Tensor, &Tensor) -> Result<Tensor>,
+}
+
+impl Compute for Unary {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        Ok((self.value)(call, call.tensor("x")?)?.into())
+    }
+
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        Ok(vec![("x", (grad * (self.slope)(call, call.tensor("x")?, &output.value)?)?)])
+    }
+}
+
+/// Cases of a function that is smooth within a range, and a last one with the numbers where it is not, or overflows.
+fn samples(smooth: std::ops::Range<f64>, edge: &[f64]) -> Result<Vec<Sample>> {
+    let case = |name, shape: &[usize]| {
+        Sample::new(name, shape).random("x", shape, smooth.start, smooth.end).map(|s| s.to(&["x"]))
+    };
+    let edge = Sample::new("at the edge", &[edge.len()]).given("x", &[edge.len()], edge.to_vec())?;
+    Ok(vec![case("map", &[2, 3, 5, 7])?, case("vectors", &[3, 4])?, case("one each", &[5])?, edge.to(&["x"]).kinked()])
+}
