@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::args::BenchArgs;
 use super::load::{Loaded, load_or_report};
-use super::train::{reports, set_threads};
+use super::train::set_threads;
 use rord_engine::bench::{Measured, Options, Row, bench};
-use rord_engine::plan::{Plan, size};
+use rord_engine::plan::Plan;
+use rord_engine::refusals::{Stop, size};
 use rord_lang::report::{Report, plural};
 
 /// Measures and prints.
@@ -32,7 +33,7 @@ fn attempt(args: &BenchArgs, loaded: &Loaded) -> Result<String, Vec<Report>> {
         set_threads(threads).map_err(|r| vec![r])?;
     }
     let options = Options { steps: args.steps.max(1), warmup: args.warmup, plain: args.plain };
-    let found = bench(&loaded.pipeline, &loaded.vocabulary, &plan, &options, &Device::Cpu).map_err(reports)?;
+    let found = bench(&loaded.pipeline, &loaded.vocabulary, &plan, &options, &Device::Cpu).map_err(Stop::reports)?;
     Ok(match args.json {
         true => format!("{}\n", object(&found, &plan, &options, &loaded.pipeline.name)),
         false => text(&found, &plan, &options, &loaded.pipeline.name),

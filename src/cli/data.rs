@@ -5,7 +5,8 @@ use super::load::load_or_report;
 use rord_data::batches::Batches;
 use rord_data::pairs::Split;
 use rord_data::sheet;
-use rord_engine::plan::{data_place, data_reports, field_places};
+use rord_engine::plan::{data_place, field_places};
+use rord_engine::refusals;
 use rord_engine::source::DataSource;
 use rord_lang::constant::Constant;
 use rord_lang::report::{params, runtime};
@@ -27,7 +28,7 @@ pub fn run(args: &DataArgs) -> u8 {
     let source = match DataSource::load(dataset, &pipeline.sizes, count("batch", 8), count("seed", 0) as u64) {
         Ok(source) => source,
         Err(e) => {
-            super::print_reports(&data_reports(place, &field_places(pipeline), &e), &loaded.sources);
+            super::print_reports(&refusals::data(place, &field_places(pipeline), &e), &loaded.sources);
             return super::REFUSED;
         }
     };
@@ -62,8 +63,7 @@ pub fn run(args: &DataArgs) -> u8 {
         let patch = source.recipe().patch;
         let drawing = sheet::sheet(&pairs, patch, 2);
         if let Err(e) = sheet::write(&drawing, path) {
-            let title = format!("cannot write {}: {e}", path.display());
-            return refuse(runtime::failed("R0914", &title, "check the path; the name must end in .png"));
+            return refuse(runtime::failed("R0914", &e.to_string(), e.help()));
         }
         super::print(&format!("drawn to {}\n", path.display()));
     }

@@ -11,6 +11,7 @@ pub mod explain;
 pub mod fmt;
 pub mod formula;
 pub mod graph;
+pub mod interrupt;
 pub mod load;
 pub mod loss;
 pub mod lsp;

@@ -1,12 +1,13 @@
 //! `rord-run loss`: a pipeline of `input`s, evaluated on tensors of your own.
 
-use std::collections::HashMap;
-
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 use super::args::LossArgs;
 use super::load::{Loaded, load_with};
-use rord_engine::evaluate::{Supplied, check_values, evaluate};
+use rord_engine::begin;
+use rord_engine::evaluate::{Evaluated, Supplied, check_values, evaluate};
+use rord_engine::refusals::{self, Stop};
+use rord_engine::stored;
 use rord_lang::report::{Report, params, runtime};
 use rord_lang::source::Sources;
 
@@ -19,10 +20,7 @@ pub fn run(args: &LossArgs) -> u8 {
     let supplied = match Supplied::read(&args.inputs) {
         Ok(supplied) => supplied,
         Err(e) => {
-            let first = e.to_string().lines().next().unwrap_or_default().to_string();
-            let title = format!("cannot read {}: {first}", args.inputs.display());
-            let report = runtime::failed("R0913", &title, "tensors are read from a *.safetensors file");
-            return refuse(&[report], &Sources::default());
+            return refuse(&[refusals::weights(&e)], &Sources::default());
         }
     };
     let loaded = match load_with(&args.file, supplied.shapes()) {
@@ -53,34 +51,38 @@ fn attempt(args: &LossArgs, loaded: &Loaded, supplied: &Supplied) -> Result<(), 
             "add one:  loss l = …",
         )]);
     }
-    let failed = |e: candle_core::Error| vec![runtime::failed("R0915", &format!("a tensor operation failed: {e}"), "")];
     let places: Vec<_> = pipeline.names.iter().map(|n| (n.name.clone(), n.span)).collect();
-    let wrong = check_values(pipeline, supplied, &places).map_err(failed)?;
+    let wrong = check_values(pipeline, supplied, &places).map_err(|e| Stop::from(e).reports())?;
     if !wrong.is_empty() {
         return Err(wrong);
     }
+    if args.init.is_none() {
+        let drawn: Vec<Report> =
+            begin::drawn(pipeline).map(|model| runtime::random_weights(model.span, &model.name)).collect();
+        super::print_reports(&drawn, &loaded.sources);
+    }
     let wants_gradients = args.out.is_some() && pipeline.objective.is_some();
     let evaluated = evaluate(pipeline, &loaded.vocabulary, supplied, args.init.as_deref(), 0, wants_gradients)
-        .map_err(super::train::reports)?;
-    // JSON has no NaN: what is not a number is null.
+        .map_err(Stop::reports)?;
+    if let Some(out) = &args.out {
+        let written = tensors(&evaluated, supplied).map_err(Stop::from);
+        let written = written.and_then(|tensors| stored::write(out, &tensors).map_err(Stop::from));
+        written.map_err(Stop::reports)?;
+    }
     let object: serde_json::Map<String, serde_json::Value> =
         evaluated.values.iter().map(|(n, x)| (n.clone(), serde_json::Value::from(*x))).collect();
     super::print(&format!("{}\n", serde_json::Value::Object(object)));
-    if let Some(out) = &args.out {
-        let mut tensors: HashMap<String, Tensor> = HashMap::new();
-        for (name, x) in &evaluated.values {
-            let tensor = Tensor::new(*x, &Device::Cpu).and_then(|t| t.to_dtype(supplied.dtype)).map_err(failed)?;
-            tensors.insert(name.clone(), tensor);
-        }
-        for (name, grad) in &evaluated.gradients {
-            let grad = grad.to_device(&Device::Cpu).and_then(|t| t.to_dtype(supplied.dtype)).map_err(failed)?;
-            tensors.insert(format!("grad.{name}"), grad);
-        }
-        debug_assert!(matches!(supplied.dtype, DType::F32 | DType::F64));
-        if let Err(e) = candle_core::safetensors::save(&tensors, out) {
-            let title = format!("cannot write {}: {e}", out.display());
-            return Err(vec![runtime::failed("R0914", &title, "check the path, the space and the permissions")]);
-        }
-    }
     Ok(())
+}
+
+/// The values by name and the gradients as `grad.NAME`, in the type of the inputs.
+fn tensors(evaluated: &Evaluated, supplied: &Supplied) -> candle_core::Result<Vec<(String, Tensor)>> {
+    let mut tensors = Vec::new();
+    for (name, x) in &evaluated.values {
+        tensors.push((name.clone(), Tensor::new(*x, &Device::Cpu)?.to_dtype(supplied.dtype)?));
+    }
+    for (name, grad) in &evaluated.gradients {
+        tensors.push((format!("grad.{name}"), grad.to_device(&Device::Cpu)?.to_dtype(supplied.dtype)?));
+    }
+    Ok(tensors)
 }

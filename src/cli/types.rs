@@ -2,10 +2,16 @@
 
 use super::args::FileArgs;
 use super::load::{Loaded, load_or_report};
+use rord_engine::flow::Flow;
+use rord_engine::graphs;
+use rord_engine::memory::{Load, predict};
+use rord_engine::optim::optimizer;
+use rord_engine::plan::Plan;
+use rord_engine::refusals::size;
+use rord_engine::source::pictures;
 use rord_graph::flops::{Flops, flops};
-use rord_graph::gradients::{Gradients, trained};
-use rord_graph::node::Role;
-use rord_graph::{build, passes};
+use rord_graph::gradients::trained;
+use rord_graph::node::Graph;
 use rord_lang::constant::Constant;
 use rord_lang::typed::{Pipeline, WeightInfo};
 
@@ -24,23 +30,23 @@ pub fn step_text(loaded: &Loaded) -> String {
         return String::new();
     }
     let batch = pipeline.train("batch").and_then(Constant::count).unwrap_or(8);
-    let mut graph = build::build(pipeline, &loaded.vocabulary, &[Role::Objective, Role::Loss]);
-    if passes::run(&mut graph, &loaded.vocabulary, None).is_err() {
+    let wanted = graphs::training(pipeline);
+    let Ok(graph) = graphs::graph(pipeline, &loaded.vocabulary, &wanted, &Default::default()) else {
         return String::new();
-    }
-    let stops = |op: &str| loaded.vocabulary.operation(op).is_some_and(|o| o.entry.graph.stops_gradient);
-    let gradients = Gradients::of(&graph, trained(pipeline), stops);
-    let Some(counted) = flops(&graph, &loaded.vocabulary, &gradients, batch) else { return String::new() };
+    };
+    let Ok(flow) = Flow::of(&graph, trained(pipeline)) else { return String::new() };
+    let Some(counted) = flops(&graph, &loaded.vocabulary, &flow.gradients, batch) else { return String::new() };
     let gflop = counted.iter().map(Flops::total).sum::<f64>() / 1e9;
     let digits = if gflop < 9.95 { 1 } else { 0 };
-    format!("\na step: {gflop:.digits$} GFLOP{}\n", memory_text(loaded))
+    format!("\na step: {gflop:.digits$} GFLOP{}\n", memory_text(loaded, &graph, &flow))
 }
 
-fn memory_text(loaded: &Loaded) -> String {
-    use rord_engine::memory::predict;
-    use rord_engine::plan::{Plan, size};
-    let Ok(plan) = Plan::new(&loaded.pipeline, loaded.end()) else { return String::new() };
-    let found = predict(&loaded.pipeline, &loaded.vocabulary, &plan, &Default::default()).ok().flatten();
+/// The memory that a step takes; nothing where the pipeline does not train as it is.
+fn memory_text(loaded: &Loaded, graph: &Graph, flow: &Flow) -> String {
+    let found = Plan::new(&loaded.pipeline, loaded.end()).ok().and_then(|plan| {
+        let moments = optimizer(&plan.optimizer, &[]).ok()?.moments();
+        predict(graph, flow, Load { batch: plan.batch, moments, pictures: pictures(&plan.dataset) })
+    });
     found.map(|p| format!(", about {}", size(p.total()))).unwrap_or_default()
 }
 

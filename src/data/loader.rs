@@ -5,11 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use super::batches::{Batch, Batches};
 use super::pairs::Split;
+
+/// How often a caller that waits looks whether it should go on waiting.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// What can go wrong in a loader, as facts.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +54,18 @@ impl Loader {
             Split::Validation => source.validation_batches(),
         };
         Ahead::new(move |step| source.batch_at(split, step), first..end, ahead, threads).map(Self)
+    }
+}
+
+impl Loader {
+    /// The next batch; `None` at the end, and soon after `stop` is set.
+    pub fn next_unless(&mut self, stop: &AtomicBool) -> Option<Result<Batch, LoaderError>> {
+        self.0.next_unless(stop)
+    }
+
+    /// Stops the threads without waiting for what they are making.
+    pub fn detach(self) {
+        self.0.detach();
     }
 }
 
@@ -92,6 +109,11 @@ impl<T> Shared<T> {
 
     fn wait<'a>(&self, desk: MutexGuard<'a, Desk<T>>) -> MutexGuard<'a, Desk<T>> {
         self.changed.wait(desk).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`Shared::wait`], for a short time at most.
+    fn wait_shortly<'a>(&self, desk: MutexGuard<'a, Desk<T>>) -> MutexGuard<'a, Desk<T>> {
+        self.changed.wait_timeout(desk, LOOK).unwrap_or_else(PoisonError::into_inner).0
     }
 
     fn stop(&self) {
@@ -148,15 +170,14 @@ impl<T: Send + 'static> Ahead<T> {
     }
 }
 
-impl<T> Iterator for Ahead<T> {
-    type Item = Result<T, LoaderError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl<T> Ahead<T> {
+    /// The next item; `None` at the end, and soon after `stop` is set.
+    pub fn next_unless(&mut self, stop: &AtomicBool) -> Option<Result<T, LoaderError>> {
         let mut desk = self.shared.desk();
-        while !desk.stopped && desk.wanted < desk.end {
+        while !desk.stopped && desk.wanted < desk.end && !stop.load(Ordering::Relaxed) {
             let wanted = desk.wanted;
             let Some(item) = desk.made.remove(&wanted) else {
-                desk = self.shared.wait(desk);
+                desk = self.shared.wait_shortly(desk);
                 continue;
             };
             desk.wanted += 1;
@@ -169,6 +190,20 @@ impl<T> Iterator for Ahead<T> {
             return Some(item);
         }
         None
+    }
+
+    /// Stops the threads without waiting for what they are making.
+    pub fn detach(mut self) {
+        self.shared.stop();
+        self.threads.clear();
+    }
+}
+
+impl<T> Iterator for Ahead<T> {
+    type Item = Result<T, LoaderError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_unless(&AtomicBool::new(false))
     }
 }
 
@@ -234,6 +269,23 @@ mod tests {
                     assert_eq!(Arc::strong_count(&alive), 1, "a thread still holds its work");
                 }
             }
+        });
+    }
+
+    #[test]
+    fn a_caller_that_stops_waits_neither_for_an_item_nor_for_the_threads() {
+        in_time(|| {
+            static STOP: AtomicBool = AtomicBool::new(false);
+            let begun = std::time::Instant::now();
+            let slow = |step: u64| std::thread::sleep(Duration::from_secs(5 + step));
+            let mut ahead = Ahead::new(slow, 0..9, 2, 1).unwrap();
+            std::thread::spawn(|| {
+                std::thread::sleep(Duration::from_millis(100));
+                STOP.store(true, SeqCst);
+            });
+            assert!(ahead.next_unless(&STOP).is_none());
+            ahead.detach();
+            assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
         });
     }
 

@@ -4,11 +4,13 @@
 //! that is to be found. A point has the same color and number on both sides; one that leaves the moved view is a ring
 //! on the left only.
 
+use std::io::{self, Cursor};
 use std::path::Path;
 
-use image::{ImageFormat, ImageResult, Rgb, RgbImage};
+use image::{ImageFormat, Rgb, RgbImage};
 
 use super::pairs::Pair;
+use rord_files::{Action, FileError, write_atomic};
 
 /// Points drawn for each pair.
 const POINTS: usize = 12;
@@ -83,9 +85,14 @@ pub fn sheet(pairs: &[Pair], n: usize, across: usize) -> RgbImage {
     canvas.0
 }
 
-/// Writes a sheet as a PNG file.
-pub fn write(sheet: &RgbImage, path: &Path) -> ImageResult<()> {
-    sheet.save_with_format(path, ImageFormat::Png)
+/// Writes a sheet as a PNG file. Either the whole file appears under `path` or what was there stays.
+pub fn write(sheet: &RgbImage, path: &Path) -> Result<(), FileError> {
+    let mut bytes = Cursor::new(Vec::new());
+    sheet
+        .write_to(&mut bytes, ImageFormat::Png)
+        .map_err(io::Error::other)
+        .map_err(FileError::at(Action::Write, path))?;
+    write_atomic(path, bytes.get_ref())
 }
 
 /// Where pixel coordinate (x, y) of the original lies in the moved view, in pixel coordinates of centers; `None`
@@ -253,6 +260,21 @@ mod tests {
         }
         let kept = COLORS.iter().filter(|color| count(&drawn, **color, right(half)) > 20).count();
         assert!((1..POINTS).contains(&kept), "{kept} points are left at twice the size");
+    }
+
+    #[test]
+    fn a_sheet_that_cannot_be_written_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sheet.png");
+        let drawn = sheet(&[pair(5, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0])], 5, 1);
+        write(&drawn, &path).unwrap();
+        assert_eq!(image::open(&path).unwrap().to_rgb8(), drawn);
+        let before = std::fs::read(&path).unwrap();
+        // A side of 0 pixels is no picture.
+        let error = write(&RgbImage::new(0, 0), &path).unwrap_err();
+        assert!(error.to_string().starts_with(&format!("cannot write {}: ", path.display())), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Training steps with a watch in hand: how long one takes, and which operation takes how much of it.
+//! Training steps with a watch: how long one takes, and which operation takes how much of it.
 //!
 //! The steps are those of `train`, on batches made beforehand, and nothing is written.
 
@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 use candle_core::Device;
 
 use super::machine;
-use super::memory::predict;
+use super::memory::{Load, predict};
 use super::plan::Plan;
 use super::program::{Part, Program, Watch};
+use super::refusals::Stop;
+use super::source;
 use super::step::{Stepped, Stepper, prepare};
-use super::train::Stop;
 use rord_data::batches::Batch;
 use rord_data::pairs::Split;
 use rord_graph::flops::{Flops, flops};
@@ -80,7 +81,7 @@ pub struct Row {
     pub op: String,
     /// The sizes of a convolution: `64 → 128, 3 × 3, 64 × 64`; otherwise empty.
     pub sizes: String,
-    /// How often it stands in the graph.
+    /// How often it occurs in the graph.
     pub count: usize,
     /// Values.
     pub forward_ms: f64,
@@ -154,6 +155,9 @@ pub fn bench(
         batches.push(data.batches.batch_at(Split::Train, number));
         making.push(ms(begun.elapsed()));
     }
+    let moments = stepper.state.optimizer.moments();
+    let load = Load { batch: plan.batch, moments, pictures: source::pictures(&plan.dataset) };
+    let predicted = predict(&graph, stepper.program.flow(), load).map(|p| p.total());
     let steps = take(&mut stepper, &batches, options)?;
     let gradients = &stepper.program.flow().gradients;
     let counted = flops(&graph, vocabulary, gradients, plan.batch).unwrap_or_default();
@@ -166,22 +170,21 @@ pub fn bench(
         rows: rows(&graph, &steps, &counted, plan.batch),
         flops: counted.iter().map(Flops::total).sum(),
         peak: machine::peak_memory(),
-        predicted: predict(pipeline, vocabulary, plan, &data.sizes)?.map(|p| p.total()),
+        predicted,
         threads: rayon::current_num_threads(),
         simd: Simd::chosen().name(),
     })
 }
 
-/// Takes all steps and hands back those that count.
+/// Takes all steps and returns those that count.
 fn take(stepper: &mut Stepper, batches: &[Batch], options: &Options) -> Result<Vec<Stopwatch>, Stop> {
     let nodes = stepper.program.graph().nodes.len();
     let mut steps = Vec::new();
     for (number, batch) in (0u64..).zip(batches.iter().cycle()).take(options.warmup + options.steps.max(1)) {
         let mut watch = Stopwatch::start(nodes);
-        if let Stepped::NotFinite { what, .. } = stepper.step(number, 0, batch, &mut watch)? {
-            let name = stepper.program.graph().objective().map_or("objective", |o| o.name.as_str());
-            let report =
-                runtime::not_finite(what.span, name, number, 0, &what.what, "nothing is kept of a measurement");
+        if let Stepped::NotFinite { what, .. } = stepper.step(batch, &mut watch)? {
+            let kept = "nothing is kept of a measurement";
+            let report = runtime::not_finite(what.span, stepper.objective(), number, 1, &what.detail(), kept);
             return Err(Stop::NotFinite(Box::new(report)));
         }
         if number >= options.warmup as u64 {

@@ -14,7 +14,8 @@ pub struct GradNorm {
     max: f64,
 }
 
-/// Elements whose squares are added before the sum joins the total. Fixed, so the number of threads cannot change a norm.
+/// Elements whose squares are added before the sum joins the total. Fixed, so the number of threads cannot change a
+/// norm.
 const BLOCK: usize = 1 << 14;
 
 impl GradNorm {
@@ -25,8 +26,8 @@ impl GradNorm {
 
     /// Shortens the gradients in place where their common norm exceeds the maximum; returns the norm before.
     ///
-    /// The factor is `min(1, max / (norm + 1e-6))`. Where the norm is not finite, nothing is changed: what to do then is
-    /// the caller's decision.
+    /// The factor is `min(1, max / (norm + 1e-6))`. Where the norm is not finite, nothing is changed: what to do then
+    /// is the caller's decision.
     pub fn clip(&self, grads: &mut [Option<Tensor>]) -> Result<f64> {
         let norm = norm(grads)?;
         let factor = self.max / (norm + 1e-6);

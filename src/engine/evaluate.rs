@@ -5,11 +5,12 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
+use super::begin;
+use super::graphs;
 use super::program::{Feed, Program};
-use super::train::{Stop, weight_specs};
-use super::weights::Weights;
+use super::refusals::Stop;
+use super::weights::WeightsError;
 use rord_graph::node::{NodeSource, Role};
-use rord_graph::{build, passes};
 use rord_lang::check::Tensors;
 use rord_lang::report::{Report, runtime};
 use rord_lang::source::Span;
@@ -29,8 +30,10 @@ pub struct Supplied {
 
 impl Supplied {
     /// Reads a safetensors file.
-    pub fn read(path: &Path) -> candle_core::Result<Self> {
-        let tensors = candle_core::safetensors::load(path, &Device::Cpu)?;
+    pub fn read(path: &Path) -> Result<Self, WeightsError> {
+        let bytes = rord_files::whole(path)?;
+        let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
+            .map_err(|e| WeightsError::Malformed { path: path.into(), reason: e.to_string() })?;
         let double = tensors.values().any(|t| t.dtype() == DType::F64);
         let dtype = if double { DType::F64 } else { DType::F32 };
         Ok(Self { file: path.display().to_string(), tensors, dtype })
@@ -45,7 +48,7 @@ impl Supplied {
     }
 }
 
-/// What an evaluation gives.
+/// What an evaluation returns.
 pub struct Evaluated {
     /// Every loss, metric and the objective, with its name.
     pub values: Vec<(String, f64)>,
@@ -96,7 +99,9 @@ pub fn check_values(
     Ok(reports)
 }
 
-/// Evaluates every loss, metric and the objective. Weights, if the pipeline has any, come from `init` or are drawn from `seed`.
+/// Evaluates every loss, every metric and the objective, with the weights that training would begin with: those of
+/// `init`, or drawn from `seed`, and those of frozen models from their files. A value or a gradient that is not finite
+/// is refused.
 pub fn evaluate(
     pipeline: &Pipeline,
     vocabulary: &Vocabulary,
@@ -105,8 +110,7 @@ pub fn evaluate(
     seed: u64,
     gradients: bool,
 ) -> Result<Evaluated, Stop> {
-    let mut graph = build::build(pipeline, vocabulary, &[Role::Objective, Role::Loss, Role::Metric]);
-    passes::run(&mut graph, vocabulary, None)?;
+    let graph = graphs::graph(pipeline, vocabulary, &graphs::validation(pipeline), &HashMap::new())?;
     let differentiable = |source: &NodeSource| match source {
         NodeSource::Field { name, .. } => pipeline
             .inputs
@@ -116,11 +120,7 @@ pub fn evaluate(
         _ => false,
     };
     let program = Program::new(graph, |s| gradients && differentiable(s), supplied.dtype, &Device::Cpu)?;
-    let specs = weight_specs(pipeline);
-    let weights = match init {
-        Some(path) => Weights::load(path, &specs, supplied.dtype, &Device::Cpu)?,
-        None => Weights::init(&specs, seed, supplied.dtype, &Device::Cpu)?,
-    };
+    let weights = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
     let mut fields = HashMap::new();
     for (name, _) in &pipeline.inputs {
         if let Some(tensor) = supplied.tensors.get(name) {
@@ -129,6 +129,25 @@ pub fn evaluate(
     }
     let feed = Feed { batch: 0, fields: &fields, weights: weights.tensors(), seed, step: 0, training: false };
     let outcome = program.run(&feed, gradients)?;
-    let values = program.graph().outputs.iter().map(|o| o.name.clone()).zip(outcome.values).collect();
+    let numbers = outcome.numbers()?;
+    let not_finite = |report: Report| Stop::NotFinite(Box::new(report));
+    for (output, number) in program.graph().outputs.iter().zip(&numbers) {
+        if number.is_finite() {
+            continue;
+        }
+        let first = program.first_not_finite(&feed)?;
+        let (span, detail) = first.map_or((output.span, String::new()), |f| (f.span, f.detail()));
+        return Err(not_finite(runtime::value_not_finite(span, &output.name, *number, &detail)));
+    }
+    let objective = program.graph().outputs.iter().find(|o| o.role == Role::Objective);
+    for (input, grad) in &outcome.field_grads {
+        let slopes: Vec<f64> = grad.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+        let wrong = slopes.iter().filter(|x| !x.is_finite()).count();
+        if let (Some(objective), true) = (objective, wrong > 0) {
+            let (of, name) = (slopes.len(), &objective.name);
+            return Err(not_finite(runtime::gradient_not_finite(objective.span, name, input, wrong, of)));
+        }
+    }
+    let values = program.graph().outputs.iter().map(|o| o.name.clone()).zip(numbers).collect();
     Ok(Evaluated { values, gradients: outcome.field_grads })
 }

@@ -1,13 +1,25 @@
 //! What a graph is when it runs: who computes each node, where gradients flow, and how long each value is kept.
 //!
-//! The program goes by it, and so does what predicts the program's memory.
+//! The program runs by it, and the prediction of the program's memory reads it.
 
 use rord_graph::gradients::Gradients;
 use rord_graph::node::{Graph, NodeSource};
+use rord_lang::source::Span;
 use rord_ops as ops;
 use rord_ops::compute::Compute;
 
-use super::program::Fault;
+/// Why a step failed: a mistake of the tool, or no memory left.
+#[derive(Debug, thiserror::Error)]
+#[error("{op}: {source}")]
+pub struct Fault {
+    /// The operation.
+    pub op: String,
+    /// The text that made it.
+    pub span: Span,
+    /// Candle's error.
+    #[source]
+    pub source: candle_core::Error,
+}
 
 /// The flow of values and gradients through a graph.
 pub struct Flow {
@@ -19,12 +31,12 @@ pub struct Flow {
     pub frozen: Vec<bool>,
     /// The last node that reads each node's value.
     pub last_use: Vec<usize>,
-    /// Whether some way back reads a node's value.
+    /// Whether some operation's backward reads a node's value.
     pub read_back: Vec<bool>,
 }
 
 impl Flow {
-    /// The flow in a graph; `wanted` says which weights and fields a gradient is wanted for.
+    /// The flow in a graph. `wanted` is true for the weights and fields whose gradients are wanted.
     pub fn of(graph: &Graph, wanted: impl Fn(&NodeSource) -> bool) -> Result<Self, Fault> {
         let count = graph.nodes.len();
         let stops = |op: &str| ops::find(op).is_some_and(|o| o.entry.graph.stops_gradient);

@@ -1,17 +1,18 @@
 //! Weights of frozen models: `@frozen(weights = path)` takes them from a file instead of drawing them.
 //!
-//! The file is another run's: its weights may belong to a model of another name, as long as it holds that one model alone or one
-//! of the frozen model's own name.
+//! The file is another run's: its weights may belong to a model of another name, as long as it holds that one model
+//! alone or one of the frozen model's own name.
 
 use std::path::PathBuf;
 
 use candle_core::{DType, Device};
 
-use super::weights::{Difference, Weights, WeightsError};
+use super::difference::Difference;
+use super::weights::{Weights, WeightsError};
 use rord_lang::source::Span;
 use rord_lang::typed::{ModelInfo, Pipeline};
 
-/// The weights of a frozen model that could not be had.
+/// The weights of a frozen model could not be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the frozen model `{model}`: {source}")]
 pub struct FrozenError {

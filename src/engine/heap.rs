@@ -1,7 +1,8 @@
-//! Where an allocator that never gives memory back would put tensors: what a step's values really take, gaps among them.
+//! Where an allocator that never gives memory back would put tensors: what a step's values really take, gaps among
+//! them.
 //!
-//! It is mimalloc's way, told roughly: memory comes in chunks of 512 slices of 64 KiB, and a block takes the first free slices
-//! that fit. One larger than a chunk begins with a chunk. A slice that was ever taken stays with the process.
+//! It is a rough model of mimalloc: memory comes in chunks of 512 slices of 64 KiB, and a block takes the first free
+//! slices that fit. One larger than a chunk begins with a chunk. A slice that was ever taken stays with the process.
 
 /// Bytes of a slice.
 const SLICE: usize = 64 << 10;
@@ -12,7 +13,7 @@ const CHUNK: usize = 512;
 /// What a block has beside its numbers.
 const HEADER: usize = 4 << 10;
 
-/// Bytes from which on blocks are only counted, lest the map of what cannot be had anyway grow without bounds.
+/// Bytes from which on blocks are only counted, so that the map does not grow without bounds for what cannot be had.
 const COUNTED: usize = 64 << 30;
 
 /// Something that was allocated.

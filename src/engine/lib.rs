@@ -1,18 +1,28 @@
-//! Trains: the graph run forward and backward, the optimizer, the schedule, the run's folder.
+//! Runs graphs, and trains by them: forward and backward, the optimizer, the schedule, the run.
 
+pub mod begin;
 pub mod bench;
 pub mod clip;
+pub mod difference;
 pub mod evaluate;
 pub mod flow;
 pub mod frozen;
+pub mod graphs;
 pub mod heap;
 pub mod machine;
 pub mod memory;
 pub mod optim;
 pub mod plan;
 pub mod program;
+pub mod refusals;
 pub mod schedule;
 pub mod source;
+pub mod state;
 pub mod step;
+pub mod stored;
 pub mod train;
 pub mod weights;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod testing;

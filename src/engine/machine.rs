@@ -1,6 +1,6 @@
 //! What this machine has: memory that is free, and how much of it this process has taken.
 //!
-//! Linux tells both in files; elsewhere they are not known, and nothing is refused for lack of memory.
+//! Linux has both in files; elsewhere they are not known, and nothing is refused for lack of memory.
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ pub fn peak_memory() -> Option<usize> {
     line(&read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
-/// Memory that this process may still take, in bytes: what the system has free, or less where its control group may take less.
+/// Memory that this process may still take, in bytes: what the system has free, or less where its control group may
+/// take less.
 pub fn available_memory() -> Option<usize> {
     let free = line(&read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
     Some(read_to_string("/proc/self/cgroup").ok().and_then(|groups| allowed(&groups)).map_or(free, |n| n.min(free)))
@@ -47,7 +48,8 @@ fn allowed(groups: &str) -> Option<usize> {
     least
 }
 
-/// What one group may still take. Pages of files that nobody uses go when they are needed, so they do not count.
+/// What one group may still take. Pages of files that are not in use are freed when memory is needed, so they do not
+/// count.
 fn left(folder: &Path, limit: &str, usage: &str) -> Option<usize> {
     let number = |name: &str| read_to_string(folder.join(name)).ok()?.trim().parse::<usize>().ok();
     let (limit, used) = (number(limit)?, number(usage)?);

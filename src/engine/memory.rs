@@ -1,30 +1,23 @@
-//! How much memory a step will take, told before it is taken.
+//! How much memory a step will take, computed before it is taken.
 //!
-//! The step is gone through without numbers: each value is there from the node that makes it to the last that reads it, forward or
-//! backward, exactly as the program keeps it ([`Flow`]); what operations take on the way they tell themselves (`Compute::memory`).
-
-use std::collections::HashMap;
+//! The step is gone through without numbers: each value is there from the node that makes it to the last that reads it,
+//! forward or backward, exactly as the program keeps it ([`Flow`]). Operations report themselves what they take while
+//! they compute (`Compute::memory`).
 
 use super::flow::Flow;
 use super::heap::{Block, Heap};
 use super::machine;
-use super::optim::optimizer;
-use super::plan::Plan;
-use super::source;
-use super::step::graph;
-use super::train::Stop;
 use rord_graph::flops::shapes;
-use rord_graph::gradients::{below_objective, trained};
-use rord_graph::node::{Graph, NodeSource, OpNode, Role};
-use rord_lang::typed::Pipeline;
-use rord_lang::vocabulary::{Shapes, Vocabulary};
+use rord_graph::gradients::below_objective;
+use rord_graph::node::{Graph, NodeSource, OpNode};
+use rord_lang::vocabulary::Shapes;
 use rord_ops::compute::memory::{Memory, bytes};
 
 /// The program itself, its vocabulary, what threads and the terminal take, and what drawing layouts leaves behind.
 const PROCESS: usize = 46 << 20;
 
-/// What is touched over what the heap's map tells: threads take memory from places of their own, and sizes go by classes. Fitted to
-/// the networks S and V and the default pipeline.
+/// The factor of what is touched over what the heap's map holds: threads take memory from places of their own, and
+/// sizes go by classes. Fitted to the networks S and V and the default pipeline.
 const SPREAD: f64 = 1.1;
 
 /// Steps after which no other memory is taken.
@@ -32,6 +25,17 @@ const STEPS: usize = 3;
 
 /// Batches that exist at once: those made ahead, the one at hand, and its tensors.
 const BATCHES: usize = 5;
+
+/// What a step takes beside its graph.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Samples in a batch.
+    pub batch: usize,
+    /// Numbers that the optimizer remembers of each number of a weight.
+    pub moments: usize,
+    /// Bytes of the data's layouts.
+    pub pictures: usize,
+}
 
 /// Bytes at the moment of a step at which there are most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,21 +66,9 @@ pub struct TooLarge {
     pub batch: Option<usize>,
 }
 
-/// What a step of this plan takes on the CPU; `None` where a size is known to the data alone. `known` are sizes that it has set.
-pub fn predict(
-    pipeline: &Pipeline,
-    vocabulary: &Vocabulary,
-    plan: &Plan,
-    known: &HashMap<u32, i64>,
-) -> Result<Option<Predicted>, Stop> {
-    let graph = graph(pipeline, vocabulary, &[Role::Objective, Role::Loss], known)?;
-    let flow = Flow::of(&graph, trained(pipeline))?;
-    let moments = optimizer(&plan.optimizer, &[])?.moments();
-    Ok(of_step(&graph, &flow, plan.batch, moments, source::pictures(&plan.dataset)))
-}
-
-/// As [`predict`], of a graph. `pictures` are the bytes of the data's layouts.
-pub fn of_step(graph: &Graph, flow: &Flow, batch: usize, moments: usize, pictures: usize) -> Option<Predicted> {
+/// What a training step takes on the CPU; `None` where a size is not known.
+pub fn predict(graph: &Graph, flow: &Flow, load: Load) -> Option<Predicted> {
+    let Load { batch, moments, pictures } = load;
     let mut step = Step::new(graph, flow, batch)?;
     let mut weights: Vec<Block> = graph.weights.iter().map(|w| step.heap.make(bytes(&w.shape))).collect();
     // The first steps find other gaps than later ones.
@@ -110,21 +102,13 @@ pub fn of_step(graph: &Graph, flow: &Flow, batch: usize, moments: usize, picture
 }
 
 /// Compares what a step takes with what there is; `None` where it fits, or where one of the two is not known.
-pub fn refused(
-    pipeline: &Pipeline,
-    vocabulary: &Vocabulary,
-    plan: &Plan,
-    known: &HashMap<u32, i64>,
-) -> Result<Option<TooLarge>, Stop> {
-    let Some(available) = machine::available_memory() else { return Ok(None) };
-    let graph = graph(pipeline, vocabulary, &[Role::Objective, Role::Loss], known)?;
-    let flow = Flow::of(&graph, trained(pipeline))?;
-    let (moments, pictures) = (optimizer(&plan.optimizer, &[])?.moments(), source::pictures(&plan.dataset));
-    let needed = |batch| of_step(&graph, &flow, batch, moments, pictures).map(|p| p.total());
-    let Some(all) = needed(plan.batch).filter(|all| *all > available) else { return Ok(None) };
-    let halves = std::iter::successors(Some(plan.batch / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
-    let batch = halves.into_iter().find(|n| needed(*n).is_some_and(|all| all <= available));
-    Ok(Some(TooLarge { needed: all, available, batch }))
+pub fn refused(graph: &Graph, flow: &Flow, load: Load) -> Option<TooLarge> {
+    let available = machine::available_memory()?;
+    let needed = |batch| predict(graph, flow, Load { batch, ..load }).map(|p| p.total());
+    let all = needed(load.batch).filter(|all| *all > available)?;
+    let mut halves = std::iter::successors(Some(load.batch / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
+    let batch = halves.find(|n| needed(*n).is_some_and(|all| all <= available));
+    Some(TooLarge { needed: all, available, batch })
 }
 
 /// A step without numbers.
@@ -136,11 +120,12 @@ struct Step<'a> {
     sizes: Vec<usize>,
     /// Whether a node's value lies channels last.
     last: Vec<bool>,
-    /// The node that made what holds a node's value, while that is there: several may share it, and the last to go frees it.
+    /// The node that made what holds a node's value, while that is there: several may share it, and the last to go
+    /// frees it.
     values: Vec<Option<usize>>,
     /// How many values are in what a node made, and that.
     holders: Vec<(usize, Block)>,
-    /// What is saved for a node's way back.
+    /// What is saved for a node's backward.
     saved: Vec<Block>,
     /// Weights that have been replaced.
     old: Vec<Block>,
@@ -243,7 +228,7 @@ impl<'a> Step<'a> {
         Some(())
     }
 
-    /// Lets go of a node's value.
+    /// Drops a node's value.
     fn release(&mut self, index: usize) {
         let maker = self.values.get_mut(index).and_then(Option::take);
         let Some((count, block)) = maker.and_then(|m| self.holders.get_mut(m)) else { return };
@@ -253,7 +238,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// The way back; hands out the gradients of weights.
+    /// Backward; returns the gradients of weights.
     fn backward(&mut self) -> Option<Vec<(usize, Block)>> {
         let reached = below_objective(self.graph);
         let count = self.graph.nodes.len();

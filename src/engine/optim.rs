@@ -1,12 +1,13 @@
 //! Optimizers, number for number those of `torch.optim`: `adam`, `adamw` and `sgd`.
 //!
-//! A step replaces the weight tensors by new ones and never writes into them, so a copy kept elsewhere (the best weights so
-//! far, a frozen teacher) cannot change. A weight without a gradient keeps its value, its moments and its own step count.
+//! A step replaces the weight tensors by new ones and never writes into them, so a copy kept elsewhere (the best
+//! weights so far, a frozen teacher) cannot change. A weight without a gradient keeps its value, its moments and its
+//! own step count.
 
 use candle_core::{DType, Device, Result, Storage, StorageRef, Tensor};
 use rayon::prelude::*;
 
-use crate::weights::{Difference, ShapeDiffers};
+use crate::difference::{Difference, ShapeDiffers};
 use rord_graph::weight::WeightSpec;
 use rord_lang::constant::{Recipe, Settings, Unreadable};
 
@@ -16,9 +17,12 @@ use rules::{Adam, Block, Rule, Sgd};
 
 /// Moves weights against their gradients.
 pub trait Optimizer: Send {
-    /// One step. `weights` and `grads` are in the order of the specs the optimizer was made with; `None` is a weight that
-    /// got no gradient. Where an error is returned, no weight and no moment has changed.
+    /// One step. `weights` and `grads` are in the order of the specs the optimizer was made with; `None` is a weight
+    /// that got no gradient. Where an error is returned, no weight and no moment has changed.
     fn step(&mut self, lr: f64, weights: &mut [Tensor], grads: &[Option<Tensor>]) -> Result<()>;
+
+    /// The learning rate of its recipe, from which a schedule starts.
+    fn base_lr(&self) -> f64;
 
     /// How many numbers are remembered of each number of a weight.
     fn moments(&self) -> usize;
@@ -63,13 +67,13 @@ pub enum StateError {
     /// Names, shapes or types are not those of this optimizer.
     #[error("the state is of other weights: {0}")]
     Differs(Difference),
-    /// Candle refused.
+    /// A tensor operation failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
 }
 
 impl RecipeError {
-    /// The finite number `name`, if it satisfies `holds`; `wanted` says in words what that is.
+    /// The finite number `name`, if it satisfies `holds`; `wanted` is the same condition in words.
     pub(crate) fn in_range(
         settings: &Settings,
         name: &str,
@@ -82,21 +86,16 @@ impl RecipeError {
     }
 }
 
-/// The optimizer a recipe names, for these weights in this order. Its learning rate is [`base_lr`].
+/// The optimizer a recipe names, for these weights in this order.
 pub fn optimizer(recipe: &Recipe, weights: &[WeightSpec]) -> std::result::Result<Box<dyn Optimizer>, RecipeError> {
-    base_lr(recipe)?;
     let settings = &recipe.settings;
+    let lr = RecipeError::in_range(settings, "lr", "0 or more", |x| x >= 0.0)?;
     match recipe.op.as_str() {
-        "adam" => Ok(Box::new(Moments::new(Adam::new(settings, false)?, weights))),
-        "adamw" => Ok(Box::new(Moments::new(Adam::new(settings, true)?, weights))),
-        "sgd" => Ok(Box::new(Moments::new(Sgd::new(settings)?, weights))),
+        "adam" => Ok(Box::new(Moments::new(Adam::new(settings, false)?, lr, weights))),
+        "adamw" => Ok(Box::new(Moments::new(Adam::new(settings, true)?, lr, weights))),
+        "sgd" => Ok(Box::new(Moments::new(Sgd::new(settings)?, lr, weights))),
         other => Err(RecipeError::Unknown { op: other.into(), known: &["adam", "adamw", "sgd"] }),
     }
-}
-
-/// The learning rate an optimizer's recipe gives, from which a schedule starts.
-pub fn base_lr(recipe: &Recipe) -> std::result::Result<f64, RecipeError> {
-    RecipeError::in_range(&recipe.settings, "lr", "0 or more", |x| x >= 0.0)
 }
 
 /// Elements of a block: five streams of it fit into a core's second cache.
@@ -105,6 +104,7 @@ const BLOCK: usize = 1 << 14;
 /// A rule with what it remembers of every weight.
 struct Moments<R> {
     rule: R,
+    base_lr: f64,
     names: Vec<String>,
     shapes: Vec<Vec<usize>>,
     slots: Vec<Slot>,
@@ -148,9 +148,10 @@ struct Host {
 }
 
 impl<R: Rule> Moments<R> {
-    fn new(rule: R, weights: &[WeightSpec]) -> Self {
+    fn new(rule: R, base_lr: f64, weights: &[WeightSpec]) -> Self {
         Self {
             rule,
+            base_lr,
             names: weights.iter().map(|w| w.name.clone()).collect(),
             shapes: weights.iter().map(|w| w.shape.clone()).collect(),
             slots: vec![Slot::default(); weights.len()],
@@ -188,8 +189,8 @@ impl<R: Rule> Moments<R> {
         Ok((result, Slot { step, moments: moments.into_iter().map(|m| Moment::Tensor(m.detach())).collect() }))
     }
 
-    /// Steps all weights in `hosts` at once: their blocks are one list of jobs, so a large weight does not keep the other
-    /// cores waiting. Results and moments are written; steps are not yet counted.
+    /// Steps all weights in `hosts` at once: their blocks are one list of jobs, so a large weight does not keep the
+    /// other cores waiting. Results and moments are written; steps are not yet counted.
     fn by_blocks(&mut self, lr: f64, hosts: &mut [Option<Host>]) -> Result<()> {
         let tensors: Vec<_> = hosts.iter().map(|h| h.as_ref().map(|h| (h.weight.clone(), h.grad.clone()))).collect();
         let tensors: Vec<_> = tensors.iter().map(Option::as_ref).collect();
@@ -265,6 +266,10 @@ impl<R: Rule> Optimizer for Moments<R> {
             }
         }
         Ok(())
+    }
+
+    fn base_lr(&self) -> f64 {
+        self.base_lr
     }
 
     fn moments(&self) -> usize {
@@ -366,8 +371,8 @@ mod tests {
         tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
     }
 
-    /// After the first and after the fourth step, computed with a plain transcription of PyTorch's documented algorithms in
-    /// f64 Python.
+    /// After the first and after the fourth step, computed with a plain transcription of PyTorch's documented
+    /// algorithms in f64 Python.
     fn references() -> Vec<(Recipe, [f64; 3], [f64; 3])> {
         vec![
             (

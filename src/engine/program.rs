@@ -1,13 +1,13 @@
 //! A graph made ready to run: forward for values, backward for gradients.
 //!
-//! The graph is differentiated here rather than by Candle's tape: every operation brings its own gradient, only what somebody needs
-//! is computed, and nothing is zeroed and added that does not have to be. See `docs/decisions/own-gradients.md`.
+//! The graph is differentiated here rather than by Candle's tape: every operation brings its own gradient, only what is
+//! needed is computed, and nothing is zeroed and added that does not have to be. See `docs/decisions/own-gradients.md`.
 
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::flow::Flow;
+use super::flow::{Fault, Flow};
 use rord_graph::node::{Graph, NodeId, NodeSource, OpNode, Role};
 use rord_lang::source::Span;
 use rord_ops::compute::{Call, Compute, Output, layout};
@@ -28,10 +28,10 @@ pub struct Feed<'a> {
     pub training: bool,
 }
 
-/// What a step gives.
+/// What a run of a graph returns.
 pub struct Outcome {
-    /// The value of every output, in the graph's order.
-    pub values: Vec<f64>,
+    /// The value of every output, in the graph's order: contiguous, and of the shape of its type.
+    pub values: Vec<Tensor>,
     /// The gradient of the objective in every weight; `None` where none reaches it.
     pub grads: Vec<Option<Tensor>>,
     /// The gradient of the objective in every field it was wanted for.
@@ -42,7 +42,15 @@ pub struct Outcome {
     pub not_finite: Option<NotFinite>,
 }
 
+impl Outcome {
+    /// The values as numbers, where every output is one: losses, metrics and the objective.
+    pub fn numbers(&self) -> candle_core::Result<Vec<f64>> {
+        self.values.iter().map(scalar).collect()
+    }
+}
+
 /// The first node whose value is not finite, and what went into it.
+#[derive(Clone, Debug)]
 pub struct NotFinite {
     /// The text that made it.
     pub span: Span,
@@ -52,17 +60,14 @@ pub struct NotFinite {
     pub inputs: Vec<String>,
 }
 
-/// Why a step failed: a mistake of the tool, or no memory left.
-#[derive(Debug, thiserror::Error)]
-#[error("{op}: {source}")]
-pub struct Fault {
-    /// The operation.
-    pub op: String,
-    /// The text that made it.
-    pub span: Span,
-    /// What Candle says.
-    #[source]
-    pub source: candle_core::Error,
+impl NotFinite {
+    /// All of it in words.
+    pub fn detail(&self) -> String {
+        match self.inputs.is_empty() {
+            true => self.what.clone(),
+            false => format!("{}; it was given {}", self.what, self.inputs.join(", ")),
+        }
+    }
 }
 
 /// A part of a step, from the end of the part before it to its own.
@@ -78,7 +83,7 @@ pub enum Part {
     Optimizer,
 }
 
-/// Somebody who is told whenever a part of a step is done. `()` does not listen, and nothing of it is left in the program then.
+/// Is called whenever a part of a step is done. `()` does nothing, and nothing of it is left in the program then.
 pub trait Watch {
     /// The part is done.
     fn done(&mut self, part: Part);
@@ -103,7 +108,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Makes a graph ready; `wanted` says which weights and fields a gradient is wanted for.
+    /// Makes a graph ready. `wanted` is true for the weights and fields whose gradients are wanted.
     pub fn new(
         graph: Graph,
         wanted: impl Fn(&NodeSource) -> bool,
@@ -117,7 +122,7 @@ impl Program {
     /// The same by Candle's tensor operations alone: what kernels are compared with.
     pub fn plainly(mut self) -> Self {
         self.plain = true;
-        // What a way back need not read is told of kernels.
+        // Kernels report which inputs backward does not read; Candle's operations may read all.
         self.flow.read_back.fill(true);
         self
     }
@@ -137,26 +142,22 @@ impl Program {
         self.run_watched(feed, backward, &mut ())
     }
 
-    /// As [`Program::run`], with somebody who looks on.
+    /// As [`Program::run`], with a watch that is called after each part.
     pub fn run_watched(&self, feed: &Feed<'_>, backward: bool, watch: &mut impl Watch) -> Result<Outcome, Fault> {
         let mut updates = vec![None; self.graph.weights.len()];
         let keep = if backward { Keep::Read } else { Keep::Nothing };
         let mut values = self.forward(feed, keep, &mut updates, watch)?;
         let mut outcome = Outcome { values: vec![], grads: vec![], field_grads: vec![], updates, not_finite: None };
         for output in &self.graph.outputs {
-            let value = values.get(output.node.0 as usize).and_then(Option::as_ref);
-            let number = match value {
-                Some(o) => scalar(&o.value).map_err(|source| self.fault(output.node.0 as usize, source))?,
-                None => f64::NAN,
-            };
-            outcome.values.push(number);
+            let index = output.node.0 as usize;
+            let value = values.get(index).and_then(Option::as_ref).ok_or_else(|| self.fault(index, gone()))?;
+            outcome.values.push(layout::first(&value.value).map_err(|source| self.fault(index, source))?);
         }
         let objective = self.graph.outputs.iter().position(|o| o.role == Role::Objective);
-        let bad = objective.and_then(|i| outcome.values.get(i)).is_some_and(|x| !x.is_finite());
+        let objective = objective.and_then(|i| outcome.values.get(i)).map(scalar).transpose();
+        let bad = objective.map_err(|source| self.fault(0, source))?.is_some_and(|x| !x.is_finite());
         if bad {
-            // Once more, since most values are gone by now.
-            let values = self.forward(feed, Keep::All, &mut vec![None; self.graph.weights.len()], &mut ())?;
-            outcome.not_finite = self.first_not_finite(&values);
+            outcome.not_finite = self.first_not_finite(feed)?;
         } else if backward {
             (outcome.grads, outcome.field_grads) = self.backward(feed, &mut values, watch)?;
         }
@@ -230,14 +231,14 @@ impl Program {
         Ok(values)
     }
 
-    /// Lets go of a value that no later node reads, unless a way back does. Its shape stays where there is a way back.
+    /// Drops a value that no later node reads, unless backward does. Its shape stays where backward follows.
     fn free(&self, index: usize, keep: Keep, values: &mut [Option<Output>]) -> candle_core::Result<()> {
         let Some(slot) = values.get_mut(index) else { return Ok(()) };
         match slot {
             Some(output) if keep == Keep::Read => {
                 if self.flow.read_back.get(index) == Some(&false) {
                     let value = &output.value;
-                    // Whoever reads it all the same will notice.
+                    // An operation that reads it all the same returns NaN, which is noticed.
                     let blank =
                         Tensor::new(f64::NAN, &Device::Cpu)?.to_dtype(value.dtype())?.to_device(value.device())?;
                     output.value = blank.broadcast_as(value.shape())?;
@@ -279,7 +280,6 @@ impl Program {
         back: bool,
         run: impl FnOnce(&'static dyn Compute, &Call) -> candle_core::Result<T>,
     ) -> candle_core::Result<T> {
-        let gone = || candle_core::Error::msg("a value was dropped before its last use");
         let compute = self.flow.computes.get(index).copied().flatten().ok_or_else(gone)?;
         let mut inputs = Vec::with_capacity(op.inputs.len());
         for (name, id) in &op.inputs {
@@ -320,7 +320,7 @@ impl Program {
         }
         for index in (0..values.len()).rev() {
             let fault = |source| self.fault(index, source);
-            // Nothing below reads it: whoever does has had its turn.
+            // Nothing below reads it: every node that does has run by now.
             let output = values.get_mut(index).and_then(Option::take);
             let whole = pieces.remove(&index).map(|p| stacked(p).map_err(fault)).transpose()?;
             let grad = match (grads.get_mut(index).and_then(Option::take), whole) {
@@ -378,7 +378,9 @@ impl Program {
         Ok((weights, fields))
     }
 
-    fn first_not_finite(&self, values: &[Option<Output>]) -> Option<NotFinite> {
+    /// The first value of a run that is not finite. The graph runs again for it, because most values are gone by then.
+    pub fn first_not_finite(&self, feed: &Feed<'_>) -> Result<Option<NotFinite>, Fault> {
+        let values = self.forward(feed, Keep::All, &mut vec![None; self.graph.weights.len()], &mut ())?;
         let range = |id: NodeId| -> String {
             let value = values.get(id.0 as usize).and_then(Option::as_ref);
             let ends = value.and_then(|o| extremes(&o.value).ok());
@@ -402,9 +404,9 @@ impl Program {
                 }
                 NodeSource::Number(x) => (format!("the number {x} is not finite"), vec![]),
             };
-            return Some(NotFinite { span: node.span, what, inputs });
+            return Ok(Some(NotFinite { span: node.span, what, inputs }));
         }
-        None
+        Ok(None)
     }
 }
 
@@ -413,7 +415,7 @@ impl Program {
 enum Keep {
     /// Those of outputs.
     Nothing,
-    /// Those that a way back reads.
+    /// Those that backward reads.
     Read,
     /// All.
     All,
@@ -424,6 +426,10 @@ fn stacked(pieces: Vec<Option<Tensor>>) -> candle_core::Result<Tensor> {
     let zeros = pieces.iter().flatten().next().map(Tensor::zeros_like).transpose()?;
     let pieces: Vec<Tensor> = pieces.into_iter().filter_map(|piece| piece.or_else(|| zeros.clone())).collect();
     layout::stacked(&pieces)
+}
+
+fn gone() -> candle_core::Error {
+    candle_core::Error::msg("a value was dropped before its last use")
 }
 
 fn scalar(t: &Tensor) -> candle_core::Result<f64> {

@@ -1,7 +1,8 @@
 //! Learning rates over a run: `constant`, `cosine`, `step`, `linear_to_zero`, `one_cycle`, and `reduce_on_plateau`.
 //!
-//! `reduce_on_plateau(watch = val.total, factor = 0.5, patience = 5epochs)` halves the rate at the sixth validation in a row
-//! that brings nothing new. Rates depend on the global step and on what was watched, so a resumed run has the same ones.
+//! `reduce_on_plateau(watch = val.total, factor = 0.5, patience = 5epochs)` halves the rate at the sixth validation in
+//! a row that brings nothing new. Rates depend on the global step and on what was watched, so a resumed run has the
+//! same ones.
 
 use std::f64::consts::PI;
 
@@ -15,18 +16,18 @@ pub trait Schedule: Send {
     /// The rate of the step numbered `step` (from 0, over the whole run) in `epoch` (from 0).
     fn lr(&self, step: u64, epoch: u64) -> f64;
 
-    /// Hears the watched number after a validation; tells where that changed the rate.
+    /// Takes the watched number after a validation; returns the change of the rate, where it causes one.
     fn after_validation(&mut self, _watched: f64) -> Option<LrChange> {
         None
     }
 
-    /// The number to hear after each validation: `val.total`. `None` for a schedule that hears nothing.
+    /// The number that it watches: `val.total`. `None` for a schedule that watches nothing.
     fn watch(&self) -> Option<&str> {
         None
     }
 
-    /// What has to be kept to go on later. Numbers are written as text (`"0.0005"`), which reads back to the same bit and can
-    /// hold an infinity; JSON numbers do neither.
+    /// What has to be kept to go on later. Numbers are written as text (`"0.0005"`), which reads back to the same bit
+    /// and can hold an infinity; JSON numbers do neither.
     fn state(&self) -> Value {
         Value::Null
     }
@@ -76,7 +77,7 @@ pub struct Span {
 
 const KNOWN: &[&str] = &["constant", "cosine", "linear_to_zero", "one_cycle", "reduce_on_plateau", "step"];
 
-/// The schedule a recipe names. `mode` says which values of the watched number are better.
+/// The schedule a recipe names. `mode` is which values of the watched number are better.
 pub fn schedule(recipe: &Recipe, span: Span, mode: Mode) -> Result<Box<dyn Schedule>, RecipeError> {
     let settings = &recipe.settings;
     let base = span.base_lr;
@@ -171,7 +172,8 @@ impl Schedule for Curve {
                 base * factor.powf((position / every).floor())
             }
             Curve::LinearToZero { base, over } => base * (1.0 - s / over.max(1.0)).max(0.0),
-            // torch's OneCycleLR with its defaults: pct_start 0.3, div_factor 25, final_div_factor 1e4, cosine, two phases.
+            // torch's OneCycleLR with its defaults: pct_start 0.3, div_factor 25, final_div_factor 1e4, cosine, two
+            // phases.
             Curve::OneCycle { base, total } => {
                 let (top, end, start) = (0.3 * total - 1.0, total - 1.0, base / 25.0);
                 if s <= top {
@@ -315,11 +317,11 @@ mod tests {
     }
 
     fn after(schedule: &mut Box<dyn Schedule>, watched: &[f64]) -> Vec<f64> {
-        let hear = |x: &f64| {
+        let rate = |x: &f64| {
             schedule.after_validation(*x);
             schedule.lr(0, 0)
         };
-        watched.iter().map(hear).collect()
+        watched.iter().map(rate).collect()
     }
 
     fn close(lr: f64, expected: f64) {

@@ -31,7 +31,7 @@ pub enum SourceError {
     /// A file of tensors does not fit what the pipeline declares: every misfit.
     #[error("the file does not fit the pipeline")]
     Misfits(Vec<Misfit>),
-    /// A recipe that nothing here carries out.
+    /// A recipe that this build does not carry out.
     #[error("`{0}` is not carried out by this build")]
     Unknown(String),
 }
@@ -49,14 +49,14 @@ impl From<TensorsError> for SourceError {
 pub struct DataSource {
     /// Makes batches.
     pub batches: Arc<dyn Batches>,
-    /// The sizes that only the data knows, by symbol.
+    /// The sizes that the data alone sets, by symbol.
     pub sizes: HashMap<u32, i64>,
     /// What makes pairs, where they are cut from layouts.
     pub pairs: Option<Arc<PairSource>>,
 }
 
 impl DataSource {
-    /// Loads what the recipe names, as far as its fields need it. `sizes` are those that the checker knows.
+    /// Loads what the recipe names, as far as its fields need it. `sizes` are those that the pipeline sets.
     pub fn load(dataset: &Dataset, sizes: &HashMap<u32, i64>, batch: usize, seed: u64) -> Result<Self, SourceError> {
         let settings = &dataset.recipe.settings;
         match dataset.recipe.op.as_str() {
@@ -106,7 +106,8 @@ fn pairs(settings: &Settings, batch: usize, seed: u64, fields: &[Offered]) -> Re
     Ok(PairSource::new(pictures, recipe)?)
 }
 
-/// Bytes of the pictures that a dataset is cut from, as far as its recipe tells: those of files are known once they are read.
+/// Bytes of the pictures that a dataset is cut from, as far as its recipe sets them; those of files are known once they
+/// are read.
 pub fn pictures(dataset: &Dataset) -> usize {
     let layouts = dataset.recipe.settings.recipe("layouts").ok();
     match layouts.and_then(|recipe| layouts_of(recipe).ok()) {

@@ -1,40 +1,39 @@
 //! One training step, and what has to be there before the first: data, graph, weights, optimizer.
 //!
-//! `train` takes such steps until its epochs are over and `bench` takes a few with a watch in hand; both are the same steps.
+//! `train` takes such steps until its epochs are over and `bench` takes a few with a watch; both are the same steps.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
+use super::begin;
 use super::clip::{GradNorm, norm};
-use super::frozen;
-use super::memory;
-use super::optim::{Optimizer, base_lr, optimizer};
-use super::plan::{Plan, data_reports, memory_report, size_reports};
+use super::graphs;
+use super::memory::{self, Load};
+use super::optim::optimizer;
+use super::plan::{Plan, Watched};
 use super::program::{Feed, NotFinite, Part, Program, Watch};
-use super::schedule::{Mode, Schedule, Span, schedule};
-use super::source::{DataSource, tensors};
-use super::train::{Stop, weight_specs};
-use super::weights::Weights;
+use super::refusals::{self, Stop};
+use super::schedule::{LrChange, Mode, Span, schedule};
+use super::source::{self, DataSource, tensors};
+use super::state::State;
+use super::weights::weight_specs;
 use rord_data::batches::Batch;
 use rord_graph::gradients::trained;
-use rord_graph::node::{Graph, Role};
-use rord_graph::{build, passes, sizes};
+use rord_graph::node::Graph;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
+use rord_record::Best;
 
 /// Takes training steps.
 pub struct Stepper {
     /// The graph that is trained.
     pub program: Program,
-    /// The weights as they are.
-    pub weights: Weights,
-    /// The learning rates.
-    pub schedule: Option<Box<dyn Schedule>>,
-    /// The learning rate without a schedule.
-    pub base_lr: f64,
-    optimizer: Box<dyn Optimizer>,
+    /// What a step changes.
+    pub state: State,
+    /// Steps of an epoch.
+    pub steps: u64,
     clip: Option<GradNorm>,
     seed: u64,
     device: Device,
@@ -60,23 +59,19 @@ pub enum Stepped {
     },
 }
 
-/// A graph with the sizes that the data has set, optimized.
-pub fn graph(
-    pipeline: &Pipeline,
-    vocabulary: &Vocabulary,
-    roles: &[Role],
-    known: &HashMap<u32, i64>,
-) -> Result<Graph, Stop> {
-    let mut graph = build::build(pipeline, vocabulary, roles);
-    let impossible = sizes::settle(&mut graph, known, &pipeline.frames, vocabulary);
-    if !impossible.is_empty() {
-        return Err(Stop::Refused(size_reports(&impossible)));
-    }
-    passes::run(&mut graph, vocabulary, None)?;
-    Ok(graph)
+/// What the end of an epoch changed.
+pub struct Ended {
+    /// The mean of every output over its steps.
+    pub train: Vec<(String, f64)>,
+    /// The learning rate of its last step.
+    pub lr: f64,
+    /// True where it is the best epoch so far.
+    pub best: bool,
+    /// What the schedule made of the number that it watches.
+    pub change: Option<LrChange>,
 }
 
-/// Loads the data and makes everything ready. Refuses what could not be run, a step that memory does not hold among it.
+/// Loads the data and makes everything ready. Refuses what could not be run, as a step that memory does not hold.
 pub fn prepare(
     pipeline: &Pipeline,
     vocabulary: &Vocabulary,
@@ -84,51 +79,71 @@ pub fn prepare(
     init: Option<&Path>,
     device: &Device,
 ) -> Result<(Stepper, DataSource), Stop> {
-    let fits = |known: &HashMap<u32, i64>| -> Result<(), Stop> {
-        let refused =
-            device.is_cpu().then(|| memory::refused(pipeline, vocabulary, plan, known)).transpose()?.flatten();
-        refused.map_or(Ok(()), |too_large| Err(Stop::Refused(vec![memory_report(pipeline, plan, &too_large)])))
-    };
-    // Before the data is loaded, if the sizes are known by then: they may be what makes it too large.
-    fits(&HashMap::new())?;
-    let data = DataSource::load(&plan.dataset, &pipeline.sizes, plan.batch, plan.seed)
-        .map_err(|e| Stop::Refused(data_reports(plan.data_place, &plan.field_places, &e)))?;
-    if !data.sizes.is_empty() {
-        fits(&data.sizes)?;
-    }
     let dtype = DType::F32;
-    let graph = graph(pipeline, vocabulary, &[Role::Objective, Role::Loss], &data.sizes)?;
-    let program = Program::new(graph, trained(pipeline), dtype, device)?;
-    let specs = weight_specs(pipeline);
-    let mut weights = match init {
-        Some(path) => Weights::load(path, &specs, dtype, device)?,
-        None => Weights::init(&specs, plan.seed, dtype, device)?,
+    let optimizer = optimizer(&plan.optimizer, &weight_specs(pipeline))?;
+    let load = Load { batch: plan.batch, moments: optimizer.moments(), pictures: source::pictures(&plan.dataset) };
+    let program = |known: &HashMap<u32, i64>| -> Result<Program, Stop> {
+        let graph = graphs::graph(pipeline, vocabulary, &graphs::training(pipeline), known)?;
+        let program = Program::new(graph, trained(pipeline), dtype, device)?;
+        match memory::refused(program.graph(), program.flow(), load).filter(|_| device.is_cpu()) {
+            Some(too_large) => Err(Stop::Refused(vec![refusals::memory(pipeline, plan, &too_large)])),
+            None => Ok(program),
+        }
     };
-    frozen::load(pipeline, &mut weights, dtype, device)?;
-    let base_lr = base_lr(&plan.optimizer)?;
-    let span = Span { base_lr, steps_per_epoch: data.batches.steps(), epochs: plan.epochs };
+    let data = || {
+        DataSource::load(&plan.dataset, &pipeline.sizes, plan.batch, plan.seed)
+            .map_err(|e| Stop::Refused(refusals::data(plan.data_place, &plan.field_places, &e)))
+    };
+    let (program, data) = match graphs::set_by_data(pipeline, &plan.dataset) {
+        true => {
+            let data = data()?;
+            (program(&data.sizes)?, data)
+        }
+        // Before the data is loaded: a step that memory does not hold is refused at once.
+        false => (program(&HashMap::new())?, data()?),
+    };
+    let steps = data.batches.steps();
+    let span = Span { base_lr: optimizer.base_lr(), steps_per_epoch: steps, epochs: plan.epochs };
     let mode = plan.watch.as_ref().map_or(Mode::Minimize, |(_, m)| *m);
-    let stepper = Stepper {
-        program,
-        weights,
+    let state = State {
+        weights: begin::weights(pipeline, init, plan.seed, dtype, device)?,
         schedule: plan.schedule.as_ref().map(|r| schedule(r, span, mode)).transpose()?,
-        base_lr,
-        optimizer: optimizer(&plan.optimizer, &specs)?,
-        clip: plan.clip.as_ref().map(|r| GradNorm::new(&r.settings)).transpose()?,
-        seed: plan.seed,
-        device: device.clone(),
+        lr: optimizer.base_lr(),
+        optimizer,
+        epochs: 0,
+        steps: 0,
+        means: vec![0.0; program.graph().outputs.len()],
+        best: None,
+        observers: Vec::new(),
     };
-    Ok((stepper, data))
+    let clip = plan.clip.as_ref().map(|r| GradNorm::new(&r.settings)).transpose()?;
+    Ok((Stepper { program, state, steps, clip, seed: plan.seed, device: device.clone() }, data))
 }
 
 impl Stepper {
-    /// Feed, forward, backward, clip, optimizer, running statistics: step number `step` of the run, in this epoch.
-    pub fn step(&mut self, step: u64, epoch: u64, batch: &Batch, watch: &mut impl Watch) -> Result<Stepped, Stop> {
+    /// The graph that is trained.
+    pub fn graph(&self) -> &Graph {
+        self.program.graph()
+    }
+
+    /// The objective's name.
+    pub fn objective(&self) -> &str {
+        self.graph().objective().map_or("objective", |o| o.name.as_str())
+    }
+
+    /// Steps that have been taken in the epoch at hand.
+    pub fn done(&self) -> u64 {
+        self.state.steps.saturating_sub(self.state.epochs.saturating_mul(self.steps))
+    }
+
+    /// Feed, forward, backward, clip, optimizer, running statistics: the next step of the run, with its batch.
+    pub fn step(&mut self, batch: &Batch, watch: &mut impl Watch) -> Result<Stepped, Stop> {
         let fields = tensors(batch, DType::F32, &self.device)?;
         watch.done(Part::Feed);
-        let weights = self.weights.tensors();
+        let (step, weights) = (self.state.steps, self.state.weights.tensors());
         let feed = Feed { batch: batch.size, fields: &fields, weights, seed: self.seed, step, training: true };
         let outcome = self.program.run_watched(&feed, true, watch)?;
+        let values = outcome.numbers()?;
         if let Some(what) = outcome.not_finite {
             return Ok(Stepped::NotFinite { what, fields });
         }
@@ -137,20 +152,59 @@ impl Stepper {
             Some(clip) => clip.clip(&mut grads)?,
             None => norm(&grads)?,
         };
-        let lr = self.schedule.as_ref().map_or(self.base_lr, |s| s.lr(step, epoch));
+        let state = &mut self.state;
+        let lr = state.schedule.as_ref().map_or(state.optimizer.base_lr(), |s| s.lr(step, state.epochs));
         if !grad_norm.is_finite() {
             let span = self.program.graph().objective().map(|o| o.span).unwrap_or_default();
             let text = "its value is finite, but its gradient is not".into();
             return Ok(Stepped::NotFinite { what: NotFinite { span, what: text, inputs: vec![] }, fields });
         }
-        self.optimizer.step(lr, self.weights.tensors_mut(), &grads)?;
+        state.optimizer.step(lr, state.weights.tensors_mut(), &grads)?;
         // Running statistics: the optimizer has left them as they were.
-        for (slot, update) in self.weights.tensors_mut().iter_mut().zip(outcome.updates) {
+        for (slot, update) in state.weights.tensors_mut().iter_mut().zip(outcome.updates) {
             if let Some(update) = update {
                 *slot = update;
             }
         }
+        state.steps += 1;
+        state.lr = lr;
+        for (mean, value) in state.means.iter_mut().zip(&values) {
+            *mean += value / self.steps as f64;
+        }
         watch.done(Part::Optimizer);
-        Ok(Stepped::Taken { values: outcome.values, lr, grad_norm })
+        Ok(Stepped::Taken { values, lr, grad_norm })
+    }
+
+    /// Ends the epoch at hand, whose validation gave these numbers: the best epoch, the schedule.
+    pub fn end_epoch(&mut self, plan: &Plan, validation: &[(String, f64)]) -> Ended {
+        let names = self.program.graph().outputs.iter().map(|o| o.name.clone());
+        let state = &mut self.state;
+        let train: Vec<(String, f64)> = names.zip(state.means.iter().copied()).collect();
+        state.means.fill(0.0);
+        state.epochs += 1;
+        let read = |w: &Watched| {
+            let of = if w.validation { validation } else { train.as_slice() };
+            of.iter().find(|(n, _)| *n == w.name).map(|(_, x)| *x)
+        };
+        let (watched, mode) = &plan.best;
+        let so_far = state.best.as_ref().map(|b| b.value);
+        let better = |x: &f64| {
+            x.is_finite()
+                && so_far.is_none_or(|b| match mode {
+                    Mode::Minimize => *x < b,
+                    Mode::Maximize => *x > b,
+                })
+        };
+        let best = read(watched).filter(better);
+        if let Some(value) = best {
+            let split = if watched.validation { "val" } else { "train" };
+            state.best = Some(Best { watch: format!("{split}.{}", watched.name), value, epoch: state.epochs });
+        }
+        let watched = plan.watch.as_ref().and_then(|(w, _)| read(w));
+        let change = match (&mut state.schedule, watched) {
+            (Some(schedule), Some(value)) => schedule.after_validation(value),
+            _ => None,
+        };
+        Ended { train, lr: state.lr, best: best.is_some(), change }
     }
 }

@@ -1,33 +1,36 @@
-//! The training loop: epochs of steps, a validation after each, weights and numbers kept as it goes.
+//! The training loop: epochs of steps, a validation after each, weights kept as it goes.
+//!
+//! What people and programs read of it is written by observers, which the caller brings.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use candle_core::{DType, Device, Tensor};
 
-use super::frozen;
-use super::optim::RecipeError;
-use super::plan::{Plan, Watched};
-use super::program::{Fault, Feed, NotFinite, Program};
-use super::schedule::Mode;
+use super::graphs;
+use super::plan::Plan;
+use super::program::{Feed, NotFinite, Program};
+use super::refusals::Stop;
 use super::source::{DataSource, tensors};
-use super::step::{Stepped, Stepper, graph, prepare};
-use super::weights::WeightsError;
+use super::step::{Stepped, Stepper, prepare};
+use super::stored;
 use rord_data::batches::Batch;
-use rord_data::loader::{Loader, LoaderError};
+use rord_data::loader::Loader;
 use rord_data::pairs::Split;
-use rord_graph::node::{Graph, Role};
-use rord_graph::weight::{Init, WeightSpec};
-use rord_lang::report::{Report, plural};
-use rord_lang::typed::{Initial, Pipeline};
+use rord_graph::node::Graph;
+use rord_lang::constant::number;
+use rord_lang::report::runtime;
+use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
-use rord_record::metrics::Metrics;
-use rord_record::progress::{Epoch, Progress};
-use rord_record::{Best, Record, RecordError, RunFolder, Status, timestamp};
+use rord_record::{Epoch, Finished, Live, Observer, Record, RecordError, RunFolder, Started, Status, Step, timestamp};
 
 /// Validation draws from streams of its own, the same in every run and epoch.
 const VALIDATION_SEED: u64 = 0x7661_6c69_6461_7465;
+
+/// Batches that are made ahead of the loop, by a thread of their own.
+const AHEAD: usize = 3;
 
 /// How a run is started.
 pub struct Options {
@@ -43,351 +46,287 @@ pub struct Options {
     pub source: (String, String),
     /// The files that it imports: where each lies, seen from the pipeline's folder, and its text.
     pub imports: Vec<(PathBuf, String)>,
-    /// Set where somebody asks the run to stop after its step.
+    /// Set to ask the run to end after its step.
     pub stop: &'static AtomicBool,
-}
-
-/// Why a run ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum Stop {
-    /// Reports about the pipeline or its data.
-    #[error("refused")]
-    Refused(Vec<Report>),
-    /// The objective is no longer a number.
-    #[error("not finite")]
-    NotFinite(Box<Report>),
-    /// Weights could not be read or written.
-    #[error(transparent)]
-    Weights(#[from] WeightsError),
-    /// Weights of a frozen model.
-    #[error(transparent)]
-    Frozen(#[from] frozen::FrozenError),
-    /// The run's folder could not be written.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// A file of the run could not be written.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-    /// An operation failed.
-    #[error(transparent)]
-    Fault(#[from] Fault),
-    /// A recipe could not be carried out.
-    #[error(transparent)]
-    Recipe(#[from] RecipeError),
-    /// The data stopped coming.
-    #[error(transparent)]
-    Loader(#[from] LoaderError),
-    /// Candle refused.
-    #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
-    /// The graph is broken.
-    #[error(transparent)]
-    Graph(#[from] rord_graph::verify::Broken),
 }
 
 /// How a run ended.
 pub struct Summary {
-    /// Its folder.
-    pub folder: PathBuf,
-    /// True where it was asked to stop.
+    /// Its folder; `None` where it was asked to end before it had one.
+    pub folder: Option<PathBuf>,
+    /// True where it was asked to end.
     pub interrupted: bool,
     /// Epochs that are complete.
     pub epochs: u64,
 }
 
-/// The weights a pipeline has, as the engine makes them.
-pub fn weight_specs(pipeline: &Pipeline) -> Vec<WeightSpec> {
-    let init = |initial| match initial {
-        Initial::FanIn(n) => Init::fan_in(n),
-        Initial::Constant(x) | Initial::Statistic(x) => Init::Constant(x),
-    };
-    let spec = |w: &rord_lang::typed::WeightInfo| WeightSpec {
-        name: w.name.clone(),
-        shape: w.shape.clone(),
-        init: init(w.initial),
-    };
-    pipeline.weights.iter().map(spec).collect()
+/// Trains a checked pipeline, watched by these observers.
+pub fn train(
+    pipeline: &Pipeline,
+    vocabulary: &Vocabulary,
+    plan: &Plan,
+    options: &Options,
+    observers: Vec<Box<dyn Observer>>,
+) -> Result<Summary, Stop> {
+    let (stepper, data) = prepare(pipeline, vocabulary, plan, options.init.as_deref(), &options.device)?;
+    let validation = graphs::graph(pipeline, vocabulary, &graphs::validation(pipeline), &data.sizes)?;
+    let validation = Program::new(validation, |_| false, DType::F32, &options.device)?;
+    if options.stop.load(Ordering::Relaxed) {
+        return Ok(Summary { folder: None, interrupted: true, epochs: 0 });
+    }
+    // From here on things are written; whatever could be refused has been.
+    let record = open(pipeline, plan, options, graph_hash(stepper.graph(), vocabulary))?;
+    let mut run = Run { plan, options, stepper, validation, data, record, observers };
+    run.go()?;
+    let ended = run.record.get();
+    let interrupted = ended.status == Status::Interrupted;
+    Ok(Summary { folder: Some(run.record.path().into()), interrupted, epochs: ended.epochs_done })
 }
 
-/// Trains a checked pipeline.
-pub fn train(pipeline: &Pipeline, vocabulary: &Vocabulary, plan: &Plan, options: &Options) -> Result<Summary, Stop> {
-    let mut run = Run::prepare(pipeline, vocabulary, plan, options)?;
-    let result = run.epochs(options);
-    let status = match &result {
-        Ok(true) => Status::Interrupted,
-        Ok(false) => Status::Finished,
-        Err(_) => Status::Failed,
+/// The folder of a new run, with the texts that are run and the record.
+fn open(pipeline: &Pipeline, plan: &Plan, options: &Options, graph: String) -> Result<Live, RecordError> {
+    let now = SystemTime::now();
+    let folder = RunFolder::create(options.out.as_deref(), Path::new("runs"), &pipeline.name, now)?;
+    folder.write_text(Path::new("pipeline.rord"), &options.source.1)?;
+    for (path, text) in &options.imports {
+        folder.write_text(path, text)?;
+    }
+    let mut record = Record {
+        rord: env!("CARGO_PKG_VERSION").into(),
+        pipeline: pipeline.name.clone(),
+        source: options.source.0.clone(),
+        graph,
+        status: Status::Running,
+        started: timestamp(now),
+        finished: None,
+        device: options.device_name.clone(),
+        threads: rayon::current_num_threads(),
+        seed: plan.seed,
+        params: Default::default(),
+        origins: Default::default(),
+        epochs_done: 0,
+        best: None,
+        validation: Default::default(),
     };
-    run.record.status = status;
-    run.record.finished = Some(timestamp(SystemTime::now()));
-    let recorded = run.folder.write_record(&run.record);
-    let interrupted = result?;
-    recorded?;
-    Ok(Summary { folder: run.folder.path().to_path_buf(), interrupted, epochs: run.record.epochs_done })
+    for param in &pipeline.params {
+        if let Some(value) = &param.value {
+            record.param(&param.name, value, &param.origin.to_string());
+        }
+    }
+    Live::open(folder, record)
 }
 
 /// Everything a run holds.
 struct Run<'a> {
     plan: &'a Plan,
-    device: Device,
+    options: &'a Options,
     stepper: Stepper,
     validation: Program,
     data: DataSource,
-    folder: RunFolder,
-    record: Record,
-    metrics: Metrics,
-    progress: Progress,
-    /// Batches in an epoch.
-    steps: u64,
+    record: Live,
+    observers: Vec<Box<dyn Observer>>,
 }
 
-impl<'a> Run<'a> {
-    fn prepare(
-        pipeline: &Pipeline,
-        vocabulary: &Vocabulary,
-        plan: &'a Plan,
-        options: &Options,
-    ) -> Result<Run<'a>, Stop> {
-        let (stepper, data) = prepare(pipeline, vocabulary, plan, options.init.as_deref(), &options.device)?;
-        let hash = graph_hash(stepper.program.graph(), vocabulary);
-        let roles = [Role::Objective, Role::Loss, Role::Metric];
-        let validation = graph(pipeline, vocabulary, &roles, &data.sizes)?;
-        let validation = Program::new(validation, |_| false, DType::F32, &options.device)?;
-        let steps = data.batches.steps();
-        let root = PathBuf::from("runs");
-        let now = SystemTime::now();
-        // From here on things are written; whatever could be refused has been.
-        let folder = RunFolder::create(options.out.as_deref(), &root, &pipeline.name, now)?;
-        folder.write_text(Path::new("pipeline.rord"), &options.source.1)?;
-        for (path, text) in &options.imports {
-            folder.write_text(path, text)?;
-        }
-        let mut record = Record {
-            rord: env!("CARGO_PKG_VERSION").into(),
-            pipeline: pipeline.name.clone(),
-            source: options.source.0.clone(),
-            graph: hash,
-            status: Status::Running,
-            started: timestamp(now),
-            finished: None,
-            device: options.device_name.clone(),
-            threads: rayon::current_num_threads(),
-            seed: plan.seed,
-            params: Default::default(),
-            origins: Default::default(),
-            epochs_done: 0,
-            best: None,
-            validation: Default::default(),
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        // Only a run that an error or a panic ended is still open, and that one is the error to report.
+        let _ = self.record.close(Status::Failed);
+    }
+}
+
+impl Run<'_> {
+    /// The whole run; its record is closed with how it ended.
+    fn go(&mut self) -> Result<(), Stop> {
+        let result = self.epochs();
+        let status = match &result {
+            Ok(true) => Status::Interrupted,
+            Ok(false) => Status::Finished,
+            Err(_) => Status::Failed,
         };
-        for param in &pipeline.params {
-            if let Some(value) = &param.value {
-                record.param(&param.name, value, &param.origin.to_string());
-            }
-        }
-        folder.write_record(&record)?;
-        let metrics = Metrics::create(&folder.file("metrics.jsonl"))?;
-        let names: Vec<&str> = stepper.program.graph().outputs.iter().map(|o| o.name.as_str()).collect();
-        let progress = Progress::new(&names, plan.epochs, steps);
-        Ok(Run {
-            plan,
-            device: options.device.clone(),
-            stepper,
-            validation,
-            data,
-            folder,
-            record,
-            metrics,
-            progress,
-            steps,
-        })
+        let closed = self.record.close(status);
+        let finished = self.finished(status);
+        result?;
+        closed?;
+        Ok(finished?)
     }
 
-    /// The graph that is trained.
-    fn training(&self) -> &Graph {
-        self.stepper.program.graph()
+    /// Passes an event to all observers.
+    fn watched(
+        &mut self,
+        mut event: impl FnMut(&mut dyn Observer) -> Result<(), RecordError>,
+    ) -> Result<(), RecordError> {
+        self.observers.iter_mut().try_for_each(|observer| event(observer.as_mut()))
     }
 
-    /// All epochs; true where somebody asked to stop.
-    fn epochs(&mut self, options: &Options) -> Result<bool, Stop> {
-        self.introduce();
-        let mut loader = Loader::new(self.data.batches.clone(), Split::Train, 0, 3, 1)?;
-        for epoch in 0..self.plan.epochs {
-            let begun = Instant::now();
-            let mut sums = vec![0.0; self.training().outputs.len()];
-            let mut lr = self.stepper.base_lr;
-            for step in 0..self.steps {
-                if options.stop.load(Ordering::Relaxed) {
-                    return self.interrupted(epoch, step);
-                }
-                let Some(batch) = loader.next().transpose()? else { return Ok(false) };
-                let (values, used) = self.step(epoch, step, &batch)?;
-                lr = used;
-                for (sum, value) in sums.iter_mut().zip(&values) {
-                    *sum += value / self.steps as f64;
-                }
-                self.progress.step(epoch, step, &values);
-            }
-            self.finish_epoch(epoch, &sums, lr, begun.elapsed())?;
-        }
-        self.farewell();
-        Ok(false)
-    }
-
-    fn introduce(&mut self) {
-        let count = |n: u64, noun: &str| plural(usize::try_from(n).unwrap_or(usize::MAX), noun);
-        let line = format!(
-            "{}: {} weights, {}, {} of {} of {} {}, on {} ({})",
-            self.record.pipeline,
-            grouped(self.stepper.weights.elements()),
-            self.data.batches.about(),
-            count(self.plan.epochs, "epoch"),
-            count(self.steps, "step"),
-            self.plan.batch,
-            self.data.batches.noun(),
-            self.record.device,
-            plural(self.record.threads, "thread"),
-        );
-        self.progress.note(&line);
-        self.progress.note(&format!("writing to {}", self.folder.path().display()));
-    }
-
-    /// One optimizer step: the values of all outputs, and the learning rate it used.
-    fn step(&mut self, epoch: u64, step: u64, batch: &Batch) -> Result<(Vec<f64>, f64), Stop> {
-        let global = epoch * self.steps + step;
-        let (values, lr, grad_norm) = match self.stepper.step(global, epoch, batch, &mut ())? {
-            Stepped::Taken { values, lr, grad_norm } => (values, lr, grad_norm),
-            Stepped::NotFinite { what, fields } => return Err(self.not_finite(&what, global, epoch, &fields)),
-        };
-        let outputs = &self.stepper.program.graph().outputs;
-        let named: Vec<(&str, f64)> = outputs.iter().map(|o| o.name.as_str()).zip(values.iter().copied()).collect();
-        self.metrics.train(global, epoch, &named, lr, grad_norm)?;
-        Ok((values, lr))
-    }
-
-    /// Keeps what is needed to look into it, and says where it went wrong.
-    fn not_finite(
-        &self,
-        bad: &NotFinite,
-        step: u64,
-        epoch: u64,
-        fields: &std::collections::HashMap<String, Tensor>,
-    ) -> Stop {
-        let name = self.training().objective().map_or("objective", |o| o.name.as_str());
-        let weights = self.folder.file(&format!("nan-{step}.safetensors"));
-        let batch = self.folder.file(&format!("nan-{step}-batch.safetensors"));
-        let kept =
-            self.stepper.weights.save(&weights).is_ok() && candle_core::safetensors::save(fields, &batch).is_ok();
-        let kept = match kept {
-            true => format!("the weights are in {}, the batch in {}", weights.display(), batch.display()),
-            false => "the weights and the batch could not be written".to_string(),
-        };
-        let detail = match bad.inputs.is_empty() {
-            true => bad.what.clone(),
-            false => format!("{}; it was given {}", bad.what, bad.inputs.join(", ")),
-        };
-        Stop::NotFinite(Box::new(rord_lang::report::runtime::not_finite(bad.span, name, step, epoch, &detail, &kept)))
-    }
-
-    /// The mean of every output over the validation pairs; empty where there are none.
-    fn validate(&self) -> Result<Vec<(String, f64)>, Stop> {
-        let batches = self.data.batches.validation_batches();
-        let outputs = &self.validation.graph().outputs;
-        let mut sums = vec![0.0; outputs.len()];
-        if batches == 0 {
-            return Ok(vec![]);
-        }
-        for (step, batch) in (0u64..).zip(Loader::new(self.data.batches.clone(), Split::Validation, 0, 3, 1)?) {
-            let batch = batch?;
-            let fields = tensors(&batch, DType::F32, &self.device)?;
-            let feed = Feed {
-                batch: batch.size,
-                fields: &fields,
-                weights: self.stepper.weights.tensors(),
-                seed: VALIDATION_SEED,
-                step,
-                training: false,
-            };
-            for (sum, value) in sums.iter_mut().zip(self.validation.run(&feed, false)?.values) {
-                *sum += value / batches as f64;
-            }
-        }
-        Ok(outputs.iter().map(|o| o.name.clone()).zip(sums).collect())
-    }
-
-    fn finish_epoch(&mut self, epoch: u64, means: &[f64], lr: f64, took: Duration) -> Result<(), Stop> {
-        let begun = Instant::now();
-        let validation = self.validate()?;
-        let training: Vec<(String, f64)> =
-            self.training().outputs.iter().map(|o| o.name.clone()).zip(means.iter().copied()).collect();
-        let read = |w: &Watched| {
-            let of = if w.validation { &validation } else { &training };
-            of.iter().find(|(n, _)| *n == w.name).map(|(_, x)| *x)
-        };
-        let named: Vec<(&str, f64)> = validation.iter().map(|(n, x)| (n.as_str(), *x)).collect();
-        if !named.is_empty() {
-            self.metrics.val(epoch, &named)?;
-        }
-        let (watched, mode) = &self.plan.best;
-        let best = read(watched).filter(|x| {
-            let so_far = self.record.best.as_ref().map(|b| b.value);
-            x.is_finite()
-                && so_far.is_none_or(|b| match mode {
-                    Mode::Minimize => *x < b,
-                    Mode::Maximize => *x > b,
-                })
-        });
-        if let Some(value) = best {
-            self.stepper.weights.save(&self.folder.file("best.safetensors"))?;
-            let split = if watched.validation { "val" } else { "train" };
-            self.record.best = Some(Best { watch: format!("{split}.{}", watched.name), value, epoch });
-        }
-        if self.plan.keep_last {
-            self.stepper.weights.save(&self.folder.file("last.safetensors"))?;
-        }
-        self.record.epochs_done = epoch + 1;
-        self.record.validated(named.iter().copied());
-        self.folder.write_record(&self.record)?;
-        let objective = self.training().objective().map(|o| o.name.clone()).unwrap_or_default();
-        let of = |list: &[(String, f64)]| list.iter().find(|(n, _)| *n == objective).map(|(_, x)| *x);
-        let parts: Vec<(&str, f64)> = if named.is_empty() {
-            training.iter().filter(|(n, _)| *n != objective).map(|(n, x)| (n.as_str(), *x)).collect()
-        } else {
-            named.iter().filter(|(n, _)| *n != objective).copied().collect()
-        };
-        self.progress.epoch(&Epoch {
-            epoch,
-            train: of(&training).unwrap_or(f64::NAN),
-            val: of(&validation),
-            parts: &parts,
-            lr,
-            took: took + begun.elapsed(),
-            best: best.is_some(),
-        });
-        let watched = self.plan.watch.as_ref().and_then(|(w, _)| read(w));
-        if let (Some(schedule), Some(value)) = (&mut self.stepper.schedule, watched)
-            && let Some(change) = schedule.after_validation(value)
-        {
-            use rord_lang::constant::number;
-            let note = format!("no progress: learning rate {} → {}", number(change.from), number(change.to));
-            self.progress.note(&note);
+    fn started(&mut self) -> Result<(), Stop> {
+        let (about, positions) = (self.data.batches.about(), self.stepper.state.observers.clone());
+        let names: Vec<&str> = self.stepper.program.graph().outputs.iter().map(|o| o.name.as_str()).collect();
+        for observer in &mut self.observers {
+            let position = positions.iter().find(|(name, _)| name == observer.name()).map(|(_, at)| *at);
+            observer.started(&Started {
+                record: &self.record,
+                names: &names,
+                weights: self.stepper.state.weights.elements(),
+                data: &about,
+                noun: self.data.batches.noun(),
+                batch: self.plan.batch,
+                epochs: self.plan.epochs,
+                steps: self.stepper.steps,
+                position,
+            })?;
         }
         Ok(())
     }
 
-    fn interrupted(&mut self, epoch: u64, step: u64) -> Result<bool, Stop> {
-        let last = self.folder.file("last.safetensors");
-        self.stepper.weights.save(&last)?;
-        let text = format!("stopped in epoch {} after {step} steps; weights in {}", epoch + 1, last.display());
-        self.progress.finish(&text);
-        Ok(true)
+    fn finished(&mut self, status: Status) -> Result<(), RecordError> {
+        let (folder, last) = (self.record.path().to_path_buf(), self.record.folder().file("last.safetensors"));
+        let best = self.stepper.state.best.clone();
+        let end = Finished {
+            status,
+            folder: &folder,
+            epoch: (self.stepper.state.epochs + 1).min(self.plan.epochs),
+            done: self.stepper.done(),
+            steps: self.stepper.steps,
+            weights: last.exists().then_some(last.as_path()),
+            best: best.as_ref(),
+        };
+        self.watched(|o| o.finished(&end))
     }
 
-    fn farewell(&mut self) {
-        let best = self.record.best.as_ref().map(|b| {
-            format!("best {} = {} in epoch {}, ", b.watch, rord_record::progress::short(b.value), b.epoch + 1)
-        });
-        let text = format!("{}written to {}", best.unwrap_or_default(), self.folder.path().display());
-        self.progress.finish(&text);
+    fn asked_to_stop(&self) -> bool {
+        self.options.stop.load(Ordering::Relaxed)
+    }
+
+    /// All epochs that are left; true where the run was asked to end.
+    fn epochs(&mut self) -> Result<bool, Stop> {
+        self.started()?;
+        let batches = self.data.batches.clone();
+        let mut loader = Loader::new(batches, Split::Train, self.stepper.state.steps, AHEAD, 1)?;
+        while self.stepper.state.epochs < self.plan.epochs {
+            let begun = Instant::now();
+            while self.stepper.done() < self.stepper.steps {
+                match loader.next_unless(self.options.stop).transpose()? {
+                    Some(batch) => self.step(&batch)?,
+                    None => return self.interrupted(loader),
+                }
+            }
+            match self.validate()? {
+                Some(validation) => self.end_epoch(&validation, begun)?,
+                None => return self.interrupted(loader),
+            }
+        }
+        Ok(false)
+    }
+
+    /// One optimizer step.
+    fn step(&mut self, batch: &Batch) -> Result<(), Stop> {
+        let step = self.stepper.state.steps;
+        let (values, lr, grad_norm) = match self.stepper.step(batch, &mut ())? {
+            Stepped::Taken { values, lr, grad_norm } => (values, lr, grad_norm),
+            Stepped::NotFinite { what, fields } => return Err(self.not_finite(&what, step, &fields)),
+        };
+        let outputs = &self.stepper.program.graph().outputs;
+        let named: Vec<(&str, f64)> = outputs.iter().map(|o| o.name.as_str()).zip(values.iter().copied()).collect();
+        let epoch = self.stepper.state.epochs + 1;
+        let taken = Step { step, epoch, done: self.stepper.done(), values: &named, lr, grad_norm };
+        self.observers.iter_mut().try_for_each(|o| o.step(&taken))?;
+        self.kept_positions();
+        Ok(())
+    }
+
+    fn kept_positions(&mut self) {
+        self.stepper.state.observers = self.observers.iter().map(|o| (o.name().into(), o.position())).collect();
+    }
+
+    /// Keeps the weights and the batch, and reports where it went wrong.
+    fn not_finite(&self, bad: &NotFinite, step: u64, fields: &HashMap<String, Tensor>) -> Stop {
+        let folder = self.record.folder();
+        let weights = folder.file(&format!("nan-{step}.safetensors"));
+        let batch = folder.file(&format!("nan-{step}-batch.safetensors"));
+        let fields: Vec<(String, Tensor)> = fields.iter().map(|(n, t)| (n.clone(), t.clone())).collect();
+        let saved = self.stepper.state.weights.save(&weights).map_err(|e| e.to_string());
+        let kept = match saved.and_then(|()| stored::write(&batch, &fields).map_err(|e| e.to_string())) {
+            Ok(()) => format!("the weights are in {}, the batch in {}", weights.display(), batch.display()),
+            Err(error) => format!("the weights and the batch are not kept: {error}"),
+        };
+        let (name, epoch) = (self.stepper.objective(), self.stepper.state.epochs + 1);
+        Stop::NotFinite(Box::new(runtime::not_finite(bad.span, name, step, epoch, &bad.detail(), &kept)))
+    }
+
+    /// The mean of every output over the validation; empty where there is none, `None` where the run was asked to end.
+    fn validate(&self) -> Result<Option<Vec<(String, f64)>>, Stop> {
+        let batches = self.data.batches.validation_batches();
+        let outputs = &self.validation.graph().outputs;
+        let mut means = vec![0.0; outputs.len()];
+        if batches == 0 {
+            return Ok(Some(vec![]));
+        }
+        let mut loader = Loader::new(self.data.batches.clone(), Split::Validation, 0, AHEAD, 1)?;
+        for step in 0..batches {
+            let Some(batch) = loader.next_unless(self.options.stop).transpose()? else { break };
+            let fields = tensors(&batch, DType::F32, &self.options.device)?;
+            let feed = Feed {
+                batch: batch.size,
+                fields: &fields,
+                weights: self.stepper.state.weights.tensors(),
+                seed: VALIDATION_SEED,
+                step,
+                training: false,
+            };
+            for (mean, value) in means.iter_mut().zip(self.validation.run(&feed, false)?.numbers()?) {
+                *mean += value / batches as f64;
+            }
+        }
+        if self.asked_to_stop() {
+            loader.detach();
+            return Ok(None);
+        }
+        Ok(Some(outputs.iter().map(|o| o.name.clone()).zip(means).collect()))
+    }
+
+    /// Keeps the weights, then calls the observers, then writes the record: what the record counts is written by then.
+    fn end_epoch(&mut self, validation: &[(String, f64)], begun: Instant) -> Result<(), Stop> {
+        let ended = self.stepper.end_epoch(self.plan, validation);
+        let state = &self.stepper.state;
+        if ended.best {
+            state.weights.save(&self.record.folder().file("best.safetensors"))?;
+        }
+        if self.plan.keep_last {
+            state.weights.save(&self.record.folder().file("last.safetensors"))?;
+        }
+        fn named(numbers: &[(String, f64)]) -> Vec<(&str, f64)> {
+            numbers.iter().map(|(n, x)| (n.as_str(), *x)).collect()
+        }
+        let (train, validation) = (named(&ended.train), named(validation));
+        let epoch = Epoch {
+            epoch: state.epochs,
+            objective: self.stepper.objective(),
+            train: &train,
+            validation: &validation,
+            lr: ended.lr,
+            took: begun.elapsed(),
+            best: ended.best,
+        };
+        self.observers.iter_mut().try_for_each(|o| o.epoch(&epoch))?;
+        if let Some(change) = ended.change {
+            let note = format!("no progress: learning rate {} → {}", number(change.from), number(change.to));
+            self.watched(|o| o.note(&note))?;
+        }
+        self.kept_positions();
+        let state = &self.stepper.state;
+        Ok(self.record.change(|record| {
+            record.epochs_done = state.epochs;
+            record.best = state.best.clone();
+            record.validated(validation.iter().copied());
+        })?)
+    }
+
+    /// Keeps the weights of a run that was asked to end.
+    fn interrupted(&mut self, loader: Loader) -> Result<bool, Stop> {
+        // The batch that is being made is not waited for.
+        loader.detach();
+        self.stepper.state.weights.save(&self.record.folder().file("last.safetensors"))?;
+        Ok(true)
     }
 }
 
@@ -398,15 +337,6 @@ fn graph_hash(graph: &Graph, vocabulary: &Vocabulary) -> String {
     format!("b3:{}", hash.as_str().get(..8).unwrap_or(""))
 }
 
-/// 1234567 as 1,234,567.
-fn grouped(n: usize) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests;

@@ -1,18 +1,20 @@
 //! The trained tensors by name, drawn from the run's seed or read from a file.
 //!
 //! Each weight draws from a stream named by the seed and its own name, so a layer added to a network leaves the first
-//! values of all other layers as they were. A file is safetensors in f32 (`net.det.0.weight`), written as a whole or not
-//! at all; reading it either gives every weight or says everything that is wrong.
+//! values of all other layers as they were. A file is safetensors in f32 (`net.det.0.weight`), written as a whole or
+//! not at all; reading it returns every weight, or everything that is wrong.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
+use super::difference::Difference;
+use super::stored;
 use rord_files::{FileError, write_atomic};
 use rord_graph::weight::{Init, WeightSpec};
+use rord_lang::typed::{Initial, Pipeline, WeightInfo};
 use rord_random::Stream;
 
 /// Ordered, named tensors.
@@ -47,7 +49,7 @@ pub enum WeightsError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What the format's reader says.
+        /// The error of the format's reader.
         reason: String,
     },
     /// The file holds other tensors than the pipeline has weights.
@@ -58,74 +60,19 @@ pub enum WeightsError {
         /// All that differs.
         difference: Difference,
     },
-    /// Candle refused.
+    /// A tensor operation failed.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
 }
 
-/// All the ways in which the tensors that were found differ from those that were expected. Lists are in the order of the
-/// expectation, unexpected names in alphabetical order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Difference {
-    /// Expected and not there: name and expected shape.
-    pub missing: Vec<(String, Vec<usize>)>,
-    /// There and not expected: name and shape.
-    pub unexpected: Vec<(String, Vec<usize>)>,
-    /// There with another shape.
-    pub shapes: Vec<ShapeDiffers>,
-    /// There with numbers that are no weights (whole numbers, say): name and type as the file calls it.
-    pub types: Vec<(String, String)>,
-}
-
-/// One tensor whose shape is not the expected one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShapeDiffers {
-    /// The tensor.
-    pub name: String,
-    /// The shape the pipeline gives it.
-    pub expected: Vec<usize>,
-    /// The shape that was found.
-    pub found: Vec<usize>,
-}
-
-impl Difference {
-    /// True where nothing differs.
-    pub fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.unexpected.is_empty() && self.shapes.is_empty() && self.types.is_empty()
-    }
-
-    /// Compares names and shapes; types are left to the caller, who knows which ones it can read.
-    pub fn between(expected: &[(&str, &[usize])], found: &[(&str, &[usize])]) -> Self {
-        let mut difference = Self::default();
-        let here: std::collections::HashMap<&str, &[usize]> = found.iter().copied().collect();
-        for (name, shape) in expected {
-            match here.get(name) {
-                None => difference.missing.push((name.to_string(), shape.to_vec())),
-                Some(other) if other != shape => difference.shapes.push(ShapeDiffers {
-                    name: name.to_string(),
-                    expected: shape.to_vec(),
-                    found: other.to_vec(),
-                }),
-                Some(_) => {}
-            }
-        }
-        let known: std::collections::HashSet<&str> = expected.iter().map(|(name, _)| *name).collect();
-        let more = found.iter().filter(|(name, _)| !known.contains(name));
-        difference.unexpected = more.map(|(name, shape)| (name.to_string(), shape.to_vec())).collect();
-        difference.unexpected.sort();
-        difference
-    }
-}
-
-impl fmt::Display for Difference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (missing, unexpected, shapes) = (self.missing.len(), self.unexpected.len(), self.shapes.len());
-        write!(
-            f,
-            "{missing} missing, {unexpected} unexpected, {shapes} of another shape, {} of another type",
-            self.types.len()
-        )
-    }
+/// The weights that a pipeline has, as they are drawn or read.
+pub fn weight_specs(pipeline: &Pipeline) -> Vec<WeightSpec> {
+    let init = |initial| match initial {
+        Initial::FanIn(n) => Init::fan_in(n),
+        Initial::Constant(x) | Initial::Statistic(x) => Init::Constant(x),
+    };
+    let spec = |w: &WeightInfo| WeightSpec { name: w.name.clone(), shape: w.shape.clone(), init: init(w.initial) };
+    pipeline.weights.iter().map(spec).collect()
 }
 
 impl Weights {
@@ -187,22 +134,9 @@ impl Weights {
 
     /// Writes all weights as f32. Either the whole file appears under `path` or what was there stays.
     pub fn save(&self, path: &Path) -> Result<(), WeightsError> {
-        let mut data = Vec::with_capacity(self.tensors.len());
-        for (name, tensor) in self.iter() {
-            let values: Vec<f32> = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-            let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-            data.push((name, tensor.dims(), bytes));
-        }
-        let malformed = |error: safetensors::SafeTensorError| WeightsError::Malformed {
-            path: path.into(),
-            reason: error.to_string(),
-        };
-        let mut views = Vec::with_capacity(data.len());
-        for (name, shape, bytes) in &data {
-            views.push((*name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).map_err(malformed)?));
-        }
-        let bytes = safetensors::serialize(views, None).map_err(malformed)?;
-        Ok(write_atomic(path, &bytes)?)
+        let single = |(name, tensor): (&str, &Tensor)| Ok((name.to_string(), tensor.to_dtype(DType::F32)?));
+        let tensors = self.iter().map(single).collect::<candle_core::Result<Vec<_>>>()?;
+        Ok(write_atomic(path, &stored::bytes(&tensors, None)?)?)
     }
 
     /// The names, in the order of the pipeline.
@@ -281,6 +215,7 @@ fn unique(specs: &[WeightSpec]) -> Result<(), WeightsError> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
+    use super::super::difference::ShapeDiffers;
     use super::*;
 
     fn spec(name: &str, shape: &[usize], init: Init) -> WeightSpec {
@@ -347,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_differs_is_told_at_once() {
+    fn everything_that_differs_is_reported_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.safetensors");
         let stored: std::collections::HashMap<String, Tensor> = [

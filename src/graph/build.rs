@@ -1,24 +1,48 @@
-//! A typed pipeline to a graph.
+//! A typed pipeline to a graph of the values that are wanted of it.
 //!
-//! Names are gone already; what is left is to write out what an operation needs and a formula does not say: `warp` moves a map by
-//! T, and what computes it reads the source at T⁻¹, so its matrix is handed over inverted. Folding then removes the inverse of
-//! an inverse.
+//! Names are gone already; what is left is to write out what an operation needs and a formula does not have: `warp`
+//! moves a map by T, and what computes it reads the source at T⁻¹, so its matrix is inverted here. Folding then removes
+//! the inverse of an inverse.
 
 use std::collections::HashMap;
 
 use super::node::{Graph, GraphOutput, Node, NodeId, NodeSource, OpNode, Role};
 use rord_lang::constant::{Constant, Settings};
-use rord_lang::typed::{Apply, Pipeline, Value, ValueId, ValueSource};
+use rord_lang::source::Span;
+use rord_lang::typed::{Apply, Output, Pipeline, Value, ValueId, ValueSource};
 use rord_lang::types::Type;
 use rord_lang::vocabulary::Vocabulary;
 
-/// The graph of everything the roles in `wanted` ask for. Training asks for the objective and the losses; validation for the
-/// metrics too.
-pub fn build(pipeline: &Pipeline, vocabulary: &Vocabulary, wanted: &[Role]) -> Graph {
+/// A value of a pipeline that a graph is to compute.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    /// The value.
+    pub value: ValueId,
+    /// The name of the output.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// The place in the text that reports about it show.
+    pub span: Span,
+}
+
+/// The objective, the losses and the metrics of a pipeline, as far as their roles are asked for.
+pub fn outputs(pipeline: &Pipeline, roles: &[Role]) -> Vec<Wanted> {
     let objective = pipeline.objective.iter().map(|o| (o, Role::Objective));
     let losses = pipeline.losses.iter().map(|o| (o, Role::Loss));
     let metrics = pipeline.metrics.iter().map(|o| (o, Role::Metric));
-    let outputs: Vec<_> = objective.chain(losses).chain(metrics).filter(|(_, r)| wanted.contains(r)).collect();
+    let wanted = |(output, role): (&Output, Role)| Wanted {
+        value: output.value,
+        name: output.name.clone(),
+        role,
+        span: output.span,
+    };
+    objective.chain(losses).chain(metrics).filter(|(_, role)| roles.contains(role)).map(wanted).collect()
+}
+
+/// The graph of everything in `wanted`, its outputs in that order. A value that depends on a parameter without a value
+/// is left out.
+pub fn build(pipeline: &Pipeline, vocabulary: &Vocabulary, wanted: &[Wanted]) -> Graph {
     let mut builder = Builder {
         pipeline,
         vocabulary,
@@ -31,13 +55,12 @@ pub fn build(pipeline: &Pipeline, vocabulary: &Vocabulary, wanted: &[Role]) -> G
         nodes: HashMap::new(),
         weights: HashMap::new(),
     };
-    for (output, _) in &outputs {
+    for output in wanted {
         builder.reach(output.value);
     }
-    for (output, role) in outputs {
-        if let Some(node) = builder.nodes.get(&output.value) {
-            let (name, span) = (output.name.clone(), output.span);
-            builder.graph.outputs.push(GraphOutput { name, node: *node, role, span });
+    for Wanted { value, name, role, span } in wanted {
+        if let Some(node) = builder.nodes.get(value) {
+            builder.graph.outputs.push(GraphOutput { name: name.clone(), node: *node, role: *role, span: *span });
         }
     }
     builder.graph
@@ -80,7 +103,7 @@ impl Builder<'_> {
         }
     }
 
-    /// The tensors that an operation reads; one that only lends its shape is not read.
+    /// The tensors that an operation reads; one whose shape alone it needs is not read.
     fn read_by<'b>(&self, apply: &'b Apply) -> impl Iterator<Item = (&'static str, ValueId)> + use<'b> {
         let shape_only = self.vocabulary.operation(apply.op).map_or(&[] as &[_], |o| o.entry.graph.shape_only);
         apply.inputs.iter().copied().filter(move |(name, _)| !shape_only.contains(name))

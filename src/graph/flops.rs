@@ -1,8 +1,9 @@
-//! How many floating-point operations a step takes, as papers count them: two for each multiply-add of its convolutions and matrix
-//! products, by their definitions.
+//! How many floating-point operations a step takes, as papers count them: two for each multiply-add of its convolutions
+//! and matrix products, by their definitions.
 //!
-//! What a faster algorithm saves is not taken off (Winograd's does a quarter of the multiplications and is counted in full), and
-//! nothing else is added. A gradient of an input or a weight costs as much as the value; only those that are needed count.
+//! What a faster algorithm saves is not taken off (Winograd's does a quarter of the multiplications and is counted in
+//! full), and nothing else is added. A gradient of an input or a weight costs as much as the value; only those that are
+//! needed count.
 
 use super::gradients::{Gradients, below_objective};
 use super::node::{Graph, NodeSource};

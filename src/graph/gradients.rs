@@ -1,6 +1,6 @@
-//! Where gradients flow in a graph, from the objective's values back to what somebody wants them for.
+//! Where gradients flow in a graph, from the objective's value back to what they are wanted for.
 //!
-//! Of an image nobody does: the first convolution has a gradient for its weight and none for its input.
+//! For an image they are not: the first convolution has a gradient for its weight and none for its input.
 
 use super::node::{Graph, NodeId, NodeSource};
 use rord_lang::typed::{Initial, Pipeline};
@@ -26,8 +26,8 @@ pub fn trained(pipeline: &Pipeline) -> impl Fn(&NodeSource) -> bool + '_ {
 }
 
 impl Gradients {
-    /// `wanted` says which weights and fields a gradient is wanted for, `stops` which operations let none through. Running
-    /// statistics get none.
+    /// `wanted` is true for weights and fields whose gradients are wanted, `stops` for operations that let none
+    /// through. Running statistics get none.
     pub fn of(graph: &Graph, wanted: impl Fn(&NodeSource) -> bool, stops: impl Fn(&str) -> bool) -> Self {
         let mut found = Self { needs: Vec::new(), wants: Vec::new() };
         for node in &graph.nodes {

@@ -1,4 +1,5 @@
-//! The graph between the language and the tensors: built from a typed pipeline, rewritten by passes, printed for people.
+//! The graph between the language and the tensors: built from a typed pipeline, rewritten by passes, printed for
+//! people.
 
 pub mod build;
 pub mod flops;

@@ -55,7 +55,7 @@ pub struct OpNode {
     pub stream: u64,
 }
 
-/// Something that is computed for somebody outside of the graph.
+/// A node whose tensor the caller gets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GraphOutput {
     /// Its name.
@@ -77,6 +77,8 @@ pub enum Role {
     Loss,
     /// It is reported in validation only.
     Metric,
+    /// It is a tensor that the caller asked for.
+    Value,
 }
 
 /// Operations on tensors.
@@ -86,7 +88,7 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// What is computed.
     pub outputs: Vec<GraphOutput>,
-    /// The weights that nodes speak of.
+    /// The weights that nodes name.
     pub weights: Vec<WeightInfo>,
     /// The sizes that are known, by symbol.
     pub sizes: HashMap<u32, i64>,
@@ -129,8 +131,8 @@ impl Graph {
         self.outputs.iter().find(|o| o.role == Role::Objective)
     }
 
-    /// The shape of a type's tensor for a batch of a given size; `None` where a size is not known. A homography adds (3, 3) to
-    /// its axes, points add their two coordinates.
+    /// The shape of a type's tensor for a batch of a given size; `None` where a size is not known. A homography adds
+    /// (3, 3) to its axes, points add their two coordinates.
     pub fn shape(&self, ty: &Type, batch: usize) -> Option<Vec<usize>> {
         let mut sizes = self.sizes.clone();
         if let Some(symbol) = self.batch {

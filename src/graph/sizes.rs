@@ -1,6 +1,6 @@
-//! Sizes that only the data knows, put into a graph before it runs.
+//! Sizes that the data alone sets, put into a graph before it runs.
 //!
-//! The checker leaves the `H` of a file of tensors open and trusts that 4 divides it; here that is seen.
+//! The checker leaves the `H` of a file of tensors open and assumes that 4 divides it; here that is checked.
 
 use std::collections::HashMap;
 
@@ -16,14 +16,14 @@ use rord_lang::vocabulary::Vocabulary;
 pub struct Impossible {
     /// Where the tensor of that size is made.
     pub span: Span,
-    /// The size as the pipeline knows it: `H/4`.
+    /// The size as the pipeline has it: `H/4`.
     pub dim: String,
     /// The whole number it would be, or what does not divide.
     pub value: Result<i64, i64>,
 }
 
-/// Adds `known` to the graph's sizes, and the size of an image in pixels to the operations that measure in them. Returns the
-/// sizes that are not whole or not positive, each once, where it is met first.
+/// Adds `known` to the graph's sizes, and the size of an image in pixels to the operations that measure in them.
+/// Returns the sizes that are not whole or not positive, each once, where it is met first.
 pub fn settle(
     graph: &mut Graph,
     known: &HashMap<u32, i64>,

@@ -72,7 +72,7 @@ fn check(graph: &Graph, vocabulary: &Vocabulary, index: u32, op: &OpNode, result
         let ty = &graph.node(*input).ok_or("reads nothing")?.ty;
         let inverted = operation.entry.graph.inverted.filter(|(_, to)| to == name);
         let param = operation.params.iter().find(|p| p.name.text == inverted.map_or(*name, |(from, _)| from));
-        // A weight may be called like the setting that asks for it: `bias`.
+        // A weight may have the name of the setting that adds it: `bias`.
         let Some(param) = param.filter(|p| is_tensor_param(p)) else { continue };
         let ty = match inverted {
             Some(_) => &Type { frame: ty.to.clone(), to: ty.frame.clone(), ..ty.clone() },
@@ -98,7 +98,7 @@ fn bind<'p>(
 ) -> Result<(), String> {
     let kind = Kind::named(&param.ty.kind.text).unwrap_or(Kind::Values);
     let number = ty.kind.is(Kind::Scalar) && kind == Kind::Values;
-    // A model says of its features that they are logits or descriptors; the graph keeps the features' own type.
+    // A model may declare features as logits or descriptors; the graph keeps the features' own type.
     let said = matches!(kind, Kind::Logit | Kind::Desc) && matches!(ty.kind, Kind::Feat | Kind::Map);
     if !ty.kind.is(kind) && !number && !said {
         return Err(format!("{ty} is no {}", kind.name()));

@@ -1,13 +1,13 @@
 //! A run's folder and its record: `runs/2026-11-23-125216-rord/run.yaml`.
 //!
-//! The record says what was run (text, graph, parameters and where each came from), on what, and how far it got. It is
+//! The record holds what was run (text, graph, parameters and where each came from), on what, and how far it got. It is
 //! written anew at every change, always as a whole: a killed run leaves the last complete record.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_yaml::{Mapping, Value};
 
 use rord_files::{Action, FileError, read, write_atomic};
@@ -43,12 +43,12 @@ pub enum RecordError {
     /// The system refused to make a folder, or to read or write a file.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The record is not one, or it cannot be written as YAML.
-    #[error("{} is not a record: {reason}", path.display())]
+    /// A file of the run is not what it should be.
+    #[error("{} is not a file of a run: {reason}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What the reader says, with the place.
+        /// What is wrong with it, with the place.
         reason: String,
     },
 }
@@ -56,8 +56,8 @@ pub enum RecordError {
 impl RunFolder {
     /// Makes the folder of a new run: `out`, which must be empty or absent, or else a new `root/<date>-<time>-<name>`.
     ///
-    /// The date is UTC; a second run of the same second gets `-2`. What is not a letter, a digit or `_` in the pipeline's
-    /// name becomes `-`.
+    /// The date is UTC; a second run of the same second gets `-2`. What is not a letter, a digit or `_` in the
+    /// pipeline's name becomes `-`.
     pub fn create(out: Option<&Path>, root: &Path, pipeline: &str, now: SystemTime) -> Result<Self, RecordError> {
         let made = |path: &Path| FileError::at(Action::MakeFolder, path);
         let listed = |path: &Path| FileError::at(Action::List, path);
@@ -135,7 +135,7 @@ impl RunFolder {
     }
 }
 
-/// What `run.yaml` says, in its order.
+/// The entries of `run.yaml`, in its order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// The version of rord.
@@ -146,7 +146,7 @@ pub struct Record {
     pub source: String,
     /// The hash of its graph: `b3:9d41c07e`.
     pub graph: String,
-    /// How the run stands.
+    /// Whether the run goes on, and if not, how it ended.
     pub status: Status,
     /// When it started, in UTC: `2026-11-23T12:52:16Z` (see [`timestamp`]).
     pub started: String,
@@ -173,15 +173,15 @@ pub struct Record {
     pub validation: Mapping,
 }
 
-/// How a run stands.
+/// Whether a run goes on, and if not, how it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It goes on, or it was killed without a chance to say so.
+    /// It goes on, or it was killed before it could write how it ended.
     Running,
     /// It came to its end.
     Finished,
-    /// Somebody stopped it; it can be resumed.
+    /// A user stopped it.
     Interrupted,
     /// An error ended it.
     Failed,
@@ -193,8 +193,9 @@ pub struct Best {
     /// What is watched: `val.total`.
     pub watch: String,
     /// Its value.
+    #[serde(serialize_with = "as_short")]
     pub value: f64,
-    /// The epoch it belongs to, from 0 as in `metrics.jsonl`.
+    /// The epoch it belongs to, from 1.
     pub epoch: u64,
 }
 
@@ -207,7 +208,7 @@ impl Record {
 
     /// Replaces the numbers of the last validation.
     pub fn validated<'a>(&mut self, numbers: impl IntoIterator<Item = (&'a str, f64)>) {
-        self.validation = numbers.into_iter().map(|(name, x)| (name.into(), x.into())).collect();
+        self.validation = numbers.into_iter().map(|(name, x)| (name.into(), short(x).into())).collect();
     }
 
     /// The text of `run.yaml`.
@@ -216,7 +217,19 @@ impl Record {
     }
 }
 
-/// A constant as a parameter file would give it: numbers, flags and lists of YAML; anything with a unit, and recipes, as text.
+/// A number that was computed in f32, for people: the shortest text that tells the f32 nearest to it from its
+/// neighbors. A mean of such numbers has as few correct digits. What no f32 holds keeps all of its digits.
+fn short(x: f64) -> f64 {
+    let single = x as f32;
+    if single.is_normal() { single.to_string().parse().unwrap_or(x) } else { x }
+}
+
+fn as_short<S: Serializer>(x: &f64, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(short(*x))
+}
+
+/// A constant as a parameter file would give it: numbers, flags and lists of YAML; anything with a unit, and recipes,
+/// as text.
 pub fn yaml(constant: &Constant) -> Value {
     match constant {
         Constant::None => Value::Null,
@@ -246,8 +259,8 @@ fn stamp(at: SystemTime, date: &str, between: &str, time: &str) -> String {
     format!("{y:04}{date}{m:02}{date}{d:02}{between}{hour:02}{time}{minute:02}{time}{second:02}")
 }
 
-/// Year, month and day, `days` after 1970-01-01, in the Gregorian calendar. Counts years from March, so the leap day is a
-/// year's last (Howard Hinnant, "chrono-compatible low-level date algorithms").
+/// Year, month and day, `days` after 1970-01-01, in the Gregorian calendar. Counts years from March, so the leap day is
+/// a year's last (Howard Hinnant, "chrono-compatible low-level date algorithms").
 fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
@@ -269,7 +282,7 @@ pub fn readable(name: &str) -> String {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use rord_lang::constant::{Recipe, Settings, Unit};
     use std::time::Duration;
@@ -278,7 +291,7 @@ mod tests {
         UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    fn record() -> Record {
+    pub(crate) fn record() -> Record {
         let mut record = Record {
             rord: "0.1.0".into(),
             pipeline: "rord".into(),
@@ -293,7 +306,7 @@ mod tests {
             params: Mapping::new(),
             origins: Mapping::new(),
             epochs_done: 3,
-            best: Some(Best { watch: "val.total".into(), value: 1.391, epoch: 2 }),
+            best: Some(Best { watch: "val.total".into(), value: 1.391, epoch: 3 }),
             validation: Mapping::new(),
         };
         let synth = Settings(vec![("tiles".into(), Constant::Number(24.0))]);
@@ -335,7 +348,7 @@ epochs_done: 3
 best:
   watch: val.total
   value: 1.391
-  epoch: 2
+  epoch: 3
 validation:
   total: 1.4
   detection: 0.41
@@ -345,6 +358,25 @@ validation:
         let young = Record { finished: None, best: None, validation: Mapping::new(), ..record() };
         let text = young.to_yaml().unwrap();
         assert!(!text.contains("finished") && !text.contains("best") && !text.contains("validation"), "{text}");
+    }
+
+    #[test]
+    fn numbers_have_the_digits_that_f32_needs() {
+        for (x, text) in [
+            (0.8639999985694885, "0.864"),
+            (f64::from(1.6863375f32), "1.6863375"),
+            (1.0 / 3.0, "0.33333334"),
+            (1e-50, "1e-50"),
+            (1e300, "1e300"),
+            (0.0, "0.0"),
+            (-2.5, "-2.5"),
+        ] {
+            let mut young = Record { best: Some(Best { watch: "val.total".into(), value: x, epoch: 1 }), ..record() };
+            young.validated([("total", x)]);
+            let written = young.to_yaml().unwrap();
+            let lines = [format!("\n  value: {text}\n"), format!("\n  total: {text}\n")];
+            assert!(lines.iter().all(|line| written.contains(line)), "{x}: {written}");
+        }
     }
 
     #[test]

@@ -1,7 +1,12 @@
-//! A run's folder with its record, and those who watch a run: lines and a bar for people, `metrics.jsonl` for programs.
+//! A run's folder with its record, and the observers of a run: lines and a bar for people, `metrics.jsonl` for
+//! programs.
 
 pub mod folder;
+pub mod live;
 pub mod metrics;
+pub mod observer;
 pub mod progress;
 
 pub use folder::{Best, Record, RecordError, RunFolder, Status, readable, timestamp, yaml};
+pub use live::Live;
+pub use observer::{Epoch, Finished, Observer, Started, Step};

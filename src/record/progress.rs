@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::observer::{Epoch, Finished, Observer, Started, Step};
+use super::{RecordError, Status};
 use rord_lang::constant;
+use rord_lang::report::plural;
 
-/// Reports a run as it goes. Nothing here can fail a run: a closed pipe is ignored.
+/// Shows a run as it goes. Nothing here can fail a run: a closed pipe is ignored.
 pub struct Progress {
-    names: Vec<String>,
     epochs: u64,
     steps: u64,
     /// Results and the lines of epochs.
@@ -28,42 +30,22 @@ pub struct Progress {
     last: Duration,
     /// Steps since `started`: fewer than the run has made where it was resumed.
     done: u64,
-    smooth: Vec<Smooth>,
-}
-
-/// The numbers of an epoch that has ended.
-#[derive(Clone, Copy, Debug)]
-pub struct Epoch<'a> {
-    /// Its number, from 0.
-    pub epoch: u64,
-    /// The objective, averaged over the epoch's steps.
-    pub train: f64,
-    /// The objective on the validation pairs, if there was a validation.
-    pub val: Option<f64>,
-    /// Losses and metrics to show beside it.
-    pub parts: &'a [(&'a str, f64)],
-    /// The learning rate of its last step.
-    pub lr: f64,
-    /// How long it took.
-    pub took: Duration,
-    /// True for the best validation so far.
-    pub best: bool,
+    /// The objective and its parts by name.
+    smooth: Vec<(String, Smooth)>,
 }
 
 /// The least time between two plain lines within an epoch.
 const BETWEEN: Duration = Duration::from_secs(10);
 
 impl Progress {
-    /// For a run of `epochs` epochs of `steps` steps; `names` are the objective's and then its parts', as `step` gives them.
-    ///
-    /// There is a bar where stderr is a terminal that can move its cursor (`TERM` is not `dumb`), and color where stdout is
-    /// one and `NO_COLOR` is not set.
-    pub fn new(names: &[&str], epochs: u64, steps: u64) -> Self {
+    /// On the terminal. There is a bar where stderr is a terminal that can move its cursor (`TERM` is not `dumb`), and
+    /// color where stdout is one and `NO_COLOR` is not set.
+    pub fn terminal() -> Self {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let able = variable("TERM").is_none_or(|term| term != "dumb");
         let bar = (able && std::io::stderr().is_terminal()).then(ProgressDrawTarget::stderr);
         let color = able && variable("NO_COLOR").is_none() && std::io::stdout().is_terminal();
-        Self::onto(Box::new(std::io::stdout()), Box::new(std::io::stderr()), bar, color, names, epochs, steps)
+        Self::onto(Box::new(std::io::stdout()), Box::new(std::io::stderr()), bar, color)
     }
 
     fn onto(
@@ -71,46 +53,44 @@ impl Progress {
         aside: Box<dyn Write + Send>,
         bar: Option<ProgressDrawTarget>,
         color: bool,
-        names: &[&str],
-        epochs: u64,
-        steps: u64,
     ) -> Self {
         // `wide_msg` cuts the line at the terminal's width, whatever that is; fields come in the order of their weight.
         let style = || ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
         Self {
-            names: names.iter().map(|name| name.to_string()).collect(),
-            epochs,
-            steps,
+            epochs: 0,
+            steps: 0,
             out,
             aside,
-            bar: bar.map(|target| ProgressBar::with_draw_target(Some(steps), target).with_style(style())),
+            bar: bar.map(|target| ProgressBar::with_draw_target(None, target).with_style(style())),
             color,
             started: Instant::now(),
             last: Duration::ZERO,
             done: 0,
-            smooth: vec![Smooth::default(); names.len()],
+            smooth: Vec::new(),
         }
     }
 
-    /// A step has been made: `step` within `epoch`, both from 0, with the objective and its parts.
-    pub fn step(&mut self, epoch: u64, step: u64, values: &[f64]) {
-        self.step_at(self.started.elapsed(), epoch, step, values);
+    /// The time begins to count, for a run of `epochs` epochs of `steps` steps.
+    fn begin(&mut self, names: &[&str], epochs: u64, steps: u64) {
+        (self.epochs, self.steps, self.started) = (epochs, steps, Instant::now());
+        self.smooth = names.iter().map(|name| (name.to_string(), Smooth::default())).collect();
     }
 
-    fn step_at(&mut self, now: Duration, epoch: u64, step: u64, values: &[f64]) {
-        for (smooth, value) in self.smooth.iter_mut().zip(values) {
+    /// `done` steps of `epoch` (from 1) have been taken.
+    fn step_at(&mut self, now: Duration, epoch: u64, done: u64, values: &[(&str, f64)]) {
+        for ((_, smooth), (_, value)) in self.smooth.iter_mut().zip(values) {
             smooth.add(*value);
         }
         self.done += 1;
-        let made = epoch * self.steps + step + 1;
+        let made = epoch.saturating_sub(1) * self.steps + done;
         let left = (self.epochs * self.steps).saturating_sub(made);
         let left = now.as_secs_f64() / self.done as f64 * left as f64;
         match &self.bar {
-            Some(bar) => bar.set_message(self.live(epoch, step, left)),
+            Some(bar) => bar.set_message(self.live(epoch, done, left)),
             // The line of the epoch follows its last step at once.
-            None if now.saturating_sub(self.last) >= BETWEEN && step + 1 < self.steps => {
+            None if now.saturating_sub(self.last) >= BETWEEN && done < self.steps => {
                 self.last = now;
-                let line = format!("{}  step {}/{}", self.position(epoch), step + 1, self.steps);
+                let line = format!("{}  step {done}/{}", self.place(epoch), self.steps);
                 let line = format!("{line}  {}", self.fields(left).join("  "));
                 let _ = writeln!(self.aside, "{line}");
             }
@@ -118,18 +98,19 @@ impl Progress {
         }
     }
 
-    /// An epoch has ended.
-    pub fn epoch(&mut self, epoch: &Epoch) {
+    fn epoch_line(&mut self, epoch: &Epoch<'_>) {
+        let of = |numbers: &[(&str, f64)]| numbers.iter().find(|(n, _)| *n == epoch.objective).map(|(_, x)| *x);
+        let parts = if epoch.validation.is_empty() { epoch.train } else { epoch.validation };
         self.last = self.started.elapsed();
         if let Some(bar) = &self.bar {
-            // Else the ended epoch's bar would be drawn again below its own line.
+            // Otherwise the bar of the ended epoch would be drawn again below its own line.
             bar.set_message("");
         }
-        let mut line = format!("{}  train {:>5}", self.position(epoch.epoch), short(epoch.train));
-        if let Some(val) = epoch.val {
+        let mut line = format!("{}  train {:>5}", self.place(epoch.epoch), short(of(epoch.train).unwrap_or(f64::NAN)));
+        if let Some(val) = of(epoch.validation) {
             line += &format!("  val {:>5}", short(val));
         }
-        for (name, value) in epoch.parts {
+        for (name, value) in parts.iter().filter(|(n, _)| *n != epoch.objective) {
             line += &format!("  {name} {:>5}", short(*value));
         }
         line += &format!("  lr {:<7}  {:>6}", rate(epoch.lr), time(epoch.took));
@@ -137,16 +118,11 @@ impl Progress {
             line += if self.color { "  \x1b[32mbest\x1b[0m" } else { "  best" };
         }
         self.write(&line, true);
-        self.smooth.fill(Smooth::default());
-    }
-
-    /// A remark between two lines: that the learning rate has changed, say.
-    pub fn note(&mut self, text: &str) {
-        self.write(text, false);
+        self.smooth.iter_mut().for_each(|(_, smooth)| *smooth = Smooth::default());
     }
 
     /// The run has ended: the bar goes, `text` stays as the last line.
-    pub fn finish(&mut self, text: &str) {
+    fn finish(&mut self, text: &str) {
         self.clear();
         self.write(text, true);
     }
@@ -169,24 +145,86 @@ impl Progress {
     }
 
     /// `epoch  3/20`, as wide in every epoch.
-    fn position(&self, epoch: u64) -> String {
+    fn place(&self, epoch: u64) -> String {
         let of = self.epochs.to_string();
-        format!("epoch {:>width$}/{of}", epoch + 1, width = of.len())
+        format!("epoch {epoch:>width$}/{of}", width = of.len())
     }
 
     /// The objective, the time left, the parts.
     fn fields(&self, left: f64) -> Vec<String> {
-        let losses = self.names.iter().zip(&self.smooth).map(|(name, s)| format!("{name} {:>5}", short(s.value)));
+        let losses = self.smooth.iter().map(|(name, s)| format!("{name} {:>5}", short(s.value)));
         let mut fields: Vec<String> = losses.collect();
         let left = Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX);
         fields.insert(fields.len().min(1), format!("{} left", time(left)));
         fields
     }
 
-    fn live(&self, epoch: u64, step: u64, left: f64) -> String {
+    fn live(&self, epoch: u64, done: u64, left: f64) -> String {
         let of = self.steps.to_string();
-        let count = format!("{:>width$}/{of}", step + 1, width = of.len());
-        format!("{} {} {count}  {}", self.position(epoch), bar(step + 1, self.steps), self.fields(left).join("  "))
+        let count = format!("{done:>width$}/{of}", width = of.len());
+        format!("{} {} {count}  {}", self.place(epoch), bar(done, self.steps), self.fields(left).join("  "))
+    }
+}
+
+impl Observer for Progress {
+    fn name(&self) -> &'static str {
+        "terminal"
+    }
+
+    fn started(&mut self, run: &Started<'_>) -> Result<(), RecordError> {
+        let count = |n: u64, noun: &str| plural(usize::try_from(n).unwrap_or(usize::MAX), noun);
+        let record = run.record.get();
+        let line = format!(
+            "{}: {} weights, {}, {} of {} of {} {}, on {} ({})",
+            record.pipeline,
+            grouped(run.weights),
+            run.data,
+            count(run.epochs, "epoch"),
+            count(run.steps, "step"),
+            run.batch,
+            run.noun,
+            record.device,
+            plural(record.threads, "thread"),
+        );
+        self.write(&line, false);
+        self.write(&format!("writing to {}", run.record.path().display()), false);
+        self.begin(run.names, run.epochs, run.steps);
+        Ok(())
+    }
+
+    fn step(&mut self, step: &Step<'_>) -> Result<(), RecordError> {
+        self.step_at(self.started.elapsed(), step.epoch, step.done, step.values);
+        Ok(())
+    }
+
+    fn epoch(&mut self, epoch: &Epoch<'_>) -> Result<(), RecordError> {
+        self.epoch_line(epoch);
+        Ok(())
+    }
+
+    fn note(&mut self, text: &str) -> Result<(), RecordError> {
+        self.write(text, false);
+        Ok(())
+    }
+
+    fn finished(&mut self, end: &Finished<'_>) -> Result<(), RecordError> {
+        match end.status {
+            Status::Interrupted => {
+                let place = match end.done < end.steps {
+                    true => format!("stopped in epoch {} after {}", end.epoch, plural(end.done as usize, "step")),
+                    false => format!("stopped in the validation of epoch {}", end.epoch),
+                };
+                let kept = end.weights.map(|path| format!("; weights in {}", path.display()));
+                self.finish(&format!("{place}{}", kept.unwrap_or_default()));
+            }
+            Status::Finished => {
+                let best = end.best.map(|b| format!("best {} = {} in epoch {}, ", b.watch, short(b.value), b.epoch));
+                self.finish(&format!("{}written to {}", best.unwrap_or_default(), end.folder.display()));
+            }
+            // What ended it follows as a report.
+            Status::Running | Status::Failed => self.clear(),
+        }
+        Ok(())
     }
 }
 
@@ -244,6 +282,19 @@ pub fn short(x: f64) -> String {
 /// A learning rate with three digits, as the language writes it: `1e-3`.
 fn rate(lr: f64) -> String {
     constant::number(format!("{lr:.2e}").parse().unwrap_or(lr))
+}
+
+/// 1234567 as 1,234,567.
+fn grouped(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// `12.3 s`, `8 min 20 s`, `2 h 05 min`, `3 d 04 h`.
@@ -323,21 +374,37 @@ mod tests {
 
     fn plain() -> (Progress, Page, Page) {
         let (out, aside) = (Page::default(), Page::default());
-        let progress = Progress::onto(Box::new(out.clone()), Box::new(aside.clone()), None, false, &NAMES, 20, 400);
+        let mut progress = Progress::onto(Box::new(out.clone()), Box::new(aside.clone()), None, false);
+        progress.begin(&NAMES, 20, 400);
         (progress, out, aside)
     }
 
-    fn epoch(number: u64, val: Option<f64>, best: bool) -> Epoch<'static> {
-        let parts = &[("detection", 0.402), ("description", 0.989)];
-        Epoch { epoch: number, train: 1.4821, val, parts, lr: 1e-3, took: Duration::from_millis(12_345), best }
+    fn values(numbers: [f64; 3]) -> [(&'static str, f64); 3] {
+        [(NAMES[0], numbers[0]), (NAMES[1], numbers[1]), (NAMES[2], numbers[2])]
+    }
+
+    /// Ends an epoch with this objective in training and in validation.
+    fn epoch(progress: &mut Progress, epoch: u64, train: f64, val: Option<f64>, lr: f64, best: bool) {
+        let numbers = |total: f64| [("total", total), ("detection", 0.402), ("description", 0.989)];
+        let validation = val.map(numbers);
+        let ended = Epoch {
+            epoch,
+            objective: "total",
+            train: &numbers(train),
+            validation: validation.as_ref().map_or(&[], |v| v),
+            lr,
+            took: Duration::from_millis(12_345),
+            best,
+        };
+        Observer::epoch(progress, &ended).unwrap();
     }
 
     #[test]
     fn an_epoch_is_one_line_in_aligned_columns() {
         let (mut progress, out, _) = plain();
-        progress.epoch(&epoch(2, Some(1.391), true));
-        progress.epoch(&Epoch { train: 12.345, lr: 5e-4, ..epoch(9, Some(f64::NAN), false) });
-        progress.epoch(&epoch(19, None, false));
+        epoch(&mut progress, 3, 1.4821, Some(1.391), 1e-3, true);
+        epoch(&mut progress, 10, 12.345, Some(f64::NAN), 5e-4, false);
+        epoch(&mut progress, 20, 1.4821, None, 1e-3, false);
         progress.finish("runs/x: best val.total 1.391 in epoch 3");
         let expected = "\
 epoch  3/20  train 1.482  val 1.391  detection 0.402  description 0.989  lr 1e-3     12.3 s  best
@@ -349,10 +416,10 @@ runs/x: best val.total 1.391 in epoch 3
     }
 
     #[test]
-    fn without_a_terminal_a_long_epoch_speaks_every_ten_seconds() {
+    fn without_a_terminal_a_long_epoch_has_a_line_every_ten_seconds() {
         let (mut progress, out, aside) = plain();
-        for step in 0..400 {
-            progress.step_at(Duration::from_millis(100 * (step + 1)), 0, step, &[1.0, 0.25, 0.75]);
+        for done in 1..=400 {
+            progress.step_at(Duration::from_millis(100 * done), 1, done, &values([1.0, 0.25, 0.75]));
         }
         // 40 s: at 10, 20 and 30; the line of the epoch itself takes the place of the last.
         let expected = "\
@@ -361,14 +428,14 @@ epoch  1/20  step 200/400  total 1.000  13 min 00 s left  detection 0.250  descr
 epoch  1/20  step 300/400  total 1.000  12 min 50 s left  detection 0.250  description 0.750
 ";
         assert_eq!((aside.text().as_str(), out.text().as_str()), (expected, ""));
-        progress.note("learning rate 1e-3 -> 5e-4");
+        progress.note("learning rate 1e-3 -> 5e-4").unwrap();
         assert!(aside.text().ends_with("-> 5e-4\n"));
     }
 
     #[test]
     fn a_resumed_run_does_not_count_the_time_of_steps_it_did_not_make() {
         let (mut progress, _, aside) = plain();
-        progress.step_at(Duration::from_secs(10), 19, 389, &[1.0]);
+        progress.step_at(Duration::from_secs(10), 20, 390, &[("total", 1.0)]);
         assert!(aside.text().contains("  1 min 40 s left"), "{}", aside.text());
     }
 
@@ -376,16 +443,16 @@ epoch  1/20  step 300/400  total 1.000  12 min 50 s left  detection 0.250  descr
     fn the_bar_stays_within_a_narrow_terminal_and_goes_at_the_end() {
         let (out, screen) = (Page::default(), Narrow::default());
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), 255);
-        let mut progress =
-            Progress::onto(Box::new(out.clone()), Box::new(Page::default()), Some(target), true, &NAMES, 20, 400);
-        progress.step_at(Duration::from_secs(1), 2, 199, &[1.5, 0.5, 1.0]);
+        let mut progress = Progress::onto(Box::new(out.clone()), Box::new(Page::default()), Some(target), true);
+        progress.begin(&NAMES, 20, 400);
+        progress.step_at(Duration::from_secs(1), 3, 200, &values([1.5, 0.5, 1.0]));
         for piece in screen.0.lock().unwrap().iter() {
             assert!(piece.chars().count() <= 40, "{piece:?}");
         }
         let drawn = screen.0.lock().unwrap().join("");
         assert!(drawn.contains("epoch  3/20 ━━━━╶──── 200/400  total"), "{drawn:?}");
         screen.0.lock().unwrap().clear();
-        progress.epoch(&epoch(2, Some(1.0), true));
+        epoch(&mut progress, 3, 1.4821, Some(1.0), 1e-3, true);
         let after = screen.0.lock().unwrap().join("");
         assert!(!after.contains('━'), "the bar of the ended epoch is drawn again: {after:?}");
         assert!(out.text().ends_with("\x1b[32mbest\x1b[0m\n"));

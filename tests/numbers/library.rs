@@ -50,7 +50,7 @@ fn evaluated(case: &Case, dtype: DType) -> (f64, Vec<(String, Tensor)>) {
     let file = sources.add("test.rord", text.as_str());
     let (pipeline, reports) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
     assert!(!any_error(&reports), "{text}{reports:?}");
-    let mut graph = build::build(&pipeline, &vocabulary, &[Role::Objective]);
+    let mut graph = build::build(&pipeline, &vocabulary, &build::outputs(&pipeline, &[Role::Objective]));
     passes::run(&mut graph, &vocabulary, None).unwrap();
     rord_graph::verify::verify(&graph, &vocabulary).unwrap();
     let slopes = case.under("d/", dtype);
@@ -59,7 +59,7 @@ fn evaluated(case: &Case, dtype: DType) -> (f64, Vec<(String, Tensor)>) {
     let fields = case.under("in/", dtype);
     let feed = Feed { batch: 0, fields: &fields, weights: &[], seed: 0, step: 0, training: true };
     let outcome = program.run(&feed, !slopes.is_empty()).unwrap();
-    (outcome.values[0], outcome.field_grads)
+    (outcome.numbers().unwrap()[0], outcome.field_grads)
 }
 
 fn numbers(t: &Tensor) -> Vec<f64> {

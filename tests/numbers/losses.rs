@@ -3,8 +3,7 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 use rord_engine::program::{Feed, Program};
-use rord_engine::train::weight_specs;
-use rord_engine::weights::Weights;
+use rord_engine::weights::{Weights, weight_specs};
 use rord_graph::node::Role;
 use rord_graph::{build, passes};
 use rord_lang::check::{NoImports, Outside, check};
@@ -49,14 +48,14 @@ fn value(expression: &str) -> f64 {
     let file = sources.add("test.rord", text.as_str());
     let (pipeline, reports) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
     assert!(reports.is_empty(), "{expression}: {reports:?}");
-    let mut graph = build::build(&pipeline, &vocabulary, &[Role::Metric]);
+    let mut graph = build::build(&pipeline, &vocabulary, &build::outputs(&pipeline, &[Role::Metric]));
     passes::run(&mut graph, &vocabulary, None).unwrap();
     rord_graph::verify::verify(&graph, &vocabulary).unwrap();
     let weights = Weights::init(&weight_specs(&pipeline), 0, DType::F64, &Device::Cpu).unwrap();
     let program = Program::new(graph, |_| false, DType::F64, &Device::Cpu).unwrap();
     let fields = fields();
     let feed = Feed { batch: 1, fields: &fields, weights: weights.tensors(), seed: 0, step: 0, training: false };
-    program.run(&feed, false).unwrap().values[0]
+    program.run(&feed, false).unwrap().numbers().unwrap()[0]
 }
 
 fn close(expression: &str, expected: f64) {
@@ -137,6 +136,6 @@ fn a_function_of_the_file_goes_before_one_of_the_library() {
     let file = sources.add("test.rord", text.as_str());
     let (pipeline, reports) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
     assert!(reports.is_empty(), "{reports:?}");
-    let graph = build::build(&pipeline, &vocabulary, &[Role::Metric]);
+    let graph = build::build(&pipeline, &vocabulary, &build::outputs(&pipeline, &[Role::Metric]));
     assert_eq!((graph.count("mean"), graph.count("sum")), (1, 0));
 }

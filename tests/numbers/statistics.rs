@@ -3,8 +3,7 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 use rord_engine::program::{Feed, Outcome, Program};
-use rord_engine::train::weight_specs;
-use rord_engine::weights::Weights;
+use rord_engine::weights::{Weights, weight_specs};
 use rord_graph::node::Role;
 use rord_graph::{build, passes};
 use rord_lang::check::{NoImports, Outside, check};
@@ -31,7 +30,7 @@ fn checked(text: &str) -> (Pipeline, Vocabulary, Vec<Report>) {
 fn step(text: &str, trains: bool, training: bool) -> (Weights, Outcome) {
     let (pipeline, vocabulary, reports) = checked(text);
     assert!(reports.is_empty(), "{reports:?}");
-    let mut graph = build::build(&pipeline, &vocabulary, &[Role::Objective]);
+    let mut graph = build::build(&pipeline, &vocabulary, &build::outputs(&pipeline, &[Role::Objective]));
     passes::run(&mut graph, &vocabulary, None).unwrap();
     let weights = Weights::init(&weight_specs(&pipeline), 0, DType::F64, &Device::Cpu).unwrap();
     let program = Program::new(graph, |_| trains, DType::F64, &Device::Cpu).unwrap();
@@ -71,7 +70,8 @@ fn validation_and_frozen_models_leave_them() {
         assert!(outcome.updates.iter().all(Option::is_none), "{trains} {training}");
         // The running mean 0 and variance 1 normalize nothing: mean(a²) of 1 to 8 is 25.5, mean(b) is 3.
         let expected = 25.5 / (1.0 + 1e-5) + 3.0 / (1.0f64 + 1e-5).sqrt();
-        assert!((outcome.values[0] - expected).abs() < 1e-9, "{trains} {training}: {}", outcome.values[0]);
+        let value = outcome.numbers().unwrap()[0];
+        assert!((value - expected).abs() < 1e-9, "{trains} {training}: {value}");
     }
 }
 
@@ -114,7 +114,7 @@ metric fpr95 = fpr_at_tpr(d, tpr = 0.95)
     let (pipeline, vocabulary, reports) = checked(text);
     assert!(reports.is_empty(), "{reports:?}");
     assert!(!pipeline.higher_is_better("fpr95"));
-    let mut graph = build::build(&pipeline, &vocabulary, &[Role::Objective, Role::Metric]);
+    let mut graph = build::build(&pipeline, &vocabulary, &build::outputs(&pipeline, &[Role::Objective, Role::Metric]));
     passes::run(&mut graph, &vocabulary, None).unwrap();
     let weights = Weights::init(&weight_specs(&pipeline), 0, DType::F64, &Device::Cpu).unwrap();
     let program = Program::new(graph, |_| true, DType::F64, &Device::Cpu).unwrap();
@@ -128,5 +128,6 @@ metric fpr95 = fpr_at_tpr(d, tpr = 0.95)
     let outcome = program.run(&feed, true).unwrap();
     let reached = weights.names().iter().zip(&outcome.grads).filter(|(_, g)| g.is_some()).count();
     assert_eq!((reached, outcome.updates.iter().flatten().count()), (3, 6), "{:?}", weights.names());
-    assert!(outcome.values.iter().all(|x| x.is_finite()) && outcome.values[0] > 0.0, "{:?}", outcome.values);
+    let values = outcome.numbers().unwrap();
+    assert!(values.iter().all(|x| x.is_finite()) && values[0] > 0.0, "{values:?}");
 }

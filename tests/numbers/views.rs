@@ -3,8 +3,7 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 use rord_engine::program::{Feed, Outcome, Program};
-use rord_engine::train::weight_specs;
-use rord_engine::weights::Weights;
+use rord_engine::weights::{Weights, weight_specs};
 use rord_graph::node::{Graph, NodeSource, Role};
 use rord_graph::verify::verify;
 use rord_graph::{build, passes};
@@ -44,7 +43,7 @@ fn checked(text: &str) -> (Pipeline, Vocabulary) {
 /// The graph after every pass up to one.
 fn graph(text: &str, last: &str) -> Graph {
     let (pipeline, vocabulary) = checked(text);
-    let mut graph = build::build(&pipeline, &vocabulary, &[Role::Objective, Role::Loss]);
+    let mut graph = build::build(&pipeline, &vocabulary, &build::outputs(&pipeline, &[Role::Objective, Role::Loss]));
     passes::run(&mut graph, &vocabulary, Some(last)).unwrap();
     verify(&graph, &vocabulary).unwrap();
     graph
@@ -72,7 +71,9 @@ fn run(text: &str, last: &str, dtype: DType) -> Outcome {
 
 /// The largest difference of all values and gradients, relative to the largest number of each.
 fn apart(a: &Outcome, b: &Outcome) -> f64 {
-    let mut worst = a.values.iter().zip(&b.values).map(|(a, b)| (a - b).abs() / a.abs().max(1e-6)).fold(0.0, f64::max);
+    let values = [a, b].map(|o| o.numbers().unwrap());
+    let mut worst =
+        values[0].iter().zip(&values[1]).map(|(a, b)| (a - b).abs() / a.abs().max(1e-6)).fold(0.0, f64::max);
     let pairs = a.grads.iter().zip(&b.grads).filter_map(|(a, b)| {
         assert_eq!(a.is_some(), b.is_some());
         Some((a.as_ref()?, b.as_ref()?))

@@ -81,6 +81,8 @@ fn a_run_leaves_its_folder_behind() {
     let metrics = lines(&run.join("metrics.jsonl"));
     let of = |split: &str| metrics.iter().filter(|l| l["split"] == split).count();
     assert_eq!((of("train"), of("val")), (6, 2));
+    let epochs: Vec<u64> = metrics.iter().map(|l| l["epoch"].as_u64().unwrap()).collect();
+    assert_eq!(epochs, [1, 1, 1, 1, 2, 2, 2, 2]);
     for line in &metrics {
         let (total, parts) =
             (line["total"].as_f64().unwrap(), ["detection", "description"].map(|n| line[n].as_f64().unwrap()));
@@ -104,6 +106,8 @@ fn a_run_leaves_its_folder_behind() {
     ];
     assert_eq!(names, expected);
     let printed = String::from_utf8(out.stdout).unwrap();
+    let best = record.split("\n  epoch: ").nth(1).unwrap().lines().next().unwrap();
+    assert!(printed.contains(&format!(" in epoch {best}, written to run")), "{printed}{record}");
     assert!(printed.contains("epoch 1/2") && printed.contains("val ") && printed.contains("description"), "{printed}");
 }
 
@@ -302,6 +306,119 @@ fn an_objective_that_is_no_number_stops_the_run_and_keeps_what_is_needed() {
         assert!(dir.path().join("run").join(file).exists(), "{file}");
     }
     assert!(std::fs::read_to_string(dir.path().join("run/run.yaml")).unwrap().contains("status: failed"));
+    let left = std::fs::read_dir(dir.path().join("run")).unwrap().map(|e| e.unwrap().file_name());
+    let left: Vec<_> = left.filter(|n| n.to_string_lossy().starts_with('.')).collect();
+    assert!(left.is_empty(), "half-written files: {left:?}");
+}
+
+#[test]
+fn two_losses_are_two_numbers_of_a_line_whatever_they_are_called() {
+    let dir = tiny();
+    let names = ["step", "step_", "epoch", "lr_", "split"];
+    let losses: String = names.iter().map(|n| format!("loss {n} = mean(det)\n")).collect();
+    let total = "minimize total   = detection + description";
+    let text = TINY.replace("param lr:      ", "param rate:    ").replace("lr = lr", "lr = rate");
+    let text = text.replace(total, &format!("{losses}{total} + 0 * ({})", names.join(" + ")));
+    std::fs::write(dir.path().join("names.rord"), text).unwrap();
+    let out = rord(dir.path(), &["names.rord", "--out", "run"]);
+    assert_eq!(out.status.code(), Some(0), "{}", err(&out));
+    for (number, line) in lines(&dir.path().join("run/metrics.jsonl")).iter().enumerate() {
+        let train = line["split"] == "train";
+        assert_eq!(line["split"], if number < 3 { "train" } else { "val" });
+        assert_eq!((line["epoch"].as_u64(), line["step"].as_u64()), (Some(1), train.then_some(number as u64)));
+        let keys = ["value.step", "step_", "value.epoch", "lr_", "value.split"];
+        let found: Vec<f64> = keys.iter().map(|k| line[*k].as_f64().unwrap_or_else(|| panic!("{k}: {line}"))).collect();
+        assert!(found[0] > 0.0 && found.iter().all(|x| *x == found[0]), "{line}");
+    }
+}
+
+/// A run whose standard error is read later.
+#[cfg(unix)]
+fn begun(dir: &Path, args: &[&str]) -> std::process::Child {
+    command(dir, args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Waits until something has happened.
+#[cfg(unix)]
+fn until(what: &str, happened: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !happened() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what} did not happen");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[cfg(unix)]
+fn interrupt(child: &std::process::Child) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+}
+
+/// How long a run took to end, its code, and its standard error.
+#[cfg(unix)]
+fn ended(child: std::process::Child) -> (Duration, Option<i32>, String) {
+    let begun = Instant::now();
+    let out = child.wait_with_output().unwrap();
+    (begun.elapsed(), out.status.code(), err(&out))
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_is_noticed_during_validation() {
+    let dir = tiny();
+    // One step of training in an epoch, and 19,999 batches of validation.
+    let text = TINY.replace("steps = 3", "steps = 1, train = 0.00005").replace("tiles = 4", "tiles = 40");
+    std::fs::write(dir.path().join("slow.rord"), text).unwrap();
+    let child = begun(dir.path(), &["slow.rord", "--out", "run"]);
+    let metrics = dir.path().join("run/metrics.jsonl");
+    until("the first step", || std::fs::read_to_string(&metrics).is_ok_and(|t| t.ends_with('\n')));
+    std::thread::sleep(Duration::from_millis(500));
+    interrupt(&child);
+    let (took, code, said) = ended(child);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!((code, said.contains("stopping after this step")), (Some(130), true), "{said}");
+    let record = std::fs::read_to_string(dir.path().join("run/run.yaml")).unwrap();
+    assert!(record.contains("status: interrupted") && record.contains("epochs_done: 0"), "{record}");
+    assert_eq!(lines(&metrics).len(), 1, "no numbers of half a validation");
+    assert!(dir.path().join("run/last.safetensors").exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_is_noticed_while_data_loads() {
+    let dir = tiny();
+    let child = begun(dir.path(), &["tiny.rord", "--set", "layouts=synth(tiles = 4000)", "--out", "run"]);
+    let status = format!("/proc/{}/status", child.id());
+    // The signal of Ctrl-C is the second bit.
+    until("watching for Ctrl-C", || {
+        let text = std::fs::read_to_string(&status).unwrap();
+        let caught = text.lines().find_map(|l| l.strip_prefix("SigCgt:")).unwrap().trim().to_string();
+        u64::from_str_radix(&caught, 16).unwrap() & 2 != 0
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    interrupt(&child);
+    let (took, code, said) = ended(child);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert_eq!((code, said.as_str()), (Some(130), "stopped before the first step; nothing was written\n"));
+    assert!(!dir.path().join("run").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_second_ctrl_c_ends_at_once_and_is_recorded() {
+    let dir = tiny();
+    // A step of some seconds.
+    let text = TINY.replace("batch = 2", "batch = 64").replace("conv(8, 3)", "conv(64, 3) |> conv(64, 3)");
+    std::fs::write(dir.path().join("slow.rord"), text).unwrap();
+    let child = begun(dir.path(), &["slow.rord", "--set", "patch=64px", "--set", "epochs=1000", "--out", "run"]);
+    until("the first step", || dir.path().join("run/metrics.jsonl").exists());
+    interrupt(&child);
+    std::thread::sleep(Duration::from_millis(500));
+    interrupt(&child);
+    let (took, code, _) = ended(child);
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert_eq!(code, Some(130));
+    let record = std::fs::read_to_string(dir.path().join("run/run.yaml")).unwrap();
+    assert!(record.contains("status: interrupted") && record.contains("\nfinished: "), "{record}");
 }
 
 #[cfg(unix)]
@@ -408,7 +525,7 @@ fn weights_of_a_teacher_are_asked_for_and_must_fit() {
         ("layouts=synth(tiles = 4)", "R0815", &["--set 'teacher_weights=\"…\"'"][..]),
         ("teacher_weights=other/best.safetensors", "R0820", &["--set 'teacher_weights=\"other/best.safetensors\"'"]),
         ("teacher_weights=./best.safetensors", "R0108", &["--set 'teacher_weights=\"./best.safetensors\"'"]),
-        ("teacher_weights=\"nowhere.safetensors\"", "R0913", &["nowhere.safetensors cannot be read", "model teacher"]),
+        ("teacher_weights=\"nowhere.safetensors\"", "R0913", &["cannot read nowhere.safetensors", "model teacher"]),
         (
             "teacher_weights=\"other/best.safetensors\"",
             "R0913",

@@ -132,3 +132,112 @@ fn the_direction_matters_to_the_golden() {
     let expected = numbers(&golden["value.detection"])[0];
     assert!((printed["detection"].as_f64().unwrap() - expected).abs() > 1e-3 * expected);
 }
+
+/// A folder with a pipeline and its inputs.
+fn given(text: &str, inputs: &[(&str, Tensor)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("f.rord"), text).unwrap();
+    let inputs: HashMap<String, Tensor> = inputs.iter().map(|(n, t)| (n.to_string(), t.clone())).collect();
+    candle_core::safetensors::save(&inputs, dir.path().join("in.safetensors")).unwrap();
+    dir
+}
+
+/// What `loss f.rord` with these arguments prints, reports and returns in that folder.
+fn loss(dir: &tempfile::TempDir, more: &[&str]) -> (String, String, Option<i32>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rord-run"));
+    command.args(["loss", "f.rord", "--inputs", "in.safetensors"]).args(more).current_dir(dir.path());
+    let out = command.env("RORD_WIDTH", "100").env("NO_COLOR", "1").env_remove("TERM").output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (text(out.stdout), text(out.stderr), out.status.code())
+}
+
+fn ones(shape: &[usize]) -> Tensor {
+    Tensor::ones(shape, DType::F32, &Device::Cpu).unwrap()
+}
+
+const FROZEN: &str = "input x: Label[1, 1, 4, 4]@f
+input at: Logit[1, 2, 2, 2]@f
+FROZEN
+model cells(x: Map[B, 1, 4, 4]@f) { out y: Feat[B, 2, 2, 2]@f = x |> conv(2, 2, stride = 2, pad = 0, bias = false) }
+minimize total = sum(cells(x).y) + 0 * mean(at)
+";
+
+#[test]
+fn weights_of_frozen_models_come_from_their_file() {
+    let text = FROZEN.replace("FROZEN", "@frozen(weights = \"cells.safetensors\")");
+    let dir = given(&text, &[("x", ones(&[1, 1, 4, 4])), ("at", ones(&[1, 2, 2, 2]))]);
+    let (printed, said, code) = loss(&dir, &[]);
+    assert_eq!((printed.as_str(), code), ("", Some(1)), "{said}");
+    assert!(said.starts_with("R0913") && said.contains("cannot read cells.safetensors"), "{said}");
+    assert!(said.contains("`cells` takes its weights from there"), "{said}");
+
+    // Eight numbers, of which each of the four places sums all: 4 · (0.5 · 8).
+    let weight = (ones(&[2, 1, 2, 2]) * 0.5).unwrap();
+    let path = dir.path().join("cells.safetensors");
+    candle_core::safetensors::save(&HashMap::from([("cells.y.0.weight".to_string(), weight)]), &path).unwrap();
+    assert_eq!(loss(&dir, &[]), ("{\"total\":16.0}\n".into(), String::new(), Some(0)));
+
+    candle_core::safetensors::save(&HashMap::from([("cells.y.0.weight".to_string(), ones(&[2, 1, 3, 3]))]), &path)
+        .unwrap();
+    let (printed, said, code) = loss(&dir, &[]);
+    assert!(printed.is_empty() && code == Some(1), "{printed}");
+    assert!(said.starts_with("R0913") && said.contains("is [2, 1, 3, 3], expected [2, 1, 2, 2]"), "{said}");
+}
+
+#[test]
+fn weights_that_no_file_gives_are_reported_and_computed_with() {
+    let model = |frozen: &str| {
+        given(&FROZEN.replace("FROZEN", frozen), &[("x", ones(&[1, 1, 4, 4])), ("at", ones(&[1, 2, 2, 2]))])
+    };
+    for frozen in ["", "@frozen"] {
+        let dir = model(frozen);
+        let (printed, said, code) = loss(&dir, &[]);
+        assert!(printed.starts_with("{\"total\":") && code == Some(0), "{printed}{said}");
+        assert!(said.starts_with("R0903") && said.contains("the weights of `cells` are drawn at random"), "{said}");
+        assert!(said.contains("--init"), "{said}");
+        let path = dir.path().join("w.safetensors");
+        candle_core::safetensors::save(&HashMap::from([("cells.y.0.weight".to_string(), ones(&[2, 1, 2, 2]))]), path)
+            .unwrap();
+        assert_eq!(loss(&dir, &["--init", "w.safetensors"]), ("{\"total\":32.0}\n".into(), String::new(), Some(0)));
+    }
+}
+
+#[test]
+fn a_value_that_is_not_finite_is_a_report_of_its_place() {
+    let text = "input x: Logit[1, 1, 2, 2]@f
+loss square = mean(x * x * x * x)
+loss other  = mean(x)
+minimize total = square + other
+";
+    let dir = given(text, &[("x", (ones(&[1, 1, 2, 2]) * 1e10).unwrap())]);
+    let (printed, said, code) = loss(&dir, &["--out", "out.safetensors"]);
+    assert_eq!((printed.as_str(), code), ("", Some(1)), "{said}");
+    assert!(said.starts_with("R0902") && said.contains("`total` is infinite"), "{said}");
+    assert!(said.contains("`mul` gave the first value that is not finite"), "{said}");
+    assert!(said.contains("f.rord:2:"), "the place: {said}");
+    assert!(!dir.path().join("out.safetensors").exists());
+    // A metric alone, and a loss beside an objective that is finite.
+    for last in ["minimize total = other\n", "metric far = mean(x * x * x * x)\n"] {
+        let text =
+            format!("input x: Logit[1, 1, 2, 2]@f\nloss square = mean(x * x * x * x)\nloss other = mean(x)\n{last}");
+        std::fs::write(dir.path().join("f.rord"), text).unwrap();
+        let (printed, said, code) = loss(&dir, &[]);
+        assert!(printed.is_empty() && code == Some(1), "{last}: {printed}");
+        assert!(said.contains("R0902") && said.contains("`square` is infinite"), "{last}: {said}");
+    }
+}
+
+#[test]
+fn results_are_written_whole_or_not_at_all() {
+    let text = "input x: Logit[1, 1, 2, 2]@f\nminimize total = mean(x * x)\n";
+    let dir = given(text, &[("x", ones(&[1, 1, 2, 2]))]);
+    let (printed, said, code) = loss(&dir, &["--out", "out.safetensors"]);
+    assert_eq!((printed.as_str(), code), ("{\"total\":1.0}\n", Some(0)), "{said}");
+    let found = candle_core::safetensors::load(dir.path().join("out.safetensors"), &Device::Cpu).unwrap();
+    assert_eq!(numbers(&found["grad.x"]), [0.5; 4]);
+    std::fs::create_dir(dir.path().join("taken")).unwrap();
+    let (printed, said, code) = loss(&dir, &["--out", "taken"]);
+    assert_eq!((printed.as_str(), code), ("", Some(1)));
+    assert!(said.starts_with("R0914") && said.contains("cannot write taken: "), "{said}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 4, "nothing stays beside it");
+}

@@ -33,7 +33,11 @@ fn load(path: &Path) -> Loaded {
 }
 
 fn training_graph(loaded: &Loaded) -> Graph {
-    build::build(&loaded.pipeline, &loaded.vocabulary, &[Role::Objective, Role::Loss])
+    build::build(
+        &loaded.pipeline,
+        &loaded.vocabulary,
+        &build::outputs(&loaded.pipeline, &[Role::Objective, Role::Loss]),
+    )
 }
 
 /// The stages of one pipeline as a page.

@@ -8,13 +8,13 @@ use rord_lang::vocabulary::Vocabulary;
 /// Later nodes that compute what an earlier one does are left behind for `dead`.
 pub fn cse(graph: &mut Graph, _: &Vocabulary) {
     let mut first: HashMap<String, NodeId> = HashMap::new();
-    let mut stands_for: Vec<NodeId> = Vec::with_capacity(graph.nodes.len());
+    let mut same_as: Vec<NodeId> = Vec::with_capacity(graph.nodes.len());
     for index in 0..graph.nodes.len() {
         let id = NodeId(u32::try_from(index).unwrap_or(u32::MAX));
         let Some(node) = graph.nodes.get_mut(index) else { break };
         if let NodeSource::Op(op) = &mut node.source {
             for (_, input) in &mut op.inputs {
-                *input = stands_for.get(input.0 as usize).copied().unwrap_or(*input);
+                *input = same_as.get(input.0 as usize).copied().unwrap_or(*input);
             }
         }
         let key = match &node.source {
@@ -31,7 +31,7 @@ pub fn cse(graph: &mut Graph, _: &Vocabulary) {
             NodeSource::Weight(w) => Some(format!("weight {w}")),
         };
         let stands = key.map_or(id, |key| *first.entry(key).or_insert(id));
-        stands_for.push(stands);
+        same_as.push(stands);
     }
-    graph.redirect(|id| stands_for.get(id.0 as usize).copied().unwrap_or(id));
+    graph.redirect(|id| same_as.get(id.0 as usize).copied().unwrap_or(id));
 }

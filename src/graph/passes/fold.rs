@@ -5,14 +5,14 @@ use rord_lang::vocabulary::Vocabulary;
 
 /// Nodes that became another's copies are left behind for `dead`.
 pub fn fold(graph: &mut Graph, _: &Vocabulary) {
-    let mut stands_for: Vec<NodeId> = Vec::with_capacity(graph.nodes.len());
+    let mut same_as: Vec<NodeId> = Vec::with_capacity(graph.nodes.len());
     for index in 0..graph.nodes.len() {
         let id = NodeId(u32::try_from(index).unwrap_or(u32::MAX));
         if let Some(node) = graph.nodes.get_mut(index)
             && let NodeSource::Op(op) = &mut node.source
         {
             for (_, input) in &mut op.inputs {
-                *input = stands_for.get(input.0 as usize).copied().unwrap_or(*input);
+                *input = same_as.get(input.0 as usize).copied().unwrap_or(*input);
             }
         }
         let folded = graph.op(id).and_then(|op| step(graph, id, op));
@@ -21,13 +21,13 @@ pub fn fold(graph: &mut Graph, _: &Vocabulary) {
                 if let Some(node) = graph.nodes.get_mut(index) {
                     node.source = NodeSource::Number(x);
                 }
-                stands_for.push(id);
+                same_as.push(id);
             }
-            Some(Folded::Same(other)) => stands_for.push(other),
-            None => stands_for.push(id),
+            Some(Folded::Same(other)) => same_as.push(other),
+            None => same_as.push(id),
         }
     }
-    graph.redirect(|id| stands_for.get(id.0 as usize).copied().unwrap_or(id));
+    graph.redirect(|id| same_as.get(id.0 as usize).copied().unwrap_or(id));
 }
 
 enum Folded {

@@ -1,6 +1,8 @@
-//! Takes what follows an operation into it: `conv |> relu |> max_pool(2)` becomes one node, `conv(…, then = relu_pool)`.
+//! Takes what follows an operation into it: `conv |> relu |> max_pool(2)` becomes one node, `conv(…, then =
+//! relu_pool)`.
 //!
-//! An operation lists what it takes in (`GraphFacts::takes_in`). The value in between must be read by nobody else and be no output.
+//! An operation lists what it takes in (`GraphFacts::takes_in`). No other node may read the value in between, and it must
+//! not be an output.
 
 use super::dead::dead;
 use crate::node::{Graph, NodeSource, OpNode};

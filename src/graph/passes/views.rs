@@ -1,11 +1,13 @@
 //! Runs a network once for several views: `net(image)` and `net(image_r)` become one run on twice the batch.
 //!
-//! The inputs are put after each other along the batch axis (`join`), and who reads one view's value reads that `part` of it. Only
-//! operations that treat every sample alone go into such a run (`GraphFacts::per_sample`); nothing random does.
+//! The inputs are put after each other along the batch axis (`join`), and a node that reads one view's value reads that
+//! `part` of it. Only operations that treat every sample alone go into such a run (`GraphFacts::per_sample`); nothing random
+//! does.
 //!
-//! Nodes that are to become one are collected in groups, a node for each view (a lane). Then groups become nodes only if the graph
-//! with every group drawn together to a point still has an order in which each node comes after its inputs; joins and parts lie on
-//! its edges and change nothing about that. So a network that is applied to its own result stays two runs.
+//! Nodes that are to become one are collected in groups, a node for each view (a lane). Then groups become nodes only
+//! if the graph with every group drawn together to a point still has an order in which each node comes after its
+//! inputs; joins and parts lie on its edges and change nothing about that. So a network that is applied to its own
+//! result stays two runs.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -55,7 +57,7 @@ fn batched(graph: &Graph, vocabulary: &Vocabulary, node: &Node, op: &OpNode) -> 
     (!found.is_empty()).then_some(found)
 }
 
-/// A type without the frame, which tells the views apart.
+/// A type without the frame, which differs between the views.
 fn unframed(ty: &Type) -> Type {
     Type { frame: None, to: None, ..ty.clone() }
 }
@@ -164,15 +166,15 @@ fn choose(graph: &Graph, groups: &[Group]) -> Vec<Option<usize>> {
     taken
 }
 
-/// The first node of a group stands for all.
+/// The first node of a group represents all.
 fn points(taken: &[Option<usize>]) -> Vec<usize> {
     let mut first: HashMap<usize, usize> = HashMap::new();
     let point = |(index, group): (usize, &Option<usize>)| group.map_or(index, |g| *first.entry(g).or_insert(index));
     taken.iter().enumerate().map(point).collect()
 }
 
-/// The points of the graph whose groups are drawn together, each after what it reads, as near as can be to the order there was;
-/// `None` where there is no such order.
+/// The points of the graph whose groups are drawn together, each after what it reads, as near as can be to the order
+/// there was; `None` where there is no such order.
 fn order(graph: &Graph, taken: &[Option<usize>]) -> Option<Vec<usize>> {
     let points = points(taken);
     let count = graph.nodes.len();

@@ -148,6 +148,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("R0824", include_str!("../../../docs/reports/R0824.md")),
     ("R0825", include_str!("../../../docs/reports/R0825.md")),
     ("R0902", include_str!("../../../docs/reports/R0902.md")),
+    ("R0903", include_str!("../../../docs/reports/R0903.md")),
     ("R0904", include_str!("../../../docs/reports/R0904.md")),
     ("R0905", include_str!("../../../docs/reports/R0905.md")),
     ("R0906", include_str!("../../../docs/reports/R0906.md")),

@@ -8,11 +8,37 @@ pub fn data(code: &'static str, span: Span, title: &str, label: &str, help: &str
     Report::error(code, title).label(span, label).help(help)
 }
 
-/// A value that is no longer a finite number.
+/// A value of training that is no longer a finite number, in an epoch counted from 1.
 pub fn not_finite(span: Span, name: &str, step: u64, epoch: u64, detail: &str, kept: &str) -> Report {
-    Report::error("R0902", format!("`{name}` is no longer a finite number at step {step} (epoch {})", epoch + 1))
+    Report::error("R0902", format!("`{name}` is no longer a finite number at step {step} (epoch {epoch})"))
         .label(span, detail.to_string())
         .help(format!("{kept}\na smaller learning rate or gradient clipping is the usual remedy"))
+}
+
+/// A value of an evaluation that is not a finite number; `detail` is where that began.
+pub fn value_not_finite(span: Span, name: &str, found: f64, detail: &str) -> Report {
+    let found = match found {
+        x if x.is_nan() => "not a number (NaN)",
+        x if x > 0.0 => "infinite",
+        _ => "minus infinity",
+    };
+    Report::error("R0902", format!("`{name}` is {found}"))
+        .label(span, detail.to_string())
+        .help("look at the ranges; inputs that are very large, a division by 0 or the log of 0 are the usual causes")
+}
+
+/// A gradient of an evaluation that is not finite everywhere.
+pub fn gradient_not_finite(span: Span, name: &str, input: &str, wrong: usize, of: usize) -> Report {
+    Report::error("R0902", format!("the gradient of `{name}` in `{input}` is not finite"))
+        .label(span, format!("{wrong} of {of} numbers of the gradient are not finite"))
+        .help("a root, a division or a log is at a place where it has no slope; leave out --out for the values alone")
+}
+
+/// Weights that an evaluation draws at random, because no file gives them.
+pub fn random_weights(span: Span, model: &str) -> Report {
+    Report::warning("R0903", format!("the weights of `{model}` are drawn at random"))
+        .label(span, "no file gives its weights, so the values mean nothing for a trained network")
+        .help("pass the weights of a run:  --init runs/…/best.safetensors")
 }
 
 /// Something that went wrong outside of the pipeline's text: no place to show.
@@ -49,5 +75,5 @@ pub fn tensor_values(span: Span, name: &str, file: &str, found: &str, kind: &str
     let code = if finite { "R0924" } else { "R0923" };
     Report::error(code, format!("the tensor `{name}` does not hold {kind}"))
         .label(span, format!("{found} in {file}"))
-        .help("mend the data, or declare the input as what it is: Map for any real number, Logit before a sigmoid")
+        .help("fix the data, or declare the input as what it is: Map for any real number, Logit before a sigmoid")
 }

@@ -219,7 +219,7 @@ fn checked(file: FileId, text: &str, vocabulary: &Vocabulary, sources: &mut Sour
     }
     types::types_text(&pipeline);
     for wanted in [&[Role::Objective, Role::Loss][..], &[Role::Objective, Role::Loss, Role::Metric]] {
-        let mut graph = build::build(&pipeline, vocabulary, wanted);
+        let mut graph = build::build(&pipeline, vocabulary, &build::outputs(&pipeline, wanted));
         verify(&graph, vocabulary).unwrap_or_else(|e| panic!("as built: {e:?}\n{text}"));
         for (name, pass) in passes::PASSES {
             pass(&mut graph, vocabulary);

@@ -1,0 +1,178 @@
+//! Why a run, a measurement or an evaluation ended early, and the reports that users read about it.
+//!
+//! Error values elsewhere in this crate are facts; here, and nowhere else, they become sentences.
+
+mod data;
+
+use rord_data::loader::LoaderError;
+use rord_graph::verify::Broken;
+use rord_lang::report::{Report, runtime};
+use rord_lang::typed::Pipeline;
+use rord_record::RecordError;
+
+use super::difference::Difference;
+use super::flow::Fault;
+use super::frozen::FrozenError;
+use super::memory::TooLarge;
+use super::optim::RecipeError;
+use super::plan::Plan;
+use super::stored::StoredError;
+use super::weights::WeightsError;
+
+pub use data::{data, sizes};
+
+/// What to do where memory may have run out.
+const LESS: &str = "if memory ran out, lower `batch` or `patch`";
+
+/// What to do about a mistake of the tool.
+const MISTAKE: &str = "this is a mistake of rord; please report it";
+
+/// Why something ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Stop {
+    /// Reports about the pipeline or its data.
+    #[error("refused")]
+    Refused(Vec<Report>),
+    /// A value is no longer a finite number.
+    #[error("not finite")]
+    NotFinite(Box<Report>),
+    /// Weights could not be read or written.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// Weights of a frozen model.
+    #[error(transparent)]
+    Frozen(#[from] FrozenError),
+    /// The run's folder or one of its files could not be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A file of tensors could not be written.
+    #[error(transparent)]
+    Stored(#[from] StoredError),
+    /// An operation failed.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    /// A recipe could not be carried out.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// The data stopped coming.
+    #[error(transparent)]
+    Loader(#[from] LoaderError),
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+    /// The graph is broken.
+    #[error(transparent)]
+    Graph(#[from] Broken),
+}
+
+impl Stop {
+    /// The reports that a user reads.
+    pub fn reports(self) -> Vec<Report> {
+        let one = |code, title: &str, help: &str| vec![runtime::failed(code, title, help)];
+        let tensor = |e: &candle_core::Error| one("R0915", &format!("a tensor operation failed: {e}"), LESS);
+        match self {
+            Stop::Refused(reports) => reports,
+            Stop::NotFinite(report) => vec![*report],
+            Stop::Weights(e) => vec![weights(&e)],
+            Stop::Frozen(e) => vec![frozen(&e)],
+            Stop::Record(e) => {
+                let help = match &e {
+                    RecordError::NotEmpty { .. } => "name another folder with --out, or remove it first",
+                    RecordError::NotAFolder { .. } => "name a folder with --out",
+                    RecordError::File(e) => e.help(),
+                    RecordError::Malformed { .. } => "a run's files must stay as the run has written them",
+                };
+                one("R0914", &e.to_string(), help)
+            }
+            Stop::Stored(StoredError::File(e)) => one("R0914", &e.to_string(), e.help()),
+            Stop::Stored(StoredError::Tensor(e)) | Stop::Tensor(e) => tensor(&e),
+            Stop::Fault(e) => vec![runtime::data("R0915", e.span, "an operation failed", &e.to_string(), LESS)],
+            Stop::Recipe(e) => one("R0916", &e.to_string(), "change this setting in the section `train`"),
+            Stop::Loader(e) => one("R0917", &format!("the data stopped coming: {e}"), ""),
+            Stop::Graph(e) => one("R0999", &format!("the graph is broken: {e}"), MISTAKE),
+        }
+    }
+}
+
+/// The report for weights that could not be read or written.
+pub fn weights(error: &WeightsError) -> Report {
+    match error {
+        WeightsError::Differs { path, difference } => {
+            let title = format!("{} holds other weights than this pipeline has", path.display());
+            let fit = "weights fit the pipeline they were trained with; names and shapes must agree";
+            runtime::failed("R0913", &title, &format!("{}\n{fit}", differing(difference)))
+        }
+        other => {
+            let help = match other {
+                WeightsError::File(e) => e.help(),
+                WeightsError::Malformed { .. } => "check the path; weights are *.safetensors files",
+                WeightsError::Tensor(_) => LESS,
+                _ => "",
+            };
+            runtime::failed("R0913", &other.to_string(), help)
+        }
+    }
+}
+
+/// The report for the file of a frozen model.
+fn frozen(e: &FrozenError) -> Report {
+    let label = format!("`{}` takes its weights from there", e.model);
+    match &e.source {
+        WeightsError::Differs { path, difference } => {
+            let title = format!("{} holds other weights than `{}` has", path.display(), e.model);
+            let fit = "a frozen model is written as it was in the pipeline that trained it; only its name may differ";
+            runtime::data("R0913", e.span, &title, &label, &format!("{}\n{fit}", differing(difference)))
+        }
+        other => {
+            let help = "check the path; it starts in the folder in which rord-run is started";
+            runtime::data("R0913", e.span, &other.to_string(), &label, help)
+        }
+    }
+}
+
+/// What differs between a file's weights and the pipeline's, a line each, the first few of each sort.
+fn differing(d: &Difference) -> String {
+    const SHOWN: usize = 4;
+    let mut lines: Vec<String> = Vec::new();
+    let mut sort = |found: Vec<String>| {
+        let more = found.len().saturating_sub(SHOWN);
+        lines.extend(found.into_iter().take(SHOWN));
+        if more > 0 {
+            lines.push(format!("… and {more} more like this"));
+        }
+    };
+    sort(d.missing.iter().map(|(n, s)| format!("{n} {s:?} is not in the file")).collect());
+    sort(d.unexpected.iter().map(|(n, s)| format!("{n} {s:?} is only in the file")).collect());
+    sort(d.shapes.iter().map(|s| format!("{} is {:?}, expected {:?}", s.name, s.found, s.expected)).collect());
+    sort(d.types.iter().map(|(n, t)| format!("{n} holds {t}, expected f32")).collect());
+    lines.join("\n")
+}
+
+/// The report for a step that memory does not hold.
+pub fn memory(pipeline: &Pipeline, plan: &Plan, too_large: &TooLarge) -> Report {
+    let place = |name: &str| pipeline.params.iter().find(|p| p.name == name);
+    let span = place("batch").map(|p| p.value_span).or(pipeline.objective.as_ref().map(|o| o.span));
+    let setting = |name| plan.dataset.recipe.settings.count(name).ok().map(|n| (name, n));
+    let side = setting("patch").or(setting("size"));
+    let title = format!("a step needs about {}, and {} are free", size(too_large.needed), size(too_large.available));
+    let label = match side {
+        Some((name, pixels)) => format!("batch = {}, {name} = {pixels}px", plan.batch),
+        None => format!("batch = {}", plan.batch),
+    };
+    let name = side.map_or("the size of the data", |(name, _)| name);
+    let help = match too_large.batch {
+        Some(batch) => format!("lower `batch`, or {name}: a batch of {batch} would fit"),
+        None => format!("lower {name}; no batch would fit as it is"),
+    };
+    runtime::data("R0927", span.unwrap_or_default(), &title, &label, &help)
+}
+
+/// Bytes for people: `310 MB`, `1.4 GB`.
+pub fn size(bytes: usize) -> String {
+    let bytes = bytes as f64;
+    match bytes {
+        x if x < 999.5e6 => format!("{:.0} MB", x / 1e6),
+        x if x < 9.995e9 => format!("{:.1} GB", x / 1e9),
+        x => format!("{:.0} GB", x / 1e9),
+    }
+}

@@ -1,0 +1,119 @@
+//! The reports for data that cannot be loaded or used.
+
+use rord_data::tensors::Misfit;
+use rord_graph::sizes::Impossible;
+use rord_lang::report::{Report, runtime};
+use rord_lang::source::Span;
+
+use crate::source::SourceError;
+
+/// The reports for data that cannot be loaded or used; `fields` are the places of `field_places`.
+pub fn data(place: Span, fields: &[(String, Span)], error: &SourceError) -> Vec<Report> {
+    let SourceError::Misfits(misfits) = error else { return vec![data_failure(place, error)] };
+    let at = |misfit: &Misfit| {
+        let declared = misfit.field().and_then(|f| fields.iter().find(|(n, _)| n == f));
+        declared.map_or(place, |(_, span)| *span)
+    };
+    misfits.iter().map(|misfit| misfit_at(at(misfit), misfit)).collect()
+}
+
+/// The report for one way in which a file of tensors does not fit the pipeline.
+fn misfit_at(span: Span, misfit: &Misfit) -> Report {
+    use Misfit as M;
+    let of = misfit.field().unwrap_or_default();
+    let (code, title, help) = match misfit {
+        M::Missing { .. } => (
+            "R0918",
+            format!("the file holds no tensor called `{of}`"),
+            "fields are found by their names; rename one of the two",
+        ),
+        M::Unreadable { .. } => ("R0919", format!("the numbers of `{of}` cannot be read"), "write them as f32"),
+        M::Rank { .. } => (
+            "R0920",
+            format!("`{of}` has other axes in the file"),
+            "samples are the first axis; a Homography adds (3, 3), Points add their two coordinates",
+        ),
+        M::Size { .. } | M::Rest { .. } => (
+            "R0921",
+            format!("`{of}` has another size in the file"),
+            "a name stands for one size everywhere; give it another name, or write the number",
+        ),
+        M::Samples { .. } => (
+            "R0922",
+            format!("`{of}` has another number of samples"),
+            "sample i is the i-th of every tensor, so all have as many",
+        ),
+        M::NotFinite { .. } => {
+            ("R0923", format!("`{of}` is not finite everywhere"), "leave these samples out, or fix what wrote them")
+        }
+        M::OutOfRange { .. } => (
+            "R0924",
+            format!("`{of}` is not what it is declared to be"),
+            "declare another kind, or scale the numbers when the file is written",
+        ),
+        M::TooFew { split, .. } => (
+            "R0925",
+            format!("there are fewer samples for {split} than a batch takes"),
+            "lower `batch`, change the share for training, or bring more samples",
+        ),
+    };
+    runtime::data(code, span, &title, &misfit.to_string(), help)
+}
+
+/// The reports for sizes that the data has set and that cannot be.
+pub fn sizes(impossible: &[Impossible]) -> Vec<Report> {
+    let one = |i: &Impossible| {
+        let label = match i.value {
+            Ok(n) => format!("{} would be {n}", i.dim),
+            Err(n) => format!("{} is not a whole number, for {n}", i.dim),
+        };
+        let help = "bring data of another size, or pool and stride less";
+        runtime::data("R0926", i.span, "the data's size does not go through the network", &label, help)
+    };
+    impossible.iter().take(1).map(one).collect()
+}
+
+/// The report for data that cannot be loaded.
+fn data_failure(place: Span, error: &SourceError) -> Report {
+    use rord_data::DataError as D;
+    let facts = error.to_string();
+    let SourceError::Data(error) = error else {
+        return runtime::data(
+            "R0909",
+            place,
+            "this data cannot be made",
+            &facts,
+            "this is a mistake of rord; please report it",
+        );
+    };
+    let (code, title, help) = match error {
+        D::NotFound { .. } => (
+            "R0904",
+            "the data is not there",
+            "paths start in the folder in which rord-run is started; without files, synth(tiles = 24) draws layouts",
+        ),
+        D::EmptyFolder { .. } | D::NoMatch { .. } => {
+            ("R0905", "there is no data in this place", "check the folder and the ending of the files")
+        }
+        D::BadPattern { .. } => ("R0905", "this is not a pattern", "as in \"tiles/*.gds.gz\""),
+        D::NoPolygons { .. } | D::NoSuchLayer { .. } => {
+            ("R0907", "there is nothing to draw", "choose among the layers that are there:  layers = [\"68/20\", …]")
+        }
+        D::PictureTooSmall { .. } => {
+            ("R0907", "a layout is too small for the patches", "use a smaller patch or zoom, or a higher resolution")
+        }
+        D::NothingToTrainOn { .. } => {
+            ("R0907", "the data cannot be split", "add layouts, or change the share for training:  train = 0.8")
+        }
+        D::BadSetting { .. } | D::BadResolution { .. } => ("R0908", "a setting of the data is out of range", ""),
+        D::NoSuchCell { .. } => {
+            ("R0907", "there is no such cell", "leave `top` out to draw the cell that no other places")
+        }
+        D::PictureTooLarge { .. } | D::FileTooLarge { .. } | D::TooManyPolygons { .. } => {
+            ("R0907", "the data is too large", "lower the resolution, or draw fewer layers")
+        }
+        D::Unreadable { .. } => ("R0904", "the data cannot be read", "check the file's permissions"),
+        _ => ("R0906", "a file of the data is broken", "fetch or export it again, or leave it out of the pattern"),
+    };
+    runtime::data(code, place, title, &facts, help)
+}

@@ -1,0 +1,205 @@
+//! Everything that a run goes on from, as one value that can be saved and taken up.
+//!
+//! Taken up, it goes on to the same bit: tensors keep their type, and numbers are written as text that reads back to
+//! the same bit and can hold what is not finite. What the run's text and parameters decide is not in it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use safetensors::SafeTensors;
+use serde_json::{Value, json};
+
+use super::difference::Difference;
+use super::optim::{self, Optimizer};
+use super::schedule::{BadState, Schedule};
+use super::stored;
+use super::weights::Weights;
+use rord_files::{FileError, write_atomic};
+use rord_record::Best;
+
+/// The note of a file that holds all numbers.
+const NOTE: &str = "rord.state";
+
+/// A run between two steps.
+pub struct State {
+    /// The weights.
+    pub weights: Weights,
+    /// The optimizer with its moments.
+    pub optimizer: Box<dyn Optimizer>,
+    /// The learning rates.
+    pub schedule: Option<Box<dyn Schedule>>,
+    /// Epochs that are complete, with their validation.
+    pub epochs: u64,
+    /// Steps that have been taken in the whole run. The loader goes on with the batch of this number.
+    pub steps: u64,
+    /// The mean of every output over the epoch at hand, as far as its steps have been taken.
+    pub means: Vec<f64>,
+    /// The learning rate of the last step.
+    pub lr: f64,
+    /// The best epoch so far.
+    pub best: Option<Best>,
+    /// How far each observer has come: its name and its position.
+    pub observers: Vec<(String, u64)>,
+}
+
+/// A saved state that cannot be taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file is not a saved state, or it is cut short.
+    #[error("{} is not a saved run: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It has other weights.
+    #[error("the saved run has other weights: {0}")]
+    Weights(Difference),
+    /// It is of another optimizer.
+    #[error(transparent)]
+    Optimizer(#[from] optim::StateError),
+    /// It is of another schedule.
+    #[error(transparent)]
+    Schedule(#[from] BadState),
+    /// A tensor operation failed.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// The numbers of a state.
+struct Numbers {
+    epochs: u64,
+    steps: u64,
+    means: Vec<f64>,
+    lr: f64,
+    best: Option<Best>,
+    observers: Vec<(String, u64)>,
+    schedule: Value,
+}
+
+impl State {
+    /// Writes the state. Either the whole file appears under `path` or what was there stays.
+    pub fn save(&self, path: &Path) -> Result<(), StateError> {
+        Ok(write_atomic(path, &self.to_bytes()?)?)
+    }
+
+    /// Takes up the state of a file: all of it, or nothing and an error.
+    pub fn load(&mut self, path: &Path) -> Result<(), StateError> {
+        let bytes = rord_files::whole(path)?;
+        self.take_up(&bytes, path)
+    }
+
+    fn to_bytes(&self) -> candle_core::Result<Vec<u8>> {
+        let mut tensors: Vec<(String, Tensor)> =
+            self.weights.iter().map(|(name, tensor)| (format!("weights/{name}"), tensor.clone())).collect();
+        tensors.extend(self.optimizer.state()?.into_iter().map(|(name, t)| (format!("optimizer/{name}"), t)));
+        let text = |x: f64| Value::from(x.to_string());
+        let best = self.best.as_ref();
+        let numbers = json!({
+            "epochs": self.epochs,
+            "steps": self.steps,
+            "means": self.means.iter().map(|x| text(*x)).collect::<Vec<_>>(),
+            "lr": text(self.lr),
+            "best": best.map(|b| json!({ "watch": b.watch, "value": text(b.value), "epoch": b.epoch })),
+            "observers": self.observers.iter().map(|(n, at)| (n.clone(), (*at).into())).collect::<serde_json::Map<_, _>>(),
+            "schedule": self.schedule.as_ref().map_or(Value::Null, |s| s.state()),
+        });
+        stored::bytes(&tensors, Some(HashMap::from([(NOTE.to_string(), numbers.to_string())])))
+    }
+
+    fn take_up(&mut self, bytes: &[u8], path: &Path) -> Result<(), StateError> {
+        let malformed = |reason: String| StateError::Malformed { path: path.into(), reason };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| malformed(e.to_string()))?;
+        let note = header.metadata().as_ref().and_then(|notes| notes.get(NOTE));
+        let note = note.ok_or_else(|| malformed("it holds weights and nothing else".into()))?;
+        let value = serde_json::from_str(note).map_err(|e| malformed(e.to_string()))?;
+        let numbers = numbers(&value).map_err(|entry| malformed(format!("its entry `{entry}` cannot be read")))?;
+        if numbers.means.len() != self.means.len() {
+            return Err(malformed(format!("it has {} outputs, not {}", numbers.means.len(), self.means.len())));
+        }
+        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+        let part = |prefix: &str| -> Vec<(String, Tensor)> {
+            let mut part: Vec<(String, Tensor)> =
+                tensors.iter().filter_map(|(n, t)| Some((n.strip_prefix(prefix)?.to_string(), t.clone()))).collect();
+            part.sort_by(|(a, _), (b, _)| a.cmp(b));
+            part
+        };
+        let weights = same_weights(&self.weights, &part("weights/"))?;
+        // The schedule first: it can be put back where the optimizer refuses.
+        let before = self.schedule.as_ref().map(|s| s.state());
+        match &mut self.schedule {
+            Some(schedule) => schedule.load(&numbers.schedule)?,
+            None if numbers.schedule.is_null() => {}
+            None => return Err(BadState { field: None }.into()),
+        }
+        if let Err(error) = self.optimizer.load(&part("optimizer/")) {
+            if let (Some(schedule), Some(before)) = (&mut self.schedule, before) {
+                schedule.load(&before)?;
+            }
+            return Err(error.into());
+        }
+        for (slot, tensor) in self.weights.tensors_mut().iter_mut().zip(weights) {
+            *slot = tensor;
+        }
+        let Numbers { epochs, steps, means, lr, best, observers, schedule: _ } = numbers;
+        (self.epochs, self.steps, self.means, self.lr, self.best) = (epochs, steps, means, lr, best);
+        self.observers = observers;
+        Ok(())
+    }
+}
+
+/// The tensors of a file for these weights: the same names, shapes and types.
+fn same_weights(weights: &Weights, found: &[(String, Tensor)]) -> Result<Vec<Tensor>, StateError> {
+    let expected: Vec<(&str, &[usize])> = weights.iter().map(|(n, t)| (n, t.dims())).collect();
+    let there: Vec<(&str, &[usize])> = found.iter().map(|(n, t)| (n.as_str(), t.dims())).collect();
+    let mut difference = Difference::between(&expected, &there);
+    let by_name: HashMap<&str, &Tensor> = found.iter().map(|(n, t)| (n.as_str(), t)).collect();
+    let mut tensors = Vec::with_capacity(weights.len());
+    for (name, weight) in weights.iter() {
+        let Some(tensor) = by_name.get(name) else { continue };
+        if tensor.dtype() != weight.dtype() {
+            difference.types.push((name.to_string(), tensor.dtype().as_str().to_uppercase()));
+        }
+        tensors.push(tensor.to_device(weight.device())?);
+    }
+    if difference.is_empty() { Ok(tensors) } else { Err(StateError::Weights(difference)) }
+}
+
+/// Reads what [`State::to_bytes`] wrote; the error is the entry that is absent or unreadable.
+fn numbers(value: &Value) -> Result<Numbers, &'static str> {
+    let count = |name: &'static str| value.get(name).and_then(Value::as_u64).ok_or(name);
+    let real = |value: &Value| value.as_str().and_then(|text| text.parse::<f64>().ok());
+    let entry = |name: &'static str| value.get(name).ok_or(name);
+    let best = match entry("best")? {
+        Value::Null => None,
+        best => Some(Best {
+            watch: best.get("watch").and_then(Value::as_str).ok_or("best")?.to_string(),
+            value: best.get("value").and_then(real).ok_or("best")?,
+            epoch: best.get("epoch").and_then(Value::as_u64).ok_or("best")?,
+        }),
+    };
+    let means = entry("means")?.as_array().ok_or("means")?;
+    let observers = entry("observers")?.as_object().ok_or("observers")?;
+    Ok(Numbers {
+        epochs: count("epochs")?,
+        steps: count("steps")?,
+        means: means.iter().map(real).collect::<Option<_>>().ok_or("means")?,
+        lr: real(entry("lr")?).ok_or("lr")?,
+        best,
+        observers: observers
+            .iter()
+            .map(|(n, at)| Some((n.clone(), at.as_u64()?)))
+            .collect::<Option<_>>()
+            .ok_or("observers")?,
+        schedule: entry("schedule")?.clone(),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests;

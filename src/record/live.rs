@@ -1,0 +1,95 @@
+//! The record of a run that goes on, shared by the run and by what may have to end the process.
+//!
+//! Once it is closed nothing is written any more, so that the status of the one who closed it first remains.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use super::{Record, RecordError, RunFolder, Status, timestamp};
+
+/// An open record. Clones share it.
+#[derive(Clone)]
+pub struct Live {
+    folder: RunFolder,
+    kept: Arc<Mutex<Kept>>,
+}
+
+struct Kept {
+    record: Record,
+    closed: bool,
+}
+
+impl Live {
+    /// Writes a record into its folder and keeps it open.
+    pub fn open(folder: RunFolder, record: Record) -> Result<Self, RecordError> {
+        folder.write_record(&record)?;
+        Ok(Self { folder, kept: Arc::new(Mutex::new(Kept { record, closed: false })) })
+    }
+
+    /// The record as it is.
+    pub fn get(&self) -> Record {
+        self.kept().record.clone()
+    }
+
+    /// The run's folder.
+    pub fn folder(&self) -> &RunFolder {
+        &self.folder
+    }
+
+    /// A file of the run.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Changes the record and writes it, unless it is closed.
+    pub fn change(&self, change: impl FnOnce(&mut Record)) -> Result<(), RecordError> {
+        let mut kept = self.kept();
+        if kept.closed {
+            return Ok(());
+        }
+        change(&mut kept.record);
+        self.folder.write_record(&kept.record)
+    }
+
+    /// Writes how the run ended, and when, unless the record is closed already; true if it was open.
+    pub fn close(&self, status: Status) -> Result<bool, RecordError> {
+        let mut kept = self.kept();
+        if kept.closed {
+            return Ok(false);
+        }
+        kept.closed = true;
+        kept.record.status = status;
+        kept.record.finished = Some(timestamp(SystemTime::now()));
+        self.folder.write_record(&kept.record)?;
+        Ok(true)
+    }
+
+    /// A thread that panicked in between has left a whole record.
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_to_close_a_record_has_the_last_word() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(None, root.path(), "rord", SystemTime::UNIX_EPOCH).unwrap();
+        let live = Live::open(folder.clone(), super::super::folder::tests::record()).unwrap();
+        live.change(|r| r.status = Status::Running).unwrap();
+        let other = live.clone();
+        other.change(|r| r.epochs_done = 7).unwrap();
+        assert_eq!((live.get().epochs_done, folder.read_record().unwrap().status), (7, Status::Running));
+        assert!(other.close(Status::Interrupted).unwrap());
+        live.change(|r| r.epochs_done = 8).unwrap();
+        assert!(!live.close(Status::Failed).unwrap());
+        let written = folder.read_record().unwrap();
+        assert_eq!((written.status, written.epochs_done), (Status::Interrupted, 7));
+        assert!(written.finished.is_some());
+    }
+}

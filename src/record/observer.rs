@@ -1,0 +1,123 @@
+//! A run as those who watch it see it: numbers and words, no tensors.
+//!
+//! A caller passes observers to a run, and the run passes each event to all of them in order. Epochs count from 1, as
+//! everything that people and programs read counts them; steps are numbered from 0 over the whole run.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Best, Live, RecordError, Status};
+
+/// A run before its next step.
+#[derive(Clone, Copy)]
+pub struct Started<'a> {
+    /// Its record. An observer that may have to end the process keeps a clone and closes it.
+    pub record: &'a Live,
+    /// The objective's name and then its parts', in the order of [`Step::values`].
+    pub names: &'a [&'a str],
+    /// Trained numbers.
+    pub weights: usize,
+    /// What is trained on, in words: `19 layouts to train on and 5 to validate`.
+    pub data: &'a str,
+    /// What a batch holds: `pairs`.
+    pub noun: &'a str,
+    /// Samples in a batch.
+    pub batch: usize,
+    /// Epochs of the run.
+    pub epochs: u64,
+    /// Steps of an epoch.
+    pub steps: u64,
+    /// What [`Observer::position`] returned when the run was saved; `None` for a new run.
+    pub position: Option<u64>,
+}
+
+/// A step that has been taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Step<'a> {
+    /// Its number in the run, from 0.
+    pub step: u64,
+    /// Its epoch, from 1.
+    pub epoch: u64,
+    /// Steps taken in this epoch, with this one.
+    pub done: u64,
+    /// The objective and its parts.
+    pub values: &'a [(&'a str, f64)],
+    /// The learning rate it used.
+    pub lr: f64,
+    /// The norm of the gradient before clipping.
+    pub grad_norm: f64,
+}
+
+/// An epoch that is complete, with its validation.
+#[derive(Clone, Copy, Debug)]
+pub struct Epoch<'a> {
+    /// Its number, from 1.
+    pub epoch: u64,
+    /// The objective's name.
+    pub objective: &'a str,
+    /// The mean of every output over the epoch's steps.
+    pub train: &'a [(&'a str, f64)],
+    /// The mean of every output over the validation; empty where there is none.
+    pub validation: &'a [(&'a str, f64)],
+    /// The learning rate of its last step.
+    pub lr: f64,
+    /// How long it took.
+    pub took: Duration,
+    /// True for the best epoch so far.
+    pub best: bool,
+}
+
+/// The end of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished<'a> {
+    /// How it ended.
+    pub status: Status,
+    /// The run's folder.
+    pub folder: &'a Path,
+    /// The epoch in which it ended, from 1.
+    pub epoch: u64,
+    /// Steps taken in that epoch.
+    pub done: u64,
+    /// Steps of an epoch.
+    pub steps: u64,
+    /// The last weights, where they were kept.
+    pub weights: Option<&'a Path>,
+    /// The best epoch.
+    pub best: Option<&'a Best>,
+}
+
+/// What watches a run. An error ends the run.
+pub trait Observer {
+    /// Names the observer in a saved run; unique among those of a run.
+    fn name(&self) -> &'static str;
+
+    /// The run's folder is there, and its next step follows.
+    fn started(&mut self, _: &Started<'_>) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    /// A step has been taken.
+    fn step(&mut self, _: &Step<'_>) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    /// An epoch is complete.
+    fn epoch(&mut self, _: &Epoch<'_>) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    /// Something happened that a reader of the run wants to know: the learning rate has changed, say.
+    fn note(&mut self, _: &str) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    /// The run has ended.
+    fn finished(&mut self, _: &Finished<'_>) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    /// How far it has come in what it writes, in a unit of its own. [`Started::position`] brings it back to there.
+    fn position(&self) -> u64 {
+        0
+    }
+}
