@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use serde_yaml::{Mapping, Value};
 
+use super::metrics::shortest;
 use rord_files::{Action, FileError, read, write_atomic};
 use rord_lang::constant::Constant;
 
@@ -193,9 +194,14 @@ pub struct Best {
     /// What is watched: `val.total`.
     pub watch: String,
     /// Its value.
+    #[serde(serialize_with = "short")]
     pub value: f64,
     /// The epoch it belongs to, from 0 as in `metrics.jsonl`.
     pub epoch: u64,
+}
+
+fn short<S: serde::Serializer>(x: &f64, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(shortest(*x))
 }
 
 impl Record {
@@ -207,7 +213,7 @@ impl Record {
 
     /// Replaces the numbers of the last validation.
     pub fn validated<'a>(&mut self, numbers: impl IntoIterator<Item = (&'a str, f64)>) {
-        self.validation = numbers.into_iter().map(|(name, x)| (name.into(), x.into())).collect();
+        self.validation = numbers.into_iter().map(|(name, x)| (name.into(), shortest(x).into())).collect();
     }
 
     /// The text of `run.yaml`.
