@@ -163,7 +163,7 @@ pub struct CheckArgs {
     /// The pipelines
     #[arg(value_name = "FILE.rord", required = true)]
     pub files: Vec<PathBuf>,
-    /// Make the edits that reports propose, as long as they bring no other error
+    /// Make the edits that are certain: none that changes what is computed or brings another error
     #[arg(long)]
     pub fix: bool,
     /// With --fix: show the edits and write nothing

@@ -8,7 +8,6 @@ use rord_data::sheet;
 use rord_engine::plan::{data_place, field_places};
 use rord_engine::refusals;
 use rord_engine::source::DataSource;
-use rord_lang::constant::Constant;
 use rord_lang::report::{params, runtime};
 
 /// Shows pairs.
@@ -23,9 +22,9 @@ pub fn run(args: &DataArgs) -> u8 {
         let help = "say where the tensors come from:  data pairs = layout_pairs(synth())";
         return refuse(params::cannot_train(loaded.end(), "there is no `data`", help));
     };
-    let count = |field: &str, default: usize| pipeline.train(field).and_then(Constant::count).unwrap_or(default);
+    let count = |field: &str| pipeline.setting("train", field).and_then(|c| c.count()).unwrap_or_default();
     let place = data_place(pipeline, dataset);
-    let source = match DataSource::load(dataset, &pipeline.sizes, count("batch", 8), count("seed", 0) as u64) {
+    let source = match DataSource::load(dataset, &pipeline.sizes, count("batch"), count("seed") as u64) {
         Ok(source) => source,
         Err(e) => {
             super::print_reports(&refusals::data(place, &field_places(pipeline), &e), &loaded.sources);

@@ -134,7 +134,7 @@ fn formulas(path: &Path, given: &Given<'_>) -> u8 {
             _ => continue,
         };
         for name in names_of(&item) {
-            let ty = loaded.pipeline.names.iter().find(|n| n.span == name.span).map(|n| n.ty.clone());
+            let ty = loaded.pipeline.names.iter().find(|n| n.span == name.span).map(|n| loaded.pipeline.shown(n));
             rows.push(vec![word.to_string(), name.text.clone(), ty.unwrap_or_default()]);
         }
     }

@@ -50,7 +50,7 @@ fn explain(loaded: &Loaded, name: &str) -> Result<String, String> {
     let all = (0..).zip(&pipeline.values).map(|(id, _)| ValueId(id));
     out.push_str(&parts(loaded, item.span, all.collect(), &[]));
     for named in pipeline.names.iter().filter(|n| item.span.holds(n.span)) {
-        out.push_str(&format!("{} is {}\n", named.name, named.ty));
+        out.push_str(&format!("{} is {}\n", named.name, pipeline.shown(named)));
     }
     let outputs = pipeline.losses.iter().chain(&pipeline.metrics).chain(&pipeline.objective);
     if let Some(output) = outputs.into_iter().find(|o| o.name == name) {

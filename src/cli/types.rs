@@ -12,7 +12,6 @@ use rord_engine::source::pictures;
 use rord_graph::flops::{Flops, flops};
 use rord_graph::gradients::trained;
 use rord_graph::node::Graph;
-use rord_lang::constant::Constant;
 use rord_lang::typed::{Pipeline, WeightInfo};
 
 /// Prints every name with its type, and the weights.
@@ -29,7 +28,7 @@ pub fn step_text(loaded: &Loaded) -> String {
     if pipeline.train.is_empty() || pipeline.objective.is_none() {
         return String::new();
     }
-    let batch = pipeline.train("batch").and_then(Constant::count).unwrap_or(8);
+    let batch = pipeline.setting("train", "batch").and_then(|c| c.count()).unwrap_or_default();
     let wanted = graphs::training(pipeline);
     let Ok(graph) = graphs::graph(pipeline, &loaded.vocabulary, &wanted, &Default::default()) else {
         return String::new();
@@ -52,7 +51,7 @@ fn memory_text(loaded: &Loaded, graph: &Graph, flow: &Flow) -> String {
 
 /// Every name with its type, then the weights by model.
 pub fn types_text(pipeline: &Pipeline) -> String {
-    let mut out = super::columns(pipeline.names.iter().map(|n| vec![n.name.clone(), n.ty.clone()]));
+    let mut out = super::columns(pipeline.names.iter().map(|n| vec![n.name.clone(), pipeline.shown(n)]));
     if !pipeline.weights.is_empty() {
         let total = pipeline.weights.iter().fold(0usize, |n, w| n.saturating_add(w.shape.iter().product()));
         let row = |w: &WeightInfo| {

@@ -103,7 +103,7 @@ impl Plan {
             Some(Constant::Recipe(recipe)) => Some(recipe.clone()),
             _ => None,
         };
-        let count = |field: &str, default: usize| pipeline.train(field).and_then(Constant::count).unwrap_or(default);
+        let count = |field: &str| pipeline.setting("train", field).and_then(|c| c.count()).unwrap_or_default();
         let mode = |name: &str| match pipeline.higher_is_better(name) {
             true => Mode::Maximize,
             false => Mode::Minimize,
@@ -119,16 +119,19 @@ impl Plan {
             return Err(reports);
         };
         Ok(Plan {
-            batch: count("batch", 8),
-            epochs: count("epochs", 10) as u64,
-            seed: count("seed", 0) as u64,
+            batch: count("batch"),
+            epochs: count("epochs") as u64,
+            seed: count("seed") as u64,
             optimizer,
             schedule,
-            bf16: matches!(pipeline.train("precision"), Some(Constant::Word(word)) if word == "bf16"),
+            bf16: pipeline.setting("train", "precision") == Some(Constant::Word("bf16".into())),
             clip: recipe("clip"),
-            best: best.unwrap_or((Watched { validation: true, name: objective.name.clone() }, Mode::Minimize)),
+            best: best.unwrap_or((
+                Watched { validation: pipeline.validates(), name: objective.name.clone() },
+                Mode::Minimize,
+            )),
             watch,
-            keep_last: !matches!(pipeline.save("last"), Some(Constant::Flag(false))),
+            keep_last: pipeline.setting("save", "last") == Some(Constant::Flag(true)),
             data_place: data_place(pipeline, &dataset),
             field_places: field_places(pipeline),
             dataset,

@@ -1,6 +1,7 @@
 //! What is known before a run: numbers with their units, words, ranges, lists, and recipes such as `adam(lr = 1e-3)`.
 //!
-//! A constant is what a `param` holds and what an operation receives as a setting.
+//! A constant is what a `param` holds and what an operation receives as a setting. It prints as the language writes it, and the
+//! text reads back as the same constant: sweeps, parameter files, reports and the formatter rely on that.
 
 use std::fmt;
 
@@ -172,7 +173,7 @@ impl fmt::Display for Constant {
             Constant::Number(x) => f.write_str(&number(*x)),
             Constant::Quantity(x, unit) => write!(f, "{}{}", number(*x), unit.name()),
             Constant::Flag(b) => write!(f, "{b}"),
-            Constant::Text(s) => write!(f, "{s:?}"),
+            Constant::Text(s) => f.write_str(&text(s)),
             Constant::Word(w) => f.write_str(w),
             Constant::Range(low, high) => write!(f, "{low}..{high}"),
             Constant::List(items) => {
@@ -203,6 +204,23 @@ impl fmt::Display for Settings {
     }
 }
 
+/// A string as the lexer reads it: in double quotes, with the four escapes that the language has.
+pub fn text(s: &str) -> String {
+    let mut out = String::with_capacity(s.len() + 2);
+    out.push('"');
+    for c in s.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// A number as a person writes it: `0.001` as `1e-3`, `128` without a point, the shortest digits that read back the same.
 pub fn number(x: f64) -> String {
     let plain = format!("{x}");
@@ -223,6 +241,12 @@ mod tests {
             assert_eq!(number(x), text);
             assert_eq!(text.parse::<f64>(), Ok(x));
         }
+    }
+
+    #[test]
+    fn strings_have_the_escapes_of_the_language_and_no_others() {
+        assert_eq!(text("e\u{301} \u{1}\r'"), "\"e\u{301} \u{1}\r'\"");
+        assert_eq!(text("a\"b\\c\nd\te"), "\"a\\\"b\\\\c\\nd\\te\"");
     }
 
     #[test]

@@ -65,9 +65,20 @@ fn odd_space(c: char) -> bool {
 /// What stands between foreign quotes is looked for this far, in bytes.
 const LONGEST_QUOTE: usize = 500;
 
-/// What stands at the beginning of `rest`, if it is written as elsewhere. `glued` is true right behind a name or a bracket,
-/// `ends` where a `*/` follows somewhere.
-pub fn read(rest: &str, file: FileId, start: u32, glued: bool, ends: bool) -> Option<Foreign> {
+/// Where a text that is written as elsewhere begins.
+#[derive(Clone, Copy, Default)]
+pub struct Before {
+    /// Right behind a name or a bracket.
+    pub glued: bool,
+    /// Behind something else on its line.
+    pub behind: bool,
+    /// A `*/` follows somewhere.
+    pub ends: bool,
+}
+
+/// What stands at the beginning of `rest`, if it is written as elsewhere.
+pub fn read(rest: &str, file: FileId, start: u32, before: Before) -> Option<Foreign> {
+    let Before { glued, behind, ends } = before;
     let c = rest.chars().next()?;
     let span = |len: usize| Span { file, start, end: start + len as u32 };
     // `H//2` between a name and a size is a division, not a comment.
@@ -78,7 +89,7 @@ pub fn read(rest: &str, file: FileId, start: u32, glued: bool, ends: bool) -> Op
     if rest.starts_with("//") || rest.starts_with("/*") {
         let line = rest.split('\n').next().unwrap_or(rest).trim_end().len();
         let len = rest.strip_prefix("/*").filter(|_| ends).and_then(|r| r.find("*/")).map_or(line, |n| n + 4);
-        let report = syntax::foreign_comment(span(2), rest.starts_with("//"));
+        let report = syntax::foreign_comment(span(2), rest.starts_with("//"), behind);
         return Some(Foreign { len, kind: None, report: Some(report) });
     }
     if let Some((len, mark)) = power(rest) {
@@ -184,8 +195,9 @@ fn number(rest: &str, glued: bool) -> Option<(usize, String, &str, &'static str)
     let n = if fraction > 0 { n + 1 + fraction } else { n };
     let (head, after) = (rest.get(..n)?, rest.get(n..)?);
     if after.starts_with('%') {
-        let share = head.parse::<f64>().ok()? / 100.0;
-        return Some((n + 1, format!("{share}"), "", "a share is written as a number from 0 to 1"));
+        // Divided as a decimal, so that `28.5%` is 0.285 to the last digit.
+        let share = format!("{head}e-2").parse::<f64>().ok()?;
+        return Some((n + 1, super::constant::number(share), "", "a share is written as a number from 0 to 1"));
     }
     if let Some(tail) = after.strip_prefix('_')
         && tail.starts_with(|c: char| c.is_ascii_digit())
@@ -215,6 +227,8 @@ fn exponent(text: &str) -> usize {
 mod tests {
     use super::*;
 
+    const ENDS: Before = Before { glued: false, behind: false, ends: true };
+
     #[test]
     fn what_is_meant_is_read() {
         let mark = |m| Some(TokenKind::Mark(m));
@@ -239,12 +253,12 @@ mod tests {
             ("// note\nlet", 7, None),
             ("/* a */ let", 7, None),
         ] {
-            let found = read(text, FileId(0), 0, false, true).unwrap_or_else(|| panic!("{text}"));
+            let found = read(text, FileId(0), 0, ENDS).unwrap_or_else(|| panic!("{text}"));
             assert_eq!((found.len, &found.kind), (len, &kind), "{text}");
         }
         for text in ["|> relu", "0.8..1.2", "1..2", "1.5", "1e-3", "256px", "->", "/ 2", "x", "1.x"] {
-            assert!(read(text, FileId(0), 0, false, true).is_none(), "{text}");
+            assert!(read(text, FileId(0), 0, ENDS).is_none(), "{text}");
         }
-        assert!(read(".5", FileId(0), 0, true, true).is_none());
+        assert!(read(".5", FileId(0), 0, Before { glued: true, ..ENDS }).is_none());
     }
 }

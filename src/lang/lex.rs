@@ -76,7 +76,8 @@ pub fn lex(text: &str, file: FileId) -> (Vec<Token>, Vec<Comment>, Vec<Report>) 
         let behind =
             |t: &Token| t.span.end == start && !matches!(t.kind, TokenKind::Mark(m) if !matches!(m, ")" | "]"));
         let ends = (start as usize) < last_end;
-        if let Some(foreign) = foreign::read(rest, file, start, tokens.last().is_some_and(behind), ends) {
+        let before = foreign::Before { glued: tokens.last().is_some_and(behind), behind: !first, ends };
+        if let Some(foreign) = foreign::read(rest, file, start, before) {
             let end = start + foreign.len as u32;
             let span = Span { file, start, end };
             if let Some(kind) = foreign.kind {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::ast::{Arg, DimExpr, DimKind, Domain, Expr, ExprKind, Field, File, FnParam, Item, ItemKind, ModelLine};
 use super::ast::{Let, Pattern, TypeExpr};
-use super::constant::number;
+use super::constant::{self, number};
 
 /// An expression on one line, with the brackets it needs and no others.
 pub fn expression(expr: &Expr) -> String {
@@ -38,7 +38,7 @@ fn write_expr(out: &mut String, expr: &Expr, least: u8) {
             let _ = write!(out, "{}{}", number(*value), unit.map_or("", |u| u.name()));
         }
         ExprKind::Text(text) => {
-            let _ = write!(out, "{text:?}");
+            out.push_str(&constant::text(text));
         }
         ExprKind::Flag(flag) => {
             let _ = write!(out, "{flag}");
@@ -171,18 +171,18 @@ fn write_item(out: &mut String, item: &Item) {
     };
     match &item.kind {
         ItemKind::Pipeline { name, about } => {
-            head(format!("pipeline {:?}", name.text));
-            about.iter().for_each(|a| line(out, &format!("about {:?}", a.text)));
+            head(format!("pipeline {}", constant::text(&name.text)));
+            about.iter().for_each(|a| line(out, &format!("about {}", constant::text(&a.text))));
         }
         ItemKind::Import { path, names } => {
-            head(format!("import {:?}", path.text));
+            head(format!("import {}", constant::text(&path.text)));
             names.iter().for_each(|n| line(out, &n.text));
         }
         ItemKind::Param { name, ty, default, domain, about } => {
             head(format!("param {}: {}", name.text, type_expr(ty)));
             default.iter().for_each(|d| line(out, &format!("default {}", expression(d))));
             domain.iter().for_each(|d| line(out, &format!("in {}", domain_text(d))));
-            about.iter().for_each(|a| line(out, &format!("about {:?}", a.text)));
+            about.iter().for_each(|a| line(out, &format!("about {}", constant::text(&a.text))));
         }
         ItemKind::Preset { name, fields } => {
             head(format!("preset {}", name.text));

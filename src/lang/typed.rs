@@ -6,6 +6,8 @@ use std::collections::HashMap;
 
 use super::constant::{Constant, Recipe, Settings};
 use super::dim::Dim;
+use super::named::Named;
+use super::sections;
 use super::source::Span;
 use super::types::{Frame, Kind, Type};
 
@@ -106,6 +108,22 @@ pub struct Dataset {
     pub fields: Vec<(String, Type)>,
     /// The expression that makes it.
     pub span: Span,
+    /// How much of it is trained on, for a dataset that is split.
+    pub share: Option<Share>,
+}
+
+/// The share of a dataset that is trained on; the rest is validated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share {
+    /// Above 0, to 1.
+    pub trained: f64,
+    /// The argument that says so, or the dataset.
+    pub span: Span,
+}
+
+impl Share {
+    /// The argument of a dataset that is its share.
+    pub const SETTING: &'static str = "train";
 }
 
 /// Something that is computed and reported.
@@ -183,22 +201,11 @@ pub struct SectionField {
     pub span: Span,
 }
 
-/// A name of the file with its type, in the order of the text.
-#[derive(Clone, Debug)]
-pub struct NamedType {
-    /// `det`, `net.trunk`
-    pub name: String,
-    /// Its type as shown.
-    pub ty: String,
-    /// Where the name stands.
-    pub span: Span,
-}
-
 /// What the checker found out about the text beside the pipeline itself: for whoever shows the text to a person.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
     /// Names inside models with their types, as the model was checked on its own.
-    pub locals: Vec<NamedType>,
+    pub locals: Vec<Named>,
     /// Parts of the bodies of functions and models with their types, likewise.
     pub parts: Vec<(Span, Type)>,
     /// Arguments that were left out and taken from the scope by name.
@@ -247,8 +254,8 @@ pub struct Pipeline {
     pub weights: Vec<WeightInfo>,
     /// Every value.
     pub values: Vec<Value>,
-    /// Every name, for people.
-    pub names: Vec<NamedType>,
+    /// Every name of the file, in the order of the text, and the outputs of models.
+    pub names: Vec<Named>,
     /// The losses.
     pub losses: Vec<Output>,
     /// The metrics.
@@ -275,6 +282,22 @@ impl Pipeline {
     /// A value.
     pub fn value(&self, id: ValueId) -> Option<&Value> {
         self.values.get(id.0 as usize)
+    }
+
+    /// False where all data is trained on, so that nothing is validated.
+    pub fn validates(&self) -> bool {
+        let all = |d: &Dataset| d.share.is_some_and(|s| s.trained >= 1.0);
+        self.datasets.is_empty() || !self.datasets.iter().all(all)
+    }
+
+    /// A field of a section, or what holds without it.
+    pub fn setting(&self, section: &str, name: &str) -> Option<Constant> {
+        let given = match section {
+            "train" => self.train(name),
+            "save" => self.save(name),
+            _ => None,
+        };
+        given.cloned().or_else(|| sections::field(section, name)?.default.constant())
     }
 
     /// A field of the `train` section.

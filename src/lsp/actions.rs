@@ -9,7 +9,7 @@ use lsp_types::{CodeAction, CodeActionContext, CodeActionKind, CodeActionOrComma
 use super::world::{Analysis, World};
 use super::{diagnostics, format};
 use rord_lang::report::lints::lint_of;
-use rord_lang::report::{Report, Severity};
+use rord_lang::report::{Certainty, Report};
 use rord_lang::source::{Sources, Span};
 use rord_project::fix;
 
@@ -58,7 +58,7 @@ fn fix_for(world: &World, doc: &Analysis, report: &Report) -> Option<CodeAction>
         kind: Some(CodeActionKind::QUICKFIX),
         diagnostics: Some(vec![diagnostics::one(world, doc, report, true)]),
         edit: Some(edit(doc, edits)),
-        is_preferred: Some(true),
+        is_preferred: Some(report.certainty == Certainty::Certain),
         ..CodeAction::default()
     })
 }
@@ -85,7 +85,7 @@ fn allow(world: &World, doc: &Analysis, report: &Report) -> Option<CodeAction> {
 
 /// All that `rord-run check --fix` would fix.
 fn mend_all(world: &World, doc: &Analysis) -> Option<CodeAction> {
-    if !doc.reports.iter().any(|r| !r.edits.is_empty() && r.severity > Severity::Advice) {
+    if !doc.reports.iter().any(Report::can_be_fixed) {
         return None;
     }
     let unit = &doc.unit;

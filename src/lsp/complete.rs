@@ -11,10 +11,10 @@ use super::hover::{brief, makes, page};
 use super::signature::{Callee, active, callees, markdown, of_symbol};
 use super::world::{Analysis, World};
 use rord_lang::ast::ItemKind;
-use rord_lang::check::SECTIONS;
 use rord_lang::index::{Symbol, SymbolKind};
 use rord_lang::lex::{ITEMS, KEYWORDS, TokenKind};
 use rord_lang::manual;
+use rord_lang::sections;
 use rord_lang::source::Span;
 use rord_lang::types::Kind;
 use rord_ops::chapters::{self, CHAPTERS};
@@ -436,14 +436,13 @@ impl List<'_> {
         if self.before.last_mark() != Some("=")
             && !matches!(self.before.last_mark(), Some("+" | "-" | "*" | "/" | "|>"))
         {
-            let Some((_, fields)) = SECTIONS.iter().find(|(s, _)| *s == section) else { return };
+            let Some(found) = sections::section(section) else { return };
             let given = self.fields_given(open);
             let scope: Vec<String> = self.doc.unit.index.visible(self.offset).map(|(_, s)| s.name.clone()).collect();
-            for (field, kind) in fields.iter().filter(|(f, _)| !given.iter().any(|g| g == f)) {
-                let what =
-                    super::hover::FIELDS.iter().find(|(s, f, _)| *s == section && f == field).map_or("", |(.., w)| *w);
-                let detail = format!("{}: {what}", kind.name());
-                let named = scope.iter().any(|s| s == field);
+            for field in found.fields.iter().filter(|f| !given.iter().any(|g| g == f.name)) {
+                let detail = format!("{}: {}", field.kind.name(), field.about);
+                let named = scope.iter().any(|s| s == field.name);
+                let field = field.name;
                 if let Some(item) = self.add(field, CompletionItemKind::PROPERTY, &detail, NEAREST) {
                     // A field alone takes the value of its name.
                     item.insert_text = (!named).then(|| format!("{field} = "));
@@ -452,16 +451,15 @@ impl List<'_> {
             return;
         }
         let field = n.checked_sub(2).and_then(|i| self.before.word(i)).unwrap_or("");
-        let kind = SECTIONS.iter().find(|(s, _)| *s == section).and_then(|(_, f)| f.iter().find(|(n, _)| *n == field));
-        match kind {
-            Some((_, Kind::Watch)) => self.watched(),
-            Some((_, Kind::Word)) => {
-                for word in ["f32", "bf16"] {
-                    self.add(word, CompletionItemKind::ENUM_MEMBER, "precision", NEAREST);
+        match sections::field(section, field) {
+            Some(field) if field.kind == Kind::Watch => self.watched(),
+            Some(field) if !field.words.is_empty() => {
+                for word in field.words {
+                    self.add(word, CompletionItemKind::ENUM_MEMBER, field.name, NEAREST);
                 }
             }
-            Some((_, kind)) => {
-                self.recipes(kind.name());
+            Some(field) => {
+                self.recipes(field.kind.name());
                 self.expression();
             }
             None => self.expression(),

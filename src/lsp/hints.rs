@@ -71,9 +71,9 @@ fn of_name(doc: &Analysis, name: &Name) -> Option<Hint> {
 }
 
 /// The type of the name at a place, as `rord-run types` prints it.
-pub fn type_of(doc: &Analysis, span: Span) -> Option<&str> {
+pub fn type_of(doc: &Analysis, span: Span) -> Option<String> {
     let names = doc.pipeline.names.iter().chain(&doc.pipeline.notes.locals);
-    names.filter(|n| !n.name.contains('.')).find(|n| n.span == span).map(|n| n.ty.as_str())
+    names.filter(|n| !n.name.contains('.')).find(|n| n.span == span).map(|n| doc.pipeline.shown(n))
 }
 
 /// What calls of this text took by name, call by call.

@@ -8,31 +8,14 @@ use super::hints::type_of;
 use super::scene;
 use super::signature::{callees, of_symbol};
 use super::world::{Analysis, Unit, World};
-use rord_lang::check::SECTIONS;
 use rord_lang::index::{Symbol, SymbolKind, Target, Use};
 use rord_lang::lex::{Token, TokenKind};
 use rord_lang::manual;
 use rord_lang::report::pages;
+use rord_lang::sections;
 use rord_lang::source::Span;
 use rord_lang::tree::type_expr;
 use rord_lang::types::Kind;
-
-/// What the fields of sections are for.
-pub const FIELDS: [(&str, &str, &str); 9] = [
-    ("train", "batch", "how many samples a step sees"),
-    ("train", "clip", "a bound on the gradients, such as `grad_norm(1.0)`"),
-    ("train", "epochs", "how often the run goes through its steps, with a validation after each"),
-    ("train", "optimizer", "how weights change: `adam(…)`, `adamw(…)`, `sgd(…)`"),
-    (
-        "train",
-        "precision",
-        "`f32`, or `bf16`: what is multiplied is rounded to bfloat16, on processors that gain by it",
-    ),
-    ("train", "schedule", "how the learning rate changes: `reduce_on_plateau(…)`, `cosine(…)`"),
-    ("train", "seed", "the number that all randomness of the run comes from"),
-    ("save", "best", "the reported number whose best epoch is kept as `best.safetensors`, such as `val.total`"),
-    ("save", "last", "whether the weights of the last epoch are kept"),
-];
 
 /// What is known about the text at a byte.
 pub fn hover(world: &World, doc: &Analysis, offset: u32) -> Option<Hover> {
@@ -114,10 +97,11 @@ pub fn about(world: &World, doc: &Analysis, used: &Use) -> Option<String> {
             Some(format!("{}\n\nfield of what `{of}` gives", code(&format!("{name}{text}"))))
         }
         Target::SectionField { section, name } => {
-            let (_, fields) = SECTIONS.iter().find(|(s, _)| s == section)?;
-            let (_, kind) = fields.iter().find(|(n, _)| n == name)?;
-            let what = FIELDS.iter().find(|(s, n, _)| s == section && n == name).map_or("", |(.., what)| *what);
-            Some(format!("{}\n\n{what}", code(&format!("{name}: {}", kind.name()))))
+            let field = sections::field(section, name)?;
+            let default =
+                field.default.shown().map(|d| format!(" = {d}")).filter(|_| field.default.constant().is_some());
+            let head = code(&format!("{name}: {}{}", field.kind.name(), default.unwrap_or_default()));
+            Some(format!("{head}\n\n{}", field.about))
         }
         Target::Kind(name) => manual::kind(name),
         Target::Lint(name) => manual::lint(name),
@@ -189,7 +173,7 @@ fn of(world: &World, doc: &Analysis, symbol: &Symbol) -> String {
             let mut head = format!("{} {line}", symbol.kind.word());
             for out in doc.pipeline.names.iter().filter(|n| n.span == symbol.span) {
                 if let Some((_, field)) = out.name.split_once('.') {
-                    head.push_str(&format!("\n  out {field}: {}", out.ty));
+                    head.push_str(&format!("\n  out {field}: {}", doc.pipeline.shown(out)));
                 }
             }
             with_doc(code(&head))
@@ -232,7 +216,7 @@ fn of(world: &World, doc: &Analysis, symbol: &Symbol) -> String {
 /// What a name of this file is, in a line, for completion.
 pub fn brief(doc: &Analysis, symbol: &Symbol) -> String {
     match type_of(doc, symbol.span) {
-        Some(ty) => ty.to_string(),
+        Some(ty) => ty,
         None => match symbol.kind {
             SymbolKind::Argument | SymbolKind::Field => {
                 let text = doc.unit.slice(symbol.whole);
@@ -247,18 +231,4 @@ pub fn brief(doc: &Analysis, symbol: &Symbol) -> String {
 pub fn makes(world: &World, name: &str) -> Option<Kind> {
     let result = world.vocabulary.operation(name)?.result.as_ref()?;
     Kind::named(&result.kind.text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_field_is_described() {
-        for (section, fields) in SECTIONS {
-            for (field, _) in fields {
-                assert!(FIELDS.iter().any(|(s, f, _)| *s == section && f == field), "{section}.{field}");
-            }
-        }
-    }
 }

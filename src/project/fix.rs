@@ -1,6 +1,7 @@
-//! `rord-run check --fix`: makes the edits that reports propose, one report after the other, until none is left that helps.
+//! `rord-run check --fix`: makes the edits that are certain, one report after the other, until none is left that helps.
 //!
-//! An edit stays only if the report it belongs to is gone and no other error has come: the file never has errors that it did not
+//! Edits that may change what a pipeline computes, such as a name that is spelled alike, are suggestions, and are not made. An
+//! edit stays only if the report it belongs to is gone and no other error has come: the file never has errors that it did not
 //! have before. It is written once, beside its place and then renamed.
 
 use rord_lang::report::{Edit, Report, Severity};
@@ -29,8 +30,8 @@ pub fn fix(name: &str, text: &str, check: impl Fn(&str) -> (Vec<Report>, Sources
     while mended.len() < MOST {
         let main = sources.find(name);
         let next = reports.iter().find(|r| {
-            let here = !r.edits.is_empty() && r.edits.iter().all(|e| Some(e.span.file) == main);
-            here && r.severity > Severity::Advice && !refused.iter().any(|(t, e)| *t == r.title && *e == r.edits)
+            let here = r.can_be_fixed() && r.edits.iter().all(|e| Some(e.span.file) == main);
+            here && !refused.iter().any(|(t, e)| *t == r.title && *e == r.edits)
         });
         let Some(report) = next.cloned() else { break };
         let tried = apply(&text, &report.edits).map(|new| (check(&new), new));

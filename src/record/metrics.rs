@@ -102,11 +102,15 @@ fn insert(line: &mut Map<String, Value>, values: &[(&str, f64)]) {
     }
 }
 
-/// A number as JSON can hold it: `null` where it is not finite, and `1.93` where it is the f32 nearest to that.
+/// A number as JSON can hold it: `null` where it is not finite.
 fn number(x: f64) -> Value {
+    Value::from(shortest(x))
+}
+
+/// `1.93` for the f32 nearest to that, which is 1.9299999475479126 as an f64; any other number is itself.
+fn shortest(x: f64) -> f64 {
     let single = x as f32;
-    let short = if f64::from(single) == x { single.to_string().parse().unwrap_or(x) } else { x };
-    Value::from(short)
+    if f64::from(single) == x { single.to_string().parse().unwrap_or(x) } else { x }
 }
 
 #[cfg(test)]

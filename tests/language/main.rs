@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod constants;
 mod corpus;
 mod ebnf;
 mod format;
@@ -9,3 +10,4 @@ mod grammar;
 mod hostile;
 mod index;
 mod properties;
+mod trial;

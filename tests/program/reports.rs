@@ -104,6 +104,102 @@ fn mending_never_brings_another_error() {
     assert!(mended >= 50 && whole >= 45, "{mended} changed, {whole} without errors");
 }
 
+/// A pipeline in which names are alike, and a mistake in it: what is written in place of what.
+const ALIKE: &str = "rord 1
+data pairs = layout_pairs(synth(tiles = 8), patch = 64px, geometry = rotations(0deg..90deg), steps = 2)
+model net(x: Image[B, 1, H, W]@f) {
+  out det:  Prob[B, 1, H, W]@f = x |> conv(4, 3) |> relu |> conv(1, 1) |> sigmoid
+  out desc: Desc unit[B, 8, H, W]@f = x |> conv(8, 3) |> l2norm
+}
+let { image, image_r, H, corners } = pairs
+let { det, desc } = net(image)
+let { det as det_r, desc as desc_r } = net(image_r)
+let back = inv(H)
+let seen = inside(back, like = det)
+loss where = bce(corners, det) + smoothl1(det, warp(det_r, back), mask = seen)
+loss what = triplet(grid(20), hardneg(apart = 8px), margin = 0.5)
+minimize total = where + what
+train { optimizer = adam(lr = 1e-3), batch = 2, epochs = 1 }
+save { best = val.total }
+";
+
+const SUGGESTED: [(&str, &str, &str); 23] = [
+    ("let { det as det_r, desc as desc_r } = net(image_r)\n", "let { desc as desc_r } = net(image_r)\n", "R0202"),
+    ("0deg..90deg", "0deg..3rd", "R0103"),
+    ("hardneg(apart = 8px)", "hardneg(apart = 8ps)", "R0103"),
+    ("0deg..90deg", "90deg..0deg", "R0704"),
+    ("smoothl1(", "smoothl2(", "R0201"),
+    ("warp(det_r, back)", "warp(det_r, H)", "R0501"),
+    ("smoothl1(det, warp(det_r, back), mask = seen)", "smoothl1(det, det_r)", "R0502"),
+    ("mask = seen)", "maks = seen)", "R0203"),
+    ("batch = 2", "batches = 2", "R0204"),
+    ("batch = 2", "batch = 2, precision = f16", "R0216"),
+    ("desc as desc_r } = net(image_r)", "dest as desc_r } = net(image_r)", "R0212"),
+    ("val.total", "val.totals", "R0218"),
+    ("val.total", "total", "R0219"),
+    ("Prob[B, 1, H, W]@f", "Prop[B, 1, H, W]@f", "R0308"),
+    ("loss what", "lose what", "R0102"),
+    ("bce(corners, det) +", "bce(corners, det +", "R0101"),
+    ("bce(corners, det) +", "bce(corners, det)) +", "R0113"),
+    ("hardneg(apart = 8px)", "hardneg(64 apart = 8px)", "R0116"),
+    ("triplet(grid(20), ", "triplet(grid(20) ", "R0116"),
+    ("rord 1", "rord 2", "R0110"),
+    ("let seen =", "let n = 7 // 2\nlet seen =", "R0114"),
+    ("apart = 8px)", "apart = 8px, pool = none2)", "R0202"),
+    ("rotations(0deg..90deg)", "rotation(0deg..90deg)", "R0201"),
+];
+
+#[test]
+fn what_may_change_what_is_computed_is_suggested_and_not_fixed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("f.rord");
+    std::fs::write(&file, ALIKE).unwrap();
+    assert_eq!(said(dir.path(), &["check", "--format", "json", "f.rord"]), [] as [serde_json::Value; 0]);
+    for (from, to, code) in SUGGESTED {
+        let text = ALIKE.replacen(from, to, 1);
+        assert_ne!(text, ALIKE, "{from}");
+        std::fs::write(&file, &text).unwrap();
+        let all = said(dir.path(), &["check", "--format", "json", "--fix", "f.rord"]);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text, "{to}: {all:?}");
+        let found = all.iter().find(|r| r["code"] == code).unwrap_or_else(|| panic!("{to}: {all:?}"));
+        assert_eq!(found["certain"], false, "{found}");
+        assert!(!found["edits"].as_array().unwrap().is_empty() && found["help"].is_string(), "{found}");
+    }
+    // Another quantity is not even suggested.
+    std::fs::write(&file, ALIKE.replace("0deg..90deg", "0deg..3rad")).unwrap();
+    let all = said(dir.path(), &["check", "--format", "json", "--fix", "f.rord"]);
+    assert!(all[0]["code"] == "R0103" && all[0]["edits"] == serde_json::json!([]), "{all:?}");
+}
+
+#[test]
+fn what_can_mean_nothing_else_is_fixed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("f.rord");
+    for (from, to) in [
+        ("0deg..90deg", "0deg..90 deg"),
+        ("0deg..90deg", "0deg..90degrees"),
+        ("apart = 8px", "apart = 8pixels"),
+        ("apart = 8px", "apart = 8"),
+        ("batch = 2", "batch: 2"),
+        ("let back", "back"),
+        ("margin = 0.5", "margin = .5"),
+        ("inv(H)", "H^-1"),
+        ("1e-3), batch = 2, epochs = 1 }", "1e-3), batch = 2, epochs = 1"),
+    ] {
+        let text = ALIKE.replacen(from, to, 1);
+        std::fs::write(&file, &text).unwrap();
+        let all = said(dir.path(), &["check", "--format", "json", "--fix", "f.rord"]);
+        assert_eq!(all, [] as [serde_json::Value; 0], "{to}");
+        let fixed = std::fs::read_to_string(&file).unwrap();
+        let words = |text: &str| text.split_whitespace().collect::<String>();
+        assert_eq!(words(&fixed), words(ALIKE).replace("margin=0.5", "margin=0.5"), "{to}");
+    }
+}
+
+/// The reports whose edits `check --fix` makes somewhere. An edit that may change what a pipeline computes is a suggestion: a
+/// code that is new here has to be one that cannot.
+const CERTAIN: &[&str] = &[];
+
 #[test]
 fn json_is_as_documented() {
     let page = std::fs::read_to_string("docs/reference/json.md").unwrap();
@@ -113,7 +209,8 @@ fn json_is_as_documented() {
         for report in
             said(std::path::Path::new("."), &["check", "--format", "json", &format!("tests/reports/{file}.rord")])
         {
-            assert_eq!(keys(&report), ["code", "severity", "title", "labels", "help", "edits", "page"]);
+            assert_eq!(keys(&report), ["code", "severity", "title", "labels", "help", "edits", "page", "certain"]);
+            assert!(report["certain"].is_boolean());
             assert!(["error", "warning", "advice"].contains(&report["severity"].as_str().unwrap()));
             assert!(report["help"].is_string() || report["help"].is_null());
             for place in report["labels"].as_array().unwrap().iter().chain(report["edits"].as_array().unwrap()) {

@@ -44,7 +44,7 @@ impl Checker<'_> {
                 let stream = if op.entry.graph.random { self.next_stream() } else { 0 };
                 if op.entry.new_frame.is_some() {
                     self.declare_frame(&result);
-                    self.moves.extend(result.frame.iter().chain(&result.to).cloned());
+                    self.logs.moves.extend(result.frame.iter().chain(&result.to).cloned());
                 }
                 let apply = Apply { op: op.name, inputs, weights, settings, stream };
                 Term::Tensor(self.push_at(ValueSource::Apply(apply), result, site, env))
@@ -65,7 +65,7 @@ impl Checker<'_> {
                 term => fields.push(((*field).to_string(), term)),
             }
         }
-        Term::Record(Rc::new(Record { of: op.name.to_string(), fields, open: false }))
+        Term::Record(Rc::new(Record { of: op.name.to_string(), made: site.span, fields, open: false }))
     }
 
     /// Tensors, settings, whether a setting is not known yet, and the tensors that recipes hold.
@@ -141,10 +141,10 @@ impl Checker<'_> {
         (op.entry.rule)(&mut application);
         let Application { result, weights, owes, reports, .. } = application;
         for (dim, by) in owes {
-            self.owed.push(super::sizes::Owed { dim, by, span: site.name_span, op: op.name });
+            self.logs.owed.push(super::sizes::Owed { dim, by, span: site.name_span, op: op.name });
         }
         let wrong = reports.iter().any(|r| r.severity == crate::report::Severity::Error);
-        self.reports.extend(reports);
+        self.logs.reports.extend(reports);
         (!wrong).then_some((result, weights))
     }
 
@@ -163,7 +163,7 @@ impl Checker<'_> {
                 }
                 let shape: Vec<String> = weight.shape.iter().map(|d| d.map_or("?".into(), |n| n.to_string())).collect();
                 let would = format!("{}.{} [{}]", op.name, weight.role, shape.join(", "));
-                self.reports.push(kinds::weights_outside_model(site.name_span, op.name, Some(&would)));
+                self.logs.reports.push(kinds::weights_outside_model(site.name_span, op.name, Some(&would)));
                 return None;
             };
             if self.generic || self.untaken {
@@ -171,25 +171,25 @@ impl Checker<'_> {
             }
             let name = format!("{}.{}", path.name, weight.role);
             if !self.made.insert(name.clone()) {
-                self.reports.push(shapes::weight_made_twice(site.span, &name));
+                self.logs.reports.push(shapes::weight_made_twice(site.span, &name));
                 return None;
             }
             let Some(shape) =
                 weight.shape.iter().map(|d| d.and_then(|n| usize::try_from(n).ok())).collect::<Option<Vec<usize>>>()
             else {
-                self.reports.push(shapes::unknown_weight(site.span, &name));
+                self.logs.reports.push(shapes::unknown_weight(site.span, &name));
                 return None;
             };
             let values = shape.iter().try_fold(1usize, |n, d| n.checked_mul(*d)).filter(|n| *n < 1 << 33);
             if values.is_none() {
-                self.reports.push(shapes::huge_weight(site.span, &name, &shape));
+                self.logs.reports.push(shapes::huge_weight(site.span, &name, &shape));
                 return None;
             }
             let index = match self.out.weights.iter().position(|w| w.name == name) {
                 Some(index) => {
                     let first = self.out.weights.get(index)?;
                     if first.shape != shape {
-                        self.reports.push(shapes::weight_twice(site.span, &name, &first.shape, &shape));
+                        self.logs.reports.push(shapes::weight_twice(site.span, &name, &first.shape, &shape));
                         return None;
                     }
                     index
@@ -216,7 +216,7 @@ impl Checker<'_> {
         let Some(param) = op.entry.pixels_of else { return Some(settings) };
         let (_, id) = inputs.iter().find(|(n, _)| *n == param)?;
         let frame = self.value_type(*id)?.frame?;
-        let size = self.out.frames.iter().find(|(f, ..)| *f == frame).map(|(_, w, h)| (w.clone(), h.clone()));
+        let size = self.logs.frames.iter().find(|(f, ..)| *f == frame).map(|(_, w, h)| (w.clone(), h.clone()));
         let value = |d: &Dim| d.value(&self.out.sizes).and_then(Result::ok).map(|n| Constant::Number(n as f64));
         match size {
             Some((w, h)) => {
@@ -227,7 +227,7 @@ impl Checker<'_> {
             // No length, no need for a unit of length.
             None if self.generic || !settings.0.iter().any(|(_, c)| is_length(c)) => Some(settings),
             None => {
-                self.reports.push(frames::no_image(site.span, op.name, &frame));
+                self.logs.reports.push(frames::no_image(site.span, op.name, &frame));
                 None
             }
         }
@@ -274,13 +274,13 @@ impl Checker<'_> {
 
     /// Places that a recipe holds, or that stand in for one, lie in the frame in which they are used.
     fn places_fit(&mut self, op: &Operation, site: &CallSite<'_>, id: ValueId, result: &Type) -> bool {
-        let Some(value) = self.out.value(id).cloned() else { return false };
+        let Some(value) = self.value(id).cloned() else { return false };
         if value.ty.kind != Kind::Points {
             return true;
         }
         if value.ty.frame != result.frame {
             let report = frames::places(site.span, op.name, value.ty.frame.as_ref(), result.frame.as_ref(), value.span);
-            self.reports.push(report);
+            self.logs.reports.push(report);
             return false;
         }
         let (found, wanted) = (value.ty.dims.first(), result.dims.first());
@@ -289,7 +289,7 @@ impl Checker<'_> {
             && !found.is_opaque()
             && !wanted.is_opaque()
         {
-            self.reports.push(shapes::size(op.name, site.span, &value.ty, 0, wanted, found));
+            self.logs.reports.push(shapes::size(op.name, site.span, &value.ty, 0, wanted, found));
             return false;
         }
         true

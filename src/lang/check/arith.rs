@@ -40,7 +40,7 @@ impl Checker<'_> {
         for (k, place) in [(x, at.0), (y, at.1)] {
             if !numeric(k) && !equal_anything {
                 let found = self.shown(&Term::Known(k.clone()));
-                self.reports.push(kinds::no_arithmetic(op_span, op.symbol(), place, &found));
+                self.logs.reports.push(kinds::no_arithmetic(op_span, op.symbol(), place, &found));
                 return Term::Poison;
             }
         }
@@ -73,7 +73,7 @@ impl Checker<'_> {
             _ => u == v,
         };
         if !fits {
-            self.reports.push(kinds::units(op_span, op.symbol(), &a.to_string(), &b.to_string()));
+            self.logs.reports.push(kinds::units(op_span, op.symbol(), &a.to_string(), &b.to_string()));
             return Term::Poison;
         }
         let number = match op {
@@ -82,7 +82,7 @@ impl Checker<'_> {
             BinaryOp::Mul => p * q,
             BinaryOp::Div => {
                 if q == 0.0 {
-                    self.reports.push(numbers::division_by_zero(span));
+                    self.logs.reports.push(numbers::division_by_zero(span));
                     return Term::Poison;
                 }
                 p / q
@@ -93,6 +93,10 @@ impl Checker<'_> {
             BinaryOp::GreaterEqual => return known(Constant::Flag(p >= q), Kind::Flag),
             BinaryOp::Equal => return known(Constant::Flag(p == q), Kind::Flag),
         };
+        if !number.is_finite() {
+            self.logs.reports.push(crate::report::syntax::huge_number(span));
+            return Term::Poison;
+        }
         let kept = if op == BinaryOp::Div && u == v { None } else { u.or(v) };
         match kept {
             Some(unit) => known(Constant::Quantity(number, unit), super::expr::unit_kind(unit)),
@@ -111,7 +115,7 @@ impl Checker<'_> {
         }
         for (ty, place) in [(&xt, a.1), (&yt, b.1)] {
             if matches!(ty.kind, Kind::Homography | Kind::Points) {
-                self.reports.push(kinds::no_arithmetic(op_span, op.symbol(), place, &ty.to_string()));
+                self.logs.reports.push(kinds::no_arithmetic(op_span, op.symbol(), place, &ty.to_string()));
                 return Term::Poison;
             }
         }
@@ -146,7 +150,7 @@ impl Checker<'_> {
             }
             other => {
                 let found = self.shown(other);
-                self.reports.push(kinds::no_arithmetic(op_span, op.symbol(), side.1, &found));
+                self.logs.reports.push(kinds::no_arithmetic(op_span, op.symbol(), side.1, &found));
                 None
             }
         }
@@ -163,14 +167,14 @@ impl Checker<'_> {
         }
         if xt.frame != yt.frame {
             let (Some(f), Some(g)) = (&xt.frame, &yt.frame) else {
-                self.reports.push(shapes::operands(op.symbol(), a.1, xt, b.1, yt));
+                self.logs.reports.push(shapes::operands(op.symbol(), a.1, xt, b.1, yt));
                 return None;
             };
             let (from_a, from_b) = (self.image_of(&a.0), self.image_of(&b.0));
             let left = self.sources.text(a.1).to_string();
             let right = self.sources.text(b.1).to_string();
             let help = self.move_from(g, Some(f), env).map(|by| format!("{left} {} warp({right}, {by})", op.symbol()));
-            self.reports.push(frames::differ(op.symbol(), b.1, g, from_b, f, Some((a.1, from_a)), help));
+            self.logs.reports.push(frames::differ(op.symbol(), b.1, g, from_b, f, Some((a.1, from_a)), help));
             return None;
         }
         let same = |p: &Dim, q: &Dim| p == q || p.is_opaque() || q.is_opaque();
@@ -194,9 +198,9 @@ impl Checker<'_> {
         }
         if xt.dims.len() == 4 && yt.dims.len() == 4 {
             let (left, right) = (self.sources.text(a.1).to_string(), self.sources.text(b.1).to_string());
-            self.reports.push(shapes::sizes(op.symbol(), (a.1, &left, xt), (b.1, &right, yt), true));
+            self.logs.reports.push(shapes::sizes(op.symbol(), (a.1, &left, xt), (b.1, &right, yt), true));
         } else {
-            self.reports.push(shapes::operands(op.symbol(), a.1, xt, b.1, yt));
+            self.logs.reports.push(shapes::operands(op.symbol(), a.1, xt, b.1, yt));
         }
         None
     }
@@ -212,7 +216,7 @@ impl Checker<'_> {
     ) -> Term {
         if a.1.frame != b.1.to {
             let (left, right) = (self.sources.text(a.2).to_string(), self.sources.text(b.2).to_string());
-            self.reports.push(frames::do_not_chain(op_span, a.2, a.1, b.2, b.1, &left, &right));
+            self.logs.reports.push(frames::do_not_chain(op_span, a.2, a.1, b.2, b.1, &left, &right));
             return Term::Poison;
         }
         let ty = Type { frame: b.1.frame.clone(), to: a.1.to.clone(), ..a.1.clone() };

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use super::Checker;
 use super::scope::{Env, Term, WeightPath};
 use crate::ast::{Function, Let, ModelLine, Name, Pattern};
+use crate::named::Named;
 use crate::report::names;
 use crate::source::Span;
-use crate::typed::NamedType;
 
 impl Checker<'_> {
     /// What a function computes where its parameters are bound. Weights of a layer's `let` hang under its name.
@@ -77,15 +77,15 @@ impl Checker<'_> {
     /// Keeps the type of a name inside a model, where the model is checked on its own.
     fn note_local(&mut self, name: &Name, term: &Term, env: &Env) {
         if env.depth == 0 && !matches!(term, Term::Poison) {
-            let ty = self.shown(term);
-            self.out.notes.locals.push(NamedType { name: name.text.clone(), ty, span: name.span });
+            let is = self.meaning_within(term);
+            self.out.notes.locals.push(Named { name: name.text.clone(), is, span: name.span });
         }
     }
 
     /// Reports a name that a body has already.
     pub fn refuse_local_twice(&mut self, name: &Name, env: &Env) {
         if let Some((_, first)) = env.locals.iter().find(|(n, _)| *n == name.text) {
-            self.reports.push(names::defined_twice(name.span, &name.text, first.span, None));
+            self.logs.reports.push(names::defined_twice(name.span, &name.text, first.span, None));
         }
     }
 
@@ -102,7 +102,7 @@ impl Checker<'_> {
                             return Term::Poison;
                         }
                         let known: Vec<&str> = record.fields.iter().map(|(n, _)| n.as_str()).collect();
-                        self.reports.push(names::no_such_field(field.span, &field.text, &record.of, &known));
+                        self.logs.reports.push(names::no_such_field(field.span, &field.text, &record.of, &known));
                         Term::Poison
                     });
                     (bound.clone(), term)
@@ -111,7 +111,7 @@ impl Checker<'_> {
             (Pattern::Record(fields, braces), term) => {
                 if !matches!(term, Term::Poison) {
                     let found = self.shown(&term);
-                    self.reports.push(crate::report::kinds::no_fields(*braces, span, &found));
+                    self.logs.reports.push(crate::report::kinds::no_fields(*braces, span, &found));
                 }
                 fields.iter().map(|(_, bound)| (bound.clone(), Term::Poison)).collect()
             }

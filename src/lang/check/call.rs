@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use super::expr::known;
 use super::grads::Comparison;
-use super::scope::{Binding, Callable, Env, FunctionDef, Known, Record, Subst, Term, WeightPath};
+use super::scope::{Binding, Callable, Env, FunctionDef, Record, Subst, Term, WeightPath};
 use super::{Checker, MOST_HELPED};
 use crate::ast::{Arg, Expr, ExprKind, FnParam, ModelLine, Name, TypeExpr};
 use crate::constant::Constant;
+use crate::named::Meaning;
 use crate::report::{elsewhere, names, shapes};
 use crate::source::Span;
 use crate::typed::{Ambient, ValueSource};
@@ -73,7 +74,7 @@ impl Checker<'_> {
                     return Term::Poison;
                 }
                 let report = self.not_callable(callee, env);
-                self.reports.push(report);
+                self.logs.reports.push(report);
                 match &callee.kind {
                     // `F.relu` is `relu`: what is wrong below shows at once.
                     ExprKind::Member { of, name } if self.callable_usage(&name.text, env).is_some() => {
@@ -106,7 +107,7 @@ impl Checker<'_> {
         self.work = self.work.saturating_sub(1);
         if env.depth > MOST_CALLS || self.budget == 0 || self.work == 0 {
             if !told {
-                self.reports.push(names::too_many_calls(name.span, MOST_CALLS));
+                self.logs.reports.push(names::too_many_calls(name.span, MOST_CALLS));
             }
             self.too_far = true;
             return Term::Poison;
@@ -196,7 +197,7 @@ impl Checker<'_> {
             if matches!(binding.term, Term::Poison) {
                 return;
             }
-            self.reports.push(names::not_a_function(name.span, &name.text, binding.span));
+            self.logs.reports.push(names::not_a_function(name.span, &name.text, binding.span));
             return;
         }
         if let Some(later) = file.and_then(|f| f.later.get(&name.text)) {
@@ -205,11 +206,11 @@ impl Checker<'_> {
                 true => names::calls_itself(name.span, &name.text, *later),
                 false => names::defined_later(name.span, &name.text, *later),
             };
-            self.reports.push(report);
+            self.logs.reports.push(report);
             return;
         }
-        if self.reports.len() > MOST_HELPED {
-            self.reports.push(names::no_such_operation(name.span, &name.text, None, None));
+        if self.logs.reports.len() > MOST_HELPED {
+            self.logs.reports.push(names::no_such_operation(name.span, &name.text, None, None));
             return;
         }
         let own = file.into_iter().flat_map(|f| f.callables.iter().map(|c| c.head().0.text.as_str()));
@@ -218,7 +219,7 @@ impl Checker<'_> {
             .or_else(|| crate::report::closest(&name.text, own.chain(self.vocabulary.names())))
             .map(str::to_string);
         let usage = near.as_deref().and_then(|n| self.callable_usage(n, env));
-        self.reports.push(names::no_such_operation(name.span, &name.text, near.as_deref(), usage.as_deref()));
+        self.logs.reports.push(names::no_such_operation(name.span, &name.text, near.as_deref(), usage.as_deref()));
     }
 
     /// Arguments to parameters, defaults included. `None` where something is wrong that was reported.
@@ -239,7 +240,7 @@ impl Checker<'_> {
             match slots.first_mut() {
                 Some(slot) => *slot = Some(Bound { param: 0, term, span, given: true }),
                 None => {
-                    self.reports.push(names::too_many_arguments(site.span, site.name, 0, &usage_text()));
+                    self.logs.reports.push(names::too_many_arguments(site.span, site.name, 0, &usage_text()));
                     sound = false;
                 }
             }
@@ -259,7 +260,7 @@ impl Checker<'_> {
                             crate::report::closest(&name.text, site.params.iter().map(|p| p.name.text.as_str()))
                         });
                         let full = self.callable_usage(site.name, env).unwrap_or_else(usage_text);
-                        self.reports.push(names::no_such_argument(name.span, site.name, &name.text, near, &full));
+                        self.logs.reports.push(names::no_such_argument(name.span, site.name, &name.text, near, &full));
                         sound = false;
                         continue;
                     }
@@ -272,7 +273,7 @@ impl Checker<'_> {
             let Some(param) = site.params.get(index) else {
                 self.expr(&arg.value, env);
                 let full = self.callable_usage(site.name, env).unwrap_or_else(usage_text);
-                self.reports.push(names::too_many_arguments(arg.value.span, site.name, site.params.len(), &full));
+                self.logs.reports.push(names::too_many_arguments(arg.value.span, site.name, site.params.len(), &full));
                 sound = false;
                 continue;
             };
@@ -284,7 +285,7 @@ impl Checker<'_> {
             let span = arg.value.span;
             if let Some(slot) = slots.get_mut(index) {
                 if let Some(first) = slot {
-                    self.reports.push(names::given_twice(span, &param.name.text, first.span));
+                    self.logs.reports.push(names::given_twice(span, &param.name.text, first.span));
                     sound = false;
                 } else {
                     *slot = Some(Bound { param: index, term, span, given: true });
@@ -330,14 +331,14 @@ impl Checker<'_> {
                 && self.lookup(word, env).is_none()
                 && word != "none"
             {
-                self.reports.push(names::no_such_word(e.span, word, &param.name.text, choices));
+                self.logs.reports.push(names::no_such_word(e.span, word, &param.name.text, choices));
                 return Term::Poison;
             }
         }
         if matches!(param.ty.kind.text.as_str(), "Path" | "Text") && self.unquoted_path(e, env) {
             let kind = Kind::named(&param.ty.kind.text).unwrap_or(Kind::Text);
             let text = self.sources.text(e.span).to_string();
-            self.reports.push(crate::report::params::unquoted_argument(e.span, &param.name.text, kind, &text));
+            self.logs.reports.push(crate::report::params::unquoted_argument(e.span, &param.name.text, kind, &text));
             return Term::Poison;
         }
         self.expr(e, env)
@@ -355,7 +356,7 @@ impl Checker<'_> {
         let Some(default) = &param.default else {
             if !poisoned {
                 let full = self.callable_usage(site.name, env).unwrap_or_default();
-                self.reports.push(names::missing_argument(site.name_span, site.name, &param.name.text, &full));
+                self.logs.reports.push(names::missing_argument(site.name_span, site.name, &param.name.text, &full));
             }
             return None;
         };
@@ -381,11 +382,11 @@ impl Checker<'_> {
             return Some(binding.term);
         }
         // A name that is missing altogether has been reported where it is written.
-        if !poisoned && !self.missing.contains(ambient) {
+        if !poisoned && !self.logs.missing.contains(ambient) {
             let ty = Self::shown_param(param);
             let written = crate::tree::type_expr(&param.ty);
             let inside = (!env.top).then_some(written.as_str());
-            self.reports.push(names::missing_ambient(
+            self.logs.reports.push(names::missing_ambient(
                 site.name_span,
                 site.name,
                 &param.name.text,
@@ -410,11 +411,11 @@ impl Checker<'_> {
             return Term::Poison;
         }
         if f.function.layer && env.weights.is_none() && !self.generic {
-            self.reports.push(crate::report::kinds::weights_outside_model(site.name_span, site.name, None));
+            self.logs.reports.push(crate::report::kinds::weights_outside_model(site.name_span, site.name, None));
             return Term::Poison;
         }
         let inner = self.entered(site, subst, f.home, f.before, env, f.function.layer);
-        let before = self.reports.len();
+        let before = self.logs.reports.len();
         let term = self.function_body(&f.function, &inner);
         self.note_comparison(f, site, &term);
         if f.home.is_none() && env.entered_by.is_none() {
@@ -422,7 +423,7 @@ impl Checker<'_> {
         }
         if f.home.is_none() && env.entered_by.is_none() {
             // The library's text means nothing to a user: what is wrong inside is wrong with the call.
-            for report in self.reports.iter_mut().skip(before) {
+            for report in self.logs.reports.iter_mut().skip(before) {
                 report.move_to(site.span, f.function.body.span.file);
             }
         }
@@ -439,7 +440,12 @@ impl Checker<'_> {
         };
         if let (Some(a), Some(b)) = (side(a), side(b)) {
             let masked = side("mask").is_some();
-            self.comparisons.push(Comparison { made: *made, of: (a, b), masked, by: f.function.name.text.clone() });
+            self.logs.comparisons.push(Comparison {
+                made: *made,
+                of: (a, b),
+                masked,
+                by: f.function.name.text.clone(),
+            });
         }
     }
 
@@ -488,7 +494,7 @@ impl Checker<'_> {
         let fields = self.model_body(m, &inner);
         self.made = outer;
         let open = m.body.iter().any(|l| matches!(l, ModelLine::Broken { .. }));
-        Term::Record(Rc::new(Record { of: m.name.text.clone(), fields, open }))
+        Term::Record(Rc::new(Record { of: m.name.text.clone(), made: site.span, fields, open }))
     }
 
     /// A term held to the type that was written for it.
@@ -516,11 +522,11 @@ impl Checker<'_> {
                 if ty == have {
                     return Term::Tensor(id);
                 }
-                let place = self.out.values.get(id.0 as usize).map_or(span, |v| v.span);
+                let place = self.logs.values.get(id.0 as usize).map_or(span, |v| v.span);
                 Term::Tensor(self.push(ValueSource::Alias(id), ty, place))
             }
             Err(()) => {
-                self.reports.push(shapes::stated_otherwise(stated.span, span, &want, &have));
+                self.logs.reports.push(shapes::stated_otherwise(stated.span, span, &want, &have));
                 Term::Poison
             }
         }
@@ -528,19 +534,23 @@ impl Checker<'_> {
 
     /// A term as a message shows it.
     pub fn shown(&self, term: &Term) -> String {
+        Self::meaning(term).shown(|id| self.value(id).map(|v| &v.ty))
+    }
+
+    /// What a term is, for those who read the pipeline.
+    pub fn meaning(term: &Term) -> Meaning {
         match term {
-            Term::Tensor(id) => self.value_type(*id).map(|t| t.to_string()).unwrap_or_default(),
-            Term::Known(Known { value: Some(c), kind, .. }) => match c {
-                Constant::Recipe(r) => format!("{} `{}`", kind.name(), r.op),
-                c @ Constant::List(_) => format!("a list {c}"),
-                c => format!("{} {c}", kind.name()),
-            },
-            Term::Known(Known { kind, .. }) => kind.name().to_string(),
+            Term::Tensor(id) => Meaning::Tensor(*id),
+            Term::Known(k) => Meaning::Known(k.kind, k.value.clone()),
             Term::Record(record) => {
-                let fields: Vec<&str> = record.fields.iter().map(|(n, _)| n.as_str()).collect();
-                format!("{{ {} }}", fields.join(", "))
+                Meaning::Record(record.fields.iter().map(|(name, of)| (name.clone(), Self::meaning(of))).collect())
             }
-            Term::Poison => "?".into(),
+            Term::Poison => Meaning::Wrong,
         }
+    }
+
+    /// The same of a term that does not stay: with its type instead of its value.
+    pub fn meaning_within(&self, term: &Term) -> Meaning {
+        Self::meaning(term).within(&|id| self.value(id).map(|v| &v.ty))
     }
 }

@@ -7,12 +7,12 @@ use super::Checker;
 use super::items::Progress;
 use super::scope::{Env, Known, Record, Term};
 use super::sizes::SizeOrigin;
-use crate::ast::{BinaryOp, DimExpr, DimKind, Expr, ExprKind, Name, TypeExpr};
+use crate::ast::{BinaryOp, DimExpr, DimKind, Expr, ExprKind, FnParam, Name, TypeExpr};
 use crate::constant::{Constant, Recipe};
 use crate::dim::Dim;
 use crate::report::{frames, kinds, names, shapes};
 use crate::source::Span;
-use crate::typed::{Dataset, ValueSource};
+use crate::typed::{Dataset, Share, ValueSource};
 use crate::types::{Frame, Kind, Type};
 
 /// A size as the dataset knows it.
@@ -38,7 +38,7 @@ impl Checker<'_> {
             // The names are known even where the dataset is not: whoever takes them apart must not be told that they are missing.
             Some(fields) => {
                 let fields = fields.iter().map(|(n, _)| (n.text.clone(), Term::Poison)).collect();
-                Term::Record(Rc::new(Record { of: name.text.clone(), fields, open: false }))
+                Term::Record(Rc::new(Record { of: name.text.clone(), made: name.span, fields, open: false }))
             }
             None => Term::Poison,
         };
@@ -47,7 +47,7 @@ impl Checker<'_> {
             Term::Poison => return poison(declared),
             other => {
                 let found = self.shown(&other);
-                self.reports.push(kinds::not_a_dataset(value.span, &found));
+                self.logs.reports.push(kinds::not_a_dataset(value.span, &found));
                 return poison(declared);
             }
         };
@@ -59,7 +59,7 @@ impl Checker<'_> {
         let offers = &operation.offers;
         let open = operation.offers_declared();
         if open && declared.is_none() {
-            self.reports.push(names::fields_not_declared(value.span, &op));
+            self.logs.reports.push(names::fields_not_declared(value.span, &op));
             return Term::Poison;
         }
         let stated: Vec<(Name, TypeExpr)> = match declared {
@@ -83,12 +83,12 @@ impl Checker<'_> {
                     continue;
                 }
                 let known: Vec<&str> = offers.iter().map(|(n, _)| *n).collect();
-                self.reports.push(names::no_such_field(field.span, &field.text, &op, &known));
+                self.logs.reports.push(names::no_such_field(field.span, &field.text, &op, &known));
                 fields.push((field.text.clone(), Term::Poison));
                 continue;
             };
             if fields.iter().any(|(n, _)| *n == field.text) {
-                self.reports.push(names::defined_twice(field.span, &field.text, field.span, None));
+                self.logs.reports.push(names::defined_twice(field.span, &field.text, field.span, None));
                 continue;
             }
             let context = Context { recipe: recipe.as_ref(), value, op: &op };
@@ -104,20 +104,22 @@ impl Checker<'_> {
             }
         }
         if let Some(recipe) = recipe {
-            self.out.datasets.push(Dataset { name: name.text.clone(), recipe, fields: types, span: value.span });
+            let share = share(value, &recipe, &operation.params);
+            let name = name.text.clone();
+            self.out.datasets.push(Dataset { name, recipe, fields: types, span: value.span, share });
         }
-        Term::Record(Rc::new(Record { of: name.text.clone(), fields, open: false }))
+        Term::Record(Rc::new(Record { of: name.text.clone(), made: name.span, fields, open: false }))
     }
 
     /// What a dataset offers that knows nothing of its fields: the written type, with samples along the first axis and the other
     /// sizes open. `None` where the type is none that a field can have, which is reported.
     fn as_declared(&mut self, field: &Name, written: &TypeExpr) -> Option<TypeExpr> {
         let Some(kind) = Kind::named(&written.kind.text) else {
-            self.reports.push(kinds::no_such_kind(written.kind.span, &written.kind.text));
+            self.logs.reports.push(kinds::no_such_kind(written.kind.span, &written.kind.text));
             return None;
         };
         if !kind.is_tensor() || kind.is(Kind::Scalar) {
-            self.reports.push(kinds::field_kind(written.span, &field.text, kind));
+            self.logs.reports.push(kinds::field_kind(written.span, &field.text, kind));
             return None;
         }
         let (framed, example) = match kind {
@@ -130,11 +132,11 @@ impl Checker<'_> {
         };
         let axes = written.dims.as_ref().map_or(0, Vec::len);
         if axes == 0 || kind.rank().is_some_and(|rank| rank != axes) {
-            self.reports.push(shapes::declared_axes(written.span, kind, &example));
+            self.logs.reports.push(shapes::declared_axes(written.span, kind, &example));
             return None;
         }
         if !framed {
-            self.reports.push(frames::field_without_frame(written.span, kind.name(), &example));
+            self.logs.reports.push(frames::field_without_frame(written.span, kind.name(), &example));
             return None;
         }
         let mut offer = written.clone();
@@ -164,12 +166,12 @@ impl Checker<'_> {
         progress: &mut Progress,
     ) -> Option<Type> {
         let Some(kind) = Kind::named(&written.kind.text) else {
-            self.reports.push(kinds::no_such_kind(written.kind.span, &written.kind.text));
+            self.logs.reports.push(kinds::no_such_kind(written.kind.span, &written.kind.text));
             return None;
         };
         let offered = Kind::named(&offer.kind.text)?;
         if !offered.is(kind) {
-            self.reports.push(kinds::data_kind(written.span, context.op, offered, kind));
+            self.logs.reports.push(kinds::data_kind(written.span, context.op, offered, kind));
             return None;
         }
         let mut frame_of =
@@ -192,15 +194,15 @@ impl Checker<'_> {
         let (frame, to) = match both {
             (Ok(frame), Ok(to)) => (frame, to),
             (Err((span, frame, why)), _) | (_, Err((span, frame, why))) => {
-                self.reports.push(frames::data_frame(span, &frame, &why));
+                self.logs.reports.push(frames::data_frame(span, &frame, &why));
                 return None;
             }
         };
         for frame in frame.iter().chain(&to) {
-            self.moves.push(frame.clone());
+            self.logs.moves.push(frame.clone());
         }
         if written.frame.is_some() && offer.frame.is_none() || written.to.is_some() && offer.to.is_none() {
-            self.reports.push(frames::no_frame_here(written.span, context.op));
+            self.logs.reports.push(frames::no_frame_here(written.span, context.op));
             return None;
         }
         let offer_dims: &[DimExpr] = offer.dims.as_deref().unwrap_or(&[]);
@@ -208,7 +210,7 @@ impl Checker<'_> {
         let dims = written.dims.as_deref().or(own.dims.as_deref()).unwrap_or(&[]);
         if dims.len() != offer_dims.len() {
             let wanted = crate::tree::type_expr(offer);
-            self.reports.push(shapes::data_rank(written.span, context.op, &wanted));
+            self.logs.reports.push(shapes::data_rank(written.span, context.op, &wanted));
             return None;
         }
         let mut shape = Vec::new();
@@ -246,7 +248,7 @@ impl Checker<'_> {
         }
         let known: HashMap<String, (Dim, usize)> = self.dims.iter().map(|(n, d)| (n.clone(), (d.clone(), 0))).collect();
         let dim = written_dim(written, &known).or_else(|| {
-            self.reports.push(shapes::not_linear(written.span, written.span));
+            self.logs.reports.push(shapes::not_linear(written.span, written.span));
             None
         })?;
         let value = dim.value(&self.out.sizes);
@@ -270,7 +272,7 @@ impl Checker<'_> {
                 Offered::Number(n) => n.to_string(),
                 _ => "the batch, whose size `train { batch = … }` sets: give it a name of its own".into(),
             };
-            self.reports.push(shapes::data_size(written.span, &dim, set_at, &says));
+            self.logs.reports.push(shapes::data_size(written.span, &dim, set_at, &says));
             return None;
         }
         Some(dim)
@@ -337,6 +339,17 @@ fn written_dim(written: &DimExpr, known: &HashMap<String, (Dim, usize)>) -> Opti
             }
         }
     }
+}
+
+/// The share of a dataset that is trained on, at the argument that says so; where there is none, at the dataset.
+fn share(value: &Expr, recipe: &Recipe, params: &[FnParam]) -> Option<Share> {
+    let trained = recipe.settings.number(Share::SETTING).ok()?;
+    let args = if let ExprKind::Call { args, .. } = &value.kind { args.as_slice() } else { &[] };
+    let named = args.iter().find(|a| a.name.as_ref().is_some_and(|n| n.text == Share::SETTING));
+    let at = params.iter().position(|p| p.name.text == Share::SETTING);
+    let unnamed = at.and_then(|at| args.iter().filter(|a| a.name.is_none()).nth(at));
+    let span = named.or(unnamed).map_or(value.span, |a| a.value.span);
+    Some(Share { trained, span })
 }
 
 fn callee(e: &Expr) -> Option<&str> {

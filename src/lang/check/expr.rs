@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Checker;
+use super::logs::Watched;
 use super::scope::{Binding, Env, Known, Term};
 use crate::ast::{BinaryOp, Expr, ExprKind, Name};
 use crate::constant::{Constant, Unit};
@@ -72,16 +73,17 @@ impl Checker<'_> {
                 let near = place.end <= span.start && span.start - place.end < 200;
                 place.file == span.file && near && !self.sources.text(between).contains('\n')
             };
-            let mut told = self.reports.iter().rev().take(8).filter(|r| r.code == "R0202").filter_map(Report::place);
+            let mut told =
+                self.logs.reports.iter().rev().take(8).filter(|r| r.code == "R0202").filter_map(Report::place);
             if !told.any(beside) {
-                self.reports.push(names::size_as_value(span, name));
+                self.logs.reports.push(names::size_as_value(span, name));
             }
             return Term::Poison;
         }
         // One missing name is one report, however often it is used.
-        if self.missing.insert(name.to_string()) {
+        if self.logs.missing.insert(name.to_string()) {
             let report = self.unknown_name(name, span, env);
-            self.reports.push(report);
+            self.logs.reports.push(report);
         }
         Term::Poison
     }
@@ -112,7 +114,7 @@ impl Checker<'_> {
         if let Some(usage) = operation {
             return names::operation_as_value(span, name, &usage);
         }
-        if self.reports.len() > super::MOST_HELPED {
+        if self.logs.reports.len() > super::MOST_HELPED {
             return names::not_in_scope(span, name, None, None);
         }
         let locals = env.locals.iter().map(|(n, b)| (n.as_str(), b.span));
@@ -134,7 +136,7 @@ impl Checker<'_> {
                     let joined = kind.map_or(Some(k.kind), |kind: Kind| kind.join(k.kind));
                     if joined.is_none() {
                         let first = kind.unwrap_or(k.kind);
-                        self.reports.push(kinds::mixed_list(item.span, first, k.kind));
+                        self.logs.reports.push(kinds::mixed_list(item.span, first, k.kind));
                         return Term::Poison;
                     }
                     kind = joined;
@@ -142,7 +144,7 @@ impl Checker<'_> {
                 }
                 Term::Poison => return Term::Poison,
                 Term::Tensor(_) | Term::Record(_) => {
-                    self.reports.push(kinds::tensor_in_list(item.span));
+                    self.logs.reports.push(kinds::tensor_in_list(item.span));
                     return Term::Poison;
                 }
             }
@@ -159,13 +161,13 @@ impl Checker<'_> {
                     None => return Term::Known(Known { value: None, kind: Kind::Range, size: None, tensors: vec![] }),
                     Some(c @ (Constant::Number(_) | Constant::Quantity(..))) => ends.push(c),
                     Some(_) => {
-                        self.reports.push(kinds::range_of(end.span, kind));
+                        self.logs.reports.push(kinds::range_of(end.span, kind));
                         return Term::Poison;
                     }
                 },
                 Term::Poison => return Term::Poison,
                 _ => {
-                    self.reports.push(kinds::range_of(end.span, Kind::Values));
+                    self.logs.reports.push(kinds::range_of(end.span, Kind::Values));
                     return Term::Poison;
                 }
             }
@@ -173,11 +175,11 @@ impl Checker<'_> {
         let (Some(b), Some(a)) = (ends.pop(), ends.pop()) else { return Term::Poison };
         let unit = |c: &Constant| if let Constant::Quantity(_, u) = c { Some(*u) } else { None };
         if unit(&a) != unit(&b) {
-            self.reports.push(kinds::range_units(span, &a.to_string(), &b.to_string()));
+            self.logs.reports.push(kinds::range_units(span, &a.to_string(), &b.to_string()));
             return Term::Poison;
         }
         if a.number() > b.number() {
-            self.reports.push(crate::report::numbers::empty_range(span, &a.to_string(), &b.to_string()));
+            self.logs.reports.push(crate::report::numbers::empty_range(span, &a.to_string(), &b.to_string()));
             return Term::Poison;
         }
         known(Constant::Range(Box::new(a), Box::new(b)), Kind::Range)
@@ -188,7 +190,12 @@ impl Checker<'_> {
             && matches!(split.as_str(), "val" | "train")
             && self.lookup(split, env).is_none()
         {
-            self.watched.push((name.clone(), split.clone()));
+            self.logs.watched.push(Watched {
+                name: name.clone(),
+                split: split.clone(),
+                whole: of.span.to(name.span),
+                untaken: self.untaken,
+            });
             return known(Constant::Word(format!("{split}.{}", name.text)), Kind::Watch);
         }
         match self.expr(of, env) {
@@ -197,7 +204,7 @@ impl Checker<'_> {
                 None if record.open => Term::Poison,
                 None => {
                     let known: Vec<&str> = record.fields.iter().map(|(n, _)| n.as_str()).collect();
-                    self.reports.push(names::no_such_field(name.span, &name.text, &record.of, &known));
+                    self.logs.reports.push(names::no_such_field(name.span, &name.text, &record.of, &known));
                     Term::Poison
                 }
             },
@@ -210,7 +217,7 @@ impl Checker<'_> {
                     }
                     None => {
                         let known: Vec<&str> = recipe.settings.0.iter().map(|(n, _)| n.as_str()).collect();
-                        self.reports.push(names::no_such_field(name.span, &name.text, &recipe.op, &known));
+                        self.logs.reports.push(names::no_such_field(name.span, &name.text, &recipe.op, &known));
                         Term::Poison
                     }
                 }
@@ -223,7 +230,7 @@ impl Checker<'_> {
             Term::Poison => Term::Poison,
             other => {
                 let found = self.shown(&other);
-                self.reports.push(kinds::no_fields(name.span, of.span, &found));
+                self.logs.reports.push(kinds::no_fields(name.span, of.span, &found));
                 Term::Poison
             }
         }
@@ -254,7 +261,7 @@ impl Checker<'_> {
             Term::Known(Known { value: None, kind: Kind::Flag, .. }) | Term::Poison => None,
             other => {
                 let found = self.shown(&other);
-                self.reports.push(kinds::condition(condition.span, &found, matches!(other, Term::Tensor(_))));
+                self.logs.reports.push(kinds::condition(condition.span, &found, matches!(other, Term::Tensor(_))));
                 return Term::Poison;
             }
         };
@@ -271,7 +278,7 @@ impl Checker<'_> {
         }
         let (Some(x), Some(y)) = (x, y) else { return taken };
         let Some(kind) = x.kind.join(y.kind).filter(|_| x.frame == y.frame) else {
-            self.reports.push(kinds::branches(then.span, &x, otherwise.span, &y));
+            self.logs.reports.push(kinds::branches(then.span, &x, otherwise.span, &y));
             return Term::Poison;
         };
         match &taken {
@@ -284,29 +291,25 @@ impl Checker<'_> {
                         *dim = self.unknown_dim("?");
                     }
                 }
-                let place = self.out.value(*id).map_or(then.span, |v| v.span);
+                let place = self.value(*id).map_or(then.span, |v| v.span);
                 Term::Tensor(self.push(ValueSource::Alias(*id), ty, place))
             }
             _ => taken,
         }
     }
 
-    /// The type of a branch that is not taken. It makes no weights and leaves no values, sizes to divide or frames behind.
+    /// The type of a branch that is not taken. It makes no weights, and nothing that it makes stays.
     fn type_alone(&mut self, branch: &Expr, env: &Env) -> Option<Type> {
-        let kept =
-            (self.out.values.len(), self.owed.len(), self.moves.len(), self.out.frames.len(), self.reports.len());
+        let mark = self.logs.mark();
         let (outer, too_far) = (std::mem::replace(&mut self.untaken, true), self.too_far);
         let term = self.expr(branch, env);
         self.untaken = outer;
         let ty = self.type_of(&term);
-        self.out.values.truncate(kept.0);
-        self.owed.truncate(kept.1);
-        self.moves.truncate(kept.2);
-        self.out.frames.truncate(kept.3);
+        self.logs.rollback(&mark);
         if env.depth > 0 {
             // A body was checked where it is defined. What would be wrong with these arguments in a branch that they do not
             // take is not wrong: `if depth > 0 then … max_pool(2) …` ends there.
-            self.reports.truncate(kept.4);
+            self.logs.unsay(&mark);
             self.too_far = too_far;
         }
         ty

@@ -44,7 +44,7 @@ impl Checker<'_> {
 
     fn fit(&mut self, site: &CallSite<'_>, param: &FnParam, bound: &Bound, subst: &mut Subst, env: &Env) -> bool {
         let Some(kind) = Kind::named(&param.ty.kind.text) else {
-            self.reports.push(kinds::no_such_kind(param.ty.kind.span, &param.ty.kind.text));
+            self.logs.reports.push(kinds::no_such_kind(param.ty.kind.span, &param.ty.kind.text));
             return false;
         };
         match &bound.term {
@@ -53,14 +53,14 @@ impl Checker<'_> {
                 if matches!(k.value, Some(Constant::None)) {
                     let optional = param.default.as_ref().is_some_and(super::is_none);
                     if !optional {
-                        self.reports.push(kinds::none_given(bound.span, site.name, &param.name.text));
+                        self.logs.reports.push(kinds::none_given(bound.span, site.name, &param.name.text));
                     }
                     return optional;
                 }
                 if kind.is_tensor() && kind != Kind::Loss {
                     let found = self.shown(&bound.term);
                     let report = self.wrong_kind(site, param, bound, kind, &found, subst, env);
-                    self.reports.push(report);
+                    self.logs.reports.push(report);
                     return false;
                 }
                 let what = format!("`{}` of `{}`", param.name.text, site.name);
@@ -92,11 +92,11 @@ impl Checker<'_> {
                     } else {
                         kinds::known_before(bound.span, &param.name.text, kind, &ty)
                     };
-                    self.reports.push(report);
+                    self.logs.reports.push(report);
                     return false;
                 }
                 if param.ty.unit.is_some() && !ty.unit {
-                    self.reports.push(kinds::needs_unit(bound.span, site.name, &ty));
+                    self.logs.reports.push(kinds::needs_unit(bound.span, site.name, &ty));
                     return false;
                 }
                 self.fit_frames(site, param, bound, &ty, subst, env) && self.fit_dims(site, param, bound, &ty, subst)
@@ -124,7 +124,7 @@ impl Checker<'_> {
                     let first = first.clone();
                     let other = site.bound.iter().find(|b| b.param == *by).cloned();
                     let report = self.wrong_frame(site, bound, ty, other.as_ref(), &first, found, env);
-                    self.reports.push(report);
+                    self.logs.reports.push(report);
                     return false;
                 }
             }
@@ -213,6 +213,7 @@ impl Checker<'_> {
                 if report.edits.is_empty()
                     && let Some(by) = self.move_from(found, Some(first), env)
                 {
+                    report.certainty = crate::report::Certainty::Perhaps;
                     report.edits.push(crate::report::Edit {
                         span: bound.span,
                         text: format!("warp({}, {by})", text(bound.span)),
@@ -245,20 +246,20 @@ impl Checker<'_> {
         let Some(pattern) = &param.ty.dims else { return true };
         if pattern.len() != ty.dims.len() {
             let wanted = crate::tree::type_expr(&param.ty);
-            self.reports.push(shapes::rank(bound.span, site.name, &wanted, ty));
+            self.logs.reports.push(shapes::rank(bound.span, site.name, &wanted, ty));
             return false;
         }
         for (axis, (dim, found)) in pattern.iter().zip(&ty.dims).enumerate() {
             match self.match_dim(dim, found, bound.param, subst) {
                 Ok(()) => {}
                 Err(None) => {
-                    self.reports.push(shapes::not_linear(dim.span, bound.span));
+                    self.logs.reports.push(shapes::not_linear(dim.span, bound.span));
                     return false;
                 }
                 Err(Some((wanted, by))) => {
                     let other = by.and_then(|by| site.bound.iter().find(|b| b.param == by && by != bound.param));
                     let report = self.wrong_size(site, bound, ty, axis, &wanted, found, other);
-                    self.reports.push(report);
+                    self.logs.reports.push(report);
                     return false;
                 }
             }
@@ -363,7 +364,7 @@ impl Checker<'_> {
     /// A written type as a type: every name in it must stand for something, or is reported.
     pub fn ground(&mut self, written: &TypeExpr, env: &Env) -> Option<Type> {
         let Some(kind) = Kind::named(&written.kind.text) else {
-            self.reports.push(kinds::no_such_kind(written.kind.span, &written.kind.text));
+            self.logs.reports.push(kinds::no_such_kind(written.kind.span, &written.kind.text));
             return None;
         };
         let mut names_known = env.subst.dims.clone();
@@ -380,11 +381,11 @@ impl Checker<'_> {
                 (Some(dim), None) => dims.push(dim),
                 (_, Some((name, _))) => {
                     let known: Vec<&str> = names_known.keys().map(String::as_str).collect();
-                    self.reports.push(names::no_such_size(d.span, &name, &known));
+                    self.logs.reports.push(names::no_such_size(d.span, &name, &known));
                     return None;
                 }
                 (None, None) => {
-                    self.reports.push(shapes::not_linear(d.span, d.span));
+                    self.logs.reports.push(shapes::not_linear(d.span, d.span));
                     return None;
                 }
             }
@@ -401,16 +402,16 @@ impl Checker<'_> {
             to: written.to.as_ref().map(&frame),
         };
         if kind == Kind::Homography && (ty.frame.is_none() || ty.to.is_none()) {
-            self.reports.push(frames::homography_needs_both(written.span));
+            self.logs.reports.push(frames::homography_needs_both(written.span));
             return None;
         }
         for name in written.frame.iter().chain(&written.to) {
             let known = env.subst.frames.contains_key(&name.text)
-                || self.out.frames.iter().any(|(f, ..)| f.0 == name.text)
-                || self.moves.iter().any(|f| f.0 == name.text);
+                || self.logs.frames.iter().any(|(f, ..)| f.0 == name.text)
+                || self.logs.moves.iter().any(|f| f.0 == name.text);
             if !known {
-                let all: Vec<&str> = self.out.frames.iter().map(|(f, ..)| f.0.as_str()).collect();
-                self.reports.push(frames::unknown(name.span, &name.text, &all));
+                let all: Vec<&str> = self.logs.frames.iter().map(|(f, ..)| f.0.as_str()).collect();
+                self.logs.reports.push(frames::unknown(name.span, &name.text, &all));
                 return None;
             }
         }
@@ -445,7 +446,7 @@ impl Checker<'_> {
                 || kind == Kind::Path && k.kind == Kind::Text
                 || kind == Kind::Range && k.kind.is(Kind::Scalar);
             if !fits {
-                self.reports.push(kinds::constant(given, what, kind, k.kind.name(), Some(declared)));
+                self.logs.reports.push(kinds::constant(given, what, kind, k.kind.name(), Some(declared)));
                 return None;
             }
             return Some(Known { kind, ..k });
@@ -479,7 +480,7 @@ impl Checker<'_> {
             return Some(Known { kind, ..k });
         }
         let found = self.shown(&Term::Known(k.clone()));
-        self.reports.push(kinds::constant(given, what, kind, &found, Some(declared)));
+        self.logs.reports.push(kinds::constant(given, what, kind, &found, Some(declared)));
         None
     }
 

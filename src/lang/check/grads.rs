@@ -60,23 +60,23 @@ impl Checker<'_> {
                             if !matches!(reason, Some(ExprKind::Text(t)) if !t.trim().is_empty())
                                 || attribute.args.len() > 2
                             {
-                                self.reports.push(names::allow_without_reason(attribute.span, lint));
+                                self.logs.reports.push(names::allow_without_reason(attribute.span, lint));
                             }
                         }
                         Some((ExprKind::Name(lint), span)) => {
-                            self.reports.push(names::no_such_lint(span, lint, &LINTS));
+                            self.logs.reports.push(names::no_such_lint(span, lint, &LINTS));
                         }
-                        _ => self.reports.push(names::no_such_lint(attribute.span, "", &LINTS)),
+                        _ => self.logs.reports.push(names::no_such_lint(attribute.span, "", &LINTS)),
                     }
                 }
                 "frozen" if matches!(item.kind, ItemKind::Model { .. }) => {}
-                "frozen" => self.reports.push(names::frozen_needs_model(attribute.span)),
+                "frozen" => self.logs.reports.push(names::frozen_needs_model(attribute.span)),
                 // `let both = H @ inv(G)`, which the grammar has to read as the next item's attribute.
                 _ if self.behind_a_value(attribute.span) => {
                     let at = Span { end: attribute.span.start + 1, ..attribute.span };
-                    self.reports.push(crate::report::syntax::matrix_product(at));
+                    self.logs.reports.push(crate::report::syntax::matrix_product(at));
                 }
-                other => self.reports.push(names::no_such_attribute(attribute.name.span, other)),
+                other => self.logs.reports.push(names::no_such_attribute(attribute.name.span, other)),
             }
         }
     }
@@ -90,7 +90,7 @@ impl Checker<'_> {
             if arg.name.as_ref().is_none_or(|n| n.text != "weights") {
                 let span = arg.name.as_ref().map_or(arg.value.span, |n| n.span);
                 let found = self.sources.text(span).to_string();
-                self.reports.push(names::no_such_argument(
+                self.logs.reports.push(names::no_such_argument(
                     span,
                     "@frozen",
                     &found,
@@ -118,7 +118,7 @@ impl Checker<'_> {
                 let stops = self.stops(objective.value, &reach);
                 let models: Vec<(Span, String, bool)> =
                     self.out.models.iter().map(|m| (m.span, m.name.clone(), m.frozen.is_some())).collect();
-                self.reports.push(grads::nothing_trains(objective.span, &objective.name, &stops, &models));
+                self.logs.reports.push(grads::nothing_trains(objective.span, &objective.name, &stops, &models));
             } else {
                 self.unanchored(objective.value);
                 self.idle_terms(objective.value, &objective.name, &reach);
@@ -131,7 +131,7 @@ impl Checker<'_> {
     pub fn unused_allows(&mut self) {
         for allowed in std::mem::take(&mut self.allowed) {
             if !allowed.used {
-                self.reports.push(grads::allows_nothing(allowed.span, &allowed.lint));
+                self.logs.reports.push(grads::allows_nothing(allowed.span, &allowed.lint));
             }
         }
     }
@@ -143,7 +143,7 @@ impl Checker<'_> {
             if !seen.insert(id) {
                 continue;
             }
-            let sum = match self.out.value(id).map(|v| &v.source) {
+            let sum = match self.value(id).map(|v| &v.source) {
                 Some(ValueSource::Apply(apply)) => matches!(apply.op, "add" | "sub"),
                 Some(ValueSource::Alias(_)) => true,
                 _ => false,
@@ -151,7 +151,7 @@ impl Checker<'_> {
             if reach.get(id.0 as usize).copied().unwrap_or(false) {
                 open.extend(self.inputs(id).into_iter().filter(|_| sum));
             } else if !self.weights_below(id, |_| true).is_empty()
-                && let Some(span) = self.out.value(id).map(|v| v.span)
+                && let Some(span) = self.value(id).map(|v| v.span)
             {
                 let stop = self.stops(id, reach).first().copied();
                 let place = stop.map_or(span, |(place, _)| place);
@@ -182,7 +182,7 @@ impl Checker<'_> {
         while let Some(e) = open.pop() {
             if let ExprKind::Name(name) = &e.kind {
                 if let Some(defined) = metrics.remove(name.as_str()) {
-                    self.reports.push(grads::metric_minimized(e.span, name, defined));
+                    self.logs.reports.push(grads::metric_minimized(e.span, name, defined));
                 } else {
                     open.extend(values.remove(name.as_str()));
                 }
@@ -192,7 +192,7 @@ impl Checker<'_> {
     }
 
     fn inputs(&self, id: ValueId) -> Vec<ValueId> {
-        match self.out.value(id).map(|v| &v.source) {
+        match self.value(id).map(|v| &v.source) {
             Some(ValueSource::Apply(apply)) => apply.inputs.iter().map(|(_, id)| *id).collect(),
             Some(ValueSource::Alias(of)) => vec![*of],
             _ => vec![],
@@ -200,7 +200,7 @@ impl Checker<'_> {
     }
 
     pub(super) fn apply_of(&self, id: ValueId) -> Option<&Apply> {
-        match self.out.value(id).map(|v| &v.source) {
+        match self.value(id).map(|v| &v.source) {
             Some(ValueSource::Apply(apply)) => Some(apply),
             _ => None,
         }
@@ -212,8 +212,8 @@ impl Checker<'_> {
 
     /// For every value, whether a gradient from it reaches a weight that trains, or an input.
     fn reach(&self) -> Vec<bool> {
-        let mut reach: Vec<bool> = Vec::with_capacity(self.out.values.len());
-        for value in &self.out.values {
+        let mut reach: Vec<bool> = Vec::with_capacity(self.logs.values.len());
+        for value in &self.logs.values {
             let through = |ids: &[ValueId]| ids.iter().any(|i| reach.get(i.0 as usize).copied().unwrap_or(false));
             reach.push(match &value.source {
                 ValueSource::Apply(apply) if self.stops_gradient(apply.op) => false,
@@ -249,7 +249,7 @@ impl Checker<'_> {
             if let Some(apply) = self.apply_of(id)
                 && self.stops_gradient(apply.op)
                 && apply.inputs.iter().any(|(_, i)| reach.get(i.0 as usize).copied().unwrap_or(false))
-                && let Some(value) = self.out.value(id)
+                && let Some(value) = self.value(id)
             {
                 found.push((value.span, written(apply.op)));
             }
@@ -279,23 +279,20 @@ impl Checker<'_> {
     /// True where a side of a comparison comes from data: an image or a label that no trainable network has passed.
     fn anchored(&self, id: ValueId) -> bool {
         // Where things lie is not what they are: a homography made from an image anchors nothing.
-        let place =
-            |i: ValueId| self.out.value(i).is_some_and(|v| matches!(v.ty.kind, Kind::Homography | Kind::Points));
+        let place = |i: ValueId| self.value(i).is_some_and(|v| matches!(v.ty.kind, Kind::Homography | Kind::Points));
         let trained = |i: ValueId| self.apply_of(i).is_some_and(|a| a.weights.iter().any(|(_, w)| self.trains(*w)));
-        self.below(id, |i| !place(i) && !trained(i)).iter().filter_map(|i| self.out.value(*i)).any(|v| {
-            match &v.source {
-                ValueSource::Field { .. } => v.ty.kind.is(Kind::Map) || v.ty.kind.is(Kind::Values),
-                ValueSource::Apply(a) => a.weights.iter().any(|(_, w)| self.is_frozen(*w)),
-                ValueSource::Number(_) => false,
-                _ => false,
-            }
+        self.below(id, |i| !place(i) && !trained(i)).iter().filter_map(|i| self.value(*i)).any(|v| match &v.source {
+            ValueSource::Field { .. } => v.ty.kind.is(Kind::Map) || v.ty.kind.is(Kind::Values),
+            ValueSource::Apply(a) => a.weights.iter().any(|(_, w)| self.is_frozen(*w)),
+            ValueSource::Number(_) => false,
+            _ => false,
         })
     }
 
     /// Losses that compare a network with itself only, of weights that nothing else holds.
     fn unanchored(&mut self, objective: ValueId) {
         let compares = |checker: &Self, id: ValueId| -> Option<(ValueId, ValueId)> {
-            if let Some(comparison) = checker.comparisons.iter().find(|c| c.made == id) {
+            if let Some(comparison) = checker.logs.comparisons.iter().find(|c| c.made == id) {
                 return Some(comparison.of);
             }
             let apply = checker.apply_of(id)?;
@@ -318,7 +315,7 @@ impl Checker<'_> {
             let weights = self.weights_below(id, |_| true);
             let Some(free) = weights.difference(&held).next() else { continue };
             let model = self.out.weights.get(*free).and_then(|w| self.out.models.get(w.model)).map(|m| m.name.clone());
-            let Some(span) = self.out.value(id).map(|v| v.span) else { continue };
+            let Some(span) = self.value(id).map(|v| v.span) else { continue };
             let loss = self
                 .out
                 .losses
@@ -328,7 +325,7 @@ impl Checker<'_> {
                 .cloned();
             let Some(loss) = loss.filter(|l| !reported.contains(&l.span)) else { continue };
             reported.push(loss.span);
-            let by = self.comparisons.iter().find(|c| c.made == id).map(|c| c.by.clone());
+            let by = self.logs.comparisons.iter().find(|c| c.made == id).map(|c| c.by.clone());
             let report = grads::unanchored(span, &loss.name, &model.unwrap_or_default(), by.as_deref());
             self.lint("unanchored", loss.span, report);
         }
@@ -348,7 +345,7 @@ impl Checker<'_> {
         let allowed = self.allowed.iter_mut().find(|a| a.lint == lint && a.item.holds(place));
         match allowed {
             Some(allowed) => allowed.used = true,
-            None => self.reports.push(report),
+            None => self.logs.reports.push(report),
         }
     }
 }

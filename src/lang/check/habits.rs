@@ -64,7 +64,7 @@ impl Checker<'_> {
                 (Span { start: inner.end, end: open, ..whole }, separated.to_string()),
             ]
         });
-        names::method(name.span, self.sources.text(inner), op, edits)
+        names::method(name.span, self.sources.text(inner), op, op == name.text, edits)
     }
 
     /// `f(beta == 1)`, where `beta` is an argument of `f` and nothing else: one `=` is meant.
@@ -80,13 +80,14 @@ impl Checker<'_> {
         if flag && self.lookup(name, env).is_some() {
             return None;
         }
-        self.reports.push(crate::report::syntax::not_equals(*op_span, "==", name));
+        let certain = self.lookup(name, env).is_none();
+        self.logs.reports.push(crate::report::syntax::not_equals(*op_span, "==", name, certain));
         Some(Arg { name: Some(Name { text: name.clone(), span: left.span }), value: (**right).clone() })
     }
 
     /// Reports a record where one value belongs, once for each record: `let det = net(image)` is one mistake, however often `det` is used.
     pub(super) fn record_given(&mut self, record: &Rc<Record>, span: Span, taker: &str, fits: impl Fn(&Type) -> bool) {
-        if !self.mistaken.insert(Rc::as_ptr(record) as usize) {
+        if !self.logs.mistaken.insert(record.made) {
             return;
         }
         let written = self.sources.text(span).to_string();
@@ -94,7 +95,7 @@ impl Checker<'_> {
         let fitting = || record.fields.iter().find(|(_, term)| self.type_of(term).is_some_and(|ty| fits(&ty)));
         let field = named.or_else(fitting).or(record.fields.first()).map(|(name, _)| name.clone());
         let found = self.shown(&Term::Record(Rc::clone(record)));
-        self.reports.push(kinds::record_given(span, &written, &record.of, &found, taker, field.as_deref()));
+        self.logs.reports.push(kinds::record_given(span, &written, &record.of, &found, taker, field.as_deref()));
     }
 
     /// True where something else stands before a place on its line.

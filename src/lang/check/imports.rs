@@ -14,11 +14,11 @@ impl Checker<'_> {
         let (name, text) = match self.importer.import(&path.text, &from) {
             Ok(found) => found,
             Err(ImportError::Unreadable(why)) => {
-                self.reports.push(params_report::cannot_import(path.span, &path.text, &why));
+                self.logs.reports.push(params_report::cannot_import(path.span, &path.text, &why));
                 return self.poison_callables(wanted, home);
             }
             Err(ImportError::Outside(root)) => {
-                self.reports.push(params_report::import_outside(path.span, &path.text, &root));
+                self.logs.reports.push(params_report::import_outside(path.span, &path.text, &root));
                 return self.poison_callables(wanted, home);
             }
         };
@@ -28,7 +28,7 @@ impl Checker<'_> {
                 let start = self.importing.iter().position(|f| *f == name).unwrap_or(self.importing.len());
                 let mut chain = self.importing.get(start..).unwrap_or(&[]).to_vec();
                 chain.extend([from, name]);
-                self.reports.push(params_report::import_cycle(path.span, &chain));
+                self.logs.reports.push(params_report::import_cycle(path.span, &chain));
                 return self.poison_callables(wanted, home);
             }
             None => {
@@ -38,10 +38,10 @@ impl Checker<'_> {
                 let (tree, reports) = parse::parse(&text, file);
                 // The lines of a body that could not be read look like items that stay behind.
                 let read = reports.is_empty();
-                self.reports.extend(reports);
+                self.logs.reports.extend(reports);
                 let other = self.open_file(&tree, brought);
                 let left: Vec<&str> = tree.items.iter().filter(|i| !brought(i)).map(|i| left_out(&i.kind)).collect();
-                let before = self.reports.len();
+                let before = self.logs.reports.len();
                 for item in &tree.items {
                     // What stays behind is not part of this pipeline, and neither is what is allowed there.
                     if brought(item) {
@@ -59,9 +59,9 @@ impl Checker<'_> {
                     }
                 }
                 // Whoever misses one of them has been told.
-                let told = self.reports.iter().skip(before).any(|r| r.code == "R0822");
+                let told = self.logs.reports.iter().skip(before).any(|r| r.code == "R0822");
                 if !left.is_empty() && !told && read {
-                    self.reports.push(params_report::not_brought(path.span, &path.text, &left));
+                    self.logs.reports.push(params_report::not_brought(path.span, &path.text, &left));
                 }
                 self.importing.pop();
                 self.loaded.insert(name.clone(), Some(other));
@@ -87,7 +87,7 @@ impl Checker<'_> {
                         f.unread || f.names.get(&want.text).is_some_and(|b| matches!(b.term, Term::Poison))
                     };
                     if !self.files.get(other).is_some_and(unread) {
-                        self.reports.push(names::not_in_file(want.span, &want.text, &path.text, &known));
+                        self.logs.reports.push(names::not_in_file(want.span, &want.text, &path.text, &known));
                     }
                     self.poison_callables(std::slice::from_ref(want), home);
                 }

@@ -9,9 +9,10 @@ use super::sizes::SizeOrigin;
 use super::{Checker, Outside, Tensors};
 use crate::ast::{DimExpr, DimKind, Expr, File, FnParam, Function, Item, ItemKind, ModelLine, Name, TypeExpr};
 use crate::dim::Dim;
+use crate::named::Named;
 use crate::report::{frames, kinds, names, runtime, shapes};
 use crate::source::Span;
-use crate::typed::{ModelInfo, NamedType, Output, ValueSource};
+use crate::typed::{ModelInfo, Output, ValueSource};
 use crate::types::{Frame, Kind, Type};
 
 /// The most calls that a function or model may be written out to.
@@ -44,10 +45,10 @@ impl Checker<'_> {
         self.check_watched(broken);
         self.discharge(&progress.origins, &progress.declared);
         // What hangs on broken lines would only be confused by them.
-        if !crate::report::any_error(&self.reports) {
+        if !crate::report::any_error(&self.logs.reports) {
             self.gradients();
         }
-        if !crate::report::any_error(&self.reports) {
+        if !crate::report::any_error(&self.logs.reports) {
             self.lint_values();
             self.unused(tree);
             self.unused_allows();
@@ -76,7 +77,7 @@ impl Checker<'_> {
         match &item.kind {
             ItemKind::Pipeline { name, about } => {
                 if !self.out.name.is_empty() {
-                    self.reports.push(names::second_of(item.span, "pipeline"));
+                    self.logs.reports.push(names::second_of(item.span, "pipeline"));
                 }
                 self.out.name = name.text.clone();
                 self.out.about = about.as_ref().map(|a| a.text.clone());
@@ -124,7 +125,7 @@ impl Checker<'_> {
             }
             ItemKind::Minimize { name, value } => {
                 if let Some(first) = &self.out.objective {
-                    self.reports.push(names::two_objectives(name.span, first.span));
+                    self.logs.reports.push(names::two_objectives(name.span, first.span));
                     return;
                 }
                 if let Some(output) = self.output(name, value, "objective", home, &env) {
@@ -141,11 +142,11 @@ impl Checker<'_> {
 
     /// Defines a name of a file, once.
     fn define(&mut self, home: usize, name: &Name, term: Term) {
-        let shown = self.shown(&term);
+        let is = Self::meaning(&term);
         let Some(file) = self.files.get_mut(home) else { return };
         if let Some(first) = file.names.get(&name.text) {
             let renamed = matches!(first.term, Term::Tensor(_)).then(|| format!("{}_r", name.text));
-            self.reports.push(names::defined_twice(name.span, &name.text, first.span, renamed.as_deref()));
+            self.logs.reports.push(names::defined_twice(name.span, &name.text, first.span, renamed.as_deref()));
             // The name it should have had is most likely used below; that is the same mistake.
             if let Some(renamed) = renamed {
                 let binding = Binding { term: Term::Poison, span: name.span };
@@ -154,7 +155,7 @@ impl Checker<'_> {
             return;
         }
         if !matches!(term, Term::Poison) {
-            self.out.names.push(NamedType { name: name.text.clone(), ty: shown, span: name.span });
+            self.out.names.push(Named { name: name.text.clone(), is, span: name.span });
         }
         file.names.insert(name.text.clone(), Binding { term, span: name.span });
     }
@@ -178,7 +179,7 @@ impl Checker<'_> {
                 let found = self.shown(&term);
                 let is_map = ty.is_some_and(|t| t.kind.is(Kind::Values));
                 let cause = self.reduction_of(value);
-                self.reports.push(kinds::one_number(what, &name.text, value.span, &found, is_map, cause));
+                self.logs.reports.push(kinds::one_number(what, &name.text, value.span, &found, is_map, cause));
                 self.define(home, name, Term::Poison);
                 None
             }
@@ -187,7 +188,7 @@ impl Checker<'_> {
 
     /// True where a value is what an operation made for scores gives.
     fn is_score(&self, id: crate::typed::ValueId) -> bool {
-        match self.out.value(id).map(|v| &v.source) {
+        match self.value(id).map(|v| &v.source) {
             Some(ValueSource::Apply(apply)) => {
                 self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.lints.higher_is_better)
             }
@@ -214,7 +215,7 @@ impl Checker<'_> {
         let replaced = self.vocabulary.function(&name.text).is_some();
         if !replaced && self.vocabulary.operation(&name.text).is_some_and(|o| !o.entry.operator) {
             let usage = self.vocabulary.usage(&name.text).unwrap_or_default();
-            self.reports.push(names::name_taken(name.span, &name.text, &usage));
+            self.logs.reports.push(names::name_taken(name.span, &name.text, &usage));
         }
     }
 
@@ -248,12 +249,12 @@ impl Checker<'_> {
         }
         if let Some(first) = self.out.models.iter().find(|m| m.name == name.text) {
             // Weights are named by their model, so two of one name cannot be told apart, be they in different files.
-            self.reports.push(names::defined_twice(name.span, &name.text, first.span, None));
+            self.logs.reports.push(names::defined_twice(name.span, &name.text, first.span, None));
             return;
         }
         self.refuse_taken(name);
         if !body.iter().any(|l| matches!(l, ModelLine::Out { .. } | ModelLine::Broken { .. })) {
-            self.reports.push(names::model_without_out(name.span, &name.text));
+            self.logs.reports.push(names::model_without_out(name.span, &name.text));
         }
         for line in body {
             if let ModelLine::Out { ty: Some(TypeExpr { dims: Some(dims), .. }), .. } = line {
@@ -269,11 +270,11 @@ impl Checker<'_> {
         let mut outs = Vec::new();
         self.alone(params, home, before, |checker, env| {
             for (out, term) in checker.model_body(&def, env) {
-                outs.push((out, checker.shown(&term)));
+                outs.push((out, checker.meaning_within(&term)));
             }
         });
-        for (out, ty) in outs {
-            self.out.names.push(NamedType { name: format!("{}.{out}", name.text), ty, span: name.span });
+        for (out, is) in outs {
+            self.out.names.push(Named { name: format!("{}.{out}", name.text), is, span: name.span });
         }
         if let Some(file) = self.files.get_mut(home) {
             file.add(Callable::Model(Rc::new(def)));
@@ -285,7 +286,7 @@ impl Checker<'_> {
         let first = file.callable(&name.text).map(|(_, c)| c.head().0.span);
         let variable = file.names.get(&name.text).filter(|b| !matches!(b.term, Term::Poison)).map(|b| b.span);
         if let Some(first) = first.or(variable) {
-            self.reports.push(names::defined_twice(name.span, &name.text, first, None));
+            self.logs.reports.push(names::defined_twice(name.span, &name.text, first, None));
             return false;
         }
         true
@@ -294,7 +295,7 @@ impl Checker<'_> {
     /// Checks a body on its own: sizes and frames of its parameters are names, settings are unknown. Nothing of it stays. True
     /// where writing it out led too far.
     fn alone(&mut self, params: &[FnParam], home: usize, visible: usize, body: impl FnOnce(&mut Self, &Env)) -> bool {
-        let kept = (self.out.values.len(), self.owed.len(), self.streams, self.budget, self.watched.len());
+        let (mark, kept) = (self.logs.mark(), (self.streams, self.budget));
         let generic = std::mem::replace(&mut self.generic, true);
         let outer = std::mem::replace(&mut self.too_far, false);
         self.budget = self.budget.min(MOST_ALONE);
@@ -307,7 +308,7 @@ impl Checker<'_> {
                 subst.frames.insert(frame.text.clone(), (Frame(frame.text.clone()), usize::MAX));
             }
         }
-        let said = self.reports.len();
+        let said = self.logs.reports.len();
         let mut env = Env { visible, top: false, ..self.top(home) };
         env.subst = Rc::new(subst);
         for param in params {
@@ -326,24 +327,23 @@ impl Checker<'_> {
             self.refuse_local_twice(&param.name, &env);
             env = Self::with_local(env, &param.name.text, term, param.name.span);
         }
-        let before = self.reports.len();
+        let before = self.logs.reports.len();
         body(self, &env);
-        if self.reports.iter().take(before).skip(said).any(|r| r.code == "R0513") {
+        if self.logs.reports.iter().take(before).skip(said).any(|r| r.code == "R0513") {
             // The frame that an argument lacks is the one that the body speaks of.
             let mut at = 0;
-            self.reports.retain(|r| {
+            self.logs.reports.retain(|r| {
                 at += 1;
                 at <= before || r.code != "R0505"
             });
         }
         self.generic = generic;
         // The values go; what they were stays as a note.
-        let parts = self.out.values.iter().skip(kept.0).map(|v| (v.span, v.ty.clone()));
+        let parts = self.logs.values.iter().skip(mark.values()).map(|v| (v.span, v.ty.clone()));
         self.out.notes.parts.extend(parts);
-        self.out.values.truncate(kept.0);
-        self.owed.truncate(kept.1);
-        (self.streams, self.budget) = (kept.2, kept.3);
-        self.watched.truncate(kept.4);
+        self.logs.rollback(&mark);
+        self.logs.unwatch(&mark);
+        (self.streams, self.budget) = kept;
         std::mem::replace(&mut self.too_far, outer)
     }
 
@@ -364,7 +364,7 @@ impl Checker<'_> {
     /// A parameter of what is checked on its own.
     fn parameter(&mut self, param: &FnParam, env: &Env) -> Term {
         let Some(kind) = Kind::named(&param.ty.kind.text) else {
-            self.reports.push(kinds::no_such_kind(param.ty.kind.span, &param.ty.kind.text));
+            self.logs.reports.push(kinds::no_such_kind(param.ty.kind.span, &param.ty.kind.text));
             return Term::Poison;
         };
         if !kind.is_tensor() {
@@ -372,7 +372,7 @@ impl Checker<'_> {
             return Term::Known(Known { value: None, kind, size, tensors: vec![] });
         }
         if (kind.is(Kind::Map) || kind == Kind::Points) && param.ty.frame.is_none() {
-            self.reports.push(frames::argument_needs_frame(param.ty.span, &param.name.text, kind.name()));
+            self.logs.reports.push(frames::argument_needs_frame(param.ty.span, &param.name.text, kind.name()));
             return Term::Poison;
         }
         if param.ty.dims.is_some() && !self.has_its_axes(&param.ty, kind) {
@@ -400,16 +400,16 @@ impl Checker<'_> {
             }
         }
         for frame in ty.frame.iter().chain(&ty.to) {
-            self.moves.push(Frame(frame.text.clone()));
+            self.logs.moves.push(Frame(frame.text.clone()));
         }
         let env = self.top(0);
         let Some(ty) = self.ground(ty, &env) else { return Term::Poison };
         if !ty.kind.is_tensor() {
-            self.reports.push(kinds::input_kind(name.span, &name.text, ty.kind));
+            self.logs.reports.push(kinds::input_kind(name.span, &name.text, ty.kind));
             return Term::Poison;
         }
         if ty.frame.is_none() && (ty.kind.is(Kind::Map) || ty.kind == Kind::Points) {
-            self.reports.push(frames::input_needs_frame(written.span, &name.text, ty.kind.name()));
+            self.logs.reports.push(frames::input_needs_frame(written.span, &name.text, ty.kind.name()));
             return Term::Poison;
         }
         if !self.has_its_axes(written, ty.kind) {
@@ -436,7 +436,7 @@ impl Checker<'_> {
                 kind if kind.is(Kind::Map) => format!("{}[B, 1, H, W]@orig", kind.name()),
                 kind => format!("{}[B, C]", kind.name()),
             };
-            self.reports.push(shapes::declared_axes(written.span, kind, &example));
+            self.logs.reports.push(shapes::declared_axes(written.span, kind, &example));
         }
         fits
     }
@@ -445,7 +445,7 @@ impl Checker<'_> {
     fn supplied(&mut self, name: &Name, ty: &Type, tensors: &Tensors) -> bool {
         let Some((_, shape)) = tensors.shapes.iter().find(|(n, _)| *n == name.text) else {
             let known: Vec<&str> = tensors.shapes.iter().map(|(n, _)| n.as_str()).collect();
-            self.reports.push(runtime::no_tensor(name.span, &name.text, &tensors.file, &known));
+            self.logs.reports.push(runtime::no_tensor(name.span, &name.text, &tensors.file, &known));
             return false;
         };
         // What a kind adds to its axes: the matrix of a homography, the two coordinates of a point.
@@ -475,7 +475,13 @@ impl Checker<'_> {
                 _ => dim.to_string(),
             };
             let wanted: Vec<String> = ty.dims.iter().map(known).chain(fixed.iter().map(usize::to_string)).collect();
-            self.reports.push(runtime::tensor_shape(name.span, &name.text, &tensors.file, &wanted.join(", "), shape));
+            self.logs.reports.push(runtime::tensor_shape(
+                name.span,
+                &name.text,
+                &tensors.file,
+                &wanted.join(", "),
+                shape,
+            ));
         }
         fits
     }
@@ -483,9 +489,9 @@ impl Checker<'_> {
     /// An image declares how large its frame is.
     pub fn declare_frame(&mut self, ty: &Type) {
         if let (Kind::Image, Some(frame), [_, _, h, w]) = (ty.kind, &ty.frame, ty.dims.as_slice())
-            && !self.out.frames.iter().any(|(f, ..)| f == frame)
+            && !self.logs.frames.iter().any(|(f, ..)| f == frame)
         {
-            self.out.frames.push((frame.clone(), w.clone(), h.clone()));
+            self.logs.frames.push((frame.clone(), w.clone(), h.clone()));
         }
     }
 }

@@ -22,7 +22,7 @@ pub struct Margin {
 impl Checker<'_> {
     /// All lints about what the losses are made of.
     pub fn lint_values(&mut self) {
-        for margin in std::mem::take(&mut self.margins) {
+        for margin in std::mem::take(&mut self.logs.margins) {
             self.lint("margin", margin.span, lints::margin(margin.span, margin.margin, margin.bound, margin.what));
         }
         let mut roots: Vec<ValueId> = self.out.losses.iter().map(|l| l.value).collect();
@@ -38,7 +38,7 @@ impl Checker<'_> {
     }
 
     fn lint_apart(&mut self, id: ValueId, said: &mut HashSet<Span>) {
-        let Some((apply, span)) = self.apply_of(id).zip(self.out.value(id).map(|v| v.span)) else { return };
+        let Some((apply, span)) = self.apply_of(id).zip(self.value(id).map(|v| v.span)) else { return };
         let Some(operation) = self.vocabulary.operation(apply.op).filter(|o| o.entry.lints.keeps_apart) else { return };
         let zero = matches!(apply.settings.get("apart"), Some(c) if c.number() == Some(0.0));
         let given = apply.inputs.iter().any(|(name, _)| *name == "at");
@@ -55,8 +55,8 @@ impl Checker<'_> {
     }
 
     fn lint_padding(&mut self, id: ValueId, said: &mut HashSet<Span>) {
-        let Some(span) = self.out.value(id).map(|v| v.span) else { return };
-        let compared = self.comparisons.iter().find(|c| c.made == id).map(|c| (c.of, c.masked));
+        let Some(span) = self.value(id).map(|v| v.span) else { return };
+        let compared = self.logs.comparisons.iter().find(|c| c.made == id).map(|c| (c.of, c.masked));
         let Some(((a, b), masked)) = compared.or_else(|| self.compared_by(id)) else { return };
         if masked {
             return;
@@ -80,7 +80,7 @@ impl Checker<'_> {
             if !said.insert(span) {
                 return;
             }
-            let place = |id: ValueId| self.out.value(id).map_or(span, |v| v.span);
+            let place = |id: ValueId| self.value(id).map_or(span, |v| v.span);
             let (warp, by, like) = (place(warp), self.written(by), self.written(other));
             let warp = if span.holds(warp) || warp.file == span.file { warp } else { span };
             let text = self.sources.text(span).to_string();
@@ -108,7 +108,7 @@ impl Checker<'_> {
             let facts = self.vocabulary.operation(apply.op).map(|o| o.entry.lints);
             facts.is_some_and(|f| f.pads.is_none() && !f.shows_border) && apply.weights.is_empty()
         };
-        match self.out.value(id).map(|v| &v.source) {
+        match self.value(id).map(|v| &v.source) {
             Some(ValueSource::Apply(apply)) => through(apply),
             _ => true,
         }
@@ -116,7 +116,7 @@ impl Checker<'_> {
 
     /// True for a homography that takes a view onto itself whole, so that nothing comes in from outside.
     fn onto(&self, id: ValueId) -> bool {
-        let Some(value) = self.out.value(id) else { return false };
+        let Some(value) = self.value(id) else { return false };
         match &value.source {
             ValueSource::Alias(of) => self.onto(*of),
             ValueSource::Field { data: Some(data), .. } => {
@@ -132,7 +132,7 @@ impl Checker<'_> {
             }
             ValueSource::Apply(apply) => {
                 let whole = self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.lints.onto);
-                let moves = |i: &ValueId| self.out.value(*i).is_some_and(|v| v.ty.kind == Kind::Homography);
+                let moves = |i: &ValueId| self.value(*i).is_some_and(|v| v.ty.kind == Kind::Homography);
                 let mut from = apply.inputs.iter().map(|(_, i)| i).filter(|i| moves(i)).peekable();
                 whole || from.peek().is_some() && from.all(|i| self.onto(*i))
             }
@@ -146,7 +146,7 @@ impl Checker<'_> {
             Term::Tensor(of) if of == id => Some(name.clone()),
             _ => None,
         });
-        let text = || self.out.value(id).map_or("", |v| self.sources.text(v.span)).to_string();
+        let text = || self.value(id).map_or("", |v| self.sources.text(v.span)).to_string();
         named.unwrap_or_else(text)
     }
 
@@ -182,7 +182,7 @@ impl Checker<'_> {
             && margin > bound_at
         {
             let span = bound("margin").map_or(site.span, |b| b.span);
-            self.margins.push(Margin { span, margin, bound: bound_at, what });
+            self.logs.margins.push(Margin { span, margin, bound: bound_at, what });
         }
     }
 }

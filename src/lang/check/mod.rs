@@ -15,6 +15,7 @@ mod habits;
 mod imports;
 mod items;
 mod lints;
+mod logs;
 mod params;
 mod scope;
 mod sections;
@@ -30,12 +31,12 @@ use super::parse;
 use super::report::{self, Report};
 use super::source::{FileId, Sources, Span};
 use super::typed::{Pipeline, Value, ValueId, ValueSource};
-use super::types::{Frame, Kind, Type};
+use super::types::{Kind, Type};
 use super::vocabulary::Vocabulary;
 pub use grads::LINTS;
 pub use items::defined_by as names_of;
+use logs::Logs;
 use scope::{Env, FileScope, FunctionDef, Subst, Term};
-pub use sections::SECTIONS;
 
 /// The most calls that a pipeline may be written out to, and the most that are written out to check it: what each function and
 /// model takes on its own counts in the second.
@@ -119,13 +120,12 @@ pub fn check(
         sources,
         importer,
         out: Pipeline::default(),
-        reports,
+        logs: Logs { reports, ..Logs::default() },
         files: vec![],
         standard: HashMap::new(),
         loaded,
         importing: vec![],
         dims: HashMap::new(),
-        moves: vec![],
         symbols: 0,
         streams: (0, 0),
         generic: false,
@@ -133,22 +133,16 @@ pub fn check(
         budget: MOST_CALLED,
         work: MOST_WORK,
         too_far: false,
-        owed: vec![],
-        watched: vec![],
         allowed: vec![],
-        comparisons: vec![],
-        margins: vec![],
         ambient: Default::default(),
-        missing: Default::default(),
-        mistaken: Default::default(),
         made: Default::default(),
     };
     checker.run(&tree, outside);
-    if tree.items.is_empty() && checker.reports.is_empty() {
-        checker.reports.push(report::syntax::nothing_in_it(Span { file: main, start: 0, end: 0 }));
+    if tree.items.is_empty() && checker.logs.reports.is_empty() {
+        checker.logs.reports.push(report::syntax::nothing_in_it(Span { file: main, start: 0, end: 0 }));
     }
-    let Checker { out, reports, .. } = checker;
-    (out, report::tidy(reports))
+    let Checker { out, logs: Logs { values, frames, reports, .. }, .. } = checker;
+    (Pipeline { values, frames, ..out }, report::tidy(reports))
 }
 
 /// The state of a check.
@@ -156,8 +150,9 @@ pub struct Checker<'a> {
     vocabulary: &'a Vocabulary,
     sources: &'a mut Sources,
     importer: &'a dyn Importer,
+    /// What has been understood, but for values and frames.
     out: Pipeline,
-    reports: Vec<Report>,
+    logs: Logs,
     files: Vec<FileScope>,
     standard: HashMap<String, Rc<FunctionDef>>,
     /// Files by name; `None` for one that is still being read.
@@ -166,8 +161,6 @@ pub struct Checker<'a> {
     importing: Vec<String>,
     /// Sizes that the data declares, by name.
     dims: HashMap<String, Dim>,
-    /// Frames that no image declares, of homographies and points.
-    moves: Vec<Frame>,
     symbols: u32,
     /// The stream of the item at hand, and how many it has handed out.
     streams: (u64, u64),
@@ -181,16 +174,9 @@ pub struct Checker<'a> {
     work: u32,
     /// True once calls led too far in the item at hand.
     too_far: bool,
-    owed: Vec<sizes::Owed>,
-    watched: Vec<(Name, String)>,
     allowed: Vec<grads::Allowed>,
-    comparisons: Vec<grads::Comparison>,
-    margins: Vec<lints::Margin>,
     /// Names that stood in for arguments that were left out.
     ambient: std::collections::HashSet<String>,
-    missing: std::collections::HashSet<String>,
-    /// Records that were given where one value belongs, by their address.
-    mistaken: std::collections::HashSet<usize>,
     /// Weights made in the model call at hand.
     made: std::collections::HashSet<String>,
 }
@@ -198,12 +184,17 @@ pub struct Checker<'a> {
 impl Checker<'_> {
     /// Lists a value.
     fn push(&mut self, source: ValueSource, ty: Type, span: Span) -> ValueId {
-        self.out.values.push(Value { source, ty, span });
-        ValueId(u32::try_from(self.out.values.len() - 1).unwrap_or(u32::MAX))
+        self.logs.values.push(Value { source, ty, span });
+        ValueId(u32::try_from(self.logs.values.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// A value.
+    fn value(&self, id: ValueId) -> Option<&Value> {
+        self.logs.values.get(id.0 as usize)
     }
 
     fn value_type(&self, id: ValueId) -> Option<Type> {
-        self.out.value(id).map(|v| v.ty.clone())
+        self.value(id).map(|v| v.ty.clone())
     }
 
     fn type_of(&self, term: &Term) -> Option<Type> {
@@ -217,7 +208,7 @@ impl Checker<'_> {
     /// Where a tensor was declared or made.
     fn origin(&self, term: &Term) -> Option<Span> {
         match term {
-            Term::Tensor(id) => self.out.value(*id).map(|v| v.span),
+            Term::Tensor(id) => self.value(*id).map(|v| v.span),
             _ => None,
         }
     }
@@ -229,7 +220,7 @@ impl Checker<'_> {
         let mut seen = std::collections::HashSet::new();
         let mut open = vec![*id];
         while let Some(id) = open.pop() {
-            let Some(value) = self.out.value(id).filter(|_| seen.insert(id)) else { continue };
+            let Some(value) = self.value(id).filter(|_| seen.insert(id)) else { continue };
             match &value.source {
                 ValueSource::Field { name, .. } if value.ty.kind.is(Kind::Map) && value.ty.frame == frame => {
                     return Some(name.clone());

@@ -34,11 +34,11 @@ impl Checker<'_> {
         env: &Env,
     ) -> Term {
         let Some(kind) = Kind::named(&written.ty.kind.text) else {
-            self.reports.push(kinds::no_such_kind(written.ty.kind.span, &written.ty.kind.text));
+            self.logs.reports.push(kinds::no_such_kind(written.ty.kind.span, &written.ty.kind.text));
             return Term::Poison;
         };
         if kind.is_tensor() {
-            self.reports.push(kinds::param_kind(written.ty.span, &written.name.text, kind));
+            self.logs.reports.push(kinds::param_kind(written.ty.span, &written.name.text, kind));
             return Term::Poison;
         }
         let mut value: Option<Known> = None;
@@ -65,7 +65,7 @@ impl Checker<'_> {
             if text && !matches!(given.value.kind, ExprKind::Text(_)) {
                 let bare = self.sources.text(given.value.span).to_string();
                 let set = given.origin == Origin::Set;
-                self.reports.push(params::unquoted(given.value.span, &given.name.text, kind, &bare, set));
+                self.logs.reports.push(params::unquoted(given.value.span, &given.name.text, kind, &bare, set));
                 sound = false;
                 continue;
             }
@@ -118,13 +118,13 @@ impl Checker<'_> {
             Term::Poison => return None,
             other => {
                 let found = self.shown(&other);
-                self.reports.push(kinds::constant(e.span, "a parameter", kind, &found, Some(written.ty.span)));
+                self.logs.reports.push(kinds::constant(e.span, "a parameter", kind, &found, Some(written.ty.span)));
                 return None;
             }
         };
         if quoted.is_some() && !matches!(kind, Kind::Text | Kind::Path) && k.kind == Kind::Text {
             let bare = self.sources.text(e.span).trim_matches(['"', '\'']).to_string();
-            self.reports.push(params::quoted(e.span, &written.name.text, kind, &bare));
+            self.logs.reports.push(params::quoted(e.span, &written.name.text, kind, &bare));
             return None;
         }
         let what = format!("`{}`", written.name.text);
@@ -133,7 +133,7 @@ impl Checker<'_> {
             && self.sound_domain(&written.name.text, kind, domain, env)
             && let Some(report) = self.outside_domain(written, domain, value, e.span, env)
         {
-            self.reports.push(report);
+            self.logs.reports.push(report);
             return None;
         }
         Some(k)
@@ -162,7 +162,7 @@ impl Checker<'_> {
         let ordered = kind.is(Kind::Scalar) || matches!(kind, Kind::Pixels | Kind::Degrees) || kind.is(Kind::Duration);
         let (values, interval): (Vec<&Expr>, _) = match domain {
             Domain::Interval { span, .. } if !ordered => {
-                self.reports.push(params::no_interval(*span, name, kind));
+                self.logs.reports.push(params::no_interval(*span, name, kind));
                 return false;
             }
             Domain::Interval { low, high, .. } => (vec![low, high], true),
@@ -188,7 +188,7 @@ impl Checker<'_> {
             };
             if !fits {
                 let found = self.shown(&Term::Known(k));
-                self.reports.push(params::domain_kind(value.span, name, kind, &found));
+                self.logs.reports.push(params::domain_kind(value.span, name, kind, &found));
                 sound = false;
             }
         }
@@ -235,7 +235,7 @@ impl Checker<'_> {
                 let place = self.place(param.name.span);
                 let (name, value) = (&param.name.text, value.to_string());
                 let report = numbers::argument_out_of_range(given, of, name, &value, &domain, &place, &declaration);
-                self.reports.push(report);
+                self.logs.reports.push(report);
                 false
             }
             _ => true,
@@ -260,7 +260,7 @@ impl Checker<'_> {
                 known.push(name.text.as_str());
             }
         }
-        self.reports.push(params::no_such_preset(wanted.span, &wanted.text, &known));
+        self.logs.reports.push(params::no_such_preset(wanted.span, &wanted.text, &known));
         vec![]
     }
 
@@ -282,7 +282,7 @@ impl Checker<'_> {
             };
             let first = *seen.entry(&name.text).or_insert(name.span);
             if first != name.span {
-                self.reports.push(crate::report::names::defined_twice(name.span, &name.text, first, None));
+                self.logs.reports.push(crate::report::names::defined_twice(name.span, &name.text, first, None));
             }
             let mut values = Vec::new();
             let mut given: HashMap<&str, Span> = HashMap::new();
@@ -290,7 +290,7 @@ impl Checker<'_> {
                 let first = *given.entry(&field.name.text).or_insert(field.name.span);
                 if first != field.name.span {
                     let report = crate::report::names::given_twice(field.name.span, &field.name.text, first);
-                    self.reports.push(report);
+                    self.logs.reports.push(report);
                     continue;
                 }
                 let written = declared.get(field.name.text.as_str());
@@ -315,15 +315,15 @@ impl Checker<'_> {
         env: &Env,
     ) -> Option<Vec<Constant>> {
         let Some(ItemKind::Param { name, ty, default, domain, .. }) = param else {
-            let most = if self.reports.len() > super::MOST_HELPED { 20 } else { usize::MAX };
+            let most = if self.logs.reports.len() > super::MOST_HELPED { 20 } else { usize::MAX };
             let known: Vec<&str> = self.out.params.iter().take(most).map(|p| p.name.as_str()).collect();
-            self.reports.push(params::no_such_param(field.name.span, &field.name.text, None, &known));
+            self.logs.reports.push(params::no_such_param(field.name.span, &field.name.text, None, &known));
             return None;
         };
         let written = Written { name, ty, default: default.as_ref(), domain: domain.as_ref() };
         let kind = Kind::named(&written.ty.kind.text)?;
         let Some(value) = &field.value else {
-            self.reports.push(params::field_without_value(field.name.span, &field.name.text));
+            self.logs.reports.push(params::field_without_value(field.name.span, &field.name.text));
             return None;
         };
         match (&value.kind, sweep) {
@@ -331,7 +331,7 @@ impl Checker<'_> {
                 items.iter().map(|e| self.param_value(&written, kind, e, None, env).and_then(|k| k.value)).collect()
             }
             (_, true) => {
-                self.reports.push(params::sweep_needs_list(value.span, &field.name.text));
+                self.logs.reports.push(params::sweep_needs_list(value.span, &field.name.text));
                 None
             }
             (_, false) => self.param_value(&written, kind, value, None, env).and_then(|k| k.value).map(|c| vec![c]),
@@ -349,7 +349,7 @@ impl Checker<'_> {
             if matches!(section, "train" | "save" | "export") {
                 let param = known.contains(&field).then_some(field);
                 let value = self.sources.text(given.value.span).to_string();
-                self.reports.push(params::not_a_param(given.name.span, &given.name.text, section, param, &value));
+                self.logs.reports.push(params::not_a_param(given.name.span, &given.name.text, section, param, &value));
                 continue;
             }
             let defined = tree.items.iter().find_map(|item| match &item.kind {
@@ -358,7 +358,7 @@ impl Checker<'_> {
                 }
                 _ => None,
             });
-            self.reports.push(params::no_such_param(given.name.span, &given.name.text, defined, &known));
+            self.logs.reports.push(params::no_such_param(given.name.span, &given.name.text, defined, &known));
         }
     }
 
@@ -370,7 +370,7 @@ impl Checker<'_> {
                 Some(Binding { term, .. }) => term,
                 None => {
                     let report = params::nothing_called(field.name.span, &field.name.text);
-                    self.reports.push(report);
+                    self.logs.reports.push(report);
                     Term::Poison
                 }
             },

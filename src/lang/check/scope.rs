@@ -48,6 +48,8 @@ impl Known {
 pub struct Record {
     /// What made it, for messages: `pairs`, `net`.
     pub of: String,
+    /// The text that made it.
+    pub made: Span,
     /// The things.
     pub fields: Vec<(String, Term)>,
     /// True where a line could not be read, so that there may be more.

@@ -1,34 +1,16 @@
-//! The sections `train`, `save` and `export`: which fields they have, and what these hold.
+//! The sections `train`, `save` and `export` of a pipeline, checked against the table of their fields.
 
 use super::Checker;
 use super::expr::known;
+use super::logs::{self, Watched};
 use super::scope::{Known, Term};
 use crate::ast::{ExprKind, File, ItemKind};
 use crate::constant::Constant;
 use crate::report::{kinds, names};
+use crate::sections::section;
+use crate::source::Span;
 use crate::typed::SectionField;
 use crate::types::Kind;
-
-/// The fields of every section with their kinds, in alphabetical order.
-pub const SECTIONS: [(&str, &[(&str, Kind)]); 3] = [
-    (
-        "train",
-        &[
-            ("batch", Kind::Count),
-            ("clip", Kind::Clip),
-            ("epochs", Kind::Count),
-            ("optimizer", Kind::Optimizer),
-            ("precision", Kind::Word),
-            ("schedule", Kind::Schedule),
-            ("seed", Kind::Count),
-        ],
-    ),
-    ("save", &[("best", Kind::Watch), ("last", Kind::Flag)]),
-    ("export", &[]),
-];
-
-/// The words that a field may be.
-const WORDS: [(&str, &[&str]); 1] = [("precision", &["f32", "bf16"])];
 
 impl Checker<'_> {
     /// Reads all sections.
@@ -38,16 +20,16 @@ impl Checker<'_> {
         for item in &tree.items {
             let ItemKind::Section { keyword, fields } = &item.kind else { continue };
             if seen.contains(&keyword.text) {
-                self.reports.push(names::second_of(keyword.span, &keyword.text));
+                self.logs.reports.push(names::second_of(keyword.span, &keyword.text));
                 continue;
             }
             seen.push(keyword.text.clone());
-            let Some((_, known_fields)) = SECTIONS.iter().find(|(n, _)| *n == keyword.text) else { continue };
+            let Some(section) = section(&keyword.text) else { continue };
             let mut read: Vec<SectionField> = Vec::new();
             for field in fields {
-                let Some((_, kind)) = known_fields.iter().find(|(n, _)| *n == field.name.text) else {
-                    let all: Vec<&str> = known_fields.iter().map(|(n, _)| *n).collect();
-                    self.reports.push(names::no_such_section_field(
+                let Some(entry) = section.fields.iter().find(|f| f.name == field.name.text) else {
+                    let all: Vec<&str> = section.fields.iter().map(|f| f.name).collect();
+                    self.logs.reports.push(names::no_such_section_field(
                         field.name.span,
                         keyword.span,
                         &keyword.text,
@@ -57,29 +39,30 @@ impl Checker<'_> {
                     continue;
                 };
                 if let Some(first) = read.iter().find(|f| f.name == field.name.text) {
-                    self.reports.push(names::given_twice(field.name.span, &field.name.text, first.span));
+                    self.logs.reports.push(names::given_twice(field.name.span, &field.name.text, first.span));
                     continue;
                 }
                 let what = format!("`{}` of `{}`", field.name.text, keyword.text);
                 let span = field.value.as_ref().map_or(field.name.span, |v| v.span);
                 // A watched value of this split needs no split: `best = total` would be ambiguous, so it is a report.
-                if let (Kind::Watch, Some(ExprKind::Name(name))) = (*kind, field.value.as_ref().map(|v| &v.kind))
+                if let (Kind::Watch, Some(ExprKind::Name(name))) = (entry.kind, field.value.as_ref().map(|v| &v.kind))
                     && !matches!(self.lookup(name, &env).map(|b| b.term), Some(Term::Known(k)) if k.kind == Kind::Watch)
                 {
-                    self.reports.push(names::watch_without_split(span, name));
+                    self.logs.reports.push(names::watch_without_split(span, name));
                     continue;
                 }
-                if let Some((_, words)) = WORDS.iter().find(|(name, _)| *name == field.name.text) {
+                let words = entry.words;
+                if !words.is_empty() {
                     match field.value.as_ref().map(|v| &v.kind) {
                         Some(ExprKind::Name(word)) if words.contains(&word.as_str()) => {
                             let value = Constant::Word(word.clone());
                             read.push(SectionField { name: field.name.text.clone(), value, span });
                         }
                         Some(ExprKind::Name(word)) => {
-                            self.reports.push(names::no_such_word(span, word, &field.name.text, words));
+                            self.logs.reports.push(names::no_such_word(span, word, &field.name.text, words));
                         }
                         _ => {
-                            self.reports.push(names::no_word(span, &field.name.text, words));
+                            self.logs.reports.push(names::no_word(span, &field.name.text, words));
                         }
                     }
                     continue;
@@ -87,7 +70,7 @@ impl Checker<'_> {
                 match self.field_value(field, &env) {
                     Term::Known(k) => {
                         let unset = k.value.is_none();
-                        if let Some(Known { value: Some(value), .. }) = self.known_as(k, *kind, span, span, &what)
+                        if let Some(Known { value: Some(value), .. }) = self.known_as(k, entry.kind, span, span, &what)
                             && !unset
                         {
                             if field.name.text == "batch" || field.name.text == "epochs" {
@@ -99,7 +82,7 @@ impl Checker<'_> {
                     Term::Poison => {}
                     other => {
                         let found = self.shown(&other);
-                        self.reports.push(kinds::constant(span, &what, *kind, &found, None));
+                        self.logs.reports.push(kinds::constant(span, &what, entry.kind, &found, None));
                     }
                 }
             }
@@ -111,19 +94,55 @@ impl Checker<'_> {
         }
     }
 
-    fn at_least_one(&mut self, value: &Constant, span: crate::source::Span, what: &str) {
+    fn at_least_one(&mut self, value: &Constant, span: Span, what: &str) {
         if value.count() == Some(0) {
             let found = self.shown(&known(value.clone(), Kind::Count));
-            self.reports.push(crate::report::numbers::zero_count(span, what, &found));
+            self.logs.reports.push(crate::report::numbers::zero_count(span, what, &found));
         }
+    }
+
+    /// What a run goes by in validation needs data that is not trained on.
+    pub fn check_validated(&mut self, watched: &[Watched]) {
+        if self.out.validates() {
+            return;
+        }
+        let Some(share) = self.out.datasets.iter().find_map(|d| d.share) else { return };
+        let trained: Vec<&str> = self.out.losses.iter().chain(&self.out.objective).map(|o| o.name.as_str()).collect();
+        let mut reports = Vec::new();
+        for (section, field) in
+            self.out.train.iter().map(|f| ("train", f)).chain(self.out.save.iter().map(|f| ("save", f)))
+        {
+            for name in words(&field.value).into_iter().filter_map(|w| w.strip_prefix("val.")) {
+                let said = watched.iter().filter(|w| !w.untaken && w.split == "val" && w.name.text == name);
+                let places: Vec<Span> = said.map(|w| w.whole).collect();
+                // In the field itself, or in the parameter that it takes its value from.
+                let params = self
+                    .out
+                    .params
+                    .iter()
+                    .filter(|p| p.value.as_ref().is_some_and(|v| words(v).contains(&&*format!("val.{name}"))));
+                let holders = std::iter::once(field.span).chain(params.map(|p| p.value_span));
+                let place = holders.filter_map(|h| places.iter().find(|p| h.holds(**p)).copied()).next();
+                let instead = trained.contains(&name);
+                reports.push(names::never_validated(
+                    place.unwrap_or(field.span),
+                    name,
+                    (section, &field.name),
+                    share.span,
+                    instead,
+                ));
+            }
+        }
+        self.logs.reports.extend(reports);
     }
 
     /// What is watched or saved by must be something that is reported. Where an item is `broken`, it may be the one that is meant.
     pub fn check_watched(&mut self, broken: bool) {
-        let watched = std::mem::take(&mut self.watched);
+        let watched = std::mem::take(&mut self.logs.watched);
         if broken {
             return;
         }
+        self.check_validated(&watched);
         let outputs = self.out.losses.iter().chain(&self.out.metrics).chain(&self.out.objective);
         let mut all: Vec<String> = outputs.map(|o| o.name.clone()).collect();
         // A name that was reported already would be reported twice.
@@ -134,15 +153,25 @@ impl Checker<'_> {
         all.dedup();
         let trained: Vec<String> = self.out.losses.iter().chain(&self.out.objective).map(|o| o.name.clone()).collect();
         let mut reports = Vec::new();
-        for (name, split) in watched {
+        for logs::Watched { name, split, .. } in watched {
             // Metrics are computed in validation only.
             let all = if split == "train" { &trained } else { &all };
             // What could not be read may have reported it.
-            let unread = all.is_empty() && crate::report::any_error(&self.reports);
+            let unread = all.is_empty() && crate::report::any_error(&self.logs.reports);
             if !all.contains(&name.text) && !poisoned(&name.text) && !unread {
                 reports.push(names::not_reported(name.span, &split, &name.text, all));
             }
         }
-        self.reports.extend(reports);
+        self.logs.reports.extend(reports);
+    }
+}
+
+/// The words for what is watched in a setting: `val.total` in `reduce_on_plateau(watch = val.total)`.
+fn words(constant: &Constant) -> Vec<&str> {
+    match constant {
+        Constant::Word(word) => vec![word],
+        Constant::List(items) => items.iter().flat_map(words).collect(),
+        Constant::Recipe(recipe) => recipe.settings.0.iter().flat_map(|(_, c)| words(c)).collect(),
+        _ => vec![],
     }
 }

@@ -44,7 +44,7 @@ impl Checker<'_> {
     /// Reports every size that does not divide, once for each text that sets it.
     pub fn discharge(&mut self, origins: &[SizeOrigin], declared: &[(Span, String)]) {
         let mut by_text: Vec<Undivided> = Vec::new();
-        for owed in &self.owed {
+        for owed in &self.logs.owed {
             let Some(over) = owed.dim.over(owed.by) else { continue };
             if !matches!(over.value(&self.out.sizes), Some(Err(_))) {
                 continue;
@@ -75,7 +75,7 @@ impl Checker<'_> {
             let suffix = format!("/{}", u.divisor);
             let stated = declared.iter().find(|(_, text)| names.iter().any(|n| *text == format!("{n}{suffix}")));
             let stated = stated.map(|(span, _)| *span);
-            self.reports.push(shapes::does_not_divide(u.set_at, u.value, &names, u.divisor, u.at, u.op, stated));
+            self.logs.reports.push(shapes::does_not_divide(u.set_at, u.value, &names, u.divisor, u.at, u.op, stated));
         }
     }
 }

@@ -42,6 +42,8 @@ pub fn power<'a>(start: Tokens<'a>, i: Tokens<'a>, of: Expr, power: &str) -> Par
     let whole = start.span().to(i.previous());
     if let ExprKind::Number { value, unit: None } = of.kind {
         let raised = if power == "^2" { value * value } else { value.recip() };
+        // `0.1^2` is 0.01, and not 0.010000000000000002: fifteen digits are exact.
+        let raised = format!("{raised:.14e}").parse().unwrap_or(raised);
         if raised.is_finite() {
             let span = whole.to(i.span());
             i.state().report(syntax::power_of_number(span, i.span(), raised));

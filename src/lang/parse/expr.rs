@@ -101,7 +101,8 @@ pub fn bracketed<'a, T>(
                 TokenKind::Mark(found) if *found == close => rest,
                 _ if rest.at_end() || rest.at_item() => return unclosed(rest, opened, open, close),
                 next if begins_another(next) && rest.closes(close) => {
-                    rest.state().report(syntax::missing_comma(rest.previous(), rest.span()));
+                    let named = matches!(rest.second(), TokenKind::Mark("=" | ":"));
+                    rest.state().report(syntax::missing_comma(rest.previous(), rest.span(), named));
                     rest
                 }
                 TokenKind::Mark(")" | "]" | "}") => return unclosed(rest, opened, open, close),
@@ -126,9 +127,7 @@ fn begins_another(next: &TokenKind) -> bool {
 
 fn unclosed<'a, T>(i: Tokens<'a>, opened: Span, open: &'static str, close: &'static str) -> Parsed<'a, T> {
     let next = if i.at_end() || i.at_item() { Some((i.span(), !i.at_end())) } else { None };
-    let mut report = syntax::unclosed(opened, open, close, next, None);
-    report.edits = vec![crate::report::Edit { span: i.previous().after(), text: close.into() }];
-    i.fail(report)
+    i.fail(syntax::unclosed(opened, open, next, i.previous(), close))
 }
 
 /// An expression.
@@ -303,7 +302,7 @@ pub fn arg(i: Tokens) -> Parsed<Arg> {
     let (i, name) = if named {
         let (i, name) = word(i)?;
         if let TokenKind::Mark(":") = i.peek() {
-            i.state().report(syntax::not_equals(i.span(), ":", &name.text));
+            i.state().report(syntax::not_equals(i.span(), ":", &name.text, true));
         }
         (i.advance(), Some(name))
     } else {

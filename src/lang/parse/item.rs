@@ -12,7 +12,7 @@ use crate::ast::{
     Attribute, Domain, Expr, ExprKind, Field, FnParam, Item, ItemKind, Let, ModelLine, Name, Pattern, TypeExpr,
 };
 use crate::lex::{KEYWORDS, TokenKind};
-use crate::report::{Edit, Report, block, syntax};
+use crate::report::{Certainty, Report, block, syntax};
 use crate::source::Span;
 
 /// `@name(args)`
@@ -196,7 +196,8 @@ fn fields(i: Tokens) -> Parsed<Vec<Field>> {
             // A keyword at the start of a line is a field only where `=` follows.
             _ if i.at_end() || i.at_item() => {
                 let next = Some((i.span(), !i.at_end()));
-                return i.fail(unclosed_block(i, opened, next));
+                // Fields stand in braces only, so the block ends behind the last of them.
+                return i.fail(Report { certainty: Certainty::Certain, ..unclosed_block(i, opened, next) });
             }
             _ => {}
         }
@@ -205,7 +206,7 @@ fn fields(i: Tokens) -> Parsed<Vec<Field>> {
             other => other?,
         };
         let equals = if let TokenKind::Mark(found @ (":" | "==")) = rest.peek() {
-            rest.state().report(syntax::not_equals(rest.span(), found, &name.text));
+            rest.state().report(syntax::not_equals(rest.span(), found, &name.text, true));
             *found
         } else {
             "="
@@ -257,11 +258,11 @@ fn data(i: Tokens) -> Parsed<ItemKind> {
 pub fn defined(i: Tokens) -> Parsed<crate::ast::Expr> {
     match (i.peek(), i.second()) {
         (TokenKind::Mark("=="), _) => {
-            i.state().report(syntax::not_equals(i.span(), "==", "name"));
+            i.state().report(syntax::not_equals(i.span(), "==", "name", true));
             expr(i.advance())
         }
         (TokenKind::Mark(":"), TokenKind::Mark("=")) => {
-            i.state().report(syntax::not_equals(i.span().to(i.advance().span()), ":=", "name"));
+            i.state().report(syntax::not_equals(i.span().to(i.advance().span()), ":=", "name", true));
             expr(i.advance().advance())
         }
         _ => preceded(mark("=", "`=`"), expr).parse(i),
@@ -436,9 +437,7 @@ fn model(i: Tokens) -> Parsed<ItemKind> {
 
 /// A block that runs into the next item, closed behind its last line.
 pub fn unclosed_block(i: Tokens, opened: Span, next: Option<(Span, bool)>) -> Report {
-    let mut report = syntax::unclosed(opened, "{", "}", next, None);
-    report.edits = vec![Edit { span: i.previous().after(), text: "\n}".into() }];
-    report
+    syntax::unclosed(opened, "{", next, i.previous(), "\n}")
 }
 
 /// The names that a line of a model gives.

@@ -29,7 +29,7 @@ pub fn wrong_way(
     let to = by_ty.frame.as_ref().map_or("?".to_string(), Frame::to_string);
     let short = if map_text.chars().count() > 30 { "…" } else { map_text };
     let verb = if op == "warp" { "bring" } else { "take" };
-    report.help(format!("to {verb} `{short}` to {to}, use the inverse:  {op}({short}, {inverse})")).fix(by, inverse)
+    report.help(format!("to {verb} `{short}` to {to}, use the inverse:  {op}({short}, {inverse})")).suggest(by, inverse)
 }
 
 /// A homography that has nothing to do with the frame at hand.
@@ -47,7 +47,7 @@ pub fn leads_elsewhere(
         .label(map, format!("lives in {lives}"))
         .label(by, format!("maps {}", leads(by_ty)));
     match instead {
-        Some(instead) => report.help(format!("from {lives} leads  {instead}")).fix(by, instead),
+        Some(instead) => report.help(format!("from {lives} leads  {instead}")).suggest(by, instead),
         None if starts => report.help("pass a map of the frame it leads to, or a homography that leads here"),
         None => report.help(format!("nothing in scope leads from {lives}")),
     }
@@ -126,7 +126,7 @@ pub fn places_given(
     match by {
         Some(by) => {
             let moved = format!("move({text}, {by})");
-            report.help(format!("take the places over first:  {moved}")).fix(points, moved)
+            report.help(format!("take the places over first:  {moved}")).suggest(points, moved)
         }
         None => report.help(format!("nothing in scope leads from {lives} to {wanted}")),
     }
@@ -158,7 +158,7 @@ pub fn argument_needs_frame(span: Span, name: &str, kind: &str) -> Report {
 pub fn unknown(span: Span, name: &str, known: &[&str]) -> Report {
     let report = Report::error("R0505", format!("no frame is called @{name}")).label(span, "unknown frame");
     match super::closest(name, known.iter().copied()) {
-        Some(near) => report.help(format!("did you mean @{near}?")).fix(span, near),
+        Some(near) => report.help(format!("did you mean @{near}?")).suggest(span, near),
         None if known.is_empty() => report.help("frames are declared by `data`, `input` and the types of parameters"),
         None => {
             let all: Vec<String> = known.iter().map(|k| format!("@{k}")).collect();

@@ -76,7 +76,7 @@ pub fn not_a_move(
     let wanted = from.map_or("a Homography".into(), |f| format!("Homography[B]{f}->?"));
     let report = Report::error("R0302", title).label(span, format!("expected {wanted}, found {found}"));
     match (instead, from) {
-        (Some(instead), Some(from)) => report.help(format!("from {from} leads  {instead}")).fix(span, instead),
+        (Some(instead), Some(from)) => report.help(format!("from {from} leads  {instead}")).suggest(span, instead),
         _ => report.help("homographies come from the data, as in  H: Homography[B]@orig->moved"),
     }
 }
@@ -105,6 +105,11 @@ pub fn weights_outside_model(span: Span, op: &str, would: Option<&str>) -> Repor
     Report::error("R0304", format!("`{op}` creates weights, and weights live in a `model`")).label(span, text).help(
         "move it into a `model`, or into a `layer` that a model uses. Weights are named, saved and shared by model.",
     )
+}
+
+/// True for a kind whose plain numbers can have one unit only.
+pub(super) fn only_unit(kind: Kind) -> bool {
+    matches!(kind, Kind::Pixels | Kind::Epochs | Kind::Steps)
 }
 
 /// A constant of the wrong kind.
@@ -136,7 +141,8 @@ pub fn constant(span: Span, what: &str, wanted: Kind, found: &str, declared: Opt
             _ if number || flag => report.help(format!("write it without quotes:  {text}")).fix(span, text),
             Kind::Layouts => {
                 let op = if text.ends_with(".png") || text.ends_with(".jpg") { "images" } else { "gds" };
-                report.help(format!("say how it is read:  {op}(\"{text}\")")).fix(span, format!("{op}(\"{text}\")"))
+                let call = format!("{op}(\"{text}\")");
+                report.help(format!("say how it is read:  {call}")).suggest(span, call)
             }
             _ if wanted.holds().contains('(') && !text.contains(['.', '/', ' ']) => {
                 report.help(format!("it is a call, not text:  {text}(…)"))
@@ -152,7 +158,14 @@ pub fn constant(span: Span, what: &str, wanted: Kind, found: &str, declared: Opt
     }
     match (unit, bare.parse::<f64>()) {
         ("", _) => report,
-        (unit, Ok(_)) => report.help(format!("write the unit:  {bare}{unit}")).fix(span, format!("{bare}{unit}")),
+        (unit, Ok(_)) => {
+            let report = report.help(format!("write the unit:  {bare}{unit}"));
+            // An angle may have been meant in radians, and a duration in steps.
+            match only_unit(wanted) {
+                true => report.fix(span, format!("{bare}{unit}")),
+                false => report.suggest(span, format!("{bare}{unit}")),
+            }
+        }
         (unit, _) => report.help(format!("units are glued to their number, as in 8{unit}")),
     }
 }
@@ -178,7 +191,7 @@ pub fn needs_unit(span: Span, op: &str, found: &Type) -> Report {
 pub fn no_such_kind(span: Span, name: &str) -> Report {
     let report = Report::error("R0308", format!("there is no type called `{name}`")).label(span, "unknown type");
     match super::elsewhere::kind(name).or_else(|| super::closest(name, Kind::names())) {
-        Some(near) => report.help(format!("did you mean `{near}`?")).fix(span, near),
+        Some(near) => report.help(format!("did you mean `{near}`?")).suggest(span, near),
         None => {
             let all: Vec<&str> = Kind::names().collect();
             report.help(format!("types: {}", all.join(", ")))
@@ -247,7 +260,7 @@ pub fn record_given(span: Span, written: &str, of: &str, found: &str, taker: &st
             let renamed = if field == written { field.to_string() } else { format!("{field} as {written}") };
             report
                 .help(format!("take the one you mean:  {written}.{field}\nor take them apart where they are defined:  let {{ {renamed} }} = …"))
-                .fix(span.after(), format!(".{field}"))
+                .suggest(span.after(), format!(".{field}"))
         }
         _ => report.help(format!("take the one you mean by its name, as in  {of}(…).{}", field.unwrap_or("image"))),
     }

@@ -36,7 +36,7 @@ pub fn padding(span: Span, op: u32, warp: Span, by: &str, call: Option<&str>, li
     match call {
         Some(call) => report
             .help(format!("leave them out:  {call}, {mask})"))
-            .fix(Span { start: span.end - 1, ..span }, format!(", {mask})")),
+            .suggest(Span { start: span.end - 1, ..span }, format!(", {mask})")),
         None => report.help(format!("leave them out:  {mask}\nor keep them knowingly:  @allow(padding, \"why\")")),
     }
 }

@@ -42,6 +42,15 @@ pub struct Label {
     pub text: String,
 }
 
+/// How sure it is that the edits of a report write what was meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certainty {
+    /// The text can mean nothing else, and what it computes is what was written: `check --fix` makes these.
+    Certain,
+    /// One way among others, which a person chooses: a name that is spelled alike, a bracket that may belong elsewhere.
+    Perhaps,
+}
+
 /// An edit of the text. All edits of a report are made together, or none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edit {
@@ -66,11 +75,15 @@ pub struct Report {
     pub help: Option<String>,
     /// The same as edits, where it is that exact.
     pub edits: Vec<Edit>,
+    /// How sure it is that these are meant.
+    pub certainty: Certainty,
 }
 
 impl Report {
     fn new(code: &'static str, severity: Severity, title: impl Into<String>) -> Self {
-        Self { code, severity, title: one_line(title.into()), labels: Vec::new(), help: None, edits: Vec::new() }
+        let title = one_line(title.into());
+        let certainty = Certainty::Certain;
+        Self { code, severity, title, labels: Vec::new(), help: None, edits: Vec::new(), certainty }
     }
 
     fn error(code: &'static str, title: impl Into<String>) -> Self {
@@ -94,10 +107,21 @@ impl Report {
         self
     }
 
-    /// An edit that makes the help true.
+    /// An edit that writes the only thing that can be meant. What a pipeline computes does not depend on it.
     fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
         self.edits.push(Edit { span, text: text.into() });
         self
+    }
+
+    /// An edit that writes what may be meant. From now on the report's edits are a person's choice.
+    fn suggest(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.certainty = Certainty::Perhaps;
+        self.fix(span, text)
+    }
+
+    /// True where there are edits and `check --fix` makes them.
+    pub fn can_be_fixed(&self) -> bool {
+        !self.edits.is_empty() && self.certainty == Certainty::Certain && self.severity > Severity::Advice
     }
 
     /// Moves a report out of a text that its reader did not write: to the call that led there.

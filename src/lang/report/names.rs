@@ -19,7 +19,7 @@ pub fn no_such_operation(span: Span, name: &str, near: Option<&str>, usage: Opti
         Report::error("R0201", format!("there is no operation called `{name}`")).label(span, "not an operation");
     let all = "`rord-run explain ops` lists all operations.";
     match (near, usage) {
-        (Some(near), Some(usage)) => report.help(format!("did you mean `{usage}`?\n{all}")).fix(span, near),
+        (Some(near), Some(usage)) => report.help(format!("did you mean `{usage}`?\n{all}")).suggest(span, near),
         _ => report.help(all),
     }
 }
@@ -28,7 +28,12 @@ pub fn no_such_operation(span: Span, name: &str, near: Option<&str>, usage: Opti
 pub fn not_in_scope(span: Span, name: &str, near: Option<(String, Span)>, word: Option<&str>) -> Report {
     let report = Report::error("R0202", format!("nothing called `{name}` is in scope")).label(span, "not defined");
     if let Some(word) = word.filter(|w| near.is_none() || matches!(*w, "none" | "true" | "false")) {
-        return report.help(format!("did you mean `{word}`?")).fix(span, word);
+        let report = report.help(format!("did you mean `{word}`?"));
+        // `None` and `True` are the same words with a capital.
+        return match name.to_lowercase() == word && matches!(word, "none" | "true" | "false") {
+            true => report.fix(span, word),
+            false => report.suggest(span, word),
+        };
     }
     if let Some((other, place)) = &near
         && let Some((a, b)) = super::elsewhere::drawn_alike(name, other)
@@ -50,7 +55,7 @@ pub fn not_in_scope(span: Span, name: &str, near: Option<(String, Span)>, word: 
         Some((near, place)) => report
             .label(place, "a similar name is defined here")
             .help(format!("did you mean `{near}`?"))
-            .fix(span, near),
+            .suggest(span, near),
         None => report.help(format!("define it above:  let {name} = …")),
     }
 }
@@ -60,7 +65,7 @@ pub fn no_such_argument(span: Span, op: &str, name: &str, near: Option<&str>, us
     let report =
         Report::error("R0203", format!("`{op}` has no argument called `{name}`")).label(span, "unknown argument");
     match near {
-        Some(near) => report.help(format!("did you mean `{near}`?\n{usage}")).fix(span, near),
+        Some(near) => report.help(format!("did you mean `{near}`?\n{usage}")).suggest(span, near),
         None => report.help(usage.to_string()),
     }
 }
@@ -75,7 +80,7 @@ pub fn no_such_section_field(span: Span, section_span: Span, section: &str, name
         _ => format!("Fields of `{section}`: {}.", known_list(known)),
     };
     match guess(name, known) {
-        Some(near) => report.help(format!("did you mean `{near}`? {all}")).fix(span, near),
+        Some(near) => report.help(format!("did you mean `{near}`? {all}")).suggest(span, near),
         None => report.help(all),
     }
 }
@@ -159,7 +164,7 @@ pub fn no_such_field(span: Span, name: &str, of: &str, known: &[&str]) -> Report
     let report = Report::error("R0212", format!("`{of}` has no `{name}`")).label(span, "unknown field");
     let all = format!("`{of}` has: {}.", known_list(known));
     match guess(name, known) {
-        Some(near) => report.help(format!("did you mean `{near}`? {all}")).fix(span, near),
+        Some(near) => report.help(format!("did you mean `{near}`? {all}")).suggest(span, near),
         None => report.help(all),
     }
 }
@@ -176,14 +181,18 @@ pub fn not_callable(span: Span, text: Option<&str>) -> Report {
     }
 }
 
-/// A call as a method, `x.conv(3)`, of something that is an operation here; with the edits that make a call of it.
-pub fn method(span: Span, of: &str, op: &str, edits: Option<[(Span, String); 2]>) -> Report {
+/// A call as a method, `x.conv(3)`, of something that is an operation here; with the edits that make a call of it. `same` is
+/// true where the operation has the method's own name: only then is it certain that it is meant.
+pub fn method(span: Span, of: &str, op: &str, same: bool, edits: Option<[(Span, String); 2]>) -> Report {
     let whole = of.matches('(').count() == of.matches(')').count() && of.chars().count() <= 40;
     let of = if whole { of } else { "…" };
     let report = Report::error("R0213", "values have no methods")
         .label(span, format!("`{op}` is an operation: what it works on is its first argument"))
         .help(format!("write  {op}({of}, …)  or  {of} |> {op}(…)"));
-    edits.into_iter().flatten().fold(report, |report, (place, text)| report.fix(place, text))
+    edits.into_iter().flatten().fold(report, |report, (place, text)| match same {
+        true => report.fix(place, text),
+        false => report.suggest(place, text),
+    })
 }
 
 /// A call as a method of something that is called nothing like it here.
@@ -198,7 +207,7 @@ pub fn module(span: Span, text: &str, op: &str) -> Report {
     Report::error("R0213", format!("there is no `{text}` here"))
         .label(span, "a name of another library")
         .help(format!("it is called `{op}`:  `rord-run explain {op}` says how"))
-        .fix(span, op)
+        .suggest(span, op)
 }
 
 /// A call of a variable.
@@ -228,9 +237,9 @@ pub fn outside_tensor(span: Span, name: &str, defined: Span) -> Report {
 pub fn no_such_word(span: Span, word: &str, param: &str, known: &[&str]) -> Report {
     let report = Report::error("R0216", format!("`{param}` knows no `{word}`")).label(span, "unknown word");
     match guess(word, known) {
-        Some(near) => {
-            report.help(format!("did you mean `{near}`? `{param}` is one of: {}", known_list(known))).fix(span, near)
-        }
+        Some(near) => report
+            .help(format!("did you mean `{near}`? `{param}` is one of: {}", known_list(known)))
+            .suggest(span, near),
         None => report.help(format!("`{param}` is one of: {}", known_list(known))),
     }
 }
@@ -246,7 +255,7 @@ pub fn no_word(span: Span, param: &str, known: &[&str]) -> Report {
 pub fn no_such_size(span: Span, name: &str, known: &[&str]) -> Report {
     let report = Report::error("R0217", format!("no size is called `{name}`")).label(span, "unknown size");
     match guess(name, known) {
-        Some(near) => report.help(format!("did you mean `{near}`?")).fix(span, near),
+        Some(near) => report.help(format!("did you mean `{near}`?")).suggest(span, near),
         None if known.is_empty() => report.help("sizes get their names from the types of parameters and of `data`"),
         None => report.help(format!("sizes known here: {}", known_list(known))),
     }
@@ -261,9 +270,24 @@ pub fn not_reported(span: Span, split: &str, name: &str, known: &[String]) -> Re
     let report = Report::error("R0218", title).label(span, format!("`{split}.{name}` is never reported"));
     let all: Vec<String> = known.iter().map(|k| format!("{split}.{k}")).collect();
     match guess(name, known) {
-        Some(near) => report.help(format!("did you mean `{split}.{near}`?")).fix(span, near),
+        Some(near) => report.help(format!("did you mean `{split}.{near}`?")).suggest(span, near),
         None if all.is_empty() => report.help("nothing is reported: define a `loss` or a `metric`"),
         None => report.help(format!("reported are: {}", list(&all))),
+    }
+}
+
+/// A number of validation that a run goes by, where all data is trained on; `instead` where training reports it too.
+pub fn never_validated(span: Span, name: &str, field: (&str, &str), share: Span, instead: bool) -> Report {
+    let (section, field) = field;
+    let report = Report::error("R0233", format!("`val.{name}` is never computed: no data is left for validation"))
+        .label(span, format!("`{field}` of `{section}` goes by it"))
+        .label(share, "all of the data is trained on here");
+    let rest = "keep a part of the data for validation:  train = 0.8";
+    match instead {
+        true => report
+            .help(format!("{rest}\nor go by the number of training:  train.{name}"))
+            .suggest(span, format!("train.{name}")),
+        false => report.help(rest),
     }
 }
 
@@ -272,14 +296,14 @@ pub fn watch_without_split(span: Span, name: &str) -> Report {
     Report::error("R0219", format!("`{name}` of which split?"))
         .label(span, "training and validation both report it")
         .help(format!("write  val.{name}  (or  train.{name})"))
-        .fix(span, format!("val.{name}"))
+        .suggest(span, format!("val.{name}"))
 }
 
 /// A name that an imported file does not have.
 pub fn not_in_file(span: Span, name: &str, file: &str, known: &[String]) -> Report {
     let report = Report::error("R0220", format!("{file} has no `{name}` to import")).label(span, "not found there");
     match guess(name, known) {
-        Some(near) => report.help(format!("did you mean `{near}`?")).fix(span, near),
+        Some(near) => report.help(format!("did you mean `{near}`?")).suggest(span, near),
         None if known.is_empty() => report.help("it defines no fn, layer or model"),
         None => report.help(format!("it has: {}. Only fn, layer and model can be imported.", known_list(known))),
     }
@@ -326,7 +350,7 @@ pub fn no_such_lint(span: Span, name: &str, known: &[&str]) -> Report {
     )
     .label(span, "unknown lint");
     match guess(name, known) {
-        Some(near) => report.help(format!("did you mean `{near}`?")).fix(span, near),
+        Some(near) => report.help(format!("did you mean `{near}`?")).suggest(span, near),
         None => report.help(format!("lints: {}", known_list(known))),
     }
 }
@@ -342,7 +366,7 @@ pub fn allow_without_reason(span: Span, lint: &str) -> Report {
 pub fn no_such_attribute(span: Span, name: &str) -> Report {
     let report = Report::error("R0227", format!("no attribute is called `{name}`")).label(span, "unknown attribute");
     match guess(name, &["allow", "frozen"]) {
-        Some(near) => report.help(format!("did you mean `@{near}`?")).fix(span, near),
+        Some(near) => report.help(format!("did you mean `@{near}`?")).suggest(span, near),
         None => report.help("attributes: @allow(lint, \"reason\"), @frozen(weights = path)"),
     }
 }

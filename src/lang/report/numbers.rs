@@ -32,7 +32,7 @@ pub fn empty_range(span: Span, low: &str, high: &str) -> Report {
     Report::error("R0704", "this range is empty")
         .label(span, format!("{low} is larger than {high}"))
         .help(format!("turn it round:  {high}..{low}"))
-        .fix(span, format!("{high}..{low}"))
+        .suggest(span, format!("{high}..{low}"))
 }
 
 /// A division by zero.

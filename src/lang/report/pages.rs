@@ -57,6 +57,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("R0229", include_str!("../../../docs/reports/R0229.md")),
     ("R0231", include_str!("../../../docs/reports/R0231.md")),
     ("R0232", include_str!("../../../docs/reports/R0232.md")),
+    ("R0233", include_str!("../../../docs/reports/R0233.md")),
     ("R0301", include_str!("../../../docs/reports/R0301.md")),
     ("R0302", include_str!("../../../docs/reports/R0302.md")),
     ("R0303", include_str!("../../../docs/reports/R0303.md")),

@@ -24,7 +24,7 @@ pub fn no_such_param(span: Span, name: &str, defined: Option<Span>, known: &[&st
     let last = "Only a `param` can be set from outside; nothing was ignored and nothing was run.";
     let elsewhere = super::elsewhere::parameter(name).into_iter().flatten().find(|n| known.contains(n)).copied();
     match elsewhere.or_else(|| closest(name, known.iter().copied())) {
-        Some(near) => report.help(format!("did you mean `{near}`? {all}\n{last}")).fix(span, near),
+        Some(near) => report.help(format!("did you mean `{near}`? {all}\n{last}")).suggest(span, near),
         None => report.help(format!("{all}\n{last}")),
     }
 }
@@ -72,7 +72,7 @@ pub fn not_a_param(span: Span, name: &str, section: &str, param: Option<&str>, v
 pub fn no_such_preset(span: Span, name: &str, known: &[&str]) -> Report {
     let report = Report::error("R0805", format!("there is no preset called `{name}`")).label(span, "no such preset");
     match (closest(name, known.iter().copied()), known) {
-        (Some(near), _) => report.help(format!("did you mean `{near}`?")).fix(span, near),
+        (Some(near), _) => report.help(format!("did you mean `{near}`?")).suggest(span, near),
         (None, []) => report.help("this pipeline has no presets"),
         (None, _) => report.help(format!("presets: {}", sorted(known))),
     }
@@ -234,7 +234,11 @@ pub fn domain_kind(span: Span, name: &str, kind: Kind, found: &str) -> Report {
     };
     match bare.parse::<f64>() {
         Ok(_) if !unit.is_empty() => {
-            report.help(format!("write the unit:  {bare}{unit}")).fix(span, format!("{bare}{unit}"))
+            let report = report.help(format!("write the unit:  {bare}{unit}"));
+            match super::kinds::only_unit(kind) {
+                true => report.fix(span, format!("{bare}{unit}")),
+                false => report.suggest(span, format!("{bare}{unit}")),
+            }
         }
         _ => report,
     }

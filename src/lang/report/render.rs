@@ -43,7 +43,8 @@ pub fn draw(report: &Report, sources: &Sources, style: Style) -> String {
     out.lines().map(|l| l.trim_end().to_string() + "\n").collect()
 }
 
-/// The report as one JSON object: code, severity, title, labels with file, line, column and bytes, help, edits.
+/// The report as one JSON object: code, severity, title, labels with file, line, column and bytes, help, edits, page,
+/// and whether the edits are made by `check --fix`.
 pub fn json(report: &Report, sources: &Sources) -> serde_json::Value {
     let place = |span: Span| {
         let (line, column) = sources.line_column(span);
@@ -76,6 +77,7 @@ pub fn json(report: &Report, sources: &Sources) -> serde_json::Value {
             value
         }).collect::<Vec<_>>(),
         "page": format!("docs/reports/{}.md", report.code),
+        "certain": report.can_be_fixed(),
     })
 }
 

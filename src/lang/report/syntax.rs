@@ -4,14 +4,8 @@ use super::{Report, closest};
 use crate::lex::ITEMS;
 use crate::source::Span;
 
-/// A bracket without its partner, and the token that shows it.
-pub fn unclosed(
-    open: Span,
-    mark: &str,
-    close: &str,
-    next: Option<(Span, bool)>,
-    after: Option<(Span, &str)>,
-) -> Report {
+/// A bracket without its partner, the token that shows it, and the place behind which an edit may close it.
+pub fn unclosed(open: Span, mark: &str, next: Option<(Span, bool)>, behind: Span, edit: &str) -> Report {
     let thing = match mark {
         "(" => "call or bracket",
         "[" => "list",
@@ -28,12 +22,7 @@ pub fn unclosed(
             },
         );
     }
-    match after {
-        Some((span, text)) => {
-            report.fix(span.after(), close).help(format!("add the missing `{close}` — most likely after `{text}`"))
-        }
-        None => report.help(format!("add the missing `{close}`")),
-    }
+    report.help(format!("add the missing `{}`", edit.trim())).suggest(behind.after(), edit)
 }
 
 /// What the words of other languages are here.
@@ -64,7 +53,7 @@ pub fn not_an_item(span: Span, found: &str, then: Option<&str>) -> Report {
         return report.help(*help);
     }
     match (closest(found, ITEMS), then) {
-        (Some(near), _) => report.help(format!("did you mean `{near}`?")).fix(span, near),
+        (Some(near), _) => report.help(format!("did you mean `{near}`?")).suggest(span, near),
         (_, Some(":")) => {
             report.help("a parameter is declared with `param`; if this is a file of parameters, give it with  --params")
         }
@@ -81,7 +70,7 @@ pub fn not_an_item(span: Span, found: &str, then: Option<&str>) -> Report {
 pub fn nearest_unit(unit: &str) -> Option<&'static str> {
     match unit {
         "pixel" | "pixels" | "pxs" | "p" => Some("px"),
-        "degree" | "degrees" | "d" | "rad" => Some("deg"),
+        "degree" | "degrees" | "d" | "rad" | "radians" => Some("deg"),
         "epoch" | "e" | "ep" => Some("epochs"),
         "step" | "s" | "iterations" | "iter" => Some("steps"),
         _ => closest(unit, ["px", "deg", "epochs", "steps"]),
@@ -99,7 +88,7 @@ pub fn not_a_line(span: Span, found: &str, of: &str, follows: Option<&str>) -> R
             let report = report.help(format!("did you mean `{near}`?"));
             // In a model a name follows both, in a function only `let`.
             let fits = follows == Some(near) || (of == "model" && follows == Some("let"));
-            if fits { report.fix(span, near) } else { report }
+            if fits { report.suggest(span, near) } else { report }
         }
         (None, None) if of == "model" => report
             .help("a name begins with `let`; what the model hands over with `out`:  out det: Prob[B, 1, H, W]@f = …"),
@@ -113,9 +102,24 @@ pub fn unknown_unit(span: Span, digits: &str, unit: &str) -> Report {
     let report = Report::error("R0103", format!("`{unit}` is not a unit"))
         .label(span, format!("a number with the unit `{unit}`"));
     let rule = "Units are written without a space: px, deg, epochs, steps.";
+    let whole_word = |near: &str| {
+        match near {
+            "px" => &["px", "pixel", "pixels"],
+            "deg" => &["deg", "degree", "degrees"],
+            "epochs" => &["epochs", "epoch", "epochs"],
+            _ => &["steps", "step", "steps"],
+        }
+        .contains(&unit.to_lowercase().as_str())
+    };
     match near {
+        Some(_) if matches!(unit, "rad" | "radians") => {
+            report.help(format!("angles are in degrees: 1 rad is 57.29578deg. {rule}"))
+        }
         Some(near) => {
-            report.help(format!("did you mean `{digits}{near}`? {rule}")).fix(span, format!("{digits}{near}"))
+            let (report, text) =
+                (report.help(format!("did you mean `{digits}{near}`? {rule}")), format!("{digits}{near}"));
+            // Another word for the same unit is certain; one that is only spelled alike may be another quantity.
+            if whole_word(near) { report.fix(span, text) } else { report.suggest(span, text) }
         }
         None => report.help(format!("to multiply, write  {digits} * {unit}. {rule}")),
     }
@@ -177,10 +181,14 @@ pub fn odd_space(span: Span, c: char) -> Report {
         .fix(span, " ")
 }
 
-/// A comment of another language.
-pub fn foreign_comment(span: Span, line: bool) -> Report {
+/// A comment of another language. Behind a value on its line, `//` may be a division without a remainder.
+pub fn foreign_comment(span: Span, line: bool, behind: bool) -> Report {
     let report = Report::error("R0114", "a comment begins with `#`").label(span, "not a comment here");
-    if line { report.help("write  #").fix(span, "#") } else { report.help("write # at the start of every line") }
+    match (line, behind) {
+        (true, false) => report.help("write  #").fix(span, "#"),
+        (true, true) => report.help("write  #;  to divide, write  /").suggest(span, "#"),
+        (false, _) => report.help("write # at the start of every line"),
+    }
 }
 
 /// An operator or mark of another language.
@@ -234,10 +242,11 @@ pub fn power(of: Span, sign: Span, op: &str, in_brackets: bool) -> Report {
 
 /// `2²`, which is a number.
 pub fn power_of_number(whole: Span, sign: Span, value: f64) -> Report {
+    let value = crate::constant::number(value);
     Report::error("R0114", "a power of a number is written out")
         .label(sign, "there are no powers")
         .help(format!("write  {value};  the square of a map is  square(x)"))
-        .fix(whole, value.to_string())
+        .fix(whole, value)
 }
 
 /// A function's body of several lines without braces.
@@ -308,21 +317,23 @@ pub fn loose_unit(number: Span, unit: Span, name: &str) -> Report {
         .fix(between, "")
 }
 
-/// Two arguments, names or fields side by side.
-pub fn missing_comma(before: Span, next: Span) -> Report {
-    Report::error("R0116", "a comma is missing")
+/// Two arguments, names or fields side by side. Before `name = …` nothing but a comma can be missing; between two values it
+/// may as well be an operator.
+pub fn missing_comma(before: Span, next: Span, named: bool) -> Report {
+    let report = Report::error("R0116", "a comma is missing")
         .label(before.after(), "here")
         .label(next, "the next one begins")
-        .help("write  ,  between the two")
-        .fix(before.after(), ",")
+        .help("write  ,  between the two");
+    if named { report.fix(before.after(), ",") } else { report.suggest(before.after(), ",") }
 }
 
-/// `:` or `==` where `=` gives a value.
-pub fn not_equals(span: Span, found: &str, name: &str) -> Report {
+/// `:` or `==` where `=` gives a value; `certain` unless the comparison can be meant.
+pub fn not_equals(span: Span, found: &str, name: &str, certain: bool) -> Report {
     let report = Report::error("R0117", format!("a value is given with `=`, not with `{found}`"))
         .label(span, "not expected here")
         .help(format!("write  {name} = …"));
-    report.fix(span, if found == ":" { " =" } else { "=" })
+    let text = if found == ":" { " =" } else { "=" };
+    if certain { report.fix(span, text) } else { report.suggest(span, text) }
 }
 
 /// A definition without `let`.
@@ -364,7 +375,7 @@ pub fn closes_nothing(span: Span, mark: &str) -> Report {
                 _ => "{",
             }
         ))
-        .fix(span, "")
+        .suggest(span, "")
 }
 
 /// A frame with a second `@`.
@@ -429,7 +440,7 @@ pub fn unknown_version(span: Span, found: u64) -> Report {
     Report::error("R0110", format!("this file is written in version {found} of the language"))
         .label(span, "this tool reads version 1")
         .help("write  rord 1  or use a newer rord-run")
-        .fix(span, "rord 1")
+        .suggest(span, "rord 1")
 }
 
 /// Documentation that documents nothing.

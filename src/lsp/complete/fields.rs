@@ -60,7 +60,10 @@ impl List<'_> {
                 for (_, part) in defined.unit.index.parts(defined.id) {
                     if matches!(part.kind, SymbolKind::Out | SymbolKind::Field) {
                         let known = doc.pipeline.names.iter().find(|n| n.name == format!("{of}.{}", part.name));
-                        found.push((part.name.clone(), known.map_or_else(|| brief(doc, part), |n| n.ty.clone())));
+                        found.push((
+                            part.name.clone(),
+                            known.map_or_else(|| brief(doc, part), |n| doc.pipeline.shown(n)),
+                        ));
                     }
                 }
             }
