@@ -1,6 +1,6 @@
 //! The training loop: epochs of steps, a validation after each, weights and numbers kept as it goes.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -24,7 +24,7 @@ use rord_lang::typed::{Initial, Pipeline};
 use rord_lang::vocabulary::Vocabulary;
 use rord_record::metrics::Metrics;
 use rord_record::progress::{Epoch, Progress};
-use rord_record::{Best, Record, RecordError, RunFolder, Status, timestamp};
+use rord_record::{Best, InitWeights, Record, RecordError, RunFolder, Status, timestamp};
 
 /// Validation draws from streams of its own, the same in every run and epoch.
 const VALIDATION_SEED: u64 = 0x7661_6c69_6461_7465;
@@ -33,16 +33,16 @@ const VALIDATION_SEED: u64 = 0x7661_6c69_6461_7465;
 pub struct Options {
     /// The folder to write to; `None`: a new one under `runs/`.
     pub out: Option<PathBuf>,
-    /// Weights to begin with.
-    pub init: Option<PathBuf>,
+    /// Weights to begin with, and what the record keeps of them.
+    pub init: Option<(PathBuf, InitWeights)>,
     /// Where to run.
     pub device: Device,
     /// The device's name for the record.
     pub device_name: String,
-    /// The pipeline's file as given, and its text.
-    pub source: (String, String),
-    /// The files that it imports: where each lies, seen from the pipeline's folder, and its text.
-    pub imports: Vec<(PathBuf, String)>,
+    /// What was named to be run, as it was given.
+    pub source: String,
+    /// The texts that repeat the run: the place of each, seen from the run's folder, and its content.
+    pub texts: Vec<(PathBuf, String)>,
     /// Set where somebody asks the run to stop after its step.
     pub stop: &'static AtomicBool,
 }
@@ -148,7 +148,8 @@ impl<'a> Run<'a> {
         plan: &'a Plan,
         options: &Options,
     ) -> Result<Run<'a>, Stop> {
-        let (stepper, data) = prepare(pipeline, vocabulary, plan, options.init.as_deref(), &options.device)?;
+        let init = options.init.as_ref().map(|(path, _)| path.as_path());
+        let (stepper, data) = prepare(pipeline, vocabulary, plan, init, &options.device)?;
         let hash = graph_hash(stepper.program.graph(), vocabulary);
         let roles = [Role::Objective, Role::Loss, Role::Metric];
         let validation = graph(pipeline, vocabulary, &roles, &data.sizes)?;
@@ -158,14 +159,13 @@ impl<'a> Run<'a> {
         let now = SystemTime::now();
         // From here on things are written; whatever could be refused has been.
         let folder = RunFolder::create(options.out.as_deref(), &root, &pipeline.name, now)?;
-        folder.write_text(Path::new("pipeline.rord"), &options.source.1)?;
-        for (path, text) in &options.imports {
+        for (path, text) in &options.texts {
             folder.write_text(path, text)?;
         }
         let mut record = Record {
             rord: env!("CARGO_PKG_VERSION").into(),
             pipeline: pipeline.name.clone(),
-            source: options.source.0.clone(),
+            source: options.source.clone(),
             graph: hash,
             status: Status::Running,
             started: timestamp(now),
@@ -173,6 +173,7 @@ impl<'a> Run<'a> {
             device: options.device_name.clone(),
             threads: rayon::current_num_threads(),
             seed: plan.seed,
+            init: options.init.as_ref().map(|(_, init)| init.clone()),
             params: Default::default(),
             origins: Default::default(),
             epochs_done: 0,

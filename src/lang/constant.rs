@@ -172,7 +172,7 @@ impl fmt::Display for Constant {
             Constant::Number(x) => f.write_str(&number(*x)),
             Constant::Quantity(x, unit) => write!(f, "{}{}", number(*x), unit.name()),
             Constant::Flag(b) => write!(f, "{b}"),
-            Constant::Text(s) => write!(f, "{s:?}"),
+            Constant::Text(s) => f.write_str(&quoted(s)),
             Constant::Word(w) => f.write_str(w),
             Constant::Range(low, high) => write!(f, "{low}..{high}"),
             Constant::List(items) => {
@@ -201,6 +201,12 @@ impl fmt::Display for Settings {
         }
         Ok(())
     }
+}
+
+/// A text in quotes, as the lexer reads it: it knows the escapes `\"`, `\\`, `\n` and `\t`, and takes all else as it is.
+pub fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t");
+    format!("\"{escaped}\"")
 }
 
 /// A number as a person writes it: `0.001` as `1e-3`, `128` without a point, the shortest digits that read back the same.

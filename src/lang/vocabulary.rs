@@ -10,7 +10,7 @@ use super::constant::{Constant, Settings};
 use super::dim::Dim;
 use super::parse;
 use super::report::Report;
-use super::source::{FileId, Sources, Span};
+use super::source::{FileId, SourceKind, Sources, Span};
 use super::typed::Initial;
 use super::types::{Kind, Type};
 
@@ -201,7 +201,7 @@ impl Vocabulary {
     ) -> (Self, Vec<Report>) {
         let (mut vocabulary, mut reports) = (Self::default(), Vec::new());
         for (name, entry) in entries {
-            let file = sources.add(format!("<{name}>"), entry.signature);
+            let file = sources.add(SourceKind::Library, format!("<{name}>"), entry.signature);
             match parse::signature(entry.signature, file) {
                 Ok((_, params, result)) => {
                     let mut offers = Vec::new();
@@ -225,7 +225,7 @@ impl Vocabulary {
             }
         }
         for (name, text) in library {
-            let file = sources.add(*name, *text);
+            let file = sources.add(SourceKind::Library, *name, *text);
             let (tree, wrong) = parse::parse(text, file);
             reports.extend(wrong);
             for item in tree.items {

@@ -4,4 +4,6 @@ pub mod folder;
 pub mod metrics;
 pub mod progress;
 
-pub use folder::{Best, Record, RecordError, RunFolder, Status, readable, timestamp, yaml};
+pub use folder::{
+    Best, InitWeights, PARAMS, PIPELINE, RECORD, Record, RecordError, RunFolder, Status, readable, timestamp, yaml,
+};

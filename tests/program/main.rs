@@ -10,5 +10,7 @@ mod front;
 mod loss;
 mod lsp;
 mod pipelines;
+mod repeat;
 mod reports;
+mod runs;
 mod tensors;
