@@ -61,7 +61,7 @@ pub enum Verb {
 /// A pipeline and what is changed in it.
 #[derive(Clone, Debug, Args)]
 pub struct FileArgs {
-    /// The pipeline
+    /// The pipeline, or the folder of a run
     #[arg(value_name = "FILE.rord", required = true)]
     pub file: Option<PathBuf>,
     /// What is changed in it

@@ -5,8 +5,9 @@ use std::path::Path;
 use super::args::{CheckArgs, ReportFormat};
 use super::load::load_given;
 use rord_lang::report::{Report, runtime};
-use rord_lang::source::Sources;
+use rord_lang::source::{SourceKind, Sources};
 use rord_project::load::check_text;
+use rord_project::run::Named;
 use rord_project::{files, fix};
 
 /// Checks every file.
@@ -32,16 +33,28 @@ fn checked(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
     load_given(path, &args.changes.given()).map(|l| (l.reports, l.sources))
 }
 
+/// What a run keeps is what it ran.
+fn not_a_run(path: &Path) -> Result<(), Report> {
+    match Named::new(path)?.run {
+        Some(run) => Err(runtime::failed(
+            "R0914",
+            &format!("{} is what a run was made from, and stays as it is", run.file().display()),
+            "copy it to change it",
+        )),
+        None => Ok(()),
+    }
+}
+
 /// What is left to say once the edits are made. They are shown to people, and written unless this is a trial.
 fn fixed(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
     let mut sources = Sources::default();
-    let text = match files::read(path, &mut sources) {
+    let text = match not_a_run(path).and_then(|()| files::read(path, SourceKind::Main, &mut sources)) {
         Ok(file) => sources.get(file).map(|s| s.text.clone()).unwrap_or_else(|| "".into()),
         Err(report) => return Err((vec![report], sources)),
     };
     let name = path.display().to_string();
     let fix::Fixed { text: new, mended, mut reports, sources } =
-        fix::fix(&name, &text, |text| check_text(rord_ops::vocabulary(), path, text, &args.changes.given()));
+        fix::fix(&text, |text| check_text(rord_ops::vocabulary(), path, text, &args.changes.given()));
     if mended.is_empty() {
         return Ok((reports, sources));
     }

@@ -15,6 +15,7 @@ use rord_lang::vocabulary::Vocabulary;
 use rord_ops as ops;
 use rord_ops::chapters::{CHAPTERS, PARTS};
 use rord_project::outside::Given;
+use rord_project::run::Named;
 
 /// Prints a page of the manual.
 pub fn run(args: &ExplainArgs) -> u8 {
@@ -46,11 +47,11 @@ pub fn run(args: &ExplainArgs) -> u8 {
         return super::DONE;
     }
     if let Some((file, formula)) = args.name.rsplit_once(':')
-        && file.ends_with(".rord")
+        && names_a_file(file)
     {
         return super::formula::run(std::path::Path::new(file), formula, &args.changes.given());
     }
-    if args.name.ends_with(".rord") {
+    if names_a_file(&args.name) {
         return formulas(Path::new(&args.name), &args.changes.given());
     }
     // `cosine` is a schedule and a function.
@@ -72,6 +73,12 @@ pub fn run(args: &ExplainArgs) -> u8 {
     let report = runtime::failed("R0818", &format!("there is no page called `{}`", args.name), &help);
     super::print_reports(&[report], &Sources::default());
     super::REFUSED
+}
+
+/// True for what names a pipeline or a run, rather than a word that has a page. A pipeline that is not there is missed as a file.
+fn names_a_file(name: &str) -> bool {
+    let path = Path::new(name);
+    path.is_file() || name.ends_with(".rord") || Named::new(path).is_ok_and(|named| named.run.is_some())
 }
 
 /// Where all that has a page is listed.

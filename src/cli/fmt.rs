@@ -5,7 +5,7 @@ use std::path::Path;
 use super::args::FmtArgs;
 use rord_lang::format::{FormatError, format};
 use rord_lang::report::{Report, runtime};
-use rord_lang::source::Sources;
+use rord_lang::source::{SourceKind, Sources};
 use rord_project::files;
 
 /// Lays out every file, or says which are not laid out.
@@ -28,7 +28,7 @@ pub fn run(args: &FmtArgs) -> u8 {
 /// True where nothing is left to be done.
 fn one(path: &Path, check: bool, sources: &mut Sources) -> Result<bool, Vec<Report>> {
     let stdin = path == Path::new("-");
-    let read = if stdin { read_stdin(sources) } else { files::read(path, sources) };
+    let read = if stdin { read_stdin(sources) } else { files::read(path, SourceKind::Main, sources) };
     let file = read.map_err(|r| vec![r])?;
     let text = sources.get(file).map(|s| s.text.clone()).unwrap_or_default();
     let shown = if stdin { "standard input".into() } else { path.display().to_string() };
@@ -65,7 +65,7 @@ fn one(path: &Path, check: bool, sources: &mut Sources) -> Result<bool, Vec<Repo
 fn read_stdin(sources: &mut Sources) -> Result<rord_lang::source::FileId, Report> {
     let bytes = rord_files::at_most(std::io::stdin(), files::MOST_BYTES)
         .map_err(|e| runtime::failed("R0817", &format!("cannot read standard input: {}", rord_files::plain(&e)), ""))?;
-    files::text("standard input".into(), bytes, sources)
+    files::text(SourceKind::Main, "standard input".into(), bytes, sources)
 }
 
 /// Lines that go, with `-`, and lines that come, with `+`, under their line numbers.

@@ -9,19 +9,31 @@ use rord_project::load;
 pub use rord_project::load::{Loaded, Refused};
 use rord_project::outside::Given;
 
-/// Reads and checks the pipeline that a command names.
+/// Reads and checks the pipeline or the run that a command names.
 pub fn load(args: &FileArgs) -> Result<Loaded, Refused> {
     load_given(args.path(), &args.changes.given())
 }
 
 /// As [`load`], with the tensors that a caller supplies for the pipeline's inputs.
 pub fn load_with(args: &FileArgs, tensors: Tensors) -> Result<Loaded, Refused> {
-    load::load(rord_ops::vocabulary(), args.path(), &args.changes.given(), Some(tensors))
+    load::load(rord_ops::vocabulary(), args.path(), &args.changes.given(), Some(tensors)).map(announced)
 }
 
 /// As [`load`], with what is given apart from the file.
 pub fn load_given(path: &Path, given: &Given<'_>) -> Result<Loaded, Refused> {
-    load::load(rord_ops::vocabulary(), path, given, None)
+    load::load(rord_ops::vocabulary(), path, given, None).map(announced)
+}
+
+/// Where only a text was named, whoever named it may not think of the parameters that its run had.
+fn announced(loaded: Loaded) -> Loaded {
+    if let Some(run) = loaded.run.as_ref().filter(|run| run.by_file) {
+        eprintln!(
+            "{} is the text of a run: its parameters are those in {}",
+            run.file().display(),
+            run.params_file().display()
+        );
+    }
+    loaded
 }
 
 /// As [`load_given`], of a text that was read before.

@@ -5,12 +5,12 @@ use super::columns;
 use super::load::{Loaded, load_or_report};
 use rord_lang::constant::Constant;
 use rord_lang::report::plural;
-use rord_lang::typed::{Origin, ParamInfo, Pipeline, points};
+use rord_lang::typed::{Origin, ParamInfo, points};
 
 /// Prints every parameter with its value and where that comes from.
 pub fn run(args: &ParamsArgs) -> u8 {
     let Some(loaded) = load_or_report(&args.file) else { return super::REFUSED };
-    super::print(&if args.yaml { yaml(&loaded.pipeline) } else { text(&loaded) });
+    super::print(&if args.yaml { rord_project::params::text(&loaded.pipeline.params).0 } else { text(&loaded) });
     super::DONE
 }
 
@@ -68,33 +68,4 @@ fn row(param: &ParamInfo, loaded: &Loaded) -> Vec<String> {
     let domain = param.domain.as_ref().map(|d| format!(" in {d}")).unwrap_or_default();
     let kind = format!("{}{domain}", param.kind.name());
     vec![param.name.clone(), value, from, kind, param.about.clone().unwrap_or_default()]
-}
-
-/// All parameters as a file that `--params` takes back. What such a file cannot hold stands in it as a comment.
-fn yaml(pipeline: &Pipeline) -> String {
-    let mut out = String::new();
-    for param in &pipeline.params {
-        let about = param.about.as_ref().map(|a| format!("   # {a}")).unwrap_or_default();
-        let name = &param.name;
-        out.push_str(&match &param.value {
-            None => format!("# {name}: no value yet{about}\n"),
-            Some(Constant::Text(text)) => format!("{name}: {}{about}\n", serde_json::Value::String(text.clone())),
-            Some(value) if !reads_back(&value.to_string()) => {
-                format!("# {name}: given by  --set '{name}={value}'\n")
-            }
-            Some(value) => format!("{name}: {value}{about}\n"),
-        });
-    }
-    out
-}
-
-/// True for a value that YAML takes for one value: a list for a list, whatever it takes for its items, and other text as a whole.
-/// `gds("a #1.gds")` is none: it holds what YAML takes for a comment.
-fn reads_back(text: &str) -> bool {
-    use serde_yaml::Value;
-    match serde_yaml::from_str::<Value>(text) {
-        Ok(Value::String(read)) => read == text,
-        Ok(read) => read.is_sequence() || read.is_number() || read.is_bool(),
-        Err(_) => false,
-    }
 }

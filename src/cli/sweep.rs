@@ -3,6 +3,7 @@
 //! All points are checked before the first is trained, and the pipeline's text is read once. The sweep's folder remembers what it is a sweep of, so the
 //! same command goes on where it was stopped, and another one is refused.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,17 +11,17 @@ use serde::{Deserialize, Serialize};
 use super::args::SweepArgs;
 use super::columns;
 use super::load::{Loaded, Refused, load, load_text};
-use super::train::{INTERRUPTED, Place, train_one};
+use super::train::{INTERRUPTED, Place, hash, init, train_one};
 use rord_engine::plan::Plan;
 use rord_engine::schedule::Mode;
 use rord_files::{Action, FileError, write_atomic};
 use rord_lang::constant::Constant;
 use rord_lang::report::{Report, params, plural, runtime};
-use rord_lang::source::{FileId, Sources, Span};
-use rord_lang::typed;
+use rord_lang::source::{FileId, Source, SourceKind, Sources, Span};
+use rord_lang::typed::{self, Origin, ParamInfo};
 use rord_project::outside::Given;
 use rord_record::progress::short;
-use rord_record::{Best, RunFolder, Status, readable};
+use rord_record::{Best, InitWeights, RunFolder, Status, readable};
 
 /// The most runs of a sweep.
 const MOST_RUNS: usize = 1000;
@@ -32,9 +33,25 @@ struct SweepRecord {
     pipeline: String,
     sweep: String,
     source: String,
-    /// The hash of all texts and of every run's parameters.
-    fingerprint: String,
+    /// The hash of all texts but the language's own.
+    texts: String,
+    /// The hash of every run's parameters.
+    params: String,
+    /// The hash of the weights that runs begin with, or take from a file for a frozen model.
+    weights: String,
     runs: Vec<String>,
+}
+
+impl SweepRecord {
+    /// What decides results and is not the same in another record.
+    fn other_than(&self, other: &SweepRecord) -> Vec<&'static str> {
+        let parts = [
+            (self.texts == other.texts, "other texts"),
+            (self.params == other.params, "other parameters"),
+            (self.weights == other.weights, "other weights"),
+        ];
+        parts.into_iter().filter(|(same, _)| !same).map(|(_, part)| part).collect()
+    }
 }
 
 /// A point of the grid: `lr = 3e-4, margin = 0.5`.
@@ -69,7 +86,8 @@ fn attempt(args: &SweepArgs) -> Result<u8, Refused> {
     let Some(first) = points.first() else { return Ok(super::DONE) };
     let name = readable(&first.loaded.pipeline.name);
     let folder = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("{name}-{}", args.sweep)));
-    let runs = open(&folder, args, &points).map_err(refused)?;
+    let init = init(args.place.init.as_deref(), &first.loaded).map_err(refused)?;
+    let runs = open(&folder, args, &points, init.as_ref().map(|(_, init)| init)).map_err(refused)?;
     let mut failed = false;
     for (number, (point, run)) in points.iter().zip(&runs).enumerate() {
         let head = format!("run {} of {}: {}", number + 1, points.len(), point.about());
@@ -80,7 +98,7 @@ fn attempt(args: &SweepArgs) -> Result<u8, Refused> {
         eprintln!("{head}");
         // What was stopped before stays where it is.
         let out = attempts(run).find(|path| !path.exists()).unwrap_or_else(|| run.clone());
-        match train_one(&point.loaded, &point.plan, args.file.path(), &place, args.place.init.as_deref(), Some(&out)) {
+        match train_one(&point.loaded, &point.plan, args.file.path(), &place, init.clone(), Some(&out)) {
             Ok(summary) if summary.interrupted => {
                 eprintln!("the same command goes on with run {} of {}", number + 1, points.len());
                 return Ok(INTERRUPTED);
@@ -110,21 +128,17 @@ fn points(args: &SweepArgs) -> Result<Vec<Point>, Refused> {
     super::print_reports(&loaded.reports, &loaded.sources);
     let text = loaded.sources.get(loaded.file).map(|s| s.text.clone()).unwrap_or_else(|| "".into());
     let mut sources = loaded.sources;
-    let mut place = |start: usize, text: String| {
-        let end = text.len() as u32;
-        Span { file: sources.add("command line", text.as_str()), start: start as u32, end }
-    };
     let Some((_, axes)) = loaded.pipeline.sweeps.iter().find(|(name, _)| *name == args.sweep) else {
         let known: Vec<&str> = loaded.pipeline.sweeps.iter().map(|(name, _)| name.as_str()).collect();
         let head = format!("sweep {} ", args.file.path().display());
-        let report = params::no_such_sweep(place(head.len(), format!("{head}{}", args.sweep)), &args.sweep, &known);
-        return Err((vec![report], sources));
+        let text = format!("{head}{}", args.sweep);
+        let (start, end) = (head.len() as u32, text.len() as u32);
+        let file = sources.add(SourceKind::CommandLine, "command line", text);
+        return Err((vec![params::no_such_sweep(Span { file, start, end }, &args.sweep, &known)], sources));
     };
-    let twice =
-        args.file.changes.set.iter().find(|set| axes.iter().any(|(name, _)| set.split('=').next() == Some(name)));
-    if let Some(set) = twice {
-        let report = params::set_and_swept(place(6, format!("--set {set}")), &args.sweep);
-        return Err((vec![report], sources));
+    let swept = |p: &&ParamInfo| p.origin == Origin::Set && axes.iter().any(|(name, _)| *name == p.name);
+    if let Some(param) = loaded.pipeline.params.iter().find(swept) {
+        return Err((vec![params::set_and_swept(param.value_span, &args.sweep)], sources));
     }
     let runs = typed::points(axes);
     if runs == 0 || runs > MOST_RUNS {
@@ -153,7 +167,7 @@ fn points(args: &SweepArgs) -> Result<Vec<Point>, Refused> {
 }
 
 /// The sweep's folder, new or as it was left: the folder of every run.
-fn open(folder: &Path, args: &SweepArgs, points: &[Point]) -> Result<Vec<PathBuf>, Report> {
+fn open(folder: &Path, args: &SweepArgs, points: &[Point], init: Option<&InitWeights>) -> Result<Vec<PathBuf>, Report> {
     let name = |(number, point): (usize, &Point)| {
         let plain = |c: char| if c.is_alphanumeric() || "=._-".contains(c) { c } else { '-' };
         let set: Vec<String> = point.set.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -165,7 +179,9 @@ fn open(folder: &Path, args: &SweepArgs, points: &[Point]) -> Result<Vec<PathBuf
         pipeline: points.first().map(|p| p.loaded.pipeline.name.clone()).unwrap_or_default(),
         sweep: args.sweep.clone(),
         source: args.file.path().display().to_string(),
-        fingerprint: fingerprint(points),
+        texts: texts(points),
+        params: values(points),
+        weights: weights(points, init)?,
         runs: points.iter().enumerate().map(name).collect(),
     };
     let file = folder.join("sweep.yaml");
@@ -173,10 +189,13 @@ fn open(folder: &Path, args: &SweepArgs, points: &[Point]) -> Result<Vec<PathBuf
     match std::fs::read_to_string(&file) {
         Ok(text) => {
             let found: Option<SweepRecord> = serde_yaml::from_str(&text).ok();
-            if found.is_none_or(|f| f.fingerprint != record.fingerprint) {
-                let title = format!("{} holds another sweep", folder.display());
-                let help = "the pipeline or its parameters have changed since; name another folder with --out, or remove this one";
-                return Err(runtime::failed("R0932", &title, help));
+            let other = match &found {
+                Some(found) => record.other_than(found),
+                None => vec!["a sweep.yaml that this version does not write"],
+            };
+            if !other.is_empty() {
+                let title = format!("{} holds another sweep, with {}", folder.display(), other.join(" and "));
+                return Err(runtime::failed("R0932", &title, "name another folder for this one:  --out DIR"));
             }
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -191,21 +210,39 @@ fn open(folder: &Path, args: &SweepArgs, points: &[Point]) -> Result<Vec<PathBuf
     Ok(record.runs.iter().map(|run| folder.join(run)).collect())
 }
 
-/// The hash of what is run: every text that is not the language's own, and every run's parameters.
-fn fingerprint(points: &[Point]) -> String {
+/// A hash of parts, which are told apart by their lengths.
+fn hashed(parts: impl IntoIterator<Item = String>) -> String {
     let mut hash = blake3::Hasher::new();
-    let mut add = |text: &str| {
-        hash.update(&(text.len() as u64).to_le_bytes());
-        hash.update(text.as_bytes());
-    };
-    for point in points {
-        let texts = (point.loaded.file.0..).map_while(|file| point.loaded.sources.get(FileId(file)));
-        texts.filter(|s| s.name.ends_with(".rord")).for_each(|s| add(&s.text));
-        for param in &point.loaded.pipeline.params {
-            add(&format!("{} = {}", param.name, param.value.as_ref().map(ToString::to_string).unwrap_or_default()));
-        }
+    for part in parts {
+        hash.update(&(part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
     }
     format!("b3:{}", hash.finalize().to_hex().as_str().get(..16).unwrap_or(""))
+}
+
+/// The hash of every text that is not the language's own.
+fn texts(points: &[Point]) -> String {
+    let run = |(_, source): &(FileId, &Source)| matches!(source.kind, SourceKind::Main | SourceKind::Import);
+    hashed(points.iter().flat_map(|p| p.loaded.sources.all().filter(run)).map(|(_, source)| source.text.to_string()))
+}
+
+/// The hash of every run's parameters.
+fn values(points: &[Point]) -> String {
+    let value = |p: &ParamInfo| p.value.as_ref().map(ToString::to_string).unwrap_or_default();
+    let params = points.iter().flat_map(|point| &point.loaded.pipeline.params);
+    hashed(params.map(|param| format!("{} = {}", param.name, value(param))))
+}
+
+/// The hash of the weights that runs begin with, and of those that their frozen models take from files.
+fn weights(points: &[Point], init: Option<&InitWeights>) -> Result<String, Report> {
+    let models = points.iter().flat_map(|point| &point.loaded.pipeline.models);
+    let files: BTreeSet<&String> = models.filter_map(|model| model.frozen.as_ref()?.as_ref()).collect();
+    let mut parts: Vec<String> = init.map(|init| init.hash.clone()).into_iter().collect();
+    for file in files {
+        let content = hash(Path::new(file)).map_err(|e| runtime::failed("R0913", &e.to_string(), e.help()))?;
+        parts.push(format!("{file} {content}"));
+    }
+    Ok(hashed(parts))
 }
 
 /// A run's folder, and those of further attempts at it.

@@ -24,7 +24,7 @@ use rord_lang::constant::number;
 use rord_lang::report::runtime;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
-use rord_record::{Epoch, Finished, Live, Observer, Record, RecordError, RunFolder, Started, Status, Step, timestamp};
+use rord_record::{Epoch, Finished, InitWeights, Live, Observer, Record, RecordError, RunFolder, Started, Status, Step, timestamp};
 
 /// Validation draws from streams of its own, the same in every run and epoch.
 const VALIDATION_SEED: u64 = 0x7661_6c69_6461_7465;
@@ -36,16 +36,16 @@ const AHEAD: usize = 3;
 pub struct Options {
     /// The folder to write to; `None`: a new one under `runs/`.
     pub out: Option<PathBuf>,
-    /// Weights to begin with.
-    pub init: Option<PathBuf>,
+    /// Weights to begin with, and what the record keeps of them.
+    pub init: Option<(PathBuf, InitWeights)>,
     /// Where to run.
     pub device: Device,
     /// The device's name for the record.
     pub device_name: String,
-    /// The pipeline's file as given, and its text.
-    pub source: (String, String),
-    /// The files that it imports: where each lies, seen from the pipeline's folder, and its text.
-    pub imports: Vec<(PathBuf, String)>,
+    /// What was named to be run, as it was given.
+    pub source: String,
+    /// The texts that repeat the run: the place of each, seen from the run's folder, and its content.
+    pub texts: Vec<(PathBuf, String)>,
     /// Set to ask the run to end after its step.
     pub stop: &'static AtomicBool,
 }
@@ -68,7 +68,7 @@ pub fn train(
     options: &Options,
     observers: Vec<Box<dyn Observer>>,
 ) -> Result<Summary, Stop> {
-    let (stepper, data) = prepare(pipeline, vocabulary, plan, options.init.as_deref(), &options.device)?;
+    let (stepper, data) = prepare(pipeline, vocabulary, plan, options.init.as_ref().map(|(path, _)| path.as_path()), &options.device)?;
     let validation = graphs::graph(pipeline, vocabulary, &graphs::validation(pipeline), &data.sizes)?;
     let validation = Program::new(validation, |_| false, DType::F32, &options.device)?;
     if options.stop.load(Ordering::Relaxed) {
@@ -87,14 +87,13 @@ pub fn train(
 fn open(pipeline: &Pipeline, plan: &Plan, options: &Options, graph: String) -> Result<Live, RecordError> {
     let now = SystemTime::now();
     let folder = RunFolder::create(options.out.as_deref(), Path::new("runs"), &pipeline.name, now)?;
-    folder.write_text(Path::new("pipeline.rord"), &options.source.1)?;
-    for (path, text) in &options.imports {
+    for (path, text) in &options.texts {
         folder.write_text(path, text)?;
     }
     let mut record = Record {
         rord: env!("CARGO_PKG_VERSION").into(),
         pipeline: pipeline.name.clone(),
-        source: options.source.0.clone(),
+        source: options.source.clone(),
         graph,
         status: Status::Running,
         started: timestamp(now),
@@ -102,6 +101,7 @@ fn open(pipeline: &Pipeline, plan: &Plan, options: &Options, graph: String) -> R
         device: options.device_name.clone(),
         threads: rayon::current_num_threads(),
         seed: plan.seed,
+        init: options.init.as_ref().map(|(_, init)| init.clone()),
         params: Default::default(),
         origins: Default::default(),
         epochs_done: 0,

@@ -2,9 +2,28 @@
 
 use std::sync::Arc;
 
+/// What a text is. Texts are told apart by this, never by their names: an import may be called anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SourceKind {
+    /// A signature, or a file of the standard library.
+    Library,
+    /// The pipeline's own text.
+    Main,
+    /// A file that the pipeline imports, or that one of its imports imports.
+    Import,
+    /// A file of parameters.
+    Params,
+    /// An argument of the command line.
+    CommandLine,
+    /// A value that a point of a sweep gives.
+    Sweep,
+}
+
 /// A text with the name under which messages show it.
 #[derive(Clone, Debug)]
 pub struct Source {
+    /// What it is.
+    pub kind: SourceKind,
     /// The path as the user gave it, or a description such as `command line`.
     pub name: String,
     /// The text.
@@ -13,7 +32,11 @@ pub struct Source {
 
 /// Every text a pipeline was made from: the pipeline, what it imports, the standard library, the command line.
 #[derive(Clone, Debug, Default)]
-pub struct Sources(Vec<Source>);
+pub struct Sources {
+    texts: Vec<Source>,
+    /// The path in each `import`, and the text that it brought.
+    imports: Vec<(Span, FileId)>,
+}
 
 /// Which text of the [`Sources`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,14 +75,39 @@ impl Span {
 
 impl Sources {
     /// Adds a text and returns its name in spans.
-    pub fn add(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
-        self.0.push(Source { name: name.into(), text: text.into() });
-        FileId(u16::try_from(self.0.len() - 1).unwrap_or(u16::MAX))
+    pub fn add(&mut self, kind: SourceKind, name: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
+        self.texts.push(Source { kind, name: name.into(), text: text.into() });
+        FileId(u16::try_from(self.texts.len() - 1).unwrap_or(u16::MAX))
+    }
+
+    /// Records which text the `import` with its path at `path` brought.
+    pub fn link(&mut self, path: Span, to: FileId) {
+        self.imports.push((path, to));
     }
 
     /// The text called `id`.
     pub fn get(&self, id: FileId) -> Option<&Source> {
-        self.0.get(usize::from(id.0))
+        self.texts.get(usize::from(id.0))
+    }
+
+    /// Every text with its id, in the order in which they were added.
+    pub fn all(&self) -> impl Iterator<Item = (FileId, &Source)> {
+        (0..=u16::MAX).map(FileId).zip(&self.texts)
+    }
+
+    /// The texts of one kind.
+    pub fn of_kind(&self, kind: SourceKind) -> impl Iterator<Item = (FileId, &Source)> {
+        self.all().filter(move |(_, source)| source.kind == kind)
+    }
+
+    /// The pipeline's own text, if it was added.
+    pub fn main(&self) -> Option<FileId> {
+        self.of_kind(SourceKind::Main).map(|(id, _)| id).next()
+    }
+
+    /// The path in each `import` of a text, and the text that it brought.
+    pub fn imports_of(&self, file: FileId) -> impl Iterator<Item = (Span, FileId)> + '_ {
+        self.imports.iter().filter(move |(path, _)| path.file == file).copied()
     }
 
     /// The characters of a span; empty where the span lies outside its text.
@@ -73,10 +121,5 @@ impl Sources {
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |l| l.chars().count()) + 1;
         (line, column)
-    }
-
-    /// The id of the text called `name`, if it was added.
-    pub fn find(&self, name: &str) -> Option<FileId> {
-        self.0.iter().position(|s| s.name == name).and_then(|i| u16::try_from(i).ok()).map(FileId)
     }
 }

@@ -144,6 +144,8 @@ pub enum Origin {
     Default,
     /// A preset of the file.
     Preset(String),
+    /// A run, whose parameters are those it was made with.
+    Run(String),
     /// A YAML file.
     Params(String),
     /// `--set`.
@@ -159,6 +161,7 @@ impl std::fmt::Display for Origin {
         match self {
             Origin::Default => f.write_str("default"),
             Origin::Preset(name) => write!(f, "preset {name}"),
+            Origin::Run(folder) => write!(f, "run {folder}"),
             Origin::Params(file) => f.write_str(file),
             Origin::Set => f.write_str("--set"),
             Origin::Sweep(name) => write!(f, "sweep {name}"),

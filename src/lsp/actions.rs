@@ -94,7 +94,7 @@ fn mend_all(world: &World, doc: &Analysis) -> Option<CodeAction> {
         let found = world.check(Rc::new(new), &|_: &Path| None);
         (found.reports, found.sources)
     };
-    let fixed = fix::fix(&world.name(unit), &unit.text, check);
+    let fixed = fix::fix(&unit.text, check);
     let edits = format::edits(unit, &fixed.text);
     (!edits.is_empty()).then(|| CodeAction {
         title: format!("Fix all that can be fixed ({})", fixed.mended.len()),

@@ -9,9 +9,9 @@ use lsp_types::{
 use super::position::Lines;
 use super::uri;
 use super::world::{Analysis, World};
-use rord_lang::ast::ItemKind;
 use rord_lang::report::{Label, Report, Severity};
-use rord_lang::source::{FileId, Span};
+use rord_lang::source::{FileId, SourceKind, Sources, Span};
+use rord_project::keep::between;
 
 /// All reports of a text.
 pub fn all(world: &World, doc: &Analysis, related: bool) -> Vec<Diagnostic> {
@@ -70,8 +70,8 @@ pub fn one(world: &World, doc: &Analysis, report: &Report, related: bool) -> Dia
 /// A message with files as they are called in an import of the text: `lib/parts.rord`, not the whole path.
 fn seen_from(doc: &Analysis, code: &str, mut message: String) -> String {
     let Some(folder) = doc.unit.path.as_deref().and_then(Path::parent) else { return message };
-    let later = (doc.unit.file.0.saturating_add(1)..).map_while(|id| doc.sources.get(FileId(id)));
-    let mut names: Vec<&str> = later.map(|s| s.name.as_str()).filter(|n| Path::new(n).is_absolute()).collect();
+    let imports = doc.sources.of_kind(SourceKind::Import);
+    let mut names: Vec<&str> = imports.map(|(_, source)| source.name.as_str()).collect();
     // What begins with another name goes first.
     names.sort_by_key(|n| std::cmp::Reverse(n.len()));
     for name in names.into_iter().filter(|n| message.contains(*n)).collect::<Vec<_>>() {
@@ -84,15 +84,6 @@ fn seen_from(doc: &Analysis, code: &str, mut message: String) -> String {
     message
 }
 
-/// The way from a folder to a file, with `/` as imports have it.
-fn between(folder: &Path, file: &Path) -> String {
-    let (from, to): (Vec<_>, Vec<_>) = (folder.components().collect(), file.components().collect());
-    let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-    let up = std::iter::repeat_n("..".to_string(), from.len() - same);
-    let down = to.iter().skip(same).map(|c| c.as_os_str().to_string_lossy().into_owned());
-    up.chain(down).collect::<Vec<_>>().join("/")
-}
-
 /// The place of a label, in this text or in an imported one.
 fn location(world: &World, doc: &Analysis, label: &Label) -> Option<Location> {
     if label.span.file == doc.unit.file {
@@ -100,8 +91,8 @@ fn location(world: &World, doc: &Analysis, label: &Label) -> Option<Location> {
     }
     let source = doc.sources.get(label.span.file)?;
     let path = Path::new(&source.name);
-    // The texts of the vocabulary have names that are no files.
-    if !path.is_absolute() {
+    // Only imports are files.
+    if source.kind != SourceKind::Import {
         return None;
     }
     let real = rord_project::files::real(path);
@@ -110,20 +101,21 @@ fn location(world: &World, doc: &Analysis, label: &Label) -> Option<Location> {
     Some(Location::new(open.or_else(|| uri::of(path))?, range))
 }
 
-/// The path in the import that leads to a text; the first line where it is imported by another import.
+/// The path in the import that leads to a text, directly or by what it imports; the first line where there is none.
 fn imported_at(doc: &Analysis, place: Span) -> Range {
-    let name = doc.sources.get(place.file).map(|s| s.name.clone()).unwrap_or_default();
-    let imports: Vec<Span> = doc
-        .unit
-        .tree
-        .items
-        .iter()
-        .filter_map(|item| match &item.kind {
-            ItemKind::Import { path, .. } => Some((path.span, path.text.clone())),
-            _ => None,
-        })
-        .filter(|(_, text)| text.rsplit('/').next().is_some_and(|last| !last.is_empty() && name.ends_with(last)))
-        .map(|(span, _)| span)
-        .collect();
-    imports.first().map_or(Range::default(), |span| doc.unit.range(*span))
+    let main = doc.unit.file;
+    let here = doc.sources.imports_of(main).find(|(_, to)| reaches(&doc.sources, *to, place.file, &mut vec![main]));
+    here.map_or(Range::default(), |(path, _)| doc.unit.range(path))
+}
+
+/// True where a text is another, or imports it. Texts that import each other are looked at once.
+fn reaches(sources: &Sources, from: FileId, to: FileId, seen: &mut Vec<FileId>) -> bool {
+    if from == to {
+        return true;
+    }
+    if seen.contains(&from) {
+        return false;
+    }
+    seen.push(from);
+    sources.imports_of(from).any(|(_, next)| reaches(sources, next, to, seen))
 }

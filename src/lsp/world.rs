@@ -15,7 +15,7 @@ use rord_lang::index::Index;
 use rord_lang::lex::{Token, lex};
 use rord_lang::parse::parse;
 use rord_lang::report::Report;
-use rord_lang::source::{FileId, Sources, Span};
+use rord_lang::source::{FileId, SourceKind, Sources, Span};
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
 use rord_ops as ops;
@@ -133,7 +133,7 @@ impl World {
     /// A world without documents.
     pub fn new(encoding: Encoding, folders: Vec<PathBuf>, import_root: Option<PathBuf>) -> World {
         let (vocabulary, base) = ops::vocabulary();
-        let main = base.clone().add("", "");
+        let main = base.clone().add(SourceKind::Main, "", "");
         // Files are known by whole paths.
         let import_root = import_root.map(|root| {
             let whole = std::path::absolute(&root).unwrap_or(root);
@@ -210,7 +210,7 @@ impl World {
     /// Checks a text. `other` are texts that stand in for files before the open documents do.
     pub fn check(&self, unit: Rc<Unit>, other: &dyn Fn(&Path) -> Option<String>) -> Analysis {
         let mut sources = self.base.clone();
-        let file = sources.add(self.name(&unit), unit.text.as_str());
+        let file = sources.add(SourceKind::Main, self.name(&unit), unit.text.as_str());
         let open = |path: &Path| other(path).or_else(|| self.open_text(path));
         let disk = unit.path.as_deref().map(|p| DiskImporter::with_open(p, self.root(&unit), &open));
         let importer: &dyn Importer = match &disk {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rord_files::{bounded, plain};
 use rord_lang::check::{ImportError, Importer};
 use rord_lang::report::{Report, runtime, syntax};
-use rord_lang::source::{FileId, Sources, Span};
+use rord_lang::source::{FileId, SourceKind, Sources, Span};
 
 /// Texts that stand in for files, by the files' real paths: what an editor has open and has not written yet.
 pub type Open<'a> = &'a dyn Fn(&Path) -> Option<String>;
@@ -92,31 +92,32 @@ fn reason(path: &Path, error: &std::io::Error) -> String {
 /// The most bytes of a text that are read: a pipeline is a few kilobytes.
 pub const MOST_BYTES: u64 = 1 << 20;
 
-/// Reads a text file into the sources.
-pub fn read(path: &Path, sources: &mut Sources) -> Result<FileId, Report> {
+/// Reads a text file into the sources, as a text of a kind.
+pub fn read(path: &Path, kind: SourceKind, sources: &mut Sources) -> Result<FileId, Report> {
     let shown = path.display().to_string();
     let bytes = bounded(path, MOST_BYTES).map_err(|e| {
         let help = match e.kind() {
             std::io::ErrorKind::NotFound => nearby(path),
             std::io::ErrorKind::FileTooLarge => "a pipeline is a few kilobytes: is this the right file?".to_string(),
             std::io::ErrorKind::PermissionDenied => "check the file's permissions".to_string(),
-            _ if path.is_dir() => "this is a folder; name the file in it".to_string(),
+            _ if path.join("sweep.yaml").is_file() => "this is the folder of a sweep; name one of its runs".to_string(),
+            _ if path.is_dir() => "this is a folder and no run; name the file in it".to_string(),
             _ => String::new(),
         };
         runtime::failed("R0817", &format!("cannot read {shown}: {}", plain(&e)), &help)
     })?;
-    text(shown, bytes, sources)
+    text(kind, shown, bytes, sources)
 }
 
 /// Puts what was read into the sources, if it is text.
-pub fn text(shown: String, bytes: Vec<u8>, sources: &mut Sources) -> Result<FileId, Report> {
+pub fn text(kind: SourceKind, shown: String, bytes: Vec<u8>, sources: &mut Sources) -> Result<FileId, Report> {
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(sources.add(shown, text)),
+        Ok(text) => Ok(sources.add(kind, shown, text)),
         Err(e) => {
             let at = e.utf8_error().valid_up_to();
             // What can be read is shown; the report points at the first byte that cannot.
             let text = String::from_utf8_lossy(e.as_bytes()).into_owned();
-            let file = sources.add(shown, text);
+            let file = sources.add(kind, shown, text);
             let start = at as u32;
             Err(syntax::not_text(Span { file, start, end: start + 3 }, at))
         }

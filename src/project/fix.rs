@@ -22,13 +22,13 @@ pub struct Fixed {
     pub sources: Sources,
 }
 
-/// Makes the edits to a text called `name`, as far as reports propose them; `check` reports on a text.
-pub fn fix(name: &str, text: &str, check: impl Fn(&str) -> (Vec<Report>, Sources)) -> Fixed {
+/// Makes the edits to a pipeline's text, as far as reports propose them; `check` reports on a text.
+pub fn fix(text: &str, check: impl Fn(&str) -> (Vec<Report>, Sources)) -> Fixed {
     let (mut reports, mut sources) = check(text);
     let (mut text, mut mended) = (text.to_string(), Vec::new());
     let mut refused: Vec<(String, Vec<Edit>)> = Vec::new();
     while mended.len() < MOST {
-        let main = sources.find(name);
+        let main = sources.main();
         let next = reports.iter().find(|r| {
             let here = r.can_be_fixed() && r.edits.iter().all(|e| Some(e.span.file) == main);
             here && !refused.iter().any(|(t, e)| *t == r.title && *e == r.edits)

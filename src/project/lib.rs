@@ -1,6 +1,9 @@
-//! A pipeline as a person names it: read from disk with its imports, changed from outside, checked, fixed.
+//! A pipeline or a run as a person names it: read from disk with its imports, changed from outside, checked, fixed, kept.
 
 pub mod files;
 pub mod fix;
+pub mod keep;
 pub mod load;
 pub mod outside;
+pub mod params;
+pub mod run;

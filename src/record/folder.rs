@@ -16,6 +16,13 @@ use rord_lang::constant::Constant;
 /// The most bytes of a record that are read; it has a few kilobytes.
 const MOST_BYTES: u64 = 4 << 20;
 
+/// The record of a run.
+pub const RECORD: &str = "run.yaml";
+/// The text that is run.
+pub const PIPELINE: &str = "pipeline.rord";
+/// Every parameter of the run, as `--params` takes them.
+pub const PARAMS: &str = "params.yaml";
+
 /// A folder that holds one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFolder {
@@ -110,7 +117,7 @@ impl RunFolder {
         self.path.join(name)
     }
 
-    /// Writes a text that is run: `pipeline.rord`, and what it imports where it is imported from.
+    /// Writes a text that repeats the run: `pipeline.rord`, what it imports, `params.yaml`. Its place is given from the run's folder.
     pub fn write_text(&self, name: &Path, text: &str) -> Result<(), RecordError> {
         let path = self.path.join(name);
         let folder = path.parent().unwrap_or(&self.path);
@@ -120,7 +127,7 @@ impl RunFolder {
 
     /// Writes `run.yaml`.
     pub fn write_record(&self, record: &Record) -> Result<(), RecordError> {
-        let path = self.file("run.yaml");
+        let path = self.file(RECORD);
         let malformed =
             |reason: serde_yaml::Error| RecordError::Malformed { path: path.clone(), reason: reason.to_string() };
         let text = record.to_yaml().map_err(malformed)?;
@@ -129,7 +136,7 @@ impl RunFolder {
 
     /// Reads `run.yaml`.
     pub fn read_record(&self) -> Result<Record, RecordError> {
-        let path = self.file("run.yaml");
+        let path = self.file(RECORD);
         let bytes = read(&path, MOST_BYTES)?;
         serde_yaml::from_slice(&bytes).map_err(|error| RecordError::Malformed { path, reason: error.to_string() })
     }
@@ -159,6 +166,9 @@ pub struct Record {
     pub threads: usize,
     /// The seed of all random streams.
     pub seed: u64,
+    /// The weights it began with, if it was given any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<InitWeights>,
     /// Every parameter's value.
     pub params: Mapping,
     /// Where each value came from: `default`, `preset smoke`, `my.yaml`, `--set`.
@@ -185,6 +195,15 @@ pub enum Status {
     Interrupted,
     /// An error ended it.
     Failed,
+}
+
+/// Weights that a run began with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InitWeights {
+    /// Their file, as it was given.
+    pub file: String,
+    /// The hash of its content: `b3:0c5d1f22a0b7e319`.
+    pub hash: String,
 }
 
 /// The best validation of a run.
@@ -303,6 +322,7 @@ pub(crate) mod tests {
             device: "cpu".into(),
             threads: 2,
             seed: 0,
+            init: None,
             params: Mapping::new(),
             origins: Mapping::new(),
             epochs_done: 3,

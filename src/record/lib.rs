@@ -7,6 +7,8 @@ pub mod metrics;
 pub mod observer;
 pub mod progress;
 
-pub use folder::{Best, Record, RecordError, RunFolder, Status, readable, timestamp, yaml};
+pub use folder::{
+    Best, InitWeights, PARAMS, PIPELINE, RECORD, Record, RecordError, RunFolder, Status, readable, timestamp, yaml,
+};
 pub use live::Live;
 pub use observer::{Epoch, Finished, Observer, Started, Step};

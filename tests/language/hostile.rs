@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rord_lang::check::{ImportError, Importer, NoImports, Outside, check};
 use rord_lang::parse;
 use rord_lang::report::{Report, Severity};
-use rord_lang::source::FileId;
+use rord_lang::source::{FileId, SourceKind};
 use rord_lang::tree::expression;
 use rord_lang::typed::Pipeline;
 use rord_ops as ops;
@@ -17,7 +17,7 @@ fn checked(text: &str) -> (Pipeline, Vec<Report>) {
 
 fn checked_with(text: &str, importer: &dyn Importer) -> (Pipeline, Vec<Report>) {
     let (vocabulary, mut sources) = ops::vocabulary();
-    let file = sources.add("test.rord", text);
+    let file = sources.add(SourceKind::Main, "test.rord", text);
     check(&mut sources, file, &vocabulary, importer, &Outside::default())
 }
 

@@ -10,6 +10,7 @@ use rord_graph::node::{NodeSource, Role};
 use rord_graph::{build, passes};
 use rord_lang::check::{NoImports, Outside, check};
 use rord_lang::report::any_error;
+use rord_lang::source::SourceKind;
 use safetensors::SafeTensors;
 
 /// One case: an expression, its inputs' types, and its tensors.
@@ -47,7 +48,7 @@ fn evaluated(case: &Case, dtype: DType) -> (f64, Vec<(String, Tensor)>) {
     let inputs: String = case.types.iter().map(|(name, ty)| format!("input {name}: {ty}\n")).collect();
     let text = format!("{inputs}minimize value = {}\n", case.expression);
     let (vocabulary, mut sources) = rord_ops::vocabulary();
-    let file = sources.add("test.rord", text.as_str());
+    let file = sources.add(SourceKind::Main, "test.rord", text.as_str());
     let (pipeline, reports) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
     assert!(!any_error(&reports), "{text}{reports:?}");
     let mut graph = build::build(&pipeline, &vocabulary, &build::outputs(&pipeline, &[Role::Objective]));

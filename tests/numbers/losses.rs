@@ -7,6 +7,7 @@ use rord_engine::weights::{Weights, weight_specs};
 use rord_graph::node::Role;
 use rord_graph::{build, passes};
 use rord_lang::check::{NoImports, Outside, check};
+use rord_lang::source::SourceKind;
 
 /// Two maps of probabilities, two of descriptors with a move that changes nothing, and two lists of vectors.
 const INPUTS: &str = "input t: Prob[1, 1, 2, 2]@f
@@ -45,7 +46,7 @@ fn fields() -> HashMap<String, Tensor> {
 fn value(expression: &str) -> f64 {
     let text = format!("{INPUTS}metric value = {expression}\n");
     let (vocabulary, mut sources) = rord_ops::vocabulary();
-    let file = sources.add("test.rord", text.as_str());
+    let file = sources.add(SourceKind::Main, "test.rord", text.as_str());
     let (pipeline, reports) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
     assert!(reports.is_empty(), "{expression}: {reports:?}");
     let mut graph = build::build(&pipeline, &vocabulary, &build::outputs(&pipeline, &[Role::Metric]));
@@ -133,7 +134,7 @@ fn a_function_of_the_file_goes_before_one_of_the_library() {
         "{INPUTS}fn dice(t: Prob[B, C, H, W]@f, p: Prob[B, C, H, W]@f) -> Loss = 7 + mean(t * p)\nmetric value = dice(t, p)\n"
     );
     let (vocabulary, mut sources) = rord_ops::vocabulary();
-    let file = sources.add("test.rord", text.as_str());
+    let file = sources.add(SourceKind::Main, "test.rord", text.as_str());
     let (pipeline, reports) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
     assert!(reports.is_empty(), "{reports:?}");
     let graph = build::build(&pipeline, &vocabulary, &build::outputs(&pipeline, &[Role::Metric]));

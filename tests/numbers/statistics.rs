@@ -8,6 +8,7 @@ use rord_graph::node::Role;
 use rord_graph::{build, passes};
 use rord_lang::check::{NoImports, Outside, check};
 use rord_lang::report::Report;
+use rord_lang::source::SourceKind;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
 
@@ -21,7 +22,7 @@ minimize l = mean(a.y * a.y) + mean(b.y)
 
 fn checked(text: &str) -> (Pipeline, Vocabulary, Vec<Report>) {
     let (vocabulary, mut sources) = rord_ops::vocabulary();
-    let file = sources.add("test.rord", text);
+    let file = sources.add(SourceKind::Main, "test.rord", text);
     let (pipeline, reports) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
     (pipeline, vocabulary, reports)
 }

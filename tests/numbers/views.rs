@@ -9,6 +9,7 @@ use rord_graph::verify::verify;
 use rord_graph::{build, passes};
 use rord_lang::check::{NoImports, Outside, check};
 use rord_lang::report::any_error;
+use rord_lang::source::SourceKind;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
 use rord_random::Stream;
@@ -34,7 +35,7 @@ minimize total = where + what
 
 fn checked(text: &str) -> (Pipeline, Vocabulary) {
     let (vocabulary, mut sources) = rord_ops::vocabulary();
-    let file = sources.add("test.rord", text);
+    let file = sources.add(SourceKind::Main, "test.rord", text);
     let (pipeline, reports) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
     assert!(!any_error(&reports), "{text}\n{:?}", reports.iter().map(|r| &r.title).collect::<Vec<_>>());
     (pipeline, vocabulary)

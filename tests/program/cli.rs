@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-const TINY: &str = r#"rord 1
+pub const TINY: &str = r#"rord 1
 pipeline "tiny"
 
 param layouts: Layouts = synth(tiles = 4, seed = 1)
@@ -41,7 +41,7 @@ train { optimizer = adam(lr = lr), clip = grad_norm(1.0), batch = 2, epochs }
 save { best = val.total, last = true }
 "#;
 
-fn rord(dir: &Path, args: &[&str]) -> Output {
+pub fn rord(dir: &Path, args: &[&str]) -> Output {
     command(dir, args).output().unwrap()
 }
 
@@ -51,13 +51,13 @@ fn command(dir: &Path, args: &[&str]) -> Command {
     command
 }
 
-fn err(out: &Output) -> String {
+pub fn err(out: &Output) -> String {
     let text = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(!text.contains("panicked"), "{text}");
     text
 }
 
-fn tiny() -> tempfile::TempDir {
+pub fn tiny() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("tiny.rord"), TINY).unwrap();
     dir
@@ -76,7 +76,10 @@ fn a_run_leaves_its_folder_behind() {
     let mut files: Vec<_> =
         std::fs::read_dir(&run).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();
-    assert_eq!(files, ["best.safetensors", "last.safetensors", "metrics.jsonl", "pipeline.rord", "run.yaml"]);
+    assert_eq!(
+        files,
+        ["best.safetensors", "last.safetensors", "metrics.jsonl", "params.yaml", "pipeline.rord", "run.yaml"]
+    );
     assert_eq!(std::fs::read_to_string(run.join("pipeline.rord")).unwrap(), TINY);
     let metrics = lines(&run.join("metrics.jsonl"));
     let of = |split: &str| metrics.iter().filter(|l| l["split"] == split).count();

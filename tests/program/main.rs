@@ -11,5 +11,7 @@ mod front;
 mod loss;
 mod lsp;
 mod pipelines;
+mod repeat;
 mod reports;
+mod runs;
 mod tensors;

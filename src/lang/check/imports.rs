@@ -6,6 +6,7 @@ use super::{Checker, ImportError};
 use crate::ast::{Item, ItemKind, Name};
 use crate::parse;
 use crate::report::{names, params as params_report};
+use crate::source::SourceKind;
 
 impl Checker<'_> {
     /// Brings callables of another file into this one.
@@ -23,8 +24,11 @@ impl Checker<'_> {
             }
         };
         let other = match self.loaded.get(&name) {
-            Some(Some(other)) => *other,
-            Some(None) => {
+            Some((file, Some(other))) => {
+                self.sources.link(path.span, *file);
+                *other
+            }
+            Some((_, None)) => {
                 let start = self.importing.iter().position(|f| *f == name).unwrap_or(self.importing.len());
                 let mut chain = self.importing.get(start..).unwrap_or(&[]).to_vec();
                 chain.extend([from, name]);
@@ -32,9 +36,10 @@ impl Checker<'_> {
                 return self.poison_callables(wanted, home);
             }
             None => {
-                self.loaded.insert(name.clone(), None);
+                let file = self.sources.add(SourceKind::Import, &name, text.as_str());
+                self.sources.link(path.span, file);
+                self.loaded.insert(name.clone(), (file, None));
                 self.importing.push(from);
-                let file = self.sources.add(&name, text.as_str());
                 let (tree, reports) = parse::parse(&text, file);
                 // The lines of a body that could not be read look like items that stay behind.
                 let read = reports.is_empty();
@@ -64,7 +69,7 @@ impl Checker<'_> {
                     self.logs.reports.push(params_report::not_brought(path.span, &path.text, &left));
                 }
                 self.importing.pop();
-                self.loaded.insert(name.clone(), Some(other));
+                self.loaded.insert(name.clone(), (file, Some(other)));
                 other
             }
         };

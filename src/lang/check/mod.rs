@@ -114,7 +114,7 @@ pub fn check(
 ) -> (Pipeline, Vec<Report>) {
     let text = sources.get(main).map(|s| std::sync::Arc::clone(&s.text)).unwrap_or_else(|| "".into());
     let (tree, reports) = parse::parse(&text, main);
-    let loaded = HashMap::from([(sources.get(main).map(|s| s.name.clone()).unwrap_or_default(), None)]);
+    let loaded = HashMap::from([(sources.get(main).map(|s| s.name.clone()).unwrap_or_default(), (main, None))]);
     let mut checker = Checker {
         vocabulary,
         sources,
@@ -155,8 +155,8 @@ pub struct Checker<'a> {
     logs: Logs,
     files: Vec<FileScope>,
     standard: HashMap<String, Rc<FunctionDef>>,
-    /// Files by name; `None` for one that is still being read.
-    loaded: HashMap<String, Option<usize>>,
+    /// Files by name, each with its text; `None` for one that is still being read.
+    loaded: HashMap<String, (FileId, Option<usize>)>,
     /// The files that led to the one at hand.
     importing: Vec<String>,
     /// Sizes that the data declares, by name.

@@ -23,8 +23,19 @@ pub struct Written<'a> {
     pub domain: Option<&'a Domain>,
 }
 
+/// A value that stands before the default.
+struct Outer<'a> {
+    value: &'a Expr,
+    origin: Origin,
+    /// True for one that comes from outside of the file.
+    given: bool,
+    /// True for a quoted string of YAML.
+    quoted: bool,
+}
+
 impl Checker<'_> {
-    /// A parameter with its value: the default, or what the preset, the file or the command line say, in this order.
+    /// A parameter with its value: the default, or what the run at hand, the preset, the file or the command line give, in this
+    /// order.
     pub fn param(
         &mut self,
         written: &Written<'_>,
@@ -48,34 +59,38 @@ impl Checker<'_> {
         let mut value_span = written.name.span;
         if let Some(default) = written.default {
             value_span = default.span;
-            value = self.param_value(written, kind, default, None, env);
+            value = self.param_value(written, kind, default, false, env);
             sound &= value.is_some();
             origin = Origin::Default;
         }
-        if let Some((_, e)) = preset.iter().find(|(n, _)| n.text == written.name.text) {
-            let given = self.param_value(written, kind, e, None, env);
-            sound &= given.is_some();
-            outdone.extend(value.as_ref().and_then(|k| Some((k.value.clone()?, origin))));
-            value = given.or(value);
-            value_span = e.span;
-            origin = Origin::Preset(outside.preset.as_ref().map(|p| p.text.clone()).unwrap_or_default());
-        }
-        for given in outside.given.iter().filter(|g| g.name.text == written.name.text) {
+        let preset = preset.iter().find(|(n, _)| n.text == written.name.text).map(|(_, e)| {
+            let name = outside.preset.as_ref().map(|p| p.text.clone()).unwrap_or_default();
+            Outer { value: e, origin: Origin::Preset(name), given: false, quoted: false }
+        });
+        let given = outside.given.iter().filter(|g| g.name.text == written.name.text);
+        let given = given.map(|g| Outer { value: &g.value, origin: g.origin.clone(), given: true, quoted: g.quoted });
+        // What a run was made with takes the place of the default: a preset that is asked for now changes it.
+        let (of_run, asked): (Vec<_>, Vec<_>) = given.partition(|g| matches!(g.origin, Origin::Run(_)));
+        for outer in of_run.into_iter().chain(preset).chain(asked) {
             let text = matches!(kind, Kind::Text | Kind::Path);
-            if text && !matches!(given.value.kind, ExprKind::Text(_)) {
-                let bare = self.sources.text(given.value.span).to_string();
-                let set = given.origin == Origin::Set;
-                self.logs.reports.push(params::unquoted(given.value.span, &given.name.text, kind, &bare, set));
+            if outer.given && text && !matches!(outer.value.kind, ExprKind::Text(_)) {
+                let bare = self.sources.text(outer.value.span).to_string();
+                let set = outer.origin == Origin::Set;
+                self.logs.reports.push(params::unquoted(outer.value.span, &written.name.text, kind, &bare, set));
                 sound = false;
                 continue;
             }
-            let quoted = given.quoted.then_some(&given.origin);
-            let outer = self.param_value(written, kind, &given.value, quoted, env);
-            sound &= outer.is_some();
-            outdone.extend(value.as_ref().and_then(|k| Some((k.value.clone()?, origin))));
-            value = outer.or(value);
-            value_span = given.value.span;
-            origin = given.origin.clone();
+            let given = self.param_value(written, kind, outer.value, outer.quoted, env);
+            sound &= given.is_some();
+            let before = value.as_ref().and_then(|k| k.value.clone());
+            let same = given.as_ref().is_some_and(|k| k.value == before);
+            // A run has a value for every parameter; that most are the defaults is not worth a word.
+            if !(same && matches!(outer.origin, Origin::Run(_))) {
+                outdone.extend(before.map(|before| (before, origin)));
+            }
+            value = given.or(value);
+            value_span = outer.value.span;
+            origin = outer.origin;
         }
         let domain = written.domain.map(crate::tree::domain_text);
         let constant = value.as_ref().and_then(|k| k.value.clone());
@@ -105,14 +120,7 @@ impl Checker<'_> {
     }
 
     /// One value for a parameter, held to its kind and its domain.
-    fn param_value(
-        &mut self,
-        written: &Written<'_>,
-        kind: Kind,
-        e: &Expr,
-        quoted: Option<&Origin>,
-        env: &Env,
-    ) -> Option<Known> {
+    fn param_value(&mut self, written: &Written<'_>, kind: Kind, e: &Expr, quoted: bool, env: &Env) -> Option<Known> {
         let k = match self.expr(e, env) {
             Term::Known(k) => k,
             Term::Poison => return None,
@@ -122,7 +130,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        if quoted.is_some() && !matches!(kind, Kind::Text | Kind::Path) && k.kind == Kind::Text {
+        if quoted && !matches!(kind, Kind::Text | Kind::Path) && k.kind == Kind::Text {
             let bare = self.sources.text(e.span).trim_matches(['"', '\'']).to_string();
             self.logs.reports.push(params::quoted(e.span, &written.name.text, kind, &bare));
             return None;
@@ -328,13 +336,13 @@ impl Checker<'_> {
         };
         match (&value.kind, sweep) {
             (crate::ast::ExprKind::List(items), true) => {
-                items.iter().map(|e| self.param_value(&written, kind, e, None, env).and_then(|k| k.value)).collect()
+                items.iter().map(|e| self.param_value(&written, kind, e, false, env).and_then(|k| k.value)).collect()
             }
             (_, true) => {
                 self.logs.reports.push(params::sweep_needs_list(value.span, &field.name.text));
                 None
             }
-            (_, false) => self.param_value(&written, kind, value, None, env).and_then(|k| k.value).map(|c| vec![c]),
+            (_, false) => self.param_value(&written, kind, value, false, env).and_then(|k| k.value).map(|c| vec![c]),
         }
     }
 

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use crate::ast::{ExprKind, FnParam, Function, Item, ItemKind, TypeExpr};
 use crate::parse;
 use crate::report::Report;
-use crate::source::{FileId, Sources};
+use crate::source::{FileId, SourceKind, Sources};
 use crate::types::Kind;
 
 pub use application::{Application, NewWeight, RuleArg};
@@ -72,7 +72,7 @@ impl Vocabulary {
     ) -> (Self, Vec<Report>) {
         let (mut vocabulary, mut reports) = (Self::default(), Vec::new());
         for (name, entry) in entries {
-            let file = sources.add(format!("<{name}>"), entry.signature);
+            let file = sources.add(SourceKind::Library, format!("<{name}>"), entry.signature);
             match parse::signature(entry.signature, file) {
                 Ok((_, params, result)) => {
                     let mut offers = Vec::new();
@@ -100,7 +100,7 @@ impl Vocabulary {
             }
         }
         for (name, text) in library {
-            let file = sources.add(*name, *text);
+            let file = sources.add(SourceKind::Library, *name, *text);
             let (tree, wrong) = parse::parse(text, file);
             reports.extend(wrong);
             for item in tree.items {

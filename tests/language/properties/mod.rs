@@ -20,11 +20,12 @@ use rord_lang::lex::{TokenKind, lex as lex_text};
 use rord_lang::parse;
 use rord_lang::report::render::{Style, draw, json};
 use rord_lang::report::{Report, any_error, pages};
-use rord_lang::source::{FileId, Source, Sources, Span};
+use rord_lang::source::{FileId, Source, SourceKind, Sources, Span};
 use rord_lang::tree;
+use rord_lang::typed::Origin;
 use rord_lang::vocabulary::Vocabulary;
 use rord_ops as ops;
-use rord_project::{files, outside};
+use rord_project::{files, outside, params};
 
 /// Reports of one text that are drawn; every one is looked at. Drawing takes longer than finding out what to draw, so
 /// [`hold_all`] draws what the targets draw of one text in eight.
@@ -74,8 +75,8 @@ pub fn sound(reports: &[Report], sources: &Sources) {
 }
 
 /// Bytes as the text that the command would read from a file of them, or the report that it is none.
-fn text_of(bytes: &[u8], name: &str, sources: &mut Sources) -> Option<FileId> {
-    match files::text(name.into(), bytes.to_vec(), sources) {
+fn text_of(bytes: &[u8], kind: SourceKind, name: &str, sources: &mut Sources) -> Option<FileId> {
+    match files::text(kind, name.into(), bytes.to_vec(), sources) {
         Ok(file) => Some(file),
         Err(report) => {
             sound(&[report], sources);
@@ -87,7 +88,7 @@ fn text_of(bytes: &[u8], name: &str, sources: &mut Sources) -> Option<FileId> {
 /// Tokens lie one behind the other, and between them nothing but blanks, comments and what was reported.
 pub fn lex(bytes: &[u8]) {
     let mut sources = Sources::default();
-    let Some(file) = text_of(bytes, "input.rord", &mut sources) else { return };
+    let Some(file) = text_of(bytes, SourceKind::Main, "input.rord", &mut sources) else { return };
     let Source { text, .. } = sources.get(file).unwrap().clone();
     let (tokens, comments, reports) = lex_text(&text, file);
     sound(&reports, &sources);
@@ -124,7 +125,7 @@ fn outline(text: &str) -> Option<String> {
 /// expression that is printed reads back the same.
 pub fn parse(bytes: &[u8]) {
     let mut sources = Sources::default();
-    let Some(file) = text_of(bytes, "input.rord", &mut sources) else { return };
+    let Some(file) = text_of(bytes, SourceKind::Main, "input.rord", &mut sources) else { return };
     let Source { text, .. } = sources.get(file).unwrap().clone();
     let (_, reports) = parse::parse(&text, file);
     sound(&reports, &sources);
@@ -147,8 +148,7 @@ pub fn parse(bytes: &[u8]) {
         }
     }
     // As a value on the command line, where it has a place behind a name.
-    sources.add("command line", format!("--set value={text}"));
-    let shifted = FileId(file.0 + 1);
+    let shifted = sources.add(SourceKind::CommandLine, "command line", format!("--set value={text}"));
     if let Err(reports) = parse::expression(&text, shifted, "--set value=".len() as u32) {
         sound(&reports, &sources);
     }
@@ -188,9 +188,9 @@ fn asked(text: &str, sources: &mut Sources) -> Result<Outside, Vec<Report>> {
     let mut asked = outside::read(&given(lines("preset ").next(), &set), sources)?;
     let yaml: Vec<&str> = lines("yaml ").take(20).collect();
     if !yaml.is_empty() {
-        let file = sources.add("given.yaml", yaml.join("\n"));
-        let mut reports = Vec::new();
-        outside::yaml(file, "given.yaml", sources, &mut asked.given, &mut reports);
+        let file = sources.add(SourceKind::Params, "given.yaml", yaml.join("\n"));
+        let (given, reports) = params::read(file, &Origin::Params("given.yaml".into()), sources);
+        asked.given.extend(given);
         if !reports.is_empty() {
             return Err(reports);
         }
@@ -202,7 +202,7 @@ fn asked(text: &str, sources: &mut Sources) -> Result<Outside, Vec<Report>> {
 /// printed in every form.
 pub fn check(bytes: &[u8]) {
     let (vocabulary, mut sources) = (&vocabulary().0, vocabulary().1.clone());
-    let Some(file) = text_of(bytes, "input.rord", &mut sources) else { return };
+    let Some(file) = text_of(bytes, SourceKind::Main, "input.rord", &mut sources) else { return };
     let Source { text, .. } = sources.get(file).unwrap().clone();
     let outside = match asked(&text, &mut sources) {
         Ok(outside) => outside,
@@ -260,17 +260,17 @@ preset quick { n = 2, patch = 32px }
 fn parameters() -> Sources {
     static TEXT: OnceLock<&str> = OnceLock::new();
     let mut sources = vocabulary().1.clone();
-    sources.add("input.rord", *TEXT.get_or_init(|| PARAMETERS));
+    sources.add(SourceKind::Main, "input.rord", *TEXT.get_or_init(|| PARAMETERS));
     sources
 }
 
 /// A file for `--params` gives values or reports, and the values are taken or refused.
 pub fn yaml(bytes: &[u8]) {
     let mut sources = parameters();
-    let main = sources.find("input.rord").unwrap();
-    let Some(file) = text_of(bytes, "given.yaml", &mut sources) else { return };
-    let (mut outside, mut reports) = (Outside::default(), Vec::new());
-    outside::yaml(file, "given.yaml", &sources, &mut outside.given, &mut reports);
+    let main = sources.main().unwrap();
+    let Some(file) = text_of(bytes, SourceKind::Params, "given.yaml", &mut sources) else { return };
+    let (given, reports) = params::read(file, &Origin::Params("given.yaml".into()), &sources);
+    let outside = Outside { given, ..Outside::default() };
     sound(&reports, &sources);
     outside.given.iter().for_each(|g| {
         lies_within(g.name.span, &sources, g);
@@ -287,7 +287,7 @@ fn given<'a>(preset: Option<&'a str>, set: &'a [String]) -> outside::Given<'a> {
 pub fn set(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let mut sources = parameters();
-    let main = sources.find("input.rord").unwrap();
+    let main = sources.main().unwrap();
     let mut lines = text.split('\n');
     let preset = lines.next().filter(|l| !l.is_empty());
     let set: Vec<String> = lines.take(20).map(str::to_string).collect();

@@ -7,7 +7,7 @@ use rord_lang::ast::{BinaryOp, FnParam};
 use rord_lang::check::{NoImports, Outside, check};
 use rord_lang::constant::Settings;
 use rord_lang::report::{Report, any_error};
-use rord_lang::source::Sources;
+use rord_lang::source::{SourceKind, Sources};
 use rord_lang::typed::{Apply, Pipeline, ValueSource};
 use rord_lang::types::{Kind, Type};
 use rord_lang::vocabulary::{Operation, Vocabulary, is_tensor_param};
@@ -84,7 +84,7 @@ impl Language {
     /// The reports of a text.
     pub fn reports(&self, text: &str) -> (Pipeline, Vec<Report>) {
         let mut sources = self.sources.clone();
-        let file = sources.add("test.rord", text);
+        let file = sources.add(SourceKind::Main, "test.rord", text);
         check(&mut sources, file, &self.vocabulary, &NoImports, &Outside::default())
     }
 

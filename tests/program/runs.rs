@@ -1,0 +1,261 @@
+//! A run's folder repeats the run: texts, graph and parameters are those of the first, wherever imports lay and whatever was set.
+
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use rord_graph::node::Role;
+use rord_graph::{build, passes, print};
+use rord_lang::report::any_error;
+use rord_lang::types::Kind;
+use rord_project::load::{Loaded, load};
+use rord_project::outside::Given;
+use rord_record::{Record, RunFolder, Status};
+
+/// Every kind that a parameter can have, with its default, and values that `--set` gives it.
+const PARAMS: &[(&str, &str, &[&str])] = &[
+    ("Scalar", "-0.5", &["1e-7", "1e300", "0.1", "-3", "1/3", "-0.0"]),
+    ("Weight", "0.5", &["0", "2.5e-9"]),
+    ("Rate", "1e-3", &["3e-4", "0.9999999999999999"]),
+    ("Count", "3", &["0", "9007199254740992"]),
+    ("Flag", "true", &["false"]),
+    ("Pixels", "64px", &["0.5px", "1e-3px"]),
+    ("Degrees", "10deg", &["-90deg", "0.1deg"]),
+    ("Epochs", "3epochs", &["0.5epochs"]),
+    ("Steps", "30steps", &["1e6steps"]),
+    ("Duration", "3epochs", &["100steps"]),
+    (
+        "Text",
+        "\"a text\"",
+        &["\"\"", "\"é: #1 'two'\"", "\"a\\\\b\\\"c\\nd\\te\"", "\"yes\"", "\"e\u{301}\u{85}\u{feff}\""],
+    ),
+    ("Path", "\"data\"", &["\"a b/é.gds\"", "\"1e-3\"", "\"|\""]),
+    ("Range", "0.5..1.5", &["1px..2px", "-1..1e-5", "3"]),
+    ("List", "[1, 2]", &["[]", "[1px, 2px]", "[0.5, \"a: b\"]", "[[1], [2]]"]),
+    ("Word", "mean", &["yes", "off", "null", "True", "val.total"]),
+    ("Watch", "val.total", &["train.total"]),
+    ("Reduce", "mean", &["sum"]),
+    ("Layouts", "synth()", &["synth(tiles = 3, seed = 2)", "gds(\"a #1: b.gds\")", "gds(\"e\u{301} \\\"q\\\".gds\")"]),
+    ("Sampler", "grid(20)", &["grid(7)"]),
+    ("Miner", "hardneg()", &["hardneg(apart = 8px)"]),
+    ("Optimizer", "adam(lr = 1e-3)", &["sgd(lr = 0.1, momentum = 0.9)"]),
+    ("Schedule", "cosine()", &["step(every = 2epochs)"]),
+    ("Clip", "grad_norm(1)", &["grad_norm(0.3)"]),
+    ("Augment", "noise(0.02)", &["[noise(0.02), contrast(0.8..1.2)]", "[]"]),
+];
+
+/// `e`, `epsilon`, … are names of the language; `p0`, `p1`, … are not.
+fn declarations() -> String {
+    let declared =
+        |(i, (kind, default, _)): (usize, &(&str, &str, &[&str]))| format!("param p{i}: {kind} = {default}\n");
+    PARAMS.iter().enumerate().map(declared).collect()
+}
+
+/// A file that is imported: its folder, its name, and which of the files behind it it imports.
+#[derive(Clone, Debug)]
+struct Part {
+    folder: &'static str,
+    name: &'static str,
+    imports: Vec<bool>,
+    /// How the import's path is written: as it is, with `./`, or down into a folder and up again.
+    written: usize,
+    /// True where a link leads to it from the pipeline's folder.
+    linked: bool,
+}
+
+fn parts() -> impl Strategy<Value = Vec<Part>> {
+    let folders = vec!["a", "a/lib", "a/lib/deep", "a/imports", "a/v1.2", "b", "b/é e\u{301} c", "."];
+    let names = vec![
+        "nets.rord",
+        "pipeline.rord",
+        "Pipeline.rord",
+        "two parts",
+        "é.rord",
+        "e\u{301}.rord",
+        "run.yaml",
+        "params.yaml",
+        "q\"uote\\.rord",
+    ];
+    let flags = prop::collection::vec(any::<bool>(), 6);
+    let part = (select(folders), select(names), flags, 0..3usize, any::<bool>());
+    prop::collection::vec(part, 1..6).prop_map(|parts| {
+        let part = |(folder, name, imports, written, linked)| Part { folder, name, imports, written, linked };
+        let mut parts: Vec<Part> = parts.into_iter().map(part).collect();
+        // One place holds one file.
+        let place = |p: &Part| format!("{}/{}", p.folder, p.name).to_lowercase();
+        let mut seen = std::collections::HashSet::new();
+        parts.retain(|p| seen.insert(place(p)));
+        parts
+    })
+}
+
+/// A path as it is written in the language.
+fn quoted(path: &str) -> String {
+    format!("\"{}\"", path.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The lines that import functions of files into a file of `folder`.
+fn imports(folder: &str, parts: &[Part], wanted: &[bool], from: usize) -> String {
+    let mut out = String::new();
+    for (i, part) in parts.iter().enumerate().skip(from) {
+        if !wanted.get(i).copied().unwrap_or(false) {
+            continue;
+        }
+        let up = "../".repeat(Path::new(folder).components().count());
+        let folder = if part.folder == "." { String::new() } else { format!("{}/", part.folder) };
+        let path = match (part.linked, part.written) {
+            (true, _) => format!("{up}a/link {i}"),
+            (_, 0) => format!("{up}{folder}{}", part.name),
+            (_, 1) => format!("./{up}{folder}{}", part.name),
+            (..) => format!("{up}b/../{folder}{}", part.name),
+        };
+        out.push_str(&format!("import {} {{ f{i} }}\n", quoted(&path)));
+    }
+    out
+}
+
+/// Writes a pipeline `a/main.rord` with its parts.
+fn write(root: &Path, parts: &[Part]) {
+    for folder in ["a", "b"] {
+        std::fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    for (i, part) in parts.iter().enumerate() {
+        let folder = root.join(part.folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let calls: String = (i + 1..parts.len()).filter(|j| part.imports[*j]).map(|j| format!(" + f{j}(x)")).collect();
+        let head = if part.folder == "." { "" } else { part.folder };
+        let imports = imports(head, parts, &part.imports, i + 1);
+        let text = format!("{imports}fn f{i}(x: Map[B, C, H, W]@f) -> Map[B, C, H, W]@f = {i}.5 * x{calls}\n");
+        std::fs::write(folder.join(part.name), text).unwrap();
+        #[cfg(unix)]
+        std::os::unix::fs::symlink(folder.join(part.name), root.join(format!("a/link {i}"))).unwrap();
+        #[cfg(not(unix))]
+        std::fs::copy(folder.join(part.name), root.join(format!("a/link {i}"))).unwrap();
+    }
+    let all = vec![true; parts.len()];
+    let sum: Vec<String> = (0..parts.len()).map(|i| format!("f{i}(x)")).collect();
+    let preset = "preset other { p0 = 0.25, p3 = 7, p10 = \"of the preset\" }\n";
+    let text = format!(
+        "rord 1\n{}{}{preset}input x: Map[B, 1, H, W]@f\nmetric m = p0 * mean({})\n",
+        imports("a", parts, &all, 0),
+        declarations(),
+        sum.join(" + "),
+    );
+    std::fs::write(root.join("a/main.rord"), text).unwrap();
+}
+
+fn sound(path: &Path, given: &Given<'_>) -> Loaded {
+    let said = |reports: &[rord_lang::report::Report]| format!("{}: {reports:#?}", path.display());
+    let loaded =
+        load(rord_ops::vocabulary(), path, given, None).unwrap_or_else(|(reports, _)| panic!("{}", said(&reports)));
+    assert!(!any_error(&loaded.reports), "{}", said(&loaded.reports));
+    loaded
+}
+
+/// What a run must repeat: the graph, and every parameter's value.
+fn result(loaded: &Loaded) -> (String, Vec<(String, String)>) {
+    let mut graph = build::build(&loaded.pipeline, &loaded.vocabulary, &[Role::Metric]);
+    passes::run(&mut graph, &loaded.vocabulary, None).unwrap();
+    let params = loaded.pipeline.params.iter().map(|p| (p.name.clone(), format!("{:?}", p.value))).collect();
+    (print::text(&graph, &loaded.vocabulary), params)
+}
+
+fn record(name: &str) -> Record {
+    Record {
+        rord: "0.1.0".into(),
+        pipeline: name.into(),
+        source: "a/main.rord".into(),
+        graph: String::new(),
+        status: Status::Finished,
+        started: String::new(),
+        finished: None,
+        device: "cpu".into(),
+        threads: 1,
+        seed: 0,
+        init: None,
+        params: Default::default(),
+        origins: Default::default(),
+        epochs_done: 0,
+        best: None,
+        validation: Default::default(),
+    }
+}
+
+/// Writes what a run of the pipeline keeps, as training does.
+fn keep(loaded: &Loaded, folder: &Path) -> Vec<(PathBuf, String)> {
+    let run = RunFolder::create(Some(folder), Path::new(""), "", std::time::SystemTime::now()).unwrap();
+    let kept = loaded.kept().unwrap();
+    for (place, text) in &kept {
+        let path = folder.join(place);
+        assert!(!path.exists(), "{} is written twice", place.display());
+        run.write_text(place, text).unwrap();
+    }
+    run.write_record(&record(&loaded.pipeline.name)).unwrap();
+    kept
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_folder_repeats_the_run(
+        parts in parts(),
+        set in prop::collection::vec((any::<Index>(), any::<Index>()), 0..8),
+        (text, path, number) in (any::<String>(), "[^\u{0}]{0,12}", any::<f64>()),
+        (preset, file) in (any::<bool>(), any::<bool>()),
+    ) {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), &parts);
+        let value = |(param, value): &(Index, Index)| {
+            let param = param.index(PARAMS.len());
+            format!("p{param}={}", PARAMS[param].2[value.index(PARAMS[param].2.len())])
+        };
+        let mut set: Vec<String> = set.iter().map(value).collect();
+        let escaped = |text: &str| rord_lang::constant::quoted(text);
+        if number.is_finite() {
+            set.push(format!("p0={}", rord_lang::constant::number(number)));
+        }
+        set.push(format!("p10={}", escaped(&text)));
+        set.push(format!("p17=gds({})", escaped(&path.replace(char::is_control, " "))));
+        let yaml = root.path().join("my.yaml");
+        std::fs::write(&yaml, "p2: 0.125\np5: 7px\n").unwrap();
+        let given = Given {
+            preset: preset.then_some("other"),
+            params: file.then_some(&*yaml),
+            set: &set,
+            import_root: Some(root.path()),
+            ..Given::default()
+        };
+        let first = sound(&root.path().join("a/main.rord"), &given);
+        let runs = root.path().join("runs");
+        let kept = keep(&first, &runs.join("1"));
+        let wanted = result(&first);
+
+        // The originals are gone: the folder alone repeats the run, and so does the folder of the repeated run.
+        for folder in ["a", "b"] {
+            std::fs::remove_dir_all(root.path().join(folder)).unwrap();
+        }
+        std::fs::rename(&runs, root.path().join("elsewhere")).unwrap();
+        let folder = root.path().join("elsewhere/1");
+        for named in [folder.clone(), folder.join("pipeline.rord")] {
+            let second = sound(&named, &Given::default());
+            prop_assert_eq!(&result(&second), &wanted);
+            prop_assert_eq!(&second.pipeline.name, &first.pipeline.name);
+            prop_assert_eq!(second.kept().unwrap(), kept.clone());
+        }
+        let changed = sound(&folder, &Given { set: &["p3=12".into()], ..Given::default() });
+        let (graph, params) = result(&changed);
+        prop_assert_eq!(&graph, &wanted.0);
+        let differ: Vec<&str> = params.iter().zip(&wanted.1).filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str()).collect();
+        prop_assert_eq!(differ, ["p3"]);
+    }
+}
+
+#[test]
+fn every_kind_of_parameter_is_kept() {
+    let tensor = |kind: &&str| Kind::named(kind).is_none_or(Kind::is_tensor);
+    let missing: Vec<&str> =
+        Kind::names().filter(|k| !tensor(k) && !PARAMS.iter().any(|(kind, ..)| kind == k)).collect();
+    // No operation gives a value of these kinds by itself, or they are written as one of the others.
+    assert_eq!(missing, Vec::<&str>::new());
+}
