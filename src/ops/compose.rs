@@ -1,9 +1,9 @@
 //! `compose`: one homography after another, `A * B` in a pipeline: first B, then A.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
 use crate::warp::matrices;
 use rord_lang::vocabulary::{Entry, GraphFacts};

@@ -1,10 +1,10 @@
 //! `detach`: a value that no gradient passes: `bce(detach(det), det_r)`.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
 use rord_lang::vocabulary::{Entry, GraphFacts, Shapes};
 

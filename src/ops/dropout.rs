@@ -74,7 +74,7 @@ impl Compute for Dropout {
         Ok(Output { value: (x * &mask)?, saved: vec![mask] })
     }
 
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn backward(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         Ok(vec![("x", output.saved.first().map_or_else(|| Ok(grad.clone()), |mask| grad * mask)?)])
     }
 }

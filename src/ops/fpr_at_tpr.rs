@@ -1,10 +1,10 @@
 //! `fpr_at_tpr`: how many wrong pairs pass where a share of the right ones does: `fpr_at_tpr(d, tpr = 0.95)`.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 use crate::compute::samples::{Sample, numbers};
 use crate::compute::slices::constant;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
 use rord_lang::vocabulary::{Entry, GraphFacts};
 

@@ -7,6 +7,7 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use crate::rules::disturbed;
+use crate::sigmoid::sigmoid;
 use rord_lang::types::Kind;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts};
 
@@ -133,7 +134,7 @@ pub static SOFTPLUS: Op = function!(
     GraphFacts { per_sample: true, ..GraphFacts::NONE },
     Unary {
         value: |_, x| x.relu()? + log1p(&x.abs()?.neg()?.exp()?)?,
-        slope: |_, x, _| (x.neg()?.exp()? + 1.0)?.recip(),
+        slope: |_, x, _| sigmoid(x),
     },
     samples(-4.0..4.0, &[-1e4, 0.0, 1e4])
 );

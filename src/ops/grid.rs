@@ -1,10 +1,10 @@
 //! `grid`: points spread evenly over a map: `place(grid(200), like = desc)`.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 use crate::compute::samples::Sample;
 use crate::compute::slices::constant;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
 use crate::rules::{between, positive};
 use rord_lang::constant::Constant;

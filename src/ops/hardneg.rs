@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor};
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, constant, read, tensor, wrong};
-use crate::compute::{Call, Gradients, Output};
+use crate::compute::{Call, Output};
 use crate::op::Op;
 use crate::rules::{between, positive};
 use crate::sample::{at, at_fast};

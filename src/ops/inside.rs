@@ -1,10 +1,10 @@
 //! `inside`: which cells of a warped map took their whole weight from inside the source: `inside(inv(H), like = det)`.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 use crate::compute::bilinear::{inside, of_matrices};
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
 use crate::warp::{MATRICES, matrices, size};
 use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};

@@ -70,7 +70,7 @@ impl Paths for InstanceNorm {
         Ok(Output { value, saved: vec![factor] })
     }
 
-    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (b, c, h, w) = grad.dims4()?;
         let rows = (b * c, h * w);
         let out = back(&output.value.reshape(rows)?, saved(output, 0)?, &grad.reshape(rows)?)?;

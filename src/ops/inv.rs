@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
 use crate::warp::matrices;
 use rord_lang::vocabulary::{Entry, GraphFacts};

@@ -99,7 +99,7 @@ impl Paths for L2Norm {
         Ok(Output { value: x.broadcast_div(&norm)?, saved: vec![norm] })
     }
 
-    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (axis, _) = vectors(grad)?;
         let norm = saved(output, 0)?;
         let free = norm.gt(EPS)?.to_dtype(grad.dtype())?;
@@ -117,7 +117,7 @@ impl Paths for L2Norm {
         Ok(Output { value: tensor(order, value, x.dims())?, saved: vec![slices::tensor(norms, shape)?] })
     }
 
-    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (_, g) = vectors(grad)?;
         let order = order(&output.value);
         let tensors = [&output.value, saved(output, 0)?, grad];

@@ -38,10 +38,7 @@ pub struct LogSumExp;
 
 impl Compute for LogSumExp {
     fn forward(&self, call: &Call) -> Result<Output> {
-        let x = call.tensor("x")?;
-        let top = x.max_keepdim(1)?;
-        let sum = x.broadcast_sub(&top)?.exp()?.sum_keepdim(1)?;
-        Ok((sum.log()? + top)?.squeeze(1)?.into())
+        Ok(call.tensor("x")?.log_sum_exp(1)?.into())
     }
 
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {

@@ -1,10 +1,10 @@
 //! `matched`: how many descriptors find their own place in another map: `matched(at, desc_r, places, within = 3px)`.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 use crate::compute::samples::{Sample, numbers};
 use crate::compute::slices::constant;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Compute, Output};
 use crate::hardneg::squares;
 use crate::op::Op;
 use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};

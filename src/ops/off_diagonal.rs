@@ -56,7 +56,7 @@ impl Compute for OffDiagonal {
         Ok(unit(x)?.where_cond(&(x.zeros_like()? + call.number("fill")?)?, x)?.into())
     }
 
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn backward(&self, _: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         Ok(vec![("x", unit(grad)?.where_cond(&grad.zeros_like()?, &grad.contiguous()?)?)])
     }
 }

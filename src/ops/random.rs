@@ -1,10 +1,10 @@
 //! `random`: for each anchor any place that is far enough from its positive: `triplet(grid(200), random(apart = 8px))`.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 use crate::compute::samples::{Sample, numbers};
 use crate::compute::slices::constant;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
 use crate::rules::{between, positive};
 use rord_lang::vocabulary::{Entry, GraphFacts};

@@ -85,7 +85,7 @@ impl Paths for Relu {
         Ok(x.le(0.0)?.where_cond(&x.zeros_like()?, x)?.into())
     }
 
-    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         Ok(vec![("x", output.value.le(0.0)?.where_cond(&grad.zeros_like()?, grad)?)])
     }
 
@@ -96,7 +96,7 @@ impl Paths for Relu {
         Ok(tensor(order, value, x.dims())?.into())
     }
 
-    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let slope = |y: T, g: T| if y <= T::ZERO { T::ZERO } else { g };
         let order = order(&output.value);
         let out = read::<T, _, 2>(order, [&output.value, grad], |[y, g]| map::two(y, g, slope))?;

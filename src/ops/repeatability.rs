@@ -2,11 +2,11 @@
 //! `repeatability(det, det_r, H, within = 3px)`.
 #![allow(clippy::indexing_slicing)] // Cells are counted from the map's own sizes, matrices are nine numbers.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 use crate::compute::samples::{Sample, numbers};
 use crate::compute::slices::constant;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
 use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 

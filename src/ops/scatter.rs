@@ -1,9 +1,9 @@
 //! `scatter`: points thrown on a map at random: `place(scatter(200), like = desc)`.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Compute, Output};
 use crate::hardneg::thrown;
 use crate::op::Op;
 use rord_lang::vocabulary::{Entry, GraphFacts};

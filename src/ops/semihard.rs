@@ -1,11 +1,11 @@
 //! `semihard`: for each anchor the nearest candidate that is farther than its positive:
 //! `triplet(grid(200), semihard(apart = 8px))`.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Compute, Output};
 use crate::hardneg::{HardNeg, gaps, squares};
 use crate::op::Op;
 use crate::rules::{between, positive};

@@ -58,7 +58,7 @@ impl Paths for Sigmoid {
         Ok(sigmoid(call.tensor("x")?)?.into())
     }
 
-    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let y = &output.value;
         Ok(vec![("x", (grad * (y - y.sqr()?)?)?)])
     }
@@ -70,7 +70,7 @@ impl Paths for Sigmoid {
         Ok(tensor(order, value, x.dims())?.into())
     }
 
-    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let slope = |y: T, g: T| g * (y - y * y);
         let order = order(&output.value);
         let out = read::<T, _, 2>(order, [&output.value, grad], |[y, g]| map::two(y, g, slope))?;

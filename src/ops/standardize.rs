@@ -66,7 +66,7 @@ impl Paths for Standardize {
         Ok(Output { value: rest.broadcast_mul(&factor)?.reshape(x.shape())?, saved: vec![factor] })
     }
 
-    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let shape = grad.shape();
         let (factor, grad, value) = (saved(output, 0)?, grad.reshape(rows(grad)?)?, output.value.reshape(rows(grad)?)?);
         let deviation = (factor.recip()? - EPS)?;
@@ -85,7 +85,7 @@ impl Paths for Standardize {
         Ok(Output { value: tensor(value, x.shape())?, saved: vec![tensor(factor, (images, 1))?] })
     }
 
-    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (_, size) = rows(grad)?;
         let out = read::<T, _, 3>([&output.value, saved(output, 0)?, grad], |[value, factor, grad]| {
             center_backward(value, factor, grad, size, Scale::OutsideRoot(EPS))

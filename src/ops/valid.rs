@@ -1,10 +1,10 @@
 //! `valid`: which cells count: a mask, or all of them where there is none: `mean(x * valid(x, mask))`.
 
-use candle_core::{Result, Tensor};
+use candle_core::Result;
 
 use crate::compute::pixelwise::spread;
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
 use rord_lang::vocabulary::{Entry, GraphFacts};
 

@@ -2,7 +2,7 @@
 //!
 //! The engine adds it up before a step is taken. What is counted here is for f32 and the kernels.
 
-use rord_kernels::conv::last::After;
+use rord_kernels::conv::call::After;
 use rord_kernels::conv::memory::Working;
 use rord_kernels::conv::{self, Geometry};
 use rord_lang::vocabulary::Shapes;
