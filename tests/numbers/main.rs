@@ -9,3 +9,4 @@ mod ops;
 mod statistics;
 mod trace;
 mod views;
+mod wanted;

@@ -189,7 +189,7 @@ fn weights_that_no_file_gives_are_reported_and_computed_with() {
     let model = |frozen: &str| {
         given(&FROZEN.replace("FROZEN", frozen), &[("x", ones(&[1, 1, 4, 4])), ("at", ones(&[1, 2, 2, 2]))])
     };
-    for frozen in ["", "@frozen"] {
+    for frozen in ["", "@frozen()"] {
         let dir = model(frozen);
         let (printed, said, code) = loss(&dir, &[]);
         assert!(printed.starts_with("{\"total\":") && code == Some(0), "{printed}{said}");

@@ -95,8 +95,8 @@ fn a_run_goes_on_to_the_same_bit_with_every_schedule() {
         "step(every = 1epochs, factor = 0.3)",
         "linear_to_zero(over = 20steps)",
         "one_cycle()",
-        "reduce_on_plateau(watch = val.total, factor = 0.5, patience = 0)",
-        "reduce_on_plateau(watch = train.total, factor = 0.5, patience = 0)",
+        "reduce_on_plateau(watch = val.total, factor = 0.5, patience = 0epochs)",
+        "reduce_on_plateau(watch = train.total, factor = 0.5, patience = 0epochs)",
     ] {
         continues(&format!("optimizer = adam(lr = 1e-2), schedule = {schedule}"));
     }
@@ -106,7 +106,7 @@ fn a_run_goes_on_to_the_same_bit_with_every_schedule() {
 fn a_state_of_another_run_is_refused_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.safetensors");
-    let plateau = "schedule = reduce_on_plateau(watch = val.total, factor = 0.5, patience = 0)";
+    let plateau = "schedule = reduce_on_plateau(watch = val.total, factor = 0.5, patience = 0epochs)";
     let mut first = made(&format!("optimizer = adam(lr = 1e-2), {plateau}"));
     go(&mut first, 5);
     first.0.state.save(&path).unwrap();
