@@ -1,7 +1,7 @@
 //! What is known before a run: numbers with their units, words, ranges, lists, and recipes such as `adam(lr = 1e-3)`.
 //!
-//! A constant is what a `param` holds and what an operation receives as a setting. It prints as the language writes it, and the
-//! text reads back as the same constant: sweeps, parameter files, reports and the formatter rely on that.
+//! A constant is what a `param` holds and what an operation receives as a setting. It prints as the language writes it,
+//! and the text reads back as the same constant: sweeps, parameter files, reports and the formatter rely on that.
 
 use std::fmt;
 
@@ -69,8 +69,8 @@ pub struct Recipe {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings(pub Vec<(String, Constant)>);
 
-/// A setting that is absent or of another kind than the operation reads. The checker rules this out for what a user writes;
-/// it is an error value all the same, because nothing may panic.
+/// A setting that is absent or of another kind than the operation reads. The checker rules this out for what a user
+/// writes; it is an error value all the same, because nothing may panic.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("setting `{name}` is not {wanted}")]
 pub struct Unreadable {
@@ -221,7 +221,8 @@ pub fn text(s: &str) -> String {
     out
 }
 
-/// A number as a person writes it: `0.001` as `1e-3`, `128` without a point, the shortest digits that read back the same.
+/// A number as a person writes it: `0.001` as `1e-3`, `128` without a point, the shortest digits that read back the
+/// same.
 pub fn number(x: f64) -> String {
     let plain = format!("{x}");
     if x == 0.0 || (1e-2..1e6).contains(&x.abs()) || !x.is_finite() {

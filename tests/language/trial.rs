@@ -38,12 +38,14 @@ minimize total = d
 fn a_margin_counts_where_it_is_used() {
     let text = |wide: bool| {
         format!(
-            "input desc:   Desc unit[B, 8, H, W]@orig
-input desc_r: Desc unit[B, 8, H, W]@moved
-input H:      Homography[B]@orig->moved
+            "data pairs = layout_pairs(synth(), patch = 64px)
+model net(x: Image[B, 1, H, W]@f) {{ out desc: Desc unit[B, 8, H, W]@f = x |> conv(8, 3) |> l2norm }}
+let {{ image, image_r, H }} = pairs
+let {{ desc }} = net(image)
+let {{ desc as desc_r }} = net(image_r)
 param wide: Flag = {wide}
 param miner: Miner = hardneg(apart = 8px)
-loss d = if wide then contrastive(grid(20), miner, margin = 5) else contrastive(grid(20), miner, margin = 1)
+minimize d = if wide then triplet(grid(64), miner, margin = 5) else triplet(grid(64), miner, margin = 1)
 "
         )
     };

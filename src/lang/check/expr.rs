@@ -73,9 +73,9 @@ impl Checker<'_> {
                 let near = place.end <= span.start && span.start - place.end < 200;
                 place.file == span.file && near && !self.sources.text(between).contains('\n')
             };
-            let mut told =
+            let mut reported =
                 self.logs.reports.iter().rev().take(8).filter(|r| r.code == "R0202").filter_map(Report::place);
-            if !told.any(beside) {
+            if !reported.any(beside) {
                 self.logs.reports.push(names::size_as_value(span, name));
             }
             return Term::Poison;
@@ -252,8 +252,8 @@ impl Checker<'_> {
         }
     }
 
-    /// The condition is known before the run, so one branch is taken. The other is checked for its type alone: nothing that it
-    /// would make stays. Where nobody has set the condition yet, the first branch stands for both.
+    /// The condition is known before the run, so one branch is taken. The other is checked for its type alone: nothing
+    /// that it would make stays. Where nobody has set the condition yet, the first branch stands for both.
     fn conditional(&mut self, condition: &Expr, then: &Expr, otherwise: &Expr, env: &Env) -> Term {
         let decided = match self.expr(condition, env) {
             Term::Known(Known { value: Some(Constant::Flag(flag)), .. }) => Some(flag),
@@ -307,8 +307,8 @@ impl Checker<'_> {
         let ty = self.type_of(&term);
         self.logs.rollback(&mark);
         if env.depth > 0 {
-            // A body was checked where it is defined. What would be wrong with these arguments in a branch that they do not
-            // take is not wrong: `if depth > 0 then … max_pool(2) …` ends there.
+            // A body was checked where it is defined. What would be wrong with these arguments in a branch that they do
+            // not take is not wrong: `if depth > 0 then … max_pool(2) …` ends there.
             self.logs.unsay(&mark);
             self.too_far = too_far;
         }

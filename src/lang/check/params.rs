@@ -104,7 +104,7 @@ impl Checker<'_> {
         }
     }
 
-    /// One value for a parameter, held to its kind and its domain.
+    /// One value for a parameter, checked against its kind and its domain.
     fn param_value(
         &mut self,
         written: &Written<'_>,

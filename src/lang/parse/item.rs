@@ -408,7 +408,7 @@ fn model(i: Tokens) -> Parsed<ItemKind> {
                 i.resume_here(body.iter().flat_map(line_names).collect());
                 let mut report = unclosed_block(i, opened, next);
                 if !body.iter().any(|l| matches!(l, ModelLine::Out { .. })) {
-                    // Closed here, it would hand over nothing.
+                    // Closed here, it would return nothing.
                     report.edits.clear();
                 }
                 return i.fail(report);
@@ -480,8 +480,8 @@ fn recover_in_block<'a>(
     Err(wrong)
 }
 
-/// The next line of a block behind one that was not understood: `let`, `out`, `}`; where the block is known to be closed, also
-/// what cannot stand in it. What a loop or a branch of another language holds is passed over with it.
+/// The next line of a block behind one that was not understood: `let`, `out`, `}`; where the block is known to be
+/// closed, also what cannot stand in it. What a loop or a branch of another language holds is passed over with it.
 pub fn recover_line(i: Tokens, closed: bool) -> Tokens {
     let foreign = matches!(i.peek(), TokenKind::Name(w) if matches!(w.as_str(), "for" | "while" | "with" | "if" | "try" | "def" | "class"));
     let (mut next, mut braces, mut brackets) = (i.advance(), 0u32, 0u32);

@@ -49,5 +49,5 @@ pub fn tensor_values(span: Span, name: &str, file: &str, found: &str, kind: &str
     let code = if finite { "R0924" } else { "R0923" };
     Report::error(code, format!("the tensor `{name}` does not hold {kind}"))
         .label(span, format!("{found} in {file}"))
-        .help("mend the data, or declare the input as what it is: Map for any real number, Logit before a sigmoid")
+        .help("fix the data, or declare the input as what it is: Map for any real number, Logit before a sigmoid")
 }
