@@ -78,23 +78,17 @@ fn yaml(pipeline: &Pipeline) -> String {
         let name = &param.name;
         out.push_str(&match &param.value {
             None => format!("# {name}: no value yet{about}\n"),
-            Some(Constant::Text(text)) => format!("{name}: {}{about}\n", serde_json::Value::String(text.clone())),
-            Some(value) if !reads_back(&value.to_string()) => {
+            Some(value @ Constant::List(_)) if !reads_as_a_list(&value.to_string()) => {
                 format!("# {name}: given by  --set '{name}={value}'\n")
             }
+            Some(Constant::Text(text)) => format!("{name}: {}{about}\n", serde_json::Value::String(text.clone())),
             Some(value) => format!("{name}: {value}{about}\n"),
         });
     }
     out
 }
 
-/// True for a value that YAML takes for one value: a list for a list, whatever it takes for its items, and other text as a whole.
-/// `gds("a #1.gds")` is none: it holds what YAML takes for a comment.
-fn reads_back(text: &str) -> bool {
-    use serde_yaml::Value;
-    match serde_yaml::from_str::<Value>(text) {
-        Ok(Value::String(read)) => read == text,
-        Ok(read) => read.is_sequence() || read.is_number() || read.is_bool(),
-        Err(_) => false,
-    }
+/// True for a list that YAML takes for one as well, whatever it takes for its items.
+fn reads_as_a_list(text: &str) -> bool {
+    serde_yaml::from_str::<serde_yaml::Value>(text).is_ok_and(|v| v.is_sequence())
 }

@@ -173,7 +173,7 @@ impl fmt::Display for Constant {
             Constant::Number(x) => f.write_str(&number(*x)),
             Constant::Quantity(x, unit) => write!(f, "{}{}", number(*x), unit.name()),
             Constant::Flag(b) => write!(f, "{b}"),
-            Constant::Text(s) => f.write_str(&text(s)),
+            Constant::Text(s) => f.write_str(&quoted(s)),
             Constant::Word(w) => f.write_str(w),
             Constant::Range(low, high) => write!(f, "{low}..{high}"),
             Constant::List(items) => {
@@ -205,7 +205,7 @@ impl fmt::Display for Settings {
 }
 
 /// A string as the lexer reads it: in double quotes, with the four escapes that the language has.
-pub fn text(s: &str) -> String {
+pub fn quoted(s: &str) -> String {
     let mut out = String::with_capacity(s.len() + 2);
     out.push('"');
     for c in s.chars() {
@@ -246,8 +246,8 @@ mod tests {
 
     #[test]
     fn strings_have_the_escapes_of_the_language_and_no_others() {
-        assert_eq!(text("e\u{301} \u{1}\r'"), "\"e\u{301} \u{1}\r'\"");
-        assert_eq!(text("a\"b\\c\nd\te"), "\"a\\\"b\\\\c\\nd\\te\"");
+        assert_eq!(quoted("e\u{301} \u{1}\r'"), "\"e\u{301} \u{1}\r'\"");
+        assert_eq!(quoted("a\"b\\c\nd\te"), "\"a\\\"b\\\\c\\nd\\te\"");
     }
 
     #[test]

@@ -16,6 +16,10 @@ impl Checker<'_> {
     /// What an expression stands for. What is wrong with it has been reported when this returns.
     pub fn expr(&mut self, e: &Expr, env: &Env) -> Term {
         match &e.kind {
+            ExprKind::Number { value, .. } if !value.is_finite() => {
+                self.logs.reports.push(crate::report::syntax::not_finite(e.span));
+                Term::Poison
+            }
             ExprKind::Number { value, unit: None } => known(Constant::Number(*value), Kind::Scalar),
             ExprKind::Number { value, unit: Some(unit) } => known(Constant::Quantity(*value, *unit), unit_kind(*unit)),
             ExprKind::Text(text) => known(Constant::Text(text.clone()), Kind::Text),

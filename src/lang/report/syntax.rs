@@ -167,6 +167,13 @@ pub fn huge_number(span: Span) -> Report {
         .help("the largest numbers are near 1.8e308; whole numbers are exact up to 9e15")
 }
 
+/// A number that is none: what arithmetic overflows to, and `.nan` of a parameter file.
+pub fn not_finite(span: Span) -> Report {
+    Report::error("R0107", "this is not a finite number")
+        .label(span, "too large, or no number at all")
+        .help("the largest numbers are near 1.8e308")
+}
+
 /// A character that looks like a mark of the language.
 pub fn lookalike(span: Span, c: char, mark: &str) -> Report {
     Report::error("R0106", format!("`{c}` is not part of the language"))
