@@ -39,13 +39,13 @@ pub struct Name {
 /// A string and where it stands, quotes included.
 #[derive(Clone, Debug)]
 pub struct Text {
-    /// What it says, escapes resolved.
+    /// Its characters, escapes resolved.
     pub text: String,
     /// Its place.
     pub span: Span,
 }
 
-/// One thing a file says, with its documentation.
+/// One definition or section of a file, with its documentation.
 #[derive(Clone, Debug)]
 pub struct Item {
     /// The `##` lines before it, without their marks.
@@ -144,7 +144,7 @@ pub struct Function {
     pub name: Name,
     /// Its parameters.
     pub params: Vec<FnParam>,
-    /// What it returns, if it says so.
+    /// What it returns, where that is declared.
     pub result: Option<TypeExpr>,
     /// Names of its own, in order.
     pub lets: Vec<Let>,
@@ -219,7 +219,7 @@ pub struct Expr {
     pub kind: ExprKind,
     /// Its place.
     pub span: Span,
-    /// How many levels lie below it: bounded by the parser, so that whoever walks the tree may recurse.
+    /// How many levels lie below it: bounded by the parser, so that code that walks the tree may recurse.
     pub height: u32,
 }
 

@@ -1,7 +1,7 @@
 //! What is known before a run: numbers with their units, words, ranges, lists, and recipes such as `adam(lr = 1e-3)`.
 //!
-//! A constant is what a `param` holds and what an operation receives as a setting. It prints as the language writes it, and the
-//! text reads back as the same constant: sweeps, parameter files, reports and the formatter rely on that.
+//! A constant is what a `param` holds and what an operation receives as a setting. It prints as the language writes it,
+//! and the text reads back as the same constant: sweeps, parameter files, reports and the formatter rely on that.
 
 use std::fmt;
 
@@ -69,8 +69,8 @@ pub struct Recipe {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings(pub Vec<(String, Constant)>);
 
-/// A setting that is absent or of another kind than the operation reads. The checker rules this out for what a user writes;
-/// it is an error value all the same, because nothing may panic.
+/// A setting that is absent or of another kind than the operation reads. The checker rules this out for what a user
+/// writes; it is an error value all the same, because nothing may panic.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("setting `{name}` is not {wanted}")]
 pub struct Unreadable {
@@ -173,7 +173,7 @@ impl fmt::Display for Constant {
             Constant::Number(x) => f.write_str(&number(*x)),
             Constant::Quantity(x, unit) => write!(f, "{}{}", number(*x), unit.name()),
             Constant::Flag(b) => write!(f, "{b}"),
-            Constant::Text(s) => f.write_str(&text(s)),
+            Constant::Text(s) => f.write_str(&quoted(s)),
             Constant::Word(w) => f.write_str(w),
             Constant::Range(low, high) => write!(f, "{low}..{high}"),
             Constant::List(items) => {
@@ -205,7 +205,7 @@ impl fmt::Display for Settings {
 }
 
 /// A string as the lexer reads it: in double quotes, with the four escapes that the language has.
-pub fn text(s: &str) -> String {
+pub fn quoted(s: &str) -> String {
     let mut out = String::with_capacity(s.len() + 2);
     out.push('"');
     for c in s.chars() {
@@ -221,7 +221,8 @@ pub fn text(s: &str) -> String {
     out
 }
 
-/// A number as a person writes it: `0.001` as `1e-3`, `128` without a point, the shortest digits that read back the same.
+/// A number as a person writes it: `0.001` as `1e-3`, `128` without a point, the shortest digits that read back the
+/// same.
 pub fn number(x: f64) -> String {
     let plain = format!("{x}");
     if x == 0.0 || (1e-2..1e6).contains(&x.abs()) || !x.is_finite() {
@@ -245,8 +246,8 @@ mod tests {
 
     #[test]
     fn strings_have_the_escapes_of_the_language_and_no_others() {
-        assert_eq!(text("e\u{301} \u{1}\r'"), "\"e\u{301} \u{1}\r'\"");
-        assert_eq!(text("a\"b\\c\nd\te"), "\"a\\\"b\\\\c\\nd\\te\"");
+        assert_eq!(quoted("e\u{301} \u{1}\r'"), "\"e\u{301} \u{1}\r'\"");
+        assert_eq!(quoted("a\"b\\c\nd\te"), "\"a\\\"b\\\\c\\nd\\te\"");
     }
 
     #[test]

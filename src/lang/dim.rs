@@ -1,6 +1,7 @@
 //! Sizes of axes as linear forms with a divisor: `H`, `H/4`, `2*C + 1`, compared in normal form.
 //!
-//! `H/4` is exact: whoever divides owes that 4 divides `H`, and the checker discharges that against the data's `patch`.
+//! `H/4` is exact: an operation that divides requires that 4 divides `H`, and the checker checks that against the
+//! data's `patch`.
 
 use std::collections::HashMap;
 use std::fmt;

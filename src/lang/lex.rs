@@ -1,7 +1,7 @@
 //! Text to tokens.
 //!
-//! Newlines mean nothing to the grammar; a token only remembers whether it is the first of its line, because that is where the
-//! parser picks up again after a mistake. Units are glued to their number: `256px` is one token.
+//! Newlines mean nothing to the grammar; a token only remembers whether it is the first of its line, because that is
+//! where the parser picks up again after a mistake. Units are glued to their number: `256px` is one token.
 
 use nom::branch::alt;
 use nom::bytes::complete::{is_not, tag, take_while, take_while1};
@@ -66,7 +66,7 @@ pub const ITEMS: [&str; 17] = [
 /// The tokens of a text, ending with [`TokenKind::End`]; its comments; and what was not understood.
 pub fn lex(text: &str, file: FileId) -> (Vec<Token>, Vec<Comment>, Vec<Report>) {
     let (mut tokens, mut comments, mut reports) = (Vec::with_capacity(text.len() / 4), Vec::new(), Vec::new());
-    // A byte order mark says how the file is stored, and nothing about the pipeline.
+    // A byte order mark describes how the file is stored, and nothing of the pipeline.
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut first = true;
     let at = |rest: &str| (text.len() - rest.len()) as u32;

@@ -1,4 +1,5 @@
-//! What words of the language are about: items, lints and kinds. Editors show it at a word, `rord-run explain loss` prints it.
+//! What words of the language are about: items, lints and kinds. Editors show it at a word, `rord-run explain loss`
+//! prints it.
 
 use super::report::{lints, pages};
 use super::types::Kind;

@@ -1,5 +1,5 @@
-//! The sections `train`, `save` and `export`: one table of their fields, which the checker, the engine, the language server and the
-//! manual read.
+//! The sections `train`, `save` and `export`: one table of their fields, which the checker, the engine, the language
+//! server and the manual read.
 
 use super::constant::Constant;
 use super::types::Kind;

@@ -1,4 +1,4 @@
-//! Texts and places in them: a [`Span`] says which file and which bytes.
+//! Texts and places in them: a [`Span`] is a file and a range of its bytes.
 
 use std::sync::Arc;
 

@@ -38,7 +38,7 @@ fn write_expr(out: &mut String, expr: &Expr, least: u8) {
             let _ = write!(out, "{}{}", number(*value), unit.map_or("", |u| u.name()));
         }
         ExprKind::Text(text) => {
-            out.push_str(&constant::text(text));
+            out.push_str(&constant::quoted(text));
         }
         ExprKind::Flag(flag) => {
             let _ = write!(out, "{flag}");
@@ -171,18 +171,18 @@ fn write_item(out: &mut String, item: &Item) {
     };
     match &item.kind {
         ItemKind::Pipeline { name, about } => {
-            head(format!("pipeline {}", constant::text(&name.text)));
-            about.iter().for_each(|a| line(out, &format!("about {}", constant::text(&a.text))));
+            head(format!("pipeline {}", constant::quoted(&name.text)));
+            about.iter().for_each(|a| line(out, &format!("about {}", constant::quoted(&a.text))));
         }
         ItemKind::Import { path, names } => {
-            head(format!("import {}", constant::text(&path.text)));
+            head(format!("import {}", constant::quoted(&path.text)));
             names.iter().for_each(|n| line(out, &n.text));
         }
         ItemKind::Param { name, ty, default, domain, about } => {
             head(format!("param {}: {}", name.text, type_expr(ty)));
             default.iter().for_each(|d| line(out, &format!("default {}", expression(d))));
             domain.iter().for_each(|d| line(out, &format!("in {}", domain_text(d))));
-            about.iter().for_each(|a| line(out, &format!("about {}", constant::text(&a.text))));
+            about.iter().for_each(|a| line(out, &format!("about {}", constant::quoted(&a.text))));
         }
         ItemKind::Preset { name, fields } => {
             head(format!("preset {}", name.text));

@@ -1,6 +1,7 @@
 //! A checked pipeline: every value with its type, every call with its operation, functions and models written out.
 //!
-//! This is what `lang` hands on. Values are listed so that each comes after what it uses; `let`s and calls have become edges.
+//! This is what `lang` returns. Values are listed so that each comes after what it uses; `let`s and calls have become
+//! edges.
 
 use std::collections::HashMap;
 
@@ -64,8 +65,8 @@ pub enum Initial {
     FanIn(usize),
     /// The same number everywhere.
     Constant(f64),
-    /// The same number everywhere at first, and then what the data make of it: a running statistic, which is kept with the
-    /// weights and never trained.
+    /// The same number everywhere at first, and then what the data make of it: a running statistic, which is kept with
+    /// the weights and never trained.
     Statistic(f64),
 }
 
@@ -117,7 +118,7 @@ pub struct Dataset {
 pub struct Share {
     /// Above 0, to 1.
     pub trained: f64,
-    /// The argument that says so, or the dataset.
+    /// The argument that sets it, or the dataset.
     pub span: Span,
 }
 
@@ -204,7 +205,7 @@ pub struct SectionField {
     pub span: Span,
 }
 
-/// What the checker found out about the text beside the pipeline itself: for whoever shows the text to a person.
+/// What the checker found out about the text beside the pipeline itself, for tools that show the text to a person.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
     /// Names inside models with their types, as the model was checked on its own.

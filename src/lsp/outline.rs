@@ -24,7 +24,7 @@ fn of_item(doc: &Analysis, item: &Item) -> Vec<DocumentSymbol> {
         }
         ItemKind::Import { path, names } => {
             let children = names.iter().map(|n| entry(unit, &n.text, None, Shown::FUNCTION, n.span, n.span, vec![]));
-            let label = format!("import {}", rord_lang::constant::text(&path.text));
+            let label = format!("import {}", rord_lang::constant::quoted(&path.text));
             vec![entry(unit, &label, None, Shown::NAMESPACE, item.span, path.span, children.collect())]
         }
         ItemKind::Section { keyword, fields } => {

@@ -1,8 +1,8 @@
 //! `rord-run check --fix`: makes the edits that are certain, one report after the other, until none is left that helps.
 //!
-//! Edits that may change what a pipeline computes, such as a name that is spelled alike, are suggestions, and are not made. An
-//! edit stays only if the report it belongs to is gone and no other error has come: the file never has errors that it did not
-//! have before. It is written once, beside its place and then renamed.
+//! Edits that may change what a pipeline computes, such as a name that is spelled alike, are suggestions, and are not
+//! made. An edit stays only if the report it belongs to is gone and no other error has come: the file never has errors
+//! that it did not have before. It is written once, beside its place and then renamed.
 
 use rord_lang::report::{Edit, Report, Severity};
 use rord_lang::source::Sources;

@@ -79,10 +79,6 @@ fn take(file: FileId, origin: &Origin, sources: &Sources, given: &mut Vec<GivenV
         };
         let parsed = match &value {
             Value::Bool(b) => expr(ExprKind::Flag(*b)),
-            Value::Number(n) if !n.as_f64().is_some_and(f64::is_finite) => {
-                reports.push(params::not_flat_yaml(value_span, "no finite number, where a value belongs"));
-                None
-            }
             Value::Number(n) => expr(ExprKind::Number { value: n.as_f64().unwrap_or(f64::NAN), unit: None }),
             // Text without quotes is an expression of the language: 128px, synth(tiles = 4). With quotes it is text.
             Value::String(s) if quoted => expr(ExprKind::Text(s.clone())),

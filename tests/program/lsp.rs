@@ -323,10 +323,12 @@ fn a_whole_session() {
     let params =
         json!({ "textDocument": { "uri": uri }, "range": report["range"], "context": { "diagnostics": [report] } });
     let actions = editor.ask("textDocument/codeAction", params).unwrap();
-    let fix = actions.as_array().unwrap().iter().find(|a| a["kind"] == "quickfix" && a["isPreferred"] == true).unwrap();
+    // Another homography could be meant as well, so a person chooses, and nothing is fixed by itself.
+    let fix = actions.as_array().unwrap().iter().find(|a| a["kind"] == "quickfix").unwrap();
+    assert_eq!(fix["isPreferred"], false);
     let mended = edited(&editor.texts[&uri].1.clone(), &fix["edit"]["changes"][&uri]);
     assert_eq!(mended, text);
-    assert!(actions.as_array().unwrap().iter().any(|a| a["kind"] == "source.fixAll"), "{actions}");
+    assert!(!actions.as_array().unwrap().iter().any(|a| a["kind"] == "source.fixAll"), "{actions}");
     editor.replace(&uri, &mended);
     assert_eq!(editor.codes(&uri), [""; 0]);
 
@@ -884,7 +886,7 @@ fn lints_are_marked_and_can_be_allowed() {
 #[test]
 fn everything_that_can_be_mended_is_mended_at_once() {
     let mut editor = Editor::new();
-    let text = SMALL.replace("let back = inv(H)", "back = inv(H)").replace("warp(det_r, back)", "warp(det_r, H)");
+    let text = SMALL.replace("let back = inv(H)", "back = inv(H)").replace("margin = 0.5", "margin = .5");
     editor.open(URI, &text);
     assert!(editor.codes(URI).len() > 1);
     let params = json!({

@@ -34,7 +34,7 @@ fn rord(dir: &Path, args: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// What the binary says of a pipeline and a file of these shapes.
+/// What the binary prints for a pipeline and a file of these shapes.
 fn run(text: &str, shapes: &[(&str, &[usize])], args: &[&str]) -> (Option<i32>, String) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("t.rord"), text).unwrap();
@@ -42,10 +42,11 @@ fn run(text: &str, shapes: &[(&str, &[usize])], args: &[&str]) -> (Option<i32>, 
     let tensors: HashMap<&str, Tensor> = shapes.iter().map(|(name, shape)| (*name, ones(shape))).collect();
     candle_core::safetensors::save(&tensors, dir.path().join("tiles.safetensors")).unwrap();
     let out = rord(dir.path(), &[&["t.rord", "--out", "run"], args].concat());
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    let status = out.status;
+    let said = [out.stderr, out.stdout].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
     assert!(!said.contains("panicked"), "{said}");
-    assert_eq!(dir.path().join("run").exists(), out.status.success(), "a refused run leaves no folder");
-    (out.status.code(), said)
+    assert_eq!(dir.path().join("run").exists(), status.success(), "a refused run leaves no folder");
+    (status.code(), said)
 }
 
 const IMAGE: (&str, &[usize]) = ("image", &[12, 1, 16, 8]);
@@ -56,6 +57,40 @@ fn what_fits_trains() {
     let (code, said) = run(TEXT, &[IMAGE, TRUTH], &[]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("9 samples to train on and 3 to validate, 2 epochs of 4 steps of 2 samples"), "{said}");
+}
+
+#[test]
+fn without_validation_the_best_epoch_is_that_of_training() {
+    let whole = TEXT.replace(", train = 0.75", "");
+    for text in [&whole, &TEXT.replace("0.75", "1.0")] {
+        let (code, said) = run(text, &[IMAGE, TRUTH], &[]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("best train.total = "), "{said}");
+    }
+    // What is named has to exist, wherever the share and the name come from.
+    let param =
+        TEXT.replace("train = 0.75", "train = share").replace("param batch", "param share: Weight = 0.75\nparam batch");
+    let watched = format!("{param}param watch: Watch = val.total\nsave {{ best = watch }}\n");
+    assert_eq!(run(&watched, &[IMAGE, TRUTH], &[]).0, Some(0));
+    for (text, args) in [
+        (format!("{whole}save {{ best = val.total }}\n"), &[][..]),
+        (watched.clone(), &["--set", "share=1.0"]),
+        (format!("{watched}preset whole {{ share = 1.0 }}\n"), &["--preset", "whole"]),
+        (
+            watched.replace("optimizer", "schedule = reduce_on_plateau(watch), optimizer").replace("save {", "# {"),
+            &["--set", "share=1"],
+        ),
+    ] {
+        let (code, said) = run(&text, &[IMAGE, TRUTH], args);
+        assert!(code == Some(1) && said.contains("R0233") && said.contains("all of the data is trained on"), "{said}");
+        assert_eq!(said.matches("  × ").count(), 1, "{said}");
+    }
+    // A branch that is not taken names nothing.
+    let either = watched.replace("= val.total\n", "= if share < 1 then val.total else train.total\n");
+    let (code, said) = run(&either, &[IMAGE, TRUTH], &["--set", "share=1.0"]);
+    assert!(code == Some(0) && said.contains("best train.total = "), "{said}");
+    let (code, said) = run(&watched, &[IMAGE, TRUTH], &["--set", "share=1.0", "--set", "watch=train.total"]);
+    assert!(code == Some(0) && said.contains("best train.total = "), "{said}");
 }
 
 #[test]

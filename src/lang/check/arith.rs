@@ -94,7 +94,7 @@ impl Checker<'_> {
             BinaryOp::Equal => return known(Constant::Flag(p == q), Kind::Flag),
         };
         if !number.is_finite() {
-            self.logs.reports.push(crate::report::syntax::huge_number(span));
+            self.logs.reports.push(crate::report::syntax::not_finite(span));
             return Term::Poison;
         }
         let kept = if op == BinaryOp::Div && u == v { None } else { u.or(v) };

@@ -91,7 +91,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A call by name; `subject` is what a pipe hands on, `place` the call's place in its chain.
+    /// A call by name; `subject` is the value of the pipe so far, `place` the call's place in its chain.
     pub fn call(
         &mut self,
         name: &Name,
@@ -102,11 +102,11 @@ impl Checker<'_> {
         env: &Env,
     ) -> Term {
         self.budget = self.budget.saturating_sub(1);
-        // Whoever calls once no more is written out at all has been told by the first.
-        let told = self.too_far || self.work == 0;
+        // Once no more is written out at all, the first call has reported it.
+        let reported = self.too_far || self.work == 0;
         self.work = self.work.saturating_sub(1);
         if env.depth > MOST_CALLS || self.budget == 0 || self.work == 0 {
-            if !told {
+            if !reported {
                 self.logs.reports.push(names::too_many_calls(name.span, MOST_CALLS));
             }
             self.too_far = true;
@@ -159,7 +159,8 @@ impl Checker<'_> {
         here || e.kind.children().into_iter().any(|e| self.speaks_of_tensors(e, env))
     }
 
-    /// Who is meant by a name. `cosine` is a schedule and the cosine of two maps: given tensors, the standard function is meant.
+    /// Who is meant by a name. `cosine` is a schedule and the cosine of two maps: given tensors, the standard function
+    /// is meant.
     fn resolve(&mut self, name: &str, on_tensors: bool, env: &Env) -> Option<Callee> {
         if let Some(file) = env.home.and_then(|h| self.files.get(h))
             && let Some((at, found)) = file.callable(name)
@@ -497,7 +498,7 @@ impl Checker<'_> {
         Term::Record(Rc::new(Record { of: m.name.text.clone(), made: site.span, fields, open }))
     }
 
-    /// A term held to the type that was written for it.
+    /// A term checked against the type that was written for it.
     pub fn stated(&mut self, term: Term, stated: &TypeExpr, span: Span, env: &Env) -> Term {
         let Term::Tensor(id) = term else {
             return match (&term, Kind::named(&stated.kind.text)) {

@@ -1,4 +1,4 @@
-//! Datasets: what they offer, held against what the pipeline says of it.
+//! Datasets: what they offer, checked against what the pipeline declares.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -35,7 +35,8 @@ impl Checker<'_> {
     ) -> Term {
         let vocabulary = self.vocabulary;
         let poison = |fields: Option<&[(Name, TypeExpr)]>| match fields {
-            // The names are known even where the dataset is not: whoever takes them apart must not be told that they are missing.
+            // The names are known even where the dataset is not: they must not be reported as missing where they are
+            // used.
             Some(fields) => {
                 let fields = fields.iter().map(|(n, _)| (n.text.clone(), Term::Poison)).collect();
                 Term::Record(Rc::new(Record { of: name.text.clone(), made: name.span, fields, open: false }))
@@ -111,8 +112,8 @@ impl Checker<'_> {
         Term::Record(Rc::new(Record { of: name.text.clone(), made: name.span, fields, open: false }))
     }
 
-    /// What a dataset offers that knows nothing of its fields: the written type, with samples along the first axis and the other
-    /// sizes open. `None` where the type is none that a field can have, which is reported.
+    /// What a dataset offers that knows nothing of its fields: the written type, with samples along the first axis and
+    /// the other sizes open. `None` where the type is none that a field can have, which is reported.
     fn as_declared(&mut self, field: &Name, written: &TypeExpr) -> Option<TypeExpr> {
         let Some(kind) = Kind::named(&written.kind.text) else {
             self.logs.reports.push(kinds::no_such_kind(written.kind.span, &written.kind.text));
@@ -156,7 +157,7 @@ impl Checker<'_> {
         Some(param.map_or(argument.span, |p| p.value_span))
     }
 
-    /// One field: the written type, held against the offered one.
+    /// One field: the written type, checked against the offered one.
     fn field(
         &mut self,
         written: &TypeExpr,
@@ -287,7 +288,7 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// What the dataset says of a size, and which of its arguments sets it.
+    /// What a size is in the dataset, and which of its arguments sets it.
     fn offered<'d>(&self, offer: &'d DimExpr) -> (Offered, Option<&'d str>) {
         match &offer.kind {
             DimKind::Number(n) => (Offered::Number(*n), None),
@@ -341,7 +342,7 @@ fn written_dim(written: &DimExpr, known: &HashMap<String, (Dim, usize)>) -> Opti
     }
 }
 
-/// The share of a dataset that is trained on, at the argument that says so; where there is none, at the dataset.
+/// The share of a dataset that is trained on, at the argument that sets it; where there is none, at the dataset.
 fn share(value: &Expr, recipe: &Recipe, params: &[FnParam]) -> Option<Share> {
     let trained = recipe.settings.number(Share::SETTING).ok()?;
     let args = if let ExprKind::Call { args, .. } = &value.kind { args.as_slice() } else { &[] };

@@ -16,6 +16,10 @@ impl Checker<'_> {
     /// What an expression stands for. What is wrong with it has been reported when this returns.
     pub fn expr(&mut self, e: &Expr, env: &Env) -> Term {
         match &e.kind {
+            ExprKind::Number { value, .. } if !value.is_finite() => {
+                self.logs.reports.push(crate::report::syntax::not_finite(e.span));
+                Term::Poison
+            }
             ExprKind::Number { value, unit: None } => known(Constant::Number(*value), Kind::Scalar),
             ExprKind::Number { value, unit: Some(unit) } => known(Constant::Quantity(*value, *unit), unit_kind(*unit)),
             ExprKind::Text(text) => known(Constant::Text(text.clone()), Kind::Text),
@@ -73,9 +77,9 @@ impl Checker<'_> {
                 let near = place.end <= span.start && span.start - place.end < 200;
                 place.file == span.file && near && !self.sources.text(between).contains('\n')
             };
-            let mut told =
+            let mut reported =
                 self.logs.reports.iter().rev().take(8).filter(|r| r.code == "R0202").filter_map(Report::place);
-            if !told.any(beside) {
+            if !reported.any(beside) {
                 self.logs.reports.push(names::size_as_value(span, name));
             }
             return Term::Poison;
@@ -252,8 +256,8 @@ impl Checker<'_> {
         }
     }
 
-    /// The condition is known before the run, so one branch is taken. The other is checked for its type alone: nothing that it
-    /// would make stays. Where nobody has set the condition yet, the first branch stands for both.
+    /// The condition is known before the run, so one branch is taken. The other is checked for its type alone: nothing
+    /// that it would make stays. Where nobody has set the condition yet, the first branch stands for both.
     fn conditional(&mut self, condition: &Expr, then: &Expr, otherwise: &Expr, env: &Env) -> Term {
         let decided = match self.expr(condition, env) {
             Term::Known(Known { value: Some(Constant::Flag(flag)), .. }) => Some(flag),
@@ -307,8 +311,8 @@ impl Checker<'_> {
         let ty = self.type_of(&term);
         self.logs.rollback(&mark);
         if env.depth > 0 {
-            // A body was checked where it is defined. What would be wrong with these arguments in a branch that they do not
-            // take is not wrong: `if depth > 0 then … max_pool(2) …` ends there.
+            // A body was checked where it is defined. What would be wrong with these arguments in a branch that they do
+            // not take is not wrong: `if depth > 0 then … max_pool(2) …` ends there.
             self.logs.unsay(&mark);
             self.too_far = too_far;
         }

@@ -16,7 +16,8 @@ use crate::types::{Frame, Kind, Type};
 type Mismatch = (Dim, Option<usize>);
 
 impl Checker<'_> {
-    /// Fits every argument; on success `subst` holds what sizes and frames stand for, and constants have the parameter's kind.
+    /// Fits every argument; on success `subst` holds what sizes and frames stand for, and constants have the
+    /// parameter's kind.
     pub fn fit_all(&mut self, site: &CallSite<'_>, subst: &mut Subst, env: &Env) -> bool {
         let mut sound = true;
         // Counts first: a shape may speak of them.
@@ -161,7 +162,8 @@ impl Checker<'_> {
                 let (by_text, map_text) = (text(by.span), text(map.span));
                 let declared = self.origin(&by.term).filter(|s| *s != by.span);
                 if by_ty.to.as_ref() == Some(lives) {
-                    // Where the map is the one to be moved, the inverse mends it; the argument's own name is known to the text.
+                    // Where the map is the one to be moved, the inverse fixes it; the argument's own name is known to
+                    // the text.
                     let fixed = invert(&by_text);
                     return frames::wrong_way(site.name, map.span, &map_text, lives, by.span, &by_ty, declared, &fixed);
                 }
@@ -418,8 +420,8 @@ impl Checker<'_> {
         Some(ty)
     }
 
-    /// The type a value has under a stated type, if it can have it: a lower kind may be called by a higher one, and features
-    /// may be called what they are used as. Nothing becomes a probability by being called one.
+    /// The type a value has under a stated type, if it can have it: a lower kind may be called by a higher one, and
+    /// features may be called what they are used as. Nothing becomes a probability by being called one.
     #[allow(clippy::result_unit_err)]
     pub fn relabel(&self, want: &Type, have: &Type) -> Result<Type, ()> {
         let real = matches!(have.kind, Kind::Feat | Kind::Map)

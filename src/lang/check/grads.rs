@@ -28,7 +28,7 @@ pub struct Comparison {
     pub made: ValueId,
     /// The two maps.
     pub of: (ValueId, ValueId),
-    /// True where it is told which pixels count.
+    /// True where a mask selects the pixels that count.
     pub masked: bool,
     /// The function.
     pub by: String,
@@ -136,7 +136,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Terms of the objective's sum that depend on what is trained and have no gradient: they move the number and teach nothing.
+    /// Terms of the objective's sum that depend on what is trained and have no gradient: they move the number and teach
+    /// nothing.
     fn idle_terms(&mut self, objective: ValueId, name: &str, reach: &[bool]) {
         let (mut open, mut seen) = (vec![objective], HashSet::new());
         while let Some(id) = open.pop() {

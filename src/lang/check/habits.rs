@@ -85,7 +85,8 @@ impl Checker<'_> {
         Some(Arg { name: Some(Name { text: name.clone(), span: left.span }), value: (**right).clone() })
     }
 
-    /// Reports a record where one value belongs, once for each record: `let det = net(image)` is one mistake, however often `det` is used.
+    /// Reports a record where one value belongs, once for each record: `let det = net(image)` is one mistake, however
+    /// often `det` is used.
     pub(super) fn record_given(&mut self, record: &Rc<Record>, span: Span, taker: &str, fits: impl Fn(&Type) -> bool) {
         if !self.logs.mistaken.insert(record.made) {
             return;

@@ -58,14 +58,14 @@ impl Checker<'_> {
                         ItemKind::Model { name, params, body } => {
                             self.model(item, name, params, body, other, &mut Progress::default());
                         }
-                        // What could not be read was reported; whoever speaks of it is not wrong as well.
+                        // What could not be read was reported; what uses it is not wrong as well.
                         ItemKind::Broken { defines } => self.poison_new(defines, other),
                         _ => {}
                     }
                 }
-                // Whoever misses one of them has been told.
-                let told = self.logs.reports.iter().skip(before).any(|r| r.code == "R0822");
-                if !left.is_empty() && !told && read {
+                // Where one of them is missing, that was reported.
+                let reported = self.logs.reports.iter().skip(before).any(|r| r.code == "R0822");
+                if !left.is_empty() && !reported && read {
                     self.logs.reports.push(params_report::not_brought(path.span, &path.text, &left));
                 }
                 self.importing.pop();

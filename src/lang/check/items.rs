@@ -248,7 +248,7 @@ impl Checker<'_> {
             return;
         }
         if let Some(first) = self.out.models.iter().find(|m| m.name == name.text) {
-            // Weights are named by their model, so two of one name cannot be told apart, be they in different files.
+            // Weights are named by their model, so two of one name cannot be distinguished, even in different files.
             self.logs.reports.push(names::defined_twice(name.span, &name.text, first.span, None));
             return;
         }
@@ -292,8 +292,8 @@ impl Checker<'_> {
         true
     }
 
-    /// Checks a body on its own: sizes and frames of its parameters are names, settings are unknown. Nothing of it stays. True
-    /// where writing it out led too far.
+    /// Checks a body on its own: sizes and frames of its parameters are names, settings are unknown. Nothing of it
+    /// stays. True where writing it out led too far.
     fn alone(&mut self, params: &[FnParam], home: usize, visible: usize, body: impl FnOnce(&mut Self, &Env)) -> bool {
         let (mark, kept) = (self.logs.mark(), (self.streams, self.budget));
         let generic = std::mem::replace(&mut self.generic, true);

@@ -94,7 +94,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The two sides of an operation that compares, and whether it is told where to look.
+    /// The two sides of an operation that compares, and whether it has a mask.
     fn compared_by(&self, id: ValueId) -> Option<((ValueId, ValueId), bool)> {
         let apply = self.apply_of(id)?;
         let (a, b) = self.vocabulary.operation(apply.op)?.entry.lints.compares?;
@@ -150,7 +150,8 @@ impl Checker<'_> {
         named.unwrap_or_else(text)
     }
 
-    /// Keeps the margin of a loss of the library beside what it is compared with: distances of unit descriptors have an end.
+    /// Keeps the margin of a loss of the library beside what it is compared with: distances of unit descriptors have an
+    /// end.
     pub fn note_margin(&mut self, site: &CallSite<'_>) {
         let bound =
             |name: &str| site.bound.iter().find(|b| site.params.get(b.param).is_some_and(|p| p.name.text == name));

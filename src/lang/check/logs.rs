@@ -1,4 +1,5 @@
-//! What the checker writes down as it goes: lists that only grow, and that go back to a mark after something was checked on trial.
+//! What the checker writes down as it goes: lists that only grow, and that go back to a mark after something was
+//! checked on trial.
 //!
 //! Numbers of values are given out again once values are dropped, so whatever keeps such a number is dropped with them.
 

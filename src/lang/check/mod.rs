@@ -1,7 +1,8 @@
 //! The checker: a syntax tree to a typed pipeline.
 //!
-//! Functions, layers and models are checked once on their own, with sizes, frames and settings unknown, and written out at every
-//! call, with all of them known. An ill-typed name is poison and silent from then on, so one mistake gives one report.
+//! Functions, layers and models are checked once on their own, with sizes, frames and settings unknown, and written out
+//! at every call, with all of them known. An ill-typed name is poison and silent from then on, so one mistake gives one
+//! report.
 
 mod apply;
 mod arith;
@@ -38,14 +39,14 @@ pub use items::defined_by as names_of;
 use logs::Logs;
 use scope::{Env, FileScope, FunctionDef, Subst, Term};
 
-/// The most calls that a pipeline may be written out to, and the most that are written out to check it: what each function and
-/// model takes on its own counts in the second.
+/// The most calls that a pipeline may be written out to, and the most that are written out to check it: what each
+/// function and model takes on its own counts in the second.
 const MOST_CALLED: u32 = 200_000;
 const MOST_WORK: u32 = 400_000;
 /// Once there are this many reports, no more is looked for what was meant: nobody reads so far.
 const MOST_HELPED: usize = 300;
 
-/// Hands over imported files, so that the checker itself reads none.
+/// Returns imported files, so that the checker itself reads none.
 pub trait Importer {
     /// The text of `path`, as written in the file called `from`, and the name under which messages show it.
     fn import(&self, path: &str, from: &str) -> Result<(String, String), ImportError>;
@@ -162,7 +163,7 @@ pub struct Checker<'a> {
     /// Sizes that the data declares, by name.
     dims: HashMap<String, Dim>,
     symbols: u32,
-    /// The stream of the item at hand, and how many it has handed out.
+    /// The stream of the item at hand, and how many it has given to draws.
     streams: (u64, u64),
     /// True while something is checked on its own.
     generic: bool,
@@ -243,8 +244,8 @@ impl Checker<'_> {
         Dim::symbol(symbol)
     }
 
-    /// Names the random stream of the next draw in the item at hand. The name depends on the item's name and the draw's number
-    /// in it, so that other items can come and go.
+    /// Names the random stream of the next draw in the item at hand. The name depends on the item's name and the draw's
+    /// number in it, so that other items can come and go.
     fn next_stream(&mut self) -> u64 {
         self.streams.1 += 1;
         let mut hash = blake3::Hasher::new();

@@ -119,7 +119,7 @@ impl Checker<'_> {
         }
     }
 
-    /// One value for a parameter, held to its kind and its domain.
+    /// One value for a parameter, checked against its kind and its domain.
     fn param_value(&mut self, written: &Written<'_>, kind: Kind, e: &Expr, quoted: bool, env: &Env) -> Option<Known> {
         let k = match self.expr(e, env) {
             Term::Known(k) => k,

@@ -17,7 +17,7 @@ pub enum Term {
     Tensor(ValueId),
     /// Something known before the run.
     Known(Known),
-    /// Several named things: what a dataset or a model hands over.
+    /// Several named things: what a dataset or a model returns.
     Record(Rc<Record>),
     /// Something that was reported already.
     Poison,

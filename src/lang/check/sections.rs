@@ -136,7 +136,8 @@ impl Checker<'_> {
         self.logs.reports.extend(reports);
     }
 
-    /// What is watched or saved by must be something that is reported. Where an item is `broken`, it may be the one that is meant.
+    /// What is watched or saved by must be something that is reported. Where an item is `broken`, it may be the one
+    /// that is meant.
     pub fn check_watched(&mut self, broken: bool) {
         let watched = std::mem::take(&mut self.logs.watched);
         if broken {

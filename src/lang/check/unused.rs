@@ -131,7 +131,8 @@ impl Spoken {
 }
 
 impl Checker<'_> {
-    /// Reports what a pipeline defines and never uses; an input is its caller's to give. A file of functions alone is a library: others use it.
+    /// Reports what a pipeline defines and never uses; an input is its caller's to give. A file of functions alone is a
+    /// library: others use it.
     pub fn unused(&mut self, tree: &File) {
         let reports =
             |k: &ItemKind| matches!(k, ItemKind::Loss { .. } | ItemKind::Metric { .. } | ItemKind::Minimize { .. });

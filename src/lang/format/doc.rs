@@ -1,7 +1,7 @@
 //! What is to be laid out: words with the comments before them, and the places where a line may end.
 //!
-//! A [`Doc`] is one file's tokens in order. The author's own line ends are flags in it (`broken`); the layout keeps those, and adds
-//! its own only where a line would grow too long.
+//! A [`Doc`] is one file's tokens in order. The author's own line ends are flags in it (`broken`); the layout keeps
+//! those, and adds its own only where a line would grow too long.
 
 /// A comment or a line of documentation that stands before a word.
 #[derive(Clone, Debug)]
@@ -47,7 +47,8 @@ pub enum Doc {
         /// The value.
         value: Box<Doc>,
     },
-    /// What stands here is aligned with its like on the lines above and below; the number tells columns of a line apart.
+    /// What stands here is aligned with its like on the lines above and below; the number tells columns of a line
+    /// apart.
     Mark(u8),
 }
 
@@ -186,7 +187,8 @@ impl List {
 }
 
 impl Doc {
-    /// The width on one line; nothing where it cannot be on one line, because of a comment or because the author ended one.
+    /// The width on one line; nothing where it cannot be on one line, because of a comment or because the author ended
+    /// one.
     pub fn flat(&self) -> Option<usize> {
         match self {
             Doc::Word(w) => w.leads.is_empty().then(|| w.width()),

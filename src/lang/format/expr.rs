@@ -1,4 +1,5 @@
-//! Expressions, types and domains as something to lay out. The text has been parsed before, so this only asks what comes next.
+//! Expressions, types and domains as something to lay out. The text has been parsed before, so this only asks what
+//! comes next.
 
 use super::doc::{Chain, ChainKind, Class, Doc, Entry, List, ListKind, Part};
 use super::tokens::Cursor;

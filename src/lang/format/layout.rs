@@ -1,7 +1,8 @@
-//! A [`Doc`] to lines: the author's line ends are kept where lines may end, and more are made where a line is longer than [`WIDTH`].
+//! A [`Doc`] to lines: the author's line ends are kept where lines may end, and more are made where a line is longer
+//! than [`WIDTH`].
 //!
-//! What is decided here depends on tokens and on the author's line ends alone, and a line end that is made is one that the author could
-//! have made. So what was laid out once stays as it is.
+//! What is decided here depends on tokens and on the author's line ends alone, and a line end that is made is one that
+//! the author could have made. So what was laid out once stays as it is.
 
 use super::align::{Mark, Row, align};
 use super::doc::{Chain, ChainKind, Class, Doc, List, ListKind, Part, Word};

@@ -1,7 +1,8 @@
 //! The one way a `.rord` text is laid out: `let x=1` becomes `let x = 1`.
 //!
-//! Only spaces, line ends and commas before closing brackets change, so comments, documentation, brackets and the spelling of numbers
-//! stay. Line ends are those of the first line, `\r\n` or `\n`. The rules are in `docs/decisions/formatting.md`.
+//! Only spaces, line ends and commas before closing brackets change, so comments, documentation, brackets and the
+//! spelling of numbers stay. Line ends are those of the first line, `\r\n` or `\n`. The rules are in
+//! `docs/decisions/formatting.md`.
 
 mod align;
 mod doc;
@@ -29,7 +30,8 @@ pub enum FormatError {
     Changed,
 }
 
-/// The text laid out. It parses to the same tree, holds the same comments in the same order, and is itself laid out already.
+/// The text laid out. It parses to the same tree, holds the same comments in the same order, and is itself laid out
+/// already.
 pub fn format(text: &str, file: FileId) -> Result<String, FormatError> {
     let (_, reports) = parse(text, file);
     if !reports.is_empty() {

@@ -1,7 +1,8 @@
-//! Where the names of a file are defined and where they are used: `index.at(42)` says what the text around byte 42 speaks of.
+//! Where the names of a file are defined and where they are used: `index.at(42)` is what the text around byte 42 refers
+//! to.
 //!
-//! It is made from the syntax tree by the scoping of the language, without types, so it is there for a file with mistakes too. What
-//! lies in an item that could not be read is told from its tokens.
+//! It is made from the syntax tree by the scoping of the language, without types, so it is there for a file with
+//! mistakes too. What lies in an item that could not be read is found from its tokens.
 
 mod unread;
 mod walk;
@@ -227,8 +228,9 @@ impl Index {
         &self.uses
     }
 
-    /// What the text at a byte speaks of: a name that begins there before one that ends there. Of a name with two meanings the
-    /// one that a person most likely means comes first: the local name of `{ det }`, the value of `{ seed }`.
+    /// What the text at a byte speaks of: a name that begins there before one that ends there. Of a name with two
+    /// meanings the one that a person most likely means comes first: the local name of `{ det }`, the value of
+    /// `{ seed }`.
     pub fn at(&self, offset: u32) -> Option<&Use> {
         // Names do not overlap unless they are the same, so their ends are in order as well.
         let from = self.uses.partition_point(|u| u.span.end < offset);

@@ -1,4 +1,5 @@
-//! What an item speaks of that could not be read: told from its tokens, as in `loss x = bce(det,` while it is being written.
+//! The names that an item uses that could not be read: found in its tokens, as in `loss x = bce(det,` while it is being
+//! written.
 
 use super::walk::Walk;
 use super::{How, SymbolKind, Target};
@@ -7,7 +8,8 @@ use crate::lex::{KEYWORDS, Token, TokenKind};
 use crate::source::Span;
 use crate::types::Kind;
 
-/// Notes the names inside of a broken item: locals of a function or a model, then everything that speaks of a known name.
+/// Notes the names inside of a broken item: locals of a function or a model, then everything that speaks of a known
+/// name.
 pub fn read(walk: &mut Walk<'_>, item: &Item, region: Span, tokens: &[Token]) {
     let ItemKind::Broken { defines } = &item.kind else { return };
     let from = tokens.partition_point(|t| t.span.start < region.start);

@@ -1,6 +1,7 @@
 //! The block of a function: `{ let d = a - b  out = mean(d) }`.
 //!
-//! A line that cannot stand in a block is reported where it is, once; reading goes on at the next line, so that the block's end is found.
+//! A line that cannot stand in a block is reported where it is, once; reading goes on at the next line, so that the
+//! block's end is found.
 
 use nom::Finish;
 

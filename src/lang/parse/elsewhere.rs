@@ -1,4 +1,5 @@
-//! Expressions as other languages write them: `c ? a : b`, `a if c else b`, `H^-1`, `A @ B`. Each is reported once and read as what it means.
+//! Expressions as other languages write them: `c ? a : b`, `a if c else b`, `H^-1`, `A @ B`. Each is reported once and
+//! read as what it means.
 
 use super::expr::{expr, grown, keyword, mark};
 use super::tokens::{Parsed, Tokens};

@@ -270,7 +270,8 @@ fn postfix(i: Tokens) -> Parsed<Expr> {
     }
 }
 
-/// `(args)`. Where it is never closed, the closing bracket most likely belongs behind the first summand of the last argument:
+/// `(args)`. Where it is never closed, the closing bracket most likely belongs behind the first summand of the last
+/// argument:
 /// `bce(a, b + 0.1 * …` was meant as `bce(a, b) + 0.1 * …`.
 fn call_args(i: Tokens) -> Parsed<(Vec<Arg>, Span)> {
     let opened = i.span();

@@ -408,7 +408,7 @@ fn model(i: Tokens) -> Parsed<ItemKind> {
                 i.resume_here(body.iter().flat_map(line_names).collect());
                 let mut report = unclosed_block(i, opened, next);
                 if !body.iter().any(|l| matches!(l, ModelLine::Out { .. })) {
-                    // Closed here, it would hand over nothing.
+                    // Closed here, it would return nothing.
                     report.edits.clear();
                 }
                 return i.fail(report);
@@ -480,10 +480,12 @@ fn recover_in_block<'a>(
     Err(wrong)
 }
 
-/// The next line of a block behind one that was not understood: `let`, `out`, `}`; where the block is known to be closed, also
-/// what cannot stand in it. What a loop or a branch of another language holds is passed over with it.
+/// The next line of a block behind one that was not understood: `let`, `out`, `}`; where the block is known to be
+/// closed, also what cannot stand in it. What a loop or a branch of another language holds is passed over with it.
 pub fn recover_line(i: Tokens, closed: bool) -> Tokens {
-    let foreign = matches!(i.peek(), TokenKind::Name(w) if matches!(w.as_str(), "for" | "while" | "with" | "if" | "try" | "def" | "class"));
+    let is_one_of =
+        |kind: &TokenKind, words: &[&str]| matches!(kind, TokenKind::Name(w) if words.contains(&w.as_str()));
+    let foreign = is_one_of(i.peek(), &["for", "while", "with", "if", "try", "def", "class"]);
     let (mut next, mut braces, mut brackets) = (i.advance(), 0u32, 0u32);
     while !next.at_end() {
         match next.peek() {
@@ -491,7 +493,7 @@ pub fn recover_line(i: Tokens, closed: bool) -> Tokens {
             TokenKind::Mark("}") if braces == 0 => return next,
             TokenKind::Mark("}") => {
                 braces -= 1;
-                let more = matches!(next.advance().peek(), TokenKind::Name(w) if matches!(w.as_str(), "else" | "elif" | "except" | "finally"));
+                let more = is_one_of(next.advance().peek(), &["else", "elif", "except", "finally"]);
                 if foreign && braces == 0 && !more {
                     return next.advance();
                 }

@@ -1,7 +1,7 @@
 //! Tokens to a syntax tree, with nom. The grammar is `grammar/rord.ebnf`.
 //!
-//! Parsing never fails: what was not understood becomes a report and an [`ItemKind::Broken`], and reading goes on at the next
-//! item's keyword at the start of a line, so one broken file reports all its mistakes.
+//! Parsing never fails: what was not understood becomes a report and an [`ItemKind::Broken`], and reading goes on at
+//! the next item's keyword at the start of a line, so one broken file reports all its mistakes.
 
 mod block;
 mod elsewhere;
@@ -199,8 +199,8 @@ fn last_call(line: &str) -> &str {
     line
 }
 
-/// The next item: its keyword, `@` or documentation at the start of a line. A word that is nearly a keyword counts too, so
-/// that two misspelled items give two reports.
+/// The next item: its keyword, `@` or documentation at the start of a line. A word that is nearly a keyword counts too,
+/// so that two misspelled items give two reports.
 fn recover(i: Tokens) -> Tokens {
     // Documentation and attributes belong to what was not understood.
     let mut i = i.behind_head().advance();

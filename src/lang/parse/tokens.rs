@@ -1,7 +1,7 @@
 //! The parser's input: a run of tokens, and what must survive backtracking.
 //!
-//! nom's `opt` and `many0` drop the error of the branch that got furthest, and that is the one a person wants to read. So it is
-//! kept here, beside the tokens, together with the depth of nesting.
+//! nom's `opt` and `many0` drop the error of the branch that got furthest, and that is the one a person wants to read.
+//! So it is kept here, beside the tokens, together with the depth of nesting.
 
 use std::cell::{Cell, OnceCell, RefCell};
 
@@ -13,10 +13,10 @@ use crate::lex::{ITEMS, KEYWORDS, Token, TokenKind};
 use crate::report::Report;
 use crate::source::{FileId, Span};
 
-/// The most levels an expression may have. Whoever walks a tree may recurse this deep.
+/// The most levels an expression may have. Code that walks a tree may recurse this deep.
 pub const MOST_LEVELS: u32 = 200;
 
-/// How many tokens an earlier definition is looked for among: whoever asks may do so at every line.
+/// How many tokens an earlier definition is looked for among, because the search may run at every line.
 const MOST_BEHIND: usize = 5_000;
 
 /// No token.
@@ -190,7 +190,8 @@ impl<'a> Tokens<'a> {
     }
 
     /// True where a new item begins: an item's keyword, `@` or documentation at the start of a line. Keywords may name
-    /// arguments (`train = 0.8`) and parameters (`data: Map`), so one that is followed by `=`, `:` or `.` starts nothing.
+    /// arguments (`train = 0.8`) and parameters (`data: Map`), so one that is followed by `=`, `:` or `.` starts
+    /// nothing.
     pub fn at_item(&self) -> bool {
         self.first_of_line()
             && match self.peek() {
@@ -281,8 +282,9 @@ impl<'a> Tokens<'a> {
         matches!(end.map(|t| &t.kind), Some(TokenKind::Mark(mark)) if *mark == close)
     }
 
-    /// For every token of the file the first closing mark at it or behind it whose opening one lies before it; [`NONE`] where
-    /// something stops the search. Found for all tokens at once, since a file of nothing but brackets asks at each of them.
+    /// For every token of the file the first closing mark at it or behind it whose opening one lies before it; [`NONE`]
+    /// where something stops the search. Found for all tokens at once, since a file of nothing but brackets asks at
+    /// each of them.
     fn closers(&self, open: &[&str], close: &[&str], stops: impl Fn(&Self) -> bool) -> Vec<u32> {
         let mut ends = vec![NONE; self.all.len() + 1];
         for at in (0..self.all.len()).rev() {

@@ -18,7 +18,8 @@ const FOREIGN: [(&str, &str); 9] = [
     ("print", "nothing is printed; what is to be seen is a `metric`, outside of the function:  metric name = …"),
     (
         "assert",
-        "nothing is asserted: kinds, sizes and frames are checked before the run; a number's domain is written  k: Count in [1, 5]",
+        "nothing is asserted: kinds, sizes and frames are checked before the run; \
+             a number's domain is written  k: Count in [1, 5]",
     ),
 ];
 

@@ -132,7 +132,7 @@ pub fn places_given(
     }
 }
 
-/// A homography that does not say whence and whither.
+/// A homography without its two frames.
 pub fn homography_needs_both(span: Span) -> Report {
     Report::error("R0512", "a homography leads from one frame to another")
         .label(span, "does not say which")

@@ -40,7 +40,8 @@ pub fn unanchored(span: Span, loss: &str, model: &str, by: Option<&str>) -> Repo
     Report::warning("R0602", title)
         .label(span, format!("both sides come from `{model}`; no label holds either of them in place"))
         .help(
-            "a map that is constant everywhere agrees with itself at no cost. Anchor one side to data, for example\n    bce(corners, det) + …\nor keep it knowingly:  @allow(unanchored, \"as published\")",
+            "a map that is constant everywhere agrees with itself at no cost. Anchor one side to data, \
+             for example\n    bce(corners, det) + …\nor keep it knowingly:  @allow(unanchored, \"as published\")",
         )
 }
 

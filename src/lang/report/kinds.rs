@@ -35,7 +35,8 @@ pub fn logits_for_probabilities(
         args.iter().map(|a| if a == text { format!("sigmoid({text})") } else { a.clone() }).collect();
     if with_logits {
         report.help(format!(
-            "write `{}`: it is the same loss, computed without overflow.\n`{}` also checks, but loses precision beyond |logit| > 16.",
+            "write `{}`: it is the same loss, computed without overflow.\n\
+             `{}` also checks, but loses precision beyond |logit| > 16.",
             call(&format!("{op}_logits"), args),
             call(op, &squashed)
         ))
@@ -250,16 +251,20 @@ pub fn no_fields(span: Span, of: Span, found: &str) -> Report {
         .help("fields come from `data` and from models, as in  let { det, desc } = net(image)")
 }
 
-/// A record where one value is needed: `written` is its text, `of` what made it, `field` the field that is most likely meant.
+/// A record where one value is needed: `written` is its text, `of` what made it, `field` the field that is most likely
+/// meant.
 pub fn record_given(span: Span, written: &str, of: &str, found: &str, taker: &str, field: Option<&str>) -> Report {
     let report = Report::error("R0314", format!("`{taker}` takes one value, and this is several"))
-        .label(span, format!("all that `{of}` hands over: {found}"));
+        .label(span, format!("all that `{of}` returns: {found}"));
     let simple = written.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
     match field {
         Some(field) if simple => {
             let renamed = if field == written { field.to_string() } else { format!("{field} as {written}") };
             report
-                .help(format!("take the one you mean:  {written}.{field}\nor take them apart where they are defined:  let {{ {renamed} }} = …"))
+                .help(format!(
+                    "take the one you mean:  {written}.{field}\n\
+                     or take them apart where they are defined:  let {{ {renamed} }} = …"
+                ))
                 .suggest(span.after(), format!(".{field}"))
         }
         _ => report.help(format!("take the one you mean by its name, as in  {of}(…).{}", field.unwrap_or("image"))),
@@ -316,7 +321,10 @@ pub fn field_kind(span: Span, name: &str, kind: Kind) -> Report {
 pub fn param_kind(span: Span, name: &str, kind: Kind) -> Report {
     Report::error("R0320", format!("`{name}` cannot be a parameter"))
         .label(span, format!("{} is computed while running", kind.name()))
-        .help("parameters are known before the run: Count, Rate, Scalar, Pixels, Flag, Text, Path, Layouts, …; for tensors write `input`")
+        .help(
+            "parameters are known before the run: Count, Rate, Scalar, Pixels, Flag, Text, Path, Layouts, …; \
+             for tensors write `input`",
+        )
 }
 
 /// An input that would be no tensor.

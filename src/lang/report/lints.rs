@@ -13,7 +13,7 @@ const LINTS: [(&str, &str); 7] = [
     ("R0703", "margin"),
 ];
 
-/// The name under which `@allow` knows what a report says, if it can be allowed.
+/// The name by which `@allow` silences a report, if it can be allowed.
 pub fn lint_of(code: &str) -> Option<&'static str> {
     LINTS.iter().find(|(c, _)| *c == code).map(|(_, lint)| *lint)
 }
@@ -23,7 +23,8 @@ pub fn code_of(lint: &str) -> Option<&'static str> {
     LINTS.iter().find(|(_, l)| *l == lint).map(|(code, _)| *code)
 }
 
-/// Pixels that a warp brings in from outside, compared as if they were seen; the name of what compares is `op` bytes long.
+/// Pixels that a warp brings in from outside, compared as if they were seen; the name of what compares is `op` bytes
+/// long.
 pub fn padding(span: Span, op: u32, warp: Span, by: &str, call: Option<&str>, like: &str) -> Report {
     let mask = format!("mask = inside({by}, like = {like})");
     let report = Report::new("R0603", Severity::Advice, "part of this comparison is against padding");

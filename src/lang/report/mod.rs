@@ -1,9 +1,9 @@
 //! Every sentence a user can read about a pipeline, and nothing else.
 //!
-//! A report names the place, what was found, what was expected and what to do. Titles are lower-case sentences without a full
-//! stop; labels are facts; help is an action that can be pasted. Only the constructors in this folder make one, so that the
-//! checker says `frames::wrong_way(…)` and the wording lives here. Families: R01 syntax, R02 names, R03 kinds, R04 shapes,
-//! R05 frames, R06 gradients, R07 numbers, R08 parameters and files, R09 while running.
+//! A report names the place, what was found, what was expected and what to do. Titles are lower-case sentences without
+//! a full stop; labels are facts; help is an action that can be pasted. Only the constructors in this folder make one,
+//! so that the checker calls `frames::wrong_way(…)` and the wording is here. Families: R01 syntax, R02 names, R03
+//! kinds, R04 shapes, R05 frames, R06 gradients, R07 numbers, R08 parameters and files, R09 while running.
 
 pub mod block;
 pub mod elsewhere;
@@ -184,8 +184,8 @@ pub fn any_error(reports: &[Report]) -> bool {
 /// The most names that one is compared with.
 const MOST_COMPARED: usize = 1_000;
 
-/// The name among `known` that was most likely meant by `found`: close in spelling (Jaro and Winkler), or the same letters
-/// without underscores and capitals.
+/// The name among `known` that was most likely meant by `found`: close in spelling (Jaro and Winkler), or the same
+/// letters without underscores and capitals.
 pub fn closest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |s: &str| s.replace('_', "").to_lowercase();
     let bare = plain(found);

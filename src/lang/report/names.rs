@@ -85,8 +85,8 @@ pub fn no_such_section_field(span: Span, section_span: Span, section: &str, name
     }
 }
 
-/// An argument that was left out, and the name it defaults to is missing too; `inside` of a function with the type that an
-/// argument of its own needs.
+/// An argument that was left out, and the name it defaults to is missing too; `inside` of a function with the type that
+/// an argument of its own needs.
 pub fn missing_ambient(span: Span, op: &str, param: &str, shown: &str, ambient: &str, inside: Option<&str>) -> Report {
     let from = ambient.trim_end_matches("_r");
     let named = if from == ambient {
@@ -105,9 +105,10 @@ pub fn missing_ambient(span: Span, op: &str, param: &str, shown: &str, ambient: 
 
 /// A size where a number belongs.
 pub fn size_as_value(span: Span, name: &str) -> Report {
-    Report::error("R0202", format!("the size `{name}` is not a value"))
-        .label(span, "sizes stand in types only")
-        .help("to divide by the number of places, write  mean(…),  or  per = batch  to keep one number for each;\na number from outside is an argument:  n: Count")
+    Report::error("R0202", format!("the size `{name}` is not a value")).label(span, "sizes stand in types only").help(
+        "to divide by the number of places, write  mean(…),  or  per = batch  to keep one number for each;\n\
+             a number from outside is an argument:  n: Count",
+    )
 }
 
 /// A second definition of a name.
@@ -181,8 +182,8 @@ pub fn not_callable(span: Span, text: Option<&str>) -> Report {
     }
 }
 
-/// A call as a method, `x.conv(3)`, of something that is an operation here; with the edits that make a call of it. `same` is
-/// true where the operation has the method's own name: only then is it certain that it is meant.
+/// A call as a method, `x.conv(3)`, of something that is an operation here; with the edits that make a call of it.
+/// `same` is true where the operation has the method's own name: only then is it certain that it is meant.
 pub fn method(span: Span, of: &str, op: &str, same: bool, edits: Option<[(Span, String); 2]>) -> Report {
     let whole = of.matches('(').count() == of.matches(')').count() && of.chars().count() <= 40;
     let of = if whole { of } else { "…" };
@@ -324,17 +325,23 @@ pub fn two_objectives(span: Span, first: Span) -> Report {
         .help("make both a `loss` and minimize their weighted sum")
 }
 
-/// A model that hands nothing over.
+/// A model without outputs.
 pub fn model_without_out(span: Span, name: &str) -> Report {
     Report::error("R0223", format!("the model `{name}` has no output"))
         .label(span, "no line of it begins with `out`")
-        .help("hand something over:  out det: Prob[B, 1, H, W]@f = …")
+        .help("return something:  out det: Prob[B, 1, H, W]@f = …")
 }
 
 /// A chain of definitions that is too long to write out.
 pub fn too_many_calls(span: Span, most: u32) -> Report {
     Report::error("R0224", "these calls are too many to write out")
-        .label(span, format!("calls lie more than {most} deep here, or there are more than 20,000 in one function or 400,000 in the file"))
+        .label(
+            span,
+            format!(
+                "calls lie more than {most} deep here, or there are more than \
+             20,000 in one function or 400,000 in the file"
+            ),
+        )
         .help("functions are written out at every call: use a `let` for what is computed twice")
 }
 

@@ -217,7 +217,7 @@ pub fn left_behind(span: Span, name: &str, defined: Span, what: &str) -> Report 
     Report::error("R0822", format!("`{name}` stays behind when this file is imported"))
         .label(span, "used by what is imported")
         .label(defined, format!("a `{what}`; an import brings fn, layer and model"))
-        .help(format!("hand it in: make `{name}` an argument, and pass it where this is called"))
+        .help(format!("pass it in: make `{name}` an argument, and pass it where this is called"))
 }
 
 /// A bound of a domain that is of another kind than the parameter.

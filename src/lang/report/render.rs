@@ -92,8 +92,8 @@ impl Drawn<'_> {
         self.report.place().and_then(|p| self.sources.get(p.file))
     }
 
-    /// True for a place that is drawn in the report's own frame: in the same file, and not at the other end of a line that is
-    /// longer than a screen.
+    /// True for a place that is drawn in the report's own frame: in the same file, and not at the other end of a line
+    /// that is longer than a screen.
     fn framed(&self, span: Span) -> bool {
         let Some(first) = self.report.place().filter(|p| p.file == span.file) else { return false };
         let (start, end) = (first.end.min(span.end), first.start.max(span.start));
@@ -130,7 +130,7 @@ impl Diagnostic for Drawn<'_> {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        // A frame is drawn around one file only; what lies elsewhere is told in words.
+        // A frame is drawn around one file only; what lies elsewhere is described in words.
         let elsewhere = self.report.labels.iter().filter(|l| !self.framed(l.span)).map(|l| {
             let (line, column) = self.sources.line_column(l.span);
             let name = self.sources.get(l.span.file).map_or("?", |s| s.name.as_str());
@@ -169,8 +169,8 @@ fn shown_len(sources: &Sources, span: Span) -> usize {
     text.char_indices().take_while(|(at, c)| *at < AROUND && *c != '\n').last().map_or(0, |(at, c)| at + c.len_utf8())
 }
 
-/// Whole lines, and no line more than the labels need: a report of one line shows one line. Of a line that is longer than a
-/// screen, what is near the label.
+/// Whole lines, and no line more than the labels need: a report of one line shows one line. Of a line that is longer
+/// than a screen, what is near the label.
 impl SourceCode for Source {
     fn read_span<'a>(
         &'a self,

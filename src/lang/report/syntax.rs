@@ -35,7 +35,7 @@ const ELSEWHERE: [(&str, &str); 16] = [
     ("for", "there are no loops: what repeats is a `layer` that is called again, what varies is a `sweep`"),
     ("while", "there are no loops: what repeats is a `layer` that is called again"),
     ("if", "`if` is part of an expression:  let x = if a then b else c"),
-    ("return", "a model hands over its `out`s:  out det: Prob[B, 1, H, W]@f = …"),
+    ("return", "a model returns its `out`s:  out det: Prob[B, 1, H, W]@f = …"),
     ("print", "what is to be seen is a `metric`:  metric name = …"),
     ("var", "a name for a value begins with `let`"),
     ("val", "a name for a value begins with `let`"),
@@ -77,7 +77,8 @@ pub fn nearest_unit(unit: &str) -> Option<&'static str> {
     }
 }
 
-/// A line of a model or a function that begins otherwise; `follows` is the keyword that may stand before what comes next.
+/// A line of a model or a function that begins otherwise; `follows` is the keyword that may stand before what comes
+/// next.
 pub fn not_a_line(span: Span, found: &str, of: &str, follows: Option<&str>) -> Report {
     let report = Report::error("R0102", format!("`{found}` does not start a line of a {of}"))
         .label(span, "expected `let` or `out`");
@@ -90,8 +91,9 @@ pub fn not_a_line(span: Span, found: &str, of: &str, follows: Option<&str>) -> R
             let fits = follows == Some(near) || (of == "model" && follows == Some("let"));
             if fits { report.suggest(span, near) } else { report }
         }
-        (None, None) if of == "model" => report
-            .help("a name begins with `let`; what the model hands over with `out`:  out det: Prob[B, 1, H, W]@f = …"),
+        (None, None) if of == "model" => {
+            report.help("a name begins with `let`; what the model returns with `out`:  out det: Prob[B, 1, H, W]@f = …")
+        }
         (None, None) => report.help("a name begins with  let name = …;  what the function computes with  out = …"),
     }
 }
@@ -163,6 +165,13 @@ pub fn huge_number(span: Span) -> Report {
     Report::error("R0107", "this number is too large")
         .label(span, "larger than 1.8e308")
         .help("the largest numbers are near 1.8e308; whole numbers are exact up to 9e15")
+}
+
+/// A number that is none: what arithmetic overflows to, and `.nan` of a parameter file.
+pub fn not_finite(span: Span) -> Report {
+    Report::error("R0107", "this is not a finite number")
+        .label(span, "too large, or no number at all")
+        .help("the largest numbers are near 1.8e308")
 }
 
 /// A character that looks like a mark of the language.
@@ -317,8 +326,8 @@ pub fn loose_unit(number: Span, unit: Span, name: &str) -> Report {
         .fix(between, "")
 }
 
-/// Two arguments, names or fields side by side. Before `name = …` nothing but a comma can be missing; between two values it
-/// may as well be an operator.
+/// Two arguments, names or fields side by side. Before `name = …` nothing but a comma can be missing; between two
+/// values it may as well be an operator.
 pub fn missing_comma(before: Span, next: Span, named: bool) -> Report {
     let report = Report::error("R0116", "a comma is missing")
         .label(before.after(), "here")
