@@ -78,7 +78,7 @@ pub fn run(args: &ExplainArgs) -> u8 {
 /// True for what names a pipeline or a run, rather than a word that has a page. A pipeline that is not there is missed as a file.
 fn names_a_file(name: &str) -> bool {
     let path = Path::new(name);
-    path.is_file() || name.ends_with(".rord") || Named::new(path).is_ok_and(|named| named.run.is_some())
+    path.is_file() || name.ends_with(".rord") || !Named::new(path).is_ok_and(|named| named.run.is_none())
 }
 
 /// Where all that has a page is listed.

@@ -1,5 +1,6 @@
 //! The pipeline that a command names, with the operations of this program; reports are printed here.
 
+use std::io::Write;
 use std::path::Path;
 
 use super::args::FileArgs;
@@ -27,11 +28,11 @@ pub fn load_given(path: &Path, given: &Given<'_>) -> Result<Loaded, Refused> {
 /// Where only a text was named, whoever named it may not think of the parameters that its run had.
 fn announced(loaded: Loaded) -> Loaded {
     if let Some(run) = loaded.run.as_ref().filter(|run| run.by_file) {
-        eprintln!(
-            "{} is the text of a run: its parameters are those in {}",
-            run.file().display(),
-            run.params_file().display()
-        );
+        let (file, params) = (run.file(), run.params_file());
+        let note =
+            format!("{} is the text of a run: its parameters are those in {}\n", file.display(), params.display());
+        // Nobody to read it is no reason to fail.
+        let _ = std::io::stderr().write_all(note.as_bytes());
     }
     loaded
 }

@@ -825,6 +825,28 @@ fn imports_reach_as_far_as_the_editor_allows() {
 }
 
 #[test]
+fn a_mistake_in_an_imported_file_is_shown_at_the_import_that_leads_to_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap();
+    let function =
+        |name: &str, value: &str| format!("fn {name}(x: Map[B, C, H, W]@f) -> Map[B, C, H, W]@f = {value}\n");
+    for (path, text) in [
+        ("a/parts.rord", function("one", "x + x")),
+        ("b/parts.rord", format!("import \"deep/c\" {{ three }}\n{}", function("two", "three(x)"))),
+        ("b/deep/c", function("three", "x + nothing")),
+    ] {
+        std::fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+        std::fs::write(root.join(path), text).unwrap();
+    }
+    let imports = "import \"a/parts.rord\" { one }\nimport \"b/parts.rord\" { two }\n";
+    let main = format!("{imports}input x: Map[B, 1, H, W]@f\nmetric m = mean(one(x) + two(x))\n");
+    let uri = address(&root.join("main.rord"));
+    let mut editor = Editor::new();
+    editor.open(&uri, &main);
+    assert_eq!(editor.codes(&uri), ["R0202 \"b/parts.rord\""]);
+}
+
+#[test]
 fn columns_count_as_was_agreed() {
     let offered = |encodings: Value| json!({ "capabilities": { "general": { "positionEncodings": encodings } } });
     for (encodings, said) in

@@ -61,7 +61,7 @@ fn a_folder_repeats_its_run() {
     assert!(wanted[4].contains("import \"imports/trunk\" { trunk }"), "{}", wanted[4]);
     let expected = "\
 # The parameters of this run; --params takes them, too.
-layouts: synth(tiles = 4, size = 1024px, seed = 1)
+layouts: synth(tiles = 4, seed = 1, size = 51.2, resolution = 10)
 patch: 32px
 epochs: 2
 lr: 3e-4
@@ -84,7 +84,7 @@ margin: 0.5
         String::from_utf8(out.stdout).unwrap()
     };
     let params = shown(&["params", "first/", "--set", "lr=1e-2"]);
-    for row in ["epochs   2  ", "lr       1e-2  ", "margin   0.5  "] {
+    for row in ["epochs   2  ", "lr       0.01  ", "margin   0.5  "] {
         assert!(params.contains(&format!("\n{row}")), "{row}: {params}");
     }
     let of = |name: &str| params.lines().find(|l| l.starts_with(name)).unwrap().to_string();
@@ -157,7 +157,7 @@ fn a_sweep_goes_on_only_where_all_that_decides_results_is_the_same() {
     refused(dir, &sweep, "R0932", "all holds another sweep, with other weights");
     change("start.safetensors", &before);
     let trunk = std::fs::read_to_string(dir.join("parts/trunk")).unwrap();
-    change("parts/trunk", trunk.replace("relu", "sigmoid").as_bytes());
+    change("parts/trunk", trunk.replace("conv(width, 3)", "conv(width, 5)").as_bytes());
     refused(dir, &sweep, "R0932", "all holds another sweep, with other texts");
     change("parts/trunk", trunk.as_bytes());
     assert_eq!(done(dir, &sweep).matches("finished already").count(), 2);

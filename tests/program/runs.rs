@@ -17,7 +17,7 @@ const PARAMS: &[(&str, &str, &[&str])] = &[
     ("Scalar", "-0.5", &["1e-7", "1e300", "0.1", "-3", "1/3", "-0.0"]),
     ("Weight", "0.5", &["0", "2.5e-9"]),
     ("Rate", "1e-3", &["3e-4", "0.9999999999999999"]),
-    ("Count", "3", &["0", "9007199254740992"]),
+    ("Count", "3", &["0", "8999999999999999"]),
     ("Flag", "true", &["false"]),
     ("Pixels", "64px", &["0.5px", "1e-3px"]),
     ("Degrees", "10deg", &["-90deg", "0.1deg"]),
@@ -31,24 +31,30 @@ const PARAMS: &[(&str, &str, &[&str])] = &[
     ),
     ("Path", "\"data\"", &["\"a b/é.gds\"", "\"1e-3\"", "\"|\""]),
     ("Range", "0.5..1.5", &["1px..2px", "-1..1e-5", "3"]),
-    ("List", "[1, 2]", &["[]", "[1px, 2px]", "[0.5, \"a: b\"]", "[[1], [2]]"]),
-    ("Word", "mean", &["yes", "off", "null", "True", "val.total"]),
-    ("Watch", "val.total", &["train.total"]),
-    ("Reduce", "mean", &["sum"]),
+    ("List", "[1, 2]", &["[]", "[1px, 2px]", "[\"a: b\", \"c #d\"]", "[[1], [2]]"]),
+    ("Watch", "val.m", &["val.other"]),
     ("Layouts", "synth()", &["synth(tiles = 3, seed = 2)", "gds(\"a #1: b.gds\")", "gds(\"e\u{301} \\\"q\\\".gds\")"]),
     ("Sampler", "grid(20)", &["grid(7)"]),
     ("Miner", "hardneg()", &["hardneg(apart = 8px)"]),
     ("Optimizer", "adam(lr = 1e-3)", &["sgd(lr = 0.1, momentum = 0.9)"]),
     ("Schedule", "cosine()", &["step(every = 2epochs)"]),
     ("Clip", "grad_norm(1)", &["grad_norm(0.3)"]),
+    ("Symmetry", "square_symmetries()", &["rotations(degrees = 0deg..90deg, mirror = true)"]),
+    ("Render", "layers()", &["layers(drop = 0.1)"]),
+    ("Dataset", "tensors(\"t.safetensors\")", &["tensors(\"a #1: b\", train = 0.5)"]),
     ("Augment", "noise(0.02)", &["[noise(0.02), contrast(0.8..1.2)]", "[]"]),
 ];
 
-/// `e`, `epsilon`, … are names of the language; `p0`, `p1`, … are not.
+/// A parameter of each kind: `p0`, `p1`, ….
 fn declarations() -> String {
     let declared =
         |(i, (kind, default, _)): (usize, &(&str, &str, &[&str]))| format!("param p{i}: {kind} = {default}\n");
     PARAMS.iter().enumerate().map(declared).collect()
+}
+
+/// The parameter of a kind.
+fn of(kind: &str) -> String {
+    format!("p{}", PARAMS.iter().position(|(k, ..)| *k == kind).unwrap())
 }
 
 /// A file that is imported: its folder, its name, and which of the files behind it it imports.
@@ -109,7 +115,7 @@ fn imports(folder: &str, parts: &[Part], wanted: &[bool], from: usize) -> String
             (_, 1) => format!("./{up}{folder}{}", part.name),
             (..) => format!("{up}b/../{folder}{}", part.name),
         };
-        out.push_str(&format!("import {} {{ f{i} }}\n", quoted(&path)));
+        out.push_str(&format!("import {} {{ part{i} }}\n", quoted(&path)));
     }
     out
 }
@@ -122,10 +128,11 @@ fn write(root: &Path, parts: &[Part]) {
     for (i, part) in parts.iter().enumerate() {
         let folder = root.join(part.folder);
         std::fs::create_dir_all(&folder).unwrap();
-        let calls: String = (i + 1..parts.len()).filter(|j| part.imports[*j]).map(|j| format!(" + f{j}(x)")).collect();
+        let calls: String =
+            (i + 1..parts.len()).filter(|j| part.imports[*j]).map(|j| format!(" + part{j}(x)")).collect();
         let head = if part.folder == "." { "" } else { part.folder };
         let imports = imports(head, parts, &part.imports, i + 1);
-        let text = format!("{imports}fn f{i}(x: Map[B, C, H, W]@f) -> Map[B, C, H, W]@f = {i}.5 * x{calls}\n");
+        let text = format!("{imports}fn part{i}(x: Map[B, C, H, W]@f) -> Map[B, C, H, W]@f = {i}.5 * x{calls}\n");
         std::fs::write(folder.join(part.name), text).unwrap();
         #[cfg(unix)]
         std::os::unix::fs::symlink(folder.join(part.name), root.join(format!("a/link {i}"))).unwrap();
@@ -133,10 +140,11 @@ fn write(root: &Path, parts: &[Part]) {
         std::fs::copy(folder.join(part.name), root.join(format!("a/link {i}"))).unwrap();
     }
     let all = vec![true; parts.len()];
-    let sum: Vec<String> = (0..parts.len()).map(|i| format!("f{i}(x)")).collect();
-    let preset = "preset other { p0 = 0.25, p3 = 7, p10 = \"of the preset\" }\n";
+    let sum: Vec<String> = (0..parts.len()).map(|i| format!("part{i}(x)")).collect();
+    let [scalar, count, path] = ["Scalar", "Count", "Path"].map(of);
+    let preset = format!("preset other {{ {scalar} = 0.25, {count} = 7, {path} = \"of the preset\" }}\n");
     let text = format!(
-        "rord 1\n{}{}{preset}input x: Map[B, 1, H, W]@f\nmetric m = p0 * mean({})\n",
+        "rord 1\n{}{}{preset}input x: Map[B, 1, H, W]@f\nmetric m = {scalar} * mean({})\nmetric other = mean(x)\n",
         imports("a", parts, &all, 0),
         declarations(),
         sum.join(" + "),
@@ -213,12 +221,12 @@ proptest! {
         let mut set: Vec<String> = set.iter().map(value).collect();
         let escaped = |text: &str| rord_lang::constant::quoted(text);
         if number.is_finite() {
-            set.push(format!("p0={}", rord_lang::constant::number(number)));
+            set.push(format!("{}={}", of("Scalar"), rord_lang::constant::number(number)));
         }
-        set.push(format!("p10={}", escaped(&text)));
-        set.push(format!("p17=gds({})", escaped(&path.replace(char::is_control, " "))));
+        set.push(format!("{}={}", of("Text"), escaped(&text)));
+        set.push(format!("{}=gds({})", of("Layouts"), escaped(&path.replace(char::is_control, " "))));
         let yaml = root.path().join("my.yaml");
-        std::fs::write(&yaml, "p2: 0.125\np5: 7px\n").unwrap();
+        std::fs::write(&yaml, format!("{}: 0.125\n{}: 7px\n", of("Rate"), of("Pixels"))).unwrap();
         let given = Given {
             preset: preset.then_some("other"),
             params: file.then_some(&*yaml),
@@ -243,11 +251,11 @@ proptest! {
             prop_assert_eq!(&second.pipeline.name, &first.pipeline.name);
             prop_assert_eq!(second.kept().unwrap(), kept.clone());
         }
-        let changed = sound(&folder, &Given { set: &["p3=12".into()], ..Given::default() });
+        let changed = sound(&folder, &Given { set: &[format!("{}=12", of("Count"))], ..Given::default() });
         let (graph, params) = result(&changed);
         prop_assert_eq!(&graph, &wanted.0);
         let differ: Vec<&str> = params.iter().zip(&wanted.1).filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str()).collect();
-        prop_assert_eq!(differ, ["p3"]);
+        prop_assert_eq!(differ, [of("Count")]);
     }
 }
 
@@ -256,6 +264,6 @@ fn every_kind_of_parameter_is_kept() {
     let tensor = |kind: &&str| Kind::named(kind).is_none_or(Kind::is_tensor);
     let missing: Vec<&str> =
         Kind::names().filter(|k| !tensor(k) && !PARAMS.iter().any(|(kind, ..)| kind == k)).collect();
-    // No operation gives a value of these kinds by itself, or they are written as one of the others.
-    assert_eq!(missing, Vec::<&str>::new());
+    // A word means something only where an operation reads it: no text gives one to a parameter.
+    assert_eq!(missing, ["Word", "Reduce"]);
 }
