@@ -9,6 +9,7 @@ use rord_engine::plan::{data_place, data_reports, field_places};
 use rord_engine::source::DataSource;
 use rord_lang::constant::Constant;
 use rord_lang::report::{params, runtime};
+use rord_record::terminal::Busy;
 
 /// Shows pairs.
 pub fn run(args: &DataArgs) -> u8 {
@@ -24,7 +25,10 @@ pub fn run(args: &DataArgs) -> u8 {
     };
     let count = |field: &str, default: usize| pipeline.train(field).and_then(Constant::count).unwrap_or(default);
     let place = data_place(pipeline, dataset);
-    let source = match DataSource::load(dataset, &pipeline.sizes, count("batch", 8), count("seed", 0) as u64) {
+    let busy = Busy::new("loading the data");
+    let source = DataSource::load(dataset, &pipeline.sizes, count("batch", 8), count("seed", 0) as u64);
+    drop(busy);
+    let source = match source {
         Ok(source) => source,
         Err(e) => {
             super::print_reports(&data_reports(place, &field_places(pipeline), &e), &loaded.sources);

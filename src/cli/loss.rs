@@ -60,7 +60,8 @@ fn attempt(args: &LossArgs, loaded: &Loaded, supplied: &Supplied) -> Result<(), 
         return Err(wrong);
     }
     let wants_gradients = args.out.is_some() && pipeline.objective.is_some();
-    let evaluated = evaluate(pipeline, &loaded.vocabulary, supplied, args.init.as_deref(), 0, wants_gradients)
+    let init = super::init::weights(args.init.as_deref()).map_err(|r| vec![r])?;
+    let evaluated = evaluate(pipeline, &loaded.vocabulary, supplied, init.as_deref(), 0, wants_gradients)
         .map_err(super::train::reports)?;
     // JSON has no NaN: what is not a number is null.
     let object: serde_json::Map<String, serde_json::Value> =

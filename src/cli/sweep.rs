@@ -66,6 +66,7 @@ fn attempt(args: &SweepArgs) -> Result<u8, Refused> {
     let points = points(args)?;
     let refused = |report| (vec![report], Sources::default());
     let place = Place::new(&args.place).map_err(refused)?;
+    let init = super::init::weights(args.place.init.as_deref()).map_err(refused)?;
     let Some(first) = points.first() else { return Ok(super::DONE) };
     let name = readable(&first.loaded.pipeline.name);
     let folder = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("{name}-{}", args.sweep)));
@@ -80,7 +81,7 @@ fn attempt(args: &SweepArgs) -> Result<u8, Refused> {
         eprintln!("{head}");
         // What was stopped before stays where it is.
         let out = attempts(run).find(|path| !path.exists()).unwrap_or_else(|| run.clone());
-        match train_one(&point.loaded, &point.plan, args.file.path(), &place, args.place.init.as_deref(), Some(&out)) {
+        match train_one(&point.loaded, &point.plan, args.file.path(), &place, init.as_deref(), Some(&out)) {
             Ok(summary) if summary.interrupted => {
                 eprintln!("the same command goes on with run {} of {}", number + 1, points.len());
                 return Ok(INTERRUPTED);
@@ -175,13 +176,13 @@ fn open(folder: &Path, args: &SweepArgs, points: &[Point]) -> Result<Vec<PathBuf
             let found: Option<SweepRecord> = serde_yaml::from_str(&text).ok();
             if found.is_none_or(|f| f.fingerprint != record.fingerprint) {
                 let title = format!("{} holds another sweep", folder.display());
-                let help = "the pipeline or its parameters have changed since; name another folder with --out, or remove this one";
-                return Err(runtime::failed("R0932", &title, help));
+                let help = format!("the pipeline or its parameters have changed since; {}", super::OTHER_FOLDER);
+                return Err(runtime::failed("R0932", &title, &help));
             }
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             RunFolder::create(Some(folder), Path::new("runs"), "", std::time::SystemTime::now()).map_err(|e| {
-                runtime::failed("R0914", &e.to_string(), "name another folder with --out, or remove it first")
+                runtime::failed("R0914", &e.to_string(), super::OTHER_FOLDER)
             })?;
             let text = serde_yaml::to_string(&record).unwrap_or_default();
             write_atomic(&file, text.as_bytes()).map_err(failed)?;

@@ -40,7 +40,8 @@ pub fn run(args: &TrainArgs) -> u8 {
 fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
     let plan = Plan::new(&loaded.pipeline, loaded.end())?;
     let place = Place::new(&args.place).map_err(|r| vec![r])?;
-    let summary = train_one(loaded, &plan, args.file.path(), &place, args.place.init.as_deref(), args.out.as_deref())?;
+    let init = super::init::weights(args.place.init.as_deref()).map_err(|r| vec![r])?;
+    let summary = train_one(loaded, &plan, args.file.path(), &place, init.as_deref(), args.out.as_deref())?;
     Ok(if summary.interrupted { INTERRUPTED } else { super::DONE })
 }
 
@@ -166,7 +167,7 @@ pub fn reports(stop: Stop) -> Vec<Report> {
         }
         Stop::Record(e) => {
             let help = match &e {
-                RecordError::NotEmpty { .. } => "name another folder with --out, or remove it first",
+                RecordError::NotEmpty { .. } => super::OTHER_FOLDER,
                 RecordError::File(e) => e.help(),
                 _ => "check the path, the space and the permissions",
             };

@@ -51,3 +51,8 @@ impl Source {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/skip.rs"]
+#[allow(clippy::panic)]
+mod skip;

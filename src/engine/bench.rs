@@ -22,6 +22,7 @@ use rord_kernels::simd::Simd;
 use rord_lang::report::runtime;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
+use rord_record::terminal::Busy;
 
 /// Batches that steps take turns with.
 const BATCHES: u64 = 3;
@@ -176,7 +177,9 @@ pub fn bench(
 fn take(stepper: &mut Stepper, batches: &[Batch], options: &Options) -> Result<Vec<Stopwatch>, Stop> {
     let nodes = stepper.program.graph().nodes.len();
     let mut steps = Vec::new();
+    let busy = Busy::new("measuring");
     for (number, batch) in (0u64..).zip(batches.iter().cycle()).take(options.warmup + options.steps.max(1)) {
+        busy.now(&format!("step {} of {}", number + 1, options.warmup + options.steps.max(1)));
         let mut watch = Stopwatch::start(nodes);
         if let Stepped::NotFinite { what, .. } = stepper.step(number, 0, batch, &mut watch)? {
             let name = stepper.program.graph().objective().map_or("objective", |o| o.name.as_str());

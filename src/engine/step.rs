@@ -23,6 +23,7 @@ use rord_graph::node::{Graph, Role};
 use rord_graph::{build, passes, sizes};
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
+use rord_record::terminal::Busy;
 
 /// Takes training steps.
 pub struct Stepper {
@@ -89,6 +90,7 @@ pub fn prepare(
             device.is_cpu().then(|| memory::refused(pipeline, vocabulary, plan, known)).transpose()?.flatten();
         refused.map_or(Ok(()), |too_large| Err(Stop::Refused(vec![memory_report(pipeline, plan, &too_large)])))
     };
+    let busy = Busy::new("loading the data");
     // Before the data is loaded, if the sizes are known by then: they may be what makes it too large.
     fits(&HashMap::new())?;
     let data = DataSource::load(&plan.dataset, &pipeline.sizes, plan.batch, plan.seed)
@@ -96,6 +98,7 @@ pub fn prepare(
     if !data.sizes.is_empty() {
         fits(&data.sizes)?;
     }
+    busy.now("building the graph and the weights");
     let dtype = DType::F32;
     let graph = graph(pipeline, vocabulary, &[Role::Objective, Role::Loss], &data.sizes)?;
     let program = Program::new(graph, trained(pipeline), dtype, device)?;

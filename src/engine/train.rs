@@ -23,7 +23,7 @@ use rord_lang::report::{Report, plural};
 use rord_lang::typed::{Initial, Pipeline};
 use rord_lang::vocabulary::Vocabulary;
 use rord_record::metrics::Metrics;
-use rord_record::progress::{Epoch, Progress};
+use rord_record::progress::{Epoch, Progress, rate};
 use rord_record::{Best, Record, RecordError, RunFolder, Status, timestamp};
 
 /// Validation draws from streams of its own, the same in every run and epoch.
@@ -210,6 +210,7 @@ impl<'a> Run<'a> {
     /// All epochs; true where somebody asked to stop.
     fn epochs(&mut self, options: &Options) -> Result<bool, Stop> {
         self.introduce();
+        self.progress.doing(0, "making the first step");
         let mut loader = Loader::new(self.data.batches.clone(), Split::Train, 0, 3, 1)?;
         for epoch in 0..self.plan.epochs {
             let begun = Instant::now();
@@ -316,7 +317,9 @@ impl<'a> Run<'a> {
 
     fn finish_epoch(&mut self, epoch: u64, means: &[f64], lr: f64, took: Duration) -> Result<(), Stop> {
         let begun = Instant::now();
+        self.progress.doing(epoch, "validating");
         let validation = self.validate()?;
+        self.progress.doing(epoch, "saving");
         let training: Vec<(String, f64)> =
             self.training().outputs.iter().map(|o| o.name.clone()).zip(means.iter().copied()).collect();
         let read = |w: &Watched| {
@@ -367,8 +370,7 @@ impl<'a> Run<'a> {
         if let (Some(schedule), Some(value)) = (&mut self.stepper.schedule, watched)
             && let Some(change) = schedule.after_validation(value)
         {
-            use rord_lang::constant::number;
-            let note = format!("no progress: learning rate {} → {}", number(change.from), number(change.to));
+            let note = format!("no progress: learning rate {} → {}", rate(change.from), rate(change.to));
             self.progress.note(&note);
         }
         Ok(())

@@ -3,5 +3,6 @@
 pub mod folder;
 pub mod metrics;
 pub mod progress;
+pub mod terminal;
 
 pub use folder::{Best, Record, RecordError, RunFolder, Status, readable, timestamp, yaml};

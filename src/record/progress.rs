@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::terminal;
 use rord_lang::constant;
 
 /// Reports a run as it goes. Nothing here can fail a run: a closed pipe is ignored.
@@ -61,7 +62,7 @@ impl Progress {
     pub fn new(names: &[&str], epochs: u64, steps: u64) -> Self {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let able = variable("TERM").is_none_or(|term| term != "dumb");
-        let bar = (able && std::io::stderr().is_terminal()).then(ProgressDrawTarget::stderr);
+        let bar = terminal::stderr();
         let color = able && variable("NO_COLOR").is_none() && std::io::stdout().is_terminal();
         Self::onto(Box::new(std::io::stdout()), Box::new(std::io::stderr()), bar, color, names, epochs, steps)
     }
@@ -77,13 +78,18 @@ impl Progress {
     ) -> Self {
         // `wide_msg` cuts the line at the terminal's width, whatever that is; fields come in the order of their weight.
         let style = || ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let drawn = |target| {
+            let bar = ProgressBar::with_draw_target(Some(steps), target).with_style(style());
+            bar.enable_steady_tick(terminal::TICK);
+            bar
+        };
         Self {
             names: names.iter().map(|name| name.to_string()).collect(),
             epochs,
             steps,
             out,
             aside,
-            bar: bar.map(|target| ProgressBar::with_draw_target(Some(steps), target).with_style(style())),
+            bar: bar.map(drawn),
             color,
             started: Instant::now(),
             last: Duration::ZERO,
@@ -115,6 +121,13 @@ impl Progress {
                 let _ = writeln!(self.aside, "{line}");
             }
             None => {}
+        }
+    }
+
+    /// Something takes its time before the next line: the first step, a validation. Shown on a terminal only.
+    pub fn doing(&self, epoch: u64, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{} {what}", self.position(epoch)));
         }
     }
 
@@ -242,7 +255,7 @@ pub fn short(x: f64) -> String {
 }
 
 /// A learning rate with three digits, as the language writes it: `1e-3`.
-fn rate(lr: f64) -> String {
+pub fn rate(lr: f64) -> String {
     constant::number(format!("{lr:.2e}").parse().unwrap_or(lr))
 }
 

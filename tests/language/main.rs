@@ -9,3 +9,5 @@ mod grammar;
 mod hostile;
 mod index;
 mod properties;
+#[path = "../skip.rs"]
+mod skip;

@@ -9,6 +9,9 @@ mod editors;
 mod front;
 mod loss;
 mod lsp;
+mod mistakes;
 mod pipelines;
 mod reports;
+#[path = "../skip.rs"]
+mod skip;
 mod tensors;

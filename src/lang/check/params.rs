@@ -69,6 +69,14 @@ impl Checker<'_> {
                 sound = false;
                 continue;
             }
+            if self.bare_word(&given.value, env) {
+                let bare = self.sources.text(given.value.span).to_string();
+                let (name, set) = (&given.name.text, given.origin == Origin::Set);
+                let default = written.default.map(crate::tree::expression);
+                self.reports.push(params::bare_word(given.value.span, name, kind, &bare, default.as_deref(), set));
+                sound = false;
+                continue;
+            }
             let quoted = given.quoted.then_some(&given.origin);
             let outer = self.param_value(written, kind, &given.value, quoted, env);
             sound &= outer.is_some();
