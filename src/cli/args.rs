@@ -1,62 +1,10 @@
-//! The command line.
+//! What each verb takes on the command line.
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 
 use rord_project::outside::Given;
-
-/// Trains local-feature networks from pipelines whose losses are checked formulas.
-#[derive(Debug, Parser)]
-#[command(
-    name = "rord-run",
-    version,
-    about,
-    args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
-    after_help = "`rord-run FILE` is short for `rord-run train FILE`. Start with:  rord-run pipelines/default.rord --preset smoke"
-)]
-pub struct Cli {
-    /// What to do.
-    #[command(subcommand)]
-    pub verb: Option<Verb>,
-    /// Training, where no verb is given.
-    #[command(flatten)]
-    pub train: TrainArgs,
-}
-
-/// What to do.
-#[derive(Debug, Subcommand)]
-pub enum Verb {
-    /// Train a pipeline
-    Train(TrainArgs),
-    /// Train a pipeline once for each point of a grid that it names
-    Sweep(SweepArgs),
-    /// Check pipelines and report what is wrong
-    Check(CheckArgs),
-    /// Print the graph of a pipeline
-    Graph(GraphArgs),
-    /// Print every name with its type, and the weights
-    Types(FileArgs),
-    /// Print what can be changed from outside, and the values it has
-    Params(ParamsArgs),
-    /// Look at the pairs that the network will see
-    Data(DataArgs),
-    /// Evaluate the losses of a pipeline of `input`s on tensors of your own
-    Loss(LossArgs),
-    /// Measure training steps: time by operation, memory
-    Bench(BenchArgs),
-    /// Print the manual of an operation, a report or a word, or the types and gradients of a formula
-    Explain(ExplainArgs),
-    /// Lay out pipelines in the one way there is; comments stay
-    Fmt(FmtArgs),
-    /// Begin a pipeline: a folder with one that trains as it is
-    New(NewArgs),
-    /// Print a script that completes commands on Tab
-    Completions(CompletionsArgs),
-    /// Serve an editor: reports, types and completion while a pipeline is written
-    Lsp(LspArgs),
-}
 
 /// A pipeline and what is changed in it.
 #[derive(Clone, Debug, Args)]
@@ -118,8 +66,8 @@ pub struct TrainArgs {
 /// Where runs take place, and what they begin with.
 #[derive(Clone, Debug, Args)]
 pub struct PlaceArgs {
-    /// Begin with these weights
-    #[arg(long, value_name = "WEIGHTS.safetensors")]
+    /// Begin with these weights, or with the best of a run's folder
+    #[arg(long, value_name = "WEIGHTS|RUN")]
     pub init: Option<PathBuf>,
     /// Where to run: cpu, cuda, cuda:1, metal
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
@@ -280,8 +228,8 @@ pub struct LossArgs {
     /// Write all values, and the gradient of the objective in every input as grad.NAME, to this file
     #[arg(long, value_name = "RESULT.safetensors")]
     pub out: Option<PathBuf>,
-    /// Weights of the pipeline's models, if it has any
-    #[arg(long, value_name = "WEIGHTS.safetensors")]
+    /// Weights of the pipeline's models, if it has any, or a run's folder
+    #[arg(long, value_name = "WEIGHTS|RUN")]
     pub init: Option<PathBuf>,
 }
 
@@ -314,7 +262,7 @@ pub enum Template {
     Start,
     /// RoRD as published: detector and descriptors
     Default,
-    /// RoRD held to the drawn corners, with valid pixels only
+    /// RoRD trained on the drawn corners, with valid pixels only
     Anchored,
     /// HardNet: descriptors of patches
     Hardnet,

@@ -9,6 +9,7 @@ use super::train::set_threads;
 use rord_engine::bench::{Measured, Options, Row, bench};
 use rord_engine::plan::Plan;
 use rord_engine::refusals::{Stop, size};
+use rord_record::terminal::Busy;
 use rord_lang::report::{Report, plural};
 
 /// Measures and prints.
@@ -33,7 +34,11 @@ fn attempt(args: &BenchArgs, loaded: &Loaded) -> Result<String, Vec<Report>> {
         set_threads(threads).map_err(|r| vec![r])?;
     }
     let options = Options { steps: args.steps.max(1), warmup: args.warmup, plain: args.plain };
-    let found = bench(&loaded.pipeline, &loaded.vocabulary, &plan, &options, &Device::Cpu).map_err(Stop::reports)?;
+    let line = Busy::new("loading the data");
+    let mut busy = |what: &str| line.now(what);
+    let found = bench(&loaded.pipeline, &loaded.vocabulary, &plan, &options, &Device::Cpu, &mut busy);
+    drop(line);
+    let found = found.map_err(Stop::reports)?;
     Ok(match args.json {
         true => format!("{}\n", object(&found, &plan, &options, &loaded.pipeline.name)),
         false => text(&found, &plan, &options, &loaded.pipeline.name),

@@ -64,7 +64,7 @@ fn fixed(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
         return Err((reports, sources));
     }
     if args.format == ReportFormat::Human {
-        let verb = if args.dry_run { "would mend" } else { "mended" };
+        let verb = if args.dry_run { "would fix" } else { "fixed" };
         let list: String = mended.iter().map(|m| format!("{name}: {verb} {m}\n")).collect();
         super::print(&format!("{}{list}", fix::diff(&name, &text, &new)));
     }

@@ -2,7 +2,8 @@
 
 use clap::CommandFactory;
 
-use super::args::{Cli, CompletionsArgs};
+use super::args::CompletionsArgs;
+use super::verbs::Cli;
 
 /// Prints the script.
 pub fn run(args: &CompletionsArgs) -> u8 {

@@ -9,6 +9,7 @@ use rord_engine::plan::{data_place, field_places};
 use rord_engine::refusals;
 use rord_engine::source::DataSource;
 use rord_lang::report::{params, runtime};
+use rord_record::terminal::Busy;
 
 /// Shows pairs.
 pub fn run(args: &DataArgs) -> u8 {
@@ -24,7 +25,10 @@ pub fn run(args: &DataArgs) -> u8 {
     };
     let count = |field: &str| pipeline.setting("train", field).and_then(|c| c.count()).unwrap_or_default();
     let place = data_place(pipeline, dataset);
-    let source = match DataSource::load(dataset, &pipeline.sizes, count("batch"), count("seed") as u64) {
+    let busy = Busy::new("loading the data");
+    let source = DataSource::load(dataset, &pipeline.sizes, count("batch"), count("seed") as u64);
+    drop(busy);
+    let source = match source {
         Ok(source) => source,
         Err(e) => {
             super::print_reports(&refusals::data(place, &field_places(pipeline), &e), &loaded.sources);

@@ -1,6 +1,9 @@
 //! `rord-run fmt`: pipelines laid out in the one way there is. A file that does not parse is left as it is.
 
 use std::path::Path;
+use std::time::Duration;
+
+use similar::{Change, ChangeTag, TextDiff};
 
 use super::args::FmtArgs;
 use rord_lang::format::{FormatError, format};
@@ -8,7 +11,7 @@ use rord_lang::report::{Report, runtime};
 use rord_lang::source::{SourceKind, Sources};
 use rord_project::files;
 
-/// Lays out every file, or says which are not laid out.
+/// Lays out every file, or lists those that are not laid out.
 pub fn run(args: &FmtArgs) -> u8 {
     let mut code = super::DONE;
     for path in &args.files {
@@ -70,60 +73,18 @@ fn read_stdin(sources: &mut Sources) -> Result<rord_lang::source::FileId, Report
 
 /// Lines that go, with `-`, and lines that come, with `+`, under their line numbers.
 fn difference(before: &str, after: &str) -> String {
-    let (a, b): (Vec<&str>, Vec<&str>) = (before.split('\n').collect(), after.split('\n').collect());
-    let head = a.iter().zip(&b).take_while(|(x, y)| x == y).count();
-    let rest = a.len().min(b.len()) - head;
-    let tail = a.iter().rev().zip(b.iter().rev()).take(rest).take_while(|(x, y)| x == y).count();
-    let (a, b) = (a.get(head..a.len() - tail).unwrap_or(&[]), b.get(head..b.len() - tail).unwrap_or(&[]));
-    let mut out = String::new();
-    for step in steps(a, b) {
-        match step {
-            (Some(i), None) => out.push_str(&format!("{:>5} - {}\n", head + i + 1, a.get(i).unwrap_or(&""))),
-            (None, Some(j)) => out.push_str(&format!("      + {}\n", b.get(j).unwrap_or(&""))),
-            _ => {}
-        }
-    }
-    out
+    let (old, new): (Vec<&str>, Vec<&str>) = (before.split('\n').collect(), after.split('\n').collect());
+    let diff = TextDiff::configure().timeout(LONGEST).diff_slices(&old, &new);
+    let line = |change: Change<&str>| match (change.tag(), change.old_index()) {
+        (ChangeTag::Delete, Some(at)) => format!("{:>5} - {}\n", at + 1, change.value()),
+        (ChangeTag::Insert, _) => format!("      + {}\n", change.value()),
+        _ => String::new(),
+    };
+    diff.iter_all_changes().map(line).collect()
 }
 
-/// Beyond this many pairs of lines nothing is matched, and all old lines are shown before all new ones.
-const MOST_PAIRS: usize = 4_000_000;
-
-/// How one list of lines becomes the other: pairs stay, the left ones go, the right ones come.
-fn steps(a: &[&str], b: &[&str]) -> Vec<(Option<usize>, Option<usize>)> {
-    if a.len().saturating_mul(b.len()) > MOST_PAIRS {
-        return (0..a.len()).map(|i| (Some(i), None)).chain((0..b.len()).map(|j| (None, Some(j)))).collect();
-    }
-    // The longest common sequence of what begins at i and at j.
-    let width = b.len() + 1;
-    let mut longest = vec![0u32; (a.len() + 1) * width];
-    let at = |table: &[u32], i: usize, j: usize| table.get(i * width + j).copied().unwrap_or(0);
-    for i in (0..a.len()).rev() {
-        for j in (0..b.len()).rev() {
-            let value = match a.get(i) == b.get(j) {
-                true => at(&longest, i + 1, j + 1) + 1,
-                false => at(&longest, i + 1, j).max(at(&longest, i, j + 1)),
-            };
-            if let Some(cell) = longest.get_mut(i * width + j) {
-                *cell = value;
-            }
-        }
-    }
-    let (mut i, mut j, mut out) = (0, 0, Vec::new());
-    while i < a.len() || j < b.len() {
-        if i < a.len() && j < b.len() && a.get(i) == b.get(j) {
-            out.push((Some(i), Some(j)));
-            (i, j) = (i + 1, j + 1);
-        } else if j >= b.len() || (i < a.len() && at(&longest, i + 1, j) >= at(&longest, i, j + 1)) {
-            out.push((Some(i), None));
-            i += 1;
-        } else {
-            out.push((None, Some(j)));
-            j += 1;
-        }
-    }
-    out
-}
+/// After this time what is left of two texts counts as different.
+const LONGEST: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]

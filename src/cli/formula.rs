@@ -179,7 +179,7 @@ fn depends_on_weights(loaded: &Loaded, from: ValueId) -> bool {
             ValueSource::Alias(of) => open.push(*of),
             ValueSource::Apply(apply) if !apply.weights.is_empty() => return true,
             ValueSource::Apply(apply) => {
-                // What only lends its shape hands no numbers on.
+                // An input of which only the shape is used passes no numbers on.
                 let shapes = vocabulary.operation(apply.op).map_or(&[] as &[_], |o| o.entry.graph.shape_only);
                 open.extend(apply.inputs.iter().filter(|(name, _)| !shapes.contains(name)).map(|(_, id)| *id));
             }

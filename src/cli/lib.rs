@@ -12,48 +12,56 @@ pub mod fmt;
 pub mod formula;
 pub mod graph;
 pub mod interrupt;
+pub mod init;
 pub mod load;
 pub mod loss;
 pub mod lsp;
+pub mod mistakes;
 pub mod new;
 pub mod params;
 pub mod sweep;
 pub mod train;
 pub mod types;
+pub mod verbs;
 
 use std::io::{IsTerminal, Write};
 
-use args::Verb;
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{Error, Parser};
+
 use rord_kernels::simd::{Simd, VARIABLE};
 
 use rord_lang::report::render::{Style, draw, json};
 use rord_lang::report::{Report, Severity, any_error, plural};
 use rord_lang::source::Sources;
+use verbs::Cli;
 
 /// Reads the arguments, calls the verb, and returns its exit code.
 pub fn main() -> u8 {
-    let cli = args::Cli::parse();
+    let args: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+    if args.is_empty() {
+        return wrong_use(Error::raw(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, verbs::list()));
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return wrong_use(mistakes::explained(&args, error)),
+    };
+    if cli.verb.is_none()
+        && let Some(error) = mistakes::no_such_verb(&args, cli.train.file.path())
+    {
+        return wrong_use(error);
+    }
     if let Err(text) = Simd::asked() {
         return no_such_instructions(&text);
     }
-    match cli.verb {
-        Some(Verb::Check(args)) => check::run(&args),
-        Some(Verb::Graph(args)) => graph::run(&args),
-        Some(Verb::Types(args)) => types::types(&args),
-        Some(Verb::Params(args)) => params::run(&args),
-        Some(Verb::Explain(args)) => explain::run(&args),
-        Some(Verb::Fmt(args)) => fmt::run(&args),
-        Some(Verb::New(args)) => new::run(&args),
-        Some(Verb::Completions(args)) => completions::run(&args),
-        Some(Verb::Lsp(args)) => lsp::run(&args),
-        Some(Verb::Data(args)) => data::run(&args),
-        Some(Verb::Loss(args)) => loss::run(&args),
-        Some(Verb::Bench(args)) => bench::run(&args),
-        Some(Verb::Train(args)) => train::run(&args),
-        Some(Verb::Sweep(args)) => sweep::run(&args),
-        None => train::run(&cli.train),
-    }
+    cli.run()
+}
+
+/// Prints what is wrong with the command line, or the help that was asked for.
+fn wrong_use(error: Error) -> u8 {
+    // Nobody to print it to is no reason to fail.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).unwrap_or(USAGE)
 }
 
 /// Done.
@@ -63,6 +71,9 @@ pub const REFUSED: u8 = 1;
 /// The command itself was wrong.
 pub const USAGE: u8 = 2;
 
+/// What to do about a folder that is taken: whatever is in it stays.
+pub const OTHER_FOLDER: &str = "name another folder with --out; this one stays as it is";
+
 /// The most reports that are printed at once: a file of another kind can have one for each of its characters.
 pub const MOST_SHOWN: usize = 200;
 
@@ -71,9 +82,10 @@ pub fn style() -> Style {
     let variable = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let terminal = std::io::stderr().is_terminal();
     let dumb = variable("TERM").is_some_and(|t| t == "dumb");
-    let width = variable("RORD_WIDTH").or(variable("COLUMNS")).and_then(|w| w.parse().ok());
+    let set = variable("RORD_WIDTH").or(variable("COLUMNS")).and_then(|w| w.parse().ok());
+    let seen = || terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| usize::from(width.0));
     Style {
-        width: width.unwrap_or(if terminal { 100 } else { 110 }).clamp(40, 200),
+        width: set.or_else(seen).unwrap_or(110).clamp(40, 200),
         color: terminal && !dumb && variable("NO_COLOR").is_none(),
         unicode: !dumb,
     }
@@ -103,14 +115,14 @@ pub fn print_reports(reports: &[Report], sources: &Sources) -> bool {
     // Syntax explains itself; the pages of the rest say why it matters.
     let deep = reports.iter().find(|r| r.severity == Severity::Error && r.code > "R03" && r.code < "R08");
     if let Some(report) = deep.filter(|_| std::io::stderr().is_terminal()) {
-        out.push_str(&format!("rord-run explain {} says more\n", report.code));
+        out.push_str(&format!("`rord-run explain {}` has more\n", report.code));
     }
     // Nobody to tell is no reason to fail.
     let _ = std::io::stderr().write_all(out.as_bytes());
     any_error(reports)
 }
 
-/// Prints reports as JSON lines to standard output. Where there are too many, the last line says how many were left out.
+/// Prints reports as JSON lines to standard output. Where there are too many, the last line counts those that were left out.
 pub fn print_json(reports: &[Report], sources: &Sources) -> bool {
     let mut out: String =
         reports.iter().take(MOST_SHOWN).map(|report| format!("{}\n", json(report, sources))).collect();
@@ -122,7 +134,7 @@ pub fn print_json(reports: &[Report], sources: &Sources) -> bool {
     any_error(reports)
 }
 
-/// Says that `RORD_SIMD` names nothing this machine executes.
+/// Reports that `RORD_SIMD` names nothing this machine executes.
 pub fn no_such_instructions(text: &str) -> u8 {
     let here: Vec<&str> = Simd::ALL.iter().filter(|s| s.runs_here()).map(|s| s.name()).collect();
     let title = format!("{VARIABLE} is `{text}`, and this machine has no such instructions");
@@ -137,7 +149,7 @@ pub fn print(text: &str) {
     let _ = std::io::stdout().flush();
 }
 
-/// Columns, two spaces apart, as wide as what stands in them.
+/// Columns, two spaces apart, as wide as their content.
 pub fn columns(rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let rows: Vec<Vec<String>> = rows.into_iter().collect();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -10,7 +10,7 @@ use rord_lang::source::Sources;
 const NETS: &str = include_str!("../../pipelines/lib/nets.rord");
 
 impl Template {
-    /// Its name, as it stands in its text, and its text.
+    /// The name in its text, and its text.
     fn text(self) -> (&'static str, &'static str) {
         match self {
             Template::Start => ("start", include_str!("../../pipelines/start.rord")),
@@ -36,7 +36,7 @@ pub fn run(args: &NewArgs) -> u8 {
     }
 }
 
-/// Makes the folder and says what is in it.
+/// Makes the folder and returns a list of what is in it.
 fn make(folder: &Path, from: Template) -> Result<String, Report> {
     let name = name(folder)?;
     let (template, text) = from.text();

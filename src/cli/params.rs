@@ -38,11 +38,11 @@ fn text(loaded: &Loaded) -> String {
         };
         out.push_str(&columns(pipeline.sweeps.iter().map(grid)));
     }
-    out.push_str("\n--set stands before --params, --params before --preset, --preset before the default\n");
+    out.push_str("\n--set replaces --params, --params replaces --preset, --preset replaces the default\n");
     out
 }
 
-/// Name, value, where it comes from and what it stands before, kind and domain, meaning.
+/// Name, value, where it comes from and what it replaces, kind and domain, meaning.
 fn row(param: &ParamInfo, loaded: &Loaded) -> Vec<String> {
     let value = match &param.value {
         None => "(no value)".to_string(),

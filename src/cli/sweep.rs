@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::args::SweepArgs;
 use super::columns;
 use super::load::{Loaded, Refused, load, load_text};
-use super::train::{INTERRUPTED, Place, hash, init, train_one};
+use super::init::{began, hash};
+use super::train::{INTERRUPTED, Place, train_one};
 use rord_engine::plan::Plan;
 use rord_engine::schedule::Mode;
 use rord_files::{Action, FileError, write_atomic};
@@ -83,10 +84,11 @@ fn attempt(args: &SweepArgs) -> Result<u8, Refused> {
     let points = points(args)?;
     let refused = |report| (vec![report], Sources::default());
     let place = Place::new(&args.place).map_err(refused)?;
+    let init = super::init::weights(args.place.init.as_deref()).map_err(refused)?;
     let Some(first) = points.first() else { return Ok(super::DONE) };
     let name = readable(&first.loaded.pipeline.name);
     let folder = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("{name}-{}", args.sweep)));
-    let init = init(args.place.init.as_deref(), &first.loaded).map_err(refused)?;
+    let init = began(args.place.init.as_deref(), &first.loaded).map_err(refused)?;
     let runs = open(&folder, args, &points, init.as_ref().map(|(_, init)| init)).map_err(refused)?;
     let mut failed = false;
     for (number, (point, run)) in points.iter().zip(&runs).enumerate() {
@@ -195,12 +197,12 @@ fn open(folder: &Path, args: &SweepArgs, points: &[Point], init: Option<&InitWei
             };
             if !other.is_empty() {
                 let title = format!("{} holds another sweep, with {}", folder.display(), other.join(" and "));
-                return Err(runtime::failed("R0932", &title, "name another folder for this one:  --out DIR"));
+                return Err(runtime::failed("R0932", &title, super::OTHER_FOLDER));
             }
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             RunFolder::create(Some(folder), Path::new("runs"), "", std::time::SystemTime::now()).map_err(|e| {
-                runtime::failed("R0914", &e.to_string(), "name another folder with --out, or remove it first")
+                runtime::failed("R0914", &e.to_string(), super::OTHER_FOLDER)
             })?;
             let text = serde_yaml::to_string(&record).unwrap_or_default();
             write_atomic(&file, text.as_bytes()).map_err(failed)?;

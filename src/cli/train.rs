@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 
 use super::args::{PlaceArgs, TrainArgs};
+use super::init;
 use super::interrupt::{self, Interruptible, STOP};
 use super::load::{Loaded, load_or_report};
 use rord_engine::plan::Plan;
@@ -12,7 +13,6 @@ use rord_engine::refusals::Stop;
 use rord_engine::train::{Options, Summary, train};
 use rord_kernels::simd::Simd;
 use rord_lang::report::{Report, runtime};
-use rord_files::FileError;
 use rord_record::{InitWeights, Observer};
 use rord_record::metrics::Metrics;
 use rord_record::progress::Progress;
@@ -35,7 +35,7 @@ pub fn run(args: &TrainArgs) -> u8 {
 fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
     let plan = Plan::new(&loaded.pipeline, loaded.end())?;
     let place = Place::new(&args.place).map_err(|r| vec![r])?;
-    let init = init(args.place.init.as_deref(), loaded).map_err(|r| vec![r])?;
+    let init = init::began(args.place.init.as_deref(), loaded).map_err(|r| vec![r])?;
     let summary = train_one(loaded, &plan, args.file.path(), &place, init, args.out.as_deref())?;
     Ok(if summary.interrupted { INTERRUPTED } else { super::DONE })
 }
@@ -56,30 +56,6 @@ impl Place {
         interrupt::watch()?;
         Ok(Self { device, name })
     }
-}
-
-/// The weights to begin with: those of `--init`, or those that the run at hand began with.
-pub fn init(given: Option<&Path>, loaded: &Loaded) -> Result<Option<(PathBuf, InitWeights)>, Report> {
-    let before = loaded.run.as_ref().and_then(|run| Some((run, run.record.init.as_ref()?)));
-    let path = match (given, before) {
-        (Some(path), _) => path,
-        (None, Some((_, init))) => Path::new(&init.file),
-        (None, None) => return Ok(None),
-    };
-    let hash = hash(path).map_err(|e| runtime::failed("R0913", &e.to_string(), e.help()))?;
-    if let (None, Some((run, init))) = (given, before)
-        && init.hash != hash
-    {
-        let title = format!("{} began with the weights in {}, which have changed since", run.name(), init.file);
-        return Err(runtime::failed("R0913", &title, "name the weights to begin with:  --init WEIGHTS.safetensors"));
-    }
-    Ok(Some((path.to_path_buf(), InitWeights { file: path.display().to_string(), hash })))
-}
-
-/// The hash of a file's content, as records have it.
-pub fn hash(path: &Path) -> Result<String, FileError> {
-    let hash = blake3::hash(&rord_files::whole(path)?).to_hex();
-    Ok(format!("b3:{}", hash.as_str().get(..16).unwrap_or("")))
 }
 
 /// One run of a checked pipeline, which was read from `path`.

@@ -52,3 +52,8 @@ impl Source {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/skip.rs"]
+#[allow(clippy::panic)]
+mod skip;

@@ -135,15 +135,16 @@ impl Watch for Stopwatch {
     }
 }
 
-/// Takes steps of a checked pipeline and measures them.
+/// Takes steps of a checked pipeline and measures them. `busy` hears what takes its time.
 pub fn bench(
     pipeline: &Pipeline,
     vocabulary: &Vocabulary,
     plan: &Plan,
     options: &Options,
     device: &Device,
+    busy: &mut dyn FnMut(&str),
 ) -> Result<Measured, Stop> {
-    let (mut stepper, data) = prepare(pipeline, vocabulary, plan, None, device)?;
+    let (mut stepper, data) = prepare(pipeline, vocabulary, plan, None, device, busy)?;
     if options.plain {
         let graph = stepper.program.graph().clone();
         stepper.program = Program::new(graph, trained(pipeline), candle_core::DType::F32, device)?.plainly();
@@ -158,7 +159,7 @@ pub fn bench(
     let moments = stepper.state.optimizer.moments();
     let load = Load { batch: plan.batch, moments, pictures: source::pictures(&plan.dataset) };
     let predicted = predict(&graph, stepper.program.flow(), load).map(|p| p.total());
-    let steps = take(&mut stepper, &batches, options)?;
+    let steps = take(&mut stepper, &batches, options, busy)?;
     let gradients = &stepper.program.flow().gradients;
     let counted = flops(&graph, vocabulary, gradients, plan.batch).unwrap_or_default();
     let totals: Vec<f64> = steps.iter().map(|s| 1e3 * s.total()).collect();
@@ -177,10 +178,16 @@ pub fn bench(
 }
 
 /// Takes all steps and returns those that count.
-fn take(stepper: &mut Stepper, batches: &[Batch], options: &Options) -> Result<Vec<Stopwatch>, Stop> {
+fn take(
+    stepper: &mut Stepper,
+    batches: &[Batch],
+    options: &Options,
+    busy: &mut dyn FnMut(&str),
+) -> Result<Vec<Stopwatch>, Stop> {
     let nodes = stepper.program.graph().nodes.len();
     let mut steps = Vec::new();
     for (number, batch) in (0u64..).zip(batches.iter().cycle()).take(options.warmup + options.steps.max(1)) {
+        busy(&format!("step {} of {}", number + 1, options.warmup + options.steps.max(1)));
         let mut watch = Stopwatch::start(nodes);
         if let Stepped::NotFinite { what, .. } = stepper.step(batch, &mut watch)? {
             let kept = "nothing is kept of a measurement";

@@ -71,14 +71,17 @@ pub struct Ended {
     pub change: Option<LrChange>,
 }
 
-/// Loads the data and makes everything ready. Refuses what could not be run, as a step that memory does not hold.
+/// Loads the data and makes everything ready. Refuses what could not be run, as a step that memory does not hold. `busy` hears what
+/// takes its time.
 pub fn prepare(
     pipeline: &Pipeline,
     vocabulary: &Vocabulary,
     plan: &Plan,
     init: Option<&Path>,
     device: &Device,
+    busy: &mut dyn FnMut(&str),
 ) -> Result<(Stepper, DataSource), Stop> {
+    busy("loading the data");
     let dtype = DType::F32;
     let optimizer = optimizer(&plan.optimizer, &weight_specs(pipeline))?;
     let load = Load { batch: plan.batch, moments: optimizer.moments(), pictures: source::pictures(&plan.dataset) };

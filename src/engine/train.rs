@@ -66,9 +66,11 @@ pub fn train(
     vocabulary: &Vocabulary,
     plan: &Plan,
     options: &Options,
-    observers: Vec<Box<dyn Observer>>,
+    mut observers: Vec<Box<dyn Observer>>,
 ) -> Result<Summary, Stop> {
-    let (stepper, data) = prepare(pipeline, vocabulary, plan, options.init.as_ref().map(|(path, _)| path.as_path()), &options.device)?;
+    let init = options.init.as_ref().map(|(path, _)| path.as_path());
+    let mut busy = |what: &str| observers.iter_mut().for_each(|observer| observer.busy(what));
+    let (stepper, data) = prepare(pipeline, vocabulary, plan, init, &options.device, &mut busy)?;
     let validation = graphs::graph(pipeline, vocabulary, &graphs::validation(pipeline), &data.sizes)?;
     let validation = Program::new(validation, |_| false, DType::F32, &options.device)?;
     if options.stop.load(Ordering::Relaxed) {
@@ -158,6 +160,10 @@ impl Run<'_> {
         self.observers.iter_mut().try_for_each(|observer| event(observer.as_mut()))
     }
 
+    fn busy(&mut self, what: &str) {
+        self.observers.iter_mut().for_each(|observer| observer.busy(what));
+    }
+
     fn started(&mut self) -> Result<(), Stop> {
         let (about, positions) = (self.data.batches.about(), self.stepper.state.observers.clone());
         let names: Vec<&str> = self.stepper.program.graph().outputs.iter().map(|o| o.name.as_str()).collect();
@@ -200,6 +206,7 @@ impl Run<'_> {
     /// All epochs that are left; true where the run was asked to end.
     fn epochs(&mut self) -> Result<bool, Stop> {
         self.started()?;
+        self.busy("making the first step");
         let batches = self.data.batches.clone();
         let mut loader = Loader::new(batches, Split::Train, self.stepper.state.steps, AHEAD, 1)?;
         while self.stepper.state.epochs < self.plan.epochs {
@@ -210,8 +217,12 @@ impl Run<'_> {
                     None => return self.interrupted(loader),
                 }
             }
+            self.busy("validating");
             match self.validate()? {
-                Some(validation) => self.end_epoch(&validation, begun)?,
+                Some(validation) => {
+                    self.busy("saving");
+                    self.end_epoch(&validation, begun)?;
+                }
                 None => return self.interrupted(loader),
             }
         }

@@ -54,6 +54,7 @@ impl FileError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space, or name another folder",
             io::ErrorKind::PermissionDenied => "check the permissions of the file and of its folder",
             io::ErrorKind::ReadOnlyFilesystem => "this disk is mounted read-only; name another folder",
+            _ if matches!(self.action, Action::Read | Action::List) => "check the path and the permissions",
             _ => "check the path, the space and the permissions",
         }
     }

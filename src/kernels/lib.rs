@@ -56,3 +56,8 @@ pub enum Mismatch {
 pub(crate) fn length<T>(what: &'static str, data: &[T], wanted: usize) -> Result<(), Mismatch> {
     if data.len() == wanted { Ok(()) } else { Err(Mismatch::Length { what, wanted, got: data.len() }) }
 }
+
+#[cfg(test)]
+#[path = "../../tests/skip.rs"]
+#[allow(clippy::panic)]
+mod skip;

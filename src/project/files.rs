@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rord_files::{bounded, plain};
+use rord_files::{Action, FileError, bounded};
 use rord_lang::check::{ImportError, Importer};
 use rord_lang::report::{Report, runtime, syntax};
 use rord_lang::source::{FileId, SourceKind, Sources, Span};
@@ -46,9 +46,9 @@ impl<'a> DiskImporter<'a> {
             // A file that was never written may be open all the same.
             Err(e) => real(&target)
                 .filter(|p| self.is_open(p).is_some())
-                .ok_or_else(|| ImportError::Unreadable(reason(&target, &e)))?,
+                .ok_or_else(|| ImportError::Unreadable(reason(&target, e)))?,
         };
-        let root = self.root.canonicalize().map_err(|e| ImportError::Unreadable(reason(&self.root, &e)))?;
+        let root = self.root.canonicalize().map_err(|e| ImportError::Unreadable(reason(&self.root, e)))?;
         if !resolved.starts_with(&root) {
             return Err(ImportError::Outside(self.root.display().to_string()));
         }
@@ -65,7 +65,7 @@ impl Importer for DiskImporter<'_> {
             return Ok((name, text));
         }
         let bytes =
-            bounded(&resolved, MOST_BYTES).map_err(|e| ImportError::Unreadable(reason(Path::new(&name), &e)))?;
+            bounded(&resolved, MOST_BYTES).map_err(|e| ImportError::Unreadable(reason(Path::new(&name), e)))?;
         match String::from_utf8(bytes) {
             Ok(text) => Ok((name, text)),
             Err(_) => Err(ImportError::Unreadable(format!("{name} is not UTF-8 text"))),
@@ -82,10 +82,10 @@ pub fn real(path: &Path) -> Option<PathBuf> {
     Some(folder.canonicalize().ok()?.join(path.file_name()?))
 }
 
-fn reason(path: &Path, error: &std::io::Error) -> String {
+fn reason(path: &Path, error: std::io::Error) -> String {
     match error.kind() {
         std::io::ErrorKind::NotFound => format!("there is no {}", path.display()),
-        _ => format!("{}: {error}", path.display()),
+        _ => FileError::at(Action::Read, path)(error).to_string(),
     }
 }
 
@@ -95,16 +95,15 @@ pub const MOST_BYTES: u64 = 1 << 20;
 /// Reads a text file into the sources, as a text of a kind.
 pub fn read(path: &Path, kind: SourceKind, sources: &mut Sources) -> Result<FileId, Report> {
     let shown = path.display().to_string();
-    let bytes = bounded(path, MOST_BYTES).map_err(|e| {
-        let help = match e.kind() {
+    let bytes = rord_files::read(path, MOST_BYTES).map_err(|e| {
+        let help = match e.source.kind() {
             std::io::ErrorKind::NotFound => nearby(path),
             std::io::ErrorKind::FileTooLarge => "a pipeline is a few kilobytes: is this the right file?".to_string(),
-            std::io::ErrorKind::PermissionDenied => "check the file's permissions".to_string(),
             _ if path.join("sweep.yaml").is_file() => "this is the folder of a sweep; name one of its runs".to_string(),
-            _ if path.is_dir() => "this is a folder and no run; name the file in it".to_string(),
-            _ => String::new(),
+            _ if path.is_dir() => inside(path),
+            _ => e.help().to_string(),
         };
-        runtime::failed("R0817", &format!("cannot read {shown}: {}", plain(&e)), &help)
+        runtime::failed("R0817", &e.to_string(), &help)
     })?;
     text(kind, shown, bytes, sources)
 }
@@ -121,6 +120,15 @@ pub fn text(kind: SourceKind, shown: String, bytes: Vec<u8>, sources: &mut Sourc
             let start = at as u32;
             Err(syntax::not_text(Span { file, start, end: start + 3 }, at))
         }
+    }
+}
+
+/// What to name instead of a folder: the first pipeline in it.
+fn inside(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path());
+    match entries.filter(|p| p.extension().is_some_and(|e| e == "rord")).min() {
+        Some(file) => format!("this is a folder; did you mean {}?", file.display()),
+        None => "this is a folder; name the file in it".into(),
     }
 }
 

@@ -4,6 +4,8 @@
 //! made. An edit stays only if the report it belongs to is gone and no other error has come: the file never has errors
 //! that it did not have before. It is written once, beside its place and then renamed.
 
+use similar::TextDiff;
+
 use rord_lang::report::{Edit, Report, Severity};
 use rord_lang::source::Sources;
 
@@ -71,29 +73,9 @@ fn better(before: &[Report], after: &[Report], mended: &Report) -> bool {
     count(after, &gone) < count(before, &gone) && errors(after).iter().all(|k| count(after, k) <= count(before, k))
 }
 
-/// The lines that differ, as a diff without context.
+/// The lines that differ, as a unified diff without context.
 pub fn diff(name: &str, old: &str, new: &str) -> String {
-    let (a, b): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    let same = |i: usize, j: usize| a.get(i).is_some() && a.get(i) == b.get(j);
-    let mut out = format!("--- {name}\n+++ {name}\n");
-    let (mut i, mut j) = (0, 0);
-    while i < a.len() || j < b.len() {
-        if same(i, j) {
-            (i, j) = (i + 1, j + 1);
-            continue;
-        }
-        // The nearest place at which both agree again; edits are small.
-        let meet = (1..=a.len().max(b.len()) * 2)
-            .flat_map(|n| (0..=n).map(move |k| (k, n - k)))
-            .take(20_000)
-            .find(|(p, q)| same(i + p, j + q) || (i + p == a.len() && j + q == b.len()));
-        let (p, q) = meet.unwrap_or((a.len() - i, b.len() - j));
-        out.push_str(&format!("@@ line {} @@\n", i + 1));
-        a.iter().skip(i).take(p).for_each(|l| out.push_str(&format!("-{l}\n")));
-        b.iter().skip(j).take(q).for_each(|l| out.push_str(&format!("+{l}\n")));
-        (i, j) = (i + p, j + q);
-    }
-    out
+    TextDiff::from_lines(old, new).unified_diff().context_radius(0).header(name, name).to_string()
 }
 
 #[cfg(test)]
@@ -112,8 +94,8 @@ mod tests {
 
     #[test]
     fn a_diff_shows_what_changed() {
-        assert_eq!(diff("f", "a\nb\nc\n", "a\nB\nc\n"), "--- f\n+++ f\n@@ line 2 @@\n-b\n+B\n");
-        assert_eq!(diff("f", "a\nc\n", "a\nb\nc\n"), "--- f\n+++ f\n@@ line 2 @@\n+b\n");
-        assert_eq!(diff("f", "a\n", "a\n"), "--- f\n+++ f\n");
+        assert_eq!(diff("f", "a\nb\nc\n", "a\nB\nc\n"), "--- f\n+++ f\n@@ -2 +2 @@\n-b\n+B\n");
+        assert_eq!(diff("f", "a\nc\n", "a\nb\nc\n"), "--- f\n+++ f\n@@ -1,0 +2 @@\n+b\n");
+        assert_eq!(diff("f", "a\n", "a\n"), "");
     }
 }

@@ -6,6 +6,7 @@ pub mod live;
 pub mod metrics;
 pub mod observer;
 pub mod progress;
+pub mod terminal;
 
 pub use folder::{
     Best, InitWeights, PARAMS, PIPELINE, RECORD, Record, RecordError, RunFolder, Status, readable, timestamp, yaml,

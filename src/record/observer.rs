@@ -91,6 +91,9 @@ pub trait Observer {
     /// Names the observer in a saved run; unique among those of a run.
     fn name(&self) -> &'static str;
 
+    /// A part of the run begins that has no steps: loading the data, a validation.
+    fn busy(&mut self, _: &str) {}
+
     /// The run's folder is there, and its next step follows.
     fn started(&mut self, _: &Started<'_>) -> Result<(), RecordError> {
         Ok(())

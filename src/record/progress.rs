@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::observer::{Epoch, Finished, Observer, Started, Step};
-use super::{RecordError, Status};
+use super::{RecordError, Status, terminal};
 use rord_lang::constant;
 use rord_lang::report::plural;
 
@@ -43,7 +43,7 @@ impl Progress {
     pub fn terminal() -> Self {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let able = variable("TERM").is_none_or(|term| term != "dumb");
-        let bar = (able && std::io::stderr().is_terminal()).then(ProgressDrawTarget::stderr);
+        let bar = terminal::stderr();
         let color = able && variable("NO_COLOR").is_none() && std::io::stdout().is_terminal();
         Self::onto(Box::new(std::io::stdout()), Box::new(std::io::stderr()), bar, color)
     }
@@ -56,17 +56,32 @@ impl Progress {
     ) -> Self {
         // `wide_msg` cuts the line at the terminal's width, whatever that is; fields come in the order of their weight.
         let style = || ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+        let drawn = |target| {
+            let bar = ProgressBar::with_draw_target(None, target).with_style(style());
+            bar.enable_steady_tick(terminal::TICK);
+            bar
+        };
         Self {
             epochs: 0,
             steps: 0,
             out,
             aside,
-            bar: bar.map(|target| ProgressBar::with_draw_target(None, target).with_style(style())),
+            bar: bar.map(drawn),
             color,
             started: Instant::now(),
             last: Duration::ZERO,
             done: 0,
             smooth: Vec::new(),
+        }
+    }
+
+    /// Shown on a terminal only, where a part without steps takes its time.
+    fn show_busy(&self, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(match self.steps {
+                0 => what.to_string(),
+                steps => format!("{} {what}", self.place((self.done / steps + 1).min(self.epochs))),
+            });
         }
     }
 
@@ -169,6 +184,10 @@ impl Progress {
 impl Observer for Progress {
     fn name(&self) -> &'static str {
         "terminal"
+    }
+
+    fn busy(&mut self, what: &str) {
+        self.show_busy(what);
     }
 
     fn started(&mut self, run: &Started<'_>) -> Result<(), RecordError> {
@@ -280,7 +299,7 @@ pub fn short(x: f64) -> String {
 }
 
 /// A learning rate with three digits, as the language writes it: `1e-3`.
-fn rate(lr: f64) -> String {
+pub fn rate(lr: f64) -> String {
     constant::number(format!("{lr:.2e}").parse().unwrap_or(lr))
 }
 

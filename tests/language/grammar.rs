@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::ebnf::{Grammar, choices, program, scatter};
+use super::skip::skip;
 use rord_lang::lex::KEYWORDS;
 use rord_lang::parse::parse;
 use rord_lang::source::FileId;
@@ -227,8 +228,7 @@ fn tree_sitter() -> Option<std::ffi::OsString> {
 #[test]
 fn tree_sitter_reads_alike() {
     let Some(command) = tree_sitter() else {
-        println!("skipped: there is no command tree-sitter; RORD_TREE_SITTER may name it");
-        return;
+        return skip("there is no command tree-sitter; RORD_TREE_SITTER may name it");
     };
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();

@@ -11,3 +11,5 @@ mod hostile;
 mod index;
 mod properties;
 mod trial;
+#[path = "../skip.rs"]
+mod skip;

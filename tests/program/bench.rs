@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Instant;
 
+use crate::skip::skip;
+
 const TINY: &str = r#"rord 1
 pipeline "tiny"
 
@@ -175,8 +177,7 @@ fn types_end_with_what_a_step_takes() {
 #[test]
 fn memory_is_about_what_was_predicted() {
     if !cfg!(target_os = "linux") {
-        println!("skipped: the peak is not known here");
-        return;
+        return skip("the peak of memory is known on Linux only");
     }
     for (file, set) in [("benches/S.rord", "batch=8"), ("benches/V.rord", "patch=128px")] {
         let m = object(Path::new("."), &[file, "--set", set, "--steps", "2", "--warmup", "1"]);
@@ -190,8 +191,7 @@ fn memory_is_about_what_was_predicted() {
 #[test]
 fn a_step_that_memory_does_not_hold_is_refused_before_it_starts() {
     if !cfg!(target_os = "linux") {
-        println!("skipped: free memory is not known here");
-        return;
+        return skip("free memory is known on Linux only");
     }
     let dir = tempfile::tempdir().unwrap();
     let file = std::fs::canonicalize("pipelines/default.rord").unwrap();

@@ -153,6 +153,49 @@ fn weights_can_be_taken_along_and_must_fit() {
 }
 
 #[test]
+fn a_run_folder_stands_for_its_weights() {
+    let dir = tiny();
+    assert_eq!(rord(dir.path(), &["tiny.rord", "--out", "first"]).status.code(), Some(0));
+    let begin = |init: &str, out: &str| rord(dir.path(), &["tiny.rord", "--init", init, "--out", out]);
+    let weights = |run: &str| std::fs::read(dir.path().join(run).join("last.safetensors")).unwrap();
+    let out = begin("first", "second");
+    assert!(err(&out).starts_with("weights from first/best.safetensors\n"), "{}", err(&out));
+    assert_eq!(begin("first/best.safetensors", "third").status.code(), Some(0));
+    assert_eq!(weights("second"), weights("third"));
+    std::fs::remove_file(dir.path().join("first/best.safetensors")).unwrap();
+    let out = begin("first/", "fourth");
+    assert!(err(&out).starts_with("weights from first/last.safetensors\n"), "{}", err(&out));
+    std::fs::create_dir(dir.path().join("empty")).unwrap();
+    let out = begin("empty", "fifth");
+    let expected = "\
+R0913
+
+  × empty is a folder without weights
+  help: name a *.safetensors file, or the folder of a run that holds best.safetensors or last.safetensors
+
+";
+    assert_eq!((err(&out).as_str(), out.status.code()), (expected, Some(1)));
+    assert!(!dir.path().join("fifth").exists());
+}
+
+#[test]
+fn a_folder_that_holds_something_is_kept_as_it_is() {
+    let dir = tiny();
+    std::fs::create_dir(dir.path().join("mine")).unwrap();
+    std::fs::write(dir.path().join("mine/thesis.tex"), "x").unwrap();
+    let out = rord(dir.path(), &["tiny.rord", "--out", "mine"]);
+    let expected = "\
+R0914
+
+  × mine is not empty: it holds `thesis.tex`
+  help: name another folder with --out; this one stays as it is
+
+";
+    assert_eq!((err(&out).as_str(), out.status.code()), (expected, Some(1)));
+    assert_eq!(std::fs::read_dir(dir.path().join("mine")).unwrap().count(), 1);
+}
+
+#[test]
 fn data_that_cannot_be_used_is_one_report_and_no_folder() {
     let dir = tiny();
     std::fs::create_dir(dir.path().join("empty")).unwrap();
@@ -179,14 +222,32 @@ fn data_that_cannot_be_used_is_one_report_and_no_folder() {
     }
 }
 
-#[test]
-fn a_real_layout_that_is_cut_short_is_one_report() {
-    let tiles = Path::new("../shared/data/gds/cells/sky130_fd_sc_hd__dfxtp_1.gds");
-    let Ok(bytes) = std::fs::read(tiles) else {
-        eprintln!("skipped: {} is not here", tiles.display());
-        return;
+/// A layout of one square of 20 µm, as a GDSII file.
+fn square() -> Vec<u8> {
+    let record = |kind: u16, data: &[u8]| -> Vec<u8> {
+        let length = u16::try_from(data.len() + 4).unwrap();
+        [&length.to_be_bytes()[..], &kind.to_be_bytes(), data].concat()
     };
-    let dir = tiny();
+    // A thousandth, and a billionth, as the format writes real numbers.
+    let units = [0x3e, 0x41, 0x89, 0x37, 0x4b, 0xc6, 0xa7, 0xf0, 0x39, 0x44, 0xb8, 0x2f, 0xa0, 0x9b, 0x5a, 0x54];
+    let corners = [(0, 0), (20_000, 0), (20_000, 20_000), (0, 20_000), (0i32, 0i32)];
+    let corners: Vec<u8> = corners.iter().flat_map(|(x, y)| [x.to_be_bytes(), y.to_be_bytes()].concat()).collect();
+    let (version, date) = (record(0x0002, &[2, 88]), [0; 24]);
+    let library = [record(0x0102, &date), record(0x0206, b"ab"), record(0x0305, &units)].concat();
+    let cell = [record(0x0502, &date), record(0x0606, b"ab")].concat();
+    let square = [record(0x0800, &[]), record(0x0d02, &[0, 1]), record(0x0e02, &[0, 0]), record(0x1003, &corners)];
+    let ends = [record(0x1100, &[]), record(0x0700, &[]), record(0x0400, &[])];
+    [version, library, cell, square.concat(), ends.concat()].concat()
+}
+
+#[test]
+fn a_layout_that_is_cut_short_is_one_report() {
+    let (dir, bytes) = (tiny(), square());
+    for name in ["a", "b"] {
+        std::fs::write(dir.path().join(format!("whole-{name}.gds")), &bytes).unwrap();
+    }
+    let out = rord(dir.path(), &["data", "tiny.rord", "--set", "layouts=gds(\"whole-*.gds\")"]);
+    assert_eq!(out.status.code(), Some(0), "{}", err(&out));
     std::fs::write(dir.path().join("cut.gds"), &bytes[..bytes.len() / 2]).unwrap();
     let out = rord(dir.path(), &["tiny.rord", "--set", "layouts=gds(\"cut.gds\")"]);
     assert_eq!(out.status.code(), Some(1));
@@ -573,7 +634,7 @@ fn rounded_products_train_or_are_refused() {
     assert!(out.status.success(), "{}", err(&out));
     assert!(rord(dir.path(), &["plain.rord", "--out", "plain"]).status.success());
     let (a, b) = (totals(dir.path(), "rounded"), totals(dir.path(), "plain"));
-    assert_eq!(a.len(), 3);
+    assert_eq!((a.len(), b.len()), (3, 3));
     assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 0.05 * b), "{a:?} {b:?}");
     assert_ne!(a[0], b[0], "nothing was rounded");
 }
@@ -589,6 +650,7 @@ fn every_instruction_set_trains_alike_and_others_are_refused() {
         assert!(out.status.success(), "{}", err(&out));
         found.push(totals(dir.path(), simd.name()));
     }
+    assert!(found.iter().all(|totals| totals.len() == 3), "{found:?}");
     assert!(found.iter().flatten().zip(found[0].iter().cycle()).all(|(a, b)| (a - b).abs() < 1e-3 * b), "{found:?}");
     let out = command(dir.path(), &["check", "tiny.rord"]).env("RORD_SIMD", "mmx").output().unwrap();
     assert_eq!(out.status.code(), Some(2));

@@ -10,8 +10,11 @@ mod editors;
 mod front;
 mod loss;
 mod lsp;
+mod mistakes;
 mod pipelines;
 mod repeat;
 mod reports;
 mod runs;
+#[path = "../skip.rs"]
+mod skip;
 mod tensors;

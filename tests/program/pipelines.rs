@@ -1,5 +1,7 @@
 //! Every shipped pipeline, stage by stage: one Markdown page each, so that a change of any stage shows in a diff.
 
+mod stages;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -47,20 +49,27 @@ fn page(path: &Path) -> String {
     let text = std::fs::read_to_string(path).unwrap();
     let (tree, _) = rord_lang::parse::parse(&text, loaded.file);
     let mut out = format!("# {}\n", path.display());
-    let mut stage = |title: &str, body: &str| {
-        write!(out, "\n## {title}\n\n```text\n{}\n```\n", body.trim_end()).unwrap();
+    let mut stage = |title: &str, fence: &str, body: &str| {
+        write!(out, "\n## {title}\n\n```{fence}\n{}\n```\n", body.trim_end()).unwrap();
     };
-    stage("Syntax tree", &outline(&tree));
-    stage("Names and weights", &types_text(&loaded.pipeline));
+    stage("Syntax tree", "text", &outline(&tree));
+    stage("Names and weights", "text", &types_text(&loaded.pipeline));
     let mut graph = training_graph(&loaded);
     verify(&graph, &loaded.vocabulary).unwrap();
-    stage("Graph as built", &print::text(&graph, &loaded.vocabulary));
+    let mut last = print::text(&graph, &loaded.vocabulary);
+    stage("Graph as built", "text", &last);
+    let mut lines = stages::Stage::first(&last);
     for (name, pass) in passes::PASSES {
         pass(&mut graph, &loaded.vocabulary);
         verify(&graph, &loaded.vocabulary).unwrap();
-        // A pass that changes nothing is told in a line; the last graph is the one that is trained.
-        stage(&format!("After {name}: {} nodes", graph.nodes.len()), &print::text(&graph, &loaded.vocabulary));
+        last = print::text(&graph, &loaded.vocabulary);
+        let changed;
+        (lines, changed) = lines.after(&last);
+        let changed = if changed.is_empty() { "nothing changes" } else { &changed };
+        stage(&format!("What {name} changes, to {} nodes", graph.nodes.len()), "diff", changed);
     }
+    let fingerprint = blake3::hash(last.as_bytes()).to_hex();
+    write!(out, "\nThe graph that is trained: b3:{}\n", &fingerprint[..16]).unwrap();
     out
 }
 

@@ -8,6 +8,7 @@ use gds21::*;
 
 use super::*;
 use crate::layout::Bounds;
+use crate::skip::skip;
 use rord_random::Stream;
 
 /// An L, so that each of the eight placements of a square looks different.
@@ -268,11 +269,9 @@ fn gzip_is_told_from_content() {
 
 #[test]
 fn real_layouts_have_the_known_number_of_polygons() {
-    let folder = PathBuf::from("../shared/data/gds");
-    if !folder.is_dir() {
-        println!("skipped: ../shared/data/gds is not there");
-        return;
-    }
+    let Some(folder) = std::env::var_os("RORD_LAYOUTS").map(PathBuf::from) else {
+        return skip("RORD_LAYOUTS may name a folder with the layouts of sky130");
+    };
     let layout = read(&folder.join("sky130/gregdavill_serv_top.gds.gz"), &[], None).unwrap();
     assert_eq!(layout.layers.iter().map(|layer| layer.polygons.len()).sum::<usize>(), 190_028);
     assert_eq!((layout.layers.len(), layout.unit), (28, 0.001));

@@ -13,7 +13,7 @@ const VALIDATION: [f64; 3] = [1.0, 1.5, 0.5];
 
 fn made(train: &str) -> (Stepper, DataSource, crate::plan::Plan) {
     let (pipeline, vocabulary, plan) = small(train);
-    let (stepper, data) = prepare(&pipeline, &vocabulary, &plan, None, &Device::Cpu).unwrap();
+    let (stepper, data) = prepare(&pipeline, &vocabulary, &plan, None, &Device::Cpu, &mut |_| ()).unwrap();
     (stepper, data, plan)
 }
 

@@ -108,6 +108,12 @@ impl Checker<'_> {
         line.is_some_and(|line| !line.trim().is_empty())
     }
 
+    /// True for a word or a path from outside that nothing is called by.
+    pub(super) fn bare_word(&self, e: &Expr, env: &Env) -> bool {
+        let operation = matches!(&e.kind, ExprKind::Name(name) if self.vocabulary.callable(name));
+        !operation && self.unquoted_path(e, env)
+    }
+
     /// True for `tiles/a.gds`: a path without its quotes.
     pub(super) fn unquoted_path(&self, e: &Expr, env: &Env) -> bool {
         match &e.kind {

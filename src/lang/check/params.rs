@@ -80,6 +80,14 @@ impl Checker<'_> {
                 sound = false;
                 continue;
             }
+            if self.bare_word(outer.value, env) {
+                let bare = self.sources.text(outer.value.span).to_string();
+                let (name, set) = (&written.name.text, outer.origin == Origin::Set);
+                let default = written.default.map(crate::tree::expression);
+                self.logs.reports.push(params::bare_word(outer.value.span, name, kind, &bare, default.as_deref(), set));
+                sound = false;
+                continue;
+            }
             let given = self.param_value(written, kind, outer.value, outer.quoted, env);
             sound &= given.is_some();
             let before = value.as_ref().and_then(|k| k.value.clone());

@@ -5,7 +5,7 @@ use crate::source::Span;
 use crate::types::{Frame, Kind, Type};
 
 /// A kind with its article: `a Count`, `an Optimizer`, `Pixels`.
-fn named(kind: Kind) -> String {
+pub(super) fn named(kind: Kind) -> String {
     let name = kind.name();
     let article = match name.as_bytes() {
         [.., b's'] if name != "Loss" => "",

@@ -19,6 +19,7 @@ pub mod render;
 pub mod runtime;
 pub mod shapes;
 pub mod syntax;
+pub mod wrap;
 
 use super::source::Span;
 

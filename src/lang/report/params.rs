@@ -161,9 +161,10 @@ pub fn duplicate_key(span: Span, name: &str) -> Report {
 /// `--set` without `=`.
 pub fn set_without_value(span: Span, text: &str) -> Report {
     let bare = text.strip_suffix('=');
+    let (name, value) = text.split_once([':', ' ']).unwrap_or((bare.unwrap_or(text), "…"));
     Report::error("R0814", "`--set` takes name=value")
         .label(span, if bare.is_some() { "nothing behind the `=`" } else { "no `=` in here" })
-        .help(format!("write  --set {}=…", bare.unwrap_or(text)))
+        .help(format!("write  {}", assignment(name, value.trim(), true)))
 }
 
 /// A parameter that has no value and needs one.
@@ -181,10 +182,7 @@ pub fn unquoted(span: Span, name: &str, kind: Kind, text: &str, set: bool) -> Re
     let text = text.trim();
     Report::error("R0820", format!("`{name}` is a {}, and this is not in quotes", kind.name()))
         .label(span, "read as a formula")
-        .help(match set {
-            true => format!("write  --set '{name}=\"{text}\"'   (the outer quotes are for the shell)"),
-            false => format!("write  {name}: \"{text}\""),
-        })
+        .help(format!("write  {}", assignment(name, &format!("\"{text}\""), set)))
 }
 
 /// Text in a call that is not in quotes.
@@ -195,9 +193,45 @@ pub fn unquoted_argument(span: Span, name: &str, kind: Kind, text: &str) -> Repo
         .fix(span, format!("\"{text}\""))
 }
 
-/// Adds what to write to a report about a value that was most likely meant as the path of a file.
+/// A word or a path from outside where a value of another kind belongs: nothing on a command line has a name, so it is not computed.
+pub fn bare_word(span: Span, name: &str, kind: Kind, text: &str, default: Option<&str>, set: bool) -> Report {
+    let text = text.trim();
+    if kind == Kind::Layouts {
+        return Report::error("R0820", format!("`{name}` takes layouts, and this is a path without a reader"))
+            .label(span, "neither in quotes nor in a call")
+            .help(format!("write  {}", assignment(name, &read_by(text), set)));
+    }
+    let report = Report::error("R0305", format!("`{name}` must be {}, and `{text}` is not", super::kinds::named(kind)))
+        .label(span, format!("expected {} ({}), found a word", kind.name(), kind.holds()));
+    match default {
+        Some(default) => report.help(format!("as in  {}", assignment(name, default, set))),
+        None => report,
+    }
+}
+
+/// Layouts or pictures at a path, as they are read.
+fn read_by(path: &str) -> String {
+    let path = path.trim_matches(['"', '\'']);
+    let pictures = [".png", ".jpg", ".jpeg"].iter().any(|end| path.to_lowercase().ends_with(end));
+    format!("{}(\"{path}\")", if pictures { "images" } else { "gds" })
+}
+
+/// A value from outside as it is written: with `--set`, in quotes where the shell needs them, or in a file of parameters.
+fn assignment(name: &str, value: &str, set: bool) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '/' | '…');
+    match set {
+        false => format!("{name}: {value}"),
+        true if value.chars().all(plain) => format!("--set {name}={value}"),
+        true => format!("--set '{name}={value}'   (the outer quotes are for the shell)"),
+    }
+}
+
+/// Adds what to write to a report about a value that does not parse and was most likely meant as a path.
 pub fn perhaps_a_path(report: Report, name: &str, path: &str) -> Report {
-    report.help(format!("a path is text, in quotes:  --set '{name}=\"{path}\"'   (the outer quotes are for the shell)"))
+    let lower = path.to_lowercase();
+    let layouts = [".gds", ".gds.gz", ".gdsii", ".png", ".jpg", ".jpeg"].iter().any(|end| lower.ends_with(end));
+    let value = if layouts { read_by(path) } else { format!("\"{path}\"") };
+    report.help(format!("a path is text, in quotes:  {}", assignment(name, &value, true)))
 }
 
 /// Something an evaluation needs and the pipeline lacks.

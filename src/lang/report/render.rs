@@ -7,6 +7,7 @@ use miette::{
     SourceSpan, SpanContents,
 };
 
+use super::wrap::wrap;
 use super::{Report, Severity};
 use crate::source::{Source, Sources, Span};
 
@@ -35,7 +36,7 @@ pub fn draw(report: &Report, sources: &Sources, style: Style) -> String {
         .without_syntax_highlighting()
         .with_wrap_lines(false);
     let mut out = String::new();
-    let drawn = Drawn { report, sources };
+    let drawn = Drawn { report, sources, width: style.width };
     if handler.render_report(&mut out, &drawn).is_err() {
         out = format!("{}: {}\n", report.code, report.title);
     }
@@ -85,9 +86,30 @@ pub fn json(report: &Report, sources: &Sources) -> serde_json::Value {
 struct Drawn<'a> {
     report: &'a Report,
     sources: &'a Sources,
+    width: usize,
 }
 
+/// The columns beside a title and a help: `  × ` and `  help: `, and one that stays free.
+const BESIDE_TITLE: usize = 5;
+const BESIDE_HELP: usize = 9;
+/// The fewest columns of a label.
+const LEAST_LABEL: usize = 16;
+
 impl Drawn<'_> {
+    /// The columns that are left for the text of a label, right of the place that it points at.
+    fn room(&self, span: Span) -> usize {
+        let column = |at: u32| {
+            let (line, column) = self.sources.line_column(Span { start: at, end: at, ..span });
+            (line, column.saturating_sub(1))
+        };
+        let ((first, start), (last, end)) = (column(span.start), column(span.end.max(span.start)));
+        let deepest = self.report.labels.iter().filter(|l| self.framed(l.span)).map(|l| column(l.span.end).0).max();
+        let margin = deepest.unwrap_or(last).to_string().len() + 4;
+        // ` 28 │ `, the arrow's column, `╰── `; the arrow of several lines is in the margin.
+        let before = if first == last { (start + end.max(start + 1)) / 2 + 4 } else { 8 };
+        self.width.saturating_sub(margin + before + 1).max(LEAST_LABEL)
+    }
+
     fn source(&self) -> Option<&Source> {
         self.report.place().and_then(|p| self.sources.get(p.file))
     }
@@ -110,7 +132,7 @@ impl fmt::Debug for Drawn<'_> {
 
 impl fmt::Display for Drawn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.report.title)
+        f.write_str(&wrap(&self.report.title, self.width.saturating_sub(BESIDE_TITLE)))
     }
 }
 
@@ -137,13 +159,14 @@ impl Diagnostic for Drawn<'_> {
             format!("{name}:{line}:{column}: {}", l.text)
         });
         let lines: Vec<String> = self.report.help.iter().cloned().chain(elsewhere).collect();
-        (!lines.is_empty()).then(|| Box::new(lines.join("\n")) as Box<dyn fmt::Display>)
+        let text = wrap(&lines.join("\n"), self.width.saturating_sub(BESIDE_HELP));
+        (!lines.is_empty()).then(|| Box::new(text) as Box<dyn fmt::Display>)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         self.source()?;
         let labels = self.report.labels.iter().filter(|l| self.framed(l.span)).map(|l| {
-            let text = (!l.text.is_empty()).then(|| l.text.clone());
+            let text = (!l.text.is_empty()).then(|| wrap(&l.text, self.room(l.span)));
             let len = (l.span.end.saturating_sub(l.span.start) as usize).min(shown_len(self.sources, l.span));
             LabeledSpan::new(text, l.span.start as usize, len)
         });

@@ -6,6 +6,7 @@ use crate::conv::call::{After, Past, Wanted};
 use crate::conv::last::{general, general_backward};
 use crate::conv::tests::{near, singles, wide};
 use crate::simd::Simd;
+use crate::skip::skip;
 
 /// Sides and channels that fill no tile and no vector, that fill them exactly, and a layer wide enough for one copy of
 /// its sums.
@@ -104,8 +105,7 @@ fn the_number_of_threads_changes_nothing() {
 #[test]
 fn rounded_products_are_near() {
     let Some(how) = How::rounded(Simd::chosen()) else {
-        println!("skipped: this machine has no AVX-512 BF16");
-        return;
+        return skip("this machine has no AVX-512 BF16");
     };
     for s in shapes().into_iter().filter(|s| s.batch > 0) {
         let single = How::single(Simd::chosen());

@@ -1,0 +1,95 @@
+//! The verbs, in one table: name, what it does in a line, what it takes, and the function that carries it out. The command line, its
+//! help, the completions and the tests of README.md read it.
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use super::args::*;
+use super::{bench, check, completions, data, explain, fmt, graph, loss, lsp, new, params, sweep, train, types};
+
+macro_rules! verbs {
+    ($($(#[$about:meta])+ $name:ident($args:ty) => $run:path,)+) => {
+        /// What to do.
+        #[derive(Debug, Subcommand)]
+        pub enum Verb {
+            $($(#[$about])+ $name($args),)+
+        }
+
+        impl Verb {
+            /// Carries it out, and returns the exit code.
+            pub fn run(&self) -> u8 {
+                match self {
+                    $(Self::$name(args) => $run(args),)+
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    /// Train a pipeline
+    Train(TrainArgs) => train::run,
+    /// Train a pipeline once for each point of a grid that it names
+    Sweep(SweepArgs) => sweep::run,
+    /// Check pipelines and report what is wrong
+    Check(CheckArgs) => check::run,
+    /// Print the graph of a pipeline
+    Graph(GraphArgs) => graph::run,
+    /// Print every name with its type, the weights, and what a step takes
+    Types(FileArgs) => types::types,
+    /// Print what can be changed from outside, and the values it has
+    Params(ParamsArgs) => params::run,
+    /// Look at the pairs that the network will see
+    Data(DataArgs) => data::run,
+    /// Evaluate the losses of a pipeline of `input`s on tensors of your own
+    Loss(LossArgs) => loss::run,
+    /// Measure training steps: time by operation, memory
+    Bench(BenchArgs) => bench::run,
+    /// Print the manual of an operation, a report or a word, or the types and gradients of a formula
+    Explain(ExplainArgs) => explain::run,
+    /// Lay out pipelines in the one way there is; comments stay
+    Fmt(FmtArgs) => fmt::run,
+    /// Begin a pipeline: a folder with one that trains as it is
+    New(NewArgs) => new::run,
+    /// Print a script that completes commands on Tab
+    Completions(CompletionsArgs) => completions::run,
+    /// Serve an editor: reports, types and completion while a pipeline is written
+    Lsp(LspArgs) => lsp::run,
+}
+
+/// Trains local-feature networks from pipelines whose losses are checked formulas.
+#[derive(Debug, Parser)]
+#[command(
+    name = "rord-run",
+    version,
+    about,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs",
+    after_help = "`rord-run FILE.rord` is short for `rord-run train FILE.rord`. `rord-run help VERB` lists the options of a verb.\n\
+                  Begin with  rord-run new NAME"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+    /// Training, where no verb is given.
+    #[command(flatten)]
+    pub train: TrainArgs,
+}
+
+impl Cli {
+    /// Carries out the verb.
+    pub fn run(&self) -> u8 {
+        match &self.verb {
+            Some(verb) => verb.run(),
+            None => train::run(&self.train),
+        }
+    }
+}
+
+/// Every verb with what it does in a line: what is printed where the command is called with nothing.
+pub fn list() -> clap::builder::StyledStr {
+    let template = "{about}\n\n{usage-heading} {usage}\n\nVerbs:\n{subcommands}\n\n{after-help}\n";
+    Cli::command().help_template(template).render_help()
+}

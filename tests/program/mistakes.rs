@@ -1,0 +1,144 @@
+//! A newcomer's mistakes on the command line: what is printed, and that what is proposed works.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+const FILE: &str = r#"param layouts: Layouts = synth(tiles = 4, seed = 1)
+param weights: Path
+param epochs:  Count   = 1    in [1, 1000]
+param lr:      Rate    = 1e-3 in (0, 1)
+param patch:   Pixels  = 32px
+
+preset smoke { epochs = 1 }
+
+data pairs = layout_pairs(layouts, patch = patch) -> { image: Image[B, 1, H, W]@orig }
+metric m = lr * epochs * mean(pairs.image)
+"#;
+
+fn rord(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rord-run"));
+    command.args(args).current_dir(folder).env("NO_COLOR", "1").env("RORD_WIDTH", "100").env_remove("TERM");
+    command.output().unwrap()
+}
+
+fn said(out: &Output) -> String {
+    String::from_utf8(out.stderr.clone()).unwrap()
+}
+
+fn folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("a.rord"), FILE).unwrap();
+    std::fs::create_dir(dir.path().join("parts")).unwrap();
+    std::fs::write(dir.path().join("parts/parts.rord"), FILE).unwrap();
+    dir
+}
+
+const SEE: &str = "`rord-run` alone lists the verbs, `rord-run help VERB` the options of one";
+
+#[test]
+fn the_command_that_was_meant_is_proposed() {
+    let dir = folder();
+    for (args, facts, command) in [
+        ("trian a.rord", "there is no verb `trian`; did you mean `train`?", "rord-run train a.rord"),
+        ("trian a.rord --preset smoke", "there is no verb `trian`; did you mean `train`?", "rord-run train a.rord --preset smoke"),
+        ("format a.rord", "there is no verb `format`; did you mean `fmt`?", "rord-run fmt a.rord"),
+        ("a.rord check", "the verb `check` comes first", "rord-run check a.rord"),
+        ("--preset smoke types a.rord", "the verb `types` comes first", "rord-run types --preset smoke a.rord"),
+        ("--epochs 2 a.rord", "`--epochs` is no option; `epochs` is a parameter of a.rord", "rord-run --set epochs=2 a.rord"),
+        ("train a.rord --epochs 2", "`--epochs` is no option; `epochs` is a parameter of a.rord", "rord-run train a.rord --set epochs=2"),
+        ("a.rord --learning-rate=1e-4", "`--learning-rate` is no option; `lr` is a parameter of a.rord", "rord-run a.rord --set lr=1e-4"),
+        ("a.rord --smoke", "`--smoke` is no option; `smoke` is a preset of a.rord", "rord-run a.rord --preset smoke"),
+        ("a.rord --set epochs 2", "`--set` takes NAME=VALUE in one word", "rord-run a.rord --set epochs=2"),
+        ("a.rord --set epochs = 2 --set lr =1e-4", "`--set` takes NAME=VALUE in one word", "rord-run a.rord --set epochs=2 --set lr=1e-4"),
+        ("a.rord --set epochs=2 lr=1e-4", "`lr=1e-4` is no file; parameters are set by --set", "rord-run a.rord --set epochs=2 --set lr=1e-4"),
+        (
+            "trian a.rord --epochs 2",
+            "there is no verb `trian`; did you mean `train`?\n       `--epochs` is no option; `epochs` is a parameter of a.rord",
+            "rord-run train a.rord --set epochs=2",
+        ),
+    ] {
+        let words: Vec<&str> = args.split(' ').collect();
+        let out = rord(dir.path(), &words);
+        assert_eq!(said(&out), format!("error: {facts}\n\n  write  {command}\n"), "{args}");
+        assert_eq!(out.status.code(), Some(2), "{args}");
+    }
+    let out = rord(dir.path(), &["a.rord", "--layouts", "synth(tiles = 4)"]);
+    assert!(said(&out).ends_with("\n  write  rord-run a.rord --set 'layouts=synth(tiles = 4)'\n"), "{}", said(&out));
+}
+
+#[test]
+fn what_cannot_be_guessed_names_where_to_look() {
+    let dir = folder();
+    for (args, expected) in [
+        ("trian", format!("error: there is no verb `trian`; did you mean `train`?\n\n  {SEE}\n")),
+        ("fetch a.rord", format!("error: there is no verb `fetch`\n\n  {SEE}\n")),
+        ("mine", format!("error: there is no verb `mine`, and no file of this name\n\n  {SEE}\n")),
+        ("a.rord --png x.png", format!("error: `train` has no option `--png`; it is one of `data`\n\n  {SEE}\n")),
+        (
+            "a.rord --zzz 2",
+            format!("error: there is no option `--zzz`; `rord-run params a.rord` lists its parameters\n\n  {SEE}\n"),
+        ),
+        ("b.rord --zzz 2", format!("error: there is no option `--zzz`; a parameter is set by  --set zzz=2\n\n  {SEE}\n")),
+    ] {
+        let out = rord(dir.path(), &args.split(' ').collect::<Vec<_>>());
+        assert_eq!((said(&out), out.status.code()), (expected, Some(2)), "{args}");
+    }
+    // What resembles an option stays with it.
+    let out = rord(dir.path(), &["a.rord", "--presset", "smoke"]);
+    assert!(said(&out).contains("'--preset'") && out.status.code() == Some(2), "{}", said(&out));
+}
+
+#[test]
+fn the_command_alone_lists_its_verbs_with_a_line_each() {
+    let out = rord(Path::new("."), &[]);
+    assert_eq!((out.status.code(), out.stdout.as_slice()), (Some(2), &b""[..]));
+    insta::assert_snapshot!(said(&out), @"");
+    let help = rord(Path::new("."), &["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(String::from_utf8(help.stdout).unwrap().contains("--preset <NAME>"));
+}
+
+/// The reports on a command line, each as it is printed.
+#[test]
+fn values_from_the_command_line_are_spoken_of_as_such() {
+    let dir = folder();
+    let mut all = String::new();
+    for set in [
+        "epochs=two",
+        "layouts=nope.gds",
+        "layouts=tiles/b.gds.gz",
+        "layouts=tiles/*.png",
+        "layouts=tiles",
+        "weights=x.safetensors",
+        "weights=runs/x/best.safetensors",
+        "epochs:2",
+        "epochs=",
+    ] {
+        let out = rord(dir.path(), &["check", "a.rord", "--set", set]);
+        assert_eq!(out.status.code(), Some(1), "{set}: {}", said(&out));
+        all.push_str(&said(&out));
+    }
+    let out = rord(dir.path(), &["check", "a.rord", "--set", "epochs=2", "--set", "epochs=3"]);
+    all.push_str(&said(&out));
+    std::fs::write(dir.path().join("my.yaml"), "layouts: tiles/a.gds\nepochs: two\n").unwrap();
+    let out = rord(dir.path(), &["check", "a.rord", "--params", "my.yaml"]);
+    all.push_str(&said(&out));
+    assert!(!all.contains("let "), "{all}");
+    insta::assert_snapshot!(all, @"");
+}
+
+#[test]
+fn a_folder_is_not_a_pipeline_and_may_hold_one() {
+    let dir = folder();
+    let out = rord(dir.path(), &["check", "parts"]);
+    let expected = "\
+R0817
+
+  × cannot read parts: is a directory
+  help: this is a folder; did you mean parts/parts.rord?
+
+";
+    assert_eq!((said(&out).as_str(), out.status.code()), (expected, Some(1)));
+    let out = rord(dir.path(), &["check", "a"]);
+    assert!(said(&out).contains("did you mean ./a.rord?"), "{}", said(&out));
+}
