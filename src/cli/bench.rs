@@ -9,8 +9,8 @@ use super::train::set_threads;
 use rord_engine::bench::{Measured, Options, Row, bench};
 use rord_engine::plan::Plan;
 use rord_engine::refusals::{Stop, size};
-use rord_record::terminal::Busy;
 use rord_lang::report::{Report, plural};
+use rord_record::terminal::Busy;
 
 /// Measures and prints.
 pub fn run(args: &BenchArgs) -> u8 {

@@ -39,7 +39,7 @@ fn announced(loaded: Loaded) -> Loaded {
 
 /// As [`load_given`], of a text that was read before.
 pub fn load_text(path: &Path, text: &str, given: &Given<'_>) -> Result<Loaded, Refused> {
-    load::load_text(rord_ops::vocabulary(), path, text, given)
+    load::load_text(rord_ops::vocabulary(), path, text, given, None)
 }
 
 /// As [`load_given`]. Where there is an error, all reports are printed and there is nothing to go on with; where there is none, none is.

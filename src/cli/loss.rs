@@ -63,8 +63,8 @@ fn attempt(args: &LossArgs, loaded: &Loaded, supplied: &Supplied) -> Result<(), 
     }
     let wants_gradients = args.out.is_some() && pipeline.objective.is_some();
     let init = super::init::weights(args.init.as_deref()).map_err(|r| vec![r])?;
-    let evaluated = evaluate(pipeline, &loaded.vocabulary, supplied, init.as_deref(), 0, wants_gradients)
-        .map_err(Stop::reports)?;
+    let evaluated =
+        evaluate(pipeline, &loaded.vocabulary, supplied, init.as_deref(), 0, wants_gradients).map_err(Stop::reports)?;
     if let Some(out) = &args.out {
         let written = tensors(&evaluated, supplied).map_err(Stop::from);
         let written = written.and_then(|tensors| stored::write(out, &tensors).map_err(Stop::from));

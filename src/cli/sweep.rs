@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::args::SweepArgs;
 use super::columns;
-use super::load::{Loaded, Refused, load, load_text};
 use super::init::{began, hash};
+use super::load::{Loaded, Refused, load, load_text};
 use super::train::{INTERRUPTED, Place, train_one};
 use rord_engine::plan::Plan;
 use rord_engine::schedule::Mode;
@@ -84,7 +84,6 @@ fn attempt(args: &SweepArgs) -> Result<u8, Refused> {
     let points = points(args)?;
     let refused = |report| (vec![report], Sources::default());
     let place = Place::new(&args.place).map_err(refused)?;
-    let init = super::init::weights(args.place.init.as_deref()).map_err(refused)?;
     let Some(first) = points.first() else { return Ok(super::DONE) };
     let name = readable(&first.loaded.pipeline.name);
     let folder = args.out.clone().unwrap_or_else(|| Path::new("runs").join(format!("{name}-{}", args.sweep)));
@@ -201,9 +200,8 @@ fn open(folder: &Path, args: &SweepArgs, points: &[Point], init: Option<&InitWei
             }
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            RunFolder::create(Some(folder), Path::new("runs"), "", std::time::SystemTime::now()).map_err(|e| {
-                runtime::failed("R0914", &e.to_string(), super::OTHER_FOLDER)
-            })?;
+            RunFolder::create(Some(folder), Path::new("runs"), "", std::time::SystemTime::now())
+                .map_err(|e| runtime::failed("R0914", &e.to_string(), super::OTHER_FOLDER))?;
             let text = serde_yaml::to_string(&record).unwrap_or_default();
             write_atomic(&file, text.as_bytes()).map_err(failed)?;
         }

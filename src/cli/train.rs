@@ -13,9 +13,9 @@ use rord_engine::refusals::Stop;
 use rord_engine::train::{Options, Summary, train};
 use rord_kernels::simd::Simd;
 use rord_lang::report::{Report, runtime};
-use rord_record::{InitWeights, Observer};
 use rord_record::metrics::Metrics;
 use rord_record::progress::Progress;
+use rord_record::{InitWeights, Observer};
 
 /// The exit code of a run that was asked to stop.
 pub const INTERRUPTED: u8 = 130;

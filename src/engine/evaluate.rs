@@ -10,8 +10,10 @@ use super::graphs;
 use super::program::{Feed, Program};
 use super::refusals::Stop;
 use super::weights::WeightsError;
+use rord_graph::build::Wanted;
 use rord_graph::node::{NodeSource, Role};
 use rord_lang::check::Tensors;
+use rord_lang::named::{Meaning, Named};
 use rord_lang::report::{Report, runtime};
 use rord_lang::source::Span;
 use rord_lang::typed::Pipeline;
@@ -45,6 +47,14 @@ impl Supplied {
             self.tensors.iter().map(|(n, t)| (n.clone(), t.dims().to_vec())).collect();
         shapes.sort();
         Tensors { file: self.file.clone(), shapes }
+    }
+}
+
+impl Supplied {
+    /// The tensors of the pipeline's inputs, as a program takes them.
+    fn fields(&self, pipeline: &Pipeline) -> candle_core::Result<HashMap<String, Tensor>> {
+        let inputs = pipeline.inputs.iter().filter_map(|(name, _)| Some((name, self.tensors.get(name)?)));
+        inputs.map(|(name, tensor)| Ok((name.clone(), tensor.to_dtype(self.dtype)?.contiguous()?))).collect()
     }
 }
 
@@ -121,12 +131,7 @@ pub fn evaluate(
     };
     let program = Program::new(graph, |s| gradients && differentiable(s), supplied.dtype, &Device::Cpu)?;
     let weights = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
-    let mut fields = HashMap::new();
-    for (name, _) in &pipeline.inputs {
-        if let Some(tensor) = supplied.tensors.get(name) {
-            fields.insert(name.clone(), tensor.to_dtype(supplied.dtype)?.contiguous()?);
-        }
-    }
+    let fields = supplied.fields(pipeline)?;
     let feed = Feed { batch: 0, fields: &fields, weights: weights.tensors(), seed, step: 0, training: false };
     let outcome = program.run(&feed, gradients)?;
     let numbers = outcome.numbers()?;
@@ -150,4 +155,42 @@ pub fn evaluate(
     }
     let values = program.graph().outputs.iter().map(|o| o.name.clone()).zip(numbers).collect();
     Ok(Evaluated { values, gradients: outcome.field_grads })
+}
+
+/// The tensors that these names of the pipeline mean, computed as in validation, with the weights of [`evaluate`]. A name that is
+/// no tensor is refused (R0201).
+pub fn predict(
+    pipeline: &Pipeline,
+    vocabulary: &Vocabulary,
+    supplied: &Supplied,
+    init: Option<&Path>,
+    seed: u64,
+    names: &[&str],
+) -> Result<Vec<(String, Tensor)>, Stop> {
+    let tensors: Vec<Wanted> = pipeline.names.iter().filter_map(wanted).collect();
+    let mut asked = Vec::new();
+    for name in names {
+        match tensors.iter().find(|tensor| tensor.name == *name) {
+            Some(tensor) => asked.push(tensor.clone()),
+            None => {
+                let known: Vec<&str> = tensors.iter().map(|tensor| tensor.name.as_str()).collect();
+                let title = format!("no tensor of the pipeline is called `{name}`");
+                let help = format!("its tensors are {}", known.join(", "));
+                return Err(Stop::Refused(vec![runtime::failed("R0201", &title, &help)]));
+            }
+        }
+    }
+    let graph = graphs::graph(pipeline, vocabulary, &asked, &HashMap::new())?;
+    let program = Program::new(graph, |_| false, supplied.dtype, &Device::Cpu)?;
+    let weights = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
+    let fields = supplied.fields(pipeline)?;
+    let feed = Feed { batch: 0, fields: &fields, weights: weights.tensors(), seed, step: 0, training: false };
+    let outcome = program.run(&feed, false)?;
+    Ok(asked.into_iter().map(|tensor| tensor.name).zip(outcome.values).collect())
+}
+
+/// A name of the pipeline that can be computed.
+fn wanted(named: &Named) -> Option<Wanted> {
+    let Meaning::Tensor(value) = named.is else { return None };
+    Some(Wanted { value, name: named.name.clone(), role: Role::Value, span: named.span })
 }

@@ -24,7 +24,9 @@ use rord_lang::constant::number;
 use rord_lang::report::runtime;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
-use rord_record::{Epoch, Finished, InitWeights, Live, Observer, Record, RecordError, RunFolder, Started, Status, Step, timestamp};
+use rord_record::{
+    Epoch, Finished, InitWeights, Live, Observer, Record, RecordError, RunFolder, Started, Status, Step, timestamp,
+};
 
 /// Validation draws from streams of its own, the same in every run and epoch.
 const VALIDATION_SEED: u64 = 0x7661_6c69_6461_7465;

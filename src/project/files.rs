@@ -64,8 +64,7 @@ impl Importer for DiskImporter<'_> {
         if let Some(text) = self.is_open(&resolved) {
             return Ok((name, text));
         }
-        let bytes =
-            bounded(&resolved, MOST_BYTES).map_err(|e| ImportError::Unreadable(reason(Path::new(&name), e)))?;
+        let bytes = bounded(&resolved, MOST_BYTES).map_err(|e| ImportError::Unreadable(reason(Path::new(&name), e)))?;
         match String::from_utf8(bytes) {
             Ok(text) => Ok((name, text)),
             Err(_) => Err(ImportError::Unreadable(format!("{name} is not UTF-8 text"))),

@@ -74,7 +74,7 @@ impl Loaded {
                 ExprKind::Text(path) => path,
                 _ => return None,
             };
-            (!leads(folder, &path, to)).then(|| (span, constant::text(&between(folder, to))))
+            (!leads(folder, &path, to)).then(|| (span, constant::quoted(&between(folder, to))))
         };
         let mut edits: Vec<(Span, String)> = self.sources.imports_of(file).filter_map(moved).collect();
         edits.sort_by_key(|(span, _)| std::cmp::Reverse(span.start));

@@ -57,19 +57,25 @@ pub fn load(language: Language, path: &Path, given: &Given<'_>, tensors: Option<
 }
 
 /// As [`load`], of a text as if it were the pipeline's at `path`.
-pub fn load_text(language: Language, path: &Path, text: &str, given: &Given<'_>) -> Result<Loaded, Refused> {
+pub fn load_text(
+    language: Language,
+    path: &Path,
+    text: &str,
+    given: &Given<'_>,
+    tensors: Option<Tensors>,
+) -> Result<Loaded, Refused> {
     let (vocabulary, mut sources) = language;
     let named = match Named::new(path) {
         Ok(named) => named,
         Err(report) => return Err((vec![report], sources)),
     };
     let file = sources.add(SourceKind::Main, named.file.display().to_string(), text);
-    check_read(named, file, vocabulary, sources, given, None)
+    check_read(named, file, vocabulary, sources, given, tensors)
 }
 
 /// The reports on a text as if it were the pipeline's at `path`.
 pub fn check_text(language: Language, path: &Path, text: &str, given: &Given<'_>) -> (Vec<Report>, Sources) {
-    match load_text(language, path, text, given) {
+    match load_text(language, path, text, given, None) {
         Ok(loaded) => (loaded.reports, loaded.sources),
         Err(found) => found,
     }

@@ -88,7 +88,7 @@ proptest! {
     fn a_text_survives_its_parameter(text in any::<String>()) {
         let (vocabulary, mut sources) = ops::vocabulary();
         let wanted = Constant::Text(text);
-        let file = sources.add("test.rord", format!("param name: Text = {wanted}\nsweep all {{ name = [{wanted}] }}\n"));
+        let file = sources.add(rord_lang::source::SourceKind::Main, "test.rord", format!("param name: Text = {wanted}\nsweep all {{ name = [{wanted}] }}\n"));
         let (pipeline, _) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
         prop_assert_eq!(pipeline.params[0].value.as_ref(), Some(&wanted));
         prop_assert_eq!(&pipeline.sweeps[0].1[0].1, &vec![wanted]);
@@ -112,7 +112,7 @@ fn numbers_have_the_shortest_digits() {
 #[test]
 fn a_number_that_overflows_is_reported() {
     let (vocabulary, mut sources) = ops::vocabulary();
-    let file = sources.add("test.rord", "param big: Scalar = 1e300 * 1e300\n");
+    let file = sources.add(rord_lang::source::SourceKind::Main, "test.rord", "param big: Scalar = 1e300 * 1e300\n");
     let (_, reports) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
     assert_eq!(reports.iter().map(|r| r.code).filter(|c| *c == "R0107").count(), 1, "{reports:?}");
 }

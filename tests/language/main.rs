@@ -10,6 +10,6 @@ mod grammar;
 mod hostile;
 mod index;
 mod properties;
-mod trial;
 #[path = "../skip.rs"]
 mod skip;
+mod trial;

@@ -5,7 +5,7 @@ use rord_ops as ops;
 
 fn codes(text: &str) -> Vec<&'static str> {
     let (vocabulary, mut sources) = ops::vocabulary();
-    let file = sources.add("test.rord", text);
+    let file = sources.add(rord_lang::source::SourceKind::Main, "test.rord", text);
     check(&mut sources, file, &vocabulary, &NoImports, &Outside::default()).1.iter().map(|r| r.code).collect()
 }
 

@@ -30,7 +30,7 @@ minimize total = far + 0 * mean(desc) + 0 * mean(desc_r)
 
 fn checked() -> (Pipeline, Vocabulary) {
     let (vocabulary, mut sources) = rord_ops::vocabulary();
-    let file = sources.add("test.rord", TEXT);
+    let file = sources.add(rord_lang::source::SourceKind::Main, "test.rord", TEXT);
     let (pipeline, reports) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
     assert!(!rord_lang::report::any_error(&reports), "{reports:?}");
     (pipeline, vocabulary)

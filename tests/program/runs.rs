@@ -162,7 +162,8 @@ fn sound(path: &Path, given: &Given<'_>) -> Loaded {
 
 /// What a run must repeat: the graph, and every parameter's value.
 fn result(loaded: &Loaded) -> (String, Vec<(String, String)>) {
-    let mut graph = build::build(&loaded.pipeline, &loaded.vocabulary, &[Role::Metric]);
+    let mut graph =
+        build::build(&loaded.pipeline, &loaded.vocabulary, &build::outputs(&loaded.pipeline, &[Role::Metric]));
     passes::run(&mut graph, &loaded.vocabulary, None).unwrap();
     let params = loaded.pipeline.params.iter().map(|p| (p.name.clone(), format!("{:?}", p.value))).collect();
     (print::text(&graph, &loaded.vocabulary), params)
