@@ -126,7 +126,7 @@ save { best = val.total }
 const SUGGESTED: [(&str, &str, &str); 23] = [
     ("let { det as det_r, desc as desc_r } = net(image_r)\n", "let { desc as desc_r } = net(image_r)\n", "R0202"),
     ("0deg..90deg", "0deg..3degs", "R0103"),
-    ("hardneg(apart = 8px)", "hardneg(apart = 8ps)", "R0103"),
+    ("hardneg(apart = 8px)", "hardneg(apart = 8pxl)", "R0103"),
     ("0deg..90deg", "90deg..0deg", "R0704"),
     ("smoothl1(", "smoothl2(", "R0201"),
     ("warp(det_r, back)", "warp(det_r, H)", "R0501"),
@@ -165,10 +165,19 @@ fn what_may_change_what_is_computed_is_suggested_and_not_fixed() {
         assert_eq!(found["certain"], false, "{found}");
         assert!(!found["edits"].as_array().unwrap().is_empty() && found["help"].is_string(), "{found}");
     }
-    // Another quantity is not even suggested.
-    std::fs::write(&file, ALIKE.replace("0deg..90deg", "0deg..3rad")).unwrap();
-    let all = said(dir.path(), &["check", "--format", "json", "--fix", "f.rord"]);
-    assert!(all[0]["code"] == "R0103" && all[0]["edits"] == serde_json::json!([]), "{all:?}");
+    // Another quantity is not even suggested, nor a number in place of a name for it.
+    for (from, to, code) in [
+        ("0deg..90deg", "0deg..3rad", "R0103"),
+        ("apart = 8px", "apart = 8um", "R0103"),
+        ("save {", "param n: Count = 8\nmetric m = triplet(grid(20), hardneg(apart = n))\nsave {", "R0305"),
+    ] {
+        let text = ALIKE.replace(from, to);
+        std::fs::write(&file, &text).unwrap();
+        let all = said(dir.path(), &["check", "--format", "json", "--fix", "f.rord"]);
+        assert_eq!(all[0]["code"], code, "{all:?}");
+        assert!(all.iter().all(|r| r["edits"] == serde_json::json!([])), "{to}: {all:?}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text, "{to}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::scope::{Env, Known, Subst, Term};
 use crate::ast::{BinaryOp, DimExpr, DimKind, FnParam, TypeExpr};
 use crate::constant::{Constant, Unit};
 use crate::dim::{Dim, Symbol};
-use crate::report::{frames, kinds, names, shapes};
+use crate::report::{Report, frames, kinds, names, shapes};
 use crate::source::Span;
 use crate::types::{Frame, Kind, Type};
 
@@ -143,7 +143,7 @@ impl Checker<'_> {
         first: &Frame,
         found: &Frame,
         env: &Env,
-    ) -> crate::report::Report {
+    ) -> Report {
         let Some(other) = other else { return frames::differ(site.name, bound.span, found, None, first, None, None) };
         let other_ty = self.type_of(&other.term);
         let is_move = |t: &Type| t.kind == Kind::Homography;
@@ -278,7 +278,7 @@ impl Checker<'_> {
         wanted: &Dim,
         found: &Dim,
         other: Option<&Bound>,
-    ) -> crate::report::Report {
+    ) -> Report {
         let text = |b: &Bound| self.sources.text(b.span).to_string();
         let other_ty = other.and_then(|o| self.type_of(&o.term)).filter(|t| t.dims.len() == ty.dims.len());
         let long = axis + 1 == ty.dims.len() && ty.kind.is(Kind::Vectors) || axis == 1 && ty.kind.is(Kind::Desc);
@@ -482,8 +482,21 @@ impl Checker<'_> {
             return Some(Known { kind, ..k });
         }
         let found = self.shown(&Term::Known(k.clone()));
-        self.logs.reports.push(kinds::constant(given, what, kind, &found, Some(declared)));
+        let report = kinds::constant(given, what, kind, &found, Some(declared));
+        let report = self.of_literal(report, value);
+        self.logs.reports.push(report);
         None
+    }
+
+    /// A report about a constant, whose edits write it otherwise: without them where the text is not the constant itself, but
+    /// a name for it, or a number with a unit that was not understood.
+    pub(super) fn of_literal(&self, mut report: Report, value: &Constant) -> Report {
+        let literal =
+            |text: &str| text == value.to_string() || text.parse().ok().is_some_and(|x| value.number() == Some(x));
+        if !report.edits.iter().all(|e| literal(self.sources.text(e.span))) {
+            report.edits.clear();
+        }
+        report
     }
 
     /// The report for a tensor argument of the wrong kind.
@@ -496,7 +509,7 @@ impl Checker<'_> {
         found: &str,
         subst: &Subst,
         env: &Env,
-    ) -> crate::report::Report {
+    ) -> Report {
         let text = self.sources.text(bound.span).to_string();
         let ty = self.type_of(&bound.term);
         if kind == Kind::Homography {

@@ -203,8 +203,10 @@ impl Checker<'_> {
                 Some(_) => !interval,
             };
             if !fits {
-                let found = self.shown(&Term::Known(k));
-                self.logs.reports.push(params::domain_kind(value.span, name, kind, &found));
+                let found = self.shown(&Term::Known(k.clone()));
+                let report = params::domain_kind(value.span, name, kind, &found);
+                let report = self.of_literal(report, k.value.as_ref().unwrap_or(&Constant::None));
+                self.logs.reports.push(report);
                 sound = false;
             }
         }
