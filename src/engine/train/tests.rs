@@ -63,8 +63,8 @@ fn run(out: &Path, witness: &Witness) -> Result<Summary, Stop> {
         init: None,
         device: Device::Cpu,
         device_name: "cpu".into(),
-        source: ("small.rord".into(), "text".into()),
-        imports: vec![],
+        source: "small.rord".into(),
+        texts: vec![],
         stop: &GO_ON,
     };
     train(&pipeline, &vocabulary, &plan, &options, vec![Box::new(witness.clone())])
