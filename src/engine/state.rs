@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::difference::Difference;
 use super::optim::{self, Optimizer};
@@ -100,13 +100,14 @@ impl State {
         tensors.extend(self.optimizer.state()?.into_iter().map(|(name, t)| (format!("optimizer/{name}"), t)));
         let text = |x: f64| Value::from(x.to_string());
         let best = self.best.as_ref();
+        let observers: Map<String, Value> = self.observers.iter().map(|(n, at)| (n.clone(), (*at).into())).collect();
         let numbers = json!({
             "epochs": self.epochs,
             "steps": self.steps,
             "means": self.means.iter().map(|x| text(*x)).collect::<Vec<_>>(),
             "lr": text(self.lr),
             "best": best.map(|b| json!({ "watch": b.watch, "value": text(b.value), "epoch": b.epoch })),
-            "observers": self.observers.iter().map(|(n, at)| (n.clone(), (*at).into())).collect::<serde_json::Map<_, _>>(),
+            "observers": observers,
             "schedule": self.schedule.as_ref().map_or(Value::Null, |s| s.state()),
         });
         stored::bytes(&tensors, Some(HashMap::from([(NOTE.to_string(), numbers.to_string())])))

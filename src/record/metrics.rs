@@ -120,7 +120,10 @@ mod tests {
     use std::collections::BTreeSet;
     use std::time::Duration;
 
-    const TRAIN: &str = r#"{"split":"train","step":17,"epoch":1,"total":1.93,"detection":0.61,"description":1.32,"lr":0.001,"grad_norm":3.1}"#;
+    const TRAIN: &str = concat!(
+        r#"{"split":"train","step":17,"epoch":1,"total":1.93,"detection":0.61,"description":1.32,"#,
+        r#""lr":0.001,"grad_norm":3.1}"#
+    );
 
     fn open(path: &Path, length: u64) -> Metrics {
         Metrics(Some(Open::at(path, length).unwrap()))

@@ -470,10 +470,11 @@ fn ctrl_c_is_noticed_while_data_loads() {
 #[test]
 fn a_second_ctrl_c_ends_at_once_and_is_recorded() {
     let dir = tiny();
-    // A step of some seconds.
-    let text = TINY.replace("batch = 2", "batch = 64").replace("conv(8, 3)", "conv(64, 3) |> conv(64, 3)");
+    // A step of many seconds on one thread.
+    let deep = ["conv(32, 15)"; 6].join(" |> ");
+    let text = TINY.replace("batch = 2", "batch = 16").replace("conv(8, 3)", &deep);
     std::fs::write(dir.path().join("slow.rord"), text).unwrap();
-    let child = begun(dir.path(), &["slow.rord", "--set", "patch=64px", "--set", "epochs=1000", "--out", "run"]);
+    let child = begun(dir.path(), &["slow.rord", "--set", "patch=64px", "--threads", "1", "--out", "run"]);
     until("the first step", || dir.path().join("run/metrics.jsonl").exists());
     interrupt(&child);
     std::thread::sleep(Duration::from_millis(500));
@@ -481,6 +482,7 @@ fn a_second_ctrl_c_ends_at_once_and_is_recorded() {
     let (took, code, _) = ended(child);
     assert!(took < Duration::from_secs(1), "{took:?}");
     assert_eq!(code, Some(130));
+    assert!(!dir.path().join("run/last.safetensors").exists(), "the step was waited for");
     let record = std::fs::read_to_string(dir.path().join("run/run.yaml")).unwrap();
     assert!(record.contains("status: interrupted") && record.contains("\nfinished: "), "{record}");
 }
