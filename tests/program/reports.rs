@@ -141,11 +141,11 @@ const SUGGESTED: [(&str, &str, &str); 23] = [
     ("loss what", "lose what", "R0102"),
     ("bce(corners, det) +", "bce(corners, det +", "R0101"),
     ("bce(corners, det) +", "bce(corners, det)) +", "R0113"),
-    ("hardneg(apart = 8px)", "hardneg(64 apart = 8px)", "R0116"),
+    ("hardneg(apart = 8px)", "hardneg(64 7, apart = 8px)", "R0116"),
     ("triplet(grid(20), ", "triplet(grid(20) ", "R0116"),
     ("rord 1", "rord 2", "R0110"),
     ("let seen =", "let n = 7 // 2\nlet seen =", "R0114"),
-    ("apart = 8px)", "apart = 8px, pool = none2)", "R0202"),
+    ("inside(back,", "inside(bakc,", "R0202"),
     ("rotations(0deg..90deg)", "rotation(0deg..90deg)", "R0201"),
 ];
 
