@@ -1,8 +1,8 @@
-//! Texts and places in them: a [`Span`] says which file and which bytes.
+//! Texts and places in them: a [`Span`] is a range of bytes of one text.
 
 use std::sync::Arc;
 
-/// What a text is. Texts are told apart by this, never by their names: an import may be called anything.
+/// What a text is. Texts are distinguished by this, never by their names: an import may be called anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceKind {
     /// A signature, or a file of the standard library.
