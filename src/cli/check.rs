@@ -53,7 +53,7 @@ fn fixed(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
         Err(report) => return Err((vec![report], sources)),
     };
     let name = path.display().to_string();
-    let fix::Fixed { text: new, mended, mut reports, sources } =
+    let fix::Fixed { text: new, fixes: mended, mut reports, sources } =
         fix::fix(&text, |text| check_text(rord_ops::vocabulary(), path, text, &args.changes.given()));
     if mended.is_empty() {
         return Ok((reports, sources));

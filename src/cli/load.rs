@@ -25,13 +25,13 @@ pub fn load_given(path: &Path, given: &Given<'_>) -> Result<Loaded, Refused> {
     load::load(rord_ops::vocabulary(), path, given, None).map(announced)
 }
 
-/// Where only a text was named, whoever named it may not think of the parameters that its run had.
+/// Notes where the parameters come from if only the text of a run was named: its user may expect the defaults.
 fn announced(loaded: Loaded) -> Loaded {
     if let Some(run) = loaded.run.as_ref().filter(|run| run.by_file) {
         let (file, params) = (run.file(), run.params_file());
         let note =
             format!("{} is the text of a run: its parameters are those in {}\n", file.display(), params.display());
-        // Nobody to read it is no reason to fail.
+        // A closed pipe ends nothing.
         let _ = std::io::stderr().write_all(note.as_bytes());
     }
     loaded

@@ -1,7 +1,7 @@
 //! `rord-run sweep`: one ordinary run for each point of a grid that the pipeline names.
 //!
-//! All points are checked before the first is trained, and the pipeline's text is read once. The sweep's folder remembers what it is a sweep of, so the
-//! same command goes on where it was stopped, and another one is refused.
+//! All points are checked before the first is trained, and the pipeline's text is read once. The sweep's folder records what
+//! it is a sweep of, so that the same command continues where it was stopped, and another one is refused.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -210,7 +210,7 @@ fn open(folder: &Path, args: &SweepArgs, points: &[Point], init: Option<&InitWei
     Ok(record.runs.iter().map(|run| folder.join(run)).collect())
 }
 
-/// A hash of parts, which are told apart by their lengths.
+/// A hash of parts. The length of each is hashed with it, so that parts are not confused.
 fn hashed(parts: impl IntoIterator<Item = String>) -> String {
     let mut hash = blake3::Hasher::new();
     for part in parts {

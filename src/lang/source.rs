@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// What a text is. Texts are told apart by this, never by their names: an import may be called anything.
+/// What a text is. Texts are distinguished by this, never by their names: an import may be called anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceKind {
     /// A signature, or a file of the standard library.

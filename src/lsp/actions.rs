@@ -97,7 +97,7 @@ fn mend_all(world: &World, doc: &Analysis) -> Option<CodeAction> {
     let fixed = fix::fix(&unit.text, check);
     let edits = format::edits(unit, &fixed.text);
     (!edits.is_empty()).then(|| CodeAction {
-        title: format!("Fix all that can be fixed ({})", fixed.mended.len()),
+        title: format!("Fix all that can be fixed ({})", fixed.fixes.len()),
         kind: Some(CodeActionKind::SOURCE_FIX_ALL),
         edit: Some(edit(doc, edits)),
         ..CodeAction::default()

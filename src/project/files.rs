@@ -7,7 +7,7 @@ use rord_lang::check::{ImportError, Importer};
 use rord_lang::report::{Report, runtime, syntax};
 use rord_lang::source::{FileId, SourceKind, Sources, Span};
 
-/// Texts that stand in for files, by the files' real paths: what an editor has open and has not written yet.
+/// Texts in place of files, by the files' real paths: what an editor has open and has not written yet.
 pub type Open<'a> = &'a dyn Fn(&Path) -> Option<String>;
 
 /// Reads imports from disk, from the folder of the pipeline and below.
@@ -37,7 +37,7 @@ impl<'a> DiskImporter<'a> {
         self.open.and_then(|open| open(real))
     }
 
-    /// The file that an import in the file called `from` means: its real path, and the name under which messages show it.
+    /// The file that an import in the file called `from` means: its real path, and its name in messages.
     pub fn resolve(&self, path: &str, from: &str) -> Result<(PathBuf, String), ImportError> {
         let folder = Path::new(from).parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let target = folder.join(path);

@@ -16,20 +16,20 @@ const MOST: usize = 500;
 pub struct Fixed {
     /// The text now.
     pub text: String,
-    /// What was mended, as `R0501 this warp goes the wrong way`.
-    pub mended: Vec<String>,
-    /// What is left to say about it.
+    /// What was fixed, as `R0501 this warp goes the wrong way`.
+    pub fixes: Vec<String>,
+    /// The reports that are left.
     pub reports: Vec<Report>,
-    /// The texts that these speak of.
+    /// The texts that the reports point into.
     pub sources: Sources,
 }
 
 /// Makes the edits to a pipeline's text, as far as reports propose them; `check` reports on a text.
 pub fn fix(text: &str, check: impl Fn(&str) -> (Vec<Report>, Sources)) -> Fixed {
     let (mut reports, mut sources) = check(text);
-    let (mut text, mut mended) = (text.to_string(), Vec::new());
+    let (mut text, mut fixes) = (text.to_string(), Vec::new());
     let mut refused: Vec<(String, Vec<Edit>)> = Vec::new();
-    while mended.len() < MOST {
+    while fixes.len() < MOST {
         let main = sources.main();
         let next = reports.iter().find(|r| {
             let here = r.can_be_fixed() && r.edits.iter().all(|e| Some(e.span.file) == main);
@@ -39,15 +39,15 @@ pub fn fix(text: &str, check: impl Fn(&str) -> (Vec<Report>, Sources)) -> Fixed 
         let tried = apply(&text, &report.edits).map(|new| (check(&new), new));
         match tried {
             Some(((after, texts), new)) if better(&reports, &after, &report) => {
-                mended.push(format!("{} {}", report.code, report.title));
+                fixes.push(format!("{} {}", report.code, report.title));
                 (text, reports, sources) = (new, after, texts);
-                // Places have moved, so what was refused may be told apart no longer.
+                // Places have moved: an edit that was refused cannot be recognized any more.
                 refused.clear();
             }
             _ => refused.push((report.title, report.edits)),
         }
     }
-    Fixed { text, mended, reports, sources }
+    Fixed { text, fixes, reports, sources }
 }
 
 /// The text with all edits made, or none: `None` where two of them overlap or lie outside.
@@ -64,12 +64,12 @@ pub fn apply(text: &str, edits: &[Edit]) -> Option<String> {
     Some(out)
 }
 
-/// True where one report is gone and no error has come.
-fn better(before: &[Report], after: &[Report], mended: &Report) -> bool {
+/// True where one report is gone and there is no new error.
+fn better(before: &[Report], after: &[Report], fixed: &Report) -> bool {
     let key = |r: &Report| (r.code, r.title.clone());
     let count = |all: &[Report], k: &(&str, String)| all.iter().filter(|r| key(r) == *k).count();
     let errors = |all: &[Report]| all.iter().filter(|r| r.severity == Severity::Error).map(key).collect::<Vec<_>>();
-    let gone = key(mended);
+    let gone = key(fixed);
     count(after, &gone) < count(before, &gone) && errors(after).iter().all(|k| count(after, k) <= count(before, k))
 }
 

@@ -1,7 +1,7 @@
 //! What a run keeps so that it can be repeated: the pipeline, all that it imports, and every parameter.
 //!
-//! An import stays at its place beside the pipeline where it can. What lies elsewhere, or where the run has files of its own, is kept in
-//! `imports/` under a name of its own, and the paths in the kept texts lead there.
+//! An import is kept at its place beside the pipeline where it can be. One that lies elsewhere, or where the run has files of
+//! its own, is kept in `imports/` under a name of its own, and the paths in the kept texts lead there.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -85,8 +85,8 @@ impl Loaded {
     }
 }
 
-/// True for a place at which no file of the run itself can lie, now or in a later version: these lie at the top of its folder, and only
-/// `pipeline.rord` is a pipeline.
+/// True for a place at which no file of the run itself can lie, now or in a later version: these lie at the top of its
+/// folder, and only `pipeline.rord` is a pipeline.
 fn free(place: &Path) -> bool {
     let parts: Option<Vec<&str>> = place.components().map(|c| c.as_os_str().to_str()).collect();
     match parts.as_deref() {
@@ -96,7 +96,7 @@ fn free(place: &Path) -> bool {
     }
 }
 
-/// True where two files cannot both be there, on systems too that do not tell `A` from `a`.
+/// True where two files cannot both be there, also where a file system does not distinguish `A` from `a`.
 fn collide(a: &Path, b: &Path) -> bool {
     let lower = |path: &Path| PathBuf::from(path.to_string_lossy().to_lowercase());
     let (a, b) = (lower(a), lower(b));
@@ -122,7 +122,7 @@ fn leads(folder: &Path, path: &str, to: &Path) -> bool {
     at == to
 }
 
-/// The way from a folder to a file, with `/` as imports have it.
+/// The path from a folder to a file, with `/` as imports have it.
 pub fn between(folder: &Path, file: &Path) -> String {
     let (from, to): (Vec<_>, Vec<_>) = (folder.components().collect(), file.components().collect());
     let same = from.iter().zip(&to).take_while(|(a, b)| a == b).count();

@@ -1,4 +1,5 @@
-//! A pipeline or a run as a person names it: read from disk with its imports, changed from outside, checked, fixed, kept.
+//! A pipeline or a run as a person names it: read from disk with its imports, changed from outside, checked, fixed and
+//! kept.
 
 pub mod files;
 pub mod fix;

@@ -1,4 +1,4 @@
-//! A pipeline from the command line to a checked one: read, changed from outside, checked, reported.
+//! From a path on the command line to a checked pipeline: read, changed from outside, checked.
 
 use std::path::Path;
 
@@ -17,24 +17,24 @@ pub type Language = (Vocabulary, Sources);
 /// Reports, and the texts they point into.
 pub type Refused = (Vec<Report>, Sources);
 
-/// A checked pipeline with everything reports speak of.
+/// A checked pipeline with its texts and reports.
 pub struct Loaded {
     /// The pipeline; complete where `reports` hold no error.
     pub pipeline: Pipeline,
     /// The operations it was checked with.
     pub vocabulary: Vocabulary,
-    /// All texts.
+    /// All texts that reports point into.
     pub sources: Sources,
     /// The pipeline's own text.
     pub file: FileId,
     /// The run that kept it, where one was named.
     pub run: Option<Run>,
-    /// What is to be said about it.
+    /// The reports on it.
     pub reports: Vec<Report>,
 }
 
 impl Loaded {
-    /// The end of the pipeline's text, where a report speaks of what is missing.
+    /// The end of the pipeline's text, where a report points if something is missing.
     pub fn end(&self) -> Span {
         let text = self.sources.get(self.file).map(|s| s.text.trim_end().len()).unwrap_or(0);
         let start = text.saturating_sub(1) as u32;
@@ -42,8 +42,8 @@ impl Loaded {
     }
 }
 
-/// Reads and checks the pipeline or the run at `path`, with what is changed from outside and the tensors that a caller supplies for its
-/// inputs. `Err` holds reports that keep it from being checked at all.
+/// Reads and checks the pipeline or the run at `path`, with what is changed from outside and the tensors that a caller
+/// supplies for its inputs. `Err` holds the reports that keep it from being checked at all.
 pub fn load(language: Language, path: &Path, given: &Given<'_>, tensors: Option<Tensors>) -> Result<Loaded, Refused> {
     let (vocabulary, mut sources) = language;
     let named = match Named::new(path) {

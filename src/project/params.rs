@@ -1,4 +1,4 @@
-//! Files of parameters, for `--params` and in the folder of a run: a flat list of YAML, as `lr: 3e-4`, read and written.
+//! Parameter files, for `--params` and in the folder of a run: a flat list in YAML, as `lr: 3e-4`, read and written.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,8 @@ use rord_lang::source::{FileId, SourceKind, Sources, Span};
 use rord_lang::tree;
 use rord_lang::typed::{Origin, ParamInfo};
 
-/// A flat YAML file. YAML is read by its own library, so that what it means is what YAML says; places are found in the text.
+/// The values of a parameter file, and reports on its mistakes. A YAML library reads it, so that it means what YAML defines;
+/// places are found in the text.
 pub fn read(file: FileId, origin: &Origin, sources: &Sources) -> (Vec<GivenValue>, Vec<Report>) {
     let (mut given, mut reports) = (Vec::new(), Vec::new());
     take(file, origin, sources, &mut given, &mut reports);
@@ -117,8 +118,8 @@ fn take(file: FileId, origin: &Origin, sources: &Sources, given: &mut Vec<GivenV
     }
 }
 
-/// All parameters as a file that [`read`] takes back, and the names of those whose value no such file can hold. What has no value, or one that
-/// cannot be held, stands in it as a comment.
+/// All parameters as a file that [`read`] takes back, and the names of those whose value no such file can hold. A parameter
+/// without a value, or with one that cannot be held, is a comment in it.
 pub fn text(params: &[ParamInfo]) -> (String, Vec<&str>) {
     let (mut out, mut left) = (String::new(), Vec::new());
     for param in params {
@@ -230,7 +231,7 @@ fn keys(text: &str) -> impl Iterator<Item = (&str, usize)> {
     })
 }
 
-/// Where a key and its value stand.
+/// The places of a key and its value.
 fn place(text: &str, file: FileId, key: &str, start: Option<usize>) -> (Span, Span) {
     let Some(start) = start else { return (span(file, 0, 0), span(file, 0, 0)) };
     let rest = text.get(start..).unwrap_or("");

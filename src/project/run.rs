@@ -1,4 +1,4 @@
-//! What a person names where a pipeline belongs: its file, or the folder of a run, which holds a pipeline with its parameters.
+//! What a person names where a pipeline is expected: its file, or the folder of a run, which has one with its parameters.
 //!
 //! `rord-run runs/a` repeats the run: the text that it kept, with the parameters that it had.
 
@@ -39,7 +39,7 @@ impl Named {
         };
         // `runs/a/` and `runs/a` are one.
         let of_run: PathBuf = of_run.components().collect();
-        for name in [PIPELINE, PARAMS].into_iter().filter(|name| !there(&of_run, name)) {
+        if let Some(name) = [PIPELINE, PARAMS].into_iter().find(|name| !there(&of_run, name)) {
             let title = format!("{} cannot be repeated: its folder has no {name}", of_run.display());
             let help = "a run keeps its text and its parameters; name the pipeline, and give what was changed by --set";
             return Err(runtime::failed("R0817", &title, help));

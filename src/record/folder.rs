@@ -117,7 +117,7 @@ impl RunFolder {
         self.path.join(name)
     }
 
-    /// Writes a text that repeats the run: `pipeline.rord`, what it imports, `params.yaml`. Its place is given from the run's folder.
+    /// Writes a text that repeats the run: `pipeline.rord`, what it imports, `params.yaml`. `name` is its path in the folder.
     pub fn write_text(&self, name: &Path, text: &str) -> Result<(), RecordError> {
         let path = self.path.join(name);
         let folder = path.parent().unwrap_or(&self.path);

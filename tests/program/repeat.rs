@@ -10,7 +10,8 @@ fn imported() -> tempfile::TempDir {
     let import = "import \"../parts/trunk\" { trunk }\n\ndata pairs";
     let text = TINY.replace("data pairs", import).replace("x |> conv(8, 3) |> relu |> max_pool(2)", "x |> trunk(8)");
     let text = format!("{text}\nsweep rates {{ lr = [1e-3, 3e-4] }}\n");
-    let trunk = "layer trunk(x: Map[B, C, H, W]@f, width: Count) -> Feat[B, width, H/2, W/2]@f =\n  x |> conv(width, 3) |> relu |> max_pool(2)\n";
+    let head = "layer trunk(x: Map[B, C, H, W]@f, width: Count) -> Feat[B, width, H/2, W/2]@f =";
+    let trunk = &*format!("{head}\n  x |> conv(width, 3) |> relu |> max_pool(2)\n");
     for (path, text) in [("nets/tiny.rord", &*text), ("parts/trunk", trunk)] {
         let path = dir.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! A run's folder repeats the run: texts, graph and parameters are those of the first, wherever imports lay and whatever was set.
+//! A run's folder repeats the run: it has the same texts, graph and parameters, wherever imports lay and whatever was set.
 
 use std::path::{Path, PathBuf};
 
@@ -255,7 +255,8 @@ proptest! {
         let changed = sound(&folder, &Given { set: &[format!("{}=12", of("Count"))], ..Given::default() });
         let (graph, params) = result(&changed);
         prop_assert_eq!(&graph, &wanted.0);
-        let differ: Vec<&str> = params.iter().zip(&wanted.1).filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str()).collect();
+        let pairs = params.iter().zip(&wanted.1).filter(|(a, b)| a != b);
+        let differ: Vec<&str> = pairs.map(|(a, _)| a.0.as_str()).collect();
         prop_assert_eq!(differ, [of("Count")]);
     }
 }
