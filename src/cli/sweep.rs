@@ -181,9 +181,8 @@ fn open(folder: &Path, args: &SweepArgs, points: &[Point]) -> Result<Vec<PathBuf
             }
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            RunFolder::create(Some(folder), Path::new("runs"), "", std::time::SystemTime::now()).map_err(|e| {
-                runtime::failed("R0914", &e.to_string(), super::OTHER_FOLDER)
-            })?;
+            RunFolder::create(Some(folder), Path::new("runs"), "", std::time::SystemTime::now())
+                .map_err(|e| runtime::failed("R0914", &e.to_string(), super::OTHER_FOLDER))?;
             let text = serde_yaml::to_string(&record).unwrap_or_default();
             write_atomic(&file, text.as_bytes()).map_err(failed)?;
         }

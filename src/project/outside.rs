@@ -54,6 +54,11 @@ pub fn read(given: &Given<'_>, sources: &mut Sources) -> Result<Outside, Vec<Rep
             Some((name, value)) => {
                 let start = 6 + name.len() as u32;
                 let span = Span { file: id, start: 6, end: start };
+                let before = |g: &GivenValue| g.origin == Origin::Set && g.name.text == name.trim();
+                if outside.given.iter().any(before) {
+                    reports.push(params::duplicate_key(span, name.trim()));
+                    continue;
+                }
                 match parse::expression(value, id, start + 1) {
                     Ok(value) => outside.given.push(GivenValue {
                         name: Name { text: name.trim().to_string(), span },
@@ -61,6 +66,16 @@ pub fn read(given: &Given<'_>, sources: &mut Sources) -> Result<Outside, Vec<Rep
                         origin: Origin::Set,
                         quoted: false,
                     }),
+                    // A pattern of files may hold what begins a comment elsewhere.
+                    Err(_) if params::names_layouts(value) => {
+                        let (start, end) = (start + 1, text.len() as u32);
+                        reports.push(params::path_without_reader(
+                            Span { file: id, start, end },
+                            name.trim(),
+                            value,
+                            true,
+                        ));
+                    }
                     Err(wrong) => {
                         let path = value.contains('/') && !value.contains('"');
                         let helped = |r| if path { params::perhaps_a_path(r, name.trim(), value) } else { r };

@@ -24,8 +24,8 @@ impl Busy {
     /// Shows `text` behind a spinner.
     pub fn new(text: &str) -> Self {
         let show = |target| {
-            let style =
-                ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+            let style = ProgressStyle::with_template("{spinner} {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
             let bar = ProgressBar::with_draw_target(None, target).with_style(style).with_message(text.to_string());
             bar.enable_steady_tick(TICK);
             bar

@@ -40,17 +40,41 @@ fn the_command_that_was_meant_is_proposed() {
     let dir = folder();
     for (args, facts, command) in [
         ("trian a.rord", "there is no verb `trian`; did you mean `train`?", "rord-run train a.rord"),
-        ("trian a.rord --preset smoke", "there is no verb `trian`; did you mean `train`?", "rord-run train a.rord --preset smoke"),
+        (
+            "trian a.rord --preset smoke",
+            "there is no verb `trian`; did you mean `train`?",
+            "rord-run train a.rord --preset smoke",
+        ),
         ("format a.rord", "there is no verb `format`; did you mean `fmt`?", "rord-run fmt a.rord"),
         ("a.rord check", "the verb `check` comes first", "rord-run check a.rord"),
         ("--preset smoke types a.rord", "the verb `types` comes first", "rord-run types --preset smoke a.rord"),
-        ("--epochs 2 a.rord", "`--epochs` is no option; `epochs` is a parameter of a.rord", "rord-run --set epochs=2 a.rord"),
-        ("train a.rord --epochs 2", "`--epochs` is no option; `epochs` is a parameter of a.rord", "rord-run train a.rord --set epochs=2"),
-        ("a.rord --learning-rate=1e-4", "`--learning-rate` is no option; `lr` is a parameter of a.rord", "rord-run a.rord --set lr=1e-4"),
+        (
+            "--epochs 2 a.rord",
+            "`--epochs` is no option; `epochs` is a parameter of a.rord",
+            "rord-run --set epochs=2 a.rord",
+        ),
+        (
+            "train a.rord --epochs 2",
+            "`--epochs` is no option; `epochs` is a parameter of a.rord",
+            "rord-run train a.rord --set epochs=2",
+        ),
+        (
+            "a.rord --learning-rate=1e-4",
+            "`--learning-rate` is no option; `lr` is a parameter of a.rord",
+            "rord-run a.rord --set lr=1e-4",
+        ),
         ("a.rord --smoke", "`--smoke` is no option; `smoke` is a preset of a.rord", "rord-run a.rord --preset smoke"),
         ("a.rord --set epochs 2", "`--set` takes NAME=VALUE in one word", "rord-run a.rord --set epochs=2"),
-        ("a.rord --set epochs = 2 --set lr =1e-4", "`--set` takes NAME=VALUE in one word", "rord-run a.rord --set epochs=2 --set lr=1e-4"),
-        ("a.rord --set epochs=2 lr=1e-4", "`lr=1e-4` is no file; parameters are set by --set", "rord-run a.rord --set epochs=2 --set lr=1e-4"),
+        (
+            "a.rord --set epochs = 2 --set lr =1e-4",
+            "`--set` takes NAME=VALUE in one word",
+            "rord-run a.rord --set epochs=2 --set lr=1e-4",
+        ),
+        (
+            "a.rord --set epochs=2 lr=1e-4",
+            "`lr=1e-4` is no file; parameters are set by --set",
+            "rord-run a.rord --set epochs=2 --set lr=1e-4",
+        ),
         (
             "trian a.rord --epochs 2",
             "there is no verb `trian`; did you mean `train`?\n       `--epochs` is no option; `epochs` is a parameter of a.rord",
@@ -71,14 +95,17 @@ fn what_cannot_be_guessed_names_where_to_look() {
     let dir = folder();
     for (args, expected) in [
         ("trian", format!("error: there is no verb `trian`; did you mean `train`?\n\n  {SEE}\n")),
-        ("fetch a.rord", format!("error: there is no verb `fetch`\n\n  {SEE}\n")),
-        ("mine", format!("error: there is no verb `mine`, and no file of this name\n\n  {SEE}\n")),
+        ("fetch a.rord", format!("error: there is no verb and no file called `fetch`\n\n  {SEE}\n")),
+        ("mine", format!("error: there is no verb and no file called `mine`\n\n  {SEE}\n")),
         ("a.rord --png x.png", format!("error: `train` has no option `--png`; it is one of `data`\n\n  {SEE}\n")),
         (
             "a.rord --zzz 2",
             format!("error: there is no option `--zzz`; `rord-run params a.rord` lists its parameters\n\n  {SEE}\n"),
         ),
-        ("b.rord --zzz 2", format!("error: there is no option `--zzz`; a parameter is set by  --set zzz=2\n\n  {SEE}\n")),
+        (
+            "b.rord --zzz 2",
+            format!("error: there is no option `--zzz`; a parameter is set by  --set zzz=2\n\n  {SEE}\n"),
+        ),
     ] {
         let out = rord(dir.path(), &args.split(' ').collect::<Vec<_>>());
         assert_eq!((said(&out), out.status.code()), (expected, Some(2)), "{args}");
@@ -140,5 +167,5 @@ R0817
 ";
     assert_eq!((said(&out).as_str(), out.status.code()), (expected, Some(1)));
     let out = rord(dir.path(), &["check", "a"]);
-    assert!(said(&out).contains("did you mean ./a.rord?"), "{}", said(&out));
+    assert!(said(&out).contains("did you mean a.rord?"), "{}", said(&out));
 }

@@ -79,13 +79,8 @@ mod tests {
     #[test]
     fn lines_end_between_words_and_code_stays_whole() {
         let text = "keep one of the two `let x = 1` and write  --set 'a=gds(\"b c\")'   (quotes are for the shell)";
-        let expected = [
-            "keep one of the two",
-            "`let x = 1` and write",
-            "--set 'a=gds(\"b c\")'",
-            "(quotes are for the",
-            "shell)",
-        ];
+        let expected =
+            ["keep one of the two", "`let x = 1` and write", "--set 'a=gds(\"b c\")'", "(quotes are for the", "shell)"];
         assert_eq!(wrap(text, 22).lines().collect::<Vec<_>>(), expected);
         assert_eq!(wrap(text, 200), text);
         assert_eq!(wrap("a  b c d e f g h", 8), "a\nb c d e f g h", "code is longer than a line rather than broken");
@@ -94,7 +89,10 @@ mod tests {
 
     #[test]
     fn long_paths_end_behind_a_slash() {
-        assert_eq!(wrap("cannot read runs/first/second/third.rord", 16), "cannot read\nruns/first/\nsecond/\nthird.rord");
+        assert_eq!(
+            wrap("cannot read runs/first/second/third.rord", 16),
+            "cannot read\nruns/first/\nsecond/\nthird.rord"
+        );
         assert_eq!(wrap("`a b c d e f g` x", 8), "`a b c d\ne f g` x", "what no line holds is broken at spaces");
     }
 }

@@ -101,7 +101,8 @@ fn shape(text: &str) -> String {
 #[test]
 fn a_removed_node_is_one_line_and_a_new_input_is_two() {
     let first = "%0 = data x   Map\n%1 = inv(%0)  Map\n%2 = relu(%0)  Map\n%3 = mean(%2)  Loss\nLoss l = %3\n";
-    let (stage, changed) = Stage::first(first).after("%0 = data x  Map\n%1 = relu(%0)  Map\n%2 = mean(%1)  Loss\nLoss l = %2\n");
+    let (stage, changed) =
+        Stage::first(first).after("%0 = data x  Map\n%1 = relu(%0)  Map\n%2 = mean(%1)  Loss\nLoss l = %2\n");
     assert_eq!(changed, "@@ -1,3 +1,2 @@\n %0 = data x  Map\n-%1 = inv(%0)  Map\n %2 = relu(%0)  Map\n");
     let (_, changed) = stage.after("%0 = data x  Map\n%1 = relu(%0)  Map\n%2 = mean(%0)  Loss\nLoss l = %2\n");
     assert_eq!(
