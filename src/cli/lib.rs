@@ -26,7 +26,6 @@ pub mod verbs;
 
 use std::io::{IsTerminal, Write};
 
-use clap::error::ErrorKind;
 use clap::{Error, Parser};
 
 use rord_kernels::simd::{Simd, VARIABLE};
@@ -40,7 +39,9 @@ use verbs::Cli;
 pub fn main() -> u8 {
     let args: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
     if args.is_empty() {
-        return wrong_use(Error::raw(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, verbs::list()));
+        let list = verbs::list();
+        eprint!("{}", if style().color { list.ansi().to_string() } else { list.to_string() });
+        return USAGE;
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

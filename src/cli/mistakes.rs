@@ -68,11 +68,12 @@ pub fn explained(args: &[String], error: Error) -> Error {
 /// The error for a command line that reads as `rord-run FILE`, where the file is neither there nor named as one.
 pub fn no_such_verb(args: &[String], file: &Path) -> Option<Error> {
     let word = file.to_str().filter(|w| !w.is_empty() && !w.contains(['/', '\\', '.']) && !file.exists())?;
-    let (facts, command) = correct(args).unwrap_or_else(|| {
-        let fact = format!("there is no verb `{word}`, and no file of this name");
-        (vec![fact], None)
-    });
+    let (facts, command) = correct(args).unwrap_or_else(|| (vec![nothing_called(word)], None));
     Some(refusal(&facts, command.as_deref()))
+}
+
+fn nothing_called(word: &str) -> String {
+    format!("there is no verb and no file called `{word}`")
 }
 
 fn refusal(facts: &[String], command: Option<&str>) -> Error {
@@ -95,7 +96,7 @@ fn correct(args: &[String]) -> Option<(Vec<String>, Option<String>)> {
     }
     let words: Vec<String> = line.pieces.iter().flat_map(Piece::words).collect();
     let command = std::iter::once("rord-run".to_string()).chain(words.iter().cloned());
-    let sound = Cli::try_parse_from(command.clone()).is_ok();
+    let sound = words != args && Cli::try_parse_from(command.clone()).is_ok();
     Some((line.facts, sound.then(|| command.map(|w| quoted(&w)).collect::<Vec<_>>().join(" "))))
 }
 
@@ -164,7 +165,7 @@ impl Line {
                     None if Path::new(&pipeline).exists() => {
                         (format!("there is no verb `{word}`, but a file {pipeline}"), pipeline)
                     }
-                    None => (format!("there is no verb `{word}`"), word.clone()),
+                    None => (nothing_called(word), word.clone()),
                 };
                 self.facts.push(fact);
                 if let Some(first) = self.pieces.first_mut() {
@@ -324,5 +325,9 @@ fn similar(command: &Command, name: &str) -> bool {
 
 /// A word as a shell takes it.
 fn quoted(word: &str) -> String {
-    shlex::try_quote(word).map(|w| w.into_owned()).unwrap_or_else(|_| word.to_string())
+    let plain = |c: char| c.is_alphanumeric() || "=._-+/:,@%…".contains(c);
+    match word.chars().all(plain) && !word.is_empty() {
+        true => word.to_string(),
+        false => shlex::try_quote(word).map_or_else(|_| word.to_string(), |quoted| quoted.into_owned()),
+    }
 }

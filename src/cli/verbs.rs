@@ -61,7 +61,6 @@ verbs! {
 #[command(
     name = "rord-run",
     version,
-    about,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     subcommand_value_name = "VERB",
@@ -90,6 +89,6 @@ impl Cli {
 
 /// Every verb with what it does in a line: what is printed where the command is called with nothing.
 pub fn list() -> clap::builder::StyledStr {
-    let template = "{about}\n\n{usage-heading} {usage}\n\nVerbs:\n{subcommands}\n\n{after-help}\n";
+    let template = "{about}\n{usage-heading} {usage}\n\nVerbs:\n{subcommands}{after-help}";
     Cli::command().help_template(template).render_help()
 }

@@ -138,6 +138,10 @@ fn nearby(path: &Path) -> String {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return format!("there is no folder {}", folder.display());
     };
+    let pipeline = path.with_file_name(format!("{wanted}.rord"));
+    if pipeline.is_file() {
+        return format!("did you mean {}?", pipeline.display());
+    }
     let names: Vec<String> = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
     match rord_lang::report::closest(&wanted, names.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {}?", folder.join(near).display()),

@@ -83,6 +83,11 @@ fn set_value(one: &str, sources: &mut Sources) -> Result<GivenValue, Vec<Report>
             let name = Name { text: name.to_string(), span };
             Ok(GivenValue { name, value, origin: Origin::Set, quoted: false })
         }
+        // A pattern of files may hold what begins a comment elsewhere.
+        Err(_) if params::names_layouts(value) => {
+            let span = Span { file, start: whole.start + left.len() as u32 + 1, end: whole.end };
+            Err(vec![params::path_without_reader(span, name, value, true)])
+        }
         Err(wrong) => {
             let path = value.contains('/') && !value.contains('"');
             let helped = |r| if path { params::perhaps_a_path(r, name, value) } else { r };

@@ -31,6 +31,37 @@ fn every_mistake_is_reported_as_a_person_would_want() {
     }
 }
 
+/// At any width, a line of a report that is wider is code, a path, or one word.
+#[test]
+fn reports_are_as_wide_as_the_terminal() {
+    use rord_lang::report::render::{Style, draw};
+    let (mut wide, mut lines) = (Vec::new(), 0);
+    let files = std::fs::read_dir("tests/reports").unwrap().map(|e| e.unwrap().path());
+    for path in files.filter(|p| p.extension().is_some_and(|e| e == "rord")) {
+        let (reports, sources) = match rord_cli::load::load_given(&path, &Default::default()) {
+            Ok(loaded) => (loaded.reports, loaded.sources),
+            Err(refused) => refused,
+        };
+        for width in [40, 60, 80, 100] {
+            let style = Style { width, color: false, unicode: true };
+            let drawn: String = reports.iter().map(|report| draw(report, &sources, style)).collect();
+            for line in drawn.lines() {
+                lines += 1;
+                let text = line.trim_start_matches(|c: char| " ·×⚠☞│╰─┤├┬".contains(c));
+                let text = text.strip_prefix("help: ").unwrap_or(text);
+                let frame =
+                    line.contains("╭─[") || text.split_once(" │ ").is_some_and(|(n, _)| n.parse::<usize>().is_ok());
+                // A label whose place is as far right as a narrow line allows; and code, which is copied as a whole.
+                let whole = !text.contains(' ') || text.len() <= 16 || width < 80;
+                if line.chars().count() > width && !frame && !whole {
+                    wide.push(format!("{}, {width}: {line}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wide.is_empty(), "{} of {lines}\n{}", wide.len(), wide.join("\n"));
+}
+
 /// Every code that stands in the program's text.
 fn codes_in(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {

@@ -18,6 +18,7 @@ pub mod params;
 pub mod render;
 pub mod runtime;
 pub mod shapes;
+pub mod sheet;
 pub mod syntax;
 pub mod wrap;
 

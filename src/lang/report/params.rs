@@ -155,7 +155,7 @@ pub fn bad_yaml(span: Span, why: &str) -> Report {
 pub fn duplicate_key(span: Span, name: &str) -> Report {
     Report::error("R0813", format!("`{name}` is given twice"))
         .label(span, "given again here")
-        .help("keep one of the two lines")
+        .help("keep one of the two")
 }
 
 /// `--set` without `=`.
@@ -197,9 +197,7 @@ pub fn unquoted_argument(span: Span, name: &str, kind: Kind, text: &str) -> Repo
 pub fn bare_word(span: Span, name: &str, kind: Kind, text: &str, default: Option<&str>, set: bool) -> Report {
     let text = text.trim();
     if kind == Kind::Layouts {
-        return Report::error("R0820", format!("`{name}` takes layouts, and this is a path without a reader"))
-            .label(span, "neither in quotes nor in a call")
-            .help(format!("write  {}", assignment(name, &read_by(text), set)));
+        return path_without_reader(span, name, text, set);
     }
     let report = Report::error("R0305", format!("`{name}` must be {}, and `{text}` is not", super::kinds::named(kind)))
         .label(span, format!("expected {} ({}), found a word", kind.name(), kind.holds()));
@@ -207,6 +205,19 @@ pub fn bare_word(span: Span, name: &str, kind: Kind, text: &str, default: Option
         Some(default) => report.help(format!("as in  {}", assignment(name, default, set))),
         None => report,
     }
+}
+
+/// A path from outside where layouts belong.
+pub fn path_without_reader(span: Span, name: &str, path: &str, set: bool) -> Report {
+    Report::error("R0820", format!("`{name}` takes layouts, and this is a path without a reader"))
+        .label(span, "neither in quotes nor in a call")
+        .help(format!("write  {}", assignment(name, &read_by(path), set)))
+}
+
+/// True for a path without quotes whose ending is that of layouts or of pictures.
+pub fn names_layouts(path: &str) -> bool {
+    let path = path.to_lowercase();
+    [".gds", ".gds.gz", ".gdsii", ".png", ".jpg", ".jpeg"].iter().any(|end| path.ends_with(end))
 }
 
 /// Layouts or pictures at a path, as they are read.
@@ -228,10 +239,7 @@ fn assignment(name: &str, value: &str, set: bool) -> String {
 
 /// Adds what to write to a report about a value that does not parse and was most likely meant as a path.
 pub fn perhaps_a_path(report: Report, name: &str, path: &str) -> Report {
-    let lower = path.to_lowercase();
-    let layouts = [".gds", ".gds.gz", ".gdsii", ".png", ".jpg", ".jpeg"].iter().any(|end| lower.ends_with(end));
-    let value = if layouts { read_by(path) } else { format!("\"{path}\"") };
-    report.help(format!("a path is text, in quotes:  {}", assignment(name, &value, true)))
+    report.help(format!("a path is text, in quotes:  {}", assignment(name, &format!("\"{path}\""), true)))
 }
 
 /// Something an evaluation needs and the pipeline lacks.

@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use miette::{
-    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteError, MietteSpanContents, SourceCode,
-    SourceSpan, SpanContents,
-};
+use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 
+use super::sheet::{AROUND, Sheet};
 use super::wrap::wrap;
-use super::{Report, Severity};
+use super::{Label, Report, Severity};
 use crate::source::{Source, Sources, Span};
 
 /// How reports are drawn.
@@ -36,7 +34,7 @@ pub fn draw(report: &Report, sources: &Sources, style: Style) -> String {
         .without_syntax_highlighting()
         .with_wrap_lines(false);
     let mut out = String::new();
-    let drawn = Drawn { report, sources, width: style.width };
+    let drawn = Drawn::new(report, sources, style.width);
     if handler.render_report(&mut out, &drawn).is_err() {
         out = format!("{}: {}\n", report.code, report.title);
     }
@@ -87,6 +85,7 @@ struct Drawn<'a> {
     report: &'a Report,
     sources: &'a Sources,
     width: usize,
+    sheet: Option<Sheet<'a>>,
 }
 
 /// The columns beside a title and a help: `  × ` and `  help: `, and one that stays free.
@@ -95,22 +94,34 @@ const BESIDE_HELP: usize = 9;
 /// The fewest columns of a label.
 const LEAST_LABEL: usize = 16;
 
-impl Drawn<'_> {
+impl<'a> Drawn<'a> {
+    fn new(report: &'a Report, sources: &'a Sources, width: usize) -> Self {
+        let mut drawn = Self { report, sources, width, sheet: None };
+        let labels: Vec<_> = drawn.here().map(|l| (l.span, l.text.chars().count())).collect();
+        drawn.sheet = drawn.source().map(|source| Sheet::new(source, &labels, width));
+        drawn
+    }
+
+    /// The labels that are drawn in the report's own frame.
+    fn here(&self) -> impl Iterator<Item = &'a Label> {
+        self.report.labels.iter().filter(|l| self.framed(l.span))
+    }
+
     /// The columns that are left for the text of a label, right of the place that it points at.
-    fn room(&self, span: Span) -> usize {
-        let column = |at: u32| {
-            let (line, column) = self.sources.line_column(Span { start: at, end: at, ..span });
-            (line, column.saturating_sub(1))
-        };
-        let ((first, start), (last, end)) = (column(span.start), column(span.end.max(span.start)));
-        let deepest = self.report.labels.iter().filter(|l| self.framed(l.span)).map(|l| column(l.span.end).0).max();
-        let margin = deepest.unwrap_or(last).to_string().len() + 4;
+    fn room(&self, sheet: &Sheet<'_>, span: Span, (start, end): (usize, usize)) -> usize {
+        let line = |at: u32| self.sources.line_column(Span { start: at, end: at, ..span }).0;
+        let (first, last) = (line(span.start), line(span.end));
+        let deepest = self.here().map(|l| line(l.span.end)).max().unwrap_or(last);
+        let margin = deepest.to_string().len() + 4;
         // ` 28 │ `, the arrow's column, `╰── `; the arrow of several lines is in the margin.
-        let before = if first == last { (start + end.max(start + 1)) / 2 + 4 } else { 8 };
+        let before = match first == last {
+            true => (sheet.column(start) + sheet.column(end).max(sheet.column(start) + 1)) / 2 + 4,
+            false => 8,
+        };
         self.width.saturating_sub(margin + before + 1).max(LEAST_LABEL)
     }
 
-    fn source(&self) -> Option<&Source> {
+    fn source(&self) -> Option<&'a Source> {
         self.report.place().and_then(|p| self.sources.get(p.file))
     }
 
@@ -164,22 +175,23 @@ impl Diagnostic for Drawn<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        self.source()?;
-        let labels = self.report.labels.iter().filter(|l| self.framed(l.span)).map(|l| {
-            let text = (!l.text.is_empty()).then(|| wrap(&l.text, self.room(l.span)));
+        let sheet = self.sheet.as_ref()?;
+        let labels = self.here().map(move |l| {
             let len = (l.span.end.saturating_sub(l.span.start) as usize).min(shown_len(self.sources, l.span));
-            LabeledSpan::new(text, l.span.start as usize, len)
+            let (start, end) = (l.span.start as usize, l.span.start as usize + len);
+            let (start, end) = (sheet.place(start), sheet.place(end));
+            let text = (!l.text.is_empty()).then(|| wrap(&l.text, self.room(sheet, l.span, (start, end))));
+            LabeledSpan::new(text, start, end.saturating_sub(start))
         });
         Some(Box::new(labels))
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source().map(|s| s as &dyn SourceCode)
+        self.sheet.as_ref().map(|s| s as &dyn SourceCode)
     }
 }
 
-/// How much of a line is shown before and behind a label, in bytes; and how much of what a label speaks of.
-const AROUND: usize = 400;
+/// How far apart two labels of one line may be, and how much of what a label is about is shown, in bytes.
 const FARTHEST: usize = 2_000;
 const MOST_LABELED: usize = 20_000;
 
@@ -190,39 +202,4 @@ fn shown_len(sources: &Sources, span: Span) -> usize {
         return text.len();
     }
     text.char_indices().take_while(|(at, c)| *at < AROUND && *c != '\n').last().map_or(0, |(at, c)| at + c.len_utf8())
-}
-
-/// Whole lines, and no line more than the labels need: a report of one line shows one line. Of a line that is longer
-/// than a screen, what is near the label.
-impl SourceCode for Source {
-    fn read_span<'a>(
-        &'a self,
-        span: &SourceSpan,
-        _lines_before: usize,
-        _lines_after: usize,
-    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
-        let text: &str = &self.text;
-        let (start, end) = (span.offset(), span.offset() + span.len());
-        let before = text.get(..start).ok_or(MietteError::OutOfBounds)?;
-        let after = text.get(end..).ok_or(MietteError::OutOfBounds)?;
-        let whole_from = before.rfind('\n').map_or(0, |i| i + 1);
-        let near =
-            before.char_indices().rev().take_while(|(at, _)| start - at <= AROUND).last().map_or(start, |(at, _)| at);
-        let from = whole_from.max(near);
-        // A span that ends with a line's newline does not reach into the next line.
-        let whole = !span.is_empty() && text.get(..end).is_some_and(|t| t.ends_with('\n'));
-        let near = after.char_indices().find(|(at, c)| *at >= AROUND || *c == '\n');
-        let to = if whole { end } else { end + near.map_or(after.len(), |(at, c)| at + usize::from(c == '\n')) };
-        let lines = text.get(from..to).ok_or(MietteError::OutOfBounds)?;
-        let line = before.matches('\n').count();
-        let contents = MietteSpanContents::new_named(
-            self.name.clone(),
-            lines.as_bytes(),
-            (from, to - from).into(),
-            line,
-            before.get(whole_from..).map_or(0, |l| l.chars().count()),
-            lines.matches('\n').count().max(1),
-        );
-        Ok(Box::new(contents))
-    }
 }
