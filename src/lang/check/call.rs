@@ -552,6 +552,6 @@ impl Checker<'_> {
 
     /// The same of a term that does not stay: with its type instead of its value.
     pub fn meaning_within(&self, term: &Term) -> Meaning {
-        Self::meaning(term).within(&|id| self.value(id).map(|v| &v.ty))
+        Self::meaning(term).within(|id| self.value(id).map(|v| &v.ty))
     }
 }
