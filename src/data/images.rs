@@ -59,7 +59,7 @@ impl Images {
 
 /// Reads one image.
 pub fn read(path: &Path) -> Result<Image, DataError> {
-    let bytes = rord_files::whole(path)?;
+    let bytes = rord_files::whole(path).map_err(|error| unreadable(path, &error.source))?;
     if bytes.is_empty() {
         return Err(DataError::EmptyFile { path: path.to_path_buf() });
     }

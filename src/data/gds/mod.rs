@@ -79,7 +79,7 @@ const MOST_GROWTH: u64 = 200;
 /// properties, boundaries of less than three points and paths without width have no area and are left out. See [`Gds`]
 /// for `layers` and `top`. A wanted layer without polygons stays, empty, as long as another has some.
 pub fn read(path: &Path, layers: &[LayerKey], top: Option<&str>) -> Result<Layout, DataError> {
-    let (file, _) = rord_files::open(path)?;
+    let (file, _) = rord_files::open(path).map_err(|error| unreadable(path, &error.source))?;
     let mut raw = Vec::new();
     file.take(Limits::FILE.bytes + 1).read_to_end(&mut raw).map_err(|error| unreadable(path, &error))?;
     layout(path, raw, layers, top, Limits::FILE)

@@ -1,8 +1,9 @@
 //! Batches and misfits of files of tensors.
 
 use super::*;
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 use rord_lang::dim::{Dim, Symbol};
+use rord_lang::types::Kind;
 
 fn symbol(id: u32, name: &str) -> Dim {
     Dim::symbol(Symbol { id, name: name.into(), opaque: false })
