@@ -34,17 +34,17 @@ verbs! {
     Check(CheckArgs) => check::run,
     /// Print the graph of a pipeline
     Graph(GraphArgs) => graph::run,
-    /// Print every name with its type, the weights, and what a step takes
+    /// Print names with types, the weights, and what a step takes
     Types(FileArgs) => types::types,
     /// Print what can be changed from outside, and the values it has
     Params(ParamsArgs) => params::run,
     /// Look at the pairs that the network will see
     Data(DataArgs) => data::run,
-    /// Evaluate the losses of a pipeline of `input`s on tensors of your own
+    /// Evaluate losses on tensors of your own
     Loss(LossArgs) => loss::run,
     /// Measure training steps: time by operation, memory
     Bench(BenchArgs) => bench::run,
-    /// Print the manual of an operation, a report or a word, or the types and gradients of a formula
+    /// Print the manual: operations, reports, words, formulas
     Explain(ExplainArgs) => explain::run,
     /// Lay out pipelines in the one way there is; comments stay
     Fmt(FmtArgs) => fmt::run,
@@ -52,7 +52,7 @@ verbs! {
     New(NewArgs) => new::run,
     /// Print a script that completes commands on Tab
     Completions(CompletionsArgs) => completions::run,
-    /// Serve an editor: reports, types and completion while a pipeline is written
+    /// Serve an editor: reports, types and completion
     Lsp(LspArgs) => lsp::run,
 }
 
@@ -65,7 +65,7 @@ verbs! {
     subcommand_negates_reqs = true,
     subcommand_value_name = "VERB",
     subcommand_help_heading = "Verbs",
-    after_help = "`rord-run FILE.rord` is short for `rord-run train FILE.rord`. `rord-run help VERB` lists the options of a verb.\n\
+    after_help = "`rord-run FILE.rord` trains it. `rord-run help VERB` lists the options of a verb.\n\
                   Begin with  rord-run new NAME"
 )]
 pub struct Cli {
@@ -89,6 +89,6 @@ impl Cli {
 
 /// Every verb with what it does in a line: what is printed where the command is called with nothing.
 pub fn list() -> clap::builder::StyledStr {
-    let template = "{about}\n{usage-heading} {usage}\n\nVerbs:\n{subcommands}{after-help}";
+    let template = "{about}\n\nVerbs:\n{subcommands}{after-help}";
     Cli::command().help_template(template).render_help()
 }

@@ -8,6 +8,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::observer::{Epoch, Finished, Observer, Started, Step};
@@ -25,6 +26,8 @@ pub struct Progress {
     aside: Box<dyn Write + Send>,
     bar: Option<ProgressBar>,
     color: bool,
+    /// Whether lines are folded to the width of the terminal that they are written to.
+    folds: bool,
     started: Instant,
     /// When the last line was written, since `started`.
     last: Duration,
@@ -45,7 +48,9 @@ impl Progress {
         let able = variable("TERM").is_none_or(|term| term != "dumb");
         let bar = terminal::stderr();
         let color = able && variable("NO_COLOR").is_none() && std::io::stdout().is_terminal();
-        Self::onto(Box::new(std::io::stdout()), Box::new(std::io::stderr()), bar, color)
+        let mut progress = Self::onto(Box::new(std::io::stdout()), Box::new(std::io::stderr()), bar, color);
+        progress.folds = true;
+        progress
     }
 
     fn onto(
@@ -68,6 +73,7 @@ impl Progress {
             aside,
             bar: bar.map(drawn),
             color,
+            folds: false,
             started: Instant::now(),
             last: Duration::ZERO,
             done: 0,
@@ -149,6 +155,9 @@ impl Progress {
     }
 
     fn write(&mut self, line: &str, result: bool) {
+        let term = if result { Term::stdout() } else { Term::stderr() };
+        let columns = (self.folds && term.is_term()).then(|| usize::from(term.size().1));
+        let line = columns.map_or_else(|| line.to_string(), |width| terminal::folded(line, width));
         let to = if result { &mut self.out } else { &mut self.aside };
         let mut write = || {
             let _ = writeln!(to, "{line}").and_then(|()| to.flush());

@@ -49,6 +49,32 @@ impl Drop for Busy {
     }
 }
 
+/// A line in as many as a terminal of `width` columns needs, broken between fields, which are two spaces apart, or else between words.
+pub fn folded(line: &str, width: usize) -> String {
+    if measure_text_width(line) <= width {
+        return line.to_string();
+    }
+    let fields: Vec<&str> = line.split("  ").map(str::trim).filter(|f| !f.is_empty()).collect();
+    let (pieces, between) = match fields.as_slice() {
+        [_] => (line.split(' ').collect(), " "),
+        _ => (fields, "  "),
+    };
+    let (mut out, mut used) = (String::new(), 0);
+    for piece in pieces {
+        let columns = measure_text_width(piece);
+        if used > 0 && used + between.len() + columns > width {
+            out.push_str("\n  ");
+            used = 2;
+        } else if used > 0 {
+            out.push_str(between);
+            used += between.len();
+        }
+        out.push_str(piece);
+        used += columns;
+    }
+    out
+}
+
 /// A terminal that clears all of the line it has drawn, also where a resize has made several of it since.
 #[derive(Debug)]
 struct LastLine<T> {
@@ -65,7 +91,8 @@ impl<T: TermLike> LastLine<T> {
 
 impl<T: TermLike> TermLike for LastLine<T> {
     fn width(&self) -> u16 {
-        self.term.width()
+        // The terminal shows Ctrl-C as two characters behind the line; they must not begin another one.
+        self.term.width().saturating_sub(3).max(1)
     }
 
     fn height(&self) -> u16 {
@@ -102,7 +129,7 @@ impl<T: TermLike> TermLike for LastLine<T> {
     }
 
     fn clear_line(&self) -> io::Result<()> {
-        let (drawn, width) = (self.drawn.swap(0, Ordering::Relaxed), usize::from(self.width()).max(1));
+        let (drawn, width) = (self.drawn.swap(0, Ordering::Relaxed), usize::from(self.term.width()).max(1));
         let rows = drawn.div_ceil(width);
         if rows > 1 {
             self.term.move_cursor_up(rows - 1)?;
@@ -161,6 +188,14 @@ mod tests {
         fn flush(&self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn lines_end_between_fields_or_words() {
+        let line = "epoch  3/20  train 1.482  val 1.391  lr 1e-3     12.3 s  \x1b[32mbest\x1b[0m";
+        assert_eq!(folded(line, 57), line);
+        assert_eq!(folded(line, 30), "epoch  3/20  train 1.482\n  val 1.391  lr 1e-3  12.3 s\n  \x1b[32mbest\x1b[0m");
+        assert_eq!(folded("19 layouts to train on", 12), "19 layouts\n  to train\n  on");
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn what_cannot_be_guessed_names_where_to_look() {
 fn the_command_alone_lists_its_verbs_with_a_line_each() {
     let out = rord(Path::new("."), &[]);
     assert_eq!((out.status.code(), out.stdout.as_slice()), (Some(2), &b""[..]));
-    insta::assert_snapshot!(said(&out), @"");
+    assert_eq!(said(&out), ALONE);
     let help = rord(Path::new("."), &["--help"]);
     assert_eq!(help.status.code(), Some(0));
     assert!(String::from_utf8(help.stdout).unwrap().contains("--preset <NAME>"));
@@ -151,7 +151,7 @@ fn values_from_the_command_line_are_spoken_of_as_such() {
     let out = rord(dir.path(), &["check", "a.rord", "--params", "my.yaml"]);
     all.push_str(&said(&out));
     assert!(!all.contains("let "), "{all}");
-    insta::assert_snapshot!(all, @"");
+    assert_eq!(all, VALUES);
 }
 
 #[test]
@@ -169,3 +169,149 @@ R0817
     let out = rord(dir.path(), &["check", "a"]);
     assert!(said(&out).contains("did you mean a.rord?"), "{}", said(&out));
 }
+
+const ALONE: &str = r##"Trains local-feature networks from pipelines whose losses are checked formulas
+
+Verbs:
+  train        Train a pipeline
+  sweep        Train a pipeline once for each point of a grid that it names
+  check        Check pipelines and report what is wrong
+  graph        Print the graph of a pipeline
+  types        Print names with types, the weights, and what a step takes
+  params       Print what can be changed from outside, and the values it has
+  data         Look at the pairs that the network will see
+  loss         Evaluate losses on tensors of your own
+  bench        Measure training steps: time by operation, memory
+  explain      Print the manual: operations, reports, words, formulas
+  fmt          Lay out pipelines in the one way there is; comments stay
+  new          Begin a pipeline: a folder with one that trains as it is
+  completions  Print a script that completes commands on Tab
+  lsp          Serve an editor: reports, types and completion
+  help         Print this message or the help of the given subcommand(s)
+
+`rord-run FILE.rord` trains it. `rord-run help VERB` lists the options of a verb.
+Begin with  rord-run new NAME
+"##;
+
+const VALUES: &str = r##"R0305
+
+  × `epochs` must be a Count, and `two` is not
+   ╭─[command line:1:14]
+ 1 │ --set epochs=two
+   ·              ─┬─
+   ·               ╰── expected Count (a whole number, 0 or more), found a word
+   ╰────
+  help: as in  --set epochs=1
+
+R0820
+
+  × `layouts` takes layouts, and this is a path without a reader
+   ╭─[command line:1:15]
+ 1 │ --set layouts=nope.gds
+   ·               ────┬───
+   ·                   ╰── neither in quotes nor in a call
+   ╰────
+  help: write  --set 'layouts=gds("nope.gds")'   (the outer quotes are for the shell)
+
+R0820
+
+  × `layouts` takes layouts, and this is a path without a reader
+   ╭─[command line:1:15]
+ 1 │ --set layouts=tiles/b.gds.gz
+   ·               ───────┬──────
+   ·                      ╰── neither in quotes nor in a call
+   ╰────
+  help: write  --set 'layouts=gds("tiles/b.gds.gz")'   (the outer quotes are for the shell)
+
+R0820
+
+  × `layouts` takes layouts, and this is a path without a reader
+   ╭─[command line:1:15]
+ 1 │ --set layouts=tiles/*.png
+   ·               ─────┬─────
+   ·                    ╰── neither in quotes nor in a call
+   ╰────
+  help: write  --set 'layouts=images("tiles/*.png")'   (the outer quotes are for the shell)
+
+R0820
+
+  × `layouts` takes layouts, and this is a path without a reader
+   ╭─[command line:1:15]
+ 1 │ --set layouts=tiles
+   ·               ──┬──
+   ·                 ╰── neither in quotes nor in a call
+   ╰────
+  help: write  --set 'layouts=gds("tiles")'   (the outer quotes are for the shell)
+
+R0820
+
+  × `weights` is a Path, and this is not in quotes
+   ╭─[command line:1:15]
+ 1 │ --set weights=x.safetensors
+   ·               ──────┬──────
+   ·                     ╰── read as a formula
+   ╰────
+  help: write  --set 'weights="x.safetensors"'   (the outer quotes are for the shell)
+
+R0820
+
+  × `weights` is a Path, and this is not in quotes
+   ╭─[command line:1:15]
+ 1 │ --set weights=runs/x/best.safetensors
+   ·               ───────────┬───────────
+   ·                          ╰── read as a formula
+   ╰────
+  help: write  --set 'weights="runs/x/best.safetensors"'   (the outer quotes are for the shell)
+
+R0814
+
+  × `--set` takes name=value
+   ╭─[command line:1:7]
+ 1 │ --set epochs:2
+   ·       ────┬───
+   ·           ╰── no `=` in here
+   ╰────
+  help: write  --set epochs=2
+
+R0814
+
+  × `--set` takes name=value
+   ╭─[command line:1:7]
+ 1 │ --set epochs=
+   ·       ───┬───
+   ·          ╰── nothing behind the `=`
+   ╰────
+  help: write  --set epochs=…
+
+R0813
+
+  × `epochs` is given twice
+   ╭─[command line:1:7]
+ 1 │ --set epochs=3
+   ·       ───┬──
+   ·          ╰── given again here
+   ╰────
+  help: keep one of the two
+
+R0820
+
+  × `layouts` takes layouts, and this is a path without a reader
+   ╭─[my.yaml:1:10]
+ 1 │ layouts: tiles/a.gds
+   ·          ─────┬─────
+   ·               ╰── neither in quotes nor in a call
+   ╰────
+  help: write  layouts: gds("tiles/a.gds")
+
+R0305
+
+  × `epochs` must be a Count, and `two` is not
+   ╭─[my.yaml:2:9]
+ 2 │ epochs: two
+   ·         ─┬─
+   ·          ╰── expected Count (a whole number, 0 or more), found a word
+   ╰────
+  help: as in  epochs: 1
+
+2 errors
+"##;

@@ -52,7 +52,7 @@ fn reports_are_as_wide_as_the_terminal() {
                 let frame =
                     line.contains("╭─[") || text.split_once(" │ ").is_some_and(|(n, _)| n.parse::<usize>().is_ok());
                 // A label whose place is as far right as a narrow line allows; and code, which is copied as a whole.
-                let whole = !text.contains(' ') || text.len() <= 16 || width < 80;
+                let whole = !text.contains(' ') || text.starts_with("--") || text.starts_with("rord-run") || width < 80;
                 if line.chars().count() > width && !frame && !whole {
                     wide.push(format!("{}, {width}: {line}", path.display()));
                 }

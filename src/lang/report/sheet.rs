@@ -10,7 +10,7 @@ use crate::source::{Source, Span};
 pub type Wanted = (Span, usize);
 
 /// The columns that a label's text is given room for, if it is that long.
-const LABEL: usize = 36;
+const LABEL: usize = 24;
 /// The columns of a label's place that stay, however long it is.
 const LEAST: usize = 8;
 
@@ -117,9 +117,6 @@ fn single_line(text: &str, span: Span) -> Option<(usize, usize)> {
 fn cut(text: &str, from: usize, labels: &[Wanted], room: usize) -> Option<Cut> {
     let line = text.get(from..)?.split('\n').next()?;
     let chars = line.chars().count();
-    if chars <= room {
-        return None;
-    }
     let column = |at: u32| text.get(from..at as usize).map_or(0, |t| t.chars().count());
     let here = labels.iter().filter(|(span, _)| single_line(text, *span).is_some_and(|(f, _)| f == from));
     let places: Vec<(usize, usize, usize)> = here.map(|(s, n)| (column(s.start), column(s.end), *n)).collect();
@@ -127,6 +124,9 @@ fn cut(text: &str, from: usize, labels: &[Wanted], room: usize) -> Option<Cut> {
     let last = places.iter().map(|(start, end, _)| (*end).min(start + LEAST)).max()?;
     // The arrow leaves the middle of its place, and takes four columns itself.
     let wanted = places.iter().map(|(start, end, n)| (start + end) / 2 + 4 + (*n).min(LABEL)).max()?;
+    if chars.max(wanted) <= room {
+        return None;
+    }
     let left = wanted.saturating_sub(room).min(first.saturating_sub(1));
     let right = (left + room).max(last + 1).min(chars);
     let at = |column: usize| line.char_indices().nth(column).map_or(line.len(), |(at, _)| at);

@@ -1,4 +1,5 @@
-//! Text in lines of a width, broken between words only: a path that is longer than a line behind a `/`, and code nowhere.
+//! Text in lines of a width, broken between words only: code that a line can hold stays whole, a path that it cannot hold is broken
+//! behind a `/`, and a command nowhere, so that it can be copied.
 
 use textwrap::core::{Word, display_width};
 use textwrap::wrap_algorithms::wrap_first_fit;
@@ -42,10 +43,11 @@ fn words(line: &str, width: usize) -> Vec<&str> {
         // Two spaces lead from words to code, and from code to words.
         code = (gap >= 2) != code;
         let (word, tail) = rest.split_at_checked(end + gap).unwrap_or((rest, ""));
-        if display_width(word.trim_end()) > width && word.contains('/') && !whole {
-            found.extend(word.split_inclusive('/'));
-        } else {
-            found.push(word);
+        let command = word.starts_with("--") || word.starts_with("rord-run");
+        match display_width(word.trim_end()) > width && !command {
+            true if whole => found.extend(word.split_inclusive(' ')),
+            true => found.extend(word.split_inclusive('/')),
+            false => found.push(word),
         }
         rest = tail;
     }
@@ -83,7 +85,8 @@ mod tests {
             ["keep one of the two", "`let x = 1` and write", "--set 'a=gds(\"b c\")'", "(quotes are for the", "shell)"];
         assert_eq!(wrap(text, 22).lines().collect::<Vec<_>>(), expected);
         assert_eq!(wrap(text, 200), text);
-        assert_eq!(wrap("a  b c d e f g h", 8), "a\nb c d e f g h", "code is longer than a line rather than broken");
+        assert_eq!(wrap("a  b c d e f g h", 8), "a\nb c d e f\ng h", "what no line can hold is broken");
+        assert_eq!(wrap("write  --set 'a = b(c)'", 8), "write\n--set 'a = b(c)'", "a command is copied as a whole");
         assert_eq!(wrap("first\nsecond", 6), "first\nsecond");
     }
 
