@@ -8,6 +8,7 @@ use rord_engine::begin;
 use rord_engine::evaluate::{Evaluated, Supplied, check_values, evaluate};
 use rord_engine::refusals::{self, Stop};
 use rord_engine::stored;
+use rord_lang::constant::of_f32;
 use rord_lang::report::{Report, params, runtime};
 use rord_lang::source::Sources;
 
@@ -71,7 +72,7 @@ fn attempt(args: &LossArgs, loaded: &Loaded, supplied: &Supplied) -> Result<(), 
         written.map_err(Stop::reports)?;
     }
     let object: serde_json::Map<String, serde_json::Value> =
-        evaluated.values.iter().map(|(n, x)| (n.clone(), serde_json::Value::from(*x))).collect();
+        evaluated.values.iter().map(|(n, x)| (n.clone(), shown(*x, supplied.dtype).into())).collect();
     super::print(&format!("{}\n", serde_json::Value::Object(object)));
     Ok(())
 }
@@ -86,4 +87,9 @@ fn tensors(evaluated: &Evaluated, supplied: &Supplied) -> candle_core::Result<Ve
         tensors.push((format!("grad.{name}"), grad.to_device(&Device::Cpu)?.to_dtype(supplied.dtype)?));
     }
     Ok(tensors)
+}
+
+/// The number with no more digits than its type has: f32 gives 0.864, and not 0.8639999985694885.
+fn shown(x: f64, dtype: DType) -> f64 {
+    if dtype == DType::F64 { x } else { of_f32(x) }
 }

@@ -189,10 +189,10 @@ impl Line {
             match piece {
                 Piece::Known(name, Some(given)) if name == "--set" && !whole(&given) => {
                     let mut joined = given.trim_end_matches('=').to_string();
-                    let mut bare = |p: &Piece| matches!(p, Piece::Word(w) if !is_file(w));
+                    let bare = |p: &Piece| matches!(p, Piece::Word(w) if !is_file(w));
                     let mut value = None;
                     while value.is_none()
-                        && let Some(next) = pieces.next_if(&mut bare)
+                        && let Some(next) = pieces.next_if(bare)
                     {
                         let word = next.words().concat();
                         value = Some(word.trim_start_matches('=').to_string()).filter(|v| !v.is_empty());

@@ -221,6 +221,13 @@ pub fn quoted(s: &str) -> String {
     out
 }
 
+/// A number that was computed in f32, with no more digits than that has: 0.864, and not 0.8639999985694885. What no normal f32 is
+/// near keeps all of its digits.
+pub fn of_f32(x: f64) -> f64 {
+    let single = x as f32;
+    if single.is_normal() { single.to_string().parse().unwrap_or(x) } else { x }
+}
+
 /// A number as a person writes it: `0.001` as `1e-3`, `128` without a point, the shortest digits that read back the
 /// same.
 pub fn number(x: f64) -> String {
@@ -234,6 +241,14 @@ pub fn number(x: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_of_f32_has_no_more_digits_than_that() {
+        let single = f64::from(0.864f32);
+        assert_ne!(single, 0.864);
+        assert_eq!((of_f32(single), of_f32(0.0), of_f32(1e300)), (0.864, 0.0, 1e300));
+        assert!(of_f32(f64::NAN).is_nan());
+    }
 
     #[test]
     fn numbers_print_as_written() {

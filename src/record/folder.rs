@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_yaml::{Mapping, Value};
 
 use rord_files::{Action, FileError, read, write_atomic};
-use rord_lang::constant::Constant;
+use rord_lang::constant::{Constant, of_f32};
 
 /// The most bytes of a record that are read; it has a few kilobytes.
 const MOST_BYTES: u64 = 4 << 20;
@@ -227,7 +227,7 @@ impl Record {
 
     /// Replaces the numbers of the last validation.
     pub fn validated<'a>(&mut self, numbers: impl IntoIterator<Item = (&'a str, f64)>) {
-        self.validation = numbers.into_iter().map(|(name, x)| (name.into(), short(x).into())).collect();
+        self.validation = numbers.into_iter().map(|(name, x)| (name.into(), of_f32(x).into())).collect();
     }
 
     /// The text of `run.yaml`.
@@ -236,15 +236,8 @@ impl Record {
     }
 }
 
-/// A number that was computed in f32, for people: the shortest text that tells the f32 nearest to it from its
-/// neighbors. A mean of such numbers has as few correct digits. What no f32 holds keeps all of its digits.
-fn short(x: f64) -> f64 {
-    let single = x as f32;
-    if single.is_normal() { single.to_string().parse().unwrap_or(x) } else { x }
-}
-
 fn as_short<S: Serializer>(x: &f64, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(short(*x))
+    to.serialize_f64(of_f32(*x))
 }
 
 /// A constant as a parameter file would give it: numbers, flags and lists of YAML; anything with a unit, and recipes,

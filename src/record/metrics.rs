@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::RecordError;
 use super::observer::{Epoch, Observer, Started, Step};
 use rord_files::{Action, FileError};
+use rord_lang::constant::of_f32;
 
 /// The file's name in the run's folder.
 pub const FILE: &str = "metrics.jsonl";
@@ -104,13 +105,8 @@ fn insert(line: &mut Map<String, Value>, values: &[(&str, f64)]) {
 
 /// A number as JSON can hold it: `null` where it is not finite.
 fn number(x: f64) -> Value {
-    Value::from(shortest(x))
-}
-
-/// `1.93` for the f32 nearest to that, which is 1.9299999475479126 as an f64; any other number is itself.
-fn shortest(x: f64) -> f64 {
-    let single = x as f32;
-    if f64::from(single) == x { single.to_string().parse().unwrap_or(x) } else { x }
+    // A mean of f32 numbers is in f64, and keeps its digits.
+    Value::from(if f64::from(x as f32) == x { of_f32(x) } else { x })
 }
 
 #[cfg(test)]

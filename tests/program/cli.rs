@@ -171,7 +171,8 @@ fn a_run_folder_stands_for_its_weights() {
 R0913
 
   × empty is a folder without weights
-  help: name a *.safetensors file, or the folder of a run that holds best.safetensors or last.safetensors
+  help: name a *.safetensors file, or the folder of a run that holds best.safetensors or
+        last.safetensors
 
 ";
     assert_eq!((err(&out).as_str(), out.status.code()), (expected, Some(1)));
