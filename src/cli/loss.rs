@@ -1,6 +1,6 @@
 //! `rord-run loss`: a pipeline of `input`s, evaluated on tensors of your own.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::args::LossArgs;
 use super::load::{Loaded, load_with};
