@@ -98,6 +98,12 @@ impl Tensors {
 /// A pipeline that was checked without an error.
 pub struct Pipeline(Loaded);
 
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pipeline").field(&self.0.pipeline.name).finish()
+    }
+}
+
 impl Pipeline {
     /// Reads and checks a file, or the folder of a run, with what is changed in it. Fails with what the checker reports.
     pub fn check(path: &Path, changes: &Changes<'_>) -> Result<Self, Refused> {

@@ -72,9 +72,6 @@ pub const REFUSED: u8 = 1;
 /// The command itself was wrong.
 pub const USAGE: u8 = 2;
 
-/// What to do about a folder that is taken: whatever is in it stays.
-pub const OTHER_FOLDER: &str = "name another folder with --out; this one stays as it is";
-
 /// The most reports that are printed at once: a file of another kind can have one for each of its characters.
 pub const MOST_SHOWN: usize = 200;
 

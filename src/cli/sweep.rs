@@ -21,6 +21,7 @@ use rord_lang::report::{Report, params, plural, runtime};
 use rord_lang::source::{FileId, Source, SourceKind, Sources, Span};
 use rord_lang::typed::{self, Origin, ParamInfo};
 use rord_project::outside::Given;
+use rord_record::folder::OTHER_FOLDER;
 use rord_record::progress::short;
 use rord_record::{Best, InitWeights, RunFolder, Status, readable};
 
@@ -196,12 +197,12 @@ fn open(folder: &Path, args: &SweepArgs, points: &[Point], init: Option<&InitWei
             };
             if !other.is_empty() {
                 let title = format!("{} holds another sweep, with {}", folder.display(), other.join(" and "));
-                return Err(runtime::failed("R0932", &title, super::OTHER_FOLDER));
+                return Err(runtime::failed("R0932", &title, OTHER_FOLDER));
             }
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             RunFolder::create(Some(folder), Path::new("runs"), "", std::time::SystemTime::now())
-                .map_err(|e| runtime::failed("R0914", &e.to_string(), super::OTHER_FOLDER))?;
+                .map_err(|e| runtime::failed("R0914", &e.to_string(), OTHER_FOLDER))?;
             let text = serde_yaml::to_string(&record).unwrap_or_default();
             write_atomic(&file, text.as_bytes()).map_err(failed)?;
         }

@@ -1,7 +1,8 @@
 //! What a camera does to an image: brightness, contrast, noise, blur and gamma, drawn anew for each view.
 //!
 //! ```
-//! use rord::{data::photo::{self, Photo}, random::Stream};
+//! use rord_data::photo::{self, Photo};
+//! use rord_random::Stream;
 //! let mut image = vec![0.5; 16];
 //! photo::apply(&[Photo::Brightness(0.5, 0.5)], &mut image, 4, &mut Stream::new(0, &[]));
 //! assert_eq!(image, [0.25; 16]);

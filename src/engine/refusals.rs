@@ -9,6 +9,7 @@ use rord_graph::verify::Broken;
 use rord_lang::report::{Report, runtime};
 use rord_lang::typed::Pipeline;
 use rord_record::RecordError;
+use rord_record::folder::OTHER_FOLDER;
 
 use super::difference::Difference;
 use super::flow::Fault;
@@ -77,7 +78,7 @@ impl Stop {
             Stop::Frozen(e) => vec![frozen(&e)],
             Stop::Record(e) => {
                 let help = match &e {
-                    RecordError::NotEmpty { .. } => "name another folder with --out, or remove it first",
+                    RecordError::NotEmpty { .. } => OTHER_FOLDER,
                     RecordError::NotAFolder { .. } => "name a folder with --out",
                     RecordError::File(e) => e.help(),
                     RecordError::Malformed { .. } => "a run's files must stay as the run has written them",

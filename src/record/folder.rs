@@ -16,6 +16,9 @@ use rord_lang::constant::{Constant, of_f32};
 /// The most bytes of a record that are read; it has a few kilobytes.
 const MOST_BYTES: u64 = 4 << 20;
 
+/// What to do about a folder that is taken: whatever is in it stays.
+pub const OTHER_FOLDER: &str = "name another folder with --out; this one stays as it is";
+
 /// The record of a run.
 pub const RECORD: &str = "run.yaml";
 /// The text that is run.

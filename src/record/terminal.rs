@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn lines_end_between_fields_or_words() {
         let line = "epoch  3/20  train 1.482  val 1.391  lr 1e-3     12.3 s  \x1b[32mbest\x1b[0m";
-        assert_eq!(folded(line, 57), line);
+        assert_eq!(folded(line, 61), line);
         assert_eq!(folded(line, 30), "epoch  3/20  train 1.482\n  val 1.391  lr 1e-3  12.3 s\n  \x1b[32mbest\x1b[0m");
         assert_eq!(folded("19 layouts to train on", 12), "19 layouts\n  to train\n  on");
     }

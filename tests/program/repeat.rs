@@ -104,7 +104,7 @@ margin: 0.5
     std::fs::remove_file(dir.join("first/params.yaml")).unwrap();
     refused(dir, &["first"], "R0817", "first cannot be repeated: its folder has no params.yaml");
     std::fs::write(dir.join("second/run.yaml"), "status: asleep\n").unwrap();
-    refused(dir, &["second"], "R0817", "second/run.yaml is not a record");
+    refused(dir, &["second"], "R0817", "second/run.yaml is not a file of a run");
     refused(dir, &["check", "--fix", "third"], "R0914", "third/pipeline.rord is what a run was made from");
 }
 

@@ -80,7 +80,7 @@ impl Checker<'_> {
                 sound = false;
                 continue;
             }
-            if self.bare_word(outer.value, env) {
+            if kind != Kind::Watch && self.bare_word(outer.value, env) {
                 let bare = self.sources.text(outer.value.span).to_string();
                 let (name, set) = (&written.name.text, outer.origin == Origin::Set);
                 let default = written.default.map(crate::tree::expression);

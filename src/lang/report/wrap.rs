@@ -85,7 +85,7 @@ mod tests {
             ["keep one of the two", "`let x = 1` and write", "--set 'a=gds(\"b c\")'", "(quotes are for the", "shell)"];
         assert_eq!(wrap(text, 22).lines().collect::<Vec<_>>(), expected);
         assert_eq!(wrap(text, 200), text);
-        assert_eq!(wrap("a  b c d e f g h", 8), "a\nb c d e f\ng h", "what no line can hold is broken");
+        assert_eq!(wrap("a  b c d e f g h", 8), "a  b c d\ne f g h", "code that no line can hold is broken");
         assert_eq!(wrap("write  --set 'a = b(c)'", 8), "write\n--set 'a = b(c)'", "a command is copied as a whole");
         assert_eq!(wrap("first\nsecond", 6), "first\nsecond");
     }
