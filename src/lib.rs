@@ -15,8 +15,8 @@
 //! assert_eq!(pipeline.evaluate(&tensors)?, [("total".to_string(), 3.0)]);
 //! assert_eq!(pipeline.predict(&tensors, &["apart"])?[0].1.dims(), [1, 1, 2, 2]);
 //!
-//! let wrong = Pipeline::from_text("wrong.rord", "minimize total = mean(nothing)", &tensors).unwrap_err();
-//! assert_eq!(wrong.reports[0].code, "R0201");
+//! let wrong = Pipeline::from_text("wrong.rord", "minimize total = mean(nowhere)", &tensors).unwrap_err();
+//! assert_eq!(wrong.reports[0].code, "R0202");
 //! # Ok::<(), rord::Refused>(())
 //! ```
 //!

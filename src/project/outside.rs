@@ -47,13 +47,7 @@ pub fn read(given: &Given<'_>, sources: &mut Sources) -> Result<Outside, Vec<Rep
     }
     for one in set {
         match set_value(one, sources) {
-            Ok(value) => {
-                let same = |given: &GivenValue| given.origin == Origin::Set && given.name.text == value.name.text;
-                match outside.given.iter().any(same) {
-                    true => reports.push(params::duplicate_key(value.name.span, &value.name.text)),
-                    false => outside.given.push(value),
-                }
-            }
+            Ok(value) => outside.given.push(value),
             Err(wrong) => reports.extend(wrong),
         }
     }

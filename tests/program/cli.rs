@@ -473,7 +473,7 @@ fn a_second_ctrl_c_ends_at_once_and_is_recorded() {
     let dir = tiny();
     // A step of many seconds on one thread.
     let deep = ["conv(32, 15)"; 6].join(" |> ");
-    let text = TINY.replace("batch = 2", "batch = 16").replace("conv(8, 3)", &deep);
+    let text = TINY.replace("batch = 2", "batch = 96").replace("conv(8, 3)", &deep);
     std::fs::write(dir.path().join("slow.rord"), text).unwrap();
     let child = begun(dir.path(), &["slow.rord", "--set", "patch=64px", "--threads", "1", "--out", "run"]);
     until("the first step", || dir.path().join("run/metrics.jsonl").exists());

@@ -145,8 +145,6 @@ fn values_from_the_command_line_are_spoken_of_as_such() {
         assert_eq!(out.status.code(), Some(1), "{set}: {}", said(&out));
         all.push_str(&said(&out));
     }
-    let out = rord(dir.path(), &["check", "a.rord", "--set", "epochs=2", "--set", "epochs=3"]);
-    all.push_str(&said(&out));
     std::fs::write(dir.path().join("my.yaml"), "layouts: tiles/a.gds\nepochs: two\n").unwrap();
     let out = rord(dir.path(), &["check", "a.rord", "--params", "my.yaml"]);
     all.push_str(&said(&out));
@@ -282,16 +280,6 @@ R0814
    ·          ╰── nothing behind the `=`
    ╰────
   help: write  --set epochs=…
-
-R0813
-
-  × `epochs` is given twice
-   ╭─[command line:1:7]
- 1 │ --set epochs=3
-   ·       ───┬──
-   ·          ╰── given again here
-   ╰────
-  help: keep one of the two
 
 R0820
 
