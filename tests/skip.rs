@@ -1,4 +1,5 @@
-//! What a test does that this machine cannot run: it reports so past the harness, which shows only what failing tests print.
+//! What a test does that this machine cannot run: it reports so past the harness, which shows only what failing tests
+//! print.
 
 use std::io::Write;
 

@@ -53,9 +53,9 @@ fn fixed(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
         Err(report) => return Err((vec![report], sources)),
     };
     let name = path.display().to_string();
-    let fix::Fixed { text: new, fixes: mended, mut reports, sources } =
+    let fix::Fixed { text: new, fixes: made, mut reports, sources } =
         fix::fix(&text, |text| check_text(rord_ops::vocabulary(), path, text, &args.changes.given()));
-    if mended.is_empty() {
+    if made.is_empty() {
         return Ok((reports, sources));
     }
     let written = if args.dry_run { Ok(()) } else { rord_files::replace(path, new.as_bytes()) };
@@ -65,7 +65,7 @@ fn fixed(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
     }
     if args.format == ReportFormat::Human {
         let verb = if args.dry_run { "would fix" } else { "fixed" };
-        let list: String = mended.iter().map(|m| format!("{name}: {verb} {m}\n")).collect();
+        let list: String = made.iter().map(|m| format!("{name}: {verb} {m}\n")).collect();
         super::print(&format!("{}{list}", fix::diff(&name, &text, &new)));
     }
     Ok((reports, sources))

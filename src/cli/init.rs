@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::load::Loaded;
 use rord_files::FileError;
 use rord_lang::report::{Report, runtime};
-use rord_record::InitWeights;
+use rord_record::{InitWeights, fingerprint};
 
 /// The files of a run that hold weights, the better first.
 const KEPT: [&str; 2] = ["best.safetensors", "last.safetensors"];
@@ -46,6 +46,5 @@ pub fn began(given: Option<&Path>, loaded: &Loaded) -> Result<Option<(PathBuf, I
 
 /// The hash of a file's content, as records have it.
 pub fn hash(path: &Path) -> Result<String, FileError> {
-    let hash = blake3::hash(&rord_files::whole(path)?).to_hex();
-    Ok(format!("b3:{}", hash.as_str().get(..16).unwrap_or("")))
+    Ok(fingerprint(&blake3::hash(&rord_files::whole(path)?), 16))
 }

@@ -120,7 +120,8 @@ pub fn print_reports(reports: &[Report], sources: &Sources) -> bool {
     any_error(reports)
 }
 
-/// Prints reports as JSON lines to standard output. Where there are too many, the last line counts those that were left out.
+/// Prints reports as JSON lines to standard output. Where there are too many, the last line counts those that were
+/// left out.
 pub fn print_json(reports: &[Report], sources: &Sources) -> bool {
     let mut out: String =
         reports.iter().take(MOST_SHOWN).map(|report| format!("{}\n", json(report, sources))).collect();

@@ -2,39 +2,17 @@
 //!
 //! A proposal is made only where the command line reads it, so that it can be pasted.
 
+mod known;
+
 use std::path::Path;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Command, CommandFactory, Error, Parser};
+use clap::{Command, CommandFactory, Error, Parser};
 
-use rord_lang::ast::{File, ItemKind};
-use rord_lang::parse::parse;
-use rord_lang::report::{closest, elsewhere};
-use rord_lang::source::FileId;
+use rord_lang::report::closest;
 
 use super::verbs::Cli;
-
-/// What other tools call a verb.
-const ELSEWHERE: [(&str, &str); 18] = [
-    ("run", "train"),
-    ("fit", "train"),
-    ("start", "train"),
-    ("lint", "check"),
-    ("validate", "check"),
-    ("verify", "check"),
-    ("format", "fmt"),
-    ("init", "new"),
-    ("create", "new"),
-    ("benchmark", "bench"),
-    ("profile", "bench"),
-    ("eval", "loss"),
-    ("evaluate", "loss"),
-    ("doc", "explain"),
-    ("man", "explain"),
-    ("show", "data"),
-    ("grid", "sweep"),
-    ("config", "params"),
-];
+use known::{ELSEWHERE, Named, is_file, is_name, named, own_option, quoted, read, similar, takes_value};
 
 /// A piece of the command line.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +62,7 @@ fn refusal(facts: &[String], command: Option<&str>) -> Error {
     Error::raw(ErrorKind::UnknownArgument, format!("{}\n\n  {next}\n", facts.join("\n       ")))
 }
 
-/// What is wrong with a command line, and the one that was probably meant. `None` where nothing was found that clap does not say as well.
+/// What is wrong with a command line, and the one that was probably meant. `None` where clap's own error is as good.
 fn correct(args: &[String]) -> Option<(Vec<String>, Option<String>)> {
     let mut line = Line::read(args);
     line.verb();
@@ -261,73 +239,5 @@ impl Line {
                 _ => {}
             }
         }
-    }
-}
-
-/// What a pipeline calls so.
-enum Named {
-    Param(String),
-    Preset(String),
-}
-
-/// The parameter or the preset that an option means. Where an option of the command is near, only one of the very name.
-fn named(tree: &File, name: &str, near: bool) -> Option<Named> {
-    let (mut params, mut presets) = (Vec::new(), Vec::new());
-    for item in &tree.items {
-        match &item.kind {
-            ItemKind::Param { name, .. } => params.push(name.text.as_str()),
-            ItemKind::Preset { name, .. } => presets.push(name.text.as_str()),
-            _ => {}
-        }
-    }
-    let same = |known: &[&str]| known.iter().find(|k| **k == name).map(|k| k.to_string());
-    let param = || same(&params).map(Named::Param);
-    let preset = || same(&presets).map(Named::Preset);
-    let other = || elsewhere::parameter(name).into_iter().flatten().find(|n| params.contains(n)).copied();
-    let close = || closest(name, params.iter().copied()).filter(|_| !near);
-    param().or_else(preset).or_else(|| other().or_else(close).map(|n| Named::Param(n.to_string())))
-}
-
-fn read(path: &str) -> Option<File> {
-    let bytes = rord_files::read(Path::new(path), rord_project::files::MOST_BYTES).ok()?;
-    Some(parse(std::str::from_utf8(&bytes).ok()?, FileId(0)).0)
-}
-
-/// True for what names a pipeline.
-fn is_file(word: &str) -> bool {
-    word.ends_with(".rord") || Path::new(word).is_file()
-}
-
-fn is_name(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_alphabetic()) && word.chars().all(|c| c.is_alphanumeric() || c == '_')
-}
-
-/// Whether an option of some verb takes a value; `None` where no verb has it.
-fn takes_value(command: &Command, name: &str) -> Option<bool> {
-    own_option(command, name).or_else(|| command.get_subcommands().find_map(|c| own_option(c, name)))
-}
-
-/// The same for the options of one command.
-fn own_option(command: &Command, name: &str) -> Option<bool> {
-    if matches!(name, "-h" | "--help" | "-V" | "--version") {
-        return Some(false);
-    }
-    let long = name.strip_prefix("--")?;
-    let arg = command.get_arguments().find(|a| a.get_long() == Some(long))?;
-    Some(matches!(arg.get_action(), ArgAction::Set | ArgAction::Append))
-}
-
-/// True where an option resembles one of the command's: clap proposes that.
-fn similar(command: &Command, name: &str) -> bool {
-    let longs: Vec<&str> = command.get_arguments().filter_map(|a| a.get_long()).collect();
-    closest(name.trim_start_matches('-'), longs).is_some()
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "=._-+/:,@%…".contains(c);
-    match word.chars().all(plain) && !word.is_empty() {
-        true => word.to_string(),
-        false => shlex::try_quote(word).map_or_else(|_| word.to_string(), |quoted| quoted.into_owned()),
     }
 }

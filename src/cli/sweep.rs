@@ -23,7 +23,7 @@ use rord_lang::typed::{self, Origin, ParamInfo};
 use rord_project::outside::Given;
 use rord_record::folder::OTHER_FOLDER;
 use rord_record::progress::short;
-use rord_record::{Best, InitWeights, RunFolder, Status, readable};
+use rord_record::{Best, InitWeights, RunFolder, Status, fingerprint, readable};
 
 /// The most runs of a sweep.
 const MOST_RUNS: usize = 1000;
@@ -218,7 +218,7 @@ fn hashed(parts: impl IntoIterator<Item = String>) -> String {
         hash.update(&(part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
-    format!("b3:{}", hash.finalize().to_hex().as_str().get(..16).unwrap_or(""))
+    fingerprint(&hash.finalize(), 16)
 }
 
 /// The hash of every text that is not the language's own.

@@ -1,5 +1,5 @@
-//! The verbs, in one table: name, what it does in a line, what it takes, and the function that carries it out. The command line, its
-//! help, the completions and the tests of README.md read it.
+//! The verbs, in one table: name, what it does in a line, what it takes, and the function that carries it out. The
+//! command line, its help, the completions and the tests of README.md read it.
 
 use clap::{CommandFactory, Parser, Subcommand};
 

@@ -25,7 +25,8 @@ use rord_lang::report::runtime;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
 use rord_record::{
-    Epoch, Finished, InitWeights, Live, Observer, Record, RecordError, RunFolder, Started, Status, Step, timestamp,
+    Epoch, Finished, InitWeights, Live, Observer, Record, RecordError, RunFolder, Started, Status, Step, fingerprint,
+    timestamp,
 };
 
 /// Validation draws from streams of its own, the same in every run and epoch.
@@ -346,8 +347,7 @@ impl Run<'_> {
 /// The fingerprint of what is trained: the optimized graph as text.
 fn graph_hash(graph: &Graph, vocabulary: &Vocabulary) -> String {
     let text = rord_graph::print::text(graph, vocabulary);
-    let hash = blake3::hash(text.as_bytes()).to_hex();
-    format!("b3:{}", hash.as_str().get(..8).unwrap_or(""))
+    fingerprint(&blake3::hash(text.as_bytes()), 8)
 }
 
 #[cfg(test)]

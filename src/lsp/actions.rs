@@ -34,7 +34,7 @@ pub fn actions(world: &World, doc: &Analysis, range: Range, context: &CodeAction
         }
     }
     if wanted(&CodeActionKind::SOURCE_FIX_ALL) {
-        found.extend(mend_all(world, doc));
+        found.extend(fix_all(world, doc));
     }
     found.into_iter().map(CodeActionOrCommand::CodeAction).collect()
 }
@@ -84,7 +84,7 @@ fn allow(world: &World, doc: &Analysis, report: &Report) -> Option<CodeAction> {
 }
 
 /// All that `rord-run check --fix` would fix.
-fn mend_all(world: &World, doc: &Analysis) -> Option<CodeAction> {
+fn fix_all(world: &World, doc: &Analysis) -> Option<CodeAction> {
     if !doc.reports.iter().any(Report::can_be_fixed) {
         return None;
     }

@@ -136,7 +136,7 @@ impl List<'_> {
                         self.add(
                             "out",
                             CompletionItemKind::KEYWORD,
-                            "what the model hands over, or the function computes",
+                            "what the model returns, or the function computes",
                             WORDS,
                         );
                     }

@@ -1,6 +1,7 @@
 //! A run's folder with its record, and the observers of a run: lines and a bar for people, `metrics.jsonl` for
 //! programs.
 
+pub mod fingerprint;
 pub mod folder;
 pub mod live;
 pub mod metrics;
@@ -8,6 +9,7 @@ pub mod observer;
 pub mod progress;
 pub mod terminal;
 
+pub use fingerprint::fingerprint;
 pub use folder::{
     Best, InitWeights, PARAMS, PIPELINE, RECORD, Record, RecordError, RunFolder, Status, readable, timestamp, yaml,
 };

@@ -17,7 +17,8 @@ pub fn stderr() -> Option<ProgressDrawTarget> {
     (able && term.is_term()).then(|| ProgressDrawTarget::term_like(Box::new(LastLine::onto(term))))
 }
 
-/// What is being done, on a terminal's last line, for as long as this lives. Nothing where standard error is no terminal.
+/// What is being done, on a terminal's last line, for as long as this lives. Nothing where standard error is no
+/// terminal.
 pub struct Busy(Option<ProgressBar>);
 
 impl Busy {
@@ -49,7 +50,8 @@ impl Drop for Busy {
     }
 }
 
-/// A line in as many as a terminal of `width` columns needs, broken between fields, which are two spaces apart, or else between words.
+/// A line in as many as a terminal of `width` columns needs, broken between fields, which are two spaces apart, or
+/// else between words.
 pub fn folded(line: &str, width: usize) -> String {
     if measure_text_width(line) <= width {
         return line.to_string();

@@ -1,6 +1,6 @@
-//! The losses of the standard library, value and gradients, held to PyTorch: `tests/golden/std.safetensors`, made by `std.py`.
+//! The losses of the standard library, value and gradients, against PyTorch: `tests/golden/std.safetensors`, made by `std.py`.
 //!
-//! Choices of negatives are held to it too: PyTorch's side takes the index of each negative as a plain number, so a gradient that
+//! Choices of negatives are compared with it too: PyTorch's side takes the index of each negative as a plain number, so a gradient that
 //! reaches anything through the choice shows here.
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Fifty training steps held to PyTorch: every loss, every gradient's norm, every learning rate, and the weights in the end.
+//! Fifty training steps against PyTorch: every loss, every gradient's norm, every learning rate, and the weights in the end.
 //!
 //! `tests/golden/trace.py` made the batches, the first weights and what is expected; running this needs no Python.
 

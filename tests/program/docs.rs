@@ -1,5 +1,5 @@
-//! The manual: what is written from the code is what the code says, every example checks, every command prints what is shown, and every
-//! link leads somewhere.
+//! The manual: what is written from the code is what the code says, every example checks, every command prints what
+//! is shown, and every link leads somewhere.
 
 mod blocks;
 mod console;
@@ -110,8 +110,9 @@ fn write(folder: &Path, file: &str, text: &str) {
     std::fs::write(path, text).unwrap();
 }
 
-/// A `rord` block is a file that checks without a word. `wrong` gets the report that its page is about, or the one it names, and no other;
-/// `right` says that nothing is wrong any more. `file=` gives a file to the blocks of its page, `edit=` changes items of one.
+/// A `rord` block is a file that checks without a word. `wrong` gets the report that its page is about, or the one it
+/// names, and no other; `right` says that nothing is wrong any more. `file=` gives a file to the blocks of its page,
+/// `edit=` changes items of one.
 #[test]
 fn every_block_of_the_language_checks_or_is_wrong_as_it_says() {
     let (mut wrong, mut count) = (Vec::new(), 0);
@@ -179,8 +180,9 @@ fn pages_of_reports_show_a_mistake_and_the_remedy() {
     assert!(shown > 100, "{shown} mistakes");
 }
 
-/// `console run` blocks are run, and print what is shown. The numbers of `console train` blocks depend on the machine; `console by-hand`
-/// takes too long for a test, or files that are not there. Files are those of the page, and the shipped pipelines.
+/// `console run` blocks are run, and print what is shown. The numbers of `console train` blocks depend on the
+/// machine; `console by-hand` takes too long for a test, or files that are not there. Files are those of the page,
+/// and the shipped pipelines.
 #[test]
 fn commands_of_the_guide_print_what_is_shown() {
     let mut wrong = Vec::new();

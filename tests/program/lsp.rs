@@ -312,7 +312,7 @@ fn a_whole_session() {
     editor.open(&uri, &text);
     assert_eq!(editor.codes(&uri), [""; 0]);
 
-    // A mistake is reported at its place, with its second place, as it is typed; and mended by its quick fix.
+    // A mistake is reported at its place, with its second place, as it is typed; and fixed by its quick fix.
     editor.change(&uri, "smoothl1(det, warp(det_r, inv(H)))", "smoothl1(det, warp(det_r, H))");
     let codes = editor.codes(&uri);
     assert!(codes[0].starts_with("R0501"), "{codes:?}");
@@ -326,10 +326,10 @@ fn a_whole_session() {
     // Another homography could be meant as well, so a person chooses, and nothing is fixed by itself.
     let fix = actions.as_array().unwrap().iter().find(|a| a["kind"] == "quickfix").unwrap();
     assert_eq!(fix["isPreferred"], false);
-    let mended = edited(&editor.texts[&uri].1.clone(), &fix["edit"]["changes"][&uri]);
-    assert_eq!(mended, text);
+    let fixed = edited(&editor.texts[&uri].1.clone(), &fix["edit"]["changes"][&uri]);
+    assert_eq!(fixed, text);
     assert!(!actions.as_array().unwrap().iter().any(|a| a["kind"] == "source.fixAll"), "{actions}");
-    editor.replace(&uri, &mended);
+    editor.replace(&uri, &fixed);
     assert_eq!(editor.codes(&uri), [""; 0]);
 
     // What is there is looked at.
@@ -906,7 +906,7 @@ fn lints_are_marked_and_can_be_allowed() {
 }
 
 #[test]
-fn everything_that_can_be_mended_is_mended_at_once() {
+fn everything_that_can_be_fixed_is_fixed_at_once() {
     let mut editor = Editor::new();
     let text = SMALL.replace("let back = inv(H)", "back = inv(H)").replace("margin = 0.5", "margin = .5");
     editor.open(URI, &text);

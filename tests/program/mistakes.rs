@@ -77,7 +77,8 @@ fn the_command_that_was_meant_is_proposed() {
         ),
         (
             "trian a.rord --epochs 2",
-            "there is no verb `trian`; did you mean `train`?\n       `--epochs` is no option; `epochs` is a parameter of a.rord",
+            "there is no verb `trian`; did you mean `train`?\n       \
+             `--epochs` is no option; `epochs` is a parameter of a.rord",
             "rord-run train a.rord --set epochs=2",
         ),
     ] {

@@ -30,7 +30,7 @@ train { optimizer = adam(lr = 1e-2), batch, epochs = 2 }
 
 fn rord(dir: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rord-run"));
-    command.current_dir(dir).args(args).env("RORD_WIDTH", "100").env("NO_COLOR", "1").env_remove("TERM");
+    command.current_dir(dir).args(args).env("RORD_WIDTH", "160").env("NO_COLOR", "1").env_remove("TERM");
     command.output().unwrap()
 }
 

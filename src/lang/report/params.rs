@@ -193,7 +193,8 @@ pub fn unquoted_argument(span: Span, name: &str, kind: Kind, text: &str) -> Repo
         .fix(span, format!("\"{text}\""))
 }
 
-/// A word or a path from outside where a value of another kind belongs: nothing on a command line has a name, so it is not computed.
+/// A word or a path from outside where a value of another kind belongs: nothing on a command line has a name, so it
+/// is not computed.
 pub fn bare_word(span: Span, name: &str, kind: Kind, text: &str, default: Option<&str>, set: bool) -> Report {
     let text = text.trim();
     if kind == Kind::Layouts {
@@ -227,7 +228,8 @@ fn read_by(path: &str) -> String {
     format!("{}(\"{path}\")", if pictures { "images" } else { "gds" })
 }
 
-/// A value from outside as it is written: with `--set`, in quotes where the shell needs them, or in a file of parameters.
+/// A value from outside as it is written: with `--set`, in quotes where the shell needs them, or in a file of
+/// parameters.
 fn assignment(name: &str, value: &str, set: bool) -> String {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '/' | '…');
     match set {

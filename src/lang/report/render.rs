@@ -114,8 +114,11 @@ impl<'a> Drawn<'a> {
         let deepest = self.here().map(|l| line(l.span.end)).max().unwrap_or(last);
         let margin = deepest.to_string().len() + 4;
         // ` 28 │ `, the arrow's column, `╰── `; the arrow of several lines is in the margin.
+        let (from, to) = (sheet.column(start), sheet.column(end).max(sheet.column(start) + 1));
+        // The second of two labels of one place points behind it.
+        let twice = self.here().filter(|l| l.span == span).count() > 1;
         let before = match first == last {
-            true => (sheet.column(start) + sheet.column(end).max(sheet.column(start) + 1)) / 2 + 4,
+            true => (if twice { to } else { (from + to) / 2 }) + 4,
             false => 8,
         };
         self.width.saturating_sub(margin + before + 1).max(LEAST_LABEL)

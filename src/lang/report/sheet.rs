@@ -101,7 +101,7 @@ impl<'a> Sheet<'a> {
     /// The column of a place in what is shown, from 0.
     pub fn column(&self, at: usize) -> usize {
         let before = self.text.get(..at).unwrap_or("");
-        before.rsplit('\n').next().map_or(0, |l| l.chars().count())
+        before.rsplit('\n').next().map_or(0, textwrap::core::display_width)
     }
 }
 
@@ -140,8 +140,8 @@ fn cut(text: &str, from: usize, labels: &[Wanted], room: usize) -> Option<Cut> {
 /// How much of a line is shown before and behind a label, in bytes.
 pub const AROUND: usize = 400;
 
-/// Whole lines, and no line more than the labels need: a report of one line shows one line. Of a line that is longer than a
-/// screen, what is near the label.
+/// Whole lines, and no line more than the labels need: a report of one line shows one line. Of a line that is longer
+/// than a screen, what is near the label.
 impl SourceCode for Sheet<'_> {
     fn read_span<'a>(
         &'a self,

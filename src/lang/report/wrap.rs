@@ -1,12 +1,13 @@
-//! Text in lines of a width, broken between words only: code that a line can hold stays whole, a path that it cannot hold is broken
-//! behind a `/`, and a command nowhere, so that it can be copied.
+//! Text in lines of a width, broken between words only: code that a line can hold stays whole, a path that it cannot
+//! hold is broken behind a `/`, and a command nowhere, so that it can be copied.
 
 use textwrap::core::{Word, display_width};
 use textwrap::wrap_algorithms::wrap_first_fit;
 
 /// The text in lines of at most `width` columns, as far as its words allow.
 ///
-/// Code is what stands between backticks, and what two spaces set apart from the words around it, as in `write  --set lr=3e-4`.
+/// Code is what stands between backticks, and what two spaces set apart from the words around it, as in `write  --set
+/// lr=3e-4`.
 pub fn wrap(text: &str, width: usize) -> String {
     let lines: Vec<String> = text.lines().flat_map(|line| wrap_line(line, width)).collect();
     lines.join("\n")

@@ -43,8 +43,8 @@ pub fn is_shown(shown: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// True where every line that is shown was printed, in order, but for the numbers: how a run goes depends on the machine, and a slow one
-/// prints more lines.
+/// True where every line that is shown was printed, in order, but for the numbers: how a run goes depends on the
+/// machine, and a slow one prints more lines.
 pub fn lines_are_shown(shown: &str, text: &str) -> bool {
     let (shown, text) = (without_numbers(shown), without_numbers(text));
     let mut printed = text.lines();
