@@ -102,6 +102,7 @@ pub const CHAPTERS: &[Chapter] = &[
         names: &[
             "mean",
             "sum",
+            "uniform",
             "valid",
             "detach",
             "min",

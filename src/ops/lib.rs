@@ -61,6 +61,7 @@ pub mod sigmoid;
 pub mod similarities;
 pub mod smoothl1;
 pub mod standardize;
+pub mod uniform;
 pub mod upsample;
 pub mod valid;
 pub mod views;
@@ -124,6 +125,7 @@ pub static OPERATIONS: &[&op::Op] = &[
     &relu::HINGE,
     &reduce::MEAN,
     &reduce::SUM,
+    &uniform::OP,
     &valid::OP,
     &detach::OP,
     // metrics

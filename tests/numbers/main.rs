@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod equivariance;
+mod golden;
 mod library;
 mod losses;
 mod ops;
+mod papers;
 mod statistics;
 mod trace;
 mod views;

@@ -63,7 +63,7 @@ pub fn tiny() -> tempfile::TempDir {
     dir
 }
 
-fn lines(path: &Path) -> Vec<serde_json::Value> {
+pub fn lines(path: &Path) -> Vec<serde_json::Value> {
     std::fs::read_to_string(path).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
 }
 

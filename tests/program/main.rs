@@ -11,6 +11,7 @@ mod front;
 mod loss;
 mod lsp;
 mod mistakes;
+mod papers;
 mod pipelines;
 mod repeat;
 mod reports;

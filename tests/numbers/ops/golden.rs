@@ -16,6 +16,7 @@ use safetensors::SafeTensors;
 const WITHOUT: &[(&str, &str)] = &[
     ("grid", "torch has nothing like it; its places are counted and looked at by tests of their own"),
     ("scatter", "torch draws other random numbers; where its points lie is looked at by a test of its own"),
+    ("uniform", "torch draws other random numbers; how its own are spread is looked at by a test of its own"),
     ("random", "torch draws other random numbers; where its points lie is looked at by a test of its own"),
 ];
 

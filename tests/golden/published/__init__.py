@@ -1,0 +1,1 @@
+"""The published formulas, by what they train: see tests/golden/papers.py."""
