@@ -41,6 +41,8 @@ pub enum Kind {
     Weight,
     /// Positive.
     Rate,
+    /// One number that changes while training.
+    Timed,
     /// A whole number, not negative.
     Count,
     /// True or false.
@@ -89,12 +91,14 @@ pub enum Kind {
     Render,
     /// How many values become one: `mean`, `sum`, `none`.
     Reduce,
+    /// How a declared weight begins.
+    Init,
 }
 
 use Kind::*;
 
 /// Every kind with its name, the kind directly above it, and what it holds, in words.
-const KINDS: [(Kind, &str, Option<Kind>, &str); 41] = [
+const KINDS: [(Kind, &str, Option<Kind>, &str); 43] = [
     (Values, "Values", None, "real numbers"),
     (Map, "Map", Some(Values), "any real number"),
     (Image, "Image", Some(Map), "any real number"),
@@ -113,6 +117,7 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 41] = [
     (Weight, "Weight", Some(Scalar), "a number that is not negative"),
     (Rate, "Rate", Some(Weight), "a positive number"),
     (Count, "Count", Some(Weight), "a whole number, 0 or more"),
+    (Timed, "Timed", Some(Scalar), "a number that changes while training: ramp(…)"),
     (Flag, "Flag", None, "true or false"),
     (Text, "Text", None, "a string"),
     (Path, "Path", None, "a string that names a file"),
@@ -136,6 +141,7 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 41] = [
     (Symmetry, "Symmetry", None, "a geometry: square_symmetries"),
     (Render, "Render", None, "a way to draw: layers(…)"),
     (Reduce, "Reduce", None, "mean, sum or none"),
+    (Init, "Init", None, "how a weight begins: normal(…)"),
 ];
 
 impl Kind {

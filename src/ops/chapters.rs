@@ -177,6 +177,20 @@ pub const CHAPTERS: &[Chapter] = &[
         ],
     },
     Chapter {
+        file: "weights",
+        title: "How weights begin",
+        about: "First values of weights that a model declares: `weight prototypes: Vectors[10, 128] = normal(0.01)`. \
+                A number will do, too.",
+        names: &["normal", "fan_in"],
+    },
+    Chapter {
+        file: "changing",
+        title: "Numbers that change",
+        about: "Numbers that change from step to step while training. They stand in formulas and in arguments of data \
+                that say so; [numbers that change](../../guide/changing.md) shows how.",
+        names: &["ramp", "cosine_ramp", "steps_at", "pace"],
+    },
+    Chapter {
         file: PARTS,
         title: "Parts of losses",
         about: "Losses of the library are written in the language, and a function there is one expression: what an \

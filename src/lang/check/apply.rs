@@ -32,6 +32,13 @@ impl Checker<'_> {
         let (inputs, settings, missing, tensors) = self.split(op, site);
         let args = self.rule_args(op, site);
         let Some((result, weights)) = self.run_rule(op, site, &args, result) else { return Term::Poison };
+        if !self.may_change(op, site) {
+            return Term::Poison;
+        }
+        if op.entry.course.is_some() {
+            let value = if missing { None } else { self.course(op, site, settings) };
+            return Term::Known(Known { value, kind: result.kind, size: None, tensors });
+        }
         if !result.kind.is_tensor() {
             let recipe = Constant::Recipe(Recipe { op: op.name.to_string(), settings });
             let value = (!missing).then_some(recipe);
@@ -122,30 +129,38 @@ impl Checker<'_> {
         args: &[RuleArg],
         result: Type,
     ) -> Option<(Type, Vec<crate::vocabulary::NewWeight>)> {
-        let next = &mut self.symbols;
-        let mut unknown = |name: &str| {
-            *next += 1;
-            Dim::symbol(crate::dim::Symbol { id: *next, name: name.into(), opaque: true })
-        };
-        let mut application = Application {
-            name: op.name,
-            span: site.span,
-            args,
-            result,
-            weights: vec![],
-            owes: vec![],
-            reports: vec![],
-            unknown: &mut unknown,
-            sizes: &self.out.sizes,
-        };
-        (op.entry.rule)(&mut application);
-        let Application { result, weights, owes, reports, .. } = application;
-        for (dim, by) in owes {
-            self.logs.owed.push(super::sizes::Owed { dim, by, span: site.name_span, op: op.name });
+        let mut done = None;
+        // A number that changes has to fit all along.
+        for args in RuleArg::on_the_way(args).iter() {
+            let next = &mut self.symbols;
+            let mut unknown = |name: &str| {
+                *next += 1;
+                Dim::symbol(crate::dim::Symbol { id: *next, name: name.into(), opaque: true })
+            };
+            let mut application = Application {
+                name: op.name,
+                span: site.span,
+                args,
+                result: result.clone(),
+                weights: vec![],
+                owes: vec![],
+                reports: vec![],
+                unknown: &mut unknown,
+                sizes: &self.out.sizes,
+            };
+            (op.entry.rule)(&mut application);
+            let Application { result, weights, owes, reports, .. } = application;
+            for (dim, by) in owes {
+                self.logs.owed.push(super::sizes::Owed { dim, by, span: site.name_span, op: op.name });
+            }
+            let wrong = reports.iter().any(|r| r.severity == crate::report::Severity::Error);
+            self.logs.reports.extend(reports);
+            if wrong {
+                return None;
+            }
+            done = Some((result, weights));
         }
-        let wrong = reports.iter().any(|r| r.severity == crate::report::Severity::Error);
-        self.logs.reports.extend(reports);
-        (!wrong).then_some((result, weights))
+        done
     }
 
     fn make_weights(
@@ -195,7 +210,14 @@ impl Checker<'_> {
                     index
                 }
                 None => {
-                    let info = WeightInfo { name, shape, initial: weight.initial, model: path.model, span: site.span };
+                    let info = WeightInfo {
+                        name,
+                        shape,
+                        initial: weight.initial,
+                        model: path.model,
+                        span: site.span,
+                        follows: None,
+                    };
                     self.out.weights.push(info);
                     self.out.weights.len() - 1
                 }

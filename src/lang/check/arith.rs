@@ -32,7 +32,18 @@ impl Checker<'_> {
         }
     }
 
-    fn constants(&mut self, op: BinaryOp, op_span: Span, x: &Known, y: &Known, at: (Span, Span), span: Span) -> Term {
+    pub(super) fn constants(
+        &mut self,
+        op: BinaryOp,
+        op_span: Span,
+        x: &Known,
+        y: &Known,
+        at: (Span, Span),
+        span: Span,
+    ) -> Term {
+        if let Some(range) = self.scaled_range(op, op_span, (x, y), at, span) {
+            return range;
+        }
         let numeric = |k: &Known| {
             k.kind.is(Kind::Scalar) || matches!(k.kind, Kind::Pixels | Kind::Degrees) || k.kind.is(Kind::Duration)
         };
@@ -61,6 +72,9 @@ impl Checker<'_> {
             };
             return Term::Known(Known { value: None, kind, size, tensors: vec![] });
         };
+        if matches!(a, Constant::Timed(_)) || matches!(b, Constant::Timed(_)) {
+            return self.of_timed(op, op_span, (a, b), at, span);
+        }
         if equal_anything && !(numeric(x) && numeric(y)) {
             return known(Constant::Flag(a == b), Kind::Flag);
         }
@@ -141,9 +155,11 @@ impl Checker<'_> {
         match &side.0 {
             Term::Tensor(id) => Some((*id, self.value_type(*id)?)),
             Term::Known(k) if k.kind.is(Kind::Scalar) => {
-                let source = match k.value.as_ref().and_then(Constant::number) {
-                    Some(x) => ValueSource::Number(x),
-                    None => ValueSource::Parameter,
+                let source = match &k.value {
+                    Some(Constant::Timed(timed)) => ValueSource::Timed((**timed).clone()),
+                    value => {
+                        value.as_ref().and_then(Constant::number).map_or(ValueSource::Parameter, ValueSource::Number)
+                    }
                 };
                 let ty = Type::plain(Kind::Scalar);
                 Some((self.push(source, ty.clone(), side.1), ty))

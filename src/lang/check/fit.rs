@@ -83,10 +83,10 @@ impl Checker<'_> {
                 if places {
                     return true;
                 }
-                if kind == Kind::Scalar && ty.kind == Kind::Loss && self.vocabulary.operation(site.name).is_none() {
+                if kind.is(Kind::Scalar) && ty.kind.is(kind) && self.vocabulary.operation(site.name).is_none() {
                     return true;
                 }
-                let one_number = kind == Kind::Values && ty.kind == Kind::Loss;
+                let one_number = kind == Kind::Values && ty.kind.is(Kind::Scalar);
                 if !(ty.kind.is(kind) || one_number) || !kind.is_tensor() {
                     let report = if kind.is_tensor() {
                         self.wrong_kind(site, param, bound, kind, &ty.to_string(), subst, env)
@@ -453,7 +453,12 @@ impl Checker<'_> {
             }
             return Some(Known { kind, ..k });
         };
-        let fits = match (kind, value) {
+        if matches!(value, Constant::Timed(_)) && !may_change(kind) {
+            self.logs.reports.push(crate::report::numbers::cannot_change(given, what, false, &[]));
+            return None;
+        }
+        // A number that changes has to fit all along.
+        let fits = |value: &Constant| match (kind, value) {
             (_, Constant::Recipe(_)) => k.kind.is(kind),
             (Kind::Scalar | Kind::Loss, Constant::Number(_)) => true,
             (Kind::Weight, Constant::Number(x)) => *x >= 0.0,
@@ -478,7 +483,7 @@ impl Checker<'_> {
             (_, Constant::List(items)) => items.is_empty() && matches!(kind, Kind::Augment),
             _ => false,
         };
-        if fits {
+        if value.on_the_way().iter().all(fits) {
             return Some(Known { kind, ..k });
         }
         let found = self.shown(&Term::Known(k.clone()));
@@ -537,6 +542,12 @@ impl Checker<'_> {
         };
         kinds::wrong_kind(site.name, &param.name.text, bound.span, &text, kind, found, hint.as_deref())
     }
+}
+
+/// True for kinds of numbers that need no value before the first step.
+fn may_change(kind: Kind) -> bool {
+    let numbers = [Kind::Scalar, Kind::Loss, Kind::Weight, Kind::Rate, Kind::Timed];
+    numbers.contains(&kind) || matches!(kind, Kind::Pixels | Kind::Degrees | Kind::Range | Kind::List)
 }
 
 fn first_name(dim: &DimExpr) -> Option<&str> {

@@ -46,6 +46,10 @@ impl Checker<'_> {
         self.discharge(&progress.origins, &progress.declared);
         // What hangs on broken lines would only be confused by them.
         if !crate::report::any_error(&self.logs.reports) {
+            self.pair_followers();
+            self.every_model_trained();
+        }
+        if !crate::report::any_error(&self.logs.reports) {
             self.gradients();
         }
         if !crate::report::any_error(&self.logs.reports) {
@@ -123,15 +127,7 @@ impl Checker<'_> {
                     self.out.metrics.push(output);
                 }
             }
-            ItemKind::Minimize { name, value } => {
-                if let Some(first) = &self.out.objective {
-                    self.logs.reports.push(names::two_objectives(name.span, first.span));
-                    return;
-                }
-                if let Some(output) = self.output(name, value, "objective", home, &env) {
-                    self.out.objective = Some(output);
-                }
-            }
+            ItemKind::Minimize { name, of, value } => self.minimize(name, of, value, home, &env),
             ItemKind::Broken { defines } => {
                 self.poison_new(defines, home);
             }
@@ -161,7 +157,7 @@ impl Checker<'_> {
     }
 
     /// A loss, a metric or the objective: one number.
-    fn output(&mut self, name: &Name, value: &Expr, what: &str, home: usize, env: &Env) -> Option<Output> {
+    pub(super) fn output(&mut self, name: &Name, value: &Expr, what: &str, home: usize, env: &Env) -> Option<Output> {
         self.begin_streams(&name.text);
         let term = self.expr(value, env);
         let ty = self.type_of(&term);
@@ -253,7 +249,9 @@ impl Checker<'_> {
             return;
         }
         self.refuse_taken(name);
-        if !body.iter().any(|l| matches!(l, ModelLine::Out { .. } | ModelLine::Broken { .. })) {
+        let gives =
+            |l: &ModelLine| matches!(l, ModelLine::Out { .. } | ModelLine::Weight { .. } | ModelLine::Broken { .. });
+        if !body.iter().any(gives) {
             self.logs.reports.push(names::model_without_out(name.span, &name.text));
         }
         for line in body {
@@ -265,7 +263,8 @@ impl Checker<'_> {
         let before = self.files.get(home).map_or(0, |f| f.callables.len());
         let index = self.out.models.len();
         let frozen = self.frozen(item, home);
-        self.out.models.push(ModelInfo { name: name.text.clone(), span: name.span, calls: 0, frozen });
+        let follows = self.follows(item, home);
+        self.out.models.push(ModelInfo { name: name.text.clone(), span: name.span, calls: 0, frozen, follows });
         let def = ModelDef { name: name.clone(), params: params.to_vec(), body: body.to_vec(), home, before, index };
         let mut outs = Vec::new();
         self.alone(params, home, before, |checker, env| {

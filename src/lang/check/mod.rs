@@ -11,6 +11,7 @@ mod call;
 mod data;
 mod expr;
 mod fit;
+mod follow;
 mod grads;
 mod habits;
 mod imports;
@@ -21,6 +22,7 @@ mod params;
 mod scope;
 mod sections;
 mod sizes;
+mod timed;
 mod unused;
 
 use std::collections::HashMap;
@@ -137,6 +139,8 @@ pub fn check(
         allowed: vec![],
         ambient: Default::default(),
         made: Default::default(),
+        paced: Default::default(),
+        frames_of_data: HashMap::new(),
     };
     checker.run(&tree, outside);
     if tree.items.is_empty() && checker.logs.reports.is_empty() {
@@ -180,6 +184,10 @@ pub struct Checker<'a> {
     ambient: std::collections::HashSet<String>,
     /// Weights made in the model call at hand.
     made: std::collections::HashSet<String>,
+    /// Reported numbers that a number that changes listens to: `train.hit`.
+    paced: std::collections::HashSet<String>,
+    /// The dataset that each frame belongs to.
+    frames_of_data: HashMap<super::types::Frame, String>,
 }
 
 impl Checker<'_> {

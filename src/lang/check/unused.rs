@@ -90,6 +90,10 @@ impl Spoken {
                 ty.iter().for_each(|t| self.ty(t));
                 self.expr(value);
             }
+            ModelLine::Weight { ty, value, .. } => {
+                self.ty(ty);
+                self.expr(value);
+            }
             ModelLine::Broken { .. } => {}
         }
     }
@@ -185,6 +189,7 @@ impl Checker<'_> {
                     for line in body.iter().filter(|_| used(&name.text)) {
                         match line {
                             ModelLine::Out { name, .. } => blame(name.span, "output", &name.text, taken(&name.text)),
+                            ModelLine::Weight { name, .. } => blame(name.span, "weight", &name.text, taken(&name.text)),
                             ModelLine::Let(binding) => {
                                 for n in binding.pattern.names() {
                                     blame(n.span, "name", &n.text, used(&n.text));

@@ -9,6 +9,15 @@ fn leads(ty: &Type) -> String {
     format!("{} -> {}", frame(&ty.frame), frame(&ty.to))
 }
 
+/// A frame that another dataset has, too.
+pub fn of_another_dataset(span: Span, frame: &Frame, owner: &str, data: &str) -> Report {
+    Report::error("R0521", format!("{frame} is a view of `{owner}`, and `{data}` shows other places"))
+        .label(span, format!("a frame of `{data}` needs a name of its own"))
+        .help(format!(
+            "declare its fields with another name, as in\n    data {data} = … -> {{ image: Image[B, 1, H, W]@{data} }}"
+        ))
+}
+
 /// A homography used against its direction.
 pub fn wrong_way(
     op: &str,

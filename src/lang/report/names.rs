@@ -319,10 +319,13 @@ pub fn second_of(span: Span, what: &str) -> Report {
 
 /// A second objective.
 pub fn two_objectives(span: Span, first: Span) -> Report {
-    Report::error("R0222", "two things cannot be minimized at once")
+    Report::error("R0222", "each of several objectives names the models that it trains")
         .label(span, "the second objective")
         .label(first, "the first one")
-        .help("make both a `loss` and minimize their weighted sum")
+        .help(
+            "to train all models for both, make each a `loss` and minimize their weighted sum;\n\
+             to train some models for one and some for the other:  minimize critic of c = …",
+        )
 }
 
 /// A model without outputs.

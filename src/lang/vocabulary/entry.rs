@@ -3,6 +3,8 @@
 
 use super::application::{Application, RuleArg};
 use crate::constant::Settings;
+use crate::timed::ReachOf;
+use crate::typed::Initial;
 
 /// One operation: what the checker reads of a call, and the facts that other readers want.
 #[derive(Clone, Copy)]
@@ -27,6 +29,12 @@ pub struct Entry {
     pub record: &'static [(&'static str, &'static str)],
     /// The fields of a dataset.
     pub offers: Offers,
+    /// Where the number lies that it describes, for a number that changes while training.
+    pub course: Option<ReachOf>,
+    /// The arguments that may be such numbers, or ranges of them.
+    pub timed: &'static [&'static str],
+    /// How a weight of a shape begins, for a way to begin one.
+    pub initial: Option<InitialOf>,
     /// What lints read.
     pub lints: LintFacts,
     /// What the graph and the engine read.
@@ -97,6 +105,9 @@ impl Entry {
         new_frame: None,
         record: &[],
         offers: Offers::Nothing,
+        course: None,
+        timed: &[],
+        initial: None,
         lints: LintFacts::NONE,
         graph: GraphFacts::NONE,
     };
@@ -127,6 +138,9 @@ impl GraphFacts {
         products: None,
     };
 }
+
+/// How a weight of this shape begins; `None` where a setting cannot be read.
+pub type InitialOf = fn(&Settings, &[usize]) -> Option<Initial>;
 
 /// What a frame is called that a call with these arguments makes.
 pub type FrameName = fn(&[RuleArg]) -> Option<String>;
