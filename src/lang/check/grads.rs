@@ -225,7 +225,8 @@ impl Checker<'_> {
                 ValueSource::Alias(of) => through(&[*of]),
                 // A caller of `input`s asks for gradients in them.
                 ValueSource::Field { data: None, .. } => {
-                    value.ty.kind.is(Kind::Values) && !matches!(value.ty.kind, Kind::Label | Kind::Mask)
+                    (value.ty.kind.is(Kind::Values) || value.ty.kind.is_placed())
+                        && !matches!(value.ty.kind, Kind::Label | Kind::Mask)
                 }
                 _ => false,
             });
@@ -280,7 +281,7 @@ impl Checker<'_> {
     /// True where a side of a comparison comes from data: an image or a label that no trainable network has passed.
     fn anchored(&self, id: ValueId) -> bool {
         // Where things lie is not what they are: a homography made from an image anchors nothing.
-        let place = |i: ValueId| self.value(i).is_some_and(|v| matches!(v.ty.kind, Kind::Homography | Kind::Points));
+        let place = |i: ValueId| self.value(i).is_some_and(|v| v.ty.kind == Kind::Homography || v.ty.kind.is_placed());
         let trained = |i: ValueId| self.apply_of(i).is_some_and(|a| a.weights.iter().any(|(_, w)| self.trains(*w)));
         self.below(id, |i| !place(i) && !trained(i)).iter().filter_map(|i| self.value(*i)).any(|v| match &v.source {
             ValueSource::Field { .. } => v.ty.kind.is(Kind::Map) || v.ty.kind.is(Kind::Values),

@@ -18,6 +18,7 @@ mod items;
 mod lints;
 mod logs;
 mod params;
+mod places;
 mod scope;
 mod sections;
 mod sizes;
