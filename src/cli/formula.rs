@@ -114,7 +114,7 @@ fn gradient(loaded: &Loaded, from: ValueId) -> String {
             ValueSource::Alias(of) => open.push(*of),
             ValueSource::Apply(apply) => {
                 if loaded.vocabulary.operation(apply.op).is_some_and(|o| o.entry.graph.stops_gradient) {
-                    // Places carry none in any case, and nobody expects it of them.
+                    // The choice of places carries none in any case, and nobody expects it of it.
                     if value.ty.kind != Kind::Points && depends_on_weights(loaded, id) {
                         stops.insert(value.span, apply.op);
                     }
@@ -124,7 +124,9 @@ fn gradient(loaded: &Loaded, from: ValueId) -> String {
                 open.extend(apply.inputs.iter().map(|(_, id)| *id));
             }
             ValueSource::Weight(w) => _ = weights.insert(*w),
-            ValueSource::Field { data: None, name } if !matches!(value.ty.kind, Kind::Label | Kind::Mask) => {
+            ValueSource::Field { data: None, name }
+                if !matches!(value.ty.kind, Kind::Label | Kind::Mask | Kind::Homography) =>
+            {
                 inputs.push(name.clone());
             }
             _ => {}

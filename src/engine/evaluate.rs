@@ -122,11 +122,9 @@ pub fn evaluate(
 ) -> Result<Evaluated, Stop> {
     let graph = graphs::graph(pipeline, vocabulary, &graphs::validation(pipeline), &HashMap::new())?;
     let differentiable = |source: &NodeSource| match source {
-        NodeSource::Field { name, .. } => pipeline
-            .inputs
-            .iter()
-            .find(|(n, _)| n == name)
-            .is_some_and(|(_, ty)| ty.kind.is(Kind::Values) && !matches!(ty.kind, Kind::Label | Kind::Mask)),
+        NodeSource::Field { name, .. } => pipeline.inputs.iter().find(|(n, _)| n == name).is_some_and(|(_, ty)| {
+            (ty.kind.is(Kind::Values) || ty.kind.is_placed()) && !matches!(ty.kind, Kind::Label | Kind::Mask)
+        }),
         _ => false,
     };
     let program = Program::new(graph, |s| gradients && differentiable(s), supplied.dtype, &Device::Cpu)?;

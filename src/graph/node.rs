@@ -8,7 +8,7 @@ use rord_lang::constant::Settings;
 use rord_lang::source::Span;
 use rord_lang::timed::Timed;
 use rord_lang::typed::WeightInfo;
-use rord_lang::types::{Kind, Type};
+use rord_lang::types::Type;
 
 /// A node's index in [`Graph::nodes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -148,11 +148,7 @@ impl Graph {
         for dim in &ty.dims {
             shape.push(usize::try_from(dim.value(&sizes)?.ok()?).ok()?);
         }
-        match ty.kind {
-            Kind::Homography => shape.extend([3, 3]),
-            Kind::Points => shape.push(2),
-            _ => {}
-        }
+        shape.extend(ty.kind.beside_axes());
         Some(shape)
     }
 

@@ -16,6 +16,8 @@
 //! | `gemm.rs` | matrix product on checked views |
 //! | `distance.rs` | distances of vectors, pair by pair |
 //! | `nearest.rs` | the nearest of a list of vectors |
+//! | `places.rs` | tables of all pairs of places |
+//! | `peaks.rs` | cells that no cell nearby exceeds |
 
 #![allow(unsafe_code)]
 
@@ -28,6 +30,8 @@ pub mod map;
 pub mod nearest;
 pub mod normalize;
 pub mod order;
+pub mod peaks;
+pub mod places;
 pub mod pool;
 mod shared;
 pub mod simd;

@@ -27,6 +27,8 @@ pub enum Kind {
     Desc,
     /// Places in a frame.
     Points,
+    /// What leads from one place to another, in pixels of the image that declares the frame.
+    Offsets,
     /// Sampled descriptors.
     Vectors,
     /// Distances, not negative.
@@ -98,7 +100,7 @@ pub enum Kind {
 use Kind::*;
 
 /// Every kind with its name, the kind directly above it, and what it holds, in words.
-const KINDS: [(Kind, &str, Option<Kind>, &str); 43] = [
+const KINDS: [(Kind, &str, Option<Kind>, &str); 44] = [
     (Values, "Values", None, "real numbers"),
     (Map, "Map", Some(Values), "any real number"),
     (Image, "Image", Some(Map), "any real number"),
@@ -109,6 +111,7 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 43] = [
     (Logit, "Logit", Some(Map), "any real number"),
     (Desc, "Desc", Some(Map), "descriptors"),
     (Points, "Points", None, "places in a frame"),
+    (Offsets, "Offsets", None, "differences of places, in px"),
     (Vectors, "Vectors", Some(Values), "sampled descriptors"),
     (Dist, "Dist", Some(Values), "distances"),
     (Homography, "Homography", None, "a move between two frames"),
@@ -189,14 +192,28 @@ impl Kind {
 
     /// True for what exists only while running: tensors.
     pub fn is_tensor(self) -> bool {
-        self.is(Values) || matches!(self, Points | Homography | Loss)
+        self.is(Values) || self.is_placed() || matches!(self, Homography | Loss)
+    }
+
+    /// True for places and what leads from one to another: two coordinates each, in a frame.
+    pub fn is_placed(self) -> bool {
+        matches!(self, Points | Offsets)
+    }
+
+    /// What its tensors have beside the axes of the type: the matrix of a homography, the two coordinates of a place.
+    pub fn beside_axes(self) -> &'static [usize] {
+        match self {
+            Homography => &[3, 3],
+            kind if kind.is_placed() => &[2],
+            _ => &[],
+        }
     }
 
     /// How many axes it has, where that is fixed.
     pub fn rank(self) -> Option<usize> {
         match self {
             k if k.is(Map) => Some(4),
-            Points | Dist => Some(2),
+            Points | Offsets | Dist => Some(2),
             Homography => Some(1),
             _ => None,
         }

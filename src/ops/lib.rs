@@ -11,12 +11,14 @@ pub mod avg_pool;
 pub mod batch_norm;
 pub mod bce;
 pub mod bce_logits;
+pub mod cells;
 pub mod chapters;
 mod comparison;
 pub mod compose;
 pub mod compute;
 pub mod concat;
 pub mod conv;
+pub mod coords;
 pub mod detach;
 pub mod diagonal;
 pub mod distance;
@@ -35,16 +37,21 @@ pub mod instance_norm;
 pub mod inv;
 pub mod l2norm;
 mod least;
+pub mod length;
 pub mod log_sum_exp;
 pub mod matched;
 pub mod max_pool;
 pub mod move_points;
 pub mod mse;
 pub mod off_diagonal;
+pub mod offsets;
 pub mod op;
 mod overlap;
+mod peaks;
 pub mod pick;
 pub mod place;
+pub mod place_distance;
+mod place_tables;
 pub mod random;
 pub mod recipes;
 mod reduce;
@@ -55,11 +62,13 @@ pub mod rows;
 mod rules;
 pub mod sample;
 pub mod scatter;
+pub mod seen;
 pub mod semihard;
 pub mod shrink;
 pub mod sigmoid;
 pub mod similarities;
 pub mod smoothl1;
+mod soft_argmax;
 pub mod standardize;
 pub mod upsample;
 pub mod valid;
@@ -91,8 +100,20 @@ pub static OPERATIONS: &[&op::Op] = &[
     &compose::OP,
     &move_points::OP,
     &sample::OP,
+    &coords::OP,
+    &cells::CELLS,
+    &cells::AS_MAP,
+    &seen::OP,
+    &length::OP,
+    &place_distance::OP,
+    &place_tables::DISTANCES,
+    &place_tables::NEAR,
+    &soft_argmax::SOFT_ARGMAX,
+    &soft_argmax::DISPERSION,
     &grid::OP,
     &scatter::OP,
+    &peaks::PEAKS,
+    &peaks::TOPK,
     &hardneg::OP,
     &semihard::OP,
     &random::OP,
@@ -137,6 +158,10 @@ pub static OPERATIONS: &[&op::Op] = &[
     &arithmetic::SUB,
     &arithmetic::MUL,
     &arithmetic::DIV,
+    &offsets::PLACE_SUB,
+    &offsets::PLACE_ADD,
+    &offsets::OFFSET_MUL,
+    &offsets::OFFSET_DIV,
     &comparison::GREATER,
     &comparison::LESS,
     &comparison::GREATER_EQUAL,

@@ -1,5 +1,6 @@
 //! Rules that several operations share, for what signatures cannot express.
 
+use rord_lang::dim::Dim;
 use rord_lang::report::{numbers, shapes};
 use rord_lang::types::Kind;
 use rord_lang::vocabulary::{Application, Products, Shapes};
@@ -97,6 +98,15 @@ pub fn mask_of(a: &mut Application<'_>, of: &str) {
         );
         a.reports.push(report);
     }
+}
+
+/// How many cells a map has; a size about which nothing is known where that cannot be said.
+pub fn cells_of(a: &mut Application<'_>, name: &str) -> Dim {
+    let cells = match a.dims(name).as_slice() {
+        [_, _, h, w] => h.mul(w),
+        _ => None,
+    };
+    cells.unwrap_or_else(|| (a.unknown)("?"))
 }
 
 /// A size, divided by a whole number of cells.

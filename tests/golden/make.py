@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
+import places as of_places
+
 FOLDER = pathlib.Path(__file__).parent / "ops"
 FILES = {}
 
@@ -255,9 +257,9 @@ def samples():
         ("many channels", (1, 33, 6, 8), 7, 1.0),
     ]:
         inputs = {"map": rand(f"sample/{name}", shape), "points": rand(f"points/{name}", (shape[0], n, 2), -reach, reach)}
-        case("sample", name, f, inputs, wants=["map"])
+        case("sample", name, f, inputs)
     far = torch.tensor([[[1e6, 1e6], [-1e6, 0.0], [0.0, 3.0], [-1.0, -1.0], [1.0, 1.0], [1.0, -1.0], [0.0, 0.0]]])
-    case("sample", "far away and on corners", f, {"map": rand("sample/far", (1, 2, 3, 3)), "points": far}, wants=["map"])
+    case("sample", "far away and on corners", f, {"map": rand("sample/far", (1, 2, 3, 3)), "points": far})
     centre = (torch.arange(8).double() * 2 + 1) / 8 - 1
     square = torch.cartesian_prod(centre, centre)
     for name, m in SYMMETRIES.items():
@@ -283,7 +285,7 @@ def homographies():
         return torch.where(front, (moved[..., :2] / torch.where(front, moved[..., 2:], 1.0)).clamp(-1e6, 1e6), 1e6)
 
     points = rand("move/points", (len(everything), 9, 2))
-    case("move", "all matrices", move, {"points": points, "by": everything}, wants=[])
+    case("move", "all matrices", move, {"points": points, "by": everything}, wants=["points"])
     horizon = linear(1, 0, 0, 1, 0, 0, 1, 0, 0)[None]
     edge = torch.tensor([[[0.0, 0.0], [-1.0, 1.0], [1e-30, 1.0], [0.5, 0.5]]])
     case("move", "horizon", move, {"points": edge, "by": horizon}, wants=[])
@@ -634,6 +636,7 @@ for make in [
     functions,
 ]:
     make()
+of_places.places(case, rand)
 FOLDER.mkdir(exist_ok=True)
 size = 0
 wanted = sys.argv[1:] or list(FILES)

@@ -28,8 +28,13 @@ impl Case {
     }
 }
 
+/// The cases of the library, and those of formulas on places: `place_formulas.py`.
 fn cases() -> Vec<(String, Case)> {
-    let bytes = std::fs::read("tests/golden/std.safetensors").unwrap();
+    ["std", "place_formulas"].into_iter().flat_map(cases_of).collect()
+}
+
+fn cases_of(file: &str) -> Vec<(String, Case)> {
+    let bytes = std::fs::read(format!("tests/golden/{file}.safetensors")).unwrap();
     let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
     let golden: serde_json::Value = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["golden"]).unwrap();
     let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).unwrap();

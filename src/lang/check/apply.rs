@@ -18,6 +18,13 @@ impl Checker<'_> {
         if !op.entry.record.is_empty() {
             return self.apply_record(op, site, env);
         }
+        if let Some(of_places) = op.entry.of_places
+            && self.begins_with_places(site)
+            && let Some(op) = self.vocabulary.operation(of_places)
+        {
+            let site = CallSite { params: &op.params, bound: site.bound.clone(), ..*site };
+            return self.apply(op, &site, env);
+        }
         let mut subst = Subst::default();
         if !self.fit_all(site, &mut subst, env) {
             return Term::Poison;
@@ -238,21 +245,27 @@ impl Checker<'_> {
         let Some(param) = op.entry.pixels_of else { return Some(settings) };
         let (_, id) = inputs.iter().find(|(n, _)| *n == param)?;
         let frame = self.value_type(*id)?.frame?;
-        let size = self.logs.frames.iter().find(|(f, ..)| *f == frame).map(|(_, w, h)| (w.clone(), h.clone()));
-        let value = |d: &Dim| d.value(&self.out.sizes).and_then(Result::ok).map(|n| Constant::Number(n as f64));
-        match size {
-            Some((w, h)) => {
-                settings.0.push(("width".into(), value(&w).unwrap_or(Constant::None)));
-                settings.0.push(("height".into(), value(&h).unwrap_or(Constant::None)));
+        match self.image_size(&frame) {
+            Some(size) => {
+                settings.0.extend(size);
                 Some(settings)
             }
             // No length, no need for a unit of length.
-            None if self.generic || !settings.0.iter().any(|(_, c)| is_length(c)) => Some(settings),
+            None if self.generic || !(op.entry.in_pixels || settings.0.iter().any(|(_, c)| is_length(c))) => {
+                Some(settings)
+            }
             None => {
                 self.logs.reports.push(frames::no_image(site.span, op.name, &frame));
                 None
             }
         }
+    }
+
+    /// Width and height in pixels of the image that declares a frame, as settings; `none` where the data sets them.
+    pub(super) fn image_size(&self, frame: &Frame) -> Option<[(String, Constant); 2]> {
+        let (_, width, height) = self.logs.frames.iter().find(|(f, ..)| f == frame)?;
+        let value = |d: &Dim| d.value(&self.out.sizes).and_then(Result::ok).map(|n| Constant::Number(n as f64));
+        Some([("width", width), ("height", height)].map(|(n, d)| (n.into(), value(d).unwrap_or(Constant::None))))
     }
 
     /// `pick` carries out its miner, `place` its sampler: the recipe's operation becomes the value.
@@ -297,11 +310,11 @@ impl Checker<'_> {
     /// Places that a recipe holds, or that stand in for one, lie in the frame in which they are used.
     fn places_fit(&mut self, op: &Operation, site: &CallSite<'_>, id: ValueId, result: &Type) -> bool {
         let Some(value) = self.value(id).cloned() else { return false };
-        if value.ty.kind != Kind::Points {
+        if !(value.ty.kind.is_placed() || value.ty.kind.is(Kind::Map)) {
             return true;
         }
         if value.ty.frame != result.frame {
-            let report = frames::places(site.span, op.name, value.ty.frame.as_ref(), result.frame.as_ref(), value.span);
+            let report = frames::places(site.span, op.name, &value.ty, result.frame.as_ref(), value.span);
             self.logs.reports.push(report);
             return false;
         }
@@ -323,7 +336,7 @@ impl Checker<'_> {
             return result;
         }
         let count = |name: &str| recipe.settings.count(name).ok().and_then(|n| i64::try_from(n).ok());
-        let n = count("n").or_else(|| count("rows")?.checked_mul(count("columns")?));
+        let n = count("n").or_else(|| count("keep")).or_else(|| count("rows")?.checked_mul(count("columns")?));
         if let (Some(n), Some(slot)) = (n, result.dims.get_mut(1)) {
             *slot = Dim::number(n);
         }

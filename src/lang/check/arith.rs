@@ -12,7 +12,7 @@ use crate::typed::{Apply, ValueId, ValueSource};
 use crate::types::{Kind, Type};
 
 /// One side of an operator.
-type Side = (Term, Span);
+pub(super) type Side = (Term, Span);
 
 impl Checker<'_> {
     /// `a op b`.
@@ -127,8 +127,11 @@ impl Checker<'_> {
         if xt.kind == Kind::Homography && yt.kind == Kind::Homography && op == BinaryOp::Mul {
             return self.compose((x.0, &xt, a.1), (y.0, &yt, b.1), op_span, span, env);
         }
+        if xt.kind.is_placed() || yt.kind.is_placed() {
+            return self.places((op, op_span), (x.0, &xt, a), (y.0, &yt, b), span, env);
+        }
         for (ty, place) in [(&xt, a.1), (&yt, b.1)] {
-            if matches!(ty.kind, Kind::Homography | Kind::Points) {
+            if ty.kind == Kind::Homography {
                 self.logs.reports.push(kinds::no_arithmetic(op_span, op.symbol(), place, &ty.to_string()));
                 return Term::Poison;
             }

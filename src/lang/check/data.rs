@@ -147,7 +147,7 @@ impl Checker<'_> {
             Kind::Homography => {
                 (written.frame.is_some() && written.to.is_some(), "Homography[B]@orig->moved".to_string())
             }
-            Kind::Points => (written.frame.is_some(), "Points[B, N]@orig".to_string()),
+            kind if kind.is_placed() => (written.frame.is_some(), format!("{}[B, N]@orig", kind.name())),
             kind if kind.is(Kind::Map) => (written.frame.is_some(), format!("{}[B, 1, H, W]@orig", kind.name())),
             kind => (true, format!("{}[B, C]", kind.name())),
         };

@@ -237,7 +237,8 @@ impl Checker<'_> {
                 ValueSource::Weight(w) => trains(*w),
                 // A caller of `input`s asks for gradients in them.
                 ValueSource::Field { data: None, .. } => {
-                    value.ty.kind.is(Kind::Values) && !matches!(value.ty.kind, Kind::Label | Kind::Mask)
+                    (value.ty.kind.is(Kind::Values) || value.ty.kind.is_placed())
+                        && !matches!(value.ty.kind, Kind::Label | Kind::Mask)
                 }
                 _ => false,
             });
@@ -305,7 +306,7 @@ impl Checker<'_> {
     /// True where a side of a comparison comes from data: an image or a label that no trainable network has passed.
     fn anchored(&self, id: ValueId) -> bool {
         // Where things lie is not what they are: a homography made from an image anchors nothing.
-        let place = |i: ValueId| self.value(i).is_some_and(|v| matches!(v.ty.kind, Kind::Homography | Kind::Points));
+        let place = |i: ValueId| self.value(i).is_some_and(|v| v.ty.kind == Kind::Homography || v.ty.kind.is_placed());
         // What follows a trained model ends where that does.
         let moves = |w: usize| self.trains(w) || self.model_of(w).is_some_and(|m| m.follows.is_some());
         let trained = |i: ValueId| self.weights_of(i).into_iter().any(moves);

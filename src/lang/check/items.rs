@@ -370,7 +370,7 @@ impl Checker<'_> {
             let size = (kind == Kind::Count).then(|| Dim::symbol(self.new_symbol(&param.name.text, false)));
             return Term::Known(Known { value: None, kind, size, tensors: vec![] });
         }
-        if (kind.is(Kind::Map) || kind == Kind::Points) && param.ty.frame.is_none() {
+        if (kind.is(Kind::Map) || kind.is_placed()) && param.ty.frame.is_none() {
             self.logs.reports.push(frames::argument_needs_frame(param.ty.span, &param.name.text, kind.name()));
             return Term::Poison;
         }
@@ -407,7 +407,7 @@ impl Checker<'_> {
             self.logs.reports.push(kinds::input_kind(name.span, &name.text, ty.kind));
             return Term::Poison;
         }
-        if ty.frame.is_none() && (ty.kind.is(Kind::Map) || ty.kind == Kind::Points) {
+        if ty.frame.is_none() && (ty.kind.is(Kind::Map) || ty.kind.is_placed()) {
             self.logs.reports.push(frames::input_needs_frame(written.span, &name.text, ty.kind.name()));
             return Term::Poison;
         }
@@ -431,7 +431,7 @@ impl Checker<'_> {
         if !fits {
             let example = match kind {
                 Kind::Homography => "Homography[B]@orig->moved".to_string(),
-                Kind::Points => "Points[B, N]@orig".to_string(),
+                kind if kind.is_placed() => format!("{}[B, N]@orig", kind.name()),
                 kind if kind.is(Kind::Map) => format!("{}[B, 1, H, W]@orig", kind.name()),
                 kind => format!("{}[B, C]", kind.name()),
             };
@@ -448,11 +448,7 @@ impl Checker<'_> {
             return false;
         };
         // What a kind adds to its axes: the matrix of a homography, the two coordinates of a point.
-        let fixed: &[usize] = match ty.kind {
-            Kind::Homography => &[3, 3],
-            Kind::Points => &[2],
-            _ => &[],
-        };
+        let fixed = ty.kind.beside_axes();
         let axes = ty.dims.len();
         let mut fits = shape.len() == axes + fixed.len() && shape.get(axes..) == Some(fixed);
         for (dim, found) in ty.dims.iter().zip(shape) {

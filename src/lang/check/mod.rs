@@ -19,6 +19,7 @@ mod items;
 mod lints;
 mod logs;
 mod params;
+mod places;
 mod scope;
 mod sections;
 mod sizes;

@@ -111,10 +111,33 @@ pub fn do_not_chain(op: Span, a: Span, a_ty: &Type, b: Span, b_ty: &Type, a_text
     }
 }
 
+/// Places or offsets of two frames in one formula.
+pub fn places_apart(op: &str, op_span: Span, (a, b): ((Span, &Type), (Span, &Type)), moved: Option<&str>) -> Report {
+    let frame = |ty: &Type| ty.frame.as_ref().map_or("no frame".to_string(), Frame::to_string);
+    let (f, g) = (frame(a.1), frame(b.1));
+    let report = Report::error("R0509", format!("`{op}` takes places of one frame"))
+        .label(a.0, format!("in {f}"))
+        .label(op_span, "")
+        .label(b.0, format!("in {g}"));
+    match moved {
+        Some(text) => report.help(format!("take the places over first:  {text}")),
+        None if b.1.kind == crate::types::Kind::Offsets => {
+            report.help("offsets stay in their frame: move the places that they lie between, and subtract those")
+        }
+        None => report.help(format!("nothing in scope leads from {g} to {f}")),
+    }
+}
+
 /// Places of one frame, used on a map of another.
-pub fn places(span: Span, op: &str, found: Option<&Frame>, wanted: Option<&Frame>, made: Span) -> Report {
+pub fn places(span: Span, op: &str, found: &Type, wanted: Option<&Frame>, made: Span) -> Report {
     let shown = |f: Option<&Frame>| f.map_or("no frame".to_string(), Frame::to_string);
-    let (found, wanted) = (shown(found), shown(wanted));
+    let (of, found, wanted) = (found.kind, shown(found.frame.as_ref()), shown(wanted));
+    if of.is(crate::types::Kind::Map) {
+        return Report::error("R0509", format!("`{op}` chooses places in another frame than they are used in"))
+            .label(span, format!("the places are used in {wanted}"))
+            .label(made, format!("`{op}` looks at a map in {found}"))
+            .help(format!("choose them on a map in {wanted}, or take them over:  move(place(…), H)"));
+    }
     let report = Report::error("R0509", format!("`{op}` gets places of another frame than its map"))
         .label(span, format!("the map lives in {wanted}, the places in {found}"));
     let report =
@@ -180,7 +203,7 @@ pub fn unknown(span: Span, name: &str, known: &[&str]) -> Report {
 pub fn no_image(span: Span, op: &str, frame: &Frame) -> Report {
     Report::error("R0506", format!("`{op}` measures in pixels, and {frame} has no image"))
         .label(span, format!("a pixel of {frame} has no size"))
-        .help("lengths in px mean pixels of the image that declares the frame: let the data declare one there")
+        .help(format!("lengths in px mean pixels of the image that declares the frame: let the data declare one there,\nor  input image: Image[B, 1, R, S]{frame}"))
 }
 
 /// Two views of the data under one frame, or one view under two.

@@ -208,6 +208,18 @@ pub fn no_arithmetic(op_span: Span, op: &str, span: Span, found: &str) -> Report
         .help("arithmetic takes numbers, maps, vectors and distances; homographies only `*`")
 }
 
+/// An operator on places or offsets that has no meaning there.
+pub fn arithmetic_of_places(op_span: Span, op: &str, a: (Span, String), b: (Span, String)) -> Report {
+    Report::error("R0309", format!("`{op}` does not work on these"))
+        .label(a.0, a.1)
+        .label(op_span, "")
+        .label(b.0, b.1)
+        .help(
+            "places p, q and offsets o (in px):  p - q  gives offsets,  p + o  places;  o + o,  2 * o  and  o / 2  are \
+             offsets,\nand  length(o)  and  distance(p, q)  are numbers, which can be compared",
+        )
+}
+
 /// Units that do not go together.
 pub fn units(op_span: Span, op: &str, a: &str, b: &str) -> Report {
     Report::error("R0310", format!("`{a} {op} {b}` mixes units"))

@@ -23,6 +23,10 @@ pub struct Entry {
     pub carries_out: Option<&'static str>,
     /// The argument whose frame gives lengths in pixels their meaning.
     pub pixels_of: Option<&'static str>,
+    /// True where the value itself is in pixels, so that the frame needs an image whatever the arguments are.
+    pub in_pixels: bool,
+    /// The operation that this one is where its first argument is places: `distance(p, q)`. It has the same parameters.
+    pub of_places: Option<&'static str>,
     /// A frame that a call makes: its name in the signature, and its name for given arguments.
     pub new_frame: Option<(&'static str, FrameName)>,
     /// The operations whose values make up a record, with the fields' names; all take the arguments of this one.
@@ -102,6 +106,8 @@ impl Entry {
         operator: false,
         carries_out: None,
         pixels_of: None,
+        in_pixels: false,
+        of_places: None,
         new_frame: None,
         record: &[],
         offers: Offers::Nothing,

@@ -11,8 +11,10 @@ pub mod elementwise;
 pub mod layout;
 pub mod memory;
 pub mod pixelwise;
+pub mod places;
 pub mod samples;
 pub mod slices;
+pub mod windows;
 
 use candle_core::{Result, Tensor};
 
