@@ -19,6 +19,7 @@ mod items;
 mod lints;
 mod logs;
 mod params;
+mod recursion;
 mod scope;
 mod sections;
 mod sizes;
@@ -283,6 +284,7 @@ impl Checker<'_> {
             caller: None,
             subst: Rc::new(Subst::default()),
             depth: 0,
+            within: None,
         }
     }
 }
