@@ -25,6 +25,8 @@ pub enum Kind {
     Logit,
     /// A descriptor at every place.
     Desc,
+    /// Features in every turn of a symmetry group.
+    Field,
     /// Places in a frame.
     Points,
     /// What leads from one place to another, in pixels of the image that declares the frame.
@@ -100,7 +102,7 @@ pub enum Kind {
 use Kind::*;
 
 /// Every kind with its name, the kind directly above it, and what it holds, in words.
-const KINDS: [(Kind, &str, Option<Kind>, &str); 44] = [
+const KINDS: [(Kind, &str, Option<Kind>, &str); 45] = [
     (Values, "Values", None, "real numbers"),
     (Map, "Map", Some(Values), "any real number"),
     (Image, "Image", Some(Map), "any real number"),
@@ -110,6 +112,7 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 44] = [
     (Label, "Label", Some(Prob), "0 to 1, from data"),
     (Logit, "Logit", Some(Map), "any real number"),
     (Desc, "Desc", Some(Map), "descriptors"),
+    (Field, "Field", Some(Values), "features in every turn of a symmetry group"),
     (Points, "Points", None, "places in a frame"),
     (Offsets, "Offsets", None, "differences of places, in px"),
     (Vectors, "Vectors", Some(Values), "sampled descriptors"),
@@ -209,10 +212,16 @@ impl Kind {
         }
     }
 
+    /// True for what lives in a frame.
+    pub fn has_frame(self) -> bool {
+        self.is(Map) || self.is_placed() || self == Field
+    }
+
     /// How many axes it has, where that is fixed.
     pub fn rank(self) -> Option<usize> {
         match self {
             k if k.is(Map) => Some(4),
+            Field => Some(5),
             Points | Offsets | Dist => Some(2),
             Homography => Some(1),
             _ => None,
@@ -246,6 +255,19 @@ pub struct Type {
 }
 
 impl Type {
+    /// A field as the map that each of its turns is, and how many turns there are; `None` for what is no field.
+    pub fn one_turn(&self) -> Option<(Type, Dim)> {
+        let (Kind::Field, [batch, turns, rest @ ..]) = (self.kind, self.dims.as_slice()) else { return None };
+        let dims = [batch].into_iter().chain(rest).cloned().collect();
+        Some((Type { kind: Kind::Feat, dims, ..self.clone() }, turns.clone()))
+    }
+
+    /// The field of so many turns that are maps of this type.
+    pub fn in_turns(mut self, turns: Dim) -> Type {
+        self.dims.insert(self.dims.len().min(1), turns);
+        Type { kind: Kind::Field, unit: false, ..self }
+    }
+
     /// A kind without shape or frame.
     pub fn plain(kind: Kind) -> Type {
         Type { kind, unit: false, dims: vec![], frame: None, to: None }

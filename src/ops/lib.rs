@@ -6,6 +6,7 @@
 //! assert!(vocabulary.usage("warp").is_some_and(|u| u.starts_with("warp(x: Map, by: Homography")));
 //! ```
 
+mod activation;
 mod arithmetic;
 pub mod avg_pool;
 pub mod batch_norm;
@@ -18,6 +19,7 @@ pub mod compose;
 pub mod compute;
 pub mod concat;
 pub mod conv;
+pub mod conv_transpose;
 pub mod coords;
 pub mod detach;
 pub mod diagonal;
@@ -29,15 +31,19 @@ mod extremes;
 pub mod flatten;
 pub mod fpr_at_tpr;
 mod functions;
+pub mod global_pool;
 pub mod grid;
 pub mod group_norm;
 pub mod hardneg;
 pub mod inside;
 pub mod instance_norm;
 pub mod inv;
+pub mod invariant;
 pub mod l2norm;
+pub mod layer_norm;
 mod least;
 pub mod length;
+pub mod linear;
 pub mod log_sum_exp;
 pub mod matched;
 pub mod max_pool;
@@ -48,6 +54,7 @@ pub mod offsets;
 pub mod op;
 mod overlap;
 mod peaks;
+pub mod permute_turns;
 pub mod pick;
 pub mod place;
 pub mod place_distance;
@@ -70,6 +77,7 @@ pub mod similarities;
 pub mod smoothl1;
 mod soft_argmax;
 pub mod standardize;
+pub mod turns_to_channel;
 pub mod upsample;
 pub mod valid;
 pub mod views;
@@ -79,17 +87,28 @@ pub mod warp;
 pub static OPERATIONS: &[&op::Op] = &[
     // layers
     &conv::OP,
+    &conv_transpose::OP,
+    &linear::OP,
     &relu::RELU,
+    &activation::LEAKY_RELU,
+    &activation::GELU,
+    &activation::SILU,
+    &activation::TANH,
     &sigmoid::OP,
     &max_pool::OP,
     &avg_pool::OP,
+    &global_pool::OP,
     &upsample::OP,
     &instance_norm::OP,
     &batch_norm::OP,
     &group_norm::OP,
+    &layer_norm::OP,
     &standardize::OP,
     &l2norm::OP,
     &dropout::OP,
+    &invariant::OP,
+    &turns_to_channel::OP,
+    &permute_turns::OP,
     &flatten::OP,
     &concat::OP,
     // places

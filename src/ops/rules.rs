@@ -109,6 +109,23 @@ pub fn cells_of(a: &mut Application<'_>, name: &str) -> Dim {
     cells.unwrap_or_else(|| (a.unknown)("?"))
 }
 
+/// Reports windows that do not lie evenly on a field: `kernel`, `stride`, `pad`, `dilation`. A size that is not known is not
+/// judged.
+pub fn even_windows(a: &mut Application<'_>, (k, s, p, d): (i64, i64, i64, i64), help: &str) -> bool {
+    if a.turns.is_none() {
+        return true;
+    }
+    for dim in a.dims("x").iter().skip(2) {
+        let Some(Ok(n)) = dim.value(a.sizes) else { continue };
+        let rest = (n + 2 * p - d * (k - 1) - 1).rem_euclid(s);
+        if rest != 0 {
+            a.reports.push(shapes::uneven(a.span, a.name, n, rest, help));
+            return false;
+        }
+    }
+    true
+}
+
 /// A size, divided by a whole number of cells.
 pub fn divide_rows_and_columns(a: &mut Application<'_>, by: i64) {
     let dims = a.dims("x");

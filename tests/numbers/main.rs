@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod equivariance;
+mod fields;
 mod follow;
 mod library;
 mod losses;
 mod ops;
+mod recursion;
 mod statistics;
 mod trace;
 mod views;

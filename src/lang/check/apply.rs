@@ -5,9 +5,11 @@ use std::rc::Rc;
 use super::Checker;
 use super::call::{Bound, CallSite};
 use super::scope::{Env, Known, Record, Subst, Term};
+use crate::ast::FnParam;
 use crate::constant::{Constant, Recipe, Settings};
 use crate::dim::Dim;
 use crate::report::{frames, kinds, shapes};
+use crate::source::Span;
 use crate::typed::{Apply, ValueId, ValueSource, WeightInfo};
 use crate::types::{Frame, Kind, Type};
 use crate::vocabulary::{Application, Operation, RuleArg};
@@ -26,6 +28,7 @@ impl Checker<'_> {
             return self.apply(op, &site, env);
         }
         let mut subst = Subst::default();
+        let Some(turns) = self.turns(op, site) else { return Term::Poison };
         if !self.fit_all(site, &mut subst, env) {
             return Term::Poison;
         }
@@ -38,7 +41,7 @@ impl Checker<'_> {
         let Some(result) = op.result.as_ref().and_then(|r| self.ground(r, &inner)) else { return Term::Poison };
         let (inputs, settings, missing, tensors) = self.split(op, site);
         let args = self.rule_args(op, site);
-        let Some((result, weights)) = self.run_rule(op, site, &args, result) else { return Term::Poison };
+        let Some((result, weights)) = self.run_rule(op, site, &args, result, turns) else { return Term::Poison };
         if !self.may_change(op, site) {
             return Term::Poison;
         }
@@ -108,13 +111,51 @@ impl Checker<'_> {
         (inputs, settings, missing, tensors)
     }
 
+    /// The type as which an operation gets an argument, where that is another: a field as one of its turns.
+    pub(super) fn given_as(&self, op: &Operation, param: &FnParam, ty: &Type) -> Option<Type> {
+        let map = Kind::named(&param.ty.kind.text).is_some_and(|k| k.is(Kind::Map));
+        if op.entry.fields && map { ty.one_turn().map(|(ty, _)| ty) } else { None }
+    }
+
+    /// The turns of the fields among the arguments, which must be fields of one group, all of them; `None` where they are not.
+    fn turns(&mut self, op: &Operation, site: &CallSite<'_>) -> Option<Option<Dim>> {
+        if !op.entry.fields {
+            return Some(None);
+        }
+        let mut first: Option<(Option<Dim>, Span, Type)> = None;
+        for bound in &site.bound {
+            let (Some(param), Term::Tensor(id)) = (op.params.get(bound.param), &bound.term) else { continue };
+            let Some(ty) = self.value_type(*id) else { continue };
+            if !Kind::named(&param.ty.kind.text).is_some_and(|k| k.is(Kind::Map)) {
+                continue;
+            }
+            let turns = ty.one_turn().map(|(_, turns)| turns);
+            match &first {
+                None => first = Some((turns, bound.span, ty)),
+                Some((of, at, other)) => {
+                    let same = match (of, &turns) {
+                        (Some(p), Some(q)) => p == q || p.is_opaque() || q.is_opaque(),
+                        (p, q) => p.is_none() && q.is_none(),
+                    };
+                    if !same {
+                        self.logs.reports.push(kinds::unlike_fields(op.name, *at, other, bound.span, &ty));
+                        return None;
+                    }
+                }
+            }
+        }
+        Some(first.and_then(|(turns, ..)| turns))
+    }
+
     fn rule_args(&self, op: &Operation, site: &CallSite<'_>) -> Vec<RuleArg> {
         let one = |bound: &Bound| {
             let param = op.params.get(bound.param)?;
             let name = self.intern(&param.name.text);
             match &bound.term {
                 Term::Tensor(id) => {
-                    Some(RuleArg { name, ty: self.value_type(*id)?, constant: None, size: None, span: bound.span })
+                    let ty = self.value_type(*id)?;
+                    let ty = self.given_as(op, param, &ty).unwrap_or(ty);
+                    Some(RuleArg { name, ty, constant: None, size: None, span: bound.span })
                 }
                 Term::Known(k) => Some(RuleArg {
                     name,
@@ -135,6 +176,7 @@ impl Checker<'_> {
         site: &CallSite<'_>,
         args: &[RuleArg],
         result: Type,
+        turns: Option<Dim>,
     ) -> Option<(Type, Vec<crate::vocabulary::NewWeight>)> {
         let mut done = None;
         // A number that changes has to fit all along.
@@ -149,6 +191,7 @@ impl Checker<'_> {
                 span: site.span,
                 args,
                 result: result.clone(),
+                turns: turns.clone(),
                 weights: vec![],
                 owes: vec![],
                 reports: vec![],
@@ -156,7 +199,11 @@ impl Checker<'_> {
                 sizes: &self.out.sizes,
             };
             (op.entry.rule)(&mut application);
-            let Application { result, weights, owes, reports, .. } = application;
+            let Application { result, turns, weights, owes, reports, .. } = application;
+            let result = match turns {
+                Some(turns) if result.kind.is(Kind::Map) => result.in_turns(turns),
+                _ => result,
+            };
             for (dim, by) in owes {
                 self.logs.owed.push(super::sizes::Owed { dim, by, span: site.name_span, op: op.name });
             }

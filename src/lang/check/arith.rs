@@ -189,6 +189,10 @@ impl Checker<'_> {
                 self.logs.reports.push(shapes::operands(op.symbol(), a.1, xt, b.1, yt));
                 return None;
             };
+            if xt.kind == Kind::Field || yt.kind == Kind::Field {
+                self.logs.reports.push(frames::fields_of_two_views(op.symbol(), a.1, f, b.1, g));
+                return None;
+            }
             let (from_a, from_b) = (self.image_of(&a.0), self.image_of(&b.0));
             let left = self.sources.text(a.1).to_string();
             let right = self.sources.text(b.1).to_string();

@@ -79,6 +79,8 @@ impl Checker<'_> {
             }
             Term::Tensor(id) => {
                 let Some(ty) = self.value_type(*id) else { return false };
+                let operation = self.vocabulary.operation(site.name);
+                let ty = operation.and_then(|op| self.given_as(op, param, &ty)).unwrap_or(ty);
                 let places = kind == Kind::Sampler && ty.kind == Kind::Points;
                 if places {
                     return true;
@@ -145,6 +147,9 @@ impl Checker<'_> {
         env: &Env,
     ) -> Report {
         let Some(other) = other else { return frames::differ(site.name, bound.span, found, None, first, None, None) };
+        if self.type_of(&bound.term).is_some_and(|t| t.kind == Kind::Field) {
+            return frames::fields_of_two_views(site.name, other.span, first, bound.span, found);
+        }
         let other_ty = self.type_of(&other.term);
         let is_move = |t: &Type| t.kind == Kind::Homography;
         let moves = (is_move(ty), other_ty.as_ref().is_some_and(is_move));
@@ -521,6 +526,9 @@ impl Checker<'_> {
             let from = param.ty.frame.as_ref().and_then(|f| subst.frames.get(&f.text)).map(|(f, _)| f.clone());
             let instead = from.as_ref().and_then(|f| self.move_from(f, None, env));
             return kinds::not_a_move(site.name, bound.span, &text, from.as_ref(), found, instead.as_deref());
+        }
+        if ty.as_ref().is_some_and(|t| t.kind == Kind::Field) {
+            return kinds::field_given(site.name, bound.span, &text, found, kind);
         }
         let is_logit = ty.as_ref().is_some_and(|t| t.kind == Kind::Logit);
         if kind.is(Kind::Prob) && is_logit {

@@ -1,5 +1,6 @@
 //! Items in the order of the file.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -222,12 +223,15 @@ impl Checker<'_> {
         }
         self.refuse_taken(&f.name);
         let before = self.files.get(home).map_or(0, |f| f.callables.len());
-        let too_far = self.alone(&f.params, home, before, |checker, env| {
-            checker.function_body(f, env);
-        });
-        let def = Rc::new(FunctionDef { function: f.clone(), home: Some(home), before, too_far });
+        let def = Rc::new(FunctionDef { function: f.clone(), home: Some(home), before, too_far: Cell::new(false) });
         if let Some(file) = self.files.get_mut(home) {
-            file.add(Callable::Function(def));
+            file.add(Callable::Function(Rc::clone(&def)));
+        }
+        let too_far = self.alone(&f.params, home, before + 1, |checker, env| {
+            checker.function_body(f, &Env { within: Some(Rc::clone(&def)), ..env.clone() });
+        });
+        if too_far {
+            def.too_far.set(true);
         }
     }
 
@@ -370,7 +374,7 @@ impl Checker<'_> {
             let size = (kind == Kind::Count).then(|| Dim::symbol(self.new_symbol(&param.name.text, false)));
             return Term::Known(Known { value: None, kind, size, tensors: vec![] });
         }
-        if (kind.is(Kind::Map) || kind.is_placed()) && param.ty.frame.is_none() {
+        if kind.has_frame() && param.ty.frame.is_none() {
             self.logs.reports.push(frames::argument_needs_frame(param.ty.span, &param.name.text, kind.name()));
             return Term::Poison;
         }
@@ -407,7 +411,7 @@ impl Checker<'_> {
             self.logs.reports.push(kinds::input_kind(name.span, &name.text, ty.kind));
             return Term::Poison;
         }
-        if ty.frame.is_none() && (ty.kind.is(Kind::Map) || ty.kind.is_placed()) {
+        if ty.frame.is_none() && ty.kind.has_frame() {
             self.logs.reports.push(frames::input_needs_frame(written.span, &name.text, ty.kind.name()));
             return Term::Poison;
         }
@@ -432,6 +436,7 @@ impl Checker<'_> {
             let example = match kind {
                 Kind::Homography => "Homography[B]@orig->moved".to_string(),
                 kind if kind.is_placed() => format!("{}[B, N]@orig", kind.name()),
+                Kind::Field => "Field[B, 8, C, H, W]@orig".to_string(),
                 kind if kind.is(Kind::Map) => format!("{}[B, 1, H, W]@orig", kind.name()),
                 kind => format!("{}[B, C]", kind.name()),
             };

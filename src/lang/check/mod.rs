@@ -20,6 +20,7 @@ mod lints;
 mod logs;
 mod params;
 mod places;
+mod recursion;
 mod scope;
 mod sections;
 mod sizes;
@@ -284,6 +285,7 @@ impl Checker<'_> {
             caller: None,
             subst: Rc::new(Subst::default()),
             depth: 0,
+            within: None,
         }
     }
 }

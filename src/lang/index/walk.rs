@@ -148,6 +148,11 @@ impl Walk<'_> {
             _ => None,
         };
         let id = simple.map(|(name, kind)| self.global(name, kind, item, region));
+        if let (Some(id), ItemKind::Function(_)) = (id, &item.kind) {
+            // It may call itself.
+            let end = self.end;
+            self.show(id, region.start, end);
+        }
         match &item.kind {
             ItemKind::Import { path, names } => {
                 for name in names {

@@ -226,3 +226,15 @@ pub fn no_frame_here(span: Span, op: &str) -> Report {
         .label(span, "has no place in any view")
         .help("remove the frame")
 }
+
+/// Fields of two views in one formula.
+pub fn fields_of_two_views(op: &str, a: Span, a_frame: &Frame, b: Span, b_frame: &Frame) -> Report {
+    Report::error("R0520", format!("`{op}` takes fields of two views together"))
+        .label(b, format!("lives in {b_frame}"))
+        .label(a, format!("lives in {a_frame}"))
+        .help(
+            "where one view is the other one turned, its fields lie elsewhere and their turns are exchanged: no number belongs \
+             to the one at its place. Compare what does not depend on it, maps brought into one frame:  \
+             warp(invariant(…), …),  or descriptors whose turns were exchanged back:  permute_turns(turns_to_channel(…), …)",
+        )
+}

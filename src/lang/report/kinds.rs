@@ -345,3 +345,24 @@ pub fn input_kind(span: Span, name: &str, kind: Kind) -> Report {
         .label(span, format!("{} is known before the run", kind.name()))
         .help(format!("write  param {name}: {}", kind.name()))
 }
+
+/// A field where a map or something else is wanted.
+pub fn field_given(op: &str, span: Span, text: &str, found: &str, wanted: Kind) -> Report {
+    let report = Report::error("R0340", format!("`{op}` does not take fields"))
+        .label(span, format!("expected {}, found {found}", wanted.name()));
+    if !wanted.is(Kind::Map) {
+        return report.help(format!("a field has an axis more, its turns:  invariant({text})  is a map"));
+    }
+    report.help(format!(
+        "when a picture turns, its fields move and exchange their turns; `{op}` would know of the first alone. Make a map of \
+         it:  invariant({text})  is the same whatever the turn,  turns_to_channel({text})  has the turns among its channels"
+    ))
+}
+
+/// A field and a map, or fields of two groups, where all must be fields of one.
+pub fn unlike_fields(op: &str, a: Span, a_type: &Type, b: Span, b_type: &Type) -> Report {
+    Report::error("R0341", format!("`{op}` takes maps, or fields of one group, not both"))
+        .label(b, b_type.to_string())
+        .label(a, a_type.to_string())
+        .help("make both with one symmetry, or maps of both:  invariant(…)")
+}

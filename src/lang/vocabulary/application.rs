@@ -64,6 +64,8 @@ pub struct Application<'a> {
     pub args: &'a [RuleArg],
     /// The result's type, as the signature gives it.
     pub result: Type,
+    /// The turns of the fields among the arguments, which are maps here, and of the result. A rule may give it some.
+    pub turns: Option<Dim>,
     /// The weights it makes.
     pub weights: Vec<NewWeight>,
     /// Sizes that must divide: what, by how much.

@@ -17,6 +17,8 @@ pub struct Entry {
     pub rule: Rule,
     /// The words that arguments take: `("pad", &["same"])`.
     pub words: &'static [(&'static str, &'static [&'static str])],
+    /// True where a field may be given for a map: each of its turns is one to the signature and the rule, and the result is a field.
+    pub fields: bool,
     /// True for what only an operator or a pass writes: it cannot be called by name.
     pub operator: bool,
     /// The argument that holds the recipe this operation carries out: `pick` carries out its `negatives`.
@@ -103,6 +105,7 @@ impl Entry {
         manual: "",
         rule: |_| {},
         words: &[],
+        fields: false,
         operator: false,
         carries_out: None,
         pixels_of: None,

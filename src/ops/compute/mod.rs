@@ -8,6 +8,7 @@
 pub mod bilinear;
 pub mod difference;
 pub mod elementwise;
+pub mod fields;
 pub mod layout;
 pub mod memory;
 pub mod pixelwise;

@@ -157,7 +157,7 @@ impl Language {
         let carried = self.carrier(op).and_then(|c| c.result.as_ref()).filter(|_| a.kind == Kind::Points);
         let frame = match ty.and_then(|t| t.frame.as_ref()).or(carried.and_then(|t| t.frame.as_ref())) {
             Some(frame) => format!("@{}", frame.text),
-            None if a.kind.is(Kind::Map) => "@f".into(),
+            None if a.kind.has_frame() => "@f".into(),
             None => String::new(),
         };
         let to = ty.and_then(|t| t.to.as_ref()).map(|to| format!("->{}", to.text)).unwrap_or_default();
@@ -230,6 +230,7 @@ fn said(report: &Report) -> String {
 /// The kind to declare a tensor of this rank with, for a parameter.
 fn like(param: &FnParam, rank: usize) -> Kind {
     match (Kind::named(&param.ty.kind.text), rank) {
+        (Some(kind), 5) if kind.is(Kind::Map) || kind == Kind::Values => Kind::Field,
         (Some(Kind::Values), 4) => Kind::Feat,
         (Some(Kind::Values), 0) => Kind::Loss,
         (Some(Kind::Values), _) => Kind::Vectors,
@@ -242,6 +243,9 @@ fn like(param: &FnParam, rank: usize) -> Kind {
 pub fn kinds(param: &FnParam, rank: usize) -> Vec<(Kind, bool)> {
     if rank == 0 {
         return vec![(Kind::Loss, false)];
+    }
+    if rank == 5 {
+        return vec![(Kind::Field, false)];
     }
     let declared = Kind::named(&param.ty.kind.text).unwrap_or(Kind::Values);
     let axes = rank - declared.beside_axes().len();
