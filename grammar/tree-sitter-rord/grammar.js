@@ -53,8 +53,9 @@ module.exports = grammar({
     field: ($) => seq(field('name', $.name), ':', $.type),
 
     model: ($) =>
-      seq('model', field('name', $.name), $.params, '{', repeat(choice($.doc, $.let, $.out)), '}'),
+      seq('model', field('name', $.name), $.params, '{', repeat(choice($.doc, $.let, $.out, $.weight)), '}'),
     out: ($) => seq('out', field('name', $.name), optional(seq(':', $.type)), '=', $._expr),
+    weight: ($) => seq('weight', field('name', $.name), ':', $.type, '=', $._expr),
     layer: ($) => seq('layer', field('name', $.name), $.params, optional(seq('->', $.type)), $._body),
     fn: ($) => seq('fn', field('name', $.name), $.params, optional(seq('->', $.type)), $._body),
     _body: ($) =>
@@ -69,7 +70,8 @@ module.exports = grammar({
 
     loss: ($) => seq('loss', field('name', $.name), '=', $._expr),
     metric: ($) => seq('metric', field('name', $.name), '=', $._expr),
-    minimize: ($) => seq('minimize', field('name', $.name), '=', $._expr),
+    minimize: ($) =>
+      seq('minimize', field('name', $.name), optional(seq('of', $.name, repeat(seq(',', $.name)))), '=', $._expr),
 
     section: ($) => seq(choice('train', 'save', 'export'), $.fields),
     fields: ($) => seq('{', repeat(seq($.assignment, optional(','))), '}'),

@@ -179,6 +179,9 @@ pub struct DataArgs {
     /// Show validation pairs rather than training pairs
     #[arg(long)]
     pub validation: bool,
+    /// The `data` to show, where there are several; the first
+    #[arg(long, value_name = "NAME")]
+    pub of: Option<String>,
 }
 
 /// Arguments of `bench`.

@@ -9,6 +9,7 @@ use rord_engine::plan::{data_place, field_places};
 use rord_engine::refusals;
 use rord_engine::source::DataSource;
 use rord_lang::report::{params, runtime};
+use rord_lang::typed::Dataset;
 use rord_record::terminal::Busy;
 
 /// Shows pairs.
@@ -19,19 +20,25 @@ pub fn run(args: &DataArgs) -> u8 {
         super::print_reports(&[report], &loaded.sources);
         super::REFUSED
     };
-    let Some(dataset) = pipeline.datasets.first() else {
+    let named = |d: &&Dataset| args.of.as_ref().is_none_or(|of| d.name == *of);
+    if let (Some(of), false) = (&args.of, pipeline.datasets.iter().any(|d| named(&d))) {
+        let known: Vec<&str> = pipeline.datasets.iter().map(|d| d.name.as_str()).collect();
+        let help = format!("datasets: {}", known.join(", "));
+        return refuse(runtime::failed("R0204", &format!("no `data` is called `{of}`"), &help));
+    }
+    let Some((at, dataset)) = pipeline.datasets.iter().enumerate().find(|(_, d)| named(d)) else {
         let help = "say where the tensors come from:  data pairs = layout_pairs(synth())";
         return refuse(params::cannot_train(loaded.end(), "there is no `data`", help));
     };
     let count = |field: &str| pipeline.setting("train", field).and_then(|c| c.count()).unwrap_or_default();
     let place = data_place(pipeline, dataset);
     let busy = Busy::new("loading the data");
-    let source = DataSource::load(dataset, &pipeline.sizes, count("batch"), count("seed") as u64);
+    let source = DataSource::load(dataset, &pipeline.sizes, count("batch"), count("seed") as u64, None);
     drop(busy);
     let source = match source {
         Ok(source) => source,
         Err(e) => {
-            super::print_reports(&refusals::data(place, &field_places(pipeline), &e), &loaded.sources);
+            super::print_reports(&refusals::data(place, &field_places(pipeline, at), &e), &loaded.sources);
             return super::REFUSED;
         }
     };

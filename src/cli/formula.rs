@@ -52,7 +52,7 @@ fn explain(loaded: &Loaded, name: &str) -> Result<String, String> {
     for named in pipeline.names.iter().filter(|n| item.span.holds(n.span)) {
         out.push_str(&format!("{} is {}\n", named.name, pipeline.shown(named)));
     }
-    let outputs = pipeline.losses.iter().chain(&pipeline.metrics).chain(&pipeline.objective);
+    let outputs = pipeline.losses.iter().chain(&pipeline.metrics).chain(pipeline.objectives.iter().map(|o| &o.output));
     if let Some(output) = outputs.into_iter().find(|o| o.name == name) {
         // Functions of the file that it calls, with the types that they have here.
         let below = below(pipeline, output.value);
@@ -98,16 +98,7 @@ fn parts(loaded: &Loaded, within: Span, of: Vec<ValueId>, lets: &[(Span, &str)])
 
 /// Everything that a value is computed from, itself included, in the order of computing.
 fn below(pipeline: &Pipeline, from: ValueId) -> Vec<ValueId> {
-    let (mut seen, mut open) = (HashSet::new(), vec![from]);
-    while let Some(id) = open.pop() {
-        let Some(value) = pipeline.value(id).filter(|_| seen.insert(id)) else { continue };
-        match &value.source {
-            ValueSource::Alias(of) => open.push(*of),
-            ValueSource::Apply(apply) => open.extend(apply.inputs.iter().map(|(_, id)| *id)),
-            _ => {}
-        }
-    }
-    let mut all: Vec<ValueId> = seen.into_iter().collect();
+    let mut all: Vec<ValueId> = pipeline.below(from).into_iter().collect();
     all.sort();
     all
 }
@@ -123,7 +114,7 @@ fn gradient(loaded: &Loaded, from: ValueId) -> String {
             ValueSource::Alias(of) => open.push(*of),
             ValueSource::Apply(apply) => {
                 if loaded.vocabulary.operation(apply.op).is_some_and(|o| o.entry.graph.stops_gradient) {
-                    // Places carry none in any case, and nobody expects it of them.
+                    // The choice of places carries none in any case, and nobody expects it of it.
                     if value.ty.kind != Kind::Points && depends_on_weights(loaded, id) {
                         stops.insert(value.span, apply.op);
                     }
@@ -132,7 +123,10 @@ fn gradient(loaded: &Loaded, from: ValueId) -> String {
                 weights.extend(apply.weights.iter().map(|(_, w)| *w));
                 open.extend(apply.inputs.iter().map(|(_, id)| *id));
             }
-            ValueSource::Field { data: None, name } if !matches!(value.ty.kind, Kind::Label | Kind::Mask) => {
+            ValueSource::Weight(w) => _ = weights.insert(*w),
+            ValueSource::Field { data: None, name }
+                if !matches!(value.ty.kind, Kind::Label | Kind::Mask | Kind::Homography) =>
+            {
                 inputs.push(name.clone());
             }
             _ => {}
@@ -150,6 +144,9 @@ fn gradient(loaded: &Loaded, from: ValueId) -> String {
         out.push_str(&match (reached.len(), &model.frozen) {
             (0, _) => format!("the gradient reaches no weight of {}\n", model.name),
             (_, Some(_)) => format!("the gradient passes through {}, which is frozen\n", model.name),
+            _ if model.follows.is_some() => {
+                format!("the gradient passes through {}, which follows another model\n", model.name)
+            }
             (n, None) => {
                 format!("the gradient reaches {n} of {} weights of {}: {total} numbers\n", trained.len(), model.name)
             }
@@ -178,6 +175,7 @@ fn depends_on_weights(loaded: &Loaded, from: ValueId) -> bool {
         match &value.source {
             ValueSource::Alias(of) => open.push(*of),
             ValueSource::Apply(apply) if !apply.weights.is_empty() => return true,
+            ValueSource::Weight(_) => return true,
             ValueSource::Apply(apply) => {
                 // An input of which only the shape is used passes no numbers on.
                 let shapes = vocabulary.operation(apply.op).map_or(&[] as &[_], |o| o.entry.graph.shape_only);

@@ -44,7 +44,7 @@ pub fn step_text(loaded: &Loaded) -> String {
 fn memory_text(loaded: &Loaded, graph: &Graph, flow: &Flow) -> String {
     let found = Plan::new(&loaded.pipeline, loaded.end()).ok().and_then(|plan| {
         let moments = optimizer(&plan.optimizer, &[]).ok()?.moments();
-        predict(graph, flow, Load { batch: plan.batch, moments, pictures: pictures(&plan.dataset) })
+        predict(graph, flow, Load { batch: plan.batch, moments, pictures: pictures(&plan.datasets) })
     });
     found.map(|p| format!(", about {}", size(p.total()))).unwrap_or_default()
 }

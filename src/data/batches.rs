@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::datasets::Offered;
-use super::pairs::{PairSource, Split};
+use super::pairs::{PairRecipe, PairSource, Split};
 
 /// A tensor of a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +38,11 @@ pub trait Batches: Send + Sync {
     /// Batch number `step` of a split. Training is endless; epochs follow one another.
     fn batch_at(&self, split: Split, step: u64) -> Batch;
 
+    /// A batch that stands beside another dataset's validation, where this one keeps nothing back to validate.
+    fn beside(&self, step: u64) -> Batch {
+        self.batch_at(Split::Train, step)
+    }
+
     /// What is trained on and what is validated, in words: `19 layouts to train on and 5 to validate`.
     fn about(&self) -> String;
 
@@ -45,12 +50,18 @@ pub trait Batches: Send + Sync {
     fn noun(&self) -> &'static str;
 }
 
+/// How the pairs of a training step are made, where that changes.
+pub type RecipeAt = Arc<dyn Fn(u64) -> PairRecipe + Send + Sync>;
+
 /// Pairs under the names that a dataset gives their parts.
 pub struct PairBatches {
     /// Makes pairs.
     pub source: Arc<PairSource>,
     /// Which fields there are.
     pub fields: Vec<Offered>,
+    /// How pairs are made at a training step; `None` where that is always the same. Validation goes by the source's
+    /// own recipe.
+    pub recipe: Option<RecipeAt>,
 }
 
 impl Batches for PairBatches {
@@ -70,13 +81,20 @@ impl Batches for PairBatches {
             let values = Vec::with_capacity(shape.iter().product());
             fields.push(Field { name: field.name.to_string(), shape, values });
         }
+        let changed = self.recipe.as_ref().filter(|_| split == Split::Train).map(|at| at(step));
+        let recipe = changed.as_ref().unwrap_or(self.source.recipe());
         for k in 0..size as u64 {
-            let pair = self.source.pair(split, step.wrapping_mul(size as u64).wrapping_add(k));
+            let pair = self.source.pair_by(recipe, split, step.wrapping_mul(size as u64).wrapping_add(k));
             for (offered, field) in self.fields.iter().zip(&mut fields) {
                 field.values.extend_from_slice(offered.part.of(&pair));
             }
         }
         Batch { size, fields }
+    }
+
+    /// Drawn as in validation, of what is trained on.
+    fn beside(&self, step: u64) -> Batch {
+        self.batch_at(Split::Validation, step)
     }
 
     fn about(&self) -> String {

@@ -22,6 +22,7 @@ pub mod patch;
 pub mod photo;
 pub mod raster;
 pub mod render;
+pub mod several;
 pub mod sheet;
 pub mod split;
 pub mod synth;

@@ -87,6 +87,11 @@ impl PairSource {
         Ok(Self { pictures, recipe, train, validation })
     }
 
+    /// The same pictures with another recipe, which may differ in what is drawn alone.
+    pub fn with_recipe(self, recipe: PairRecipe) -> Self {
+        Self { recipe, ..self }
+    }
+
     /// The recipe.
     pub fn recipe(&self) -> &PairRecipe {
         &self.recipe
@@ -122,44 +127,50 @@ impl PairSource {
     /// The pair number `index` of a split; in training, sample k of step s is `s · batch + k`. Any number is a pair;
     /// validation is a list only in that its users stop after [`PairSource::validation_batches`] batches.
     pub fn pair(&self, split: Split, index: u64) -> Pair {
+        self.pair_by(&self.recipe, split, index)
+    }
+
+    /// The same by another recipe, which may differ in what is drawn: in zoom, geometry, `photo` and `render`. The
+    /// draws are the same.
+    pub fn pair_by(&self, recipe: &PairRecipe, split: Split, index: u64) -> Pair {
         let stream = |part: u64| match split {
-            Split::Train => Stream::new(self.recipe.seed, &[0, index, part]),
+            Split::Train => Stream::new(recipe.seed, &[0, index, part]),
             Split::Validation => Stream::new(0, &[1, index, part]),
         };
-        let n = self.recipe.patch;
+        let n = recipe.patch;
         let mut places = stream(0);
-        let moved = self.recipe.geometry.draw(&mut places);
+        let moved = recipe.geometry.draw(&mut places);
         let empty = |h| {
             let black = || vec![0.0; n * n];
             let (image, image_r, corners) = (black(), black(), black());
             Pair { image, image_r, h, corners, truth: black(), picture: 0, from: [0, 0], zoom: 1.0 }
         };
         // Neither can be missing: `new` refuses an empty split.
-        let Some(place) = self.place(split, &moved, &mut places) else { return empty(moved.homography()) };
+        let Some(place) = self.place(recipe, split, &moved, &mut places) else { return empty(moved.homography()) };
         let Some(picture) = self.pictures.get(place.field.picture) else { return empty(moved.homography()) };
 
         let middle = place.from.map(|at| at as f64 + n as f64 * place.zoom / 2.0);
         let here = Grid::new(n, middle, place.zoom, [[1.0, 0.0], [0.0, 1.0]]);
         let there = match moved {
             Move::Symmetry(_) => here,
-            Move::Linear(_) if !self.recipe.moved => here,
+            Move::Linear(_) if !recipe.moved => here,
             Move::Linear(_) => Grid::new(n, middle, place.zoom, moved.inverse()),
         };
-        let etched = self.recipe.render.as_ref().map_or(0, |r| (r.reach() * place.zoom).ceil() as usize);
-        let labelled = if self.recipe.corners { corners::MARGIN } else { 0 };
+        let etched = recipe.render.as_ref().map_or(0, |r| (r.reach() * place.zoom).ceil() as usize);
+        let labelled = if recipe.corners { corners::MARGIN } else { 0 };
         let window = here.reach().grown(labelled.max(etched)).union(there.reach().grown(etched));
         let cut = Cut::new(picture, place.field.region, window);
-        let label = if self.recipe.corners { corners::corners(&cut, &here) } else { Vec::new() };
+        let label = if recipe.corners { corners::corners(&cut, &here) } else { Vec::new() };
 
-        let hidden = self.recipe.target.as_ref().and_then(|t| picture.layers.iter().position(|l| l.name == *t));
-        let truth = match &self.recipe.target {
+        let hidden = recipe.target.as_ref().and_then(|t| picture.layers.iter().position(|l| l.name == *t));
+        let truth = match &recipe.target {
             Some(_) => cut.coverage(hidden).sample(&here),
             None => Vec::new(),
         };
         let drawn = |(i, layer): (usize, &Option<Vec<u8>>)| (layer.is_some() && Some(i) != hidden).then_some(i);
         let present: Vec<usize> = cut.layers.iter().enumerate().filter_map(drawn).collect();
         let kept = present.get(places.below(present.len())).copied();
-        let draw = |part: u64| match &self.recipe.render {
+        let draw = |part: u64| match &recipe.render {
             Some(render) => Look::draw(render, cut.layers.len(), kept, &mut stream(part)),
             None => Look::plain(picture),
         };
@@ -170,20 +181,20 @@ impl PairSource {
         };
         let plane = draw(1);
         let mut image = plane.sample(&here);
-        let mut image_r = match (&self.recipe.render, &moved) {
-            _ if !self.recipe.moved => Vec::new(),
+        let mut image_r = match (&recipe.render, &moved) {
+            _ if !recipe.moved => Vec::new(),
             (None, Move::Symmetry(symmetry)) => symmetry.permute(&image, n),
             (None, _) => view(&plane, &moved),
             (Some(_), _) => view(&draw(2), &moved),
         };
-        photo::apply(&self.recipe.photo, &mut image, n, &mut stream(3));
-        photo::apply(&self.recipe.photo, &mut image_r, n, &mut stream(4));
+        photo::apply(&recipe.photo, &mut image, n, &mut stream(3));
+        photo::apply(&recipe.photo, &mut image_r, n, &mut stream(4));
         let Place { field, from, zoom, .. } = place;
         Pair { image, image_r, h: moved.homography(), corners: label, truth, picture: field.picture, from, zoom }
     }
 
     /// Draws a place where there is something to see, or the best of a few.
-    fn place(&self, split: Split, moved: &Move, stream: &mut Stream) -> Option<Place> {
+    fn place(&self, recipe: &PairRecipe, split: Split, moved: &Move, stream: &mut Stream) -> Option<Place> {
         /// The deviation of grey values that is enough.
         const ENOUGH: f64 = 0.1;
         const TRIES: usize = 8;
@@ -193,7 +204,7 @@ impl PairSource {
         for _ in 0..TRIES {
             let at = stream.uniform() * total;
             let field = *fields.get(fields.partition_point(|f| f.until <= at)).or(fields.last())?;
-            let place = self.place_in(field, moved, stream);
+            let place = self.place_in(recipe, field, moved, stream);
             let enough = place.variation >= ENOUGH;
             if best.as_ref().is_none_or(|best| place.variation > best.variation) {
                 best = Some(place);
@@ -205,15 +216,15 @@ impl PairSource {
         best
     }
 
-    fn place_in(&self, field: Field, moved: &Move, stream: &mut Stream) -> Place {
-        let (n, (low, high)) = (self.recipe.patch as f64, self.recipe.zoom);
+    fn place_in(&self, recipe: &PairRecipe, field: Field, moved: &Move, stream: &mut Stream) -> Place {
+        let (n, (low, high)) = (recipe.patch as f64, recipe.zoom);
         let Field { picture, region, .. } = field;
         let fits = region.width().min(region.height()) as f64 / n;
         let zoom = stream.range(low, high.min(fits).max(low));
         let half = n * zoom / 2.0;
         let extent = match moved {
-            Move::Linear(_) if self.recipe.moved => {
-                Grid::new(self.recipe.patch, [0.0; 2], zoom, moved.inverse()).half_extent().map(|e| e.max(half))
+            Move::Linear(_) if recipe.moved => {
+                Grid::new(recipe.patch, [0.0; 2], zoom, moved.inverse()).half_extent().map(|e| e.max(half))
             }
             _ => [half; 2],
         };

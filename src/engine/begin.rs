@@ -4,12 +4,13 @@ use std::path::Path;
 
 use candle_core::{DType, Device};
 
-use super::frozen;
 use super::refusals::Stop;
 use super::weights::{Weights, weight_specs};
+use super::{follow, frozen};
 use rord_lang::typed::{ModelInfo, Pipeline};
 
-/// All weights of a pipeline: those of `init`, or drawn from `seed`; then those of frozen models from their own files.
+/// All weights of a pipeline: those of `init`, or drawn from `seed`; then those of frozen models from their own files, and those
+/// of models that follow others.
 pub fn weights(
     pipeline: &Pipeline,
     init: Option<&Path>,
@@ -23,6 +24,10 @@ pub fn weights(
         None => Weights::init(&specs, seed, dtype, device)?,
     };
     frozen::load(pipeline, &mut weights, dtype, device)?;
+    // A file has what they had come to.
+    if init.is_none() {
+        follow::begin(pipeline, &mut weights);
+    }
     Ok(weights)
 }
 

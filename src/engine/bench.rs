@@ -157,7 +157,7 @@ pub fn bench(
         making.push(ms(begun.elapsed()));
     }
     let moments = stepper.state.optimizer.moments();
-    let load = Load { batch: plan.batch, moments, pictures: source::pictures(&plan.dataset) };
+    let load = Load { batch: plan.batch, moments, pictures: source::pictures(&plan.datasets) };
     let predicted = predict(&graph, stepper.program.flow(), load).map(|p| p.total());
     let steps = take(&mut stepper, &batches, options, busy)?;
     let gradients = &stepper.program.flow().gradients;

@@ -122,17 +122,16 @@ pub fn evaluate(
 ) -> Result<Evaluated, Stop> {
     let graph = graphs::graph(pipeline, vocabulary, &graphs::validation(pipeline), &HashMap::new())?;
     let differentiable = |source: &NodeSource| match source {
-        NodeSource::Field { name, .. } => pipeline
-            .inputs
-            .iter()
-            .find(|(n, _)| n == name)
-            .is_some_and(|(_, ty)| ty.kind.is(Kind::Values) && !matches!(ty.kind, Kind::Label | Kind::Mask)),
+        NodeSource::Field { name, .. } => pipeline.inputs.iter().find(|(n, _)| n == name).is_some_and(|(_, ty)| {
+            (ty.kind.is(Kind::Values) || ty.kind.is_placed()) && !matches!(ty.kind, Kind::Label | Kind::Mask)
+        }),
         _ => false,
     };
     let program = Program::new(graph, |s| gradients && differentiable(s), supplied.dtype, &Device::Cpu)?;
     let weights = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
     let fields = supplied.fields(pipeline)?;
-    let feed = Feed { batch: 0, fields: &fields, weights: weights.tensors(), seed, step: 0, training: false };
+    let feed =
+        Feed { batch: 0, fields: &fields, weights: weights.tensors(), seed, step: 0, training: false, timed: None };
     let outcome = program.run(&feed, gradients)?;
     let numbers = outcome.numbers()?;
     let not_finite = |report: Report| Stop::NotFinite(Box::new(report));
@@ -184,7 +183,8 @@ pub fn predict(
     let program = Program::new(graph, |_| false, supplied.dtype, &Device::Cpu)?;
     let weights = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
     let fields = supplied.fields(pipeline)?;
-    let feed = Feed { batch: 0, fields: &fields, weights: weights.tensors(), seed, step: 0, training: false };
+    let feed =
+        Feed { batch: 0, fields: &fields, weights: weights.tensors(), seed, step: 0, training: false, timed: None };
     let outcome = program.run(&feed, false)?;
     Ok(asked.into_iter().map(|tensor| tensor.name).zip(outcome.values).collect())
 }

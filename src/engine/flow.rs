@@ -77,7 +77,7 @@ impl Flow {
                 if let (Some(NodeSource::Weight(w)), Some(slot)) =
                     (graph.node(*id).map(|n| &n.source), frozen.get_mut(index))
                 {
-                    *slot |= !wanted(&NodeSource::Weight(*w));
+                    *slot |= !wanted(&NodeSource::Weight(*w)) && !graph.live.contains(w);
                 }
             }
         }

@@ -6,6 +6,7 @@ pub mod clip;
 pub mod difference;
 pub mod evaluate;
 pub mod flow;
+pub mod follow;
 pub mod frozen;
 pub mod graphs;
 pub mod heap;
@@ -20,6 +21,7 @@ pub mod source;
 pub mod state;
 pub mod step;
 pub mod stored;
+pub mod timed;
 pub mod train;
 pub mod weights;
 

@@ -17,7 +17,7 @@ pub struct Watched {
 }
 
 impl Watched {
-    fn parse(text: &str) -> Option<Watched> {
+    pub(super) fn parse(text: &str) -> Option<Watched> {
         let (split, name) = text.split_once('.')?;
         Some(Watched { validation: split == "val", name: name.to_string() })
     }
@@ -25,8 +25,8 @@ impl Watched {
 
 /// A training run, as the pipeline describes it.
 pub struct Plan {
-    /// The data.
-    pub dataset: Dataset,
+    /// The data: each step takes a batch of every dataset.
+    pub datasets: Vec<Dataset>,
     /// Samples in a batch.
     pub batch: usize,
     /// Passes over the data.
@@ -47,10 +47,8 @@ pub struct Plan {
     pub watch: Option<(Watched, Mode)>,
     /// Whether the last weights are kept.
     pub keep_last: bool,
-    /// Where the data's layouts or its file are named, for reports about them.
-    pub data_place: Span,
-    /// Where each of its fields is declared.
-    pub field_places: Vec<(String, Span)>,
+    /// For each dataset, where its layouts or its file are named and where its fields are declared, for reports.
+    pub data_places: Vec<(Span, Vec<(String, Span)>)>,
 }
 
 impl Plan {
@@ -86,19 +84,10 @@ impl Plan {
                 None
             }
         };
-        let dataset = match pipeline.datasets.as_slice() {
-            [one] => Some(one.clone()),
-            [] => {
-                let help = "say where the tensors come from:  data pairs = layout_pairs(synth())";
-                reports.push(params::cannot_train(end, "there is no `data`", help));
-                None
-            }
-            [_, second, ..] => {
-                let help = "keep one of them; a run draws its batches from one dataset";
-                reports.push(params::cannot_train(second.span, "a second `data`", help));
-                None
-            }
-        };
+        if pipeline.datasets.is_empty() {
+            let help = "say where the tensors come from:  data pairs = layout_pairs(synth())";
+            reports.push(params::cannot_train(end, "there is no `data`", help));
+        }
         let recipe = |field: &str| match pipeline.train(field) {
             Some(Constant::Recipe(recipe)) => Some(recipe.clone()),
             _ => None,
@@ -115,7 +104,7 @@ impl Plan {
         };
         let schedule = recipe("schedule");
         let watch = schedule.as_ref().and_then(|s| s.settings.text("watch").ok()).and_then(watched);
-        let (Some(dataset), Some(optimizer), true) = (dataset, optimizer, reports.is_empty()) else {
+        let (Some(optimizer), true) = (optimizer, reports.is_empty()) else {
             return Err(reports);
         };
         Ok(Plan {
@@ -132,9 +121,11 @@ impl Plan {
             )),
             watch,
             keep_last: pipeline.setting("save", "last") == Some(Constant::Flag(true)),
-            data_place: data_place(pipeline, &dataset),
-            field_places: field_places(pipeline),
-            dataset,
+            data_places: (0..)
+                .zip(&pipeline.datasets)
+                .map(|(i, d)| (data_place(pipeline, d), field_places(pipeline, i)))
+                .collect(),
+            datasets: pipeline.datasets.clone(),
         })
     }
 }
@@ -147,10 +138,10 @@ pub fn data_place(pipeline: &Pipeline, dataset: &Dataset) -> Span {
     param.map_or(dataset.span, |p| p.value_span)
 }
 
-/// Where the fields of the data are declared.
-pub fn field_places(pipeline: &Pipeline) -> Vec<(String, Span)> {
+/// Where the fields of a dataset are declared, by its number.
+pub fn field_places(pipeline: &Pipeline, of: usize) -> Vec<(String, Span)> {
     let place = |value: &Value| match &value.source {
-        ValueSource::Field { data: Some(_), name } => Some((name.clone(), value.span)),
+        ValueSource::Field { data: Some(data), name } if *data == of => Some((name.clone(), value.span)),
         _ => None,
     };
     pipeline.values.iter().filter_map(place).collect()

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor};
 
 use super::flow::{Fault, Flow};
+use super::timed::Clock;
 use rord_graph::node::{Graph, NodeId, NodeSource, OpNode, Role};
 use rord_lang::source::Span;
 use rord_ops::compute::{Call, Compute, Output, layout};
@@ -26,6 +27,8 @@ pub struct Feed<'a> {
     pub step: u64,
     /// True while training.
     pub training: bool,
+    /// The numbers that change, by the step; without them they are what they end with.
+    pub timed: Option<&'a Clock>,
 }
 
 /// What a run of a graph returns.
@@ -196,8 +199,13 @@ impl Program {
                     .cloned()
                     .map(Output::from)
                     .ok_or_else(|| candle_core::Error::msg(format!("there is no weight number {w}"))),
-                NodeSource::Number(x) => {
-                    Tensor::new(*x, &self.device).and_then(|t| t.to_dtype(self.dtype)).map(Output::from)
+                NodeSource::Number(x) => self.number(*x),
+                NodeSource::Timed(timed) => {
+                    let now = timed.at(&|course| match feed.timed {
+                        Some(clock) => clock.number(course, feed.step),
+                        None => course.reach.last,
+                    });
+                    self.number(now.number().unwrap_or(f64::NAN))
                 }
                 NodeSource::Op(op) => self
                     .call(index, op, feed, &values, false, |compute, call| {
@@ -229,6 +237,10 @@ impl Program {
             watch.done(Part::Forward(index));
         }
         Ok(values)
+    }
+
+    fn number(&self, x: f64) -> candle_core::Result<Output> {
+        Tensor::new(x, &self.device).and_then(|t| t.to_dtype(self.dtype)).map(Output::from)
     }
 
     /// Drops a value that no later node reads, unless backward does. Its shape stays where backward follows.
@@ -403,6 +415,7 @@ impl Program {
                     (format!("the weight `{name}` is not finite"), vec![])
                 }
                 NodeSource::Number(x) => (format!("the number {x} is not finite"), vec![]),
+                NodeSource::Timed(timed) => (format!("the number {timed} is not finite"), vec![]),
             };
             return Ok(Some(NotFinite { span: node.span, what, inputs }));
         }

@@ -20,7 +20,7 @@ use super::plan::Plan;
 use super::stored::StoredError;
 use super::weights::WeightsError;
 
-pub use data::{data, sizes};
+pub use data::{data, data_of, sizes};
 
 /// What to do where memory may have run out.
 const LESS: &str = "if memory ran out, lower `batch` or `patch`";
@@ -153,7 +153,7 @@ fn differing(d: &Difference) -> String {
 pub fn memory(pipeline: &Pipeline, plan: &Plan, too_large: &TooLarge) -> Report {
     let place = |name: &str| pipeline.params.iter().find(|p| p.name == name);
     let span = place("batch").map(|p| p.value_span).or(pipeline.objective.as_ref().map(|o| o.span));
-    let setting = |name| plan.dataset.recipe.settings.count(name).ok().map(|n| (name, n));
+    let setting = |name| plan.datasets.iter().find_map(|d| d.recipe.settings.count(name).ok()).map(|n| (name, n));
     let side = setting("patch").or(setting("size"));
     let title = format!("a step needs about {}, and {} are free", size(too_large.needed), size(too_large.available));
     let label = match side {

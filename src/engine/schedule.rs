@@ -152,7 +152,7 @@ enum Curve {
 }
 
 /// From `from` at 0 to `to` at 1 along half a cosine; the ends hold beyond.
-fn half_cosine(from: f64, to: f64, at: f64) -> f64 {
+pub(super) fn half_cosine(from: f64, to: f64, at: f64) -> f64 {
     to + (from - to) / 2.0 * (1.0 + (PI * at.clamp(0.0, 1.0)).cos())
 }
 

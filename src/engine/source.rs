@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
-use rord_data::batches::{Batch, Batches, Field, PairBatches};
+use super::timed::Clock;
+use rord_data::batches::{Batch, Batches, Field, PairBatches, RecipeAt};
 use rord_data::datasets::{self, Offered, Part};
 use rord_data::gds::Gds;
 use rord_data::geometry::Geometry;
@@ -13,11 +14,13 @@ use rord_data::images::Images;
 use rord_data::pairs::{PairRecipe, PairSource};
 use rord_data::photo::Photo;
 use rord_data::render::Render;
+use rord_data::several::Several;
 use rord_data::synth::Synth;
 use rord_data::tensors::{Misfit, TensorRecipe, Tensors, TensorsError};
 use rord_data::{DataError, Source};
 use rord_lang::constant::{Constant, Recipe, Settings, Unreadable};
 use rord_lang::typed::Dataset;
+use rord_random::Stream;
 
 /// Why a dataset could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +59,38 @@ pub struct DataSource {
 }
 
 impl DataSource {
+    /// Loads all datasets of a run; each step takes a batch of every one. An error comes with the number of its dataset.
+    pub fn load_all(
+        datasets: &[Dataset],
+        sizes: &HashMap<u32, i64>,
+        batch: usize,
+        seed: u64,
+        timed: Option<&Arc<Clock>>,
+    ) -> Result<Self, (usize, SourceError)> {
+        if let [one] = datasets {
+            return Self::load(one, sizes, batch, seed, timed).map_err(|error| (0, error));
+        }
+        let (mut parts, mut known) = (Vec::new(), sizes.clone());
+        for (index, dataset) in datasets.iter().enumerate() {
+            // Two datasets of the same layouts are to show different places.
+            let seed = if index == 0 { seed } else { seed_of(seed, &dataset.name) };
+            let part = Self::load(dataset, &known, batch, seed, timed).map_err(|error| (index, error))?;
+            known.extend(part.sizes);
+            parts.push((dataset.name.clone(), part.batches));
+        }
+        Ok(Self { batches: Arc::new(Several::new(parts)), sizes: known, pairs: None })
+    }
+
     /// Loads what the recipe names, as far as its fields need it. `sizes` are those that the pipeline sets.
-    pub fn load(dataset: &Dataset, sizes: &HashMap<u32, i64>, batch: usize, seed: u64) -> Result<Self, SourceError> {
+    /// `timed` are the numbers that change in training batches; without them those are what they end with, as in
+    /// validation.
+    pub fn load(
+        dataset: &Dataset,
+        sizes: &HashMap<u32, i64>,
+        batch: usize,
+        seed: u64,
+        timed: Option<&Arc<Clock>>,
+    ) -> Result<Self, SourceError> {
         let settings = &dataset.recipe.settings;
         match dataset.recipe.op.as_str() {
             "tensors" => {
@@ -76,18 +109,62 @@ impl DataSource {
                 let fields = datasets::fields(op).ok_or_else(|| SourceError::Unknown(op.into()))?;
                 let named = |field: &&Offered| dataset.fields.iter().any(|(n, _)| n == field.name);
                 let fields: Vec<Offered> = fields.iter().filter(named).copied().collect();
-                let source = Arc::new(pairs(settings, batch, seed, &fields)?);
-                let batches = PairBatches { source: Arc::clone(&source), fields };
+                let made = Made { batch, seed, corners: fields.iter().any(|f| f.part == Part::Corners) };
+                let source = Arc::new(pairs(settings, made)?);
+                let changing = settings.0.iter().any(|(_, value)| !value.courses().is_empty());
+                let recipe = timed.filter(|_| changing).map(|clock| {
+                    let (clock, settings, last) = (Arc::clone(clock), settings.clone(), source.recipe().clone());
+                    let at = move |step| {
+                        let now = settings.at(&|course| clock.number(course, step));
+                        // The same settings could be read before.
+                        pair_recipe(&now, made).unwrap_or_else(|_| last.clone())
+                    };
+                    Arc::new(at) as RecipeAt
+                });
+                let batches = PairBatches { source: Arc::clone(&source), fields, recipe };
                 Ok(Self { batches: Arc::new(batches), sizes: HashMap::new(), pairs: Some(source) })
             }
         }
     }
 }
 
-fn pairs(settings: &Settings, batch: usize, seed: u64, fields: &[Offered]) -> Result<PairSource, SourceError> {
+/// The seed of a further dataset: of the run's and its name.
+fn seed_of(seed: u64, name: &str) -> u64 {
+    let hash = blake3::hash(name.as_bytes());
+    let key = hash.as_bytes().first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    Stream::new(seed, &[u64::from_le_bytes(*b"datasets"), key]).bits()
+}
+
+/// What a recipe of pairs takes beside its settings.
+#[derive(Clone, Copy)]
+struct Made {
+    batch: usize,
+    seed: u64,
+    corners: bool,
+}
+
+/// What makes pairs: by the settings as they end, which have to be in range all along.
+fn pairs(settings: &Settings, made: Made) -> Result<PairSource, SourceError> {
+    let layouts = layouts_of(settings.recipe("layouts")?)?;
+    let last = pair_recipe(&settings.at(&|course| course.reach.last), made)?;
+    // The largest patches at their smallest: pictures have to hold them at every step.
+    let mut zoom = last.zoom;
+    let all = Constant::Recipe(Recipe { op: String::new(), settings: settings.clone() });
+    for settings in
+        all.on_the_way().iter().filter_map(|c| if let Constant::Recipe(r) = c { Some(&r.settings) } else { None })
+    {
+        let recipe = pair_recipe(settings, made)?;
+        recipe.check()?;
+        zoom = if recipe.zoom.0 > zoom.0 { recipe.zoom } else { zoom };
+    }
+    let source = PairSource::new(layouts.load()?, PairRecipe { zoom, ..last.clone() })?;
+    Ok(source.with_recipe(last))
+}
+
+fn pair_recipe(settings: &Settings, Made { batch, seed, corners }: Made) -> Result<PairRecipe, SourceError> {
     // One view alone has no geometry, and one of a fixed size calls it that.
     let moves = settings.recipe("geometry").ok();
-    let recipe = PairRecipe {
+    Ok(PairRecipe {
         patch: settings.count("patch").or_else(|_| settings.count("size"))?,
         zoom: settings.range("zoom")?,
         geometry: moves.map(geometry).transpose()?.unwrap_or(Geometry::Identity),
@@ -98,22 +175,22 @@ fn pairs(settings: &Settings, batch: usize, seed: u64, fields: &[Offered]) -> Re
         train: settings.number("train")?,
         seed,
         moved: moves.is_some(),
-        corners: fields.iter().any(|f| f.part == Part::Corners),
+        corners,
         target: settings.text("target").ok().map(str::to_string),
-    };
-    recipe.check()?;
-    let pictures = layouts_of(settings.recipe("layouts")?)?.load()?;
-    Ok(PairSource::new(pictures, recipe)?)
+    })
 }
 
-/// Bytes of the pictures that a dataset is cut from, as far as its recipe sets them; those of files are known once they
+/// Bytes of the pictures that datasets are cut from, as far as their recipes set them; those of files are known once they
 /// are read.
-pub fn pictures(dataset: &Dataset) -> usize {
-    let layouts = dataset.recipe.settings.recipe("layouts").ok();
-    match layouts.and_then(|recipe| layouts_of(recipe).ok()) {
-        Some(Source::Synth(synth)) => synth.bytes(),
-        _ => 0,
-    }
+pub fn pictures(datasets: &[Dataset]) -> usize {
+    let bytes = |dataset: &Dataset| {
+        let layouts = dataset.recipe.settings.recipe("layouts").ok();
+        match layouts.and_then(|recipe| layouts_of(recipe).ok()) {
+            Some(Source::Synth(synth)) => synth.bytes(),
+            _ => 0,
+        }
+    };
+    datasets.iter().map(bytes).sum()
 }
 
 fn layouts_of(recipe: &Recipe) -> Result<Source, SourceError> {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
@@ -14,6 +15,7 @@ use super::difference::Difference;
 use super::optim::{self, Optimizer};
 use super::schedule::{BadState, Schedule};
 use super::stored;
+use super::timed::Clock;
 use super::weights::Weights;
 use rord_files::{FileError, write_atomic};
 use rord_record::Best;
@@ -41,6 +43,8 @@ pub struct State {
     pub best: Option<Best>,
     /// How far each observer has come: its name and its position.
     pub observers: Vec<(String, u64)>,
+    /// The numbers that change.
+    pub timed: Arc<Clock>,
 }
 
 /// A saved state that cannot be taken up.
@@ -80,6 +84,7 @@ struct Numbers {
     best: Option<Best>,
     observers: Vec<(String, u64)>,
     schedule: Value,
+    timed: Value,
 }
 
 impl State {
@@ -108,6 +113,7 @@ impl State {
             "lr": text(self.lr),
             "best": best.map(|b| json!({ "watch": b.watch, "value": text(b.value), "epoch": b.epoch })),
             "observers": observers,
+            "timed": self.timed.state(),
             "schedule": self.schedule.as_ref().map_or(Value::Null, |s| s.state()),
         });
         stored::bytes(&tensors, Some(HashMap::from([(NOTE.to_string(), numbers.to_string())])))
@@ -131,25 +137,39 @@ impl State {
             part
         };
         let weights = same_weights(&self.weights, &part("weights/"))?;
-        // The schedule first: it can be put back where the optimizer refuses.
-        let before = self.schedule.as_ref().map(|s| s.state());
-        match &mut self.schedule {
-            Some(schedule) => schedule.load(&numbers.schedule)?,
-            None if numbers.schedule.is_null() => {}
-            None => return Err(BadState { field: None }.into()),
-        }
-        if let Err(error) = self.optimizer.load(&part("optimizer/")) {
-            if let (Some(schedule), Some(before)) = (&mut self.schedule, before) {
-                schedule.load(&before)?;
-            }
-            return Err(error.into());
+        // The numbers that change first: they can be put back where the rest is refused.
+        let before = self.timed.state();
+        self.timed.load(&numbers.timed)?;
+        if let Err(error) = self.go_on(&numbers.schedule, &part("optimizer/")) {
+            self.timed.load(&before)?;
+            return Err(error);
         }
         for (slot, tensor) in self.weights.tensors_mut().iter_mut().zip(weights) {
             *slot = tensor;
         }
-        let Numbers { epochs, steps, means, lr, best, observers, schedule: _ } = numbers;
+        let Numbers { epochs, steps, means, lr, best, observers, schedule: _, timed: _ } = numbers;
         (self.epochs, self.steps, self.means, self.lr, self.best) = (epochs, steps, means, lr, best);
         self.observers = observers;
+        Ok(())
+    }
+}
+
+impl State {
+    /// Takes up the schedule and the optimizer: both, or none.
+    fn go_on(&mut self, schedule: &Value, optimizer: &[(String, Tensor)]) -> Result<(), StateError> {
+        // The schedule first: it can be put back where the optimizer refuses.
+        let before = self.schedule.as_ref().map(|s| s.state());
+        match &mut self.schedule {
+            Some(there) => there.load(schedule)?,
+            None if schedule.is_null() => {}
+            None => return Err(BadState { field: None }.into()),
+        }
+        if let Err(error) = self.optimizer.load(optimizer) {
+            if let (Some(there), Some(before)) = (&mut self.schedule, before) {
+                there.load(&before)?;
+            }
+            return Err(error.into());
+        }
         Ok(())
     }
 }
@@ -198,6 +218,7 @@ fn numbers(value: &Value) -> Result<Numbers, &'static str> {
             .collect::<Option<_>>()
             .ok_or("observers")?,
         schedule: entry("schedule")?.clone(),
+        timed: entry("timed")?.clone(),
     })
 }
 

@@ -4,11 +4,13 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
 use super::begin;
 use super::clip::{GradNorm, norm};
+use super::follow::{self, Follower};
 use super::graphs;
 use super::memory::{self, Load};
 use super::optim::optimizer;
@@ -18,9 +20,10 @@ use super::refusals::{self, Stop};
 use super::schedule::{LrChange, Mode, Span, schedule};
 use super::source::{self, DataSource, tensors};
 use super::state::State;
+use super::timed::Clock;
 use super::weights::weight_specs;
 use rord_data::batches::Batch;
-use rord_graph::gradients::trained;
+use rord_graph::gradients::trained_by;
 use rord_graph::node::Graph;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
@@ -34,6 +37,9 @@ pub struct Stepper {
     pub state: State,
     /// Steps of an epoch.
     pub steps: u64,
+    /// The objectives after the first, each with what it trains.
+    rivals: Vec<Program>,
+    followers: Vec<Follower>,
     clip: Option<GradNorm>,
     seed: u64,
     device: Device,
@@ -69,6 +75,8 @@ pub struct Ended {
     pub best: bool,
     /// What the schedule made of the number that it watches.
     pub change: Option<LrChange>,
+    /// The numbers that change, as its last step had them.
+    pub timed: Vec<(String, f64)>,
 }
 
 /// Loads the data and makes everything ready. Refuses what could not be run, as a step that memory does not hold. `busy` hears what
@@ -84,28 +92,37 @@ pub fn prepare(
     busy("loading the data");
     let dtype = DType::F32;
     let optimizer = optimizer(&plan.optimizer, &weight_specs(pipeline))?;
-    let load = Load { batch: plan.batch, moments: optimizer.moments(), pictures: source::pictures(&plan.dataset) };
-    let program = |known: &HashMap<u32, i64>| -> Result<Program, Stop> {
-        let graph = graphs::graph(pipeline, vocabulary, &graphs::training(pipeline), known)?;
-        let program = Program::new(graph, trained(pipeline), dtype, device)?;
-        match memory::refused(program.graph(), program.flow(), load).filter(|_| device.is_cpu()) {
-            Some(too_large) => Err(Stop::Refused(vec![refusals::memory(pipeline, plan, &too_large)])),
-            None => Ok(program),
+    let load = Load { batch: plan.batch, moments: optimizer.moments(), pictures: source::pictures(&plan.datasets) };
+    let programs = |known: &HashMap<u32, i64>| -> Result<Vec<Program>, Stop> {
+        let mut programs = Vec::new();
+        for (objective, wanted) in pipeline.objectives.iter().zip(graphs::training_by_objective(pipeline)) {
+            let mut graph = graphs::graph(pipeline, vocabulary, &wanted, known)?;
+            graph.live = graphs::live(pipeline, objective);
+            let program = Program::new(graph, trained_by(pipeline, objective), dtype, device)?;
+            if let Some(large) = memory::refused(program.graph(), program.flow(), load).filter(|_| device.is_cpu()) {
+                return Err(Stop::Refused(vec![refusals::memory(pipeline, plan, &large)]));
+            }
+            programs.push(program);
         }
+        Ok(programs)
     };
+    let timed = Arc::new(Clock::new(pipeline)?);
     let data = || {
-        DataSource::load(&plan.dataset, &pipeline.sizes, plan.batch, plan.seed)
-            .map_err(|e| Stop::Refused(refusals::data(plan.data_place, &plan.field_places, &e)))
+        DataSource::load_all(&plan.datasets, &pipeline.sizes, plan.batch, plan.seed, Some(&timed))
+            .map_err(|(of, e)| Stop::Refused(refusals::data_of(plan, of, &e)))
     };
-    let (program, data) = match graphs::set_by_data(pipeline, &plan.dataset) {
+    let (mut programs, data) = match graphs::set_by_data(pipeline, &plan.datasets) {
         true => {
             let data = data()?;
-            (program(&data.sizes)?, data)
+            (programs(&data.sizes)?, data)
         }
         // Before the data is loaded: a step that memory does not hold is refused at once.
-        false => (program(&HashMap::new())?, data()?),
+        false => (programs(&HashMap::new())?, data()?),
     };
+    let rivals = programs.split_off(1.min(programs.len()));
+    let program = programs.pop().ok_or_else(|| candle_core::Error::msg("there is no objective"))?;
     let steps = data.batches.steps();
+    timed.set_steps(steps);
     let span = Span { base_lr: optimizer.base_lr(), steps_per_epoch: steps, epochs: plan.epochs };
     let mode = plan.watch.as_ref().map_or(Mode::Minimize, |(_, m)| *m);
     let state = State {
@@ -115,18 +132,26 @@ pub fn prepare(
         optimizer,
         epochs: 0,
         steps: 0,
-        means: vec![0.0; program.graph().outputs.len()],
+        means: vec![0.0; std::iter::once(&program).chain(&rivals).map(|p| p.graph().outputs.len()).sum()],
         best: None,
         observers: Vec::new(),
+        timed,
     };
     let clip = plan.clip.as_ref().map(|r| GradNorm::new(&r.settings)).transpose()?;
-    Ok((Stepper { program, state, steps, clip, seed: plan.seed, device: device.clone() }, data))
+    let (followers, seed, device) = (follow::followers(pipeline), plan.seed, device.clone());
+    Ok((Stepper { program, rivals, followers, state, steps, clip, seed, device }, data))
 }
 
 impl Stepper {
     /// The graph that is trained.
     pub fn graph(&self) -> &Graph {
         self.program.graph()
+    }
+
+    /// What is reported of a step, by name, in the order of its values.
+    pub fn names(&self) -> Vec<String> {
+        let programs = std::iter::once(&self.program).chain(&self.rivals);
+        programs.flat_map(|p| &p.graph().outputs).map(|o| o.name.clone()).collect()
     }
 
     /// The objective's name.
@@ -144,9 +169,10 @@ impl Stepper {
         let fields = tensors(batch, DType::F32, &self.device)?;
         watch.done(Part::Feed);
         let (step, weights) = (self.state.steps, self.state.weights.tensors());
-        let feed = Feed { batch: batch.size, fields: &fields, weights, seed: self.seed, step, training: true };
+        let timed = Some(&*self.state.timed);
+        let feed = Feed { batch: batch.size, fields: &fields, weights, seed: self.seed, step, training: true, timed };
         let outcome = self.program.run_watched(&feed, true, watch)?;
-        let values = outcome.numbers()?;
+        let mut values = outcome.numbers()?;
         if let Some(what) = outcome.not_finite {
             return Ok(Stepped::NotFinite { what, fields });
         }
@@ -162,6 +188,8 @@ impl Stepper {
             let text = "its value is finite, but its gradient is not".into();
             return Ok(Stepped::NotFinite { what: NotFinite { span, what: text, inputs: vec![] }, fields });
         }
+        let before = state.weights.clone();
+        let mut squares = grad_norm * grad_norm;
         state.optimizer.step(lr, state.weights.tensors_mut(), &grads)?;
         // Running statistics: the optimizer has left them as they were.
         for (slot, update) in state.weights.tensors_mut().iter_mut().zip(outcome.updates) {
@@ -169,22 +197,59 @@ impl Stepper {
                 *slot = update;
             }
         }
+        for rival in &self.rivals {
+            // Each objective sees what those before it have made of the weights.
+            let weights = state.weights.tensors();
+            let timed = Some(&*state.timed);
+            let feed =
+                Feed { batch: batch.size, fields: &fields, weights, seed: self.seed, step, training: true, timed };
+            let outcome = rival.run_watched(&feed, true, &mut ())?;
+            values.extend(outcome.numbers()?);
+            if let Some(what) = outcome.not_finite {
+                state.weights = before;
+                return Ok(Stepped::NotFinite { what, fields });
+            }
+            let mut grads = outcome.grads;
+            let norm = match &self.clip {
+                Some(clip) => clip.clip(&mut grads)?,
+                None => norm(&grads)?,
+            };
+            if !norm.is_finite() {
+                let span = rival.graph().objective().map(|o| o.span).unwrap_or_default();
+                let what = "its value is finite, but its gradient is not".into();
+                state.weights = before;
+                return Ok(Stepped::NotFinite { what: NotFinite { span, what, inputs: vec![] }, fields });
+            }
+            squares += norm * norm;
+            state.optimizer.step(lr, state.weights.tensors_mut(), &grads)?;
+            for (slot, update) in state.weights.tensors_mut().iter_mut().zip(outcome.updates) {
+                if let Some(update) = update {
+                    *slot = update;
+                }
+            }
+        }
+        let grad_norm = if self.rivals.is_empty() { grad_norm } else { squares.sqrt() };
+        follow::step(&self.followers, &mut state.weights, &|course| state.timed.number(course, step))?;
         state.steps += 1;
         state.lr = lr;
         for (mean, value) in state.means.iter_mut().zip(&values) {
             *mean += value / self.steps as f64;
         }
+        let names = self.names();
+        self.state.timed.step(&names.into_iter().zip(values.iter().copied()).collect::<Vec<_>>());
         watch.done(Part::Optimizer);
         Ok(Stepped::Taken { values, lr, grad_norm })
     }
 
     /// Ends the epoch at hand, whose validation gave these numbers: the best epoch, the schedule.
     pub fn end_epoch(&mut self, plan: &Plan, validation: &[(String, f64)]) -> Ended {
-        let names = self.program.graph().outputs.iter().map(|o| o.name.clone());
+        let names = self.names();
         let state = &mut self.state;
-        let train: Vec<(String, f64)> = names.zip(state.means.iter().copied()).collect();
+        let train: Vec<(String, f64)> = names.into_iter().zip(state.means.iter().copied()).collect();
         state.means.fill(0.0);
         state.epochs += 1;
+        let timed = state.timed.last();
+        state.timed.validated(validation);
         let read = |w: &Watched| {
             let of = if w.validation { validation } else { train.as_slice() };
             of.iter().find(|(n, _)| *n == w.name).map(|(_, x)| *x)
@@ -208,6 +273,6 @@ impl Stepper {
             (Some(schedule), Some(value)) => schedule.after_validation(value),
             _ => None,
         };
-        Ended { train, lr: state.lr, best: best.is_some(), change }
+        Ended { train, lr: state.lr, best: best.is_some(), change, timed }
     }
 }

@@ -16,6 +16,7 @@ use super::refusals::Stop;
 use super::source::{DataSource, tensors};
 use super::step::{Stepped, Stepper, prepare};
 use super::stored;
+use super::timed::LAG;
 use rord_data::batches::Batch;
 use rord_data::loader::Loader;
 use rord_data::pairs::Split;
@@ -34,6 +35,9 @@ const VALIDATION_SEED: u64 = 0x7661_6c69_6461_7465;
 
 /// Batches that are made ahead of the loop, by a thread of their own.
 const AHEAD: usize = 3;
+
+// A batch that is made ahead knows the numbers of its step, and what is made beside the step at hand is one more.
+const _: () = assert!(LAG > AHEAD as u64);
 
 /// How a run is started.
 pub struct Options {
@@ -169,7 +173,10 @@ impl Run<'_> {
 
     fn started(&mut self) -> Result<(), Stop> {
         let (about, positions) = (self.data.batches.about(), self.stepper.state.observers.clone());
-        let names: Vec<&str> = self.stepper.program.graph().outputs.iter().map(|o| o.name.as_str()).collect();
+        let timed = self.stepper.state.timed.numbers(self.stepper.state.steps);
+        let outputs = self.stepper.names();
+        let outputs = outputs.iter().map(String::as_str);
+        let names: Vec<&str> = outputs.chain(timed.iter().map(|(name, _)| name.as_str())).collect();
         for observer in &mut self.observers {
             let position = positions.iter().find(|(name, _)| name == observer.name()).map(|(_, at)| *at);
             observer.started(&Started {
@@ -235,12 +242,14 @@ impl Run<'_> {
     /// One optimizer step.
     fn step(&mut self, batch: &Batch) -> Result<(), Stop> {
         let step = self.stepper.state.steps;
+        let timed = self.stepper.state.timed.numbers(step);
         let (values, lr, grad_norm) = match self.stepper.step(batch, &mut ())? {
             Stepped::Taken { values, lr, grad_norm } => (values, lr, grad_norm),
             Stepped::NotFinite { what, fields } => return Err(self.not_finite(&what, step, &fields)),
         };
-        let outputs = &self.stepper.program.graph().outputs;
-        let named: Vec<(&str, f64)> = outputs.iter().map(|o| o.name.as_str()).zip(values.iter().copied()).collect();
+        let outputs = self.stepper.names();
+        let mut named: Vec<(&str, f64)> = outputs.iter().map(String::as_str).zip(values.iter().copied()).collect();
+        named.extend(timed.iter().map(|(name, x)| (name.as_str(), *x)));
         let epoch = self.stepper.state.epochs + 1;
         let taken = Step { step, epoch, done: self.stepper.done(), values: &named, lr, grad_norm };
         self.observers.iter_mut().try_for_each(|o| o.step(&taken))?;
@@ -286,6 +295,7 @@ impl Run<'_> {
                 seed: VALIDATION_SEED,
                 step,
                 training: false,
+                timed: None,
             };
             for (mean, value) in means.iter_mut().zip(self.validation.run(&feed, false)?.numbers()?) {
                 *mean += value / batches as f64;
@@ -311,11 +321,12 @@ impl Run<'_> {
         fn named(numbers: &[(String, f64)]) -> Vec<(&str, f64)> {
             numbers.iter().map(|(n, x)| (n.as_str(), *x)).collect()
         }
-        let (train, validation) = (named(&ended.train), named(validation));
+        let (train, timed, validation) = (named(&ended.train), named(&ended.timed), named(validation));
         let epoch = Epoch {
             epoch: state.epochs,
             objective: self.stepper.objective(),
             train: &train,
+            timed: &timed,
             validation: &validation,
             lr: ended.lr,
             took: begun.elapsed(),

@@ -70,6 +70,7 @@ pub fn weight_specs(pipeline: &Pipeline) -> Vec<WeightSpec> {
     let init = |initial| match initial {
         Initial::FanIn(n) => Init::fan_in(n),
         Initial::Constant(x) | Initial::Statistic(x) => Init::Constant(x),
+        Initial::Normal(deviation) => Init::Normal { deviation },
     };
     let spec = |w: &WeightInfo| WeightSpec { name: w.name.clone(), shape: w.shape.clone(), init: init(w.initial) };
     pipeline.weights.iter().map(spec).collect()
@@ -84,6 +85,10 @@ impl Weights {
             let n = elements(spec)?;
             let values: Vec<f64> = match spec.init {
                 Init::Constant(value) => vec![value; n],
+                Init::Normal { deviation } => {
+                    let mut stream = stream(seed, &spec.name);
+                    (0..n).map(|_| deviation * stream.normal()).collect()
+                }
                 Init::Uniform { bound } => {
                     let mut stream = stream(seed, &spec.name);
                     (0..n).map(|_| stream.range(-bound, bound)).collect()

@@ -111,8 +111,24 @@ impl Builder<'_> {
 
     fn add(&mut self, value: &Value) -> Option<NodeId> {
         let source = match &value.source {
-            ValueSource::Field { data, name } => NodeSource::Field { data: *data, name: name.clone() },
+            ValueSource::Field { data, name } => {
+                // Two datasets may have fields of one name.
+                let several = self.pipeline.datasets.len() > 1;
+                let of = data.filter(|_| several).and_then(|d| self.pipeline.datasets.get(d));
+                let name = of.map_or_else(|| name.clone(), |d| format!("{}.{name}", d.name));
+                NodeSource::Field { data: *data, name }
+            }
             ValueSource::Number(x) => NodeSource::Number(*x),
+            ValueSource::Timed(timed) => NodeSource::Timed(timed.clone()),
+            ValueSource::Weight(index) => {
+                if let Some(node) = self.weights.get(index) {
+                    return Some(*node);
+                }
+                let (source, ty, span) = (NodeSource::Weight(*index), value.ty.clone(), value.span);
+                let node = self.graph.push(Node { source, ty, span });
+                self.weights.insert(*index, node);
+                return Some(node);
+            }
             ValueSource::Alias(of) => return self.nodes.get(of).copied(),
             ValueSource::Parameter => return None,
             ValueSource::Apply(apply) => NodeSource::Op(self.apply(apply)?),

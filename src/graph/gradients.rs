@@ -3,7 +3,7 @@
 //! For an image they are not: the first convolution has a gradient for its weight and none for its input.
 
 use super::node::{Graph, NodeId, NodeSource};
-use rord_lang::typed::{Initial, Pipeline};
+use rord_lang::typed::{Initial, ModelInfo, Objective, Pipeline};
 
 /// Which nodes a gradient flows into.
 #[derive(Clone, Debug, Default)]
@@ -14,12 +14,21 @@ pub struct Gradients {
     pub wants: Vec<Vec<&'static str>>,
 }
 
-/// True for what trains: the weights of models that are not frozen.
+/// True for what an objective trains: the weights of its models.
+pub fn trained_by<'a>(pipeline: &'a Pipeline, objective: &'a Objective) -> impl Fn(&NodeSource) -> bool + 'a {
+    let trains = trained(pipeline);
+    move |source| match source {
+        NodeSource::Weight(w) => trains(source) && pipeline.weights.get(*w).is_some_and(|w| objective.of(w.model)),
+        _ => false,
+    }
+}
+
+/// True for what trains: the weights of models that are neither frozen nor follow others.
 pub fn trained(pipeline: &Pipeline) -> impl Fn(&NodeSource) -> bool + '_ {
     |source| match source {
         NodeSource::Weight(w) => {
             let model = pipeline.weights.get(*w).and_then(|w| pipeline.models.get(w.model));
-            model.is_some_and(|m| m.frozen.is_none())
+            model.is_some_and(ModelInfo::trains)
         }
         _ => false,
     }

@@ -2,12 +2,13 @@
 //!
 //! Nodes are listed so that each comes after its inputs. A node knows operations, not syntax; its span is for messages.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rord_lang::constant::Settings;
 use rord_lang::source::Span;
+use rord_lang::timed::Timed;
 use rord_lang::typed::WeightInfo;
-use rord_lang::types::{Kind, Type};
+use rord_lang::types::Type;
 
 /// A node's index in [`Graph::nodes`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +39,8 @@ pub enum NodeSource {
     Weight(usize),
     /// A number.
     Number(f64),
+    /// A number that changes while training: the feed brings it.
+    Timed(Timed),
     /// An operation.
     Op(OpNode),
 }
@@ -94,6 +97,9 @@ pub struct Graph {
     pub sizes: HashMap<u32, i64>,
     /// The symbol of the batch axis.
     pub batch: Option<u32>,
+    /// Weights without a gradient here whose operations run as in training all the same: those of models that follow
+    /// others, and of models that another objective trains.
+    pub live: HashSet<usize>,
 }
 
 impl Graph {
@@ -142,11 +148,7 @@ impl Graph {
         for dim in &ty.dims {
             shape.push(usize::try_from(dim.value(&sizes)?.ok()?).ok()?);
         }
-        match ty.kind {
-            Kind::Homography => shape.extend([3, 3]),
-            Kind::Points => shape.push(2),
-            _ => {}
-        }
+        shape.extend(ty.kind.beside_axes());
         Some(shape)
     }
 

@@ -38,6 +38,7 @@ fn describe(graph: &Graph, vocabulary: &Vocabulary, node: &Node) -> String {
         NodeSource::Field { data: Some(_), name } => format!("data {name}"),
         NodeSource::Field { data: None, name } => format!("input {name}"),
         NodeSource::Number(x) => format!("number {}", rord_lang::constant::number(*x)),
+        NodeSource::Timed(timed) => format!("timed {timed}"),
         NodeSource::Weight(w) => format!("weight {}", graph.weights.get(*w).map_or("?", |w| w.name.as_str())),
         NodeSource::Op(op) => {
             let inputs = op.inputs.iter().enumerate().map(|(i, (name, id))| match i {
@@ -120,6 +121,7 @@ pub fn json(graph: &Graph, vocabulary: &Vocabulary) -> String {
             NodeSource::Field { data: Some(_), name } => ("data", name.clone()),
             NodeSource::Field { data: None, name } => ("input", name.clone()),
             NodeSource::Number(x) => ("number", rord_lang::constant::number(*x)),
+            NodeSource::Timed(timed) => ("timed", timed.to_string()),
             NodeSource::Weight(w) => ("weight", graph.weights.get(*w).map(|w| w.name.clone()).unwrap_or_default()),
             NodeSource::Op(op) => ("operation", op.op.to_string()),
         };

@@ -78,6 +78,8 @@ fn check(graph: &Graph, vocabulary: &Vocabulary, index: u32, op: &OpNode, result
             Some(_) => &Type { frame: ty.to.clone(), to: ty.frame.clone(), ..ty.clone() },
             None => ty,
         };
+        let turn = if operation.entry.fields { ty.one_turn().map(|(ty, _)| ty) } else { None };
+        let ty = turn.as_ref().unwrap_or(ty);
         bind(param, ty, &mut dims, &mut frames).map_err(|what| format!("`{name}` of `{}`: {what}", op.op))?;
     }
     // The frame of the result, where the signature names it.

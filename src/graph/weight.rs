@@ -23,6 +23,11 @@ pub enum Init {
     },
     /// Every element is this number: 1 for a scale, 0 for a shift.
     Constant(f64),
+    /// Normal with mean 0.
+    Normal {
+        /// Its standard deviation.
+        deviation: f64,
+    },
 }
 
 impl Init {

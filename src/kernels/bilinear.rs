@@ -145,6 +145,59 @@ pub fn taps_of_points<T: Float>(g: &Maps, points: &[T], count: usize) -> Result<
     Ok(points.chunks_exact(2).map(|p| taps(cell(p[0], g.width), cell(p[1], g.height), g.height, g.width)).collect())
 }
 
+/// The two cells along one axis, and the slopes of their weights: -1 and 1, and 0 for a cell outside and where the place
+/// is drawn onto the border.
+fn axis_slopes<T: Float>(place: T, n: usize) -> ([usize; 2], [T; 2]) {
+    let (cells, _) = axis(place, n);
+    let last = T::of((n - 1) as f64);
+    let rim = T::of(RIM);
+    let drawn = place < T::ZERO && place >= -rim || place >= last && place <= last + rim;
+    if drawn || !(place > -T::ONE && place < last + T::ONE) {
+        return (cells, [T::ZERO; 2]);
+    }
+    let low = place.whole().wide();
+    let inside = |x: f64| if x >= 0.0 && x <= last.wide() { T::ONE } else { T::ZERO };
+    (cells, [-inside(low), inside(low + 1.0)])
+}
+
+/// How much every number that is read at normalized places (batch, count, 2) of `x` changes with x and with y of its
+/// place: (batch, count, channels) each. `last` where the map lies channels last.
+pub fn slopes_of_points<T: Float>(
+    g: &Maps,
+    x: &[T],
+    points: &[T],
+    count: usize,
+    last: bool,
+) -> Result<[Vec<T>; 2], Mismatch> {
+    let cells = g.cells()?;
+    length("map", x, g.batch * g.channels * cells)?;
+    length("points", points, g.batch * count * 2)?;
+    let mut out = [vec![T::ZERO; g.batch * count * g.channels], vec![T::ZERO; g.batch * count * g.channels]];
+    if count == 0 || g.channels == 0 {
+        return Ok(out);
+    }
+    let [along_x, along_y] = &mut out;
+    let (plane, cell) = if last { (1, g.channels) } else { (cells, 1) };
+    let half = [T::of(0.5 * g.width as f64), T::of(0.5 * g.height as f64)];
+    let outs = along_x.par_chunks_mut(g.channels).zip(along_y.par_chunks_mut(g.channels));
+    outs.zip(points.par_chunks(2)).with_min_len(RUN).enumerate().for_each(|(place, ((along_x, along_y), p))| {
+        let x = &x[place / count * g.channels * cells..][..g.channels * cells];
+        let in_cells = |x: T, n: usize| ((x + T::ONE) * T::of(n as f64) - T::ONE) * T::of(0.5);
+        let (u, v) = (in_cells(p[0], g.width), in_cells(p[1], g.height));
+        let ((columns, du), (rows, dv)) = (axis_slopes(u, g.width), axis_slopes(v, g.height));
+        let ((_, wu), (_, wv)) = (axis(u, g.width), axis(v, g.height));
+        for (channel, (along_x, along_y)) in along_x.iter_mut().zip(along_y).enumerate() {
+            let at = |i: usize, j: usize| x[channel * plane + (rows[i] * g.width + columns[j]) * cell];
+            let sum = |v: [T; 2], u: [T; 2]| {
+                v[0] * (u[0] * at(0, 0) + u[1] * at(0, 1)) + v[1] * (u[0] * at(1, 0) + u[1] * at(1, 1))
+            };
+            *along_x = sum(wv, du) * half[0];
+            *along_y = sum(dv, wu) * half[1];
+        }
+    });
+    Ok(out)
+}
+
 /// Reads every channel at every place: `taps` (batch, count) over `x` (batch, channels, height, width) gives
 /// (batch, channels, count).
 pub fn read<T: Float>(g: &Maps, x: &[T], taps: &[Taps<T>], count: usize) -> Result<Vec<T>, Mismatch> {

@@ -7,30 +7,40 @@
 //! | file | what |
 //! |---|---|
 //! | `conv/` | two-dimensional convolution: value, input gradient, weight and bias gradient |
-//! | `pool.rs` | maximum and average over windows |
+//! | `pool.rs` | maximum and average over windows and whole maps |
+//! | `activation.rs` | `gelu`, `silu`, `tanh` and a leaky rectifier |
 //! | `bilinear.rs` | reading a map between its cells, and the gradients |
 //! | `normalize.rs` | instance norm and unit vectors |
+//! | `layer_norm.rs` | the channels of every cell |
 //! | `order.rs` | channels first and channels last |
 //! | `map.rs` | one function over one, two or three slices |
 //! | `simd/` | vectors as wide as the machine has them |
+//! | `turns.rs` | filters in all turns of a symmetry group |
 //! | `gemm.rs` | matrix product on checked views |
 //! | `distance.rs` | distances of vectors, pair by pair |
 //! | `nearest.rs` | the nearest of a list of vectors |
+//! | `places.rs` | tables of all pairs of places |
+//! | `peaks.rs` | cells that no cell nearby exceeds |
 
 #![allow(unsafe_code)]
 
+pub mod activation;
 pub mod bilinear;
 pub mod conv;
 pub mod distance;
 pub mod float;
 pub mod gemm;
+pub mod layer_norm;
 pub mod map;
 pub mod nearest;
 pub mod normalize;
 pub mod order;
+pub mod peaks;
+pub mod places;
 pub mod pool;
 mod shared;
 pub mod simd;
+pub mod turns;
 
 pub use float::Float;
 

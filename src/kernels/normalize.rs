@@ -85,7 +85,7 @@ const STRIP: usize = 128;
 
 /// Sums over the cells of one image (cells, channels) of what `f` makes of each pair of numbers: strips of cells side
 /// by side, the strips then in their order.
-fn sums_last<T: Float, const N: usize>(
+pub(super) fn sums_last<T: Float, const N: usize>(
     x: &[T],
     y: &[T],
     channels: usize,

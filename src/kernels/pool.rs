@@ -1,6 +1,8 @@
-//! Maximum and average over square windows, without padding: an incomplete last window is dropped.
-// Window ends stay inside the plane by `Windows::result`; lengths are checked on entry.
+//! Maximum and average over square windows, and over whole maps. An incomplete last window is dropped.
+// Window ends are cut to the plane by `Windows::span`; lengths are checked on entry.
 #![allow(clippy::indexing_slicing)]
+
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -19,18 +21,49 @@ pub struct Windows {
     pub side: usize,
     /// Cells from a window to the next.
     pub stride: usize,
+    /// Cells around the map that windows reach into: at most half a window, so that each has a cell of the map. No
+    /// maximum is found there.
+    pub pad: usize,
+    /// True where an average counts them, as zeros; else it is over the cells of the map alone.
+    pub counted: bool,
 }
 
 impl Windows {
+    /// Windows within the map.
+    pub fn inside(planes: usize, (height, width): (usize, usize), side: usize, stride: usize) -> Self {
+        Self { planes, height, width, side, stride, pad: 0, counted: true }
+    }
+
     /// Height and width of the result.
     pub fn result(&self) -> Result<(usize, usize), Mismatch> {
         if self.side == 0 || self.stride == 0 {
             return Err(Mismatch::Sizes("a pooling window and its stride are at least 1"));
         }
-        match (self.height.checked_sub(self.side), self.width.checked_sub(self.side)) {
+        if self.pad > self.side / 2 {
+            return Err(Mismatch::Sizes("a pooling window is padded by more than half of it"));
+        }
+        let room = |n: usize| n.checked_add(2 * self.pad)?.checked_sub(self.side).filter(|_| n > 0);
+        match (room(self.height), room(self.width)) {
             (Some(h), Some(w)) => Ok((h / self.stride + 1, w / self.stride + 1)),
             _ => Err(Mismatch::Sizes("a pooling window is larger than its map")),
         }
+    }
+
+    /// The cells of the map, of `n` along an axis, that window number `at` covers: one at least.
+    fn span(&self, at: usize, n: usize) -> Range<usize> {
+        let from = at * self.stride;
+        from.saturating_sub(self.pad)..(from + self.side - self.pad).min(n)
+    }
+
+    /// The cells of the map that a window covers.
+    fn window(&self, row: usize, column: usize) -> (Range<usize>, Range<usize>) {
+        (self.span(row, self.height), self.span(column, self.width))
+    }
+
+    /// What a sum over a window is multiplied by to be its average.
+    fn share<T: Float>(&self, rows: &Range<usize>, columns: &Range<usize>) -> T {
+        let cells = if self.counted { self.side * self.side } else { rows.len() * columns.len() };
+        T::of(1.0 / cells as f64)
     }
 
     fn cells(&self) -> Result<usize, Mismatch> {
@@ -56,11 +89,11 @@ pub fn maximum<T: Float>(g: &Windows, x: &[T]) -> Result<(Vec<T>, Vec<u32>), Mis
         let rows = value.chunks_exact_mut(w).zip(chosen.chunks_exact_mut(w)).enumerate();
         for (p, (value, chosen)) in rows {
             for (q, (value, chosen)) in value.iter_mut().zip(chosen).enumerate() {
-                let corner = (p * g.width + q) * g.stride;
+                let (rows, columns) = g.window(p, q);
+                let corner = rows.start * g.width + columns.start;
                 let (mut best, mut at) = (x[corner], corner);
-                for i in 0..g.side {
-                    for j in 0..g.side {
-                        let cell = corner + i * g.width + j;
+                for i in rows {
+                    for cell in i * g.width + columns.start..i * g.width + columns.end {
                         if above(x[cell], best) {
                             (best, at) = (x[cell], cell);
                         }
@@ -102,12 +135,12 @@ pub fn maximum_last<T: Float>(g: &Windows, channels: usize, x: &[T]) -> Result<(
         let image = &x[at / h * cells * channels..][..cells * channels];
         let outputs = value.chunks_exact_mut(channels).zip(chosen.chunks_exact_mut(channels)).enumerate();
         for (q, (value, chosen)) in outputs {
-            let corner = (at % h * g.width + q) * g.stride;
+            let (rows, columns) = g.window(at % h, q);
+            let corner = rows.start * g.width + columns.start;
             value.copy_from_slice(&image[corner * channels..][..channels]);
             chosen.fill(corner as u32);
-            for i in 0..g.side {
-                for j in 0..g.side {
-                    let cell = corner + i * g.width + j;
+            for i in rows {
+                for cell in i * g.width + columns.start..i * g.width + columns.end {
                     let seen = &image[cell * channels..][..channels];
                     for ((best, at), x) in value.iter_mut().zip(chosen.iter_mut()).zip(seen) {
                         let better = above(*x, *best);
@@ -151,12 +184,12 @@ pub fn maximum_backward_last<T: Float>(
 pub fn average<T: Float>(g: &Windows, x: &[T]) -> Result<Vec<T>, Mismatch> {
     let ((h, w), cells) = (g.result()?, g.cells()?);
     length("x", x, g.planes * cells)?;
-    let share = T::of(1.0 / (g.side * g.side) as f64);
     let mut value = vec![T::ZERO; g.planes * h * w];
     value.par_chunks_mut(h * w).zip(x.par_chunks(cells)).for_each(|(value, x)| {
         for (at, value) in value.iter_mut().enumerate() {
-            let corner = (at / w * g.width + at % w) * g.stride;
-            let rows = (0..g.side).map(|i| &x[corner + i * g.width..][..g.side]);
+            let (rows, columns) = g.window(at / w, at % w);
+            let share = g.share::<T>(&rows, &columns);
+            let rows = rows.map(|i| &x[i * g.width..][columns.clone()]);
             *value = rows.map(|row| row.iter().copied().sum::<T>()).sum::<T>() * share;
         }
     });
@@ -167,14 +200,14 @@ pub fn average<T: Float>(g: &Windows, x: &[T]) -> Result<Vec<T>, Mismatch> {
 pub fn average_last<T: Float>(g: &Windows, channels: usize, x: &[T]) -> Result<Vec<T>, Mismatch> {
     let ((h, w), cells) = (g.result()?, g.cells()?);
     length("x", x, g.planes * cells)?;
-    let share = T::of(1.0 / (g.side * g.side) as f64);
     let mut value = vec![T::ZERO; g.planes * h * w];
     value.par_chunks_mut((w * channels).max(1)).enumerate().for_each(|(at, value)| {
         let image = &x[at / h * cells * channels..][..cells * channels];
         for (q, value) in value.chunks_exact_mut(channels).enumerate() {
-            let corner = (at % h * g.width + q) * g.stride;
-            for i in 0..g.side {
-                let row = &image[(corner + i * g.width) * channels..][..g.side * channels];
+            let (rows, columns) = g.window(at % h, q);
+            let share = g.share::<T>(&rows, &columns);
+            for i in rows {
+                let row = &image[(i * g.width + columns.start) * channels..][..columns.len() * channels];
                 for cell in row.chunks_exact(channels) {
                     value.iter_mut().zip(cell).for_each(|(sum, x)| *sum += *x);
                 }
@@ -189,14 +222,14 @@ pub fn average_last<T: Float>(g: &Windows, channels: usize, x: &[T]) -> Result<V
 pub fn average_backward_last<T: Float>(g: &Windows, channels: usize, grad: &[T]) -> Result<Vec<T>, Mismatch> {
     let ((h, w), cells) = (g.result()?, g.cells()?);
     length("gradient", grad, g.planes * h * w)?;
-    let share = T::of(1.0 / (g.side * g.side) as f64);
     let mut out = vec![T::ZERO; g.planes * cells];
     let (whole, part) = ((cells * channels).max(1), (h * w * channels).max(1));
     out.par_chunks_mut(whole).zip(grad.par_chunks(part)).for_each(|(out, grad)| {
         for (at, grad) in grad.chunks_exact(channels).enumerate() {
-            let corner = (at / w * g.width + at % w) * g.stride;
-            for i in 0..g.side {
-                let row = &mut out[(corner + i * g.width) * channels..][..g.side * channels];
+            let (rows, columns) = g.window(at / w, at % w);
+            let share = g.share::<T>(&rows, &columns);
+            for i in rows {
+                let row = &mut out[(i * g.width + columns.start) * channels..][..columns.len() * channels];
                 for cell in row.chunks_exact_mut(channels) {
                     cell.iter_mut().zip(grad).for_each(|(sum, grad)| *sum += *grad * share);
                 }
@@ -210,17 +243,40 @@ pub fn average_backward_last<T: Float>(g: &Windows, channels: usize, grad: &[T])
 pub fn average_backward<T: Float>(g: &Windows, grad: &[T]) -> Result<Vec<T>, Mismatch> {
     let ((h, w), cells) = (g.result()?, g.cells()?);
     length("gradient", grad, g.planes * h * w)?;
-    let share = T::of(1.0 / (g.side * g.side) as f64);
     let mut out = vec![T::ZERO; g.planes * cells];
     out.par_chunks_mut(cells).zip(grad.par_chunks(h * w)).for_each(|(out, grad)| {
         for (at, grad) in grad.iter().enumerate() {
-            let corner = (at / w * g.width + at % w) * g.stride;
-            for i in 0..g.side {
-                for cell in &mut out[corner + i * g.width..][..g.side] {
+            let (rows, columns) = g.window(at / w, at % w);
+            let share = g.share::<T>(&rows, &columns);
+            for i in rows {
+                for cell in &mut out[i * g.width..][columns.clone()] {
                     *cell += *grad * share;
                 }
             }
         }
+    });
+    Ok(out)
+}
+
+/// The mean of each map of `cells` cells.
+pub fn whole<T: Float>(x: &[T], cells: usize) -> Result<Vec<T>, Mismatch> {
+    if cells == 0 || !x.len().is_multiple_of(cells) {
+        return Err(Mismatch::Sizes("maps do not divide their slice"));
+    }
+    let share = T::of(1.0 / cells as f64);
+    Ok(x.par_chunks(cells).map(|x| super::normalize::sum(x, x, |x, _| x) * share).collect())
+}
+
+/// [`whole`] of maps (image, cells, channels).
+pub fn whole_last<T: Float>(x: &[T], (cells, channels): (usize, usize)) -> Result<Vec<T>, Mismatch> {
+    if cells == 0 || channels == 0 || !x.len().is_multiple_of(cells * channels) {
+        return Err(Mismatch::Sizes("maps do not divide their slice"));
+    }
+    let share = T::of(1.0 / cells as f64);
+    let mut out = vec![T::ZERO; x.len() / cells];
+    out.par_chunks_mut(channels).zip(x.par_chunks(cells * channels)).for_each(|(out, x)| {
+        let [sums] = super::normalize::sums_last(x, x, channels, |_, x, _| [x]);
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum * share);
     });
     Ok(out)
 }
@@ -232,7 +288,7 @@ mod tests {
 
     #[test]
     fn the_first_of_equal_maxima_is_chosen_and_the_rest_dropped() {
-        let g = Windows { planes: 1, height: 3, width: 5, side: 2, stride: 2 };
+        let g = Windows::inside(1, (3, 5), 2, 2);
         let x = [1.0f32, 1.0, 0.0, 2.0, 9.0, 1.0, 1.0, 2.0, 2.0, 9.0, 9.0, 9.0, 9.0, 9.0, 9.0];
         let (value, chosen) = maximum(&g, &x).unwrap();
         assert_eq!((value, chosen.clone()), (vec![1.0, 2.0], vec![0, 3]));
@@ -241,5 +297,19 @@ mod tests {
         assert_eq!(average(&g, &x).unwrap(), vec![1.0, 1.5]);
         assert_eq!(average_backward(&g, &[4.0f32, 8.0]).unwrap()[..5], [1.0, 1.0, 2.0, 2.0, 0.0]);
         assert!(maximum(&Windows { side: 4, ..g }, &x).is_err() && average(&g, &x[1..]).is_err());
+    }
+
+    #[test]
+    fn a_padded_window_finds_its_maximum_inside_and_counts_what_it_is_told_to() {
+        let g = Windows { side: 3, stride: 2, pad: 1, ..Windows::inside(1, (2, 3), 3, 2) };
+        let x = [-1.0f32, -2.0, -3.0, -4.0, -5.0, -6.0];
+        assert_eq!(maximum(&g, &x).unwrap(), (vec![-1.0, -2.0], vec![0, 1]));
+        let sums = [-12.0f32, -16.0];
+        assert_eq!(average(&g, &x).unwrap(), sums.map(|x| x * (1.0 / 9.0)));
+        assert_eq!(average(&Windows { counted: false, ..g }, &x).unwrap(), [-3.0, -4.0]);
+        assert_eq!(average_last(&Windows { counted: false, ..g }, 1, &x).unwrap(), [-3.0, -4.0]);
+        assert!(maximum(&Windows { pad: 2, ..g }, &x).is_err());
+        assert_eq!(whole(&x, 3).unwrap(), [-2.0, -5.0]);
+        assert_eq!(whole_last(&x, (3, 2)).unwrap(), [-3.0, -4.0]);
     }
 }

@@ -96,8 +96,8 @@ pub enum ItemKind {
     Loss { name: Name, value: Expr },
     /// `metric name = expr`
     Metric { name: Name, value: Expr },
-    /// `minimize name = expr`
-    Minimize { name: Name, value: Expr },
+    /// `minimize name of models = expr`; without `of` it trains all models.
+    Minimize { name: Name, of: Vec<Name>, value: Expr },
     /// `train { … }`, `save { … }`, `export { … }`
     Section { keyword: Name, fields: Vec<Field> },
     /// An item that could not be read; what it would have defined is known, so that one mistake gives one report.
@@ -199,6 +199,8 @@ pub enum ModelLine {
     Let(Let),
     /// `out name: type = expr`
     Out { name: Name, ty: Option<TypeExpr>, value: Expr },
+    /// `weight name: type = expr`
+    Weight { name: Name, ty: TypeExpr, value: Expr },
     /// A line that could not be read, and what it would have defined.
     Broken { defines: Vec<Name> },
 }

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::timed::Timed;
+
 /// A unit that is written glued to its number: `256px`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unit {
@@ -54,6 +56,8 @@ pub enum Constant {
     List(Vec<Constant>),
     /// An operation with its settings, to be carried out later: `hardneg(apart = 8px)`.
     Recipe(Recipe),
+    /// A number that changes while training: `ramp(0, 1, over = 5epochs)`.
+    Timed(Box<Timed>),
 }
 
 /// An operation with its settings: `adam(lr = 1e-3)`.
@@ -184,6 +188,7 @@ impl fmt::Display for Constant {
                 f.write_str("]")
             }
             Constant::Recipe(r) => write!(f, "{r}"),
+            Constant::Timed(timed) => write!(f, "{timed}"),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod parse;
 pub mod report;
 pub mod sections;
 pub mod source;
+pub mod timed;
 pub mod tree;
 pub mod typed;
 pub mod types;

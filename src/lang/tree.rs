@@ -208,6 +208,10 @@ fn write_item(out: &mut String, item: &Item) {
                         line(out, &format!("out {}{}", name.text, stated(ty.as_ref())));
                         write_stages(out, value, "    ");
                     }
+                    ModelLine::Weight { name, ty, value } => {
+                        line(out, &format!("weight {}: {}", name.text, type_expr(ty)));
+                        write_stages(out, value, "    ");
+                    }
                     ModelLine::Broken { .. } => line(out, "broken"),
                 }
             }
@@ -231,8 +235,10 @@ fn write_item(out: &mut String, item: &Item) {
             head(format!("metric {}", name.text));
             write_stages(out, value, "  ");
         }
-        ItemKind::Minimize { name, value } => {
-            head(format!("minimize {}", name.text));
+        ItemKind::Minimize { name, of, value } => {
+            let of: Vec<&str> = of.iter().map(|n| n.text.as_str()).collect();
+            let of = if of.is_empty() { String::new() } else { format!(" of {}", of.join(", ")) };
+            head(format!("minimize {}{of}", name.text));
             write_stages(out, value, "  ");
         }
         ItemKind::Section { keyword, fields } => {

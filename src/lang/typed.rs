@@ -3,13 +3,14 @@
 //! This is what `lang` returns. Values are listed so that each comes after what it uses; `let`s and calls have become
 //! edges.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::constant::{Constant, Recipe, Settings};
 use super::dim::Dim;
-use super::named::Named;
+use super::named::{Meaning, Named};
 use super::sections;
 use super::source::Span;
+use super::timed::{Course, Timed};
 use super::types::{Frame, Kind, Type};
 
 /// A value's index in [`Pipeline::values`].
@@ -35,6 +36,10 @@ pub enum ValueSource {
     Field { data: Option<usize>, name: String },
     /// A number that meets a tensor.
     Number(f64),
+    /// The same of one that changes while training.
+    Timed(Timed),
+    /// A weight that a model declares: an index into [`Pipeline::weights`].
+    Weight(usize),
     /// An operation applied to values.
     Apply(Apply),
     /// Another value under a type that the text states for it.
@@ -65,6 +70,8 @@ pub enum Initial {
     FanIn(usize),
     /// The same number everywhere.
     Constant(f64),
+    /// Normal numbers of mean 0 and this deviation.
+    Normal(f64),
     /// The same number everywhere at first, and then what the data make of it: a running statistic, which is kept with
     /// the weights and never trained.
     Statistic(f64),
@@ -83,6 +90,8 @@ pub struct WeightInfo {
     pub model: usize,
     /// The call that made it.
     pub span: Span,
+    /// The weight that it follows, in a model that follows another: an index into [`Pipeline::weights`].
+    pub follows: Option<usize>,
 }
 
 /// A model.
@@ -96,6 +105,26 @@ pub struct ModelInfo {
     pub calls: usize,
     /// Set where its weights do not train: the file they come from, if it names one.
     pub frozen: Option<Option<String>>,
+    /// The model whose weights its own follow, if they do.
+    pub follows: Option<Follows>,
+}
+
+impl ModelInfo {
+    /// False where its weights get no gradient.
+    pub fn trains(&self) -> bool {
+        self.frozen.is_none() && self.follows.is_none()
+    }
+}
+
+/// A model whose weights are the moving average of another's: `@ema(of = net, decay = 0.99)`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Follows {
+    /// The other: an index into [`Pipeline::models`].
+    pub model: usize,
+    /// How much of its own weights stays in a step: a number, which may change.
+    pub decay: Constant,
+    /// The attribute.
+    pub span: Span,
 }
 
 /// A dataset.
@@ -136,6 +165,22 @@ pub struct Output {
     pub value: ValueId,
     /// Where its name stands.
     pub span: Span,
+}
+
+/// Something that is minimized, and by whom.
+#[derive(Clone, Debug)]
+pub struct Objective {
+    /// The number.
+    pub output: Output,
+    /// The models that it trains: indices into [`Pipeline::models`]. `None` for all.
+    pub models: Option<Vec<usize>>,
+}
+
+impl Objective {
+    /// True for a model whose weights it trains, unless nothing does.
+    pub fn of(&self, model: usize) -> bool {
+        self.models.as_ref().is_none_or(|models| models.contains(&model))
+    }
 }
 
 /// Where a parameter's value comes from.
@@ -266,8 +311,10 @@ pub struct Pipeline {
     pub metrics: Vec<Output>,
     /// The metrics that should grow.
     pub scores: Vec<String>,
-    /// What is minimized.
+    /// What is minimized: the first objective.
     pub objective: Option<Output>,
+    /// All objectives in the order in which a step takes them.
+    pub objectives: Vec<Objective>,
     /// The `train` section.
     pub train: Vec<SectionField>,
     /// The `save` section.
@@ -307,6 +354,61 @@ impl Pipeline {
     /// A field of the `train` section.
     pub fn train(&self, name: &str) -> Option<&Constant> {
         self.train.iter().find(|f| f.name == name).map(|f| &f.value)
+    }
+
+    /// Everything that a value is computed from, itself included.
+    pub fn below(&self, from: ValueId) -> HashSet<ValueId> {
+        let (mut seen, mut open) = (HashSet::new(), vec![from]);
+        while let Some(id) = open.pop() {
+            let Some(value) = self.value(id).filter(|_| seen.insert(id)) else { continue };
+            match &value.source {
+                ValueSource::Alias(of) => open.push(*of),
+                ValueSource::Apply(apply) => open.extend(apply.inputs.iter().map(|(_, id)| *id)),
+                _ => {}
+            }
+        }
+        seen
+    }
+
+    /// The numbers that change while training, of the data and of formulas, each once with its name: that of its
+    /// `let`, or its text.
+    pub fn timed(&self) -> Vec<(String, Course)> {
+        let settings = self.datasets.iter().flat_map(|d| &d.recipe.settings.0);
+        let mut found: Vec<Course> = Vec::new();
+        let mut add = |constant: &Constant| {
+            for course in constant.courses() {
+                if !found.contains(course) {
+                    found.push(course.clone());
+                }
+            }
+        };
+        settings.for_each(|(_, value)| add(value));
+        self.models.iter().filter_map(|m| m.follows.as_ref()).for_each(|f| add(&f.decay));
+        for value in &self.values {
+            if let ValueSource::Timed(timed) = &value.source {
+                add(&Constant::Timed(Box::new(timed.clone())));
+            }
+        }
+        let name = |course: &Course| {
+            let known = self.names.iter().find(|named| match &named.is {
+                Meaning::Known(_, Some(Constant::Timed(timed))) => matches!(&**timed, Timed::Course(c) if c == course),
+                _ => false,
+            });
+            // One text may stand for several numbers, in a function that is called twice.
+            let alone = found.iter().filter(|c| c.text == course.text).count() == 1;
+            known.map(|n| n.name.clone()).unwrap_or_else(|| match alone {
+                true => course.text.clone(),
+                false => course.recipe.to_string(),
+            })
+        };
+        found.iter().map(|course| (name(course), course.clone())).collect()
+    }
+
+    /// The reported numbers of training steps that a number that changes listens to: `hit` of `pace(watch = train.hit)`.
+    pub fn heard(&self) -> Vec<String> {
+        let watch = |course: &Course| course.recipe.settings.text("watch").ok().map(str::to_string);
+        let words = self.timed().into_iter().filter_map(|(_, course)| watch(&course));
+        words.filter_map(|word| word.strip_prefix("train.").map(str::to_string)).collect()
     }
 
     /// True for a score that should grow: the metric is what an operation made for scores gives.

@@ -25,8 +25,12 @@ pub enum Kind {
     Logit,
     /// A descriptor at every place.
     Desc,
+    /// Features in every turn of a symmetry group.
+    Field,
     /// Places in a frame.
     Points,
+    /// What leads from one place to another, in pixels of the image that declares the frame.
+    Offsets,
     /// Sampled descriptors.
     Vectors,
     /// Distances, not negative.
@@ -41,6 +45,8 @@ pub enum Kind {
     Weight,
     /// Positive.
     Rate,
+    /// One number that changes while training.
+    Timed,
     /// A whole number, not negative.
     Count,
     /// True or false.
@@ -89,12 +95,14 @@ pub enum Kind {
     Render,
     /// How many values become one: `mean`, `sum`, `none`.
     Reduce,
+    /// How a declared weight begins.
+    Init,
 }
 
 use Kind::*;
 
 /// Every kind with its name, the kind directly above it, and what it holds, in words.
-const KINDS: [(Kind, &str, Option<Kind>, &str); 41] = [
+const KINDS: [(Kind, &str, Option<Kind>, &str); 45] = [
     (Values, "Values", None, "real numbers"),
     (Map, "Map", Some(Values), "any real number"),
     (Image, "Image", Some(Map), "any real number"),
@@ -104,7 +112,9 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 41] = [
     (Label, "Label", Some(Prob), "0 to 1, from data"),
     (Logit, "Logit", Some(Map), "any real number"),
     (Desc, "Desc", Some(Map), "descriptors"),
+    (Field, "Field", Some(Values), "features in every turn of a symmetry group"),
     (Points, "Points", None, "places in a frame"),
+    (Offsets, "Offsets", None, "differences of places, in px"),
     (Vectors, "Vectors", Some(Values), "sampled descriptors"),
     (Dist, "Dist", Some(Values), "distances"),
     (Homography, "Homography", None, "a move between two frames"),
@@ -113,6 +123,7 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 41] = [
     (Weight, "Weight", Some(Scalar), "a number that is not negative"),
     (Rate, "Rate", Some(Weight), "a positive number"),
     (Count, "Count", Some(Weight), "a whole number, 0 or more"),
+    (Timed, "Timed", Some(Scalar), "a number that changes while training: ramp(…)"),
     (Flag, "Flag", None, "true or false"),
     (Text, "Text", None, "a string"),
     (Path, "Path", None, "a string that names a file"),
@@ -136,6 +147,7 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 41] = [
     (Symmetry, "Symmetry", None, "a geometry: square_symmetries"),
     (Render, "Render", None, "a way to draw: layers(…)"),
     (Reduce, "Reduce", None, "mean, sum or none"),
+    (Init, "Init", None, "how a weight begins: normal(…)"),
 ];
 
 impl Kind {
@@ -183,14 +195,34 @@ impl Kind {
 
     /// True for what exists only while running: tensors.
     pub fn is_tensor(self) -> bool {
-        self.is(Values) || matches!(self, Points | Homography | Loss)
+        self.is(Values) || self.is_placed() || matches!(self, Homography | Loss)
+    }
+
+    /// True for places and what leads from one to another: two coordinates each, in a frame.
+    pub fn is_placed(self) -> bool {
+        matches!(self, Points | Offsets)
+    }
+
+    /// What its tensors have beside the axes of the type: the matrix of a homography, the two coordinates of a place.
+    pub fn beside_axes(self) -> &'static [usize] {
+        match self {
+            Homography => &[3, 3],
+            kind if kind.is_placed() => &[2],
+            _ => &[],
+        }
+    }
+
+    /// True for what lives in a frame.
+    pub fn has_frame(self) -> bool {
+        self.is(Map) || self.is_placed() || self == Field
     }
 
     /// How many axes it has, where that is fixed.
     pub fn rank(self) -> Option<usize> {
         match self {
             k if k.is(Map) => Some(4),
-            Points | Dist => Some(2),
+            Field => Some(5),
+            Points | Offsets | Dist => Some(2),
             Homography => Some(1),
             _ => None,
         }
@@ -223,6 +255,19 @@ pub struct Type {
 }
 
 impl Type {
+    /// A field as the map that each of its turns is, and how many turns there are; `None` for what is no field.
+    pub fn one_turn(&self) -> Option<(Type, Dim)> {
+        let (Kind::Field, [batch, turns, rest @ ..]) = (self.kind, self.dims.as_slice()) else { return None };
+        let dims = [batch].into_iter().chain(rest).cloned().collect();
+        Some((Type { kind: Kind::Feat, dims, ..self.clone() }, turns.clone()))
+    }
+
+    /// The field of so many turns that are maps of this type.
+    pub fn in_turns(mut self, turns: Dim) -> Type {
+        self.dims.insert(self.dims.len().min(1), turns);
+        Type { kind: Kind::Field, unit: false, ..self }
+    }
+
     /// A kind without shape or frame.
     pub fn plain(kind: Kind) -> Type {
         Type { kind, unit: false, dims: vec![], frame: None, to: None }

@@ -139,6 +139,9 @@ impl List<'_> {
                             "what the model returns, or the function computes",
                             WORDS,
                         );
+                        if head == "model" {
+                            self.add("weight", CompletionItemKind::KEYWORD, "a tensor that is learned", WORDS);
+                        }
                     }
                     _ => self.expression(),
                 }
@@ -421,6 +424,8 @@ impl List<'_> {
             "a model that does not train: @frozen(weights = path)",
             NEAREST,
         );
+        let follows = "a model whose weights follow another's: @ema(of = net, decay = 0.99)";
+        self.add("ema", CompletionItemKind::KEYWORD, follows, NEAREST);
     }
 
     fn item_words(&mut self) {

@@ -266,6 +266,8 @@ fn meaning(of: &Analysis) -> Vec<String> {
         }
         ValueSource::Field { .. } => "field".into(),
         ValueSource::Number(n) => n.to_string(),
+        ValueSource::Timed(timed) => timed.to_string(),
+        ValueSource::Weight(w) => format!("weight {w}"),
         ValueSource::Alias(id) => format!("alias {}", id.0),
         ValueSource::Parameter => "parameter".into(),
     };

@@ -3,6 +3,7 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::compute::fields::{As, OnFields};
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
@@ -20,9 +21,10 @@ pub static OP: Op = Op {
                     eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
         manual: MANUAL,
         rule,
+        fields: true,
         ..Entry::PLAIN
     },
-    compute: Some(&BatchNorm),
+    compute: Some(&OnFields(BatchNorm, As::Batch)),
     samples,
 };
 
@@ -164,9 +166,9 @@ impl Compute for BatchNorm {
 
 /// Cases.
 pub fn samples() -> Result<Vec<Sample>> {
-    let case = |name, shape: [usize; 4], affine: bool| {
-        let c = shape[1];
-        let sample = Sample::new(name, &shape).random("x", &shape, -2.0, 3.0)?;
+    let case = |name, shape: &[usize], affine: bool| {
+        let c = if let [_, _, c, _, _] | [_, c, _, _] = *shape { c } else { 1 };
+        let sample = Sample::new(name, shape).random("x", shape, -2.0, 3.0)?;
         let sample = sample.random("running_mean", &[c], -1.0, 1.0)?.random("running_var", &[c], 0.5, 2.0)?;
         let sample = sample.number("momentum", 0.1).number("eps", 1e-5).flag("affine", affine);
         if !affine {
@@ -176,10 +178,11 @@ pub fn samples() -> Result<Vec<Sample>> {
         Ok(sample.to(&["x", "weight", "bias"]))
     };
     Ok(vec![
-        case("odd", [2, 3, 5, 7], true)?,
-        case("plain", [3, 2, 4, 3], false)?,
-        case("one row", [5, 4, 1, 1], true)?,
-        case("one number", [1, 3, 1, 1], true)?.kinked(),
+        case("odd", &[2, 3, 5, 7], true)?,
+        case("plain", &[3, 2, 4, 3], false)?,
+        case("one row", &[5, 4, 1, 1], true)?,
+        case("one number", &[1, 3, 1, 1], true)?.kinked(),
+        case("field", &[2, 4, 2, 3, 2], true)?,
     ])
 }
 

@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::compute::fields::{As, OnFields};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
@@ -15,10 +16,11 @@ pub static OP: Op = Op {
         signature: "concat(a: Map[B, C, H, W]@f, b: Map[B, D, H, W]@f) -> Feat[B, _, H, W]@f",
         manual: MANUAL,
         rule,
+        fields: true,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&Concat),
+    compute: Some(&OnFields(Concat, As::Batch)),
     samples,
 };
 
@@ -81,6 +83,10 @@ pub fn samples() -> Result<Vec<Sample>> {
         Sample::new("odd", &[2, 4, 5, 3])
             .random("a", &[2, 3, 5, 3], -1.0, 1.0)?
             .random("b", &[2, 1, 5, 3], -1.0, 1.0)?
+            .to(&["a", "b"]),
+        Sample::new("fields", &[2, 4, 3, 2, 3])
+            .random("a", &[2, 4, 2, 2, 3], -1.0, 1.0)?
+            .random("b", &[2, 4, 1, 2, 3], -1.0, 1.0)?
             .to(&["a", "b"]),
     ])
 }

@@ -17,6 +17,7 @@ pub static OP: Op = Op {
         signature: "distance(a: Vectors[B, N, C], b: Vectors[B, N, C], p: Rate = 2, \
                     squared: Flag = false) -> Dist[B, N]",
         manual: MANUAL,
+        of_places: Some("place_distance"),
         ..Entry::PLAIN
     },
     compute: Some(&Distance),
@@ -29,7 +30,8 @@ How far apart the vectors of two lists are, pair by pair.
     d = ‖a - b + 1e-6‖_p        squared = true:  d = Σ (a - b)²
 
 `a` and `b` are (…, C); the result is (…). `p` is at least 1. The gradient is finite for equal vectors. With
-`squared = true` there is no 1e-6 and `p` plays no part.
+`squared = true` there is no 1e-6 and `p` plays no part. Of places, `distance(p, q)` is in pixels and without the 1e-6:
+`place_distance`.
 
 Errors: shapes that differ; p below 1.
 
@@ -57,14 +59,48 @@ fn nonzero(x: &Tensor) -> Result<Tensor> {
     x.eq(0.0)?.where_cond(&x.ones_like()?, x)
 }
 
-/// The difference and the exponent; none for the squared distance.
-fn parts(call: &Call) -> Result<(Tensor, Option<f64>)> {
-    let difference = (call.tensor("a")? - call.tensor("b")?)?;
+/// The exponent of the norm; none for the squared distance.
+pub(crate) fn exponent(call: &Call) -> Result<Option<f64>> {
     if call.flag("squared")? {
-        return Ok((difference, None));
+        return Ok(None);
     }
     let p = call.number("p")?;
-    if p >= 1.0 { Ok(((difference + EPS)?, Some(p))) } else { Err(candle_core::Error::msg("a norm's p is at least 1")) }
+    if p >= 1.0 { Ok(Some(p)) } else { Err(candle_core::Error::msg("a norm's p is at least 1")) }
+}
+
+/// The difference and the exponent.
+fn parts(call: &Call) -> Result<(Tensor, Option<f64>)> {
+    let (difference, p) = ((call.tensor("a")? - call.tensor("b")?)?, exponent(call)?);
+    Ok((if p.is_some() { (difference + EPS)? } else { difference }, p))
+}
+
+/// ‖d‖_p along the last axis, or ‖d‖².
+pub(crate) fn norm(d: &Tensor, p: Option<f64>) -> Result<Tensor> {
+    match p {
+        None => d.sqr()?.sum(D::Minus1),
+        Some(2.0) => d.sqr()?.sum(D::Minus1)?.sqrt(),
+        Some(1.0) => d.abs()?.sum(D::Minus1),
+        Some(p) => {
+            // Relative to the largest component, whose power is then 1: no p overflows.
+            let size = d.abs()?;
+            let top = nonzero(&size.max_keepdim(D::Minus1)?)?;
+            let sum = size.broadcast_div(&top)?.powf(p)?.sum(D::Minus1)?;
+            sum.powf(1.0 / p)? * top.squeeze(D::Minus1)?
+        }
+    }
+}
+
+/// The slope of [`norm`] in every component; 0 where all of them are.
+pub(crate) fn norm_slope(d: &Tensor, norm: &Tensor, p: Option<f64>) -> Result<Tensor> {
+    match p {
+        None => d * 2.0,
+        Some(1.0) => sign(d),
+        Some(p) => {
+            let norm = nonzero(norm)?.unsqueeze(D::Minus1)?;
+            let part = d.broadcast_div(&norm)?;
+            if p == 2.0 { Ok(part) } else { part.abs()?.powf(p - 1.0)? * sign(d)? }
+        }
+    }
 }
 
 /// What the kernels need; `None` where they do not have it.
@@ -78,34 +114,13 @@ fn pairs<T: Element>(call: &Call) -> Result<Option<Pairs<T>>> {
 impl Paths for Distance {
     fn lower(&self, call: &Call) -> Result<Output> {
         let (d, p) = parts(call)?;
-        let value = match p {
-            None => d.sqr()?.sum(D::Minus1)?,
-            Some(2.0) => d.sqr()?.sum(D::Minus1)?.sqrt()?,
-            Some(1.0) => d.abs()?.sum(D::Minus1)?,
-            Some(p) => {
-                // Relative to the largest component, whose power is then 1: no p overflows.
-                let size = d.abs()?;
-                let top = nonzero(&size.max_keepdim(D::Minus1)?)?;
-                let sum = size.broadcast_div(&top)?.powf(p)?.sum(D::Minus1)?;
-                (sum.powf(1.0 / p)? * top.squeeze(D::Minus1)?)?
-            }
-        };
-        Ok(value.into())
+        Ok(norm(&d, p)?.into())
     }
 
     fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (d, p) = parts(call)?;
         let grad = grad.unsqueeze(D::Minus1)?;
-        let slope = match p {
-            None => (d * 2.0)?,
-            Some(1.0) => sign(&d)?,
-            Some(p) => {
-                let norm = nonzero(&output.value)?.unsqueeze(D::Minus1)?;
-                let part = d.broadcast_div(&norm)?;
-                if p == 2.0 { part } else { (part.abs()?.powf(p - 1.0)? * sign(&d)?)? }
-            }
-        };
-        let a = slope.broadcast_mul(&grad)?;
+        let a = norm_slope(&d, &output.value, p)?.broadcast_mul(&grad)?;
         let mut out = Gradients::new();
         if call.wants("b") {
             out.push(("b", a.neg()?));

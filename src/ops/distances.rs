@@ -14,6 +14,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "distances(a: Vectors[N, C], b: Vectors[M, C]) -> Dist[N, M]",
         manual: MANUAL,
+        of_places: Some("place_distances"),
         graph: GraphFacts { products: Some(crate::rules::ALL_PAIRS), ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
@@ -28,7 +29,7 @@ How far apart every vector of one list is from every vector of another.
 
 `a` is (N, C), `b` is (M, C); the result is (N, M): rows are a's, columns b's. The 1e-6 keeps the slope of the root
 finite, so equal vectors are 1e-3 apart. No (N, M, C) numbers are made. `rows` makes such lists of vectors that were
-sampled from maps.
+sampled from maps. Of places, `distances(p, q)` is in pixels and without the 1e-6: `place_distances`.
 
 Source: Mishchuk et al., HardNet, 2017, whose reference implementation has the same 1e-6; `torch.cdist(a, b)` but for
 that.

@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::batch_norm::{scaled, scaled_backward};
+use crate::compute::fields::{As, OnFields};
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
@@ -20,10 +21,11 @@ pub static OP: Op = Op {
                     eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
         manual: MANUAL,
         rule,
+        fields: true,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&GroupNorm),
+    compute: Some(&OnFields(GroupNorm, As::Places)),
     samples,
 };
 
@@ -105,9 +107,9 @@ impl Compute for GroupNorm {
 
 /// Cases.
 pub fn samples() -> Result<Vec<Sample>> {
-    let case = |name, shape: [usize; 4], groups: f64, affine: bool| {
-        let c = shape[1];
-        let sample = Sample::new(name, &shape).random("x", &shape, -2.0, 3.0)?;
+    let case = |name, shape: &[usize], groups: f64, affine: bool| {
+        let c = if let [_, _, c, _, _] | [_, c, _, _] = *shape { c } else { 1 };
+        let sample = Sample::new(name, shape).random("x", shape, -2.0, 3.0)?;
         let sample = sample.number("groups", groups).number("eps", 1e-5).flag("affine", affine);
         if !affine {
             return Ok::<_, candle_core::Error>(sample.to(&["x"]));
@@ -116,8 +118,9 @@ pub fn samples() -> Result<Vec<Sample>> {
         Ok(sample.to(&["x", "weight", "bias"]))
     };
     Ok(vec![
-        case("pairs", [2, 4, 3, 5], 2.0, true)?,
-        case("all channels", [1, 3, 4, 3], 1.0, true)?,
-        case("plain", [2, 4, 3, 3], 4.0, false)?,
+        case("pairs", &[2, 4, 3, 5], 2.0, true)?,
+        case("all channels", &[1, 3, 4, 3], 1.0, true)?,
+        case("plain", &[2, 4, 3, 3], 4.0, false)?,
+        case("field", &[2, 4, 2, 3, 2], 2.0, true)?,
     ])
 }

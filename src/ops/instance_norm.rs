@@ -3,6 +3,7 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::compute::fields::{As, OnFields};
 use crate::compute::layout::{Order, order, read, tensor};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{self, Element, Paths, wrong};
@@ -19,10 +20,11 @@ pub static OP: Op = Op {
         signature: "instance_norm(x: Map[B, C, H, W]@f, eps: Rate = 1e-5) -> Map[B, C, H, W]@f",
         manual: MANUAL,
         rule: crate::rules::real,
+        fields: true,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&InstanceNorm),
+    compute: Some(&OnFields(InstanceNorm, As::Places)),
     samples,
 };
 
@@ -111,6 +113,7 @@ pub fn samples() -> Result<Vec<Sample>> {
         case("large mean", &[1, 2, 4, 9]).random("x", &[1, 2, 4, 9], 50.0, 51.0)?,
         // Cubic terms of a map this flat outweigh differences of 1e-5, so only finiteness can be asked for.
         case("constant", &[1, 2, 3, 3]).filled("x", &[1, 2, 3, 3], 2.5)?.kinked(),
+        case("field", &[2, 4, 2, 3, 2]).random("x", &[2, 4, 2, 3, 2], -2.0, 3.0)?,
         case("one cell", &[2, 2, 1, 1]).random("x", &[2, 2, 1, 1], -1.0, 1.0)?,
     ])
 }

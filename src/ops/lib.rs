@@ -6,17 +6,21 @@
 //! assert!(vocabulary.usage("warp").is_some_and(|u| u.starts_with("warp(x: Map, by: Homography")));
 //! ```
 
+mod activation;
 mod arithmetic;
 pub mod avg_pool;
 pub mod batch_norm;
 pub mod bce;
 pub mod bce_logits;
+pub mod cells;
 pub mod chapters;
 mod comparison;
 pub mod compose;
 pub mod compute;
 pub mod concat;
 pub mod conv;
+pub mod conv_transpose;
+pub mod coords;
 pub mod detach;
 pub mod diagonal;
 pub mod distance;
@@ -27,24 +31,34 @@ mod extremes;
 pub mod flatten;
 pub mod fpr_at_tpr;
 mod functions;
+pub mod global_pool;
 pub mod grid;
 pub mod group_norm;
 pub mod hardneg;
 pub mod inside;
 pub mod instance_norm;
 pub mod inv;
+pub mod invariant;
 pub mod l2norm;
+pub mod layer_norm;
 mod least;
+pub mod length;
+pub mod linear;
 pub mod log_sum_exp;
 pub mod matched;
 pub mod max_pool;
 pub mod move_points;
 pub mod mse;
 pub mod off_diagonal;
+pub mod offsets;
 pub mod op;
 mod overlap;
+mod peaks;
+pub mod permute_turns;
 pub mod pick;
 pub mod place;
+pub mod place_distance;
+mod place_tables;
 pub mod random;
 pub mod recipes;
 mod reduce;
@@ -55,12 +69,15 @@ pub mod rows;
 mod rules;
 pub mod sample;
 pub mod scatter;
+pub mod seen;
 pub mod semihard;
 pub mod shrink;
 pub mod sigmoid;
 pub mod similarities;
 pub mod smoothl1;
+mod soft_argmax;
 pub mod standardize;
+pub mod turns_to_channel;
 pub mod uniform;
 pub mod upsample;
 pub mod valid;
@@ -71,17 +88,28 @@ pub mod warp;
 pub static OPERATIONS: &[&op::Op] = &[
     // layers
     &conv::OP,
+    &conv_transpose::OP,
+    &linear::OP,
     &relu::RELU,
+    &activation::LEAKY_RELU,
+    &activation::GELU,
+    &activation::SILU,
+    &activation::TANH,
     &sigmoid::OP,
     &max_pool::OP,
     &avg_pool::OP,
+    &global_pool::OP,
     &upsample::OP,
     &instance_norm::OP,
     &batch_norm::OP,
     &group_norm::OP,
+    &layer_norm::OP,
     &standardize::OP,
     &l2norm::OP,
     &dropout::OP,
+    &invariant::OP,
+    &turns_to_channel::OP,
+    &permute_turns::OP,
     &flatten::OP,
     &concat::OP,
     // places
@@ -92,8 +120,20 @@ pub static OPERATIONS: &[&op::Op] = &[
     &compose::OP,
     &move_points::OP,
     &sample::OP,
+    &coords::OP,
+    &cells::CELLS,
+    &cells::AS_MAP,
+    &seen::OP,
+    &length::OP,
+    &place_distance::OP,
+    &place_tables::DISTANCES,
+    &place_tables::NEAR,
+    &soft_argmax::SOFT_ARGMAX,
+    &soft_argmax::DISPERSION,
     &grid::OP,
     &scatter::OP,
+    &peaks::PEAKS,
+    &peaks::TOPK,
     &hardneg::OP,
     &semihard::OP,
     &random::OP,
@@ -139,6 +179,10 @@ pub static OPERATIONS: &[&op::Op] = &[
     &arithmetic::SUB,
     &arithmetic::MUL,
     &arithmetic::DIV,
+    &offsets::PLACE_SUB,
+    &offsets::PLACE_ADD,
+    &offsets::OFFSET_MUL,
+    &offsets::OFFSET_DIV,
     &comparison::GREATER,
     &comparison::LESS,
     &comparison::GREATER_EQUAL,

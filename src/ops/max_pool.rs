@@ -2,13 +2,15 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use crate::compute::fields::{As, OnFields};
 use crate::compute::layout::{self, Order, order};
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, read, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::conv::extent;
 use crate::op::Op;
-use crate::rules::positive;
+use crate::rules::{even_windows, positive};
 use rord_kernels::pool::{Windows, maximum, maximum_backward, maximum_backward_last, maximum_last};
 use rord_lang::constant::Settings;
 use rord_lang::dim::Dim;
@@ -19,27 +21,30 @@ use rord_lang::vocabulary::{Application, Entry, GraphFacts, Shapes};
 pub static OP: Op = Op {
     name: "max_pool",
     entry: Entry {
-        signature: "max_pool(x: Map[B, C, H, W]@f, k: Count, stride: Count = k) -> Map[B, C, _, _]@f",
+        signature: "max_pool(x: Map[B, C, H, W]@f, k: Count, stride: Count = k, pad: Count = 0) -> Map[B, C, _, _]@f",
         manual: MANUAL,
         rule: pooled,
+        fields: true,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&MaxPool),
+    compute: Some(&OnFields(MaxPool, As::Channels)),
     samples,
 };
 
 const MANUAL: &str = "\
 The largest number of each window of a map.
 
-    y[b, c, p, q] = max over i, j < k of x[b, c, p·stride + i, q·stride + j]
+    y[b, c, p, q] = max over i, j < k of x[b, c, p·stride + i - pad, q·stride + j - pad]
 
-`x` is (B, C, H, W); the result is (B, C, ⌊(H - k)/stride⌋ + 1, ⌊(W - k)/stride⌋ + 1). `k` and `stride` count cells.
-Nothing is padded: an incomplete last window is dropped. Of equal maxima the first, by rows, gets the gradient.
+`x` is (B, C, H, W); the result is (B, C, ⌊(H + 2·pad - k)/stride⌋ + 1, and as many columns of W). `k`, `stride` and `pad`
+count cells. An incomplete last window is dropped. `pad` moves the windows out over every side by so many cells; no maximum
+is found out there. With `stride = 1` and `pad = (k - 1)/2` of an odd `k` the map keeps its size, and `x == max_pool(x, …)` is
+where it is largest. Of equal maxima the first, by rows, gets the gradient.
 
-Errors: a window larger than the map.
+Errors: a window larger than the padded map; `pad` larger than half of `k`.
 
-Source: `torch.nn.MaxPool2d(k, stride)`.
+Source: `torch.nn.MaxPool2d(k, stride, pad)`.
 
 ```rord
 input x: Feat[B, 8, H, W]@f
@@ -47,7 +52,7 @@ let y = max_pool(x, 2)
 ```
 ";
 
-/// Every k-th cell: the last incomplete window is dropped, which only a size that is a number may need.
+/// Every `stride`-th window: the last incomplete one is dropped, which only a size that is a number may need.
 pub fn pooled(a: &mut Application<'_>) {
     a.keep_kind("x");
     a.result.unit = false;
@@ -55,19 +60,34 @@ pub fn pooled(a: &mut Application<'_>) {
         return;
     }
     let dims = a.dims("x");
-    let (k, stride) = (a.count("k"), a.count("stride"));
+    let (k, stride, pad) = (a.count("k"), a.count("stride"), a.count("pad"));
+    if let (Some(k), Some(pad)) = (k, pad)
+        && pad > k / 2
+    {
+        let span = a.arg("pad").map_or(a.span, |x| x.span);
+        let label = format!("{pad} cells for windows of {k}");
+        let help = format!("a window must keep a cell of the map: pad by {} at most", k / 2);
+        a.reports.push(shapes::rule(span, "this pooling is padded by more than half a window", &label, &help));
+        return;
+    }
+    if let (Some(k), Some(s), Some(p)) = (k, stride, pad)
+        && !even_windows(a, (k, s, p, 1), "pool windows that divide the size:  max_pool(2)  of an even one")
+    {
+        return;
+    }
     for axis in [2, 3] {
         let Some(dim) = dims.get(axis) else { continue };
-        let size = match (k, stride) {
-            (Some(k), Some(s)) if k == s && dim.as_number().is_none() => Some(a.divide(dim, s)),
-            (Some(k), Some(s)) => match dim.as_number() {
+        let size = match (k, stride, pad) {
+            (Some(k), Some(s), Some(0)) if k == s && dim.as_number().is_none() => Some(a.divide(dim, s)),
+            (Some(k), Some(s), Some(0)) => match dim.as_number() {
                 Some(n) => Some(Dim::number(if n < k { 0 } else { (n - k) / s + 1 })),
                 None => dim.sub(&Dim::number(k)).and_then(|reach| a.divide(&reach, s).add(&Dim::number(1))),
             },
+            (Some(k), Some(s), Some(p)) => extent(a, dim, (k, s, p, 1), false),
             _ => None,
         };
         let size = size.unwrap_or_else(|| (a.unknown)("?"));
-        if size.as_number() == Some(0) {
+        if size.as_number().is_some_and(|n| n < 1) {
             let label = format!("the map is only {dim} wide or high here");
             a.reports.push(shapes::rule(
                 a.span,
@@ -84,17 +104,33 @@ pub fn pooled(a: &mut Application<'_>) {
 /// The maximum over windows.
 pub struct MaxPool;
 
-/// The sizes of a pooling of `x`.
+/// The sizes of a pooling of `x` within the map.
 pub(crate) fn windows(x: &Tensor, side: usize, stride: usize) -> Result<Windows> {
     let (b, c, height, width) = x.dims4()?;
-    let windows = Windows { planes: b * c, height, width, side, stride };
+    let windows = Windows::inside(b * c, (height, width), side, stride);
     windows.result().map_err(wrong)?;
     Ok(windows)
 }
 
-/// Rows (or columns) `at`, `at + stride`, … of a map: what one cell of every window holds.
-pub(crate) fn every(count: usize, stride: usize, at: usize, device: &Device) -> Result<Tensor> {
-    Tensor::from_iter((0..count).map(|i| (i * stride + at) as u32), device)
+/// The sizes of a call of a pooling.
+pub(crate) fn called(call: &Call) -> Result<Windows> {
+    let (b, c, height, width) = call.tensor("x")?.dims4()?;
+    let inside = Windows::inside(b * c, (height, width), call.count("k")?, stride(call)?);
+    let given = |name| call.settings.get(name).is_some();
+    let windows = Windows {
+        pad: if given("pad") { call.count("pad")? } else { 0 },
+        counted: !given("count_pad") || call.flag("count_pad")?,
+        ..inside
+    };
+    windows.result().map_err(wrong)?;
+    Ok(windows)
+}
+
+/// Rows (or columns) `at`, `at + stride`, … of an axis of `n` cells with `pad` before it: what one cell of every window
+/// holds. Outside of the map it is the nearest cell, which lies in the same window.
+fn every(count: usize, g: &Windows, at: usize, n: usize, device: &Device) -> Result<Tensor> {
+    let cell = |i: usize| (i * g.stride + at).saturating_sub(g.pad).min(n.saturating_sub(1));
+    Tensor::from_iter((0..count).map(|i| cell(i) as u32), device)
 }
 
 /// The maximum and the cell it was found in, by Candle's operations.
@@ -103,10 +139,10 @@ pub(crate) fn lower(x: &Tensor, g: &Windows) -> Result<Output> {
     let x = x.contiguous()?;
     let mut best: Option<(Tensor, Tensor)> = None;
     for i in 0..g.side {
-        let row = every(h, g.stride, i, x.device())?;
+        let row = every(h, g, i, g.height, x.device())?;
         let rows = x.index_select(&row, 2)?;
         for j in 0..g.side {
-            let column = every(w, g.stride, j, x.device())?;
+            let column = every(w, g, j, g.width, x.device())?;
             let value = rows.index_select(&column, 3)?;
             let cell = (row.to_dtype(DType::I64)?.reshape((h, 1))? * g.width as f64)?;
             let cell = cell.broadcast_add(&column.to_dtype(DType::I64)?.reshape((1, w))?)?.to_dtype(DType::U32)?;
@@ -169,12 +205,6 @@ pub(crate) fn saved(output: &Output, at: usize) -> Result<&Tensor> {
     output.saved.get(at).ok_or_else(|| candle_core::Error::msg("the forward pass saved nothing"))
 }
 
-impl MaxPool {
-    fn windows(call: &Call) -> Result<Windows> {
-        windows(call.tensor("x")?, call.count("k")?, stride(call)?)
-    }
-}
-
 /// The setting `stride`, which is `k` where it is left out.
 pub(crate) fn stride(call: &Call) -> Result<usize> {
     match call.settings.get("stride") {
@@ -199,7 +229,7 @@ impl Paths for MaxPool {
     }
 
     fn lower(&self, call: &Call) -> Result<Output> {
-        lower(call.tensor("x")?, &Self::windows(call)?)
+        lower(call.tensor("x")?, &called(call)?)
     }
 
     fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
@@ -207,11 +237,11 @@ impl Paths for MaxPool {
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        fast::<T>(call.tensor("x")?, &Self::windows(call)?)
+        fast::<T>(call.tensor("x")?, &called(call)?)
     }
 
     fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Ok(vec![("x", fast_backward::<T>(call.tensor("x")?, &Self::windows(call)?, saved(output, 0)?, grad)?)])
+        Ok(vec![("x", fast_backward::<T>(call.tensor("x")?, &called(call)?, saved(output, 0)?, grad)?)])
     }
 }
 
@@ -229,7 +259,17 @@ pub fn windowed() -> Result<Vec<Sample>> {
             .number("k", 2.0)
             .number("stride", 3.0)
             .to(&["x"]),
+        Sample::new("field", &[2, 4, 2, 2, 3]).random("x", &[2, 4, 2, 4, 6], -1.0, 1.0)?.number("k", 2.0).to(&["x"]),
+        padded("with cells around", [2, 3, 6, 7], 3.0, 2.0, 1.0, [3, 4])?,
+        padded("padded, of its own size", [1, 2, 4, 5], 5.0, 1.0, 2.0, [4, 5])?,
+        padded("an even window, padded", [1, 2, 5, 4], 2.0, 2.0, 1.0, [3, 3])?,
     ])
+}
+
+/// A case with cells around the map.
+fn padded(name: &'static str, x: [usize; 4], k: f64, stride: f64, pad: f64, size: [usize; 2]) -> Result<Sample> {
+    let sample = Sample::new(name, &[x[0], x[1], size[0], size[1]]).random("x", &x, -1.0, 1.0)?;
+    Ok(sample.number("k", k).number("stride", stride).number("pad", pad).to(&["x"]))
 }
 
 /// Cases.

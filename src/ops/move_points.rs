@@ -2,11 +2,12 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::compute::places::sizes;
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Output};
+use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use crate::warp::matrices;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::vocabulary::Entry;
 
 /// The operation.
 pub static OP: Op = Op {
@@ -14,7 +15,6 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "move(points: Points[B, N]@a, by: Homography[B]@a->b) -> Points[B, N]@b",
         manual: MANUAL,
-        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Move),
@@ -28,7 +28,7 @@ Takes points along by a homography.
 
 `points` is (B, N, 2), normalized, in frame a; `by` is (B, 3, 3) from a to b; the result is (B, N, 2) in b. A point that
 is sent to or beyond the horizon (w ≤ 0) lands at (1e6, 1e6), and no coordinate leaves ±1e6: far outside every map, yet
-a number. There is no gradient.
+a number. The gradient goes to the points, and is 0 where a coordinate is held at ±1e6; the matrix has none.
 
 ```rord
 input points: Points[B, N]@orig
@@ -43,22 +43,40 @@ pub struct Move;
 /// Where a point goes that has no image.
 pub const FAR: f64 = 1e6;
 
+/// (u, v) and w of every point under its matrix, 1 for a w that is not positive, and where w is.
+fn projected(points: &Tensor, by: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
+    let (batch, count) = sizes(points)?;
+    matrices(by, batch)?;
+    let one = Tensor::ones((batch, count, 1), points.dtype(), points.device())?;
+    let places = Tensor::cat(&[points, &one], 2)?.matmul(&by.transpose(1, 2)?.contiguous()?)?;
+    let w = places.narrow(2, 2, 1)?;
+    let front = w.gt(0.0)?;
+    let w = front.where_cond(&w, &w.ones_like()?)?;
+    Ok((places.narrow(2, 0, 2)?, w, front))
+}
+
 impl Compute for Move {
     fn forward(&self, call: &Call) -> Result<Output> {
         let (points, by) = (call.tensor("points")?, call.tensor("by")?);
-        let (batch, count, two) = points.dims3()?;
-        matrices(by, batch)?;
-        if two != 2 {
-            return Err(candle_core::Error::msg("a point has two coordinates"));
-        }
-        let one = Tensor::ones((batch, count, 1), points.dtype(), points.device())?;
-        let places = Tensor::cat(&[points, &one], 2)?.matmul(&by.transpose(1, 2)?.contiguous()?)?;
-        let w = places.narrow(2, 2, 1)?;
-        let front = w.gt(0.0)?;
-        let w = front.where_cond(&w, &w.ones_like()?)?;
-        let moved = places.narrow(2, 0, 2)?.broadcast_div(&w)?.minimum(FAR)?.maximum(-FAR)?;
+        let (places, w, front) = projected(points, by)?;
+        let moved = places.broadcast_div(&w)?.minimum(FAR)?.maximum(-FAR)?;
         let far = (moved.zeros_like()? + FAR)?;
         Ok(front.broadcast_as(moved.shape())?.contiguous()?.where_cond(&moved, &far)?.into())
+    }
+
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if !call.wants("points") {
+            return Ok(Gradients::new());
+        }
+        let by = call.tensor("by")?;
+        let (_, w, front) = projected(call.tensor("points")?, by)?;
+        let free =
+            output.value.abs()?.lt(FAR)?.to_dtype(grad.dtype())?.broadcast_mul(&front.to_dtype(grad.dtype())?)?;
+        // Of (u, v, w): g/w for u and v, and -(g·moved)/w for w; these came from the points by the matrix.
+        let straight = (grad * free)?.broadcast_div(&w)?;
+        let depth = (&straight * &output.value)?.sum_keepdim(2)?.neg()?;
+        let back = Tensor::cat(&[straight, depth], 2)?.matmul(&by.contiguous()?)?;
+        Ok(vec![("points", back.narrow(2, 0, 2)?.contiguous()?)])
     }
 }
 
@@ -67,10 +85,15 @@ pub fn samples() -> Result<Vec<Sample>> {
     let m = crate::warp::MATRICES.to_vec();
     let horizon = vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0];
     Ok(vec![
-        Sample::new("two", &[2, 5, 2]).random("points", &[2, 5, 2], -1.0, 1.0)?.given("by", &[2, 3, 3], m)?,
+        Sample::new("two", &[2, 5, 2])
+            .random("points", &[2, 5, 2], -1.0, 1.0)?
+            .given("by", &[2, 3, 3], m)?
+            .to(&["points"]),
         Sample::new("horizon", &[1, 4, 2])
             .given("points", &[1, 4, 2], vec![0.0, 0.0, -1.0, 1.0, 1e-30, 1.0, 0.5, 0.5])?
-            .given("by", &[1, 3, 3], horizon)?,
+            .given("by", &[1, 3, 3], horizon)?
+            .to(&["points"])
+            .kinked(),
     ])
 }
 

@@ -1,5 +1,6 @@
 //! Rules that several operations share, for what signatures cannot express.
 
+use rord_lang::dim::Dim;
 use rord_lang::report::{numbers, shapes};
 use rord_lang::types::Kind;
 use rord_lang::vocabulary::{Application, Products, Shapes};
@@ -97,6 +98,32 @@ pub fn mask_of(a: &mut Application<'_>, of: &str) {
         );
         a.reports.push(report);
     }
+}
+
+/// How many cells a map has; a size about which nothing is known where that cannot be said.
+pub fn cells_of(a: &mut Application<'_>, name: &str) -> Dim {
+    let cells = match a.dims(name).as_slice() {
+        [_, _, h, w] => h.mul(w),
+        _ => None,
+    };
+    cells.unwrap_or_else(|| (a.unknown)("?"))
+}
+
+/// Reports windows that do not lie evenly on a field: `kernel`, `stride`, `pad`, `dilation`. A size that is not known is not
+/// judged.
+pub fn even_windows(a: &mut Application<'_>, (k, s, p, d): (i64, i64, i64, i64), help: &str) -> bool {
+    if a.turns.is_none() {
+        return true;
+    }
+    for dim in a.dims("x").iter().skip(2) {
+        let Some(Ok(n)) = dim.value(a.sizes) else { continue };
+        let rest = (n + 2 * p - d * (k - 1) - 1).rem_euclid(s);
+        if rest != 0 {
+            a.reports.push(shapes::uneven(a.span, a.name, n, rest, help));
+            return false;
+        }
+    }
+    true
 }
 
 /// A size, divided by a whole number of cells.

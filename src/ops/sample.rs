@@ -2,16 +2,18 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::compute::bilinear::{maps, of_points, read, read_backward};
+use crate::compute::bilinear::{maps, of_points, read, read_backward, read_slopes};
 use crate::compute::layout::{self, Order, order};
+use crate::compute::memory::{Memory, bytes};
 use crate::compute::samples::Sample as Case;
 use crate::compute::slices::{self, Element, Paths, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::max_pool::saved;
 use crate::op::Op;
 use rord_kernels::bilinear as kernel;
 use rord_kernels::order::channels_last;
 use rord_lang::constant::Settings;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -29,7 +31,8 @@ const MANUAL: &str = "\
 Reads a map at places, bilinear between the four nearest cells and 0 outside.
 
 `map` is (B, C, h, w), `points` is (B, N, 2), each (x, y) normalized to [-1, 1] in the map's frame; the result is (B, N,
-C): a vector for each point. The gradient goes to the map; places have none.
+C): a vector for each point. The gradient goes to the map, and to the points where something moves them: between four
+cells it is that of the bilinear surface, and 0 along a direction in which the place counts as on the map's border.
 
 Source: `torch.nn.functional.grid_sample(map, points, padding_mode = \"zeros\", align_corners = False)`, transposed.
 
@@ -73,8 +76,19 @@ pub(crate) fn at_fast<T: Element>(map: &Tensor, points: &Tensor) -> Result<Tenso
     tensor(value.map_err(wrong)?, (g.batch, n, g.channels))
 }
 
+/// The gradient of the points, from the slopes in x and in y of every number that was read, (B, N, C) each.
+fn to_points(output: &Output, grad: &Tensor) -> Result<Tensor> {
+    let along = |i: usize| (saved(output, i)? * grad)?.sum(2);
+    Tensor::stack(&[along(0)?, along(1)?], 2)
+}
+
 impl Paths for Sample {
     const EITHER_ORDER: bool = true;
+
+    fn memory(&self, shapes: &Shapes<'_>, wants: &[&str]) -> Memory {
+        let saved = if wants.contains(&"points") { bytes(&shapes.result).saturating_mul(2) } else { 0 };
+        Memory { saved, ..Memory::default() }
+    }
 
     fn backward_reads(&self, name: &str) -> bool {
         name != "map"
@@ -85,25 +99,55 @@ impl Paths for Sample {
     }
 
     fn lower(&self, call: &Call) -> Result<Output> {
-        Ok(at(call.tensor("map")?, call.tensor("points")?)?.into())
+        let (map, points) = (call.tensor("map")?, call.tensor("points")?);
+        let mut out = Output::from(at(map, points)?);
+        // The map is let go before the gradients are computed, so what the points need of it is kept.
+        if call.wants("points") {
+            for slope in read_slopes(map, &of_points(points, &maps(map)?)?)? {
+                out.saved.push(slope.transpose(1, 2)?.contiguous()?);
+            }
+        }
+        Ok(out)
     }
 
-    fn lower_backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        if !call.wants("map") {
-            return Ok(Gradients::new());
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let mut out = Gradients::new();
+        if call.wants("points") {
+            out.push(("points", to_points(output, grad)?));
         }
-        let map = call.tensor("map")?;
-        let places = of_points(call.tensor("points")?, &maps(map)?)?;
-        Ok(vec![("map", read_backward(map, &places, &grad.transpose(1, 2)?.contiguous()?)?)])
+        if call.wants("map") {
+            let map = call.tensor("map")?;
+            let places = of_points(call.tensor("points")?, &maps(map)?)?;
+            out.push(("map", read_backward(map, &places, &grad.transpose(1, 2)?.contiguous()?)?));
+        }
+        Ok(out)
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        Ok(at_fast::<T>(call.tensor("map")?, call.tensor("points")?)?.into())
+        let (map, points) = (call.tensor("map")?, call.tensor("points")?);
+        let mut out = Output::from(at_fast::<T>(map, points)?);
+        if call.wants("points") {
+            let (g, order) = (maps(map)?, order(map));
+            let n = count(points, g.batch)?;
+            let slopes = layout::read::<T, _, 1>(order, [map], |[map]| {
+                slices::read::<T, _, 1>([points], |[points]| {
+                    kernel::slopes_of_points(&g, map, points, n, order == Order::Last)
+                })
+            })?;
+            for slope in slopes?.map_err(wrong)? {
+                out.saved.push(tensor(slope, (g.batch, n, g.channels))?);
+            }
+        }
+        Ok(out)
     }
 
-    fn fast_backward<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let mut all = Gradients::new();
+        if call.wants("points") {
+            all.push(("points", to_points(output, grad)?));
+        }
         if !call.wants("map") {
-            return Ok(Gradients::new());
+            return Ok(all);
         }
         let (map, points) = (call.tensor("map")?, call.tensor("points")?);
         let g = maps(map)?;
@@ -111,7 +155,8 @@ impl Paths for Sample {
         let out = slices::read::<T, _, 2>([points, grad], |[points, grad]| {
             kernel::read_backward_last(&g, grad, &kernel::taps_of_points(&g, points, n)?, n)
         })?;
-        Ok(vec![("map", layout::tensor(Order::Last, out.map_err(wrong)?, map.dims())?)])
+        all.push(("map", layout::tensor(Order::Last, out.map_err(wrong)?, map.dims())?));
+        Ok(all)
     }
 }
 
@@ -120,7 +165,7 @@ pub fn samples() -> Result<Vec<Case>> {
     let case = |name, map: &[usize; 4], n: usize, reach: f64| {
         let [b, c, _, _] = *map;
         let sample = Case::new(name, &[b, n, c]).random("map", map, -1.0, 1.0)?;
-        Ok::<_, candle_core::Error>(sample.random("points", &[b, n, 2], -reach, reach)?.to(&["map"]))
+        Ok::<_, candle_core::Error>(sample.random("points", &[b, n, 2], -reach, reach)?.to(&["map", "points"]))
     };
     Ok(vec![
         case("odd", &[2, 3, 5, 7], 9, 1.0)?,
@@ -129,6 +174,6 @@ pub fn samples() -> Result<Vec<Case>> {
         Case::new("far away", &[1, 2, 2])
             .random("map", &[1, 2, 3, 3], -1.0, 1.0)?
             .given("points", &[1, 2, 2], vec![1e6, 1e6, -1e6, 0.0])?
-            .to(&["map"]),
+            .to(&["map", "points"]),
     ])
 }

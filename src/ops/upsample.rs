@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::compute::fields::{As, OnFields};
 use crate::compute::samples::Sample;
 use crate::compute::slices::constant;
 use crate::compute::{Call, Compute, Gradients, Output};
@@ -17,10 +18,11 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         words: &[("mode", &["nearest", "bilinear"])],
+        fields: true,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&Upsample),
+    compute: Some(&OnFields(Upsample, As::Channels)),
     samples,
 };
 
@@ -138,6 +140,11 @@ pub fn samples() -> Result<Vec<Sample>> {
         case("bilinear", [2, 3, 3, 5], 2, "bilinear")?,
         case("bilinear by three", [1, 1, 4, 2], 3, "bilinear")?,
         case("one cell", [1, 2, 1, 1], 2, "bilinear")?,
+        Sample::new("field", &[1, 8, 2, 4, 6])
+            .random("x", &[1, 8, 2, 2, 3], -1.0, 1.0)?
+            .number("by", 2.0)
+            .word("mode", "bilinear")
+            .to(&["x"]),
         case("by one", [1, 2, 2, 3], 1, "bilinear")?,
     ])
 }

@@ -131,7 +131,7 @@ mod tests {
 
     fn val(metrics: &mut Metrics, epoch: u64, validation: &[(&str, f64)]) {
         let took = Duration::ZERO;
-        let ended = Epoch { epoch, objective: "total", train: &[], validation, lr: 0.1, took, best: false };
+        let ended = Epoch { epoch, objective: "total", train: &[], timed: &[], validation, lr: 0.1, took, best: false };
         metrics.epoch(&ended).unwrap();
     }
 

@@ -13,7 +13,7 @@ use super::{Best, Live, RecordError, Status};
 pub struct Started<'a> {
     /// Its record. An observer that may have to end the process keeps a clone and closes it.
     pub record: &'a Live,
-    /// The objective's name and then its parts', in the order of [`Step::values`].
+    /// The objective's name, then its parts' and those of numbers that change, in the order of [`Step::values`].
     pub names: &'a [&'a str],
     /// Trained numbers.
     pub weights: usize,
@@ -40,7 +40,7 @@ pub struct Step<'a> {
     pub epoch: u64,
     /// Steps taken in this epoch, with this one.
     pub done: u64,
-    /// The objective and its parts.
+    /// The objective, its parts, and the numbers that change.
     pub values: &'a [(&'a str, f64)],
     /// The learning rate it used.
     pub lr: f64,
@@ -57,6 +57,8 @@ pub struct Epoch<'a> {
     pub objective: &'a str,
     /// The mean of every output over the epoch's steps.
     pub train: &'a [(&'a str, f64)],
+    /// The numbers that change, as its last step had them.
+    pub timed: &'a [(&'a str, f64)],
     /// The mean of every output over the validation; empty where there is none.
     pub validation: &'a [(&'a str, f64)],
     /// The learning rate of its last step.

@@ -134,6 +134,9 @@ impl Progress {
         for (name, value) in parts.iter().filter(|(n, _)| *n != epoch.objective) {
             line += &format!("  {name} {:>5}", short(*value));
         }
+        for (name, value) in epoch.timed {
+            line += &format!("  {name} {:>5}", short(*value));
+        }
         line += &format!("  lr {:<7}  {:>6}", rate(epoch.lr), time(epoch.took));
         if epoch.best {
             line += if self.color { "  \x1b[32mbest\x1b[0m" } else { "  best" };
@@ -419,6 +422,7 @@ mod tests {
             epoch,
             objective: "total",
             train: &numbers(train),
+            timed: &[],
             validation: validation.as_ref().map_or(&[], |v| v),
             lr,
             took: Duration::from_millis(12_345),

@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
+import places as of_places
+
 FOLDER = pathlib.Path(__file__).parent / "ops"
 FILES = {}
 
@@ -90,11 +92,160 @@ def conv():
     one("dilated, strided, grouped", (2, 4, 11, 9), 4, 3, stride=3, pad=1, dilation=2, groups=2)
 
 
+def transposed():
+    def one(name, x, width, kernel, stride=1, pad=0, output_pad=0, dilation=1, groups=1, bias=True):
+        inputs = {"x": rand(f"ct/{name}/x", x), "weight": rand(f"ct/{name}/w", (x[1], width // groups, kernel, kernel))}
+        if bias:
+            inputs["bias"] = rand(f"ct/{name}/b", (width,))
+        f = lambda x, weight, bias=None: F.conv_transpose2d(x, weight, bias, stride, pad, output_pad, groups, dilation)
+        names = ["width", "kernel", "stride", "pad", "output_pad", "dilation", "groups", "bias"]
+        case("conv_transpose", name, f, inputs, dict(zip(names, [width, kernel, stride, pad, output_pad, dilation, groups, bias])))
+
+    one("doubled", (2, 3, 5, 4), 4, 2, stride=2)
+    one("doubled, many channels", (1, 18, 3, 2), 17, 2, stride=2)
+    one("smooth", (2, 2, 4, 5), 3, 4, stride=2, pad=1, bias=False)
+    one("rows at the end", (1, 2, 3, 4), 3, 3, stride=2, pad=1, output_pad=1)
+    one("of one size", (1, 18, 5, 4), 5, 3, pad=1)
+    one("of one size, few", (2, 2, 6, 5), 3, 3, pad=1)
+    one("one output", (1, 16, 3, 5), 1, 3, pad=1)
+    one("pointwise", (2, 5, 3, 4), 7, 1)
+    one("dilated groups", (2, 4, 4, 3), 6, 3, dilation=2, groups=2)
+    one("depthwise", (1, 3, 4, 5), 3, 3, stride=3, pad=1, groups=3)
+    one("one cell", (3, 4, 1, 1), 2, 4)
+
+
+# The turns of a symmetry group, as what they do to an array of rows and columns.
+
+
+def turned_array(x, t):
+    """Turn t of the last two axes: a mirror image first if t is 4 or more, then quarter turns from the right to below."""
+    return torch.rot90(x.flip(-1) if t >= 4 else x, -(t % 4), (-2, -1))
+
+
+PATTERN = torch.arange(9.0).reshape(3, 3)
+
+
+def turn_of(x):
+    return next(t for t in range(8) if torch.equal(turned_array(PATTERN, t), x))
+
+
+def after(a, b):
+    return turn_of(turned_array(turned_array(PATTERN, b), a))
+
+
+INVERSE = [next(s for s in range(8) if after(t, s) == 0) for t in range(8)]
+
+
+def fields():
+    def one(name, x, width, kernel, turns, stride=1, pad="same", dilation=1, bias=True, said=True):
+        shape = (width, *x[1:-2], kernel, kernel)
+        inputs = {"x": rand(f"field/{name}/x", x), "weight": rand(f"field/{name}/w", shape)}
+        if bias:
+            inputs["bias"] = rand(f"field/{name}/b", (width,))
+        cells = dilation * (kernel - 1) // 2 if pad == "same" else pad
+
+        def f(x, weight, bias=None):
+            # Turn by turn, each a convolution of its own.
+            out = []
+            for t in range(turns):
+                if x.dim() == 4:
+                    form = turned_array(weight, t)
+                else:
+                    form = torch.stack([turned_array(weight[:, after(INVERSE[t], s)], t) for s in range(turns)], 1).flatten(1, 2)
+                out.append(F.conv2d(x if x.dim() == 4 else x.flatten(1, 2), form, bias, stride, cells, dilation))
+            return torch.stack(out, 1)
+
+        names = ["width", "kernel", "stride", "pad", "dilation", "groups", "bias", "symmetry"]
+        symmetry = ("c4" if turns == 4 else "d4") if said else "none"
+        case("conv", name, f, inputs, dict(zip(names, [width, kernel, stride, pad, dilation, 1, bias, symmetry])))
+
+    one("to a field of d4", (2, 2, 6, 5), 3, 3, 8)
+    one("to a field of c4", (1, 1, 5, 4), 2, 5, 4, bias=False)
+    one("to a wide field", (1, 3, 4, 3), 5, 3, 8)
+    one("from field to field of d4", (1, 8, 2, 4, 5), 2, 3, 8, said=False)
+    one("from field to field of c4", (2, 4, 3, 4, 3), 3, 3, 4)
+    one("a field, strided", (1, 8, 1, 6, 4), 1, 4, 8, stride=2, pad=1)
+    one("a field, dilated", (1, 4, 1, 7, 6), 2, 3, 4, dilation=2)
+    one("a field, pointwise", (2, 8, 2, 3, 2), 3, 1, 8)
+    for by, f in [("mean", lambda x: x.mean(1)), ("max", lambda x: x.max(1).values)]:
+        for name, shape in [("d4", (2, 8, 3, 4, 5)), ("c4", (1, 4, 17, 2, 1))]:
+            case("invariant", f"{by} of {name}", f, maps("invariant", f"{by} {name}", shape), {"by": by})
+    for name, shape in [("d4", (2, 8, 3, 4, 5)), ("c4", (1, 4, 1, 2, 3))]:
+        case("turns_to_channel", name, lambda x: x.flatten(1, 2), maps("turns_to_channel", name, shape))
+
+    def permuted(name, shape, turns, moves):
+        symmetry = "c4" if turns == 4 else "d4"
+        by = torch.stack([MATRICES[m] if m in MATRICES else linear(*SYMMETRIES[m]) for m in moves.keys()])
+
+        def f(x, by):
+            blocks = x.unflatten(1, (turns, -1))
+            order = [[after(INVERSE[g], t) for t in range(turns)] for g in moves.values()]
+            return torch.stack([one[o] for one, o in zip(blocks, order)]).flatten(1, 2)
+
+        inputs = {"x": rand(f"permute/{name}", shape), "by": by}
+        case("permute_turns", name, f, inputs, {"symmetry": symmetry}, wants=["x"])
+
+    # A matrix that takes (x, y) to (-y, x) is the first quarter turn.
+    every = {"identity": 0, "90 degrees": 1, "180 degrees": 2, "270 degrees": 3, "mirrored": 4, "mirrored, 90 degrees": None,
+             "mirrored, 180 degrees": 6, "mirrored, 270 degrees": None}
+    for name in ["mirrored, 90 degrees", "mirrored, 270 degrees"]:
+        a, b, c, d = SYMMETRIES[name]
+        moved = torch.zeros(3, 3)
+        for i in range(3):
+            for j in range(3):
+                x, y = j - 1, i - 1
+                moved[c * x + d * y + 1, a * x + b * y + 1] = PATTERN[i, j]
+        every[name] = turn_of(moved)
+    permuted("every symmetry", (8, 16, 2, 3), 8, every)
+    permuted("quarter turns", (4, 8, 3, 2), 4, {k: v for k, v in every.items() if v < 4})
+    permuted("near the identity", (3, 8, 2, 2), 8, {"turned": 0, "sheared": 0, "projective": 0})
+
+
+def vectors():
+    def line(name, x, width, bias=True):
+        inputs = {"x": rand(f"linear/{name}/x", x), "weight": rand(f"linear/{name}/w", (width, x[-1]))}
+        if bias:
+            inputs["bias"] = rand(f"linear/{name}/b", (width,))
+        case("linear", name, lambda x, weight, bias=None: F.linear(x, weight, bias), inputs, {"width": width, "bias": bias})
+
+    line("odd", (3, 5), 7)
+    line("long", (3, 67), 11)
+    line("batched", (2, 3, 6), 4, bias=False)
+    line("one output", (5, 70), 1)
+    for name, shape in [("odd", (2, 3, 5, 7)), ("one cell", (3, 4, 1, 1)), ("wide", (1, 17, 3, 24))]:
+        case("global_pool", name, lambda x: x.mean((2, 3)), maps("global_pool", name, shape))
+
+    def layer(name, shape, affine=True, eps=1e-5, low=-2.0):
+        last = len(shape) != 4
+        size = shape[-1] if last else shape[1]
+        inputs = {"x": rand(f"ln/{name}/x", shape, low, low + 5)}
+        if affine:
+            inputs |= {"weight": rand(f"ln/{name}/w", (size,), 0.5, 2), "bias": rand(f"ln/{name}/b", (size,))}
+
+        def f(x, weight=None, bias=None):
+            x = x if last else x.permute(0, 2, 3, 1)
+            y = F.layer_norm(x, (size,), weight, bias, eps)
+            return y if last else y.permute(0, 3, 1, 2)
+
+        case("layer_norm", name, f, inputs, {"affine": affine, "eps": eps})
+
+    layer("map", (2, 5, 3, 7))
+    layer("map of many channels", (1, 96, 2, 2), eps=1e-6)
+    layer("vectors", (4, 19))
+    layer("batched vectors, plain", (2, 4, 6), affine=False)
+    layer("many cells", (2, 3, 9, 11))
+    layer("mean far from zero", (1, 8, 2, 3), low=40.0)
+    # One channel is level by itself.
+    case("layer_norm", "one channel", lambda x: torch.zeros_like(x) + 0 * x, {"x": rand("ln/one", (2, 1, 3, 2))}, {"affine": False, "eps": 1e-5})
+
+
 def pools():
-    def one(op, f, name, shape, k, stride=None, x=None):
+    def one(op, f, name, shape, k, stride=None, x=None, pad=0, **more):
         x = rand(f"{op}/{name}/x", shape) if x is None else x
         settings = {"k": k} if stride is None else {"k": k, "stride": stride}
-        case(op, name, lambda x: f(x, k, stride), {"x": x}, settings)
+        settings |= {"pad": pad} if pad else {}
+        settings |= {"count_pad": v for v in more.values()}
+        case(op, name, lambda x: f(x, k, stride, pad, **more), {"x": x}, settings)
 
     ties = (rand("ties", (2, 3, 8, 7)) * 2).round()
     for op, f in [("max_pool", F.max_pool2d), ("avg_pool", F.avg_pool2d)]:
@@ -106,6 +257,13 @@ def pools():
         one(op, f, "one cell", (2, 2, 3, 3), 3)
         one(op, f, "ties", None, 2, x=ties)
         one(op, f, "overlapping ties", None, 3, 2, x=ties)
+        one(op, f, "padded", (2, 3, 8, 7), 3, 2, pad=1)
+        one(op, f, "padded, of its own size", (1, 2, 5, 6), 5, 1, pad=2)
+        one(op, f, "padded, even", (1, 3, 5, 4), 2, 2, pad=1)
+        one(op, f, "padded, a last window unseen", (1, 17, 6, 9), 4, 3, pad=2)
+    one("max_pool", F.max_pool2d, "padded ties", None, 3, 1, x=ties, pad=1)
+    one("avg_pool", F.avg_pool2d, "padded, own cells", (2, 3, 8, 7), 3, 2, pad=1, count_include_pad=False)
+    one("avg_pool", F.avg_pool2d, "padded, own cells, own size", (1, 2, 5, 6), 5, 1, pad=2, count_include_pad=False)
     shrink = lambda by: lambda x: F.max_pool2d(x, by)
     case("shrink", "by two", shrink(2), maps("shrink", "a", (2, 1, 6, 8), 0, 1), {"by": 2})
     case("shrink", "by four, single marks", shrink(4), {"x": (rand("shrink/b", (2, 1, 8, 12), 0, 1) > 0.93).double()}, {"by": 4})
@@ -122,6 +280,18 @@ def pointwise():
     case("sigmoid", "odd", sigmoid, maps("sigmoid", "odd", (2, 1, 5, 7), -6, 6))
     far = torch.tensor([-1e4, -800.0, -90.0, -40.0, -17.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 17.0, 40.0, 90.0, 800.0, 1e4])
     case("sigmoid", "saturated", sigmoid, {"x": far})
+    curves = {
+        "leaky_relu": [(lambda x: F.leaky_relu(x, 0.2), {"slope": 0.2}, "")],
+        "gelu": [(lambda x: F.gelu(x), {"form": "exact"}, ""), (lambda x: F.gelu(x, approximate="tanh"), {"form": "tanh"}, ", tanh")],
+        "silu": [(lambda x: F.silu(x), {}, "")],
+        "tanh": [(lambda x: torch.tanh(x), {}, "")],
+    }
+    for op, forms in curves.items():
+        for f, settings, about in forms:
+            case(op, f"odd{about}", f, maps(op, "odd", (2, 3, 5, 7), -6, 6), settings)
+            case(op, f"near 0{about}", f, maps(op, "near", (5, 9), -0.7, 0.7), settings)
+            case(op, f"far{about}", f, {"x": far}, settings)
+            case(op, f"at 0{about}", f, {"x": torch.tensor([0.0])}, settings)
     case("detach", "odd", lambda x: x.detach(), maps("detach", "odd", (2, 3, 5)), wants=[])
     case("flatten", "maps", lambda x: x.flatten(1), maps("flatten", "maps", (2, 3, 5, 2)))
     case("flatten", "vectors", lambda x: x.flatten(1), maps("flatten", "vectors", (3, 4, 1, 1)))
@@ -255,9 +425,9 @@ def samples():
         ("many channels", (1, 33, 6, 8), 7, 1.0),
     ]:
         inputs = {"map": rand(f"sample/{name}", shape), "points": rand(f"points/{name}", (shape[0], n, 2), -reach, reach)}
-        case("sample", name, f, inputs, wants=["map"])
+        case("sample", name, f, inputs)
     far = torch.tensor([[[1e6, 1e6], [-1e6, 0.0], [0.0, 3.0], [-1.0, -1.0], [1.0, 1.0], [1.0, -1.0], [0.0, 0.0]]])
-    case("sample", "far away and on corners", f, {"map": rand("sample/far", (1, 2, 3, 3)), "points": far}, wants=["map"])
+    case("sample", "far away and on corners", f, {"map": rand("sample/far", (1, 2, 3, 3)), "points": far})
     centre = (torch.arange(8).double() * 2 + 1) / 8 - 1
     square = torch.cartesian_prod(centre, centre)
     for name, m in SYMMETRIES.items():
@@ -283,7 +453,7 @@ def homographies():
         return torch.where(front, (moved[..., :2] / torch.where(front, moved[..., 2:], 1.0)).clamp(-1e6, 1e6), 1e6)
 
     points = rand("move/points", (len(everything), 9, 2))
-    case("move", "all matrices", move, {"points": points, "by": everything}, wants=[])
+    case("move", "all matrices", move, {"points": points, "by": everything}, wants=["points"])
     horizon = linear(1, 0, 0, 1, 0, 0, 1, 0, 0)[None]
     edge = torch.tensor([[[0.0, 0.0], [-1.0, 1.0], [1e-30, 1.0], [0.5, 0.5]]])
     case("move", "horizon", move, {"points": edge, "by": horizon}, wants=[])
@@ -630,10 +800,11 @@ def functions():
 
 
 for make in [
-    conv, pools, pointwise, normalizations, warps, samples, homographies, hardest, losses, operators, metrics, batches, tables,
+    conv, transposed, fields, vectors, pools, pointwise, normalizations, warps, samples, homographies, hardest, losses, operators, metrics, batches, tables,
     functions,
 ]:
     make()
+of_places.places(case, rand)
 FOLDER.mkdir(exist_ok=True)
 size = 0
 wanted = sys.argv[1:] or list(FILES)

@@ -203,7 +203,8 @@ let { p, d } = net(image)\nlet { p as p_r, d as d_r } = net(image_r)\n";
         ("let x = upsample(p, 2, mode = cubic)", "R0216"),
         ("minimize a = mean(p)\nminimize b = mean(p)", "R0222"),
         ("fn f(x: Scalar) = g(x)\nfn g(x: Scalar) = x", "R0208"),
-        ("fn f(x: Scalar) = f(x)", "R0208"),
+        ("fn f(x: Scalar) = f(x)", "R0250"),
+        ("model m(x: Map@a) { out y = m(x).y }", "R0208"),
         ("fn f(x: Map@a) = p", "R0215"),
     ] {
         let found = codes(&format!("{DATA}{model}{line}\n"));

@@ -291,3 +291,56 @@ fn positives_are_read_where_their_anchors_went() {
         assert_eq!(apart(&inverse(&h)) > 1e-2, TURNS.contains(&i), "{s:?}: {}", apart(&inverse(&h)));
     }
 }
+
+/// The largest difference of two lists of numbers.
+fn apart(a: &Tensor, b: &Tensor) -> f64 {
+    let (a, b) = (numbers(a).unwrap(), numbers(b).unwrap());
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+#[test]
+fn peaks_and_their_soft_places_move_as_the_view_does() {
+    let count = |n: usize| Constant::Number(n as f64);
+    for dtype in [DType::F32, DType::F64] {
+        for n in [9, 16, 31] {
+            let score = image(n);
+            for (i, s) in SYMMETRIES.iter().enumerate() {
+                let h = matrix(&homography(s), dtype);
+                let map =
+                    |x: Vec<f64>| Tensor::from_vec(x, (1, 1, n, n), &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+                let (det, det_r) = (map(score.clone()), map(second_view(&score, n, s)));
+                let pixels = [("width", count(2 * n)), ("height", count(2 * n))];
+                // 12 px are 6 cells, so that there are fewer peaks than are asked for, and the rest has to agree, too.
+                for (keep, apart_by, border) in [(5, 5.0, 0.0), (12, 12.0, 3.0)] {
+                    let lengths = [("apart", Constant::Number(apart_by)), ("border", Constant::Number(border))];
+                    let settings = [&[("keep", count(keep))], &lengths[..], &pixels[..]].concat();
+                    let at = |det: &Tensor| apply("peaks", &[("score", det)], &settings, &[1, keep, 2]);
+                    let moved = |p: &Tensor, k: usize| apply("move", &[("points", p), ("by", &h)], &[], &[1, k, 2]);
+                    let (first, second) = (at(&det), at(&det_r));
+                    assert!(apart(&moved(&first, keep), &second) < 1e-5, "peaks at {s:?} of {n}");
+                    if i > 0 {
+                        assert!(apart(&first, &second) > 0.05, "{s:?} of {n} moves nothing");
+                    }
+                    let settings = [("window", count(5)), ("temperature", Constant::Number(0.2))];
+                    let soft = |det: &Tensor, p: &Tensor| {
+                        apply("soft_argmax", &[("score", det), ("at", p)], &settings, &[1, keep, 2])
+                    };
+                    let (first, second) = (soft(&det, &first), soft(&det_r, &second));
+                    assert!(apart(&moved(&first, keep), &second) < 1e-5, "soft places at {s:?} of {n}");
+                    let whole = |det: &Tensor| {
+                        apply("soft_argmax", &[("score", det)], &[("temperature", Constant::Number(0.05))], &[1, 1, 2])
+                    };
+                    assert!(apart(&moved(&whole(&det), 1), &whole(&det_r)) < 1e-5, "whole map at {s:?} of {n}");
+                    // How far it spreads is one number for both views.
+                    let spread = [&settings[..], &[("squared", Constant::Flag(false))], &pixels[..]].concat();
+                    let spread = |det: &Tensor, p: &Tensor| {
+                        apply("dispersion", &[("score", det), ("at", p)], &spread, &[1, keep])
+                    };
+                    let (first, second) = (spread(&det, &at(&det)), spread(&det_r, &at(&det_r)));
+                    assert!(apart(&first, &second) < 1e-4, "dispersion at {s:?} of {n}");
+                }
+            }
+        }
+    }
+}

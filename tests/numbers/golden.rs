@@ -59,7 +59,7 @@ impl Importer for Papers {
 
 /// All cases of a file that tests/golden has, by name.
 pub fn cases(file: &str) -> Vec<(String, Case)> {
-    let bytes = std::fs::read(format!("tests/golden/{file}")).unwrap();
+    let bytes = std::fs::read(format!("tests/golden/{file}.safetensors")).unwrap();
     let (_, metadata) = SafeTensors::read_metadata(&bytes).unwrap();
     let golden: serde_json::Value = serde_json::from_str(&metadata.metadata().as_ref().unwrap()["golden"]).unwrap();
     let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).unwrap();
@@ -82,7 +82,7 @@ pub fn evaluated(case: &Case, dtype: DType) -> (f64, Vec<(String, Tensor)>) {
     let wanted = |s: &NodeSource| matches!(s, NodeSource::Field { name, .. } if slopes.contains_key(name));
     let program = Program::new(graph, wanted, dtype, &Device::Cpu).unwrap();
     let fields = case.under("in/", dtype);
-    let feed = Feed { batch: 0, fields: &fields, weights: &[], seed: 0, step: 0, training: true };
+    let feed = Feed { batch: 0, fields: &fields, weights: &[], seed: 0, step: 0, training: true, timed: None };
     let outcome = program.run(&feed, !slopes.is_empty()).unwrap();
     (outcome.numbers().unwrap()[0], outcome.field_grads)
 }

@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod equivariance;
+mod fields;
+mod follow;
 mod golden;
 mod library;
 mod losses;
 mod ops;
 mod papers;
+mod recursion;
 mod statistics;
 mod trace;
 mod views;

@@ -192,7 +192,11 @@ fn kernels_compute_what_plain_operations_compute() {
 /// The sample with every map laid out channels last.
 fn laid_last(sample: &Sample) -> Sample {
     let mut sample = sample.clone();
-    for (_, t) in sample.inputs.iter_mut().filter(|(_, t)| t.rank() == 4) {
+    let weights: Vec<&str> = sample.inputs.iter().skip(1).filter(|(n, _)| *n == "weight").map(|(n, _)| *n).collect();
+    for (name, t) in sample.inputs.iter_mut().filter(|(_, t)| t.rank() == 4 || t.rank() == 5) {
+        if t.rank() == 5 && weights.contains(name) {
+            continue;
+        }
         *t = last(t);
     }
     sample
@@ -200,6 +204,10 @@ fn laid_last(sample: &Sample) -> Sample {
 
 /// The same map with its channels last in memory.
 fn last(t: &Tensor) -> Tensor {
+    if t.rank() == 5 {
+        let exchanged = (0, 3, 4, 1, 2);
+        return t.permute(exchanged).unwrap().contiguous().unwrap().permute(exchanged).unwrap();
+    }
     t.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap().permute((0, 3, 1, 2)).unwrap()
 }
 
@@ -216,7 +224,7 @@ fn maps_may_lie_channels_last_where_an_operation_says_so() {
             let grad = Tensor::from_vec(grad, out.value.shape(), &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
             let mut want = sample.backward(&Plain(compute), &out, &grad).unwrap();
             want.push(out.value);
-            let grads = if grad.rank() == 4 { vec![grad.clone(), last(&grad)] } else { vec![grad] };
+            let grads = if grad.rank() >= 4 { vec![grad.clone(), last(&grad)] } else { vec![grad] };
             // Every mixture of the two orders, since the input's says nothing of the gradient's.
             for (sample, grad) in [&sample, &turned].into_iter().flat_map(|s| grads.iter().map(move |g| (s, g))) {
                 let out = sample.forward(compute).unwrap();

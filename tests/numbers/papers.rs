@@ -27,7 +27,7 @@ fn paper(name: &str) -> &str {
 #[test]
 fn objectives_of_papers_are_those_of_the_papers() {
     let mut wrong = Vec::new();
-    for (name, case) in &cases("papers.safetensors") {
+    for (name, case) in &cases("papers") {
         if let Err(said) = case.graph() {
             wrong.push(format!("{name}: {said}"));
             continue;
@@ -100,7 +100,7 @@ fn rows() -> Vec<(String, [f64; 2], String)> {
         .unwrap()
         .flat_map(|e| functions(&std::fs::read_to_string(e.unwrap().path()).unwrap()))
         .collect();
-    let all = cases("papers.safetensors");
+    let all = cases("papers");
     let mut files: Vec<_> = std::fs::read_dir(FOLDER).unwrap().map(|e| e.unwrap().path()).collect();
     files.retain(|p| p.extension().is_some_and(|e| e == "rord"));
     files.sort();

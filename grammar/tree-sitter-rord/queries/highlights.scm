@@ -4,7 +4,7 @@
 
 [
   "rord" "pipeline" "import" "param" "preset" "sweep" "input" "data" "model" "layer" "fn" "let" "loss" "metric" "minimize"
-  "train" "save" "export" "out" "as" "in" "unit"
+  "train" "save" "export" "out" "as" "in" "unit" "weight" "of"
 ] @keyword
 
 ["if" "then" "else"] @keyword.conditional

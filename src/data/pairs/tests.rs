@@ -180,7 +180,7 @@ fn pairs_depend_on_their_number_alone() {
     let named = |source: Arc<PairSource>| {
         let parts = [("a", Part::Image), ("b", Part::Moved), ("H", Part::Homography), ("c", Part::Corners)];
         let fields = parts.map(|(name, part)| Offered { name, ty: "", part }).to_vec();
-        Arc::new(PairBatches { source, fields })
+        Arc::new(PairBatches { source, fields, recipe: None })
     };
     let batches: Vec<_> = (0..6).map(|step| named(here.clone()).batch_at(Split::Train, step)).collect();
     let (pair, fields) = (here.pair(Split::Train, 3), &batches[1].fields);

@@ -69,11 +69,7 @@ impl Reader<'_> {
     /// Checks the axes after the first against the declared ones, and takes sizes that nothing has set yet.
     fn fit_shape(&mut self, name: &str, ty: &Type, shape: &[usize]) -> Result<(), Misfit> {
         let field = name.to_string();
-        let more: &[usize] = match ty.kind {
-            Kind::Homography => &[3, 3],
-            Kind::Points => &[2],
-            _ => &[],
-        };
+        let more = ty.kind.beside_axes();
         let wanted = ty.dims.len() + more.len();
         if shape.len() != wanted {
             return Err(Misfit::Rank { field, wanted, found: shape.to_vec() });

@@ -5,7 +5,14 @@ use rord_graph::sizes::Impossible;
 use rord_lang::report::{Report, runtime};
 use rord_lang::source::Span;
 
+use crate::plan::Plan;
 use crate::source::SourceError;
+
+/// The reports for a dataset of a run that cannot be loaded or used.
+pub fn data_of(plan: &Plan, dataset: usize, error: &SourceError) -> Vec<Report> {
+    let (place, fields) = plan.data_places.get(dataset).cloned().unwrap_or_default();
+    data(place, &fields, error)
+}
 
 /// The reports for data that cannot be loaded or used; `fields` are the places of `field_places`.
 pub fn data(place: Span, fields: &[(String, Span)], error: &SourceError) -> Vec<Report> {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::source::DataSource;
 use crate::step::{Stepped, Stepper, prepare};
-use crate::testing::small;
+use crate::testing::{small, sound};
 use candle_core::DType;
 use rord_data::pairs::Split;
 
@@ -12,7 +12,7 @@ const STEPS: u64 = 10;
 const VALIDATION: [f64; 3] = [1.0, 1.5, 0.5];
 
 fn made(train: &str) -> (Stepper, DataSource, crate::plan::Plan) {
-    let (pipeline, vocabulary, plan) = small(train);
+    let (pipeline, vocabulary, plan) = if train.starts_with("rord") { sound(train) } else { small(train) };
     let (stepper, data) = prepare(&pipeline, &vocabulary, &plan, None, &Device::Cpu, &mut |_| ()).unwrap();
     (stepper, data, plan)
 }
@@ -47,6 +47,7 @@ fn bits(state: &State) -> Vec<(String, Vec<u64>)> {
     all.extend(state.optimizer.state().unwrap().iter().map(|(name, tensor)| one(name, tensor)));
     all.push(("means".into(), state.means.iter().map(|x| x.to_bits()).collect()));
     all.push(("counts".into(), vec![state.epochs, state.steps, state.lr.to_bits()]));
+    all.push((state.timed.state().to_string(), vec![]));
     all.push((format!("{:?} {:?}", state.best, state.schedule.as_ref().map(|s| s.state().to_string())), vec![]));
     all
 }
@@ -100,6 +101,11 @@ fn a_run_goes_on_to_the_same_bit_with_every_schedule() {
     ] {
         continues(&format!("optimizer = adam(lr = 1e-2), schedule = {schedule}"));
     }
+}
+
+#[test]
+fn a_run_goes_on_to_the_same_bit_with_numbers_that_change() {
+    continues(crate::timed::tests::CHANGING);
 }
 
 #[test]

@@ -27,6 +27,7 @@ pub fn cse(graph: &mut Graph, _: &Vocabulary) {
             }
             // Bits, because 0.0 and -0.0 are equal and not the same.
             NodeSource::Number(x) => Some(format!("number {}", x.to_bits())),
+            NodeSource::Timed(timed) => Some(format!("timed {timed}")),
             NodeSource::Field { data, name } => Some(format!("field {data:?} {name}")),
             NodeSource::Weight(w) => Some(format!("weight {w}")),
         };

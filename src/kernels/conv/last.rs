@@ -7,7 +7,7 @@
 use super::after::{followed, undone};
 use super::algorithm::Algorithm;
 use super::call::{After, Gradients, Past, Products, Value, Wanted};
-use super::{Geometry, bias_gradient, input_gradient, pointwise, weight_gradient};
+use super::{Geometry, bias_gradient, depthwise, input_gradient, pointwise, weight_gradient};
 use crate::order::{channels_first, channels_last};
 use crate::{Float, Mismatch, length};
 
@@ -36,6 +36,10 @@ pub fn forward<T: Float>(
     if pointwise::takes(g) {
         let numbers = pointwise::value(x, weight, bias, (g.inputs, g.outputs))?;
         return Ok(followed(numbers, g.batch, (g.height, g.width), g.outputs, after));
+    }
+    if depthwise::takes(g) {
+        let (h, w) = g.result()?;
+        return Ok(followed(depthwise::value(g, x, weight, bias, (h, w)), g.batch, (h, w), g.outputs, after));
     }
     general(g, x, weight, bias, after)
 }
@@ -87,6 +91,17 @@ pub fn backward<T: Float>(
         let both = both.then(|| pointwise::weight_gradient(x, &grad, sides)).transpose()?.unzip();
         return Ok(Gradients {
             x: wanted.x.then(|| pointwise::input_gradient(weight, &grad, sides)).transpose()?,
+            weight: both.0.filter(|_| wanted.weight),
+            bias: both.1.filter(|_| wanted.bias),
+        });
+    }
+    if depthwise::takes(g) {
+        let size = g.result()?;
+        let grad = undone(past, grad, g.batch, size, g.outputs)?;
+        let both = wanted.weight || wanted.bias;
+        let both = both.then(|| depthwise::weight_gradient(g, x, &grad, size)).unzip();
+        return Ok(Gradients {
+            x: wanted.x.then(|| depthwise::input_gradient(g, weight, &grad, size)),
             weight: both.0.filter(|_| wanted.weight),
             bias: both.1.filter(|_| wanted.bias),
         });

@@ -5,7 +5,7 @@ use super::call::After;
 use super::winograd::value::thread_numbers;
 use super::winograd::weights::transformed_numbers;
 use super::winograd::{self, weight_gradient};
-use super::{Geometry, pointwise};
+use super::{Geometry, depthwise, pointwise};
 use crate::simd::Simd;
 
 /// Bytes that a convolution takes.
@@ -43,6 +43,7 @@ pub fn working(g: &Geometry, after: After, x: bool, weight: bool) -> Working {
         Some(Algorithm::Winograd(s)) => Working { saved, ..by_winograd(&s, x, weight) },
         Some(Algorithm::FewOutputs(_)) => Working { saved, forward: whole, backward: undone, ..Working::default() },
         None if pointwise::takes(g) => Working { saved, forward: whole, backward: undone, ..Working::default() },
+        None if depthwise::takes(g) => Working { saved, forward: whole, backward: undone, ..Working::default() },
         None => {
             // Both maps are turned to lie channels first.
             let turned = result.saturating_add(input);

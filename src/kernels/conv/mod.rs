@@ -7,7 +7,10 @@
 //! | an odd kernel, stride 1, same size; at most 32 products an output, or at most 4 outputs; f32 | `direct/` |
 //! | 3 × 3, stride 1, padding 1, f32 | `winograd/`: a quarter of the multiplications |
 //! | 1 × 1, stride 1, no padding | `pointwise.rs`: one matrix product |
-//! | everything else, dilation and groups among it | [`forward`], [`input_gradient`], [`weight_gradient`] |
+//! | as many groups as channels on both sides | `depthwise.rs`: vectors of channels |
+//! | everything else, dilation and other groups among it | [`forward`], [`input_gradient`], [`weight_gradient`] |
+//!
+//! `transposed.rs` makes a layer of the gradient of a convolution's input.
 //!
 //! The last three take maps laid out (B, C, H, W): a cache-sized block of windows is unfolded into columns and
 //! multiplied by `gemm`.
@@ -16,12 +19,14 @@ mod after;
 mod algorithm;
 pub mod call;
 mod columns;
+mod depthwise;
 pub(crate) mod direct;
 mod forward;
 mod input_gradient;
 pub mod last;
 pub mod memory;
 pub(crate) mod pointwise;
+pub mod transposed;
 mod weight_gradient;
 pub(crate) mod winograd;
 

@@ -5,9 +5,11 @@ use std::rc::Rc;
 use super::Checker;
 use super::call::{Bound, CallSite};
 use super::scope::{Env, Known, Record, Subst, Term};
+use crate::ast::FnParam;
 use crate::constant::{Constant, Recipe, Settings};
 use crate::dim::Dim;
 use crate::report::{frames, kinds, shapes};
+use crate::source::Span;
 use crate::typed::{Apply, ValueId, ValueSource, WeightInfo};
 use crate::types::{Frame, Kind, Type};
 use crate::vocabulary::{Application, Operation, RuleArg};
@@ -18,7 +20,15 @@ impl Checker<'_> {
         if !op.entry.record.is_empty() {
             return self.apply_record(op, site, env);
         }
+        if let Some(of_places) = op.entry.of_places
+            && self.begins_with_places(site)
+            && let Some(op) = self.vocabulary.operation(of_places)
+        {
+            let site = CallSite { params: &op.params, bound: site.bound.clone(), ..*site };
+            return self.apply(op, &site, env);
+        }
         let mut subst = Subst::default();
+        let Some(turns) = self.turns(op, site) else { return Term::Poison };
         if !self.fit_all(site, &mut subst, env) {
             return Term::Poison;
         }
@@ -31,7 +41,14 @@ impl Checker<'_> {
         let Some(result) = op.result.as_ref().and_then(|r| self.ground(r, &inner)) else { return Term::Poison };
         let (inputs, settings, missing, tensors) = self.split(op, site);
         let args = self.rule_args(op, site);
-        let Some((result, weights)) = self.run_rule(op, site, &args, result) else { return Term::Poison };
+        let Some((result, weights)) = self.run_rule(op, site, &args, result, turns) else { return Term::Poison };
+        if !self.may_change(op, site) {
+            return Term::Poison;
+        }
+        if op.entry.course.is_some() {
+            let value = if missing { None } else { self.course(op, site, settings) };
+            return Term::Known(Known { value, kind: result.kind, size: None, tensors });
+        }
         if !result.kind.is_tensor() {
             let recipe = Constant::Recipe(Recipe { op: op.name.to_string(), settings });
             let value = (!missing).then_some(recipe);
@@ -94,13 +111,51 @@ impl Checker<'_> {
         (inputs, settings, missing, tensors)
     }
 
+    /// The type as which an operation gets an argument, where that is another: a field as one of its turns.
+    pub(super) fn given_as(&self, op: &Operation, param: &FnParam, ty: &Type) -> Option<Type> {
+        let map = Kind::named(&param.ty.kind.text).is_some_and(|k| k.is(Kind::Map));
+        if op.entry.fields && map { ty.one_turn().map(|(ty, _)| ty) } else { None }
+    }
+
+    /// The turns of the fields among the arguments, which must be fields of one group, all of them; `None` where they are not.
+    fn turns(&mut self, op: &Operation, site: &CallSite<'_>) -> Option<Option<Dim>> {
+        if !op.entry.fields {
+            return Some(None);
+        }
+        let mut first: Option<(Option<Dim>, Span, Type)> = None;
+        for bound in &site.bound {
+            let (Some(param), Term::Tensor(id)) = (op.params.get(bound.param), &bound.term) else { continue };
+            let Some(ty) = self.value_type(*id) else { continue };
+            if !Kind::named(&param.ty.kind.text).is_some_and(|k| k.is(Kind::Map)) {
+                continue;
+            }
+            let turns = ty.one_turn().map(|(_, turns)| turns);
+            match &first {
+                None => first = Some((turns, bound.span, ty)),
+                Some((of, at, other)) => {
+                    let same = match (of, &turns) {
+                        (Some(p), Some(q)) => p == q || p.is_opaque() || q.is_opaque(),
+                        (p, q) => p.is_none() && q.is_none(),
+                    };
+                    if !same {
+                        self.logs.reports.push(kinds::unlike_fields(op.name, *at, other, bound.span, &ty));
+                        return None;
+                    }
+                }
+            }
+        }
+        Some(first.and_then(|(turns, ..)| turns))
+    }
+
     fn rule_args(&self, op: &Operation, site: &CallSite<'_>) -> Vec<RuleArg> {
         let one = |bound: &Bound| {
             let param = op.params.get(bound.param)?;
             let name = self.intern(&param.name.text);
             match &bound.term {
                 Term::Tensor(id) => {
-                    Some(RuleArg { name, ty: self.value_type(*id)?, constant: None, size: None, span: bound.span })
+                    let ty = self.value_type(*id)?;
+                    let ty = self.given_as(op, param, &ty).unwrap_or(ty);
+                    Some(RuleArg { name, ty, constant: None, size: None, span: bound.span })
                 }
                 Term::Known(k) => Some(RuleArg {
                     name,
@@ -121,31 +176,45 @@ impl Checker<'_> {
         site: &CallSite<'_>,
         args: &[RuleArg],
         result: Type,
+        turns: Option<Dim>,
     ) -> Option<(Type, Vec<crate::vocabulary::NewWeight>)> {
-        let next = &mut self.symbols;
-        let mut unknown = |name: &str| {
-            *next += 1;
-            Dim::symbol(crate::dim::Symbol { id: *next, name: name.into(), opaque: true })
-        };
-        let mut application = Application {
-            name: op.name,
-            span: site.span,
-            args,
-            result,
-            weights: vec![],
-            owes: vec![],
-            reports: vec![],
-            unknown: &mut unknown,
-            sizes: &self.out.sizes,
-        };
-        (op.entry.rule)(&mut application);
-        let Application { result, weights, owes, reports, .. } = application;
-        for (dim, by) in owes {
-            self.logs.owed.push(super::sizes::Owed { dim, by, span: site.name_span, op: op.name });
+        let mut done = None;
+        // A number that changes has to fit all along.
+        for args in RuleArg::on_the_way(args).iter() {
+            let next = &mut self.symbols;
+            let mut unknown = |name: &str| {
+                *next += 1;
+                Dim::symbol(crate::dim::Symbol { id: *next, name: name.into(), opaque: true })
+            };
+            let mut application = Application {
+                name: op.name,
+                span: site.span,
+                args,
+                result: result.clone(),
+                turns: turns.clone(),
+                weights: vec![],
+                owes: vec![],
+                reports: vec![],
+                unknown: &mut unknown,
+                sizes: &self.out.sizes,
+            };
+            (op.entry.rule)(&mut application);
+            let Application { result, turns, weights, owes, reports, .. } = application;
+            let result = match turns {
+                Some(turns) if result.kind.is(Kind::Map) => result.in_turns(turns),
+                _ => result,
+            };
+            for (dim, by) in owes {
+                self.logs.owed.push(super::sizes::Owed { dim, by, span: site.name_span, op: op.name });
+            }
+            let wrong = reports.iter().any(|r| r.severity == crate::report::Severity::Error);
+            self.logs.reports.extend(reports);
+            if wrong {
+                return None;
+            }
+            done = Some((result, weights));
         }
-        let wrong = reports.iter().any(|r| r.severity == crate::report::Severity::Error);
-        self.logs.reports.extend(reports);
-        (!wrong).then_some((result, weights))
+        done
     }
 
     fn make_weights(
@@ -195,7 +264,14 @@ impl Checker<'_> {
                     index
                 }
                 None => {
-                    let info = WeightInfo { name, shape, initial: weight.initial, model: path.model, span: site.span };
+                    let info = WeightInfo {
+                        name,
+                        shape,
+                        initial: weight.initial,
+                        model: path.model,
+                        span: site.span,
+                        follows: None,
+                    };
                     self.out.weights.push(info);
                     self.out.weights.len() - 1
                 }
@@ -216,21 +292,27 @@ impl Checker<'_> {
         let Some(param) = op.entry.pixels_of else { return Some(settings) };
         let (_, id) = inputs.iter().find(|(n, _)| *n == param)?;
         let frame = self.value_type(*id)?.frame?;
-        let size = self.logs.frames.iter().find(|(f, ..)| *f == frame).map(|(_, w, h)| (w.clone(), h.clone()));
-        let value = |d: &Dim| d.value(&self.out.sizes).and_then(Result::ok).map(|n| Constant::Number(n as f64));
-        match size {
-            Some((w, h)) => {
-                settings.0.push(("width".into(), value(&w).unwrap_or(Constant::None)));
-                settings.0.push(("height".into(), value(&h).unwrap_or(Constant::None)));
+        match self.image_size(&frame) {
+            Some(size) => {
+                settings.0.extend(size);
                 Some(settings)
             }
             // No length, no need for a unit of length.
-            None if self.generic || !settings.0.iter().any(|(_, c)| is_length(c)) => Some(settings),
+            None if self.generic || !(op.entry.in_pixels || settings.0.iter().any(|(_, c)| is_length(c))) => {
+                Some(settings)
+            }
             None => {
                 self.logs.reports.push(frames::no_image(site.span, op.name, &frame));
                 None
             }
         }
+    }
+
+    /// Width and height in pixels of the image that declares a frame, as settings; `none` where the data sets them.
+    pub(super) fn image_size(&self, frame: &Frame) -> Option<[(String, Constant); 2]> {
+        let (_, width, height) = self.logs.frames.iter().find(|(f, ..)| f == frame)?;
+        let value = |d: &Dim| d.value(&self.out.sizes).and_then(Result::ok).map(|n| Constant::Number(n as f64));
+        Some([("width", width), ("height", height)].map(|(n, d)| (n.into(), value(d).unwrap_or(Constant::None))))
     }
 
     /// `pick` carries out its miner, `place` its sampler: the recipe's operation becomes the value.
@@ -275,11 +357,11 @@ impl Checker<'_> {
     /// Places that a recipe holds, or that stand in for one, lie in the frame in which they are used.
     fn places_fit(&mut self, op: &Operation, site: &CallSite<'_>, id: ValueId, result: &Type) -> bool {
         let Some(value) = self.value(id).cloned() else { return false };
-        if value.ty.kind != Kind::Points {
+        if !(value.ty.kind.is_placed() || value.ty.kind.is(Kind::Map)) {
             return true;
         }
         if value.ty.frame != result.frame {
-            let report = frames::places(site.span, op.name, value.ty.frame.as_ref(), result.frame.as_ref(), value.span);
+            let report = frames::places(site.span, op.name, &value.ty, result.frame.as_ref(), value.span);
             self.logs.reports.push(report);
             return false;
         }
@@ -301,7 +383,7 @@ impl Checker<'_> {
             return result;
         }
         let count = |name: &str| recipe.settings.count(name).ok().and_then(|n| i64::try_from(n).ok());
-        let n = count("n").or_else(|| count("rows")?.checked_mul(count("columns")?));
+        let n = count("n").or_else(|| count("keep")).or_else(|| count("rows")?.checked_mul(count("columns")?));
         if let (Some(n), Some(slot)) = (n, result.dims.get_mut(1)) {
             *slot = Dim::number(n);
         }

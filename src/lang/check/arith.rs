@@ -12,7 +12,7 @@ use crate::typed::{Apply, ValueId, ValueSource};
 use crate::types::{Kind, Type};
 
 /// One side of an operator.
-type Side = (Term, Span);
+pub(super) type Side = (Term, Span);
 
 impl Checker<'_> {
     /// `a op b`.
@@ -32,7 +32,18 @@ impl Checker<'_> {
         }
     }
 
-    fn constants(&mut self, op: BinaryOp, op_span: Span, x: &Known, y: &Known, at: (Span, Span), span: Span) -> Term {
+    pub(super) fn constants(
+        &mut self,
+        op: BinaryOp,
+        op_span: Span,
+        x: &Known,
+        y: &Known,
+        at: (Span, Span),
+        span: Span,
+    ) -> Term {
+        if let Some(range) = self.scaled_range(op, op_span, (x, y), at, span) {
+            return range;
+        }
         let numeric = |k: &Known| {
             k.kind.is(Kind::Scalar) || matches!(k.kind, Kind::Pixels | Kind::Degrees) || k.kind.is(Kind::Duration)
         };
@@ -61,6 +72,9 @@ impl Checker<'_> {
             };
             return Term::Known(Known { value: None, kind, size, tensors: vec![] });
         };
+        if matches!(a, Constant::Timed(_)) || matches!(b, Constant::Timed(_)) {
+            return self.of_timed(op, op_span, (a, b), at, span);
+        }
         if equal_anything && !(numeric(x) && numeric(y)) {
             return known(Constant::Flag(a == b), Kind::Flag);
         }
@@ -113,8 +127,11 @@ impl Checker<'_> {
         if xt.kind == Kind::Homography && yt.kind == Kind::Homography && op == BinaryOp::Mul {
             return self.compose((x.0, &xt, a.1), (y.0, &yt, b.1), op_span, span, env);
         }
+        if xt.kind.is_placed() || yt.kind.is_placed() {
+            return self.places((op, op_span), (x.0, &xt, a), (y.0, &yt, b), span, env);
+        }
         for (ty, place) in [(&xt, a.1), (&yt, b.1)] {
-            if matches!(ty.kind, Kind::Homography | Kind::Points) {
+            if ty.kind == Kind::Homography {
                 self.logs.reports.push(kinds::no_arithmetic(op_span, op.symbol(), place, &ty.to_string()));
                 return Term::Poison;
             }
@@ -141,9 +158,11 @@ impl Checker<'_> {
         match &side.0 {
             Term::Tensor(id) => Some((*id, self.value_type(*id)?)),
             Term::Known(k) if k.kind.is(Kind::Scalar) => {
-                let source = match k.value.as_ref().and_then(Constant::number) {
-                    Some(x) => ValueSource::Number(x),
-                    None => ValueSource::Parameter,
+                let source = match &k.value {
+                    Some(Constant::Timed(timed)) => ValueSource::Timed((**timed).clone()),
+                    value => {
+                        value.as_ref().and_then(Constant::number).map_or(ValueSource::Parameter, ValueSource::Number)
+                    }
                 };
                 let ty = Type::plain(Kind::Scalar);
                 Some((self.push(source, ty.clone(), side.1), ty))
@@ -170,6 +189,10 @@ impl Checker<'_> {
                 self.logs.reports.push(shapes::operands(op.symbol(), a.1, xt, b.1, yt));
                 return None;
             };
+            if xt.kind == Kind::Field || yt.kind == Kind::Field {
+                self.logs.reports.push(frames::fields_of_two_views(op.symbol(), a.1, f, b.1, g));
+                return None;
+            }
             let (from_a, from_b) = (self.image_of(&a.0), self.image_of(&b.0));
             let left = self.sources.text(a.1).to_string();
             let right = self.sources.text(b.1).to_string();

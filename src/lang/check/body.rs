@@ -63,6 +63,13 @@ impl Checker<'_> {
                     env = Self::with_local(env, &name.text, term.clone(), name.span);
                     outs.push((name.text.clone(), term));
                 }
+                ModelLine::Weight { name, ty, value } => {
+                    let term = self.declared_weight(name, ty, value, &Env { weights: path(&name.text), ..env.clone() });
+                    self.refuse_local_twice(name, &env);
+                    self.note_local(name, &term, &env);
+                    env = Self::with_local(env, &name.text, term.clone(), name.span);
+                    outs.push((name.text.clone(), term));
+                }
                 ModelLine::Broken { defines } => {
                     for name in defines {
                         env = Self::with_local(env, &name.text, Term::Poison, name.span);

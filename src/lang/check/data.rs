@@ -95,6 +95,11 @@ impl Checker<'_> {
             let context = Context { recipe: recipe.as_ref(), value, op: &op };
             match self.field(written, offer, &context, &mut frames_of, progress) {
                 Some(ty) => {
+                    let place = if declared.is_some() { written.span } else { name.span };
+                    if !self.own_frames(&ty, name, place) {
+                        fields.push((field.text.clone(), Term::Poison));
+                        continue;
+                    }
                     self.declare_frame(&ty);
                     let source = ValueSource::Field { data: Some(self.out.datasets.len()), name: field.text.clone() };
                     let id = self.push(source, ty.clone(), written.span);
@@ -112,6 +117,21 @@ impl Checker<'_> {
         Term::Record(Rc::new(Record { of: name.text.clone(), made: name.span, fields, open: false }))
     }
 
+    /// Whether the frames of a field are of this dataset alone: places of two datasets have nothing to do with each other.
+    fn own_frames(&mut self, ty: &Type, data: &Name, place: Span) -> bool {
+        for frame in ty.frame.iter().chain(&ty.to) {
+            let owner = self.frames_of_data.entry(frame.clone()).or_insert_with(|| data.text.clone());
+            if *owner != data.text {
+                let owner = owner.clone();
+                if self.logs.reports.iter().all(|r| r.code != "R0521" || r.place() != Some(place)) {
+                    self.logs.reports.push(frames::of_another_dataset(place, frame, &owner, &data.text));
+                }
+                return false;
+            }
+        }
+        true
+    }
+
     /// What a dataset offers that knows nothing of its fields: the written type, with samples along the first axis and
     /// the other sizes open. `None` where the type is none that a field can have, which is reported.
     fn as_declared(&mut self, field: &Name, written: &TypeExpr) -> Option<TypeExpr> {
@@ -127,7 +147,7 @@ impl Checker<'_> {
             Kind::Homography => {
                 (written.frame.is_some() && written.to.is_some(), "Homography[B]@orig->moved".to_string())
             }
-            Kind::Points => (written.frame.is_some(), "Points[B, N]@orig".to_string()),
+            kind if kind.is_placed() => (written.frame.is_some(), format!("{}[B, N]@orig", kind.name())),
             kind if kind.is(Kind::Map) => (written.frame.is_some(), format!("{}[B, 1, H, W]@orig", kind.name())),
             kind => (true, format!("{}[B, C]", kind.name())),
         };
@@ -234,6 +254,14 @@ impl Checker<'_> {
         if let DimKind::Name(name) = &written.kind
             && !self.dims.contains_key(name)
         {
+            // All datasets take the batch that `train` sets.
+            if let (Offered::Batch, Some(batch)) = (offered, self.out.batch) {
+                let same = self.dims.values().find(|d| d.as_symbol().is_some_and(|s| s.id == batch)).cloned();
+                if let Some(dim) = same {
+                    self.dims.insert(name.clone(), dim.clone());
+                    return Some(dim);
+                }
+            }
             let symbol = self.new_symbol(name, false);
             match offered {
                 Offered::Number(n) => {

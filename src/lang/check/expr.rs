@@ -163,7 +163,7 @@ impl Checker<'_> {
             match self.expr(end, env) {
                 Term::Known(Known { value, kind, .. }) => match value {
                     None => return Term::Known(Known { value: None, kind: Kind::Range, size: None, tensors: vec![] }),
-                    Some(c @ (Constant::Number(_) | Constant::Quantity(..))) => ends.push(c),
+                    Some(c @ (Constant::Number(_) | Constant::Quantity(..) | Constant::Timed(_))) => ends.push(c),
                     Some(_) => {
                         self.logs.reports.push(kinds::range_of(end.span, kind));
                         return Term::Poison;
@@ -177,16 +177,23 @@ impl Checker<'_> {
             }
         }
         let (Some(b), Some(a)) = (ends.pop(), ends.pop()) else { return Term::Poison };
-        let unit = |c: &Constant| if let Constant::Quantity(_, u) = c { Some(*u) } else { None };
-        if unit(&a) != unit(&b) {
+        if a.unit() != b.unit() {
             self.logs.reports.push(kinds::range_units(span, &a.to_string(), &b.to_string()));
             return Term::Poison;
         }
-        if a.number() > b.number() {
-            self.logs.reports.push(crate::report::numbers::empty_range(span, &a.to_string(), &b.to_string()));
+        self.range_between(a, b, span)
+    }
+
+    /// A range of two ends of one unit, which may not be empty at any time.
+    pub(super) fn range_between(&mut self, a: Constant, b: Constant, span: Span) -> Term {
+        let range = Constant::Range(Box::new(a), Box::new(b));
+        let empty = range.on_the_way().into_iter().find(|c| c.range().is_some_and(|(low, high)| low > high));
+        if let Some(Constant::Range(a, b)) = empty {
+            let changes = !range.courses().is_empty();
+            self.logs.reports.push(crate::report::numbers::empty_range(span, &a.to_string(), &b.to_string(), changes));
             return Term::Poison;
         }
-        known(Constant::Range(Box::new(a), Box::new(b)), Kind::Range)
+        known(range, Kind::Range)
     }
 
     fn member(&mut self, of: &Expr, name: &Name, env: &Env) -> Term {
@@ -245,6 +252,10 @@ impl Checker<'_> {
             Term::Known(Known { value: Some(Constant::Number(x)), .. }) => known(Constant::Number(-x), Kind::Scalar),
             Term::Known(Known { value: Some(Constant::Quantity(x, unit)), kind, .. }) => {
                 known(Constant::Quantity(-x, unit), kind)
+            }
+            Term::Known(Known { value: Some(Constant::Timed(timed)), .. }) => {
+                let minus = Constant::Number(-1.0);
+                self.of_timed(BinaryOp::Mul, span, (&minus, &Constant::Timed(timed)), (span, of.span), span)
             }
             Term::Known(k @ Known { value: None, .. }) => Term::Known(k),
             Term::Poison => Term::Poison,
@@ -351,6 +362,7 @@ pub fn constant_kind(constant: &Constant) -> Kind {
         Constant::Word(_) | Constant::None => Kind::Word,
         Constant::Range(..) => Kind::Range,
         Constant::List(_) | Constant::Recipe(_) => Kind::List,
+        Constant::Timed(timed) => timed.unit().map_or(Kind::Timed, unit_kind),
     }
 }
 

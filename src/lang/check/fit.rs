@@ -79,14 +79,16 @@ impl Checker<'_> {
             }
             Term::Tensor(id) => {
                 let Some(ty) = self.value_type(*id) else { return false };
+                let operation = self.vocabulary.operation(site.name);
+                let ty = operation.and_then(|op| self.given_as(op, param, &ty)).unwrap_or(ty);
                 let places = kind == Kind::Sampler && ty.kind == Kind::Points;
                 if places {
                     return true;
                 }
-                if kind == Kind::Scalar && ty.kind == Kind::Loss && self.vocabulary.operation(site.name).is_none() {
+                if kind.is(Kind::Scalar) && ty.kind.is(kind) && self.vocabulary.operation(site.name).is_none() {
                     return true;
                 }
-                let one_number = kind == Kind::Values && ty.kind == Kind::Loss;
+                let one_number = kind == Kind::Values && ty.kind.is(Kind::Scalar);
                 if !(ty.kind.is(kind) || one_number) || !kind.is_tensor() {
                     let report = if kind.is_tensor() {
                         self.wrong_kind(site, param, bound, kind, &ty.to_string(), subst, env)
@@ -145,6 +147,9 @@ impl Checker<'_> {
         env: &Env,
     ) -> Report {
         let Some(other) = other else { return frames::differ(site.name, bound.span, found, None, first, None, None) };
+        if self.type_of(&bound.term).is_some_and(|t| t.kind == Kind::Field) {
+            return frames::fields_of_two_views(site.name, other.span, first, bound.span, found);
+        }
         let other_ty = self.type_of(&other.term);
         let is_move = |t: &Type| t.kind == Kind::Homography;
         let moves = (is_move(ty), other_ty.as_ref().is_some_and(is_move));
@@ -453,7 +458,12 @@ impl Checker<'_> {
             }
             return Some(Known { kind, ..k });
         };
-        let fits = match (kind, value) {
+        if matches!(value, Constant::Timed(_)) && !may_change(kind) {
+            self.logs.reports.push(crate::report::numbers::cannot_change(given, what, false, &[]));
+            return None;
+        }
+        // A number that changes has to fit all along.
+        let fits = |value: &Constant| match (kind, value) {
             (_, Constant::Recipe(_)) => k.kind.is(kind),
             (Kind::Scalar | Kind::Loss, Constant::Number(_)) => true,
             (Kind::Weight, Constant::Number(x)) => *x >= 0.0,
@@ -478,7 +488,7 @@ impl Checker<'_> {
             (_, Constant::List(items)) => items.is_empty() && matches!(kind, Kind::Augment),
             _ => false,
         };
-        if fits {
+        if value.on_the_way().iter().all(fits) {
             return Some(Known { kind, ..k });
         }
         let found = self.shown(&Term::Known(k.clone()));
@@ -517,6 +527,9 @@ impl Checker<'_> {
             let instead = from.as_ref().and_then(|f| self.move_from(f, None, env));
             return kinds::not_a_move(site.name, bound.span, &text, from.as_ref(), found, instead.as_deref());
         }
+        if ty.as_ref().is_some_and(|t| t.kind == Kind::Field) {
+            return kinds::field_given(site.name, bound.span, &text, found, kind);
+        }
         let is_logit = ty.as_ref().is_some_and(|t| t.kind == Kind::Logit);
         if kind.is(Kind::Prob) && is_logit {
             let declared = self.origin(&bound.term).filter(|s| *s != bound.span);
@@ -537,6 +550,12 @@ impl Checker<'_> {
         };
         kinds::wrong_kind(site.name, &param.name.text, bound.span, &text, kind, found, hint.as_deref())
     }
+}
+
+/// True for kinds of numbers that need no value before the first step.
+fn may_change(kind: Kind) -> bool {
+    let numbers = [Kind::Scalar, Kind::Loss, Kind::Weight, Kind::Rate, Kind::Timed];
+    numbers.contains(&kind) || matches!(kind, Kind::Pixels | Kind::Degrees | Kind::Range | Kind::List)
 }
 
 fn first_name(dim: &DimExpr) -> Option<&str> {

@@ -6,9 +6,9 @@ use super::Checker;
 use super::scope::{Known, Term};
 use crate::ast::{ExprKind, File, Item, ItemKind};
 use crate::constant::Constant;
-use crate::report::{Report, grads, names};
+use crate::report::{Report, follow, grads, names};
 use crate::source::Span;
-use crate::typed::{Apply, Initial, ValueId, ValueSource, WeightInfo};
+use crate::typed::{Apply, Initial, ModelInfo, Objective, ValueId, ValueSource, WeightInfo};
 use crate::types::Kind;
 
 /// The lints that `@allow` can silence.
@@ -71,6 +71,8 @@ impl Checker<'_> {
                 }
                 "frozen" if matches!(item.kind, ItemKind::Model { .. }) => {}
                 "frozen" => self.logs.reports.push(names::frozen_needs_model(attribute.span)),
+                "ema" if matches!(item.kind, ItemKind::Model { .. }) => {}
+                "ema" => self.logs.reports.push(follow::needs_model(attribute.span)),
                 // `let both = H @ inv(G)`, which the grammar has to read as the next item's attribute.
                 _ if self.behind_a_value(attribute.span) => {
                     let at = Span { end: attribute.span.start + 1, ..attribute.span };
@@ -111,20 +113,28 @@ impl Checker<'_> {
 
     /// Everything about gradients, once all values are known.
     pub fn gradients(&mut self) {
-        if let Some(objective) = self.out.objective.clone() {
-            let reach = self.reach();
-            let trains = reach.get(objective.value.0 as usize).copied().unwrap_or(false);
+        for objective in self.out.objectives.clone() {
+            let reach = self.reach(&objective);
+            let output = &objective.output;
+            let trains = reach.get(output.value.0 as usize).copied().unwrap_or(false);
             if !trains {
-                let stops = self.stops(objective.value, &reach);
-                let models: Vec<(Span, String, bool)> =
-                    self.out.models.iter().map(|m| (m.span, m.name.clone(), m.frozen.is_some())).collect();
-                self.logs.reports.push(grads::nothing_trains(objective.span, &objective.name, &stops, &models));
+                let stops = self.stops(output.value, &reach);
+                let why = |(index, m): (usize, &ModelInfo)| match (&m.frozen, &m.follows) {
+                    (Some(_), _) => "is frozen",
+                    (None, Some(_)) => "follows another model, and has no gradient",
+                    (None, None) if !objective.of(index) => "is not one of its models",
+                    (None, None) => "is not part of the objective",
+                };
+                let models = self.out.models.iter().enumerate();
+                let models: Vec<(Span, String, &'static str)> =
+                    models.map(|(i, m)| (m.span, m.name.clone(), why((i, m)))).collect();
+                self.logs.reports.push(grads::nothing_trains(output.span, &output.name, &stops, &models));
             } else {
-                self.unanchored(objective.value);
-                self.idle_terms(objective.value, &objective.name, &reach);
+                self.unanchored(output.value);
+                self.idle_terms(output.value, &output.name, &reach);
             }
-            self.unminimized(objective.value, objective.span);
         }
+        self.unminimized();
     }
 
     /// An `@allow` that no lint has met is out of date.
@@ -211,21 +221,24 @@ impl Checker<'_> {
         self.vocabulary.operation(op).is_some_and(|o| o.entry.graph.stops_gradient)
     }
 
-    /// For every value, whether a gradient from it reaches a weight that trains, or an input.
-    fn reach(&self) -> Vec<bool> {
+    /// For every value, whether a gradient from it reaches a weight that an objective trains, or an input.
+    fn reach(&self, by: &Objective) -> Vec<bool> {
+        let trains = |w: usize| self.trains(w) && self.out.weights.get(w).is_some_and(|w| by.of(w.model));
         let mut reach: Vec<bool> = Vec::with_capacity(self.logs.values.len());
         for value in &self.logs.values {
             let through = |ids: &[ValueId]| ids.iter().any(|i| reach.get(i.0 as usize).copied().unwrap_or(false));
             reach.push(match &value.source {
                 ValueSource::Apply(apply) if self.stops_gradient(apply.op) => false,
                 ValueSource::Apply(apply) => {
-                    let own = apply.weights.iter().any(|(_, w)| self.trains(*w));
+                    let own = apply.weights.iter().any(|(_, w)| trains(*w));
                     own || through(&apply.inputs.iter().map(|(_, id)| *id).collect::<Vec<_>>())
                 }
                 ValueSource::Alias(of) => through(&[*of]),
+                ValueSource::Weight(w) => trains(*w),
                 // A caller of `input`s asks for gradients in them.
                 ValueSource::Field { data: None, .. } => {
-                    value.ty.kind.is(Kind::Values) && !matches!(value.ty.kind, Kind::Label | Kind::Mask)
+                    (value.ty.kind.is(Kind::Values) || value.ty.kind.is_placed())
+                        && !matches!(value.ty.kind, Kind::Label | Kind::Mask)
                 }
                 _ => false,
             });
@@ -235,12 +248,16 @@ impl Checker<'_> {
 
     fn trains(&self, weight: usize) -> bool {
         let statistic = |w: &WeightInfo| matches!(w.initial, Initial::Statistic(_));
-        !self.out.weights.get(weight).is_none_or(statistic) && !self.is_frozen(weight)
+        !self.out.weights.get(weight).is_none_or(statistic) && self.model_of(weight).is_some_and(ModelInfo::trains)
+    }
+
+    fn model_of(&self, weight: usize) -> Option<&ModelInfo> {
+        self.out.weights.get(weight).and_then(|w| self.out.models.get(w.model))
     }
 
     /// True for a weight of a model that stays as it is.
     fn is_frozen(&self, weight: usize) -> bool {
-        self.out.weights.get(weight).and_then(|w| self.out.models.get(w.model)).is_none_or(|m| m.frozen.is_some())
+        self.model_of(weight).is_none_or(|m| m.frozen.is_some())
     }
 
     /// Where the gradient stops below a value: places at which an input reaches a weight and the value does not.
@@ -271,17 +288,28 @@ impl Checker<'_> {
         seen
     }
 
+    /// The weights that a value is or that its operation has.
+    fn weights_of(&self, id: ValueId) -> Vec<usize> {
+        match self.value(id).map(|v| &v.source) {
+            Some(ValueSource::Apply(apply)) => apply.weights.iter().map(|(_, w)| *w).collect(),
+            Some(ValueSource::Weight(w)) => vec![*w],
+            _ => vec![],
+        }
+    }
+
     fn weights_below(&self, from: ValueId, enter: impl Fn(ValueId) -> bool) -> BTreeSet<usize> {
         let below = self.below(from, enter);
-        let weights = below.iter().filter_map(|id| self.apply_of(*id)).flat_map(|a| &a.weights).map(|(_, w)| *w);
+        let weights = below.iter().flat_map(|id| self.weights_of(*id));
         weights.filter(|w| self.trains(*w)).collect()
     }
 
     /// True where a side of a comparison comes from data: an image or a label that no trainable network has passed.
     fn anchored(&self, id: ValueId) -> bool {
         // Where things lie is not what they are: a homography made from an image anchors nothing.
-        let place = |i: ValueId| self.value(i).is_some_and(|v| matches!(v.ty.kind, Kind::Homography | Kind::Points));
-        let trained = |i: ValueId| self.apply_of(i).is_some_and(|a| a.weights.iter().any(|(_, w)| self.trains(*w)));
+        let place = |i: ValueId| self.value(i).is_some_and(|v| v.ty.kind == Kind::Homography || v.ty.kind.is_placed());
+        // What follows a trained model ends where that does.
+        let moves = |w: usize| self.trains(w) || self.model_of(w).is_some_and(|m| m.follows.is_some());
+        let trained = |i: ValueId| self.weights_of(i).into_iter().any(moves);
         self.below(id, |i| !place(i) && !trained(i)).iter().filter_map(|i| self.value(*i)).any(|v| match &v.source {
             ValueSource::Field { .. } => v.ty.kind.is(Kind::Map) || v.ty.kind.is(Kind::Values),
             ValueSource::Apply(a) => a.weights.iter().any(|(_, w)| self.is_frozen(*w)),
@@ -332,8 +360,10 @@ impl Checker<'_> {
         }
     }
 
-    fn unminimized(&mut self, objective: ValueId, at: Span) {
-        let below = self.below(objective, |_| true);
+    fn unminimized(&mut self) {
+        let Some(at) = self.out.objective.as_ref().map(|o| o.span) else { return };
+        let objectives = self.out.objectives.iter();
+        let below: HashSet<ValueId> = objectives.flat_map(|o| self.below(o.output.value, |_| true)).collect();
         for loss in self.out.losses.clone() {
             if !below.contains(&loss.value) {
                 self.lint("unminimized", loss.span, grads::unminimized(loss.span, &loss.name, at));

@@ -1,5 +1,6 @@
 //! Items in the order of the file.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -45,6 +46,10 @@ impl Checker<'_> {
         self.check_watched(broken);
         self.discharge(&progress.origins, &progress.declared);
         // What hangs on broken lines would only be confused by them.
+        if !crate::report::any_error(&self.logs.reports) {
+            self.pair_followers();
+            self.every_model_trained();
+        }
         if !crate::report::any_error(&self.logs.reports) {
             self.gradients();
         }
@@ -123,15 +128,7 @@ impl Checker<'_> {
                     self.out.metrics.push(output);
                 }
             }
-            ItemKind::Minimize { name, value } => {
-                if let Some(first) = &self.out.objective {
-                    self.logs.reports.push(names::two_objectives(name.span, first.span));
-                    return;
-                }
-                if let Some(output) = self.output(name, value, "objective", home, &env) {
-                    self.out.objective = Some(output);
-                }
-            }
+            ItemKind::Minimize { name, of, value } => self.minimize(name, of, value, home, &env),
             ItemKind::Broken { defines } => {
                 self.poison_new(defines, home);
             }
@@ -161,7 +158,7 @@ impl Checker<'_> {
     }
 
     /// A loss, a metric or the objective: one number.
-    fn output(&mut self, name: &Name, value: &Expr, what: &str, home: usize, env: &Env) -> Option<Output> {
+    pub(super) fn output(&mut self, name: &Name, value: &Expr, what: &str, home: usize, env: &Env) -> Option<Output> {
         self.begin_streams(&name.text);
         let term = self.expr(value, env);
         let ty = self.type_of(&term);
@@ -226,12 +223,15 @@ impl Checker<'_> {
         }
         self.refuse_taken(&f.name);
         let before = self.files.get(home).map_or(0, |f| f.callables.len());
-        let too_far = self.alone(&f.params, home, before, |checker, env| {
-            checker.function_body(f, env);
-        });
-        let def = Rc::new(FunctionDef { function: f.clone(), home: Some(home), before, too_far });
+        let def = Rc::new(FunctionDef { function: f.clone(), home: Some(home), before, too_far: Cell::new(false) });
         if let Some(file) = self.files.get_mut(home) {
-            file.add(Callable::Function(def));
+            file.add(Callable::Function(Rc::clone(&def)));
+        }
+        let too_far = self.alone(&f.params, home, before + 1, |checker, env| {
+            checker.function_body(f, &Env { within: Some(Rc::clone(&def)), ..env.clone() });
+        });
+        if too_far {
+            def.too_far.set(true);
         }
     }
 
@@ -253,7 +253,9 @@ impl Checker<'_> {
             return;
         }
         self.refuse_taken(name);
-        if !body.iter().any(|l| matches!(l, ModelLine::Out { .. } | ModelLine::Broken { .. })) {
+        let gives =
+            |l: &ModelLine| matches!(l, ModelLine::Out { .. } | ModelLine::Weight { .. } | ModelLine::Broken { .. });
+        if !body.iter().any(gives) {
             self.logs.reports.push(names::model_without_out(name.span, &name.text));
         }
         for line in body {
@@ -265,7 +267,8 @@ impl Checker<'_> {
         let before = self.files.get(home).map_or(0, |f| f.callables.len());
         let index = self.out.models.len();
         let frozen = self.frozen(item, home);
-        self.out.models.push(ModelInfo { name: name.text.clone(), span: name.span, calls: 0, frozen });
+        let follows = self.follows(item, home);
+        self.out.models.push(ModelInfo { name: name.text.clone(), span: name.span, calls: 0, frozen, follows });
         let def = ModelDef { name: name.clone(), params: params.to_vec(), body: body.to_vec(), home, before, index };
         let mut outs = Vec::new();
         self.alone(params, home, before, |checker, env| {
@@ -371,7 +374,7 @@ impl Checker<'_> {
             let size = (kind == Kind::Count).then(|| Dim::symbol(self.new_symbol(&param.name.text, false)));
             return Term::Known(Known { value: None, kind, size, tensors: vec![] });
         }
-        if (kind.is(Kind::Map) || kind == Kind::Points) && param.ty.frame.is_none() {
+        if kind.has_frame() && param.ty.frame.is_none() {
             self.logs.reports.push(frames::argument_needs_frame(param.ty.span, &param.name.text, kind.name()));
             return Term::Poison;
         }
@@ -408,7 +411,7 @@ impl Checker<'_> {
             self.logs.reports.push(kinds::input_kind(name.span, &name.text, ty.kind));
             return Term::Poison;
         }
-        if ty.frame.is_none() && (ty.kind.is(Kind::Map) || ty.kind == Kind::Points) {
+        if ty.frame.is_none() && ty.kind.has_frame() {
             self.logs.reports.push(frames::input_needs_frame(written.span, &name.text, ty.kind.name()));
             return Term::Poison;
         }
@@ -432,7 +435,8 @@ impl Checker<'_> {
         if !fits {
             let example = match kind {
                 Kind::Homography => "Homography[B]@orig->moved".to_string(),
-                Kind::Points => "Points[B, N]@orig".to_string(),
+                kind if kind.is_placed() => format!("{}[B, N]@orig", kind.name()),
+                Kind::Field => "Field[B, 8, C, H, W]@orig".to_string(),
                 kind if kind.is(Kind::Map) => format!("{}[B, 1, H, W]@orig", kind.name()),
                 kind => format!("{}[B, C]", kind.name()),
             };
@@ -449,11 +453,7 @@ impl Checker<'_> {
             return false;
         };
         // What a kind adds to its axes: the matrix of a homography, the two coordinates of a point.
-        let fixed: &[usize] = match ty.kind {
-            Kind::Homography => &[3, 3],
-            Kind::Points => &[2],
-            _ => &[],
-        };
+        let fixed = ty.kind.beside_axes();
         let axes = ty.dims.len();
         let mut fits = shape.len() == axes + fixed.len() && shape.get(axes..) == Some(fixed);
         for (dim, found) in ty.dims.iter().zip(shape) {

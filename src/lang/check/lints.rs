@@ -26,7 +26,7 @@ impl Checker<'_> {
             self.lint("margin", margin.span, lints::margin(margin.span, margin.margin, margin.bound, margin.what));
         }
         let mut roots: Vec<ValueId> = self.out.losses.iter().map(|l| l.value).collect();
-        roots.extend(self.out.objective.as_ref().map(|o| o.value));
+        roots.extend(self.out.objectives.iter().map(|o| o.output.value));
         let all: HashSet<ValueId> = roots.into_iter().flat_map(|root| self.below(root, |_| true)).collect();
         let mut all: Vec<ValueId> = all.into_iter().collect();
         all.sort();

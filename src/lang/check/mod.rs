@@ -11,6 +11,7 @@ mod call;
 mod data;
 mod expr;
 mod fit;
+mod follow;
 mod grads;
 mod habits;
 mod imports;
@@ -18,9 +19,12 @@ mod items;
 mod lints;
 mod logs;
 mod params;
+mod places;
+mod recursion;
 mod scope;
 mod sections;
 mod sizes;
+mod timed;
 mod unused;
 
 use std::collections::HashMap;
@@ -137,6 +141,8 @@ pub fn check(
         allowed: vec![],
         ambient: Default::default(),
         made: Default::default(),
+        paced: Default::default(),
+        frames_of_data: HashMap::new(),
     };
     checker.run(&tree, outside);
     if tree.items.is_empty() && checker.logs.reports.is_empty() {
@@ -180,6 +186,10 @@ pub struct Checker<'a> {
     ambient: std::collections::HashSet<String>,
     /// Weights made in the model call at hand.
     made: std::collections::HashSet<String>,
+    /// Reported numbers that a number that changes listens to: `train.hit`.
+    paced: std::collections::HashSet<String>,
+    /// The dataset that each frame belongs to.
+    frames_of_data: HashMap<super::types::Frame, String>,
 }
 
 impl Checker<'_> {
@@ -275,6 +285,7 @@ impl Checker<'_> {
             caller: None,
             subst: Rc::new(Subst::default()),
             depth: 0,
+            within: None,
         }
     }
 }

@@ -220,6 +220,13 @@ impl Checker<'_> {
             _ => None,
         };
         Some(match domain {
+            Domain::Interval { .. } if matches!(value, Constant::Timed(_)) => {
+                let mut inside = true;
+                for value in value.on_the_way() {
+                    inside &= self.in_domain(domain, &value, env)?;
+                }
+                inside
+            }
             Domain::Interval { low, high, low_open, high_open, .. } => {
                 let low = constant(self, low)?.number()?;
                 let high = constant(self, high)?.number()?;

@@ -1,5 +1,6 @@
 //! What names stand for, and where an expression finds them.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -80,10 +81,10 @@ pub struct FunctionDef {
     pub function: Function,
     /// The file whose names its body sees; `None` for the standard library.
     pub home: Option<usize>,
-    /// How many callables of its file came before it: its body sees those, so nothing can call itself.
+    /// How many callables of its file came before it: its body sees those and itself.
     pub before: usize,
     /// True where writing it out leads too far, which was reported where it is defined.
-    pub too_far: bool,
+    pub too_far: Cell<bool>,
 }
 
 /// A `model` with its home.
@@ -96,7 +97,7 @@ pub struct ModelDef {
     pub body: Vec<ModelLine>,
     /// The file whose names its body sees.
     pub home: usize,
-    /// As for functions.
+    /// How many callables of its file came before it: its body sees those, so no model calls itself.
     pub before: usize,
     /// Its index among the pipeline's models.
     pub index: usize,
@@ -164,6 +165,8 @@ pub struct Env {
     pub subst: Rc<Subst>,
     /// How many calls deep.
     pub depth: u32,
+    /// The function whose body this is: a call of it is a call of itself.
+    pub within: Option<Rc<FunctionDef>>,
 }
 
 /// Where new weights hang.

@@ -107,7 +107,13 @@ impl Checker<'_> {
             return;
         }
         let Some(share) = self.out.datasets.iter().find_map(|d| d.share) else { return };
-        let trained: Vec<&str> = self.out.losses.iter().chain(&self.out.objective).map(|o| o.name.as_str()).collect();
+        let trained: Vec<&str> = self
+            .out
+            .losses
+            .iter()
+            .chain(self.out.objectives.iter().map(|o| &o.output))
+            .map(|o| o.name.as_str())
+            .collect();
         let mut reports = Vec::new();
         for (section, field) in
             self.out.train.iter().map(|f| ("train", f)).chain(self.out.save.iter().map(|f| ("save", f)))
@@ -133,6 +139,16 @@ impl Checker<'_> {
                 ));
             }
         }
+        for word in watched.iter().filter(|w| !w.untaken && w.split == "val") {
+            if self.paced.contains(&format!("val.{}", word.name.text)) {
+                let instead = trained.contains(&word.name.text.as_str());
+                let of = ("pace", "watch");
+                let report = names::never_validated(word.whole, &word.name.text, of, share.span, instead);
+                if reports.iter().all(|r: &crate::report::Report| r.place() != Some(word.whole)) {
+                    reports.push(report);
+                }
+            }
+        }
         self.logs.reports.extend(reports);
     }
 
@@ -144,7 +160,8 @@ impl Checker<'_> {
             return;
         }
         self.check_validated(&watched);
-        let outputs = self.out.losses.iter().chain(&self.out.metrics).chain(&self.out.objective);
+        let outputs =
+            self.out.losses.iter().chain(&self.out.metrics).chain(self.out.objectives.iter().map(|o| &o.output));
         let mut all: Vec<String> = outputs.map(|o| o.name.clone()).collect();
         // A name that was reported already would be reported twice.
         let poisoned = |name: &str| {
@@ -152,11 +169,18 @@ impl Checker<'_> {
         };
         all.sort();
         all.dedup();
-        let trained: Vec<String> = self.out.losses.iter().chain(&self.out.objective).map(|o| o.name.clone()).collect();
+        let trained: Vec<String> = self
+            .out
+            .losses
+            .iter()
+            .chain(self.out.objectives.iter().map(|o| &o.output))
+            .map(|o| o.name.clone())
+            .collect();
         let mut reports = Vec::new();
         for logs::Watched { name, split, .. } in watched {
-            // Metrics are computed in validation only.
-            let all = if split == "train" { &trained } else { &all };
+            // Metrics are computed in validation only, unless something listens to them.
+            let heard = self.paced.contains(&format!("{split}.{}", name.text));
+            let all = if split == "train" && !heard { &trained } else { &all };
             // What could not be read may have reported it.
             let unread = all.is_empty() && crate::report::any_error(&self.logs.reports);
             if !all.contains(&name.text) && !poisoned(&name.text) && !unread {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Checker;
 use crate::ast::{
-    DimExpr, DimKind, Domain, Expr, ExprKind, Field, File, FnParam, ItemKind, Let, ModelLine, Pattern, TypeExpr,
+    DimExpr, DimKind, Domain, Expr, ExprKind, Field, File, FnParam, Item, ItemKind, Let, ModelLine, Pattern, TypeExpr,
 };
 use crate::report::lints;
 use crate::source::Span;
@@ -90,6 +90,10 @@ impl Spoken {
                 ty.iter().for_each(|t| self.ty(t));
                 self.expr(value);
             }
+            ModelLine::Weight { ty, value, .. } => {
+                self.ty(ty);
+                self.expr(value);
+            }
             ModelLine::Broken { .. } => {}
         }
     }
@@ -153,6 +157,17 @@ impl Checker<'_> {
                 }
             };
             let used = |name: &str| spoken.0.contains(name);
+            // What is called by itself alone is not used.
+            let itself = |item: &Item, name: &str| {
+                let mut own = Spoken(Default::default());
+                own.item(&item.kind);
+                own.0.contains(name)
+            };
+            let others = |name: &str| {
+                let mut rest = Spoken(ambient.clone());
+                tree.items.iter().filter(|i| !std::ptr::eq(*i, item)).for_each(|i| rest.item(&i.kind));
+                rest.0.contains(name)
+            };
             match &item.kind {
                 ItemKind::Param { name, .. } => blame(name.span, "parameter", &name.text, used(&name.text)),
                 ItemKind::Import { names, .. } => {
@@ -165,7 +180,9 @@ impl Checker<'_> {
                     }
                 },
                 ItemKind::Function(f) => {
-                    blame(f.name.span, if f.layer { "layer" } else { "function" }, &f.name.text, used(&f.name.text));
+                    let name = f.name.text.as_str();
+                    let called = used(name) && (!itself(item, name) || others(name));
+                    blame(f.name.span, if f.layer { "layer" } else { "function" }, name, called);
                     // Of a body, too, calls take arguments by name.
                     let mut inner = Spoken(ambient.clone());
                     inner.params(&f.params);
@@ -185,6 +202,7 @@ impl Checker<'_> {
                     for line in body.iter().filter(|_| used(&name.text)) {
                         match line {
                             ModelLine::Out { name, .. } => blame(name.span, "output", &name.text, taken(&name.text)),
+                            ModelLine::Weight { name, .. } => blame(name.span, "weight", &name.text, taken(&name.text)),
                             ModelLine::Let(binding) => {
                                 for n in binding.pattern.names() {
                                     blame(n.span, "name", &n.text, used(&n.text));

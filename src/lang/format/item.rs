@@ -121,6 +121,12 @@ fn defined(c: &mut Cursor) -> Doc {
     } else {
         parts.push(c.word());
     }
+    if c.named("of") {
+        parts.extend([SPACE, c.word(), SPACE, c.word()]);
+        while c.mark(",") {
+            parts.extend([c.word(), SPACE, c.word()]);
+        }
+    }
     if c.mark(":") {
         parts.extend([c.word(), SPACE, Doc::Mark(0), type_expr(c)]);
     }

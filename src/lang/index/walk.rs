@@ -148,6 +148,11 @@ impl Walk<'_> {
             _ => None,
         };
         let id = simple.map(|(name, kind)| self.global(name, kind, item, region));
+        if let (Some(id), ItemKind::Function(_)) = (id, &item.kind) {
+            // It may call itself.
+            let end = self.end;
+            self.show(id, region.start, end);
+        }
         match &item.kind {
             ItemKind::Import { path, names } => {
                 for name in names {
@@ -169,7 +174,7 @@ impl Walk<'_> {
             ItemKind::Model { params, body, .. } => {
                 self.arguments(params, id, region);
                 for line in body {
-                    if let ModelLine::Out { name, value, .. } = line {
+                    if let ModelLine::Out { name, value, .. } | ModelLine::Weight { name, value, .. } = line {
                         let out = self.define(name, SymbolKind::Out, name.span.to(value.span), id);
                         self.show(out, value.span.end, region.end);
                     }
@@ -235,9 +240,11 @@ impl Walk<'_> {
                     }
                 }
             }
-            ItemKind::Loss { value, .. } | ItemKind::Metric { value, .. } | ItemKind::Minimize { value, .. } => {
+            ItemKind::Minimize { of, value, .. } => {
+                of.iter().for_each(|model| self.value_of(model, How::Plain));
                 self.expr(value, top);
             }
+            ItemKind::Loss { value, .. } | ItemKind::Metric { value, .. } => self.expr(value, top),
             ItemKind::Section { keyword, fields } => {
                 for field in fields {
                     let to = Target::SectionField { section: keyword.text.clone(), name: field.name.text.clone() };
@@ -300,6 +307,22 @@ impl Walk<'_> {
                     scope.locals.push((name.text.clone(), id));
                 }
             }
+            ModelLine::Weight { name, ty, value } => {
+                self.see(ty.kind.span, Target::Kind(ty.kind.text.clone()), How::Plain);
+                for dim in ty.dims.iter().flatten() {
+                    match &dim.kind {
+                        // A count of the file.
+                        DimKind::Name(count) if self.globals.contains_key(count) => {
+                            self.value_of(&Name { text: count.clone(), span: dim.span }, How::Plain);
+                        }
+                        _ => self.dim(dim, scope),
+                    }
+                }
+                self.expr(value, scope);
+                if let Some(id) = self.defined_at(name.span) {
+                    scope.locals.push((name.text.clone(), id));
+                }
+            }
             ModelLine::Broken { defines } => {
                 for name in defines {
                     let id = self.define(name, SymbolKind::Unread, name.span, scope.within);
@@ -337,6 +360,12 @@ impl Walk<'_> {
             match &arg.value.kind {
                 ExprKind::Name(lint) if attribute.name.text == "allow" && i == 0 => {
                     self.see(arg.value.span, Target::Lint(lint.clone()), How::Plain);
+                }
+                // Models are called, and named nowhere else.
+                ExprKind::Name(model)
+                    if attribute.name.text == "ema" && arg.name.as_ref().is_some_and(|n| n.text == "of") =>
+                {
+                    self.value_of(&Name { text: model.clone(), span: arg.value.span }, How::Plain);
                 }
                 _ => self.expr(&arg.value, top),
             }

@@ -356,13 +356,27 @@ fn formula(i: Tokens) -> Parsed<(Name, crate::ast::Expr)> {
 
 /// `name = expr`; a value alone is read as `total`, or stays unread where it may be a name that is being typed.
 fn minimize(i: Tokens) -> Parsed<ItemKind> {
+    if let (TokenKind::Name(_), TokenKind::Name(of)) = (i.peek(), i.second())
+        && of == "of"
+    {
+        let (i, name) = new_name(i)?;
+        let (mut i, first) = new_name(i.advance())?;
+        let mut of = vec![first];
+        while let TokenKind::Mark(",") = i.peek() {
+            let (rest, next) = new_name(i.advance())?;
+            of.push(next);
+            i = rest;
+        }
+        let (i, value) = defined(i)?;
+        return Ok((i, ItemKind::Minimize { name, of, value }));
+    }
     let named = match (i.peek(), i.second()) {
         (TokenKind::Name(_), TokenKind::Mark("=" | "==" | ":")) => true,
         (TokenKind::Name(word), _) => KEYWORDS.contains(&word.as_str()),
         (next, _) => !matches!(next, TokenKind::Mark("(" | "-") | TokenKind::Number { .. }),
     };
     if named {
-        return formula(i).map(|(i, (name, value))| (i, ItemKind::Minimize { name, value }));
+        return formula(i).map(|(i, (name, value))| (i, ItemKind::Minimize { name, of: vec![], value }));
     }
     let (rest, value) = expr(i)?;
     let text = if i.defined_before("total") { "objective" } else { "total" };
@@ -370,7 +384,8 @@ fn minimize(i: Tokens) -> Parsed<ItemKind> {
     let known = !matches!(&value.kind, ExprKind::Name(n) if !i.defined_before(n));
     let (place, glued) = (Span { end: i.span().start, ..i.span() }, i.previous().end == i.span().start);
     i.state().report(block::nameless_objective(value.span, text, place, glued, known));
-    let kind = if known { ItemKind::Minimize { name, value } } else { ItemKind::Broken { defines: vec![name] } };
+    let kind =
+        if known { ItemKind::Minimize { name, of: vec![], value } } else { ItemKind::Broken { defines: vec![name] } };
     Ok((rest, kind))
 }
 
@@ -390,6 +405,7 @@ fn model(i: Tokens) -> Parsed<ItemKind> {
             }
             TokenKind::Name(w) if w == "let" => binding(i.advance()).map(|(i, l)| (i, ModelLine::Let(l))),
             TokenKind::Name(w) if w == "out" => out(i.advance()),
+            TokenKind::Name(w) if w == "weight" && declares(i) => weight(i.advance()),
             TokenKind::Mark("@") if closed => {
                 i.state().report(block::attribute(i.span()));
                 let (rest, _) = attribute(i)?;
@@ -443,7 +459,9 @@ pub fn unclosed_block(i: Tokens, opened: Span, next: Option<(Span, bool)>) -> Re
 /// The names that a line of a model gives.
 fn line_names(line: &ModelLine) -> Vec<Name> {
     match line {
-        ModelLine::Let(Let { pattern: Pattern::Name(name), .. }) | ModelLine::Out { name, .. } => vec![name.clone()],
+        ModelLine::Let(Let { pattern: Pattern::Name(name), .. })
+        | ModelLine::Out { name, .. }
+        | ModelLine::Weight { name, .. } => vec![name.clone()],
         ModelLine::Let(Let { pattern: Pattern::Record(fields, _), .. }) => {
             fields.iter().map(|(_, bound)| bound.clone()).collect()
         }
@@ -459,7 +477,8 @@ fn recover_in_block<'a>(
 ) -> Result<Tokens<'a>, nom::Err<super::tokens::Refused>> {
     let mut next = i.advance();
     while !next.at_end() {
-        let inner = matches!(next.peek(), TokenKind::Name(w) if w == "let" || w == "out");
+        let inner =
+            matches!(next.peek(), TokenKind::Name(w) if w == "let" || w == "out" || w == "weight" && declares(next));
         let closing = matches!(next.peek(), TokenKind::Mark("}"));
         if next.first_of_line() && (inner || closing) {
             let report = match wrong {
@@ -513,6 +532,18 @@ pub fn recover_line(i: Tokens, closed: bool) -> Tokens {
         next = next.advance();
     }
     next
+}
+
+/// True for `weight name :`. `weight` is a word like any other elsewhere.
+fn declares(i: Tokens) -> bool {
+    matches!((i.second(), i.third()), (TokenKind::Name(_), TokenKind::Mark(":")))
+}
+
+fn weight(i: Tokens) -> Parsed<ModelLine> {
+    let (i, name) = new_name(i)?;
+    let (i, ty) = typed(i)?;
+    let (i, value) = defined(i)?;
+    Ok((i, ModelLine::Weight { name, ty, value }))
 }
 
 fn out(i: Tokens) -> Parsed<ModelLine> {

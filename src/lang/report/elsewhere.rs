@@ -1,7 +1,7 @@
 //! What things are called elsewhere, PyTorch above all: `nn.Conv2d` is `conv`.
 
 /// A name elsewhere, in lower case without underscores, and the name here.
-pub const NAMES: [(&str, &str); 52] = [
+pub const NAMES: [(&str, &str); 62] = [
     ("none", "none"),
     ("null", "none"),
     ("nil", "none"),
@@ -13,6 +13,16 @@ pub const NAMES: [(&str, &str); 52] = [
     ("bn", "batch_norm"),
     ("instancenorm2d", "instance_norm"),
     ("groupnorm", "group_norm"),
+    ("layernorm", "layer_norm"),
+    ("convtranspose2d", "conv_transpose"),
+    ("deconv", "conv_transpose"),
+    ("dense", "linear"),
+    ("leakyrelu", "leaky_relu"),
+    ("lrelu", "leaky_relu"),
+    ("swish", "silu"),
+    ("adaptiveavgpool2d", "global_pool"),
+    ("globalavgpool", "global_pool"),
+    ("globalaveragepool", "global_pool"),
     ("maxpool2d", "max_pool"),
     ("avgpool2d", "avg_pool"),
     ("averagepool", "avg_pool"),
@@ -85,6 +95,10 @@ pub fn argument(name: &str) -> Option<&'static str> {
         "out_channels" | "filters" | "channels" => "width",
         "reduction" => "reduce",
         "scale_factor" => "by",
+        "negative_slope" => "slope",
+        "output_padding" => "output_pad",
+        "count_include_pad" => "count_pad",
+        "approximate" => "form",
         "max_norm" => "max",
         "T_max" | "total_iters" => "over",
         "weight" => "mask",

@@ -9,6 +9,15 @@ fn leads(ty: &Type) -> String {
     format!("{} -> {}", frame(&ty.frame), frame(&ty.to))
 }
 
+/// A frame that another dataset has, too.
+pub fn of_another_dataset(span: Span, frame: &Frame, owner: &str, data: &str) -> Report {
+    Report::error("R0521", format!("{frame} is a view of `{owner}`, and `{data}` shows other places"))
+        .label(span, format!("a frame of `{data}` needs a name of its own"))
+        .help(format!(
+            "declare its fields with another name, as in\n    data {data} = … -> {{ image: Image[B, 1, H, W]@{data} }}"
+        ))
+}
+
 /// A homography used against its direction.
 pub fn wrong_way(
     op: &str,
@@ -102,10 +111,33 @@ pub fn do_not_chain(op: Span, a: Span, a_ty: &Type, b: Span, b_ty: &Type, a_text
     }
 }
 
+/// Places or offsets of two frames in one formula.
+pub fn places_apart(op: &str, op_span: Span, (a, b): ((Span, &Type), (Span, &Type)), moved: Option<&str>) -> Report {
+    let frame = |ty: &Type| ty.frame.as_ref().map_or("no frame".to_string(), Frame::to_string);
+    let (f, g) = (frame(a.1), frame(b.1));
+    let report = Report::error("R0509", format!("`{op}` takes places of one frame"))
+        .label(a.0, format!("in {f}"))
+        .label(op_span, "")
+        .label(b.0, format!("in {g}"));
+    match moved {
+        Some(text) => report.help(format!("take the places over first:  {text}")),
+        None if b.1.kind == crate::types::Kind::Offsets => {
+            report.help("offsets stay in their frame: move the places that they lie between, and subtract those")
+        }
+        None => report.help(format!("nothing in scope leads from {g} to {f}")),
+    }
+}
+
 /// Places of one frame, used on a map of another.
-pub fn places(span: Span, op: &str, found: Option<&Frame>, wanted: Option<&Frame>, made: Span) -> Report {
+pub fn places(span: Span, op: &str, found: &Type, wanted: Option<&Frame>, made: Span) -> Report {
     let shown = |f: Option<&Frame>| f.map_or("no frame".to_string(), Frame::to_string);
-    let (found, wanted) = (shown(found), shown(wanted));
+    let (of, found, wanted) = (found.kind, shown(found.frame.as_ref()), shown(wanted));
+    if of.is(crate::types::Kind::Map) {
+        return Report::error("R0509", format!("`{op}` chooses places in another frame than they are used in"))
+            .label(span, format!("the places are used in {wanted}"))
+            .label(made, format!("`{op}` looks at a map in {found}"))
+            .help(format!("choose them on a map in {wanted}, or take them over:  move(place(…), H)"));
+    }
     let report = Report::error("R0509", format!("`{op}` gets places of another frame than its map"))
         .label(span, format!("the map lives in {wanted}, the places in {found}"));
     let report =
@@ -171,7 +203,7 @@ pub fn unknown(span: Span, name: &str, known: &[&str]) -> Report {
 pub fn no_image(span: Span, op: &str, frame: &Frame) -> Report {
     Report::error("R0506", format!("`{op}` measures in pixels, and {frame} has no image"))
         .label(span, format!("a pixel of {frame} has no size"))
-        .help("lengths in px mean pixels of the image that declares the frame: let the data declare one there")
+        .help(format!("lengths in px mean pixels of the image that declares the frame: let the data declare one there,\nor  input image: Image[B, 1, R, S]{frame}"))
 }
 
 /// Two views of the data under one frame, or one view under two.
@@ -193,4 +225,16 @@ pub fn no_frame_here(span: Span, op: &str) -> Report {
     Report::error("R0508", format!("`{op}` gives this without a frame"))
         .label(span, "has no place in any view")
         .help("remove the frame")
+}
+
+/// Fields of two views in one formula.
+pub fn fields_of_two_views(op: &str, a: Span, a_frame: &Frame, b: Span, b_frame: &Frame) -> Report {
+    Report::error("R0520", format!("`{op}` takes fields of two views together"))
+        .label(b, format!("lives in {b_frame}"))
+        .label(a, format!("lives in {a_frame}"))
+        .help(
+            "where one view is the other one turned, its fields lie elsewhere and their turns are exchanged: no number belongs \
+             to the one at its place. Compare what does not depend on it, maps brought into one frame:  \
+             warp(invariant(…), …),  or descriptors whose turns were exchanged back:  permute_turns(turns_to_channel(…), …)",
+        )
 }

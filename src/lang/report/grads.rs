@@ -8,7 +8,7 @@ pub fn nothing_trains(
     span: Span,
     name: &str,
     stops: &[(Span, &'static str)],
-    models: &[(Span, String, bool)],
+    models: &[(Span, String, &'static str)],
 ) -> Report {
     let mut report = Report::error("R0601", "nothing in this objective can be trained")
         .label(span, format!("no gradient of `{name}` reaches any weight"));
@@ -16,8 +16,7 @@ pub fn nothing_trains(
         report = report.label(*stop, format!("`{op}` stops the gradient"));
     }
     if stops.is_empty() {
-        for (place, model, frozen) in models {
-            let why = if *frozen { "is frozen" } else { "is not part of the objective" };
+        for (place, model, why) in models {
             report = report.label(*place, format!("`{model}` {why}"));
         }
     }

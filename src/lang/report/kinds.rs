@@ -208,6 +208,18 @@ pub fn no_arithmetic(op_span: Span, op: &str, span: Span, found: &str) -> Report
         .help("arithmetic takes numbers, maps, vectors and distances; homographies only `*`")
 }
 
+/// An operator on places or offsets that has no meaning there.
+pub fn arithmetic_of_places(op_span: Span, op: &str, a: (Span, String), b: (Span, String)) -> Report {
+    Report::error("R0309", format!("`{op}` does not work on these"))
+        .label(a.0, a.1)
+        .label(op_span, "")
+        .label(b.0, b.1)
+        .help(
+            "places p, q and offsets o (in px):  p - q  gives offsets,  p + o  places;  o + o,  2 * o  and  o / 2  are \
+             offsets,\nand  length(o)  and  distance(p, q)  are numbers, which can be compared",
+        )
+}
+
 /// Units that do not go together.
 pub fn units(op_span: Span, op: &str, a: &str, b: &str) -> Report {
     Report::error("R0310", format!("`{a} {op} {b}` mixes units"))
@@ -332,4 +344,25 @@ pub fn input_kind(span: Span, name: &str, kind: Kind) -> Report {
     Report::error("R0321", format!("`{name}` is no tensor, so it cannot be an input"))
         .label(span, format!("{} is known before the run", kind.name()))
         .help(format!("write  param {name}: {}", kind.name()))
+}
+
+/// A field where a map or something else is wanted.
+pub fn field_given(op: &str, span: Span, text: &str, found: &str, wanted: Kind) -> Report {
+    let report = Report::error("R0340", format!("`{op}` does not take fields"))
+        .label(span, format!("expected {}, found {found}", wanted.name()));
+    if !wanted.is(Kind::Map) {
+        return report.help(format!("a field has an axis more, its turns:  invariant({text})  is a map"));
+    }
+    report.help(format!(
+        "when a picture turns, its fields move and exchange their turns; `{op}` would know of the first alone. Make a map of \
+         it:  invariant({text})  is the same whatever the turn,  turns_to_channel({text})  has the turns among its channels"
+    ))
+}
+
+/// A field and a map, or fields of two groups, where all must be fields of one.
+pub fn unlike_fields(op: &str, a: Span, a_type: &Type, b: Span, b_type: &Type) -> Report {
+    Report::error("R0341", format!("`{op}` takes maps, or fields of one group, not both"))
+        .label(b, b_type.to_string())
+        .label(a, a_type.to_string())
+        .help("make both with one symmetry, or maps of both:  invariant(…)")
 }

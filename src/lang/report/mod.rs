@@ -7,6 +7,7 @@
 
 pub mod block;
 pub mod elsewhere;
+pub mod follow;
 pub mod frames;
 pub mod grads;
 pub mod kinds;

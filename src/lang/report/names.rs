@@ -135,7 +135,44 @@ pub fn calls_itself(span: Span, name: &str, defined: Span) -> Report {
     Report::error("R0208", format!("`{name}` cannot call itself"))
         .label(span, "calls what is being defined")
         .label(defined, "defined here")
-        .help("there is no recursion: functions are written out at their calls")
+        .help(
+            "only a `fn` or a `layer` can, where a Count gets smaller at each call: put the lines that repeat into one",
+        )
+}
+
+/// A call of a function by itself that leads nowhere: no count gets smaller. `found` says which count is what.
+pub fn never_ends(span: Span, name: &str, defined: Span, counts: &[String]) -> Report {
+    let label = match counts {
+        [] => "no argument is a Count".to_string(),
+        counts => format!("{} here", counts.join(", ")),
+    };
+    let help = match counts {
+        [] => format!(
+            "give `{name}` a parameter that counts down:  depth: Count,  with  {name}(…, depth - 1)  and  \
+             if depth == 0 then … else …"
+        ),
+        _ => "let one of its counts get smaller at each call:  depth - 1".to_string(),
+    };
+    Report::error("R0250", format!("`{name}` calls itself, and no count gets smaller"))
+        .label(span, label)
+        .label(defined, "defined here")
+        .help(help)
+}
+
+/// A call of a function by itself with a count below 0.
+pub fn never_stops(span: Span, name: &str, param: &str, given: &str, defined: Span) -> Report {
+    Report::error("R0250", format!("`{name}` calls itself beyond `{param} = 0`"))
+        .label(span, format!("`{param}` would be {given}"))
+        .label(defined, "defined here")
+        .help(format!("end there:  if {param} == 0 then … else …"))
+}
+
+/// A function that calls itself and does not state what it returns.
+pub fn needs_result(span: Span, name: &str, defined: Span) -> Report {
+    Report::error("R0251", format!("`{name}` calls itself, so it must state what it returns"))
+        .label(defined, "no type behind the parameters")
+        .label(span, "what is this?")
+        .help(format!("write the type of its result:  {name}(…) -> Feat[B, width, h, w]@f"))
 }
 
 /// More arguments than parameters.
@@ -319,10 +356,13 @@ pub fn second_of(span: Span, what: &str) -> Report {
 
 /// A second objective.
 pub fn two_objectives(span: Span, first: Span) -> Report {
-    Report::error("R0222", "two things cannot be minimized at once")
+    Report::error("R0222", "each of several objectives names the models that it trains")
         .label(span, "the second objective")
         .label(first, "the first one")
-        .help("make both a `loss` and minimize their weighted sum")
+        .help(
+            "to train all models for both, make each a `loss` and minimize their weighted sum;\n\
+             to train some models for one and some for the other:  minimize critic of c = …",
+        )
 }
 
 /// A model without outputs.
@@ -342,7 +382,7 @@ pub fn too_many_calls(span: Span, most: u32) -> Report {
              20,000 in one function or 400,000 in the file"
             ),
         )
-        .help("functions are written out at every call: use a `let` for what is computed twice")
+        .help("functions are written out at every call: use a `let` for what is computed twice, and smaller counts for what calls itself")
 }
 
 /// A lint that does not exist.

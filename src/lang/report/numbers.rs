@@ -28,7 +28,12 @@ pub fn argument_out_of_range(
 }
 
 /// A range from high to low.
-pub fn empty_range(span: Span, low: &str, high: &str) -> Report {
+pub fn empty_range(span: Span, low: &str, high: &str, changes: bool) -> Report {
+    if changes {
+        return Report::error("R0704", "this range becomes empty")
+            .label(span, format!("it goes through {low}..{high}, and {low} is larger than {high}"))
+            .help("let its ends move apart, as in  -30deg..30deg * beta");
+    }
     Report::error("R0704", "this range is empty")
         .label(span, format!("{low} is larger than {high}"))
         .help(format!("turn it round:  {high}..{low}"))
@@ -47,6 +52,21 @@ pub fn zero_count(span: Span, what: &str, found: &str) -> Report {
     Report::error("R0706", format!("{what} must be at least 1"))
         .label(span, format!("found {found}"))
         .help("give a positive count")
+}
+
+/// A number that changes while training, where a number has to be known before the first step. `timed` are the
+/// arguments beside it that may change.
+pub fn cannot_change(span: Span, what: &str, rate: bool, timed: &[&str]) -> Report {
+    let report = Report::error("R0721", format!("{what} cannot change while training"))
+        .label(span, "this changes from step to step");
+    if rate {
+        return report.help("a schedule changes the learning rate, as in  schedule = cosine(warmup = 5epochs)");
+    }
+    let stands = "give a number that stays. What changes may stand in a formula: as a weight, a margin, a temperature";
+    match timed {
+        [] => report.help(stands),
+        timed => report.help(format!("{stands}; and here in {}", super::list(timed))),
+    }
 }
 
 /// Whatever a rule of an operation finds about its settings.

@@ -211,3 +211,10 @@ pub fn data_size(span: Span, written: &Dim, set_at: Span, says: &str) -> Report 
 pub fn rule(span: Span, title: &str, label: &str, help: &str) -> Report {
     Report::error("R0414", title).label(span, label).help(help)
 }
+
+/// Windows on a field that do not lie evenly: what is left over at one end only is another end's when the picture turns.
+pub fn uneven(span: Span, op: &str, size: i64, rest: i64, help: &str) -> Report {
+    Report::error("R0440", format!("the windows of this `{op}` do not lie evenly on its field"))
+        .label(span, format!("of {size} cells, {rest} at the far end stay outside of every window"))
+        .help(help.to_string())
+}

@@ -21,6 +21,7 @@ pub struct NewWeight {
 }
 
 /// One argument as a rule sees it.
+#[derive(Clone)]
 pub struct RuleArg {
     /// The parameter.
     pub name: &'static str,
@@ -34,6 +35,25 @@ pub struct RuleArg {
     pub span: Span,
 }
 
+impl RuleArg {
+    /// The arguments as their numbers that change go from end to end; once where none does.
+    pub fn on_the_way(args: &[RuleArg]) -> Vec<Vec<RuleArg>> {
+        let constants = args.iter().map(|a| a.constant.clone().unwrap_or(Constant::None)).collect();
+        let all = Constant::List(constants).on_the_way().into_iter().filter_map(|list| match list {
+            Constant::List(items) => Some(items),
+            _ => None,
+        });
+        let one = |items: Vec<Constant>| {
+            let put = |(arg, constant): (&RuleArg, Constant)| RuleArg {
+                constant: arg.constant.is_some().then_some(constant),
+                ..arg.clone()
+            };
+            args.iter().zip(items).map(put).collect()
+        };
+        all.map(one).collect()
+    }
+}
+
 /// A call as a rule sees it: its arguments, and its result to be completed.
 pub struct Application<'a> {
     /// The operation's name.
@@ -44,6 +64,8 @@ pub struct Application<'a> {
     pub args: &'a [RuleArg],
     /// The result's type, as the signature gives it.
     pub result: Type,
+    /// The turns of the fields among the arguments, which are maps here, and of the result. A rule may give it some.
+    pub turns: Option<Dim>,
     /// The weights it makes.
     pub weights: Vec<NewWeight>,
     /// Sizes that must divide: what, by how much.

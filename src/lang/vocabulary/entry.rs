@@ -3,6 +3,8 @@
 
 use super::application::{Application, RuleArg};
 use crate::constant::Settings;
+use crate::timed::ReachOf;
+use crate::typed::Initial;
 
 /// One operation: what the checker reads of a call, and the facts that other readers want.
 #[derive(Clone, Copy)]
@@ -15,18 +17,30 @@ pub struct Entry {
     pub rule: Rule,
     /// The words that arguments take: `("pad", &["same"])`.
     pub words: &'static [(&'static str, &'static [&'static str])],
+    /// True where a field may be given for a map: each of its turns is one to the signature and the rule, and the result is a field.
+    pub fields: bool,
     /// True for what only an operator or a pass writes: it cannot be called by name.
     pub operator: bool,
     /// The argument that holds the recipe this operation carries out: `pick` carries out its `negatives`.
     pub carries_out: Option<&'static str>,
     /// The argument whose frame gives lengths in pixels their meaning.
     pub pixels_of: Option<&'static str>,
+    /// True where the value itself is in pixels, so that the frame needs an image whatever the arguments are.
+    pub in_pixels: bool,
+    /// The operation that this one is where its first argument is places: `distance(p, q)`. It has the same parameters.
+    pub of_places: Option<&'static str>,
     /// A frame that a call makes: its name in the signature, and its name for given arguments.
     pub new_frame: Option<(&'static str, FrameName)>,
     /// The operations whose values make up a record, with the fields' names; all take the arguments of this one.
     pub record: &'static [(&'static str, &'static str)],
     /// The fields of a dataset.
     pub offers: Offers,
+    /// Where the number lies that it describes, for a number that changes while training.
+    pub course: Option<ReachOf>,
+    /// The arguments that may be such numbers, or ranges of them.
+    pub timed: &'static [&'static str],
+    /// How a weight of a shape begins, for a way to begin one.
+    pub initial: Option<InitialOf>,
     /// What lints read.
     pub lints: LintFacts,
     /// What the graph and the engine read.
@@ -91,12 +105,18 @@ impl Entry {
         manual: "",
         rule: |_| {},
         words: &[],
+        fields: false,
         operator: false,
         carries_out: None,
         pixels_of: None,
+        in_pixels: false,
+        of_places: None,
         new_frame: None,
         record: &[],
         offers: Offers::Nothing,
+        course: None,
+        timed: &[],
+        initial: None,
         lints: LintFacts::NONE,
         graph: GraphFacts::NONE,
     };
@@ -127,6 +147,9 @@ impl GraphFacts {
         products: None,
     };
 }
+
+/// How a weight of this shape begins; `None` where a setting cannot be read.
+pub type InitialOf = fn(&Settings, &[usize]) -> Option<Initial>;
 
 /// What a frame is called that a call with these arguments makes.
 pub type FrameName = fn(&[RuleArg]) -> Option<String>;

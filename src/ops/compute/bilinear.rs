@@ -74,13 +74,29 @@ fn tap(place: &Tensor, n: usize, high: bool) -> Result<(Tensor, Tensor)> {
     Ok((cell.maximum(0.0)?.minimum(last)?, (weight * inside)?))
 }
 
+/// The slope of a tap's weight along its axis: -1 and 1, and 0 for a cell outside and where the place is drawn onto the
+/// border.
+fn slope(place: &Tensor, n: usize, high: bool) -> Result<(Tensor, Tensor)> {
+    let last = n as f64 - 1.0;
+    let (cell, _) = tap(place, n, high)?;
+    let low = place.maximum(-2.0)?.minimum(last + 2.0)?.floor()?;
+    let (own, sign) = if high { ((low + 1.0)?, 1.0) } else { (low, -1.0) };
+    let within = (own.ge(0.0)? * own.le(last)?)?;
+    let rim = ((place.ge(-RIM)? * place.lt(0.0)?)? + (place.ge(last)? * place.le(last + RIM)?)?)?;
+    let free = (within.to_dtype(place.dtype())? * rim.eq(0u8)?.to_dtype(place.dtype())?)?;
+    Ok((cell, (free * sign)?))
+}
+
+/// One of the two taps along an axis: its cell and what that counts.
+type Tap = fn(&Tensor, usize, bool) -> Result<(Tensor, Tensor)>;
+
 /// The four taps of every place: cells (B, N) as u32 and weights (B, N).
-fn taps(places: &Places, g: &Maps) -> Result<Vec<(Tensor, Tensor)>> {
+fn taps(places: &Places, g: &Maps, [across, down_by]: [Tap; 2]) -> Result<Vec<(Tensor, Tensor)>> {
     let mut out = Vec::with_capacity(4);
     for down in [false, true] {
-        let (row, v) = tap(&places.y, g.height, down)?;
+        let (row, v) = down_by(&places.y, g.height, down)?;
         for right in [false, true] {
-            let (column, u) = tap(&places.x, g.width, right)?;
+            let (column, u) = across(&places.x, g.width, right)?;
             // In f64, where every cell number is exact.
             let cell = ((row.to_dtype(DType::F64)? * g.width as f64)? + column.to_dtype(DType::F64)?)?;
             out.push((cell.to_dtype(DType::U32)?, ((&v * u)? * &places.front)?));
@@ -91,11 +107,23 @@ fn taps(places: &Places, g: &Maps) -> Result<Vec<(Tensor, Tensor)>> {
 
 /// Every channel of `x` (B, C, H, W) at every place: (B, C, N).
 pub fn read(x: &Tensor, places: &Places) -> Result<Tensor> {
+    read_by(x, places, [tap, tap])
+}
+
+/// How much every number of [`read`] changes with the normalized x, and with the normalized y, of its place: (B, C, N)
+/// each.
+pub fn read_slopes(x: &Tensor, places: &Places) -> Result<[Tensor; 2]> {
+    let g = maps(x)?;
+    let along = |taps: [Tap; 2], cells: usize| read_by(x, places, taps)? * (0.5 * cells as f64);
+    Ok([along([slope, tap], g.width)?, along([tap, slope], g.height)?])
+}
+
+fn read_by(x: &Tensor, places: &Places, by: [Tap; 2]) -> Result<Tensor> {
     let g = maps(x)?;
     let flat = x.contiguous()?.flatten_from(2)?;
     let count = places.x.dim(1)?;
     let mut sum = Tensor::zeros((g.batch, g.channels, count), x.dtype(), x.device())?;
-    for (cell, weight) in taps(places, &g)? {
+    for (cell, weight) in taps(places, &g, by)? {
         let cell = cell.unsqueeze(1)?.broadcast_as((g.batch, g.channels, count))?.contiguous()?;
         sum = (sum + flat.gather(&cell, 2)?.broadcast_mul(&weight.unsqueeze(1)?)?)?;
     }
@@ -106,7 +134,7 @@ pub fn read(x: &Tensor, places: &Places) -> Result<Tensor> {
 pub fn read_backward(x: &Tensor, places: &Places, grad: &Tensor) -> Result<Tensor> {
     let g = maps(x)?;
     let mut sum = Tensor::zeros(x.shape(), grad.dtype(), grad.device())?.flatten_from(2)?;
-    for (cell, weight) in taps(places, &g)? {
+    for (cell, weight) in taps(places, &g, [tap, tap])? {
         let cell = cell.unsqueeze(1)?.broadcast_as(grad.shape())?.contiguous()?;
         sum = sum.scatter_add(&cell, &grad.broadcast_mul(&weight.unsqueeze(1)?)?, 2)?;
     }

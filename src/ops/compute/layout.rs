@@ -1,7 +1,8 @@
 //! The two orders in which a map's numbers may lie: (B, C, H, W) as in its shape, or channels last, (B, H, W, C).
 //!
 //! The shape of a map is always (B, C, H, W). One that lies channels last is a contiguous tensor of shape
-//! (B, H, W, C) seen through exchanged axes; nothing else marks it. An operation that takes both orders declares it
+//! (B, H, W, C) seen through exchanged axes; nothing else marks it. A field (B, T, C, H, W) may lie (B, H, W, T, C) in the
+//! same way, so that it is a map of T·C channels without a copy. An operation that takes both orders declares it
 //! ([`Compute::either_order`](super::Compute::either_order)); all others get contiguous tensors.
 
 use candle_core::{DType, Device, Result, Tensor};
@@ -23,9 +24,40 @@ pub enum Order {
 const TO_FIRST: (usize, usize, usize, usize) = (0, 3, 1, 2);
 const TO_LAST: (usize, usize, usize, usize) = (0, 2, 3, 1);
 
-/// True for a map whose channels lie last; one of a single channel or a single cell lies in both orders.
+/// Both for a field: the exchange undoes itself.
+const OF_FIELD: (usize, usize, usize, usize, usize) = (0, 3, 4, 1, 2);
+
+/// The tensor with its axes in the order in which its numbers lie if that is channels last; `None` for what has no channels.
+fn seen_last(t: &Tensor) -> Option<Tensor> {
+    match t.rank() {
+        4 => t.permute(TO_LAST).ok(),
+        5 => t.permute(OF_FIELD).ok(),
+        _ => None,
+    }
+}
+
+/// True for a map or a field whose channels lie last; one of a single channel or a single cell lies in both orders.
 pub fn is_last(t: &Tensor) -> bool {
-    t.rank() == 4 && t.permute(TO_LAST).is_ok_and(|t| t.is_contiguous())
+    seen_last(t).is_some_and(|t| t.is_contiguous())
+}
+
+/// A field (B, T, C, H, W) as a map of T·C channels, in its order: turn by turn.
+pub fn folded(t: &Tensor) -> Result<Tensor> {
+    let (b, turns, c, h, w) = t.dims5()?;
+    if order(t) == Order::Last {
+        return t.permute(OF_FIELD)?.reshape((b, h, w, turns * c))?.permute(TO_FIRST);
+    }
+    t.contiguous()?.reshape((b, turns * c, h, w))
+}
+
+/// A map of T·C channels as a field of `turns` turns, in its order.
+pub fn unfolded(t: &Tensor, turns: usize) -> Result<Tensor> {
+    let (b, all, h, w) = t.dims4()?;
+    let c = all / turns.max(1);
+    if order(t) == Order::Last {
+        return t.permute(TO_LAST)?.reshape((b, h, w, turns, c))?.permute(OF_FIELD);
+    }
+    t.contiguous()?.reshape((b, turns, c, h, w))
 }
 
 /// The order a tensor lies in; first where it lies in both or in none.
@@ -37,6 +69,9 @@ pub fn order(t: &Tensor) -> Order {
 pub fn first(t: &Tensor) -> Result<Tensor> {
     if t.is_contiguous() {
         return Ok(t.clone());
+    }
+    if t.rank() == 5 && is_last(t) {
+        return unfolded(&first(&folded(t)?)?, t.dim(1)?);
     }
     match t.dtype() {
         DType::F32 if on_cpu(t) && is_last(t) => turned_first::<f32>(t),
@@ -58,12 +93,14 @@ fn turned_first<T: Element>(t: &Tensor) -> Result<Tensor> {
 /// A contiguous tensor whose numbers are those of `t` in this order: of shape (B, H, W, C) if that is last.
 fn straight<T: Element>(t: &Tensor, order: Order) -> Result<Tensor> {
     // Only maps have channels to lie last.
-    if order == Order::First || t.rank() != 4 {
-        return first(t);
-    }
-    let seen = t.permute(TO_LAST)?;
+    let seen = seen_last(t).filter(|_| order == Order::Last);
+    let Some(seen) = seen else { return first(t) };
     if seen.is_contiguous() {
         return Ok(seen);
+    }
+    if t.rank() == 5 {
+        let shape = seen.shape().clone();
+        return straight::<T>(&folded(t)?, order)?.reshape(shape);
     }
     let (b, c, h, w) = t.dims4()?;
     let numbers = slices::read::<T, _, 1>([&t.contiguous()?], |[x]| channels_last(x, (b, c, h * w)))?;
@@ -86,6 +123,7 @@ pub fn read<T: Element, R, const N: usize>(
 pub fn tensor<T: Element>(order: Order, numbers: Vec<T>, shape: &[usize]) -> Result<Tensor> {
     match (order, shape) {
         (Order::Last, [b, c, h, w]) => slices::tensor(numbers, (*b, *h, *w, *c))?.permute(TO_FIRST),
+        (Order::Last, [b, t, c, h, w]) => slices::tensor(numbers, (*b, *h, *w, *t, *c))?.permute(OF_FIELD),
         _ => slices::tensor(numbers, shape),
     }
 }
@@ -161,6 +199,23 @@ mod tests {
             assert_eq!(numbers(&first(&last).unwrap()).unwrap(), numbers(&x).unwrap());
         }
         assert!(!is_last(&map([2, 3, 4, 5])) && order(&map([2, 1, 4, 5])) == Order::First);
+    }
+
+    #[test]
+    fn a_field_is_a_map_of_all_its_turns_in_both_orders() {
+        let x = map([2, 6, 4, 5]);
+        for map in [x.clone(), laid_last(&x)] {
+            let field = unfolded(&map, 3).unwrap();
+            assert_eq!((field.dims(), order(&field)), (&[2, 3, 2, 4, 5][..], order(&map)));
+            assert_eq!(numbers(&field).unwrap(), numbers(&x).unwrap());
+            assert_eq!(numbers(&first(&field).unwrap()).unwrap(), numbers(&x).unwrap());
+            let back = folded(&field).unwrap();
+            assert_eq!((numbers(&back).unwrap(), order(&back)), (numbers(&x).unwrap(), order(&map)));
+            let last = read::<f32, _, 1>(Order::Last, [&field], |[x]| x.to_vec()).unwrap();
+            assert_eq!(last, read::<f32, _, 1>(Order::Last, [&map], |[x]| x.to_vec()).unwrap());
+            let again = tensor(Order::Last, last, field.dims()).unwrap();
+            assert_eq!((numbers(&again).unwrap(), order(&again)), (numbers(&x).unwrap(), Order::Last));
+        }
     }
 
     #[test]

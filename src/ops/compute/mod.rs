@@ -8,11 +8,14 @@
 pub mod bilinear;
 pub mod difference;
 pub mod elementwise;
+pub mod fields;
 pub mod layout;
 pub mod memory;
 pub mod pixelwise;
+pub mod places;
 pub mod samples;
 pub mod slices;
+pub mod windows;
 
 use candle_core::{Result, Tensor};
 

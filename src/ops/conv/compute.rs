@@ -209,6 +209,33 @@ fn transposed(g: &Geometry, grad: &Tensor, weight: &Tensor) -> Result<Tensor> {
     fit(fit(whole, 2, g.height)?, 3, g.width)?.contiguous()
 }
 
+/// Cases with a symmetry: from a map to a field, and from a field to a field.
+fn symmetric() -> Result<Vec<Sample>> {
+    let case = |name, x: &[usize], turns: usize, shape: [usize; 5], kernel: usize| {
+        let [_, _, width, _, _] = shape;
+        let weight: Vec<usize> = match *x {
+            [_, turns, inputs, _, _] => vec![width, turns, inputs, kernel, kernel],
+            [_, inputs, ..] => vec![width, inputs, kernel, kernel],
+            _ => vec![],
+        };
+        let sample = Sample::new(name, &shape).random("x", x, -1.0, 1.0)?.random("weight", &weight, -0.5, 0.5)?;
+        let sample = sample.random("bias", &[width], -1.0, 1.0)?.flag("bias", true).number("width", width as f64);
+        let sample = sample.number("kernel", kernel as f64).number("groups", 1.0).number("dilation", 1.0);
+        Ok::<_, candle_core::Error>(sample.word("symmetry", if turns == 4 { "c4" } else { "d4" }))
+    };
+    let to = |s: Sample, stride: f64| s.number("stride", stride).to(&["x", "weight", "bias"]);
+    let lifted = to(case("to a field", &[2, 2, 4, 5], 8, [2, 8, 3, 4, 5], 3)?.word("pad", "same"), 1.0);
+    let deeper = to(case("from field to field", &[1, 4, 2, 4, 3], 4, [1, 4, 2, 4, 3], 3)?.word("pad", "same"), 1.0);
+    Ok(vec![
+        Sample { shape: vec![2, 8, 3, 2, 2], ..lifted.clone().word("then", "relu_pool") },
+        lifted,
+        deeper.clone().word("then", "relu"),
+        deeper,
+        to(case("strided", &[1, 8, 1, 4, 6], 8, [1, 8, 1, 2, 3], 2)?.number("pad", 0.0), 2.0),
+        to(case("pointwise", &[2, 8, 2, 2, 3], 8, [2, 8, 3, 2, 3], 1)?.word("pad", "same"), 1.0),
+    ])
+}
+
 /// Cases.
 pub fn samples() -> Result<Vec<Sample>> {
     let case = |name, x: [usize; 4], shape: [usize; 4], kernel: usize, groups: usize| {
@@ -243,5 +270,6 @@ pub fn samples() -> Result<Vec<Sample>> {
         fused.push(Sample { shape: pooled.to_vec(), ..sample.clone().word("then", "relu_pool") });
     }
     list.append(&mut fused);
+    list.extend(symmetric()?);
     Ok(list)
 }

@@ -1,9 +1,12 @@
 //! `conv`: a layer of filters, as `torch.nn.Conv2d`: `x |> conv(32, 3)`.
 
 mod compute;
+mod fields;
+
+pub(crate) use fields::turns;
 
 use crate::op::Op;
-use crate::rules::positive;
+use crate::rules::{even_windows, positive};
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
 use rord_lang::typed::Initial;
@@ -14,10 +17,12 @@ pub static OP: Op = Op {
     name: "conv",
     entry: Entry {
         signature: "conv(x: Map[B, C, H, W]@f, width: Count, kernel: Count, stride: Count = 1, pad: Count = same, \
-                    dilation: Count = 1, groups: Count = 1, bias: Flag = true) -> Feat[B, _, _, _]@f",
+                    dilation: Count = 1, groups: Count = 1, bias: Flag = true, symmetry: Word = none) \
+                    -> Feat[B, _, _, _]@f",
         manual: MANUAL,
         rule,
-        words: &[("pad", &["same"])],
+        words: &[("pad", &["same"]), ("symmetry", &["none", "c4", "d4"])],
+        fields: true,
         graph: GraphFacts {
             per_sample: true,
             rounds: true,
@@ -26,7 +31,7 @@ pub static OP: Op = Op {
                 TakesIn {
                     so_far: Some("relu"),
                     op: "max_pool",
-                    settings: &[("k", 2.0), ("stride", 2.0)],
+                    settings: &[("k", 2.0), ("stride", 2.0), ("pad", 0.0)],
                     then: "relu_pool",
                 },
             ],
@@ -35,7 +40,7 @@ pub static OP: Op = Op {
         },
         ..Entry::PLAIN
     },
-    compute: Some(&compute::Conv),
+    compute: Some(&fields::Symmetric),
     samples: compute::samples,
 };
 
@@ -54,9 +59,17 @@ is not turned.
 * `groups` splits the channels of both sides into blocks that do not mix.
 * `bias = false` leaves the bias out.
 
-Errors: a kernel larger than the padded map; channels that `groups` does not divide; `pad = same` with an even kernel.
+* `symmetry = d4` slides every filter in all 8 symmetries of the square, `c4` in its 4 quarter turns: the result is a field
+  (B, T, width, H', W') with T = 8 or 4. When the picture turns, the field turns with it and exchanges its turns.
+* `x` may be a field (B, T, C, H, W). Then a filter looks at all turns, `weight` is (width, T, C, kernel, kernel), and its form
+  for turn t is moved by t and reads turn t·s where the filter reads turn s. The symmetry is the field's own and need not be
+  said again. [Networks that know how they turn](../../guide/fields.md) has more.
 
-Source: `torch.nn.Conv2d(C, width, kernel, stride, pad, dilation, groups, bias)`.
+Errors: a kernel larger than the padded map; channels that `groups` does not divide; `pad = same` with an even kernel. Of fields:
+another symmetry than the field's; `groups`; windows that do not lie evenly, as with an odd kernel at stride 2 on an even size.
+
+Source: `torch.nn.Conv2d(C, width, kernel, stride, pad, dilation, groups, bias)`; Cohen and Welling, Group Equivariant
+Convolutional Networks, 2016.
 
 ```rord
 model net(x: Image[B, 1, H, W]@f) {
@@ -89,13 +102,19 @@ fn rule(a: &mut Application<'_>) {
         a.reports.push(report);
         return;
     }
+    let Some(sources) = symmetric(a, groups) else { return };
+    if let (Some(k), Some(s), Some(p), Some(d)) = (kernel, stride, pad, dilation)
+        && !even_windows(a, (k, s, p, d), EVEN)
+    {
+        return;
+    }
     let width = a.size("width");
     a.set_dim(1, width.clone());
     let dims = a.dims("x");
     for axis in [2, 3] {
         let Some(dim) = dims.get(axis) else { continue };
         let size = match (kernel, stride, pad, dilation) {
-            (Some(k), Some(s), Some(p), Some(d)) => extent(a, dim, k, s, p, d, same),
+            (Some(k), Some(s), Some(p), Some(d)) => extent(a, dim, (k, s, p, d), same),
             _ => None,
         };
         let size = size.unwrap_or_else(|| (a.unknown)("?"));
@@ -127,16 +146,51 @@ fn rule(a: &mut Application<'_>) {
     }
     let depth = channels.as_number().map_or(channels.clone(), |n| Dim::number(n / groups));
     let k = Dim::number(kernel);
-    let fan_in = depth.as_number().and_then(|d| d.checked_mul(kernel)?.checked_mul(kernel)).unwrap_or(0);
-    let initial = Initial::FanIn(usize::try_from(fan_in).unwrap_or(0));
-    a.weight("weight", &[width.clone(), depth, k.clone(), k], initial);
+    let turns = sources.as_ref().map_or(Some(1), Dim::as_number);
+    let fan_in =
+        depth.as_number().zip(turns).and_then(|(d, t)| d.checked_mul(t)?.checked_mul(kernel)?.checked_mul(kernel));
+    let initial = Initial::FanIn(usize::try_from(fan_in.unwrap_or(0)).unwrap_or(0));
+    let shape: Vec<Dim> = [width.clone()].into_iter().chain(sources).chain([depth, k.clone(), k]).collect();
+    a.weight("weight", &shape, initial);
     if a.is_true("bias") {
         a.weight("bias", &[width], initial);
     }
 }
 
-/// ⌊(n + 2·pad - dilation·(kernel - 1) - 1)/stride⌋ + 1
-fn extent(a: &mut Application<'_>, n: &Dim, k: i64, s: i64, p: i64, d: i64, same: bool) -> Option<Dim> {
+/// What to do about a stride that leaves cells over.
+const EVEN: &str = "of an even size, let an even kernel stride:  conv(32, 4, stride = 2, pad = 1);  or pool:  conv(32, 3) |> avg_pool(2)";
+
+/// The turns of the field that the filters look at: `Some(None)` of a plain map, `None` where something is wrong. Gives the
+/// result its turns.
+fn symmetric(a: &mut Application<'_>, groups: Option<i64>) -> Option<Option<Dim>> {
+    let asked = a.word("symmetry").and_then(fields::turns).and_then(|n| i64::try_from(n).ok());
+    let of = a.turns.clone();
+    if of.is_none() && asked.is_none() {
+        return Some(None);
+    }
+    if let (Some(asked), Some(turns)) = (asked, of.as_ref().and_then(Dim::as_number))
+        && asked != turns
+    {
+        let span = a.arg("symmetry").map_or(a.span, |x| x.span);
+        let label = format!("{asked} turns, and the field has {turns}");
+        let help = "leave `symmetry` out: it is the field's own";
+        a.reports.push(shapes::rule(span, "this symmetry is not that of its field", &label, help));
+        return None;
+    }
+    if groups.is_some_and(|n| n != 1) {
+        let span = a.arg("groups").map_or(a.span, |x| x.span);
+        let help = "leave `groups` out, or make a map of the field first:  turns_to_channel(…)";
+        a.reports.push(shapes::rule(span, "a convolution with a symmetry has no groups", "of a field", help));
+        return None;
+    }
+    if of.is_none() {
+        a.turns = asked.map(Dim::number);
+    }
+    Some(of)
+}
+
+/// ⌊(n + 2·pad - dilation·(kernel - 1) - 1)/stride⌋ + 1 of kernel, stride, padding and dilation.
+pub(crate) fn extent(a: &mut Application<'_>, n: &Dim, (k, s, p, d): (i64, i64, i64, i64), same: bool) -> Option<Dim> {
     let grown = p.checked_mul(2)?.checked_sub(d.checked_mul(k - 1)?)?.checked_sub(1)?;
     let reach = n.add(&Dim::number(grown))?;
     if s == 1 {
@@ -157,10 +211,17 @@ fn extent(a: &mut Application<'_>, n: &Dim, k: i64, s: i64, p: i64, d: i64, same
 
 /// Multiply-adds: what every number of the result sums, before it is pooled.
 fn products(shapes: &Shapes<'_>) -> Option<f64> {
-    let (&[batch, _, height, width], &[outputs, depth, kernel, _]) = (shapes.of("x")?, shapes.of("weight")?) else {
-        return None;
-    };
     let settings = shapes.settings;
+    let asked = settings.text("symmetry").ok().and_then(fields::turns).unwrap_or(1);
+    let (batch, height, width, outputs, depth, kernel) = match (shapes.of("x")?, shapes.of("weight")?) {
+        (&[batch, _, height, width], &[outputs, depth, kernel, _]) => {
+            (batch, height, width, outputs.checked_mul(asked)?, depth, kernel)
+        }
+        (&[batch, turns, _, height, width], &[outputs, _, depth, kernel, _]) => {
+            (batch, height, width, outputs.checked_mul(turns)?, depth.checked_mul(turns)?, kernel)
+        }
+        _ => return None,
+    };
     let (stride, dilation) = (settings.count("stride").ok()?, settings.count("dilation").ok()?);
     let reach = dilation.checked_mul(kernel.checked_sub(1)?)?;
     let pad = settings.count("pad").unwrap_or(reach / 2);

@@ -93,6 +93,7 @@ data pairs = layout_pairs(synth(tiles = 8), patch = 64px, photo = [noise(0.02)])
 ```
 ",
             rule: pairs,
+            timed: &["zoom"],
             offers: Offers::Fields(offers),
             ..Entry::PLAIN
         },
@@ -112,6 +113,7 @@ data patches = layout_images(synth(tiles = 8), patch = 64px) -> { image: Image[B
 ```
 ",
             rule: pairs,
+            timed: &["zoom"],
             offers: Offers::Fields(offers),
             ..Entry::PLAIN
         },
@@ -134,6 +136,7 @@ data patches = layout_patches(synth(tiles = 8), size = 32px) -> { a: Image[N, 1,
 ```
 ",
             rule: pairs,
+            timed: &["zoom"],
             offers: Offers::Fields(offers),
             ..Entry::PLAIN
         },
@@ -157,6 +160,7 @@ data tiles = labelled_layouts(synth(tiles = 8), patch = 64px, target = \"via\")
 ```
 ",
             rule: pairs,
+            timed: &["zoom"],
             offers: Offers::Fields(offers),
             ..Entry::PLAIN
         },

@@ -1,7 +1,9 @@
-//! Recipes: layouts, datasets, views, optimizers, schedules. The checker knows their arguments; the engine carries them
+//! Recipes: layouts, datasets, views, optimizers, schedules, numbers that change. The checker knows their arguments; the engine carries them
 //! out and reads their settings.
 
 mod data;
+mod initial;
+mod timed;
 mod training;
 mod views;
 
@@ -12,7 +14,8 @@ use rord_lang::vocabulary::Application;
 
 /// Every recipe.
 pub fn all() -> impl Iterator<Item = &'static Op> {
-    data::RECIPES.iter().chain(views::RECIPES).chain(training::RECIPES)
+    let data = data::RECIPES.iter().chain(views::RECIPES);
+    data.chain(training::RECIPES).chain(timed::RECIPES).chain(initial::RECIPES)
 }
 
 /// Reports a range in another unit, or below a bound.

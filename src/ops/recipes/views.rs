@@ -46,6 +46,7 @@ data pairs = layout_pairs(synth(), geometry = square_symmetries)
         Entry {
             signature: "rotations(degrees: Range = 0deg..360deg, mirror: Flag = false) -> Symmetry",
             rule: |a| range_of(a, "degrees", Some(Unit::Deg), f64::NEG_INFINITY),
+            timed: &["degrees"],
             manual: "\
 A turn about the middle of the patch by an angle from the range; with `mirror`, half of the views are mirrored first.
 The second view is read from the layout itself, so its corners show what lies there and nothing is interpolated twice.
@@ -70,6 +71,7 @@ by a number from `shear`, turned by an angle from `degrees`, and with `mirror` m
 data pairs = layout_pairs(synth(), geometry = affine(stretch = 0.9..1.1, shear = -0.1..0.1))
 ```
 ",
+            timed: &["degrees", "stretch", "shear"],
             rule: |a| {
                 if let Some((low, _)) = a.arg("stretch").and_then(|x| x.constant.as_ref()).and_then(Constant::range)
                     && low <= 0.0
@@ -87,6 +89,7 @@ data pairs = layout_pairs(synth(), geometry = affine(stretch = 0.9..1.1, shear =
         Entry {
             signature: "brightness(by: Range) -> Augment",
             rule: |a| range_of(a, "by", None, 0.0),
+            timed: &["by"],
             manual: "\
 Multiplies all values by a number from the range; then values are cut to [0, 1].
 
@@ -102,6 +105,7 @@ data pairs = layout_pairs(synth(), photo = [brightness(0.8..1.2)])
         Entry {
             signature: "contrast(by: Range) -> Augment",
             rule: |a| range_of(a, "by", None, 0.0),
+            timed: &["by"],
             manual: "\
 Multiplies the distance of all values from the image's mean by a number from the range.
 
@@ -116,6 +120,7 @@ data pairs = layout_pairs(synth(), photo = [contrast(0.8..1.2)])
         "noise",
         Entry {
             signature: "noise(sigma: Weight) -> Augment",
+            timed: &["sigma"],
             manual: "\
 Adds normal noise of this deviation to every pixel; pixels range over [0, 1].
 
@@ -131,6 +136,7 @@ data pairs = layout_pairs(synth(), photo = [noise(0.02)])
         Entry {
             signature: "blur(sigma: Range) -> Augment",
             rule: |a| range_of(a, "sigma", None, 0.0),
+            timed: &["sigma"],
             manual: "\
 Blurs with a Gaussian whose deviation, in pixels, comes from the range.
 
@@ -146,6 +152,7 @@ data pairs = layout_pairs(synth(), photo = [blur(0..1.5)])
         Entry {
             signature: "gamma(by: Range) -> Augment",
             rule: |a| range_of(a, "by", None, 0.0),
+            timed: &["by"],
             manual: "\
 Raises all values to a power from the range.
 
@@ -170,6 +177,7 @@ missing with probability `drop`, edges move outwards by a length from `etch`, an
 data pairs = layout_pairs(synth(), render = layers(drop = 0.1, etch = -1px..1px))
 ```
 ",
+            timed: &["weights", "drop", "etch", "invert"],
             rule: |a| {
                 range_of(a, "weights", None, 0.0);
                 range_of(a, "etch", Some(Unit::Px), f64::NEG_INFINITY);

@@ -53,7 +53,11 @@ fn filling(a: &Argument, stream: &mut Stream) -> Vec<f64> {
 
 /// The indices of every vector: along the channels of a map, along the last axis of all else.
 fn vectors(shape: &[usize]) -> Vec<Vec<usize>> {
-    let axis = if shape.len() == 4 { 1 } else { shape.len() - 1 };
+    let axis = match shape.len() {
+        4 => 1,
+        5 => 2,
+        rank => rank - 1,
+    };
     let inner: usize = shape[axis + 1..].iter().product();
     let outer: usize = shape[..axis].iter().product();
     let vector = |o: usize, i: usize| (0..shape[axis]).map(|k| (o * shape[axis] + k) * inner + i).collect();
@@ -80,6 +84,14 @@ fn resized(language: &Language, op: &Op, like: &[Argument], stream: &mut Stream)
         };
         if a.kind == Kind::Points && param.ty.dims.is_none() {
             shape[2] = 2;
+        }
+        if let (Kind::Field, [_, turns, ..]) = (a.kind, a.shape.as_slice()) {
+            // As many turns as there were, whether the signature speaks of them or not.
+            match shape.len() {
+                5 if param.ty.dims.is_some() => shape[1] = *turns,
+                _ if param.ty.dims.is_none() => shape = vec![axes[0], *turns, axes[1], axes[2], axes[3]],
+                _ => shape.insert(1, *turns),
+            }
         }
         Argument { shape, number: a.number.map(|_| number), ..a.clone() }
     };

@@ -171,7 +171,7 @@ fn goldens_are_small_and_belong_to_operations() {
         let name = file.strip_suffix(".safetensors").expect("nothing but goldens");
         assert!(rord_ops::find(name).is_some_and(|op| op.compute.is_some()), "no operation is called {name}");
     }
-    assert!(size < 2_000_000, "{size} bytes");
+    assert!(size < 3_000_000, "{size} bytes");
 }
 
 #[test]

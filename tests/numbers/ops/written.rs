@@ -149,11 +149,7 @@ impl Language {
 
     /// `Map[2, 3, 5, 7]@f`
     fn declared(&self, op: &Op, a: &Argument) -> String {
-        let axes = match a.kind {
-            Kind::Homography => a.shape.len() - 2,
-            Kind::Points => a.shape.len() - 1,
-            _ => a.shape.len(),
-        };
+        let axes = a.shape.len() - a.kind.beside_axes().len();
         let dims: Vec<String> = a.shape.iter().take(axes).map(usize::to_string).collect();
         let dims = if dims.is_empty() { String::new() } else { format!("[{}]", dims.join(", ")) };
         let ty = self.tensors(op).into_iter().find(|p| p.name.text == a.name).map(|p| &p.ty);
@@ -161,7 +157,7 @@ impl Language {
         let carried = self.carrier(op).and_then(|c| c.result.as_ref()).filter(|_| a.kind == Kind::Points);
         let frame = match ty.and_then(|t| t.frame.as_ref()).or(carried.and_then(|t| t.frame.as_ref())) {
             Some(frame) => format!("@{}", frame.text),
-            None if a.kind.is(Kind::Map) => "@f".into(),
+            None if a.kind.has_frame() => "@f".into(),
             None => String::new(),
         };
         let to = ty.and_then(|t| t.to.as_ref()).map(|to| format!("->{}", to.text)).unwrap_or_default();
@@ -169,8 +165,12 @@ impl Language {
     }
 
     fn expression(&self, op: &Op, arguments: &[Argument], settings: &Settings) -> String {
-        if op.entry.operator {
-            let symbol = OPERATORS.iter().find(|o| o.operation() == op.name).map_or("*", |o| o.symbol());
+        // What an operation is for places is written as the operation.
+        let base = rord_ops::all().find(|o| o.entry.of_places == Some(op.name)).map(|o| o.name);
+        if op.entry.operator && base.is_none() {
+            let of_places = OF_PLACES.iter().find(|(name, _)| *name == op.name).map(|(_, symbol)| *symbol);
+            let symbol = OPERATORS.iter().find(|o| o.operation() == op.name).map(|o| o.symbol());
+            let symbol = symbol.or(of_places).unwrap_or("*");
             let side = |name: &str| match arguments.iter().find(|a| a.name == name).and_then(|a| a.number) {
                 Some(x) => format!("({x})"),
                 None => name.to_string(),
@@ -188,7 +188,7 @@ impl Language {
             let pixels = own.params.iter().any(|p| p.name.text == *name && p.ty.kind.text == Kind::Pixels.name());
             inner.push(format!("{name} = {value}{}", if pixels { "px" } else { "" }));
         }
-        let call = format!("{}({})", op.name, inner.join(", "));
+        let call = format!("{}({})", base.unwrap_or(op.name), inner.join(", "));
         match self.carrier(op) {
             None => call,
             Some(carrier) => {
@@ -211,6 +211,9 @@ const OPERATORS: [BinaryOp; 9] = [
     BinaryOp::Equal,
 ];
 
+/// Operators between places and offsets.
+const OF_PLACES: [(&str, &str); 4] = [("place_sub", "-"), ("place_add", "+"), ("offset_mul", "*"), ("offset_div", "/")];
+
 fn checked(pipeline: &Pipeline, apply: &Apply, ty: &Type) -> Checked {
     let graph = Graph { sizes: pipeline.sizes.clone(), batch: pipeline.batch, ..Graph::default() };
     let weights = apply.weights.iter().map(|(role, index)| (*role, pipeline.weights[*index].shape.clone()));
@@ -227,6 +230,7 @@ fn said(report: &Report) -> String {
 /// The kind to declare a tensor of this rank with, for a parameter.
 fn like(param: &FnParam, rank: usize) -> Kind {
     match (Kind::named(&param.ty.kind.text), rank) {
+        (Some(kind), 5) if kind.is(Kind::Map) || kind == Kind::Values => Kind::Field,
         (Some(Kind::Values), 4) => Kind::Feat,
         (Some(Kind::Values), 0) => Kind::Loss,
         (Some(Kind::Values), _) => Kind::Vectors,
@@ -240,12 +244,11 @@ pub fn kinds(param: &FnParam, rank: usize) -> Vec<(Kind, bool)> {
     if rank == 0 {
         return vec![(Kind::Loss, false)];
     }
+    if rank == 5 {
+        return vec![(Kind::Field, false)];
+    }
     let declared = Kind::named(&param.ty.kind.text).unwrap_or(Kind::Values);
-    let axes = match declared {
-        Kind::Homography => rank - 2,
-        Kind::Points => rank - 1,
-        _ => rank,
-    };
+    let axes = rank - declared.beside_axes().len();
     let fits = |k: &Kind| match k.rank() {
         Some(n) => n == axes,
         None => !matches!(k, Kind::Loss | Kind::Values),
@@ -271,10 +274,6 @@ pub fn sizes(param: &FnParam, known: &mut HashMap<String, usize>, draw: &mut dyn
             },
         })
         .collect();
-    match Kind::named(&param.ty.kind.text) {
-        Some(Kind::Homography) => out.extend([3, 3]),
-        Some(Kind::Points) => out.push(2),
-        _ => {}
-    }
+    out.extend(Kind::named(&param.ty.kind.text).map_or(&[] as &[_], Kind::beside_axes));
     out
 }

@@ -13,9 +13,11 @@ const NOTE: &str =
     "<!-- Written from the code: INSTA_UPDATE=always cargo test --no-default-features --release --test docs -->\n";
 
 /// The pages of the book that are written by hand and come before the reference, in order.
-const GUIDE: [&str; 7] = [
+const GUIDE: [&str; 9] = [
     "guide/first-loss.md",
     "guide/language.md",
+    "guide/places.md",
+    "guide/fields.md",
     "guide/data.md",
     "guide/running.md",
     "guide/editor.md",

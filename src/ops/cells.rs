@@ -1,0 +1,170 @@
+//! `cells` and `as_map`: a map as a list of vectors, one for each place of `coords`, and back.
+
+use candle_core::{Result, Tensor};
+
+use crate::compute::layout;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use crate::rules::cells_of;
+use rord_lang::constant::Settings;
+use rord_lang::dim::Dim;
+use rord_lang::report::shapes;
+use rord_lang::types::Kind;
+use rord_lang::vocabulary::{Application, Entry};
+
+/// A map as a list.
+pub static CELLS: Op = Op {
+    name: "cells",
+    entry: Entry {
+        signature: "cells(x: Map[B, C, h, w]@f) -> Vectors[B, _, C]",
+        manual: "\
+The vectors of a map as a list, row by row: one for each place of `coords`.
+
+`x` is (B, C, h, w); the result is (B, h·w, C). Vector i·w + j is that of row i and column j. `as_map` is the way back.
+
+Source: `x.flatten(2).transpose(1, 2)`.
+
+```rord
+input desc: Desc[B, 128, H, W]@f
+let list = cells(desc)
+```
+",
+        rule: |a| {
+            let cells = cells_of(a, "x");
+            a.set_dim(1, cells);
+            a.result.unit = a.ty("x").is_some_and(|x| x.unit);
+        },
+        ..Entry::PLAIN
+    },
+    compute: Some(&Cells),
+    samples: cells_samples,
+};
+
+/// A list as a map.
+pub static AS_MAP: Op = Op {
+    name: "as_map",
+    entry: Entry {
+        signature: "as_map(x: Values, like: Map[B, _, h, w]@f) -> Map[B, _, h, w]@f",
+        manual: "\
+What was computed for each place of `coords`, as a map.
+
+`x` is (B, h·w), which makes a map of one channel, or (B, h·w, C). `like` (B, _, h, w) gives the sizes and the frame;
+the result is (B, C, h, w). `cells` is the way back.
+
+Errors: another number of places than `like` has cells.
+
+Source: `x.transpose(1, 2).unflatten(2, (h, w))`.
+
+```rord
+input det: Prob[B, 1, H, W]@orig
+input H:   Homography[B]@orig->moved
+let shown = as_map(seen(move(coords(like = det), H)), like = det)
+```
+",
+        rule: map_rule,
+        ..Entry::PLAIN
+    },
+    compute: Some(&AsMap),
+    samples: map_samples,
+};
+
+fn map_rule(a: &mut Application<'_>) {
+    let Some(x) = a.arg("x") else { return };
+    let (span, ty) = (x.span, x.ty.clone());
+    let cells = cells_of(a, "like");
+    let batch = a.dims("like").into_iter().next();
+    let same = |found: &Dim, wanted: &Dim| found == wanted || found.is_opaque() || wanted.is_opaque();
+    let channels = match ty.dims.as_slice() {
+        [_, _] => Some(Dim::number(1)),
+        [_, _, channels] => Some(channels.clone()),
+        _ => None,
+    };
+    let fits = !ty.kind.is(Kind::Map)
+        && ty.dims.first().zip(batch.as_ref()).is_some_and(|(b, like)| same(b, like))
+        && ty.dims.get(1).is_some_and(|n| same(n, &cells));
+    match channels.filter(|_| fits) {
+        Some(channels) => a.set_dim(1, channels),
+        None => {
+            let like = a.ty("like").map(ToString::to_string).unwrap_or_default();
+            let title = "`as_map` needs one value, or one vector, for each cell of `like`";
+            let label = format!("{ty}, and `like` is {like}");
+            let help = "compute it at  coords(like = …)  of the same map, so that it is (B, h·w) or (B, h·w, C)";
+            a.reports.push(shapes::rule(span, title, &label, help));
+        }
+    }
+}
+
+struct Cells;
+
+impl Compute for Cells {
+    fn backward_reads(&self, _: &str) -> bool {
+        false
+    }
+
+    fn backward_reads_value(&self, _: &Settings) -> bool {
+        false
+    }
+
+    fn forward(&self, call: &Call) -> Result<Output> {
+        Ok(call.tensor("x")?.flatten_from(2)?.transpose(1, 2)?.contiguous()?.into())
+    }
+
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        let x = call.tensor("x")?;
+        Ok(vec![("x", grad.transpose(1, 2)?.contiguous()?.reshape(x.shape())?)])
+    }
+}
+
+struct AsMap;
+
+impl Compute for AsMap {
+    fn backward_reads(&self, _: &str) -> bool {
+        false
+    }
+
+    fn backward_reads_value(&self, _: &Settings) -> bool {
+        false
+    }
+
+    fn forward(&self, call: &Call) -> Result<Output> {
+        let (x, like) = (call.tensor("x")?, call.tensor("like")?);
+        let (batch, _, height, width) = like.dims4()?;
+        let x = if x.rank() == 2 { x.unsqueeze(2)? } else { x.clone() };
+        let (b, count, channels) = x.dims3()?;
+        if b != batch || count != height * width {
+            let what = format!("{count} values are no map of {height} × {width} cells");
+            return Err(candle_core::Error::msg(what));
+        }
+        Ok(x.transpose(1, 2)?.contiguous()?.reshape((batch, channels, height, width))?.into())
+    }
+
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        if !call.wants("x") {
+            return Ok(Gradients::new());
+        }
+        let list = layout::first(grad)?.flatten_from(2)?.transpose(1, 2)?.contiguous()?;
+        Ok(vec![("x", list.reshape(call.tensor("x")?.shape())?)])
+    }
+}
+
+fn cells_samples() -> Result<Vec<Sample>> {
+    let case = |name, [b, c, h, w]: [usize; 4]| {
+        Sample::new(name, &[b, h * w, c]).random("x", &[b, c, h, w], -1.0, 1.0).map(|s| s.to(&["x"]))
+    };
+    Ok(vec![case("odd", [2, 3, 5, 7])?, case("one", [1, 1, 1, 1])?])
+}
+
+fn map_samples() -> Result<Vec<Sample>> {
+    let like = [2, 1, 5, 7];
+    Ok(vec![
+        Sample::new("vectors", &[2, 3, 5, 7])
+            .random("x", &[2, 35, 3], -1.0, 1.0)?
+            .random("like", &like, 0.0, 1.0)?
+            .to(&["x"]),
+        Sample::new("a number each", &[2, 1, 5, 7])
+            .random("x", &[2, 35], -1.0, 1.0)?
+            .random("like", &like, 0.0, 1.0)?
+            .to(&["x"]),
+    ])
+}

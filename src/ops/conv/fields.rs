@@ -1,0 +1,186 @@
+//! A convolution with a symmetry: its filters in all turns of a group, as one plain convolution.
+
+use candle_core::{DType, Device, Result, Tensor};
+
+use super::compute::Conv;
+use crate::compute::fields::{As, OnFields};
+use crate::compute::layout;
+use crate::compute::memory::{Memory, bytes};
+use crate::compute::slices::{Plain, constant, read, tensor, wrong};
+use crate::compute::{Call, Compute, Gradients, Output};
+use rord_kernels::turns::{Bank, expanded, gathered};
+use rord_lang::constant::Settings;
+use rord_lang::vocabulary::Shapes;
+
+/// The convolution of maps and of fields.
+pub struct Symmetric;
+
+/// The turns of a symmetry by its name; `None` for `none`.
+pub fn turns(symmetry: &str) -> Option<usize> {
+    match symmetry {
+        "c4" => Some(4),
+        "d4" => Some(8),
+        _ => None,
+    }
+}
+
+/// The sizes of the filters, if they come in turns: `x` is a field, or a symmetry is asked for.
+fn bank(x: &[usize], weight: &[usize], settings: &Settings) -> Option<Bank> {
+    let asked = settings.text("symmetry").ok().and_then(turns);
+    let of = |turns, sources, outputs, inputs, kernel| Some(Bank { turns, outputs, sources, inputs, kernel });
+    match (x, weight) {
+        (&[_, turns, ..], &[outputs, sources, inputs, kernel, _]) if x.len() == 5 => {
+            of(turns, sources, outputs, inputs, kernel)
+        }
+        (_, &[outputs, inputs, kernel, _]) => of(asked?, 1, outputs, inputs, kernel),
+        _ => None,
+    }
+}
+
+fn of(call: &Call) -> Result<Option<Bank>> {
+    Ok(bank(call.tensor("x")?.dims(), call.tensor("weight")?.dims(), call.settings))
+}
+
+/// The weight of the plain convolution: (turns·outputs, sources·inputs, kernel, kernel).
+fn forms(g: &Bank, weight: &Tensor) -> Result<Tensor> {
+    let shape = (g.turns * g.outputs, g.sources * g.inputs, g.kernel, g.kernel);
+    match (weight.device(), weight.dtype()) {
+        (Device::Cpu, DType::F32) => tensor(read::<f32, _, 1>([weight], |[w]| expanded(g, w))?.map_err(wrong)?, shape),
+        (Device::Cpu, DType::F64) => tensor(read::<f64, _, 1>([weight], |[w]| expanded(g, w))?.map_err(wrong)?, shape),
+        _ => {
+            let there = weight.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
+            constant(read::<f64, _, 1>([&there], |[w]| expanded(g, w))?.map_err(wrong)?, shape, weight)
+        }
+    }
+}
+
+/// The gradient of the filters as they are learned.
+fn learned(g: &Bank, grad: &Tensor, like: &Tensor) -> Result<Tensor> {
+    match (grad.device(), grad.dtype()) {
+        (Device::Cpu, DType::F32) => {
+            tensor(read::<f32, _, 1>([grad], |[x]| gathered(g, x))?.map_err(wrong)?, like.shape())
+        }
+        (Device::Cpu, DType::F64) => {
+            tensor(read::<f64, _, 1>([grad], |[x]| gathered(g, x))?.map_err(wrong)?, like.shape())
+        }
+        _ => {
+            let there = grad.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
+            constant(read::<f64, _, 1>([&there], |[x]| gathered(g, x))?.map_err(wrong)?, like.shape(), like)
+        }
+    }
+}
+
+/// The inputs of the plain convolution.
+fn inputs<'a>(g: &Bank, call: &Call<'a>) -> Result<Vec<(&'a str, Tensor)>> {
+    let one = |(name, t): &(&'a str, Tensor)| {
+        let t = match *name {
+            "x" if t.rank() == 5 => layout::folded(t)?,
+            "weight" => forms(g, t)?,
+            "bias" => t.repeat(g.turns)?,
+            _ => t.clone(),
+        };
+        Ok((*name, t))
+    };
+    call.inputs.iter().map(one).collect()
+}
+
+impl Symmetric {
+    fn value(&self, conv: &dyn Compute, g: &Bank, call: &Call) -> Result<Output> {
+        let inputs = inputs(g, call)?;
+        let output = conv.forward(&Call { inputs: &inputs, ..*call })?;
+        Ok(Output { value: layout::unfolded(&output.value, g.turns)?, saved: output.saved })
+    }
+
+    fn gradients(
+        &self,
+        conv: &dyn Compute,
+        g: &Bank,
+        call: &Call,
+        output: &Output,
+        grad: &Tensor,
+    ) -> Result<Gradients> {
+        let inputs = inputs(g, call)?;
+        let value = match self.backward_reads_value(call.settings) {
+            true => layout::folded(&output.value)?,
+            // A blank, of which only the shape is asked for.
+            false => layout::folded(grad)?,
+        };
+        let output = Output { value, saved: output.saved.clone() };
+        let found = conv.backward(&Call { inputs: &inputs, ..*call }, &output, &layout::folded(grad)?)?;
+        let one = |(name, t): (&'static str, Tensor)| {
+            let t = match name {
+                "x" if call.tensor("x")?.rank() == 5 => layout::unfolded(&t, g.turns)?,
+                "weight" => learned(g, &t, call.tensor("weight")?)?,
+                "bias" => t.reshape((g.turns, g.outputs))?.sum(0)?,
+                _ => t,
+            };
+            Ok((name, t))
+        };
+        found.into_iter().map(one).collect()
+    }
+}
+
+impl Compute for Symmetric {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        match of(call)? {
+            Some(g) => self.value(&Conv, &g, call),
+            None => Conv.forward(call),
+        }
+    }
+
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        match of(call)? {
+            Some(g) => self.gradients(&Conv, &g, call, output, grad),
+            None => Conv.backward(call, output, grad),
+        }
+    }
+
+    fn plain_forward(&self, call: &Call) -> Result<Output> {
+        match of(call)? {
+            Some(g) => self.value(&Plain(&Conv), &g, call),
+            None => Conv.plain_forward(call),
+        }
+    }
+
+    fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        match of(call)? {
+            Some(g) => self.gradients(&Plain(&Conv), &g, call, output, grad),
+            None => Conv.plain_backward(call, output, grad),
+        }
+    }
+
+    fn either_order(&self) -> bool {
+        Conv.either_order()
+    }
+
+    fn backward_reads(&self, name: &str) -> bool {
+        Compute::backward_reads(&Conv, name)
+    }
+
+    fn backward_reads_value(&self, settings: &Settings) -> bool {
+        Compute::backward_reads_value(&Conv, settings)
+    }
+
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn memory(&self, shapes: &Shapes<'_>, wants: &[&str]) -> Memory {
+        let on_fields = OnFields(Conv, As::Channels);
+        let (Some(x), Some(weight)) = (shapes.of("x"), shapes.of("weight")) else { return Memory::default() };
+        let Some(g) = bank(x, weight, shapes.settings) else { return Compute::memory(&Conv, shapes, wants) };
+        let forms = vec![g.turns * g.outputs, g.sources * g.inputs, g.kernel, g.kernel];
+        let size = bytes(&forms);
+        let one = |(name, shape): &(&'static str, Vec<usize>)| {
+            (*name, if *name == "weight" { forms.clone() } else { shape.clone() })
+        };
+        let inputs = shapes.inputs.iter().map(one).collect();
+        let plain = Shapes { inputs, result: shapes.result.clone(), settings: shapes.settings };
+        let inner = on_fields.memory(&plain, wants);
+        Memory {
+            forward: inner.forward.saturating_add(size),
+            backward: inner.backward.saturating_add(size.saturating_mul(2)),
+            ..inner
+        }
+    }
+}
