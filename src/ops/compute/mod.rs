@@ -8,11 +8,14 @@
 pub mod bilinear;
 pub mod difference;
 pub mod elementwise;
+pub mod folding;
 pub mod layout;
 pub mod memory;
 pub mod pixelwise;
 pub mod samples;
+pub mod scaling;
 pub mod slices;
+pub mod tables;
 
 use candle_core::{Result, Tensor};
 

@@ -16,6 +16,7 @@ const NOTE: &str =
 const GUIDE: [&str; 7] = [
     "guide/first-loss.md",
     "guide/language.md",
+    "guide/axes.md",
     "guide/data.md",
     "guide/running.md",
     "guide/editor.md",
@@ -95,7 +96,7 @@ fn kinds(vocabulary: &Vocabulary) -> String {
         let (name, holds) = (kind.name(), kind.holds());
         let makers = makers(name);
         if kind.is_tensor() {
-            let axes = kind.rank().map_or(String::new(), |n| n.to_string());
+            let axes = kind.usual_axes();
             writeln!(tables[0], "| `{name}` | {above} | {holds} | {axes} |").unwrap();
         } else if makers.is_empty() {
             writeln!(tables[1], "| `{name}` | {above} | {holds} |").unwrap();
