@@ -13,6 +13,7 @@
 //! | `normalize.rs` | instance norm and unit vectors |
 //! | `layer_norm.rs` | the channels of every cell |
 //! | `order.rs` | channels first and channels last |
+//! | `reduce.rs` | axes folded away, and spread again |
 //! | `map.rs` | one function over one, two or three slices |
 //! | `simd/` | vectors as wide as the machine has them |
 //! | `turns.rs` | filters in all turns of a symmetry group |
@@ -38,6 +39,7 @@ pub mod order;
 pub mod peaks;
 pub mod places;
 pub mod pool;
+pub mod reduce;
 mod shared;
 pub mod simd;
 pub mod turns;

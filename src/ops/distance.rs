@@ -15,7 +15,7 @@ pub static OP: Op = Op {
     name: "distance",
     entry: Entry {
         signature: "distance(a: Vectors[B, N, C], b: Vectors[B, N, C], p: Rate = 2, \
-                    squared: Flag = false) -> Dist[B, N]",
+                    squared: Flag = false) -> Dist[batch B, item N]",
         manual: MANUAL,
         of_places: Some("place_distance"),
         ..Entry::PLAIN

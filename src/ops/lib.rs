@@ -7,8 +7,10 @@
 //! ```
 
 mod activation;
+pub mod align;
 mod arithmetic;
 pub mod avg_pool;
+mod axes;
 pub mod batch_norm;
 pub mod bce;
 pub mod bce_logits;
@@ -21,6 +23,7 @@ pub mod concat;
 pub mod conv;
 pub mod conv_transpose;
 pub mod coords;
+mod counting;
 pub mod detach;
 pub mod diagonal;
 pub mod distance;
@@ -35,14 +38,15 @@ pub mod global_pool;
 pub mod grid;
 pub mod group_norm;
 pub mod hardneg;
+mod identity;
 pub mod inside;
 pub mod instance_norm;
 pub mod inv;
 pub mod invariant;
 pub mod l2norm;
 pub mod layer_norm;
-mod least;
 pub mod length;
+mod levels;
 pub mod linear;
 pub mod log_sum_exp;
 pub mod matched;
@@ -56,13 +60,17 @@ mod overlap;
 mod peaks;
 pub mod permute_turns;
 pub mod pick;
+mod picks;
 pub mod place;
 pub mod place_distance;
 mod place_tables;
+mod product;
 pub mod random;
+mod ranks;
 pub mod recipes;
 mod reduce;
 pub mod relu;
+mod rename;
 pub mod repeatability;
 pub mod rescale;
 pub mod rows;
@@ -74,13 +82,17 @@ pub mod semihard;
 pub mod shrink;
 pub mod sigmoid;
 pub mod similarities;
+mod size;
 pub mod smoothl1;
 mod soft_argmax;
+mod softmax;
+mod space;
 pub mod standardize;
 pub mod turns_to_channel;
 pub mod uniform;
 pub mod upsample;
 pub mod valid;
+mod variance;
 pub mod views;
 pub mod warp;
 
@@ -112,6 +124,8 @@ pub static OPERATIONS: &[&op::Op] = &[
     &permute_turns::OP,
     &flatten::OP,
     &concat::OP,
+    &space::SPACE_TO_CHANNEL,
+    &space::CHANNEL_TO_SPACE,
     // places
     &warp::OP,
     &rescale::OP,
@@ -150,8 +164,6 @@ pub static OPERATIONS: &[&op::Op] = &[
     &distances::OP,
     &diagonal::OP,
     &off_diagonal::OP,
-    &least::ROW_MIN,
-    &least::COL_MIN,
     &extremes::MIN,
     &extremes::MAX,
     &similarities::OP,
@@ -166,6 +178,24 @@ pub static OPERATIONS: &[&op::Op] = &[
     &reduce::MEAN,
     &reduce::SUM,
     &uniform::OP,
+    &variance::VARIANCE,
+    &variance::STD,
+    &counting::ANY,
+    &counting::ALL,
+    &counting::COUNT,
+    &softmax::SOFTMAX,
+    &softmax::LOG_SOFTMAX,
+    &picks::ARGMAX,
+    &picks::ARGMIN,
+    &picks::TAKE,
+    &product::OP,
+    &identity::OP,
+    &levels::OP,
+    &rename::RENAME,
+    &rename::TRANSPOSE,
+    &ranks::SORT,
+    &ranks::TOP,
+    &ranks::CUMSUM,
     &valid::OP,
     &detach::OP,
     // metrics
@@ -195,6 +225,7 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("std/maps.rord", include_str!("std/maps.rord")),
     ("std/descriptors.rord", include_str!("std/descriptors.rord")),
     ("std/metrics.rord", include_str!("std/metrics.rord")),
+    ("std/numbers.rord", include_str!("std/numbers.rord")),
 ];
 
 use rord_lang::source::Sources;
@@ -202,7 +233,8 @@ use rord_lang::vocabulary::{Entry, Vocabulary};
 
 /// Every operation and recipe, those that no pipeline can call included.
 pub fn all() -> impl Iterator<Item = &'static op::Op> {
-    let parts: [&'static op::Op; 4] = [&rescale::IMAGE, &rescale::MAP, &views::JOIN, &views::PART];
+    let parts: [&'static op::Op; 6] =
+        [&rescale::IMAGE, &rescale::MAP, &views::JOIN, &views::PART, &align::OP, &size::OP];
     OPERATIONS.iter().copied().chain(parts).chain(recipes::all())
 }
 

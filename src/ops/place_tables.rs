@@ -14,7 +14,7 @@ use rord_lang::vocabulary::{Entry, GraphFacts};
 pub static DISTANCES: Op = Op {
     name: "place_distances",
     entry: Entry {
-        signature: "place_distances(a: Points[B, N]@f, b: Points[B, M]@f, squared: Flag = false) -> Dist[B, N, M]",
+        signature: "place_distances(a: Points[B, N]@f, b: Points[B, M]@f, squared: Flag = false) -> Dist[batch B, row N, column M]",
         manual: "\
 `distances(p, q)` of places: how far apart every place of one list is from every place of another, in pixels.
 
@@ -46,7 +46,7 @@ let far = distances(p, coords(like = det))
 pub static NEAR: Op = Op {
     name: "near",
     entry: Entry {
-        signature: "near(a: Points[B, N]@f, b: Points[B, M]@f, within: Pixels) -> Values[B, N, M]",
+        signature: "near(a: Points[B, N]@f, b: Points[B, M]@f, within: Pixels) -> Mask[batch B, row N, column M]",
         manual: "\
 Marks the pairs of places that are close to one another.
 

@@ -13,7 +13,7 @@ use rord_lang::vocabulary::{Entry, GraphFacts};
 pub static OP: Op = Op {
     name: "seen",
     entry: Entry {
-        signature: "seen(points: Points[B, N]@f, border: Pixels = 0px) -> Values[B, N]",
+        signature: "seen(points: Points[B, N]@f, border: Pixels = 0px) -> Mask[batch B, item N]",
         manual: MANUAL,
         rule: |a| between(a, "border", 0.0, 1e6, false),
         pixels_of: Some("points"),

@@ -17,7 +17,8 @@ const FOLDER: &str = "pipelines/papers";
 const BOUNDS: [(DType, [f64; 2]); 2] = [(DType::F64, [1e-9, 1e-8]), (DType::F32, [1e-4, 1e-3])];
 
 /// Papers whose formula has distances, and how far the 1e-6 may take value and gradient.
-const ROOTED: (&[&str], [f64; 2]) = (&["aslfeat", "d2net", "disk", "hardnet", "l2net", "sosnet", "tfeat"], [1e-5, 1e-4]);
+const ROOTED: (&[&str], [f64; 2]) =
+    (&["aslfeat", "d2net", "disk", "hardnet", "l2net", "sosnet", "tfeat"], [1e-5, 1e-4]);
 
 /// The paper of a case: `hardnet` of `hardnet: hardest`.
 fn paper(name: &str) -> &str {
@@ -111,9 +112,10 @@ fn rows() -> Vec<(String, [f64; 2], String)> {
             let text = std::fs::read_to_string(path).unwrap();
             let own: Vec<&Case> = all.iter().filter(|(name, _)| paper(name) == stem).map(|(_, case)| case).collect();
             assert!(!own.is_empty(), "{stem} has no golden: add one to tests/golden/published");
-            let worst = own.iter().map(|case| errors(case, DType::F64)).fold([0.0f64; 2], |worst, e| {
-                [worst[0].max(e[0]), worst[1].max(e[1])]
-            });
+            let worst = own
+                .iter()
+                .map(|case| errors(case, DType::F64))
+                .fold([0.0f64; 2], |worst, e| [worst[0].max(e[0]), worst[1].max(e[1])]);
             let lines = lines_of(&own, &functions(&text), &library);
             let head = format!("| [{stem}]({stem}.rord) | {} | {lines} |", said(&text, "Source"));
             (head, worst.map(rounded), format!(" {} |", said(&text, "Differs")))
@@ -132,7 +134,9 @@ fn the_table_of_papers_is_what_they_are() {
     let (table, after) = rest.split_once(END).unwrap();
     let rows = rows();
     if std::env::var("INSTA_UPDATE").is_ok_and(|v| v == "always") {
-        let mut table = "| file | source | lines | value off by | gradient off by | what differs |\n|---|---|---|---|---|---|\n".to_string();
+        let mut table =
+            "| file | source | lines | value off by | gradient off by | what differs |\n|---|---|---|---|---|---|\n"
+                .to_string();
         for (head, [value, gradient], tail) in rows {
             table.push_str(&format!("{head} {value:.0e} | {gradient:.0e} |{tail}\n"));
         }

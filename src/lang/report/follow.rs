@@ -44,7 +44,7 @@ pub fn decay(span: Span, found: &str) -> Report {
 
 /// The weights of a model that follows differ from those of the other; `difference` is the first.
 pub fn weights_differ(span: Span, model: &str, followed: Span, of: &str, difference: &str) -> Report {
-    Report::error("R0421", format!("`{model}` does not have the weights of `{of}`"))
+    Report::error("R0426", format!("`{model}` does not have the weights of `{of}`"))
         .label(span, difference)
         .label(followed, format!("`{of}`, which it follows"))
         .help("write the same layers in both, with the same names of `let` and `out` before them; a `layer` that both call is safest")

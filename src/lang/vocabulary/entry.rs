@@ -21,6 +21,8 @@ pub struct Entry {
     pub fields: bool,
     /// True for what only an operator or a pass writes: it cannot be called by name.
     pub operator: bool,
+    /// True where all tensors may have a batch before the axes that the signature gives them, and the result then has it.
+    pub batched: bool,
     /// The argument that holds the recipe this operation carries out: `pick` carries out its `negatives`.
     pub carries_out: Option<&'static str>,
     /// The argument whose frame gives lengths in pixels their meaning.
@@ -107,6 +109,7 @@ impl Entry {
         words: &[],
         fields: false,
         operator: false,
+        batched: false,
         carries_out: None,
         pixels_of: None,
         in_pixels: false,
