@@ -106,7 +106,7 @@ pub fn prepare(
         }
         Ok(programs)
     };
-    let timed = Arc::new(Clock::new(pipeline)?);
+    let timed = Arc::new(Clock::new(pipeline, 1)?);
     let data = || {
         DataSource::load_all(&plan.datasets, &pipeline.sizes, plan.batch, plan.seed, Some(&timed))
             .map_err(|(of, e)| Stop::Refused(refusals::data_of(plan, of, &e)))
@@ -122,7 +122,7 @@ pub fn prepare(
     let rivals = programs.split_off(1.min(programs.len()));
     let program = programs.pop().ok_or_else(|| candle_core::Error::msg("there is no objective"))?;
     let steps = data.batches.steps();
-    timed.set_steps(steps);
+    timed.set_epoch(steps);
     let span = Span { base_lr: optimizer.base_lr(), steps_per_epoch: steps, epochs: plan.epochs };
     let mode = plan.watch.as_ref().map_or(Mode::Minimize, |(_, m)| *m);
     let state = State {
@@ -236,7 +236,7 @@ impl Stepper {
             *mean += value / self.steps as f64;
         }
         let names = self.names();
-        self.state.timed.step(&names.into_iter().zip(values.iter().copied()).collect::<Vec<_>>());
+        self.state.timed.step(&names.into_iter().zip(values.iter().copied()).collect::<Vec<_>>(), 1);
         watch.done(Part::Optimizer);
         Ok(Stepped::Taken { values, lr, grad_norm })
     }

@@ -1,7 +1,7 @@
 //! The numbers that change while training, step by step: `ramp(0, 1, over = 5epochs)` is 0.5 in the middle of the third.
 //!
 //! A number is known before the batch of its step is made, and batches are made ahead: one that listens to training
-//! hears of a step [`LAG`] batches later, whatever was made by then. So nothing depends on threads.
+//! hears of a step a fixed number of batches later ([`LAG`]), whatever was made by then. So nothing depends on threads.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -15,7 +15,8 @@ use rord_lang::constant::{Constant, Settings, Unit, Unreadable};
 use rord_lang::timed::Course;
 use rord_lang::typed::Pipeline;
 
-/// Steps from what is heard to the first batch that is made by it: more than batches are made ahead.
+/// Batches from what is heard to the first one that is made by it: more than are made ahead. Where a step takes several batches, as
+/// many more.
 pub const LAG: u64 = 8;
 
 /// All numbers of a run that change. A run has one, which its steps and its data share.
@@ -23,17 +24,19 @@ pub const LAG: u64 = 8;
 pub struct Clock {
     /// The numbers with their names and how they change.
     courses: Vec<(String, Course, Curve)>,
-    /// Steps of an epoch, once the data is loaded.
-    steps: OnceLock<u64>,
+    /// Batches of an epoch, once the data is loaded.
+    epoch: OnceLock<u64>,
+    /// [`LAG`] and more.
+    lag: u64,
     board: Mutex<Board>,
 }
 
 /// What is known of numbers that listen.
 #[derive(Debug)]
 struct Board {
-    /// Steps that have been taken.
+    /// Batches that have been trained on.
     step: u64,
-    /// The numbers of the last step and the next [`LAG`], for every course; empty for those that do not listen.
+    /// The numbers of the last batch and the next ones, for every course; empty for those that do not listen.
     next: Vec<VecDeque<f64>>,
     /// What each has come to so far.
     so_far: Vec<f64>,
@@ -74,7 +77,7 @@ fn unreadable(name: &str) -> Unreadable {
 }
 
 impl Board {
-    /// The step that the first number of each list is for.
+    /// The batch that the first number of each list is for.
     fn first(&self) -> u64 {
         self.step.saturating_sub(1)
     }
@@ -143,21 +146,22 @@ impl Curve {
 }
 
 impl Clock {
-    /// The numbers of a pipeline, before the first step.
-    pub fn new(pipeline: &Pipeline) -> Result<Self, RecipeError> {
+    /// The numbers of a pipeline, before the first step; a step takes so many batches.
+    pub fn new(pipeline: &Pipeline, batches: u64) -> Result<Self, RecipeError> {
+        let lag = LAG + batches.saturating_sub(1);
         let read = |(name, course): (String, Course)| Curve::read(&course).map(|curve| (name, course, curve));
         let courses: Vec<_> = pipeline.timed().into_iter().map(read).collect::<Result<_, _>>()?;
         let next = courses.iter().map(|(.., curve)| match curve.listens() {
-            true => VecDeque::from(vec![0.0; LAG as usize]),
+            true => VecDeque::from(vec![0.0; lag as usize]),
             false => VecDeque::new(),
         });
         let board = Board { step: 0, next: next.collect(), so_far: vec![0.0; courses.len()] };
-        Ok(Self { courses, steps: OnceLock::new(), board: Mutex::new(board) })
+        Ok(Self { courses, epoch: OnceLock::new(), lag, board: Mutex::new(board) })
     }
 
-    /// Sets how many steps an epoch has. Only the first call counts.
-    pub fn set_steps(&self, steps: u64) {
-        self.steps.get_or_init(|| steps);
+    /// Sets how many batches an epoch has. Only the first call counts.
+    pub fn set_epoch(&self, batches: u64) {
+        self.epoch.get_or_init(|| batches);
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
@@ -165,7 +169,7 @@ impl Clock {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of a step. Of numbers that listen, those of the next [`LAG`] steps are known.
+    /// The number of a batch. Of numbers that listen, those of the next [`LAG`] are known.
     pub fn number(&self, course: &Course, step: u64) -> f64 {
         let at = self.courses.iter().position(|(_, known, _)| known == course);
         at.map_or(course.reach.last, |at| self.nth(at, step))
@@ -173,7 +177,7 @@ impl Clock {
 
     fn nth(&self, at: usize, step: u64) -> f64 {
         let Some((_, course, curve)) = self.courses.get(at) else { return 0.0 };
-        let epoch = self.steps.get().copied().unwrap_or(1);
+        let epoch = self.epoch.get().copied().unwrap_or(1);
         curve.at(step, epoch).unwrap_or_else(|| {
             let board = self.board();
             let index = usize::try_from(step.saturating_sub(board.first())).unwrap_or(usize::MAX);
@@ -195,18 +199,20 @@ impl Clock {
         self.courses.iter().enumerate().map(|(at, (name, ..))| (name.clone(), self.nth(at, step))).collect()
     }
 
-    /// Hears of a step that has been taken: the next one comes up.
-    pub fn step(&self, numbers: &[(String, f64)]) {
+    /// Hears of a step that has been taken, with so many batches.
+    pub fn step(&self, numbers: &[(String, f64)], batches: u64) {
         let mut board = self.board();
-        board.step += 1;
+        board.step += batches;
         let Board { next, so_far, .. } = &mut *board;
-        let most = LAG as usize + 1;
+        let most = self.lag as usize + 1;
         for (((.., curve), next), so_far) in self.courses.iter().zip(next).zip(so_far) {
             if curve.listens() {
                 *so_far = curve.hear(*so_far, false, numbers);
-                next.push_back(*so_far);
-                if next.len() > most {
-                    next.pop_front();
+                for _ in 0..batches {
+                    next.push_back(*so_far);
+                    if next.len() > most {
+                        next.pop_front();
+                    }
                 }
             }
         }
@@ -254,7 +260,7 @@ impl Clock {
             let read = |x: &Value| x.as_str().and_then(|text| text.parse::<f64>().ok());
             let mut numbers: VecDeque<f64> = numbers.iter().map(read).collect::<Option<_>>().ok_or_else(bad)?;
             so_far.push(numbers.pop_back().ok_or_else(bad)?);
-            if numbers.len() as u64 != LAG + step.min(1) {
+            if numbers.len() as u64 != self.lag + step.min(1) {
                 return Err(bad());
             }
             next.push(numbers);
@@ -266,4 +272,4 @@ impl Clock {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-pub(crate) mod tests;
+mod tests;
