@@ -98,8 +98,9 @@ module.exports = grammar({
     group: ($) => seq('(', $._expr, ')'),
 
     type: ($) =>
-      seq(field('kind', $.name), optional('unit'), optional(seq('[', commas($._dim), ']')),
+      seq(field('kind', $.name), optional('unit'), optional(seq('[', commas(choice($.axis, $._dim)), ']')),
         optional(seq('@', field('frame', $.name), optional(seq('->', field('to', $.name)))))),
+    axis: ($) => seq(field('name', $.name), $._dim),
     _dim: ($) => choice($.dim, $._term),
     dim: ($) => prec.left(PREC.sum, seq($._dim, choice('+', '-'), $._term)),
     _term: ($) => choice($.term, $._size),

@@ -205,6 +205,11 @@ impl Program {
                             true => compute.plain_forward(call)?,
                             false => compute.forward(call)?,
                         };
+                        // What reads nothing does not know where everything else lies, and of what type it is.
+                        let output = match call.inputs.is_empty() {
+                            true => output.value.to_dtype(self.dtype)?.to_device(&self.device)?.into(),
+                            false => output,
+                        };
                         let made = if call.training { compute.updates(call, &output)? } else { Vec::new() };
                         Ok((output, made))
                     })

@@ -158,7 +158,7 @@ impl Builder<'_> {
         }
         let info = self.pipeline.weights.get(index)?;
         let dims = info.shape.iter().map(|n| i64::try_from(*n).ok().map(rord_lang::dim::Dim::number));
-        let ty = Type { dims: dims.collect::<Option<_>>()?, ..Type::plain(rord_lang::types::Kind::Values) };
+        let ty = Type::shaped(rord_lang::types::Kind::Values, dims.collect::<Option<_>>()?);
         let node = self.graph.push(Node { source: NodeSource::Weight(index), ty, span: info.span });
         self.weights.insert(index, node);
         Some(node)

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::node::{Graph, Node, NodeSource, OpNode};
 use rord_lang::constant::Settings;
 use rord_lang::tree::expression;
-use rord_lang::vocabulary::Vocabulary;
+use rord_lang::vocabulary::{POSITIONS, Vocabulary};
 
 /// A line a node: its number, what it is, its type; then the outputs. Settings that have their default are left out.
 pub fn text(graph: &Graph, vocabulary: &Vocabulary) -> String {
@@ -29,7 +29,10 @@ pub fn text(graph: &Graph, vocabulary: &Vocabulary) -> String {
 fn own_settings(op: &OpNode, vocabulary: &Vocabulary) -> String {
     let params = vocabulary.operation(op.op).map_or(&[] as &[_], |o| o.params.as_slice());
     let default = |name: &str| params.iter().find(|p| p.name.text == name)?.default.as_ref().map(expression);
-    let own = op.settings.0.iter().filter(|(n, value)| default(n).is_none_or(|d| d != value.to_string()));
+    // Positions follow from the names of axes, which stand beside them.
+    let derived = |name: &str| name == POSITIONS && !params.iter().any(|p| p.name.text == name);
+    let own =
+        op.settings.0.iter().filter(|(n, value)| !derived(n) && default(n).is_none_or(|d| d != value.to_string()));
     Settings(own.cloned().collect()).to_string()
 }
 

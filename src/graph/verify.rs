@@ -25,10 +25,13 @@ pub fn verify(graph: &Graph, vocabulary: &Vocabulary) -> Result<(), Broken> {
     let mut streams = HashMap::new();
     for (index, node) in (0u32..).zip(&graph.nodes) {
         let broken = |what: String| Broken { node: index, what };
-        if let Some(rank) = node.ty.kind.rank()
-            && node.ty.dims.len() != rank
-        {
-            return Err(broken(format!("{} has {} axes", node.ty, node.ty.dims.len())));
+        if node.ty.dims.len() != node.ty.axes.len() || !rord_lang::axis::in_order(&node.ty.axes) {
+            return Err(broken(format!(
+                "{} has {} sizes and these axes: {:?}",
+                node.ty,
+                node.ty.dims.len(),
+                node.ty.axes
+            )));
         }
         match &node.source {
             NodeSource::Op(op) => {
@@ -103,7 +106,9 @@ fn bind<'p>(
     if !ty.kind.is(kind) && !number && !said {
         return Err(format!("{ty} is no {}", kind.name()));
     }
-    for (pattern, found) in param.ty.dims.iter().flatten().zip(&ty.dims) {
+    // A batch may stand before the axes of the signature.
+    let batch = param.ty.dims.as_ref().map_or(0, |pattern| ty.dims.len().saturating_sub(pattern.len()));
+    for (pattern, found) in param.ty.dims.iter().flatten().zip(ty.dims.iter().skip(batch)) {
         if let DimKind::Name(name) = &pattern.kind {
             let first = dims.entry(name).or_insert_with(|| found.clone());
             if first != found && !first.is_opaque() && !found.is_opaque() {

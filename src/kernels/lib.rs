@@ -11,6 +11,7 @@
 //! | `bilinear.rs` | reading a map between its cells, and the gradients |
 //! | `normalize.rs` | instance norm and unit vectors |
 //! | `order.rs` | channels first and channels last |
+//! | `reduce.rs` | axes folded away, and spread again |
 //! | `map.rs` | one function over one, two or three slices |
 //! | `simd/` | vectors as wide as the machine has them |
 //! | `gemm.rs` | matrix product on checked views |
@@ -33,6 +34,7 @@ pub mod order;
 pub mod peaks;
 pub mod places;
 pub mod pool;
+pub mod reduce;
 mod shared;
 pub mod simd;
 

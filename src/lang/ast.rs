@@ -332,6 +332,8 @@ pub struct TypeExpr {
 /// A dim as written.
 #[derive(Clone, Debug)]
 pub struct DimExpr {
+    /// The name of its axis, where it is written: the `row` of `row H`.
+    pub axis: Option<Name>,
     /// What it is.
     pub kind: DimKind,
     /// Its place.

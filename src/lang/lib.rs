@@ -4,6 +4,7 @@
 //! operations through a [`vocabulary::Vocabulary`].
 
 pub mod ast;
+pub mod axis;
 pub mod check;
 pub mod constant;
 pub mod dim;
@@ -12,6 +13,7 @@ pub mod format;
 pub mod index;
 pub mod lex;
 pub mod manual;
+pub mod meet;
 pub mod named;
 pub mod parse;
 pub mod report;

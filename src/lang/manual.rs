@@ -111,8 +111,11 @@ pub fn kind(name: &str) -> Option<String> {
     let below = listed(others().filter(|k| k.above() == Some(kind)).collect()).replace(", a ", ", ");
     let is = if above.is_empty() { String::new() } else { format!("\n\nEvery `{name}` is a {above}.") };
     let holds = if below.is_empty() { String::new() } else { format!("\n\nKinds of it: {below}.") };
-    let axes = kind.rank().map(|n| format!("\n\nIts shape has {n} {}.", if n == 1 { "axis" } else { "axes" }));
-    Some(format!("**{name}**: {}{is}{holds}{}", kind.holds(), axes.unwrap_or_default()))
+    let axes = match kind.usual_axes() {
+        "" => String::new(),
+        axes => format!("\n\nIts axes: {axes}."),
+    };
+    Some(format!("**{name}**: {}{is}{holds}{axes}", kind.holds()))
 }
 
 #[cfg(test)]

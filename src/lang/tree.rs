@@ -118,7 +118,11 @@ pub fn type_expr(ty: &TypeExpr) -> String {
         out.push_str(" unit");
     }
     if let Some(dims) = &ty.dims {
-        let dims: Vec<String> = dims.iter().map(|d| dim(d, 0)).collect();
+        let one = |d: &DimExpr| match &d.axis {
+            Some(axis) => format!("{} {}", axis.text, dim(d, 0)),
+            None => dim(d, 0),
+        };
+        let dims: Vec<String> = dims.iter().map(one).collect();
         let _ = write!(out, "[{}]", dims.join(", "));
     }
     if let Some(frame) = &ty.frame {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::axis::Axis;
 use super::dim::Dim;
 
 /// What a value is.
@@ -91,12 +92,14 @@ pub enum Kind {
     Render,
     /// How many values become one: `mean`, `sum`, `none`.
     Reduce,
+    /// Names of axes: `channel`, `[row, column]`.
+    Axes,
 }
 
 use Kind::*;
 
 /// Every kind with its name, the kind directly above it, and what it holds, in words.
-const KINDS: [(Kind, &str, Option<Kind>, &str); 42] = [
+const KINDS: [(Kind, &str, Option<Kind>, &str); 43] = [
     (Values, "Values", None, "real numbers"),
     (Map, "Map", Some(Values), "any real number"),
     (Image, "Image", Some(Map), "any real number"),
@@ -139,6 +142,7 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 42] = [
     (Symmetry, "Symmetry", None, "a geometry: square_symmetries"),
     (Render, "Render", None, "a way to draw: layers(…)"),
     (Reduce, "Reduce", None, "mean, sum or none"),
+    (Axes, "Axes", None, "names of axes: channel, or [row, column]"),
 ];
 
 impl Kind {
@@ -203,14 +207,53 @@ impl Kind {
         }
     }
 
-    /// How many axes it has, where that is fixed.
+    /// How many axes it has that are written without names, where that is fixed.
     pub fn rank(self) -> Option<usize> {
         match self {
             k if k.is(Map) => Some(4),
-            Points | Offsets | Dist => Some(2),
+            Points | Offsets => Some(2),
             Homography => Some(1),
             _ => None,
         }
+    }
+
+    /// True where a shape without names says how many axes there are, and not which: numbers of any shape.
+    pub fn is_open(self) -> bool {
+        matches!(self, Values | Dist)
+    }
+
+    /// The names of its axes in words, as far as the kind says which they are.
+    pub fn usual_axes(self) -> &'static str {
+        match self {
+            k if k.is(Map) => "batch, channel, row, column",
+            Vectors => "batch, item, channel; or item, channel",
+            Dist => "batch, row, column; or row, column",
+            Points => "batch, item",
+            Homography => "batch",
+            Values => "any",
+            _ => "",
+        }
+    }
+
+    /// The names of its axes, where there are this many and none is written.
+    pub fn axes(self, count: usize) -> Vec<Axis> {
+        use Axis::{Batch, Channel, Column, Item, Row};
+        let all: &[Axis] = match (self, count) {
+            (k, 4) if k.is(Map) => &[Batch, Channel, Row, Column],
+            (Vectors, 1) => &[Channel],
+            (Vectors, 2) => &[Item, Channel],
+            (Vectors, 3) | (Points, 3) => &[Batch, Item, Channel],
+            (Homography, 1) => &[Batch],
+            (Points | Offsets, 2) => &[Batch, Item],
+            (_, 1) => &[Item],
+            (_, 2) => &[Row, Column],
+            (_, 3) => &[Batch, Row, Column],
+            (_, 4) => &[Batch, Channel, Row, Column],
+            _ => &[Batch, Item, Channel, Row, Column],
+        };
+        // There are more only where a mistake has been reported.
+        let more = (all.len()..count).map(|at| Axis::named(&format!("axis_{}", at + 1)));
+        all.iter().take(count).cloned().chain(more).collect()
     }
 }
 
@@ -233,6 +276,8 @@ pub struct Type {
     pub unit: bool,
     /// Its shape; empty for what has none.
     pub dims: Vec<Dim>,
+    /// The names of its axes, one for each size, in the order of [`Axis`].
+    pub axes: Vec<Axis>,
     /// The frame it lives in or starts from.
     pub frame: Option<Frame>,
     /// The frame a homography leads to.
@@ -242,7 +287,59 @@ pub struct Type {
 impl Type {
     /// A kind without shape or frame.
     pub fn plain(kind: Kind) -> Type {
-        Type { kind, unit: false, dims: vec![], frame: None, to: None }
+        Type { kind, unit: false, dims: vec![], axes: vec![], frame: None, to: None }
+    }
+
+    /// A kind with a shape, its axes named as the kind names them.
+    pub fn shaped(kind: Kind, dims: Vec<Dim>) -> Type {
+        Type { axes: kind.axes(dims.len()), dims, ..Type::plain(kind) }
+    }
+
+    /// The same kind and frame with other axes. Without rows and columns there is no place, so no frame.
+    pub fn with_axes(&self, shape: Vec<(Axis, Dim)>) -> Type {
+        let (axes, dims): (Vec<Axis>, Vec<Dim>) = shape.into_iter().unzip();
+        let placed = axes.iter().any(Axis::is_place) || self.kind.is_placed();
+        let frame = self.frame.clone().filter(|_| placed);
+        Type { unit: false, dims, axes, frame, to: None, kind: self.kind }
+    }
+
+    /// Its axes with their sizes.
+    pub fn shape(&self) -> impl Iterator<Item = (&Axis, &Dim)> {
+        self.axes.iter().zip(&self.dims)
+    }
+
+    /// The size of an axis, if it has it.
+    pub fn size(&self, axis: &Axis) -> Option<&Dim> {
+        self.shape().find(|(a, _)| *a == axis).map(|(_, d)| d)
+    }
+
+    /// Where an axis lies, if it has it.
+    pub fn position(&self, axis: &Axis) -> Option<usize> {
+        self.axes.iter().position(|a| a == axis)
+    }
+
+    /// True for numbers of a shape that is not known at all: `x: Values` of a function that is checked on its own.
+    pub fn is_open(&self) -> bool {
+        self.kind.is(Values) && self.dims.is_empty()
+    }
+
+    /// True where its axes are those that its kind has without a word.
+    pub fn has_usual_axes(&self) -> bool {
+        let told = self.kind.rank().is_none_or(|rank| rank == self.dims.len());
+        told && self.axes == self.kind.axes(self.dims.len()) && !(self.kind.is_open() && self.frame.is_some())
+    }
+
+    /// Numbers with the axes of a map or of vectors are one.
+    pub fn natural(mut self) -> Type {
+        use Axis::{Batch, Channel, Item};
+        if self.kind == Values {
+            self.kind = match self.axes.as_slice() {
+                axes if self.frame.is_some() && axes == Map.axes(4) => Map,
+                [Item, Channel] | [Batch, Item, Channel] => Vectors,
+                _ => Values,
+            };
+        }
+        self
     }
 }
 
@@ -250,7 +347,9 @@ impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.kind.name(), if self.unit { " unit" } else { "" })?;
         if !self.dims.is_empty() {
-            let dims: Vec<String> = self.dims.iter().map(Dim::to_string).collect();
+            let usual = self.has_usual_axes();
+            let one = |(axis, dim): (&Axis, &Dim)| if usual { dim.to_string() } else { format!("{axis} {dim}") };
+            let dims: Vec<String> = self.shape().map(one).collect();
             write!(f, "[{}]", dims.join(", "))?;
         }
         if let Some(frame) = &self.frame {

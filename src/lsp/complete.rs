@@ -145,7 +145,17 @@ impl List<'_> {
             }
             "[" => {
                 let kind = word(1).is_some_and(|w| Kind::named(w).is_some() || w == "unit");
-                if kind { self.sizes() } else { self.expression() }
+                let named = mark(1) == Some("=") && matches!(word(2), Some("over" | "per" | "from" | "to"));
+                if kind || named {
+                    for axis in rord_lang::axis::WORDS {
+                        self.add(axis, CompletionItemKind::ENUM_MEMBER, "an axis", NEAREST);
+                    }
+                }
+                match (kind, named) {
+                    (true, _) => self.sizes(),
+                    (_, true) => {}
+                    _ => self.expression(),
+                }
             }
             _ => match (mark(2), word(1)) {
                 (Some("@"), Some("allow")) if open.commas == 0 => {

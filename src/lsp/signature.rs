@@ -62,7 +62,11 @@ fn parameters(params: &[FnParam], words: &[(&str, &'static [&'static str])]) -> 
         let default = p.default.as_ref().map(|d| format!(" = {}", expression(d))).unwrap_or_default();
         let domain = p.domain.as_ref().map(|d| format!(" in {}", domain_text(d))).unwrap_or_default();
         let listed = words.iter().find(|(name, _)| *name == p.name.text).map(|(_, words)| words.to_vec());
-        let reduce = || if p.ty.kind.text == "Reduce" { vec!["mean", "sum", "none"] } else { vec![] };
+        let reduce = || match p.ty.kind.text.as_str() {
+            "Reduce" => vec!["mean", "sum", "none"],
+            "Axes" => rord_lang::axis::WORDS.into_iter().chain([rord_lang::axis::PLACE]).collect(),
+            _ => vec![],
+        };
         Parameter {
             name: p.name.text.clone(),
             kind: p.ty.kind.text.clone(),

@@ -19,8 +19,8 @@ The ", $what, " of two values, number by number.
 
     ", $formula, "
 
-Both have one shape, or one of them is a single number, or a map of one channel beside a map of many; the result has the
-larger shape.", $note, "
+They meet by the names of their axes: an axis that one of them does not have is spread over it, one that both have is of
+one size. A single number meets everything. The result has the axes of both.", $note, "
 
 Source: `torch.", $name, "`.
 

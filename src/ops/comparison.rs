@@ -23,8 +23,8 @@ A mask of the cells where one value is ",
                     $operator,
                     " b, else 0
 
-Both have one shape, or one of them is a single number, or a map of one channel beside a map of many. There is no
-gradient.
+They meet by the names of their axes: an axis that one of them does not have is spread over it, one that both have is of
+one size. A single number meets everything. There is no gradient.
 
 Source: `torch.",
                     $torch,

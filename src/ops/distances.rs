@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::compute::samples::Sample;
+use crate::compute::tables::{back, both, result};
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::hardneg::squares;
 use crate::op::Op;
@@ -15,6 +16,7 @@ pub static OP: Op = Op {
         signature: "distances(a: Vectors[N, C], b: Vectors[M, C]) -> Dist[N, M]",
         manual: MANUAL,
         of_places: Some("place_distances"),
+        batched: true,
         graph: GraphFacts { products: Some(crate::rules::ALL_PAIRS), ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
@@ -27,9 +29,10 @@ How far apart every vector of one list is from every vector of another.
 
     d[i, j] = sqrt(max(0, ‖a_i‖² + ‖b_j‖² - 2·a_i·b_j) + 1e-6)
 
-`a` is (N, C), `b` is (M, C); the result is (N, M): rows are a's, columns b's. The 1e-6 keeps the slope of the root
-finite, so equal vectors are 1e-3 apart. No (N, M, C) numbers are made. `rows` makes such lists of vectors that were
-sampled from maps. Of places, `distances(p, q)` is in pixels and without the 1e-6: `place_distances`.
+`a` is (N, C), `b` is (M, C); the result is a table (N, M): rows are a's, columns b's. Of (B, N, C) and (B, M, C) it is a
+table (B, N, M) for each sample, and a list without a batch belongs to every sample. The 1e-6 keeps the slope of the
+root finite, so equal vectors are 1e-3 apart. No (N, M, C) numbers are made. `rows` makes one list of the vectors of a
+batch. Of places, `distances(p, q)` is in pixels and without the 1e-6: `place_distances`.
 
 Source: Mishchuk et al., HardNet, 2017, whose reference implementation has the same 1e-6; `torch.cdist(a, b)` but for
 that.
@@ -49,24 +52,27 @@ const EPS: f64 = 1e-6;
 
 impl Compute for Distances {
     fn forward(&self, call: &Call) -> Result<Output> {
-        let (a, b) = (call.tensor("a")?.unsqueeze(0)?, call.tensor("b")?.unsqueeze(0)?);
-        Ok((squares(&a, &b)?.squeeze(0)? + EPS)?.sqrt()?.into())
+        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        let (x, y) = both(a, b)?;
+        Ok(result((squares(&x, &y)? + EPS)?.sqrt()?, a, b)?.into())
     }
 
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        let (x, y) = both(a, b)?;
         // d' = (a - b)/d, added up over the partners.
         let weight = (grad / &output.value)?;
+        let weight = if weight.rank() == 2 { weight.unsqueeze(0)? } else { weight };
         let one = |own: &Tensor, other: &Tensor, weight: &Tensor| -> Result<Tensor> {
-            let sum = weight.sum_keepdim(1)?;
-            own.broadcast_mul(&sum)? - weight.contiguous()?.matmul(&other.contiguous()?)?
+            let sum = weight.sum_keepdim(2)?;
+            own.broadcast_mul(&sum)? - weight.contiguous()?.matmul(other)?
         };
         let mut out = Gradients::new();
         if call.wants("a") {
-            out.push(("a", one(a, b, &weight)?));
+            out.push(("a", back(one(&x, &y, &weight)?, a)?));
         }
         if call.wants("b") {
-            out.push(("b", one(b, a, &weight.t()?.contiguous()?)?));
+            out.push(("b", back(one(&y, &x, &weight.transpose(1, 2)?.contiguous()?)?, b)?));
         }
         Ok(out)
     }
@@ -74,13 +80,15 @@ impl Compute for Distances {
 
 /// Cases.
 pub fn samples() -> Result<Vec<Sample>> {
-    let case = |name, n: usize, m: usize, c: usize| {
-        let sample = Sample::new(name, &[n, m]).random("a", &[n, c], -1.0, 1.0)?.random("b", &[m, c], -1.0, 1.0)?;
+    let case = |name, value: &[usize], a: &[usize], b: &[usize]| {
+        let sample = Sample::new(name, value).random("a", a, -1.0, 1.0)?.random("b", b, -1.0, 1.0)?;
         Ok::<_, candle_core::Error>(sample.to(&["a", "b"]))
     };
     Ok(vec![
-        case("square", 4, 4, 5)?,
-        case("oblong", 3, 7, 2)?,
+        case("square", &[4, 4], &[4, 5], &[4, 5])?,
+        case("oblong", &[3, 7], &[3, 2], &[7, 2])?,
+        case("a batch", &[2, 3, 7], &[2, 3, 5], &[2, 7, 5])?,
+        case("one list for a batch", &[2, 4, 3], &[4, 5], &[2, 3, 5])?,
         Sample::new("identical", &[2, 2])
             .filled("a", &[2, 3], 0.7)?
             .filled("b", &[2, 3], 0.7)?

@@ -1,65 +1,153 @@
-//! `min` and `max`: one of two values, number by number: `min(row_min(d), col_min(d))`.
+//! `min` and `max`: one of two values, number by number, or the least and greatest along axes:
+//! `min(row_min(d), col_min(d))`, `max(x, over = channel)`.
 
 use candle_core::{Result, Tensor};
 
-use crate::compute::elementwise::gradients;
+use crate::axes::{picked, reduction};
+use crate::compute::elementwise::{gradients, operands};
+use crate::compute::folding::{Folding, at, mask};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::constant::Constant;
+use rord_lang::report::numbers;
+use rord_lang::vocabulary::{Application, Entry};
 
 macro_rules! extreme {
-    ($name:literal, $word:literal, $greater:literal) => {
+    ($name:literal, $word:literal, $most:literal, $greater:literal) => {
         Op {
             name: $name,
             entry: Entry {
-                signature: concat!($name, "(a: Values, b: Values) -> Values"),
+                signature: concat!(
+                    $name,
+                    "(a: Values, b: Values = none, mask: Prob = none, per: Axes = none, over: Axes = none) -> Loss"
+                ),
                 manual: concat!("\
-The ", $word, " of two values, number by number.
+The ", $word, " of two values, number by number; or the ", $most, " number of one value, along some of its axes.
 
-    y = ", $name, "(a, b)
+    y = ", $name, "(a, b)        y = ", $name, "(a, over = channel)
 
-Both have one shape and one frame, and so has the result. The gradient goes to the number that is taken; of two equal
-ones to each by half.
+Two values meet as in `a + b`: by the names of their axes, in one frame. The gradient goes to the number that is taken;
+of two equal ones to each by half.
 
-Errors: shapes or frames that differ.
+Of one value `over` says which axes go, `per` which stay; without either the result is one number. The gradient goes to
+the ", $most, " number, and of several equal ones to each an equal part. Numbers where a `mask` is 0 do not take part;
+where all are hidden the result is 0 and has no gradient.
 
-Source: `torch.", $name, "imum(a, b)`.
+Errors: axes of one name with different sizes, frames that differ.
+
+Source: `torch.", $name, "imum(a, b)`; `torch.a", $name, "(a, dim)`.
 
 ```rord
 input d: Dist[N, N]
 let one_each = ", $name, "(row_min(d), col_min(d))
+let nearest  = ", $name, "(d, over = column)
 ```
 "),
-                rule: crate::rules::alike,
+                rule,
                 ..Entry::PLAIN
             },
-            compute: Some(&Either::<$greater>),
+            compute: Some(&Extreme::<$greater>),
             samples,
         }
     };
 }
 
 /// The lesser.
-pub static MIN: Op = extreme!("min", "lesser", false);
+pub static MIN: Op = extreme!("min", "lesser", "least", false);
 /// The greater.
-pub static MAX: Op = extreme!("max", "greater", true);
+pub static MAX: Op = extreme!("max", "greater", "greatest", true);
 
-/// The lesser of two numbers, or the greater where `GREATER`.
-struct Either<const GREATER: bool>;
+fn rule(a: &mut Application<'_>) {
+    if !a.has("b") {
+        reduction(a, "a", picked);
+        return;
+    }
+    for name in ["mask", "per", "over"] {
+        if a.has(name) {
+            let span = a.arg(name).map_or(a.span, |x| x.span);
+            let title = format!("`{name}` of `{}` is for one value", a.name);
+            let help = format!("take the {} of the two first:  {}({}(a, b), {name} = …)", a.name, a.name, a.name);
+            a.reports.push(numbers::rule(span, &title, "two values are given", &help));
+            return;
+        }
+    }
+    crate::rules::alike(a);
+}
 
-impl<const GREATER: bool> Compute for Either<GREATER> {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
-        Ok(if GREATER { a.maximum(b)? } else { a.minimum(b)? }.into())
+/// The greater or lesser of two numbers, or the greatest or least along axes.
+struct Extreme<const GREATER: bool>;
+
+/// What stands where a mask hides: never the one that is taken while there is another.
+const FAR: f64 = 1e30;
+
+impl<const GREATER: bool> Extreme<GREATER> {
+    /// The numbers that take part, and what is left of them.
+    fn seen(call: &Call, x: &Tensor) -> Result<Tensor> {
+        let far = if GREATER { -FAR } else { FAR };
+        match mask(call, x)? {
+            Some(mask) => mask.gt(0.0)?.where_cond(x, &(x.zeros_like()? + far)?),
+            None => Ok(x.clone()),
+        }
     }
 
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
-        let (low, high) = if GREATER { (b, a) } else { (a, b) };
-        // 1 where `a` is taken, a half where both are equal.
-        let taken = ((low.lt(high)?.to_dtype(grad.dtype())? + low.le(high)?.to_dtype(grad.dtype())?)? * 0.5)?;
-        gradients(call, || grad * &taken, || grad * taken.affine(-1.0, 1.0)?)
+    fn value(call: &Call, fast: bool) -> Result<Output> {
+        let a = call.tensor("a")?;
+        if call.maybe("b").is_some() {
+            let (a, b) = operands(call)?;
+            return Ok(if GREATER { a.maximum(&b)? } else { a.minimum(&b)? }.into());
+        }
+        let folding = Folding::new(call, a, fast)?;
+        let value = folding.extreme(&Self::seen(call, a)?, GREATER)?;
+        if call.maybe("mask").is_none() {
+            return Ok(value.into());
+        }
+        let any = if GREATER { value.gt(-0.5 * FAR)? } else { value.lt(0.5 * FAR)? };
+        Ok(any.where_cond(&value, &value.zeros_like()?)?.into())
+    }
+
+    fn gradients(call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
+        let a = call.tensor("a")?;
+        if call.maybe("b").is_some() {
+            let (a, b) = operands(call)?;
+            let (low, high) = if GREATER { (&b, &a) } else { (&a, &b) };
+            // 1 where `a` is taken, a half where both are equal.
+            let taken = ((low.lt(high)?.to_dtype(grad.dtype())? + low.le(high)?.to_dtype(grad.dtype())?)? * 0.5)?;
+            return gradients(call, || grad * &taken, || grad * taken.affine(-1.0, 1.0)?);
+        }
+        if !call.wants("a") {
+            return Ok(Gradients::new());
+        }
+        let folding = Folding::new(call, a, fast)?;
+        let x = Self::seen(call, a)?;
+        let equal = |x: &Tensor, v: &Tensor| x.eq(v)?.to_dtype(x.dtype());
+        let count = folding.sum_with(&x, &output.value, |x, v| f64::from(u8::from(x == v)), |x, v| equal(x, v))?;
+        let share = (grad / count.maximum(1.0)?)?;
+        let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, _], [v, g]| if x == v { g } else { 0.0 };
+        let out = folding.spread([&x, &x], [&output.value, &share], f, |[x, _], [v, g]| equal(x, v)? * g)?;
+        Ok(vec![("a", out)])
+    }
+}
+
+impl<const GREATER: bool> Compute for Extreme<GREATER> {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        Self::value(call, true)
+    }
+
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        Self::gradients(call, output, grad, true)
+    }
+
+    fn plain_forward(&self, call: &Call) -> Result<Output> {
+        Self::value(call, false)
+    }
+
+    fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        Self::gradients(call, output, grad, false)
+    }
+
+    fn has_kernels(&self) -> bool {
+        true
     }
 }
 
@@ -69,10 +157,30 @@ fn samples() -> Result<Vec<Sample>> {
         let s = Sample::new(name, shape).random("a", shape, -1.0, 1.0)?.random("b", shape, -1.0, 1.0)?;
         Ok::<_, candle_core::Error>(s.to(&["a", "b"]))
     };
+    let along = |name, shape: &[usize], value: &[usize], words: &[&str], axes: &[usize]| {
+        let words = words.iter().map(|w| Constant::Word((*w).into())).collect();
+        let sample = Sample::new(name, value).random("a", shape, -1.0, 1.0)?.to(&["a"]);
+        Ok::<_, candle_core::Error>(sample.setting("over", Constant::List(words)).setting("axes", at(axes)))
+    };
     Ok(vec![
         case("maps", &[2, 3, 5, 7])?,
         case("vectors", &[3, 4])?,
         case("one each", &[5])?,
         Sample::new("equal", &[3]).filled("a", &[3], 0.5)?.filled("b", &[3], 0.5)?.to(&["a", "b"]).kinked(),
+        Sample::new("all", &[]).random("a", &[3, 5], -1.0, 1.0)?.to(&["a"]),
+        along("over channels", &[2, 5, 3, 4], &[2, 3, 4], &["channel"], &[1])?,
+        along("over places", &[2, 3, 5, 7], &[2, 3], &["place"], &[2, 3])?,
+        along("over the batch", &[3, 2, 4], &[2, 4], &["batch"], &[0])?,
+        along("masked", &[2, 3, 4, 5], &[2, 3], &["place"], &[2, 3])?.given(
+            "mask",
+            &[2, 1, 4, 5],
+            (0..40).map(|i| f64::from(u8::from(i % 3 == 0 && i < 20))).collect(),
+        )?,
+        Sample::new("ties", &[2])
+            .given("a", &[2, 3], vec![1.0, 1.0, 0.0, 0.5, 0.5, 0.5])?
+            .word("over", "channel")
+            .setting("axes", at(&[1]))
+            .to(&["a"])
+            .kinked(),
     ])
 }

@@ -2,10 +2,12 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::axes::along;
+use crate::compute::folding::at;
 use crate::compute::layout::{Order, order, read, tensor};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{self, Element, Paths, wrong};
-use crate::compute::{Call, Gradients, Output};
+use crate::compute::{Call, Gradients, Output, scaling};
 use crate::max_pool::saved;
 use crate::op::Op;
 use rord_kernels::normalize::{Vectors, unit, unit_backward};
@@ -17,7 +19,7 @@ use rord_lang::vocabulary::{Application, Entry, GraphFacts};
 pub static OP: Op = Op {
     name: "l2norm",
     entry: Entry {
-        signature: "l2norm(x: Values, eps: Rate = 1e-12) -> Values",
+        signature: "l2norm(x: Values, eps: Rate = 1e-12, over: Axes = none) -> Values",
         manual: MANUAL,
         rule,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
@@ -32,8 +34,8 @@ Divides every vector by its length.
 
     y = x / max(‖x‖₂, 1e-12)
 
-Of a map (B, C, H, W) the vectors run along C; of (N, C) and (B, N, C) along the last axis. The result has the same
-shape. The zero vector stays zero, and there the divisor is a constant, so the gradient is finite.
+Of a map (B, C, H, W) the vectors run along C; of (N, C) and (B, N, C) along the last axis; with `over` along the axes
+that it names, all of their numbers as one vector. The result has the same shape. The zero vector stays zero, and there the divisor is a constant, so the gradient is finite.
 
 Source: `torch.nn.functional.normalize(x, eps = 1e-12)`.
 
@@ -45,6 +47,11 @@ let y = l2norm(x)
 
 /// Maps become unit descriptors, vectors unit vectors.
 fn rule(a: &mut Application<'_>) {
+    if a.has("over") {
+        crate::rules::real_of(a);
+        along(a, "x");
+        return;
+    }
     a.keep_type("x");
     if a.result.kind.is(Kind::Map) {
         a.result.kind = Kind::Desc;
@@ -93,13 +100,19 @@ impl Paths for L2Norm {
     }
 
     fn lower(&self, call: &Call) -> Result<Output> {
+        if scaling::named(call) {
+            return scaling::unit(call, EPS, false);
+        }
         let x = call.tensor("x")?;
         let (axis, _) = vectors(x)?;
         let norm = x.sqr()?.sum_keepdim(axis)?.sqrt()?.maximum(EPS)?;
         Ok(Output { value: x.broadcast_div(&norm)?, saved: vec![norm] })
     }
 
-    fn lower_backward(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if scaling::named(call) {
+            return scaling::unit_backward(call, output, grad, EPS, false);
+        }
         let (axis, _) = vectors(grad)?;
         let norm = saved(output, 0)?;
         let free = norm.gt(EPS)?.to_dtype(grad.dtype())?;
@@ -109,6 +122,9 @@ impl Paths for L2Norm {
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        if scaling::named(call) {
+            return scaling::unit(call, EPS, true);
+        }
         let x = call.tensor("x")?;
         let (axis, g) = vectors(x)?;
         let order = order(x);
@@ -117,7 +133,10 @@ impl Paths for L2Norm {
         Ok(Output { value: tensor(order, value, x.dims())?, saved: vec![slices::tensor(norms, shape)?] })
     }
 
-    fn fast_backward<T: Element>(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if scaling::named(call) {
+            return scaling::unit_backward(call, output, grad, EPS, true);
+        }
         let (_, g) = vectors(grad)?;
         let order = order(&output.value);
         let tensors = [&output.value, saved(output, 0)?, grad];
@@ -136,6 +155,8 @@ pub fn samples() -> Result<Vec<Sample>> {
         case("vectors", &[3, 19])?,
         case("batched vectors", &[2, 4, 6])?,
         case("one channel", &[1, 1, 2, 3])?,
+        case("over items", &[7, 3])?.word("over", "item").setting("axes", at(&[0])),
+        case("over places", &[2, 3, 4, 5])?.word("over", "place").setting("axes", at(&[2, 3])),
         Sample::new("zero vectors", &[2, 4]).filled("x", &[2, 4], 0.0)?.to(&["x"]).kinked(),
         Sample::new("zero map", &[1, 3, 2, 2]).filled("x", &[1, 3, 2, 2], 0.0)?.to(&["x"]).kinked(),
     ])

@@ -11,7 +11,7 @@ use rord_lang::vocabulary::Entry;
 /// The operation.
 pub static OP: Op = Op {
     name: "length",
-    entry: Entry { signature: "length(x: Offsets[B, N]@f) -> Dist[B, N]", manual: MANUAL, ..Entry::PLAIN },
+    entry: Entry { signature: "length(x: Offsets[B, N]@f) -> Dist[batch B, item N]", manual: MANUAL, ..Entry::PLAIN },
     compute: Some(&Length),
     samples,
 };

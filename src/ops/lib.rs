@@ -6,8 +6,10 @@
 //! assert!(vocabulary.usage("warp").is_some_and(|u| u.starts_with("warp(x: Map, by: Homography")));
 //! ```
 
+pub mod align;
 mod arithmetic;
 pub mod avg_pool;
+mod axes;
 pub mod batch_norm;
 pub mod bce;
 pub mod bce_logits;
@@ -19,6 +21,7 @@ pub mod compute;
 pub mod concat;
 pub mod conv;
 pub mod coords;
+mod counting;
 pub mod detach;
 pub mod diagonal;
 pub mod distance;
@@ -32,12 +35,13 @@ mod functions;
 pub mod grid;
 pub mod group_norm;
 pub mod hardneg;
+mod identity;
 pub mod inside;
 pub mod instance_norm;
 pub mod inv;
 pub mod l2norm;
-mod least;
 pub mod length;
+mod levels;
 pub mod log_sum_exp;
 pub mod matched;
 pub mod max_pool;
@@ -49,13 +53,17 @@ pub mod op;
 mod overlap;
 mod peaks;
 pub mod pick;
+mod picks;
 pub mod place;
 pub mod place_distance;
 mod place_tables;
+mod product;
 pub mod random;
+mod ranks;
 pub mod recipes;
 mod reduce;
 pub mod relu;
+mod rename;
 pub mod repeatability;
 pub mod rescale;
 pub mod rows;
@@ -67,11 +75,15 @@ pub mod semihard;
 pub mod shrink;
 pub mod sigmoid;
 pub mod similarities;
+mod size;
 pub mod smoothl1;
 mod soft_argmax;
+mod softmax;
+mod space;
 pub mod standardize;
 pub mod upsample;
 pub mod valid;
+mod variance;
 pub mod views;
 pub mod warp;
 
@@ -92,6 +104,8 @@ pub static OPERATIONS: &[&op::Op] = &[
     &dropout::OP,
     &flatten::OP,
     &concat::OP,
+    &space::SPACE_TO_CHANNEL,
+    &space::CHANNEL_TO_SPACE,
     // places
     &warp::OP,
     &rescale::OP,
@@ -130,8 +144,6 @@ pub static OPERATIONS: &[&op::Op] = &[
     &distances::OP,
     &diagonal::OP,
     &off_diagonal::OP,
-    &least::ROW_MIN,
-    &least::COL_MIN,
     &extremes::MIN,
     &extremes::MAX,
     &similarities::OP,
@@ -145,6 +157,24 @@ pub static OPERATIONS: &[&op::Op] = &[
     &relu::HINGE,
     &reduce::MEAN,
     &reduce::SUM,
+    &variance::VARIANCE,
+    &variance::STD,
+    &counting::ANY,
+    &counting::ALL,
+    &counting::COUNT,
+    &softmax::SOFTMAX,
+    &softmax::LOG_SOFTMAX,
+    &picks::ARGMAX,
+    &picks::ARGMIN,
+    &picks::TAKE,
+    &product::OP,
+    &identity::OP,
+    &levels::OP,
+    &rename::RENAME,
+    &rename::TRANSPOSE,
+    &ranks::SORT,
+    &ranks::TOP,
+    &ranks::CUMSUM,
     &valid::OP,
     &detach::OP,
     // metrics
@@ -174,6 +204,7 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("std/maps.rord", include_str!("std/maps.rord")),
     ("std/descriptors.rord", include_str!("std/descriptors.rord")),
     ("std/metrics.rord", include_str!("std/metrics.rord")),
+    ("std/numbers.rord", include_str!("std/numbers.rord")),
 ];
 
 use rord_lang::source::Sources;
@@ -181,7 +212,8 @@ use rord_lang::vocabulary::{Entry, Vocabulary};
 
 /// Every operation and recipe, those that no pipeline can call included.
 pub fn all() -> impl Iterator<Item = &'static op::Op> {
-    let parts: [&'static op::Op; 4] = [&rescale::IMAGE, &rescale::MAP, &views::JOIN, &views::PART];
+    let parts: [&'static op::Op; 6] =
+        [&rescale::IMAGE, &rescale::MAP, &views::JOIN, &views::PART, &align::OP, &size::OP];
     OPERATIONS.iter().copied().chain(parts).chain(recipes::all())
 }
 

@@ -1,57 +1,177 @@
-//! `log_sum_exp`: the logarithm of the summed exponentials of every row: `log_sum_exp(s) - diagonal(s)`.
+//! `log_sum_exp`: the logarithm of summed exponentials along axes: `log_sum_exp(s) - diagonal(s)`,
+//! `log_sum_exp(x, over = channel)`.
 
 use candle_core::{Result, Tensor};
 
+use crate::axes::{POSITIONS, real, reduction};
+use crate::compute::folding::{Folding, at, mask};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::axis::Axis;
+use rord_lang::constant::Constant;
+use rord_lang::report::shapes;
+use rord_lang::types::{Kind, Type};
+use rord_lang::vocabulary::{Application, Entry};
 
 /// The operation.
 pub static OP: Op = Op {
     name: "log_sum_exp",
-    entry: Entry { signature: "log_sum_exp(x: Values[N, M]) -> Values[N]", manual: MANUAL, ..Entry::PLAIN },
+    entry: Entry {
+        signature: "log_sum_exp(x: Values, mask: Prob = none, per: Axes = none, over: Axes = none) -> Loss",
+        manual: MANUAL,
+        rule,
+        ..Entry::PLAIN
+    },
     compute: Some(&LogSumExp),
     samples,
 };
 
 const MANUAL: &str = "\
-The logarithm of the summed exponentials of every row of a table: a greatest number without a corner.
+The logarithm of summed exponentials along some axes: a greatest number without a corner.
 
-    y[i] = log Σ_j exp(x[i, j])
+    y = log Σ exp(x)        under a mask: log Σ mask·exp(x)
 
-`x` is (N, M); the result is (N). It is computed relative to the row's greatest number, so it does not overflow.
-`log_sum_exp(s) - diagonal(s)` is the cross-entropy of choosing i in row i.
+`over` says which axes go, `per` which stay. Of a table (row, column) without either, the columns go, and the result is
+a list with an item for each row: `log_sum_exp(s) - diagonal(s)` is the cross-entropy of choosing i in row i. It is
+computed relative to the greatest number, so it does not overflow. Where a `mask` hides everything the result is the
+logarithm of 1e-12, as `log(0)` is, and has no gradient.
 
-Source: `torch.logsumexp(x, 1)`.
+Source: `torch.logsumexp(x, dim)`.
 
 ```rord
 input a: Vectors[N, 128]
 input b: Vectors[N, 128]
 let s = similarities(a, b)
 loss choice = mean(log_sum_exp(s) - diagonal(s))
+loss level  = mean(s - log_sum_exp(s, over = column))
 ```
 ";
+
+fn rule(a: &mut Application<'_>) {
+    if a.has("over") || a.has("per") {
+        reduction(a, "x", real);
+        return;
+    }
+    let Some(x) = a.ty("x").cloned() else { return };
+    if x.is_open() {
+        a.result = Type::plain(Kind::Values);
+        return;
+    }
+    let (Some(column), Some(_)) = (x.position(&Axis::Column), x.position(&Axis::Row)) else {
+        let span = a.arg("x").map_or(a.span, |x| x.span);
+        let help = "say which axes go:  over = channel,  or which stay:  per = batch";
+        a.reports.push(shapes::rule(span, "`log_sum_exp` does not say along which axes", &x.to_string(), help));
+        return;
+    };
+    if x.size(&Axis::Channel).is_some() || x.size(&Axis::Item).is_some() {
+        let span = a.arg("x").map_or(a.span, |x| x.span);
+        let help = "say which axes go:  over = channel,  or which stay:  per = batch";
+        a.reports.push(shapes::rule(span, "`log_sum_exp` does not say along which axes", &x.to_string(), help));
+        return;
+    }
+    crate::axes::mask(a, "x");
+    a.settings.push((POSITIONS, Constant::List(vec![Constant::Number(column as f64)])));
+    let row = |axis: &Axis| if *axis == Axis::Row { Axis::Item } else { axis.clone() };
+    let mut left: Vec<_> =
+        x.shape().filter(|(axis, _)| **axis != Axis::Column).map(|(axis, d)| (row(axis), d.clone())).collect();
+    left.sort_by(|a, b| a.0.cmp(&b.0));
+    a.result = Type { kind: Kind::Values, ..x.with_axes(left) };
+}
 
 /// The logarithm of a sum of exponentials.
 pub struct LogSumExp;
 
+/// The least sum that a logarithm is taken of, where a mask hides everything.
+const LEAST: f64 = 1e-12;
+
+impl LogSumExp {
+    fn value(call: &Call, fast: bool) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let folding = Folding::new(call, x, fast)?;
+        let Some(mask) = mask(call, x)? else {
+            let most = folding.extreme(x, true)?;
+            let sum = folding.sum_with(x, &most, |x, m| (x - m).exp(), |x, m| (x - m)?.exp())?;
+            return Ok((sum.log()? + most)?.into());
+        };
+        let seen = mask.gt(0.0)?;
+        let most = folding.extreme(&seen.where_cond(x, &(x.zeros_like()? - 1e30)?)?, true)?;
+        let any = most.gt(-5e29)?;
+        let most = any.where_cond(&most, &most.zeros_like()?)?;
+        // What is hidden may be large; it is taken as 0 before its weight is.
+        let rest = seen.where_cond(&(x - folding.widened(&most)?)?, &x.zeros_like()?)?;
+        let sum = folding.sum(&(rest.exp()? * mask)?)?;
+        Ok((sum.maximum(LEAST)?.log()? + most)?.into())
+    }
+
+    fn gradients(call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
+        if !call.wants("x") {
+            return Ok(Gradients::new());
+        }
+        let x = call.tensor("x")?;
+        let folding = Folding::new(call, x, fast)?;
+        let Some(mask) = mask(call, x)? else {
+            let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, _], [v, g]| (x - v).exp() * g;
+            let out = folding.spread([x, x], [&output.value, grad], f, |[x, _], [v, g]| (x - v)?.exp()? * g)?;
+            return Ok(vec![("x", out)]);
+        };
+        let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, m], [v, g]| if m > 0.0 { m * (x - v).exp() * g } else { 0.0 };
+        let out = folding.spread([x, &mask], [&output.value, grad], f, |[x, m], [v, g]| {
+            let seen = m.gt(0.0)?;
+            let rest = seen.where_cond(&(x - v)?, &x.zeros_like()?)?;
+            (rest.exp()? * m)? * g
+        })?;
+        Ok(vec![("x", out)])
+    }
+}
+
 impl Compute for LogSumExp {
     fn forward(&self, call: &Call) -> Result<Output> {
-        Ok(call.tensor("x")?.log_sum_exp(1)?.into())
+        Self::value(call, true)
     }
 
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        let shares = call.tensor("x")?.broadcast_sub(&output.value.unsqueeze(1)?)?.exp()?;
-        Ok(vec![("x", shares.broadcast_mul(&grad.unsqueeze(1)?)?)])
+        Self::gradients(call, output, grad, true)
+    }
+
+    fn plain_forward(&self, call: &Call) -> Result<Output> {
+        Self::value(call, false)
+    }
+
+    fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        Self::gradients(call, output, grad, false)
+    }
+
+    fn has_kernels(&self) -> bool {
+        true
     }
 }
 
 /// Cases.
 pub fn samples() -> Result<Vec<Sample>> {
+    let along = |name, shape: &[usize], value: &[usize], word: &str, axes: &[usize]| {
+        let sample = Sample::new(name, value).random("x", shape, -3.0, 3.0)?.to(&["x"]);
+        Ok::<_, candle_core::Error>(sample.word("over", word).setting("axes", at(axes)))
+    };
     Ok(vec![
-        Sample::new("odd", &[5]).random("x", &[5, 7], -3.0, 3.0)?.to(&["x"]),
-        Sample::new("one", &[1]).random("x", &[1, 1], -3.0, 3.0)?.to(&["x"]),
-        Sample::new("far", &[2]).given("x", &[2, 2], vec![1e4, -1e4, 3e4, 3e4])?.to(&["x"]).kinked(),
+        along("over components", &[5, 7], &[5], "channel", &[1])?,
+        along("over channels", &[2, 5, 3, 4], &[2, 3, 4], "channel", &[1])?,
+        along("over places", &[2, 3, 4, 5], &[2, 3], "place", &[2, 3])?,
+        along("masked", &[2, 3, 4, 5], &[2, 3], "place", &[2, 3])?.given(
+            "mask",
+            &[2, 1, 4, 5],
+            (0..40).map(|i| if i % 3 == 0 && i < 30 { 0.25 * f64::from(i % 5) } else { 0.0 }).collect(),
+        )?,
+        Sample::new("one", &[1])
+            .random("x", &[1, 1], -3.0, 3.0)?
+            .word("over", "channel")
+            .setting("axes", at(&[1]))
+            .to(&["x"]),
+        Sample::new("far", &[2])
+            .given("x", &[2, 2], vec![1e4, -1e4, 3e4, 3e4])?
+            .word("over", "channel")
+            .setting("axes", at(&[1]))
+            .to(&["x"])
+            .kinked(),
     ])
 }

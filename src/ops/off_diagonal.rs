@@ -13,7 +13,8 @@ use rord_lang::vocabulary::{Application, Entry};
 pub static OP: Op = Op {
     name: "off_diagonal",
     entry: Entry {
-        signature: "off_diagonal(x: Values[N, N], fill: Scalar = 1e6) -> Values[N, N]",
+        signature: "off_diagonal(x: Values[row N, column N], fill: Scalar = 1e6) -> Values[row N, column N]",
+        batched: true,
         manual: MANUAL,
         rule,
         ..Entry::PLAIN
@@ -27,7 +28,7 @@ A square table whose diagonal is out of the way: `fill` stands there.
 
     y[i, j] = x[i, j] where i ≠ j, fill where i = j
 
-`x` is (N, N); the result is (N, N). The default is larger than any distance, so that minima pass over it; give a
+`x` is a table (N, N), or one for each sample, (B, N, N); the result has the same axes. The default is larger than any distance, so that minima pass over it; give a
 negative one for maxima. The diagonal has no gradient.
 
 Source: `x.masked_fill(torch.eye(N, dtype = torch.bool), fill)`; HardNet's reference adds 10 there.
@@ -53,7 +54,8 @@ pub struct OffDiagonal;
 impl Compute for OffDiagonal {
     fn forward(&self, call: &Call) -> Result<Output> {
         let x = call.tensor("x")?;
-        Ok(unit(x)?.where_cond(&(x.zeros_like()? + call.number("fill")?)?, x)?.into())
+        let x = x.contiguous()?;
+        Ok(unit(&x)?.where_cond(&(x.zeros_like()? + call.number("fill")?)?, &x)?.into())
     }
 
     fn backward(&self, _: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
@@ -65,6 +67,7 @@ impl Compute for OffDiagonal {
 pub fn samples() -> Result<Vec<Sample>> {
     Ok(vec![
         Sample::new("odd", &[5, 5]).random("x", &[5, 5], 0.0, 1.0)?.number("fill", 10.0).to(&["x"]),
+        Sample::new("a batch", &[2, 3, 3]).random("x", &[2, 3, 3], 0.0, 1.0)?.number("fill", 10.0).to(&["x"]),
         Sample::new("one", &[1, 1]).random("x", &[1, 1], 0.0, 1.0)?.number("fill", 3.0).to(&["x"]),
     ])
 }

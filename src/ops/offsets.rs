@@ -78,7 +78,7 @@ let between = p + 0.5 * (q - p)
 /// `o * s` of offsets and a number for each.
 pub static OFFSET_MUL: Op = operator!(
     "offset_mul",
-    "offset_mul(a: Offsets[B, N]@f, b: Values[B, N]) -> Offsets[B, N]@f",
+    "offset_mul(a: Offsets[B, N]@f, b: Values[batch B, item N]) -> Offsets[B, N]@f",
     None::<&str>,
     "\
 `o * s` of offsets and a number for each of them.
@@ -100,7 +100,7 @@ let longer = o * length(o)
 /// `o / s` of offsets and a number for each.
 pub static OFFSET_DIV: Op = operator!(
     "offset_div",
-    "offset_div(a: Offsets[B, N]@f, b: Values[B, N]) -> Offsets[B, N]@f",
+    "offset_div(a: Offsets[B, N]@f, b: Values[batch B, item N]) -> Offsets[B, N]@f",
     None::<&str>,
     "\
 `o / s` of offsets and a number for each of them.

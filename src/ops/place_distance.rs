@@ -14,7 +14,7 @@ pub static OP: Op = Op {
     name: "place_distance",
     entry: Entry {
         signature: "place_distance(a: Points[B, N]@f, b: Points[B, N]@f, p: Rate = 2, \
-                    squared: Flag = false) -> Dist[B, N]",
+                    squared: Flag = false) -> Dist[batch B, item N]",
         manual: MANUAL,
         operator: true,
         pixels_of: Some("a"),

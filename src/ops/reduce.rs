@@ -1,9 +1,10 @@
-//! `mean` and `sum`: all numbers of a value as one, or those of each sample: `mean(hinge(x))`,
-//! `sum(p * t, per = batch)`.
+//! `mean` and `sum`: all numbers of a value as one, or those along some axes: `mean(hinge(x))`, `sum(p * t, per = batch)`,
+//! `mean(x, over = channel)`.
 
 use candle_core::{Result, Tensor};
 
-use crate::compute::pixelwise::spread;
+use crate::axes::{added, averaged, reduction};
+use crate::compute::folding::{Folding, at, mask};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::max_pool::saved;
@@ -11,14 +12,16 @@ use crate::op::Op;
 use rord_lang::vocabulary::Entry;
 
 macro_rules! reduction {
-    ($name:literal, $manual:expr, $compute:expr) => {
+    ($name:literal, $kind:expr, $manual:expr, $compute:expr) => {
         Op {
             name: $name,
             entry: Entry {
-                signature: concat!($name, "(x: Values, mask: Prob = none, per: Word = none) -> Loss"),
+                signature: concat!(
+                    $name,
+                    "(x: Values, mask: Prob = none, per: Axes = none, over: Axes = none) -> Loss"
+                ),
                 manual: $manual,
-                rule: crate::rules::to_one_number,
-                words: &[("per", &["batch"])],
+                rule: |a| reduction(a, "x", $kind),
                 ..Entry::PLAIN
             },
             compute: Some(&$compute),
@@ -30,19 +33,22 @@ macro_rules! reduction {
 /// The average.
 pub static MEAN: Op = reduction!(
     "mean",
+    averaged,
     "\
-The average of all numbers of a value, or of each sample of it.
+The average of the numbers of a value: of all, or along some of its axes.
 
     mean(x) = Σ x / count        mean(x, mask) = Σ mask·x / max(1, Σ mask)
 
-`x` has any shape; the result is one number, or (B) with `per = batch`. A `mask` (B, 1, H, W) weighs all channels alike
-and counts once for each. Where it hides everything the mean is 0.
+`over` says which axes go: `over = channel`, `over = [row, column]`, `over = place` for both of these. `per` says which
+stay: `per = batch`. Without either the result is one number. A `mask` has some of the axes of `x`, or one channel; it
+weighs all channels alike and counts once for each. Where it hides everything the mean is 0.
 
-Source: `torch.mean`.
+Source: `torch.mean(x, dim)`.
 
 ```rord
 input x: Feat[B, 8, H, W]@f
 let level = mean(x, per = batch)
+let rest  = x - mean(x, over = channel)
 ```
 ",
     Mean
@@ -51,18 +57,20 @@ let level = mean(x, per = batch)
 /// The sum.
 pub static SUM: Op = reduction!(
     "sum",
+    added,
     "\
-Adds up all numbers of a value, or of each sample of it.
+Adds up the numbers of a value: all, or along some of its axes.
 
     sum(x, mask) = Σ mask·x
 
-`x` has any shape; the result is one number, or (B) with `per = batch`. A `mask` (B, 1, H, W) weighs all channels alike.
+`over` says which axes go: `over = channel`, `over = [row, column]`, `over = place` for both of these. `per` says which
+stay: `per = batch`. Without either the result is one number. A `mask` has some of the axes of `x`, or one channel.
 
-Source: `torch.sum`.
+Source: `torch.sum(x, dim)`.
 
 ```rord
-input p: Prob[B, 1, H, W]@f
-let area = sum(p, per = batch)
+input p: Prob[B, 4, H, W]@f
+let area = sum(p, per = [batch, channel])
 ```
 ",
     Sum
@@ -70,76 +78,109 @@ let area = sum(p, per = batch)
 
 struct Mean;
 
-impl Compute for Mean {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (sum, count) = reduced(call)?;
+impl Mean {
+    fn value(call: &Call, fast: bool) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let folding = Folding::new(call, x, fast)?;
+        let (sum, count) = match mask(call, x)? {
+            Some(mask) => (total(&folding, &(x * &mask)?)?, total(&folding, &mask)?.maximum(1.0)?),
+            None => {
+                let sum = total(&folding, x)?;
+                let count = (sum.zeros_like()? + folding.folded().max(1) as f64)?;
+                (sum, count)
+            }
+        };
         Ok(Output { value: (sum / &count)?, saved: vec![count] })
     }
 
+    fn gradients(call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
+        given_back(call, &(grad / saved(output, 0)?)?, fast)
+    }
+}
+
+impl Compute for Mean {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        Self::value(call, true)
+    }
+
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        spread_backward(call, &(grad / saved(output, 0)?)?)
+        Self::gradients(call, output, grad, true)
+    }
+
+    fn plain_forward(&self, call: &Call) -> Result<Output> {
+        Self::value(call, false)
+    }
+
+    fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        Self::gradients(call, output, grad, false)
+    }
+
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn backward_reads(&self, name: &str) -> bool {
+        name == "mask"
     }
 }
 
 struct Sum;
 
+impl Sum {
+    fn value(call: &Call, fast: bool) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let folding = Folding::new(call, x, fast)?;
+        Ok(match mask(call, x)? {
+            Some(mask) => total(&folding, &(x * &mask)?)?,
+            None => total(&folding, x)?,
+        }
+        .into())
+    }
+}
+
 impl Compute for Sum {
     fn forward(&self, call: &Call) -> Result<Output> {
-        Ok(reduced(call)?.0.into())
+        Self::value(call, true)
     }
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        spread_backward(call, grad)
+        given_back(call, grad, true)
+    }
+
+    fn plain_forward(&self, call: &Call) -> Result<Output> {
+        Self::value(call, false)
+    }
+
+    fn plain_backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        given_back(call, grad, false)
+    }
+
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn backward_reads(&self, name: &str) -> bool {
+        name == "mask"
     }
 }
 
-/// True where the first axis is kept: `per = batch`.
-fn per_batch(call: &Call) -> Result<bool> {
-    if call.settings.get("per").is_none() {
-        return Ok(false);
-    }
-    match call.text("per")? {
-        "batch" => Ok(true),
-        "none" => Ok(false),
-        other => Err(candle_core::Error::msg(format!("`per = {other}` is none of none, batch"))),
-    }
-}
-
-/// All numbers added up, or those of each sample.
-fn total(x: &Tensor, per_batch: bool) -> Result<Tensor> {
-    if per_batch { x.reshape((x.dim(0)?, ()))?.sum(1) } else { x.sum_all() }
-}
-
-/// The sum of `x` times the mask, and what a mean divides it by.
-fn reduced(call: &Call) -> Result<(Tensor, Tensor)> {
-    let (x, per) = (call.tensor("x")?, per_batch(call)?);
-    Ok(match spread(call.maybe("mask"), x)? {
-        Some(mask) => (total(&(x * &mask)?, per)?, total(&mask, per)?.maximum(1.0)?),
-        None => {
-            let sum = total(x, per)?;
-            let count = x.elem_count() / if per { x.dim(0)?.max(1) } else { 1 };
-            let count = (sum.zeros_like()? + count.max(1) as f64)?;
-            (sum, count)
-        }
-    })
+/// The numbers that go, added up. Of a whole tensor Candle's sum is as good.
+fn total(folding: &Folding, x: &Tensor) -> Result<Tensor> {
+    if folding.left.is_empty() { x.sum_all() } else { folding.sum(x) }
 }
 
 /// The gradient of the sum, `grad`, given to every number that was added.
-fn spread_backward(call: &Call, grad: &Tensor) -> Result<Gradients> {
+fn given_back(call: &Call, grad: &Tensor, fast: bool) -> Result<Gradients> {
     if !call.wants("x") {
         return Ok(Gradients::new());
     }
     let x = call.tensor("x")?;
-    let grad = if per_batch(call)? {
-        let ones: Vec<usize> = x.dims().iter().enumerate().map(|(i, n)| if i == 0 { *n } else { 1 }).collect();
-        grad.reshape(ones)?
-    } else {
-        grad.clone()
-    };
-    let grad = grad.broadcast_as(x.shape())?;
-    let out = match spread(call.maybe("mask"), x)? {
-        Some(mask) => (grad * mask)?,
-        None => grad.contiguous()?,
+    let folding = Folding::new(call, x, fast)?;
+    let out = match mask(call, x)? {
+        Some(mask) => {
+            folding.spread([&mask, &mask], [grad, grad], |[m, _], [g, _]| m * g, |[mask, _], [grad, _]| mask * grad)?
+        }
+        None => folding.widened(grad)?,
     };
     Ok(vec![("x", out)])
 }
@@ -149,14 +190,27 @@ fn samples() -> Result<Vec<Sample>> {
     let case = |name, shape: &[usize], value: &[usize]| {
         Sample::new(name, value).random("x", shape, -1.0, 1.0).map(|s| s.to(&["x"]))
     };
+    let over = |sample: Sample, word: &str, axes: &[usize]| {
+        let words = word.split(' ').map(|w| rord_lang::constant::Constant::Word(w.into())).collect();
+        sample.setting("over", rord_lang::constant::Constant::List(words)).setting("axes", at(axes))
+    };
     Ok(vec![
         case("map", &[2, 3, 5, 7], &[])?,
         case("vectors", &[3, 4], &[])?,
-        case("vectors per sample", &[3, 4], &[3])?.word("per", "batch"),
-        case("batch of one", &[1, 2, 3], &[1])?.word("per", "batch"),
-        case("already one each", &[4], &[4])?.word("per", "batch"),
+        case("per sample", &[3, 4, 2, 1], &[3])?.word("per", "batch").setting("axes", at(&[1, 2, 3])),
+        case("batch of one", &[1, 2, 3], &[1])?.word("per", "batch").setting("axes", at(&[1, 2])),
+        over(case("over channels", &[2, 5, 3, 4], &[2, 3, 4])?, "channel", &[1]),
+        over(case("over places", &[2, 5, 3, 4], &[2, 5])?, "row column", &[2, 3]),
+        over(case("over the batch and rows", &[2, 5, 3, 4], &[5, 4])?, "batch row", &[0, 2]),
+        over(case("over items", &[7, 3], &[3])?, "item", &[0]),
         case("masked", &[2, 3, 4, 5], &[])?.random("mask", &[2, 1, 4, 5], 0.0, 1.0)?,
-        case("masked per sample", &[2, 3, 2, 2], &[2])?.word("per", "batch").given(
+        over(case("masked over places", &[2, 3, 4, 5], &[2, 3])?, "place", &[2, 3]).random(
+            "mask",
+            &[2, 1, 4, 5],
+            0.0,
+            1.0,
+        )?,
+        case("masked per sample", &[2, 3, 2, 2], &[2])?.word("per", "batch").setting("axes", at(&[1, 2, 3])).given(
             "mask",
             &[2, 1, 2, 2],
             vec![0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0],

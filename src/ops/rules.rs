@@ -1,6 +1,7 @@
 //! Rules that several operations share, for what signatures cannot express.
 
 use rord_lang::dim::Dim;
+use rord_lang::meet::meet;
 use rord_lang::report::{numbers, shapes};
 use rord_lang::types::Kind;
 use rord_lang::vocabulary::{Application, Products, Shapes};
@@ -9,6 +10,8 @@ use rord_lang::vocabulary::{Application, Products, Shapes};
 pub const ALL_PAIRS: Products = Products {
     count: |shapes| match (shapes.of("a")?, shapes.of("b")?) {
         (&[n, channels], &[m, _]) => Some(Shapes::elements(&[n, m, channels])),
+        (&[b, n, channels], &[m, _] | &[_, m, _]) => Some(Shapes::elements(&[b, n, m, channels])),
+        (&[n, channels], &[b, m, _]) => Some(Shapes::elements(&[b, n, m, channels])),
         _ => None,
     },
     of: &["a", "b"],
@@ -47,7 +50,8 @@ pub fn averaged(a: &mut Application<'_>) {
 
 fn unbounded(a: &mut Application<'_>) {
     if a.result.kind.is(Kind::Prob) || a.result.kind == Kind::Image {
-        a.result.kind = Kind::Map;
+        let whole = a.result.axes == Kind::Map.axes(4);
+        a.result.kind = if whole { Kind::Map } else { Kind::Values };
     }
 }
 
@@ -57,6 +61,15 @@ pub fn real(a: &mut Application<'_>) {
     a.keep_kind("x");
     a.result.unit = false;
     unbounded(a);
+}
+
+/// The type of `x`, of which nothing but its axes is kept: numbers of any size.
+pub fn real_of(a: &mut Application<'_>) {
+    same_type(a);
+    let usual = a.result.axes == Kind::Map.axes(4);
+    if a.result.kind.is(Kind::Prob) || a.result.kind == Kind::Image || a.result.kind == Kind::Dist {
+        a.result.kind = if usual && a.result.frame.is_some() { Kind::Map } else { Kind::Values };
+    }
 }
 
 /// `mean`, `sum` or `none` of a loss over maps.
@@ -143,34 +156,30 @@ pub fn between(a: &mut Application<'_>, name: &str, low: f64, high: f64, open_ab
     }
 }
 
-/// `mean` and `sum`: one number, or with `per = batch` one for each sample.
-pub fn to_one_number(a: &mut Application<'_>) {
-    mask_of(a, "x");
-    if a.word("per") == Some("batch")
-        && let Some(ty) = a.ty("x").cloned()
-    {
-        a.result = rord_lang::types::Type {
-            dims: ty.dims.into_iter().take(1).collect(),
-            ..rord_lang::types::Type::plain(Kind::Values)
-        };
-    }
-}
-
-/// `a` and `b` are of one shape and live in one frame, and the result is what both are: the lesser of a probability and
-/// a score is a number of some map.
+/// `a` and `b` meet by the names of their axes and live in one frame, and the result is what both are: the lesser of a
+/// probability and a score is a number of some map.
 pub fn alike(a: &mut Application<'_>) {
     let (Some(x), Some(y)) = (a.arg("a"), a.arg("b")) else { return };
-    let same = x.ty.dims.len() == y.ty.dims.len()
-        && x.ty.dims.iter().zip(&y.ty.dims).all(|(p, q)| p == q || p.is_opaque() || q.is_opaque())
-        && x.ty.frame == y.ty.frame;
-    if !same {
-        a.reports.push(shapes::operands(a.name, x.span, &x.ty, y.span, &y.ty));
-        return;
+    let result = if x.ty.dims.is_empty() || y.ty.dims.is_empty() {
+        if x.ty.dims.is_empty() && y.ty.dims.is_empty() && x.ty.is_open() == y.ty.is_open() {
+            Ok(x.ty.clone())
+        } else {
+            Err(Box::new(shapes::operands(a.name, x.span, &x.ty, y.span, &y.ty)))
+        }
+    } else if let (Some(f), Some(g), true) = (&x.ty.frame, &y.ty.frame, x.ty.frame != y.ty.frame) {
+        Err(Box::new(rord_lang::report::frames::differ(a.name, y.span, g, None, f, Some((x.span, None)), None)))
+    } else {
+        meet(a.name, (&x.ty, x.span, &x.text), (&y.ty, y.span, &y.text))
+    };
+    match result {
+        Ok(ty) => {
+            let kind = x.ty.kind.join(y.ty.kind).unwrap_or(Kind::Values);
+            let kind = if kind == Kind::Label { Kind::Prob } else { kind };
+            a.aligned.extend(["a", "b"].map(|name| (name, ty.axes.clone())));
+            a.result = rord_lang::types::Type { kind, ..ty }.natural();
+        }
+        Err(report) => a.reports.push(*report),
     }
-    let kind = x.ty.kind.join(y.ty.kind).unwrap_or(Kind::Values);
-    let plain = if kind == Kind::Label { Kind::Prob } else { kind };
-    let result = rord_lang::types::Type { kind: plain, unit: false, ..x.ty.clone() };
-    a.result = result;
 }
 
 /// The result is the argument itself.

@@ -13,7 +13,7 @@ use rord_lang::vocabulary::{Entry, GraphFacts};
 pub static OP: Op = Op {
     name: "seen",
     entry: Entry {
-        signature: "seen(points: Points[B, N]@f, border: Pixels = 0px) -> Values[B, N]",
+        signature: "seen(points: Points[B, N]@f, border: Pixels = 0px) -> Mask[batch B, item N]",
         manual: MANUAL,
         rule: |a| between(a, "border", 0.0, 1e6, false),
         pixels_of: Some("points"),
@@ -29,7 +29,7 @@ Marks the places that lie inside their view.
 
     seen(p) = 1 where |x| ≤ 1 - 2·border/width and |y| ≤ 1 - 2·border/height, else 0
 
-`points` is (B, N, 2), normalized; the result is (B, N). `border` is in pixels of the image that declares the frame: so
+`points` is (B, N, 2), normalized; the result is (B, N), a mask with one number for each place. `border` is in pixels of the image that declares the frame: so
 far inside a place must lie. There is no gradient. For maps there is `inside`.
 
 ```rord
@@ -39,7 +39,7 @@ input at_r:    Points[B, N]@moved
 input H:       Homography[B]@orig->moved
 let there = move(at, H)
 let on = seen(there, border = 4px)
-loss far = sum(on * distance(there, at_r)) / (1 + sum(on))
+loss far = mean(distance(there, at_r), mask = on)
 ```
 ";
 

@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::compute::samples::Sample;
+use crate::compute::tables::{back, both, result};
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use rord_lang::vocabulary::{Entry, GraphFacts};
@@ -13,6 +14,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "similarities(a: Vectors[N, C], b: Vectors[M, C]) -> Values[N, M]",
         manual: MANUAL,
+        batched: true,
         graph: GraphFacts { products: Some(crate::rules::ALL_PAIRS), ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
@@ -25,10 +27,11 @@ The inner product of every vector of one list with every vector of another: of u
 
     s[i, j] = a_i · b_j
 
-`a` is (N, C), `b` is (M, C); the result is (N, M): rows are a's, columns b's. `rows` makes such lists of vectors that
-were sampled from maps.
+`a` is (N, C), `b` is (M, C); the result is a table (N, M): rows are a's, columns b's. Of (B, N, C) and (B, M, C) it is a
+table (B, N, M) for each sample, and a list without a batch belongs to every sample. `rows` makes one list of the
+vectors of a batch.
 
-Source: `a @ b.T`.
+Source: `a @ b.mT`.
 
 ```rord
 input a: Vectors[N, 128]
@@ -42,16 +45,21 @@ pub struct Similarities;
 
 impl Compute for Similarities {
     fn forward(&self, call: &Call) -> Result<Output> {
-        Ok(call.tensor("a")?.contiguous()?.matmul(&call.tensor("b")?.t()?.contiguous()?)?.into())
+        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        let (x, y) = both(a, b)?;
+        Ok(result(x.matmul(&y.transpose(1, 2)?.contiguous()?)?, a, b)?.into())
     }
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        let (x, y) = both(a, b)?;
+        let grad = if grad.rank() == 2 { grad.unsqueeze(0)? } else { grad.clone() };
         let mut out = Gradients::new();
         if call.wants("a") {
-            out.push(("a", grad.contiguous()?.matmul(&call.tensor("b")?.contiguous()?)?));
+            out.push(("a", back(grad.contiguous()?.matmul(&y)?, a)?));
         }
         if call.wants("b") {
-            out.push(("b", grad.t()?.contiguous()?.matmul(&call.tensor("a")?.contiguous()?)?));
+            out.push(("b", back(grad.transpose(1, 2)?.contiguous()?.matmul(&x)?, b)?));
         }
         Ok(out)
     }
@@ -59,9 +67,14 @@ impl Compute for Similarities {
 
 /// Cases.
 pub fn samples() -> Result<Vec<Sample>> {
-    let case = |name, n: usize, m: usize, c: usize| {
-        let sample = Sample::new(name, &[n, m]).random("a", &[n, c], -1.0, 1.0)?.random("b", &[m, c], -1.0, 1.0)?;
+    let case = |name, value: &[usize], a: &[usize], b: &[usize]| {
+        let sample = Sample::new(name, value).random("a", a, -1.0, 1.0)?.random("b", b, -1.0, 1.0)?;
         Ok::<_, candle_core::Error>(sample.to(&["a", "b"]))
     };
-    Ok(vec![case("square", 4, 4, 5)?, case("oblong", 3, 7, 2)?])
+    Ok(vec![
+        case("square", &[4, 4], &[4, 5], &[4, 5])?,
+        case("oblong", &[3, 7], &[3, 2], &[7, 2])?,
+        case("a batch", &[2, 3, 7], &[2, 3, 5], &[2, 7, 5])?,
+        case("one list for a batch", &[2, 3, 4], &[2, 3, 5], &[4, 5])?,
+    ])
 }

@@ -61,7 +61,7 @@ pub static DISPERSION: Op = Op {
     name: "dispersion",
     entry: Entry {
         signature: "dispersion(score: Map[B, C, h, w]@f, at: Points[B, N]@f = none, window: Count = none, \
-                    temperature: Rate = 1, squared: Flag = false) -> Dist[B, _]",
+                    temperature: Rate = 1, squared: Flag = false) -> Dist[batch B, item _]",
         manual: "\
 How far a score spreads around where it is highest.
 

@@ -2,27 +2,25 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::axes::along;
+use crate::compute::folding::{at, words};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, read, tensor, wrong};
-use crate::compute::{Call, Gradients, Output};
+use crate::compute::{Call, Gradients, Output, scaling};
 use crate::max_pool::saved;
 use crate::op::Op;
 use rord_kernels::normalize::{Scale, TINY, center, center_backward};
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::report::kinds;
+use rord_lang::types::Kind;
+use rord_lang::vocabulary::{Application, Entry, GraphFacts};
 
 /// The operation.
 pub static OP: Op = Op {
     name: "standardize",
     entry: Entry {
-        signature: "standardize(x: Map[B, C, H, W]@f, eps: Rate = 1e-6) -> Map[B, C, H, W]@f",
+        signature: "standardize(x: Values, eps: Rate = 1e-6, over: Axes = none) -> Values",
         manual: MANUAL,
-        rule: |a| {
-            crate::rules::real(a);
-            // What is left of an image is what a network goes on from.
-            if a.ty("x").is_some_and(|x| x.kind == rord_lang::types::Kind::Image) {
-                a.result.kind = rord_lang::types::Kind::Feat;
-            }
-        },
+        rule,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
@@ -35,7 +33,8 @@ Takes each image to mean 0 and standard deviation 1, over all its channels and c
 
     y = (x - mean(x)) / (deviation(x) + 1e-6)      the deviation's mean square is divided by the number of cells
 
-`x` is (B, …) with any further axes; the result has the same shape. A constant image gives zeros.
+`x` is a map (B, C, H, W), and so is the result. With `over` it is anything, and mean and deviation are those along the
+axes that it names: `standardize(z, over = item)` is the first half of Barlow Twins. Where all are equal it gives zeros.
 
 Source: the input normalization of HardNet (Mishchuk et al. 2017), whose deviation divides by one cell fewer.
 
@@ -44,6 +43,26 @@ input x: Image[B, 1, 32, 32]@f
 let y = standardize(x)
 ```
 ";
+
+fn rule(a: &mut Application<'_>) {
+    if a.has("over") {
+        crate::rules::real_of(a);
+        along(a, "x");
+        return;
+    }
+    if let Some(x) = a.arg("x").filter(|x| !x.ty.kind.is(Kind::Map) || x.ty.axes != Kind::Map.axes(4)) {
+        let (hint, found) = ("say along which axes:  over = item", x.ty.to_string());
+        let report = kinds::wrong_kind(a.name, "x", x.span, &x.text, Kind::Map, &found, Some(hint));
+        a.reports.push(report);
+        return;
+    }
+    a.keep_type("x");
+    crate::rules::real(a);
+    // What is left of an image is what a network goes on from.
+    if a.ty("x").is_some_and(|x| x.kind == Kind::Image) {
+        a.result.kind = Kind::Feat;
+    }
+}
 
 /// Standardization of each image.
 pub struct Standardize;
@@ -59,6 +78,9 @@ fn rows(x: &Tensor) -> Result<(usize, usize)> {
 
 impl Paths for Standardize {
     fn lower(&self, call: &Call) -> Result<Output> {
+        if scaling::named(call) {
+            return scaling::standard(call, EPS, false);
+        }
         let x = call.tensor("x")?;
         let row = x.reshape(rows(x)?)?;
         let rest = row.broadcast_sub(&row.mean_keepdim(1)?)?;
@@ -66,7 +88,10 @@ impl Paths for Standardize {
         Ok(Output { value: rest.broadcast_mul(&factor)?.reshape(x.shape())?, saved: vec![factor] })
     }
 
-    fn lower_backward(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if scaling::named(call) {
+            return scaling::standard_backward(call, output, grad, EPS, false);
+        }
         let shape = grad.shape();
         let (factor, grad, value) = (saved(output, 0)?, grad.reshape(rows(grad)?)?, output.value.reshape(rows(grad)?)?);
         let deviation = (factor.recip()? - EPS)?;
@@ -79,13 +104,19 @@ impl Paths for Standardize {
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        if scaling::named(call) {
+            return scaling::standard(call, EPS, true);
+        }
         let x = call.tensor("x")?;
         let (images, size) = rows(x)?;
         let (value, factor) = read::<T, _, 1>([x], |[x]| center(x, size, Scale::OutsideRoot(EPS)))?.map_err(wrong)?;
         Ok(Output { value: tensor(value, x.shape())?, saved: vec![tensor(factor, (images, 1))?] })
     }
 
-    fn fast_backward<T: Element>(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if scaling::named(call) {
+            return scaling::standard_backward(call, output, grad, EPS, true);
+        }
         let (_, size) = rows(grad)?;
         let out = read::<T, _, 3>([&output.value, saved(output, 0)?, grad], |[value, factor, grad]| {
             center_backward(value, factor, grad, size, Scale::OutsideRoot(EPS))
@@ -99,6 +130,11 @@ pub fn samples() -> Result<Vec<Sample>> {
     Ok(vec![
         Sample::new("odd", &[3, 1, 5, 7]).random("x", &[3, 1, 5, 7], -2.0, 3.0)?.to(&["x"]),
         Sample::new("one image", &[1, 2, 3, 4]).random("x", &[1, 2, 3, 4], 0.0, 1.0)?.to(&["x"]),
+        Sample::new("over channels and places", &[2, 3, 5, 4])
+            .random("x", &[2, 3, 5, 4], -2.0, 2.0)?
+            .setting("over", words(&["channel", "place"]))
+            .setting("axes", at(&[1, 2, 3]))
+            .to(&["x"]),
         Sample::new("constant", &[2, 1, 3, 3]).filled("x", &[2, 1, 3, 3], 1.0)?.to(&["x"]).kinked(),
     ])
 }

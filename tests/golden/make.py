@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
 
+from axes import axes
 import places as of_places
 
 FOLDER = pathlib.Path(__file__).parent / "ops"
@@ -396,8 +397,9 @@ def losses():
     for op in ["mean", "sum"]:
         total = lambda x, per, op=op: getattr(x, op)() if per == "none" else getattr(x.flatten(1), op)(1)
         for per in ["none", "batch"]:
-            case(op, f"map, per {per}", lambda x, per=per: total(x, per), maps(op, "map", SHAPE), {"per": per})
-            case(op, f"rows, per {per}", lambda x, per=per: total(x, per), maps(op, "rows", (3, 4)), {"per": per})
+            gone = lambda n, per=per: {"per": per, "axes": list(range(1 if per == "batch" else 0, n))}
+            case(op, f"map, per {per}", lambda x, per=per: total(x, per), maps(op, "map", SHAPE), gone(4))
+            case(op, f"rows, per {per}", lambda x, per=per: total(x, per), maps(op, "rows", (3, 4)), gone(2))
             for about, mask in list(MASKS.items())[1:]:
                 def f(x, mask, per=per, op=op):
                     weights = mask.expand_as(x)
@@ -405,7 +407,7 @@ def losses():
                     return along(x * weights) / (along(weights).clamp(min=1.0) if op == "mean" else 1.0)
 
                 inputs = {**maps(op, about, SHAPE), "mask": mask}
-                case(op, f"map, per {per}{about}", f, inputs, {"per": per}, wants=["x"])
+                case(op, f"map, per {per}{about}", f, inputs, gone(4), wants=["x"])
         case(op, "one number", lambda x, op=op: getattr(x, op)(), {"x": torch.tensor(0.75)}, {"per": "none"})
 
 
@@ -539,14 +541,18 @@ def tables():
     for name, n, m, c in [("square", 5, 5, 8), ("oblong", 3, 9, 2), ("128 channels", 4, 4, 128)]:
         inputs = {"a": F.normalize(rand(f"ds/{name}/a", (n, c)), dim=1), "b": F.normalize(rand(f"ds/{name}/b", (m, c)), dim=1)}
         case("distances", name, all_pairs, inputs)
+    for name, a, b in [("a batch", (2, 3, 5), (2, 4, 5)), ("one list for a batch", (2, 3, 5), (4, 5)), ("one list first", (4, 5), (2, 3, 5))]:
+        inputs = {"a": rand(f"ds/{name}/a", a), "b": rand(f"ds/{name}/b", b)}
+        f = lambda a, b: ((a[..., :, None, :] - b[..., None, :, :]).square().sum(-1) + 1e-6).sqrt()
+        case("distances", name, f, inputs)
+        case("similarities", name, lambda a, b: a @ b.mT, inputs)
+    tables = {"x": rand("tables", (2, 4, 4))}
+    case("diagonal", "a batch", lambda x: x.diagonal(dim1=1, dim2=2), tables)
+    case("off_diagonal", "a batch", lambda x: x.masked_fill(torch.eye(4, dtype=torch.bool), 9.0), tables, {"fill": 9.0})
     table = {"x": rand("table", (5, 5))}
     case("diagonal", "odd", lambda x: x.diagonal(), table)
     case("off_diagonal", "odd", lambda x: x.masked_fill(torch.eye(5, dtype=torch.bool), 1e6), table, {"fill": 1e6})
     case("off_diagonal", "negative", lambda x: x.masked_fill(torch.eye(5, dtype=torch.bool), -3.0), table, {"fill": -3.0})
-    for name, shape in [("odd", (5, 7)), ("long", (9, 2)), ("one", (1, 1))]:
-        x = {"x": rand(f"least/{name}", shape)}
-        case("row_min", name, lambda x: x.min(1).values, x)
-        case("col_min", name, lambda x: x.min(0).values, x)
     for op, f in [("min", torch.minimum), ("max", torch.maximum)]:
         for name, shape in [("maps", (2, 3, 5, 7)), ("rows", (3, 4)), ("one each", (5,)), ("numbers", ())]:
             case(op, name, lambda a, b, f=f: f(a, b), {"a": rand(f"{op}/{name}/a", shape), "b": rand(f"{op}/{name}/b", shape)})
@@ -569,7 +575,7 @@ def functions():
     case("sqrt", "zero", torch.sqrt, {"x": torch.zeros(3)}, wants=[])
     case("softplus", "far", lambda x: F.softplus(x, threshold=100.0), {"x": torch.tensor([-1e4, -80.0, 0.0, 80.0, 1e4])})
     for name, x in [("odd", rand("lse/odd", (5, 7), -3, 3)), ("one", rand("lse/one", (1, 1))), ("far", rand("lse/far", (4, 3), -1e4, 1e4))]:
-        case("log_sum_exp", name, lambda x: x.logsumexp(1), {"x": x})
+        case("log_sum_exp", name, lambda x: x.logsumexp(1), {"x": x}, {"axes": [1]})
     for name, n, m, c in [("square", 5, 5, 8), ("oblong", 3, 9, 2)]:
         case("similarities", name, lambda a, b: a @ b.T, {"a": rand(f"sim/{name}/a", (n, c)), "b": rand(f"sim/{name}/b", (m, c))})
     case("rows", "odd", lambda x: x.flatten(0, 1), maps("rows", "odd", (3, 5, 4)))
@@ -636,6 +642,7 @@ for make in [
     functions,
 ]:
     make()
+axes(case, rand)
 of_places.places(case, rand)
 FOLDER.mkdir(exist_ok=True)
 size = 0

@@ -231,9 +231,68 @@ def places():
     case("triplet, zero vectors", "triplet(grid(9), hardneg(at = cand))", f, blank, ["desc", "desc_r"])
 
 
+def axes():
+    """Formulas in which values with different axes meet."""
+    x, y = rand("ax/x", (2, 5, 3, 4), -2, 2), rand("ax/y", (2, 5, 3, 4), 0, 1)
+    a, b = rand("ax/a", (6, 8)), rand("ax/b", (6, 8))
+    va, vb, shared = rand("ax/va", (3, 4, 8)), rand("ax/vb", (3, 5, 8)), rand("ax/shared", (5, 8))
+    logits, vectors = ("Logit", "@f", x), lambda t: ("Vectors", "", t)
+    pair = {"a": vectors(a), "b": vectors(b)}
+    soft = lambda x, t: -(t * F.log_softmax(x, 1)).sum(1).mean()
+    case("soft labels over channels", "0 - mean(sum(t * log_softmax(x, over = channel), over = channel))", soft,
+         {"x": logits, "t": ("Prob", "@f", y)}, ["x"])
+    case("softmax by hand", "mean(square(exp(x) / sum(exp(x), over = channel)))", lambda x: x.softmax(1).square().mean(),
+         {"x": logits}, ["x"])
+    case("a place's share", "mean(square(softmax(x, over = place)))", lambda x: x.flatten(2).softmax(2).square().mean(),
+         {"x": logits}, ["x"])
+    case("less the mean of each channel", "mean(abs(x - mean(x, per = channel)))",
+         lambda x: (x - x.mean((0, 2, 3), keepdim=True)).abs().mean(), {"x": logits}, ["x"])
+    case("more than each place's mean", "sum(x * (x > mean(x, over = channel)))",
+         lambda x: (x * (x > x.mean(1, keepdim=True))).sum(), {"x": logits}, ["x"])
+    case("a row against the table", "0 - mean(diagonal(s(a, b) - log_sum_exp(s(a, b), over = column)))".replace("s(a, b)", "similarities(a, b)"),
+         lambda a, b: F.cross_entropy(a @ b.T, torch.arange(6)), pair, ["a", "b"])
+    case("both sides' softmax", "0 - mean(diagonal(log_softmax(similarities(a, b), over = row) + log_softmax(similarities(a, b), over = column)))",
+         lambda a, b: F.cross_entropy(a @ b.T, torch.arange(6)) + F.cross_entropy(b @ a.T, torch.arange(6)), pair, ["a", "b"])
+    case("variance of each channel", "mean(hinge(1 - sqrt(variance(z, over = item, unbiased = true) + 1e-4)))",
+         lambda z: F.relu(1 - (z.var(0) + 1e-4).sqrt()).mean(), {"z": vectors(a * 1.5)}, ["z"])
+    def decorrelated(z):
+        z = z - z.mean(0)
+        c = z.T @ z / 5
+        return (c - torch.diag(c.diag())).square().sum() / 8
+    case("covariance", "sum(square(off_diagonal(product(transpose(m(z)), m(z)) / 5, fill = 0))) / size(z, channel)"
+         .replace("m(z)", "rename(rename(z - mean(z, over = item), channel, column), item, row)"),
+         decorrelated, {"z": vectors(a)}, ["z"])
+    tables = {"a": vectors(va), "b": vectors(vb)}
+    case("tables of each sample", "mean(log_sum_exp(similarities(a, b), over = column))",
+         lambda a, b: torch.einsum("bnc,bmc->bnm", a, b).logsumexp(2).mean(), tables, ["a", "b"])
+    case("one list for all samples", "mean(min(distances(a, p), over = column))",
+         lambda a, p: ((a[:, :, None] - p).square().sum(-1) + 1e-6).sqrt().amin(2).mean(), {"a": vectors(va), "p": vectors(shared)}, ["a", "p"])
+    case("attention", "mean(square(product(softmax(similarities(a, b) / 0.5, over = column), b)))",
+         lambda a, b: ((torch.einsum("bnc,bmc->bnm", a, b) / 0.5).softmax(2) @ b).square().mean(), tables, ["a", "b"])
+    def histogram(a, b):
+        bins = F.relu(1 - ((a @ b.T)[..., None] - torch.linspace(-1, 1, 5)).abs() * 2)
+        return bins.sum(1).square().mean()
+    case("a histogram of each row", "mean(square(sum(hinge(1 - abs(similarities(a, b) - levels(-1..1, count = 5, axis = bin)) * 2), over = column)))",
+         histogram, pair, ["a", "b"])
+    case("cumulative", "mean(square(cumsum(similarities(a, b), over = column)))", lambda a, b: (a @ b.T).cumsum(1).square().mean(), pair, ["a", "b"])
+    case("the greatest three", "mean(square(top(similarities(a, b), 3, over = column)))",
+         lambda a, b: (a @ b.T).topk(3, 1).values.square().mean(), pair, ["a", "b"])
+    case("hardest under a mask", "mean(min(distances(a, b), over = column, mask = 1 - identity(similarities(a, b))))",
+         lambda a, b: ((a[:, None] - b).square().sum(-1) + 1e-6).sqrt().masked_fill(torch.eye(6, dtype=torch.bool), 9).amin(1).mean(), pair, ["a", "b"])
+    case("the nearest vector", "mean(square(a - take(b, rename(argmax(similarities(a, b), over = column), row, item), over = item)))",
+         lambda a, b: (a - b[(a @ b.T).argmax(1)]).square().mean(), pair, ["a", "b"])
+    case("cells as channels", "mean(log_sum_exp(space_to_channel(p, 2), over = channel))",
+         lambda p: F.pixel_unshuffle(p, 2).logsumexp(1).mean(), {"p": ("Map", "@f", rand("ax/p", (2, 1, 4, 6)))}, ["p"])
+    case("a map without channels, pooled", "mean(square(max_pool(max(x, over = channel), 2)))",
+         lambda x: F.max_pool2d(x.amax(1, keepdim=True), 2).square().mean(), {"x": ("Feat", "@f", rand("ax/pool", (2, 3, 4, 6)))}, ["x"])
+    case("rows and columns of a map", "mean(abs(max(x, over = row) - mean(x, over = [row, column])))",
+         lambda x: (x.amax(2) - x.mean((2, 3))[..., None]).abs().mean(), {"x": logits}, ["x"])
+
+
 maps()
 lists()
 places()
+axes()
 path = pathlib.Path(__file__).parent / "std.safetensors"
 save_file(TENSORS, path, {"golden": json.dumps({"made_by": f"torch {torch.__version__}", "cases": CASES})})
 path.chmod(0o644)

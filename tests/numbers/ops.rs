@@ -133,10 +133,13 @@ fn samples_use_what_a_call_can_give() {
                 None => refuse(format!("`{name}` is neither a parameter nor a weight")),
             }
         }
-        for (name, _) in &sample.settings.0 {
+        let settings = call.as_ref().map(|c| c.settings.clone()).unwrap_or_default();
+        for (name, value) in &sample.settings.0 {
             let pixels = op.entry.pixels_of.is_some() && ["width", "height"].contains(&name.as_str());
             let param = operation.params.iter().find(|p| p.name.text == *name);
-            if !pixels && param.is_none_or(is_tensor_param) {
+            // What the checker derives it must derive alike.
+            let derived = param.is_none() && settings.get(name) == Some(value);
+            if !pixels && !derived && param.is_none_or(is_tensor_param) {
                 refuse(format!("`{name}` is no setting"));
             }
         }

@@ -485,6 +485,9 @@ fn completion_knows_where_it_is() {
             &["at = "],
         ),
         ("  let t", "  o\n  let t", "  o‸\n", &["out", "let"], &["loss"]),
+        ("let back", "let z = mean(det, over = \nlet back", "over = ‸\n", &["channel", "row", "place"], &["loss"]),
+        ("let back", "let z = mean(det, over = [row, \nlet back", "[row, ‸\n", &["channel", "column"], &["det"]),
+        ("let back", "let z: Values[batch B, \nlet back", "B, ‸\n", &["row", "column", "H"], &["det"]),
         ("  let t", "  let s = x |> conv(4, 3, pad = \n  let t", "pad = ‸\n", &["same", "k", "x"], &["det"]),
         // A body sees no tensors of the file; a default in its signature does.
         (
@@ -751,8 +754,8 @@ fn files_that_import_each_other_are_one() {
     assert_eq!(both[&uri], main.replace("block", "unit_"));
     assert_eq!(both[&lib_uri], library.replace("block", "unit_"));
     editor.tell("textDocument/didClose", json!({ "textDocument": { "uri": uri } }));
-    let both = editor.renamed(&lib_uri, "f, wid‸th", "size").unwrap();
-    assert!(both[&uri].contains("block(size = 8)") && both[&lib_uri].contains("conv(size, 3)"), "{both:?}");
+    let both = editor.renamed(&lib_uri, "f, wid‸th", "extent").unwrap();
+    assert!(both[&uri].contains("block(extent = 8)") && both[&lib_uri].contains("conv(extent, 3)"), "{both:?}");
 
     // A file that was never written can be imported, too; one that leads out of the folder cannot.
     let fresh = address(&root.join("fresh.rord"));

@@ -10,7 +10,7 @@ fn symbol(id: u32, name: &str) -> Dim {
 }
 
 fn ty(kind: Kind, dims: &[Dim]) -> Type {
-    Type { dims: [&[symbol(0, "B")], dims].concat(), ..Type::plain(kind) }
+    Type::shaped(kind, [&[symbol(0, "B")], dims].concat())
 }
 
 fn wanted() -> Vec<(String, Type)> {

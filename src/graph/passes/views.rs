@@ -15,7 +15,7 @@ use std::collections::{BinaryHeap, HashMap};
 use crate::node::{Graph, Node, NodeId, NodeSource, OpNode};
 use rord_lang::constant::{Constant, Settings};
 use rord_lang::types::Type;
-use rord_lang::vocabulary::Vocabulary;
+use rord_lang::vocabulary::{POSITIONS, Vocabulary};
 
 /// The names of a join's inputs: no more views than this go into one run.
 const LANES: [&str; 4] = ["a", "b", "c", "d"];
@@ -41,6 +41,11 @@ pub fn views(graph: &mut Graph, vocabulary: &Vocabulary) {
 /// The inputs of a node that run along the batch, if it may go into a common run.
 fn batched(graph: &Graph, vocabulary: &Vocabulary, node: &Node, op: &OpNode) -> Option<Vec<(&'static str, usize)>> {
     if op.stream != 0 || !vocabulary.operation(op.op)?.entry.graph.per_sample {
+        return None;
+    }
+    // Along the first axis it would mix samples.
+    let first = |at: &Constant| at.count() == Some(0);
+    if op.settings.list(POSITIONS).is_ok_and(|axes| axes.iter().any(first)) {
         return None;
     }
     let batch = node.ty.dims.first()?;

@@ -5,12 +5,22 @@ use std::rc::Rc;
 use super::Checker;
 use super::call::{Bound, CallSite};
 use super::scope::{Env, Known, Record, Subst, Term};
+use crate::axis::Axis;
 use crate::constant::{Constant, Recipe, Settings};
 use crate::dim::Dim;
 use crate::report::{frames, kinds, shapes};
 use crate::typed::{Apply, ValueId, ValueSource, WeightInfo};
 use crate::types::{Frame, Kind, Type};
 use crate::vocabulary::{Application, Operation, RuleArg};
+
+/// What a rule says of a call.
+struct Ruled {
+    result: Type,
+    weights: Vec<crate::vocabulary::NewWeight>,
+    more: Vec<(&'static str, Constant)>,
+    aligned: Vec<(&'static str, Vec<Axis>)>,
+    count: Option<Dim>,
+}
 
 impl Checker<'_> {
     /// An operation applied to fitted arguments.
@@ -34,11 +44,32 @@ impl Checker<'_> {
         {
             subst.frames.insert(called.to_string(), (Frame(name), usize::MAX));
         }
+        let batch = subst.batch.clone();
         let inner = Env { subst: Rc::new(subst), top: false, ..env.clone() };
-        let Some(result) = op.result.as_ref().and_then(|r| self.ground(r, &inner)) else { return Term::Poison };
-        let (inputs, settings, missing, tensors) = self.split(op, site);
+        let Some(mut result) = op.result.as_ref().and_then(|r| self.ground(r, &inner)) else { return Term::Poison };
+        if let Some((batch, _)) = batch {
+            result.dims.insert(0, batch);
+            result.axes.insert(0, Axis::Batch);
+        }
+        let (mut inputs, mut settings, missing, tensors) = self.split(op, site);
         let args = self.rule_args(op, site);
-        let Some((result, weights)) = self.run_rule(op, site, &args, result) else { return Term::Poison };
+        let Some(Ruled { result, weights, more, aligned, count }) = self.run_rule(op, site, &args, result) else {
+            return Term::Poison;
+        };
+        if let Some(size) = count {
+            let known = size.value(&self.out.sizes).and_then(Result::ok);
+            // Of what is checked on its own no size is known, and every size may be.
+            if known.is_some() || self.generic {
+                let value = known.map(|n| Constant::Number(n as f64));
+                return Term::Known(Known { value, kind: Kind::Count, size: Some(size), tensors: vec![] });
+            }
+        }
+        settings.0.extend(more.into_iter().map(|(name, value)| (name.to_string(), value)));
+        for (name, axes) in aligned {
+            for (_, id) in inputs.iter_mut().filter(|(n, _)| *n == name) {
+                *id = self.aligned(*id, &axes, env.entered_by.unwrap_or(site.span));
+            }
+        }
         if !result.kind.is_tensor() {
             let recipe = Constant::Recipe(Recipe { op: op.name.to_string(), settings });
             let value = (!missing).then_some(recipe);
@@ -102,12 +133,14 @@ impl Checker<'_> {
     }
 
     fn rule_args(&self, op: &Operation, site: &CallSite<'_>) -> Vec<RuleArg> {
+        let text = |span| self.sources.text(span).to_string();
         let one = |bound: &Bound| {
             let param = op.params.get(bound.param)?;
             let name = self.intern(&param.name.text);
             match &bound.term {
                 Term::Tensor(id) => {
-                    Some(RuleArg { name, ty: self.value_type(*id)?, constant: None, size: None, span: bound.span })
+                    let (ty, span) = (self.value_type(*id)?, bound.span);
+                    Some(RuleArg { name, ty, constant: None, size: None, span, text: text(span) })
                 }
                 Term::Known(k) => Some(RuleArg {
                     name,
@@ -115,6 +148,7 @@ impl Checker<'_> {
                     constant: k.value.clone(),
                     size: k.size.clone(),
                     span: bound.span,
+                    text: text(bound.span),
                 }),
                 _ => None,
             }
@@ -122,13 +156,7 @@ impl Checker<'_> {
         site.bound.iter().filter_map(one).collect()
     }
 
-    fn run_rule(
-        &mut self,
-        op: &Operation,
-        site: &CallSite<'_>,
-        args: &[RuleArg],
-        result: Type,
-    ) -> Option<(Type, Vec<crate::vocabulary::NewWeight>)> {
+    fn run_rule(&mut self, op: &Operation, site: &CallSite<'_>, args: &[RuleArg], result: Type) -> Option<Ruled> {
         let next = &mut self.symbols;
         let mut unknown = |name: &str| {
             *next += 1;
@@ -141,18 +169,21 @@ impl Checker<'_> {
             result,
             weights: vec![],
             owes: vec![],
+            settings: vec![],
+            aligned: vec![],
+            count: None,
             reports: vec![],
             unknown: &mut unknown,
             sizes: &self.out.sizes,
         };
         (op.entry.rule)(&mut application);
-        let Application { result, weights, owes, reports, .. } = application;
+        let Application { result, weights, owes, reports, settings, aligned, count, .. } = application;
         for (dim, by) in owes {
             self.logs.owed.push(super::sizes::Owed { dim, by, span: site.name_span, op: op.name });
         }
         let wrong = reports.iter().any(|r| r.severity == crate::report::Severity::Error);
         self.logs.reports.extend(reports);
-        (!wrong).then_some((result, weights))
+        (!wrong).then_some(Ruled { result, weights, more: settings, aligned, count })
     }
 
     fn make_weights(

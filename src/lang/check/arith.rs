@@ -4,9 +4,11 @@ use super::Checker;
 use super::expr::known;
 use super::scope::{Env, Known, Term};
 use crate::ast::BinaryOp;
+use crate::axis::Axis;
 use crate::constant::{Constant, Settings};
 use crate::dim::Dim;
-use crate::report::{frames, kinds, numbers, shapes};
+use crate::meet::meet;
+use crate::report::{frames, kinds, numbers};
 use crate::source::Span;
 use crate::typed::{Apply, ValueId, ValueSource};
 use crate::types::{Kind, Type};
@@ -127,16 +129,12 @@ impl Checker<'_> {
             Term::Known(Known { value: Some(c), .. }) => c.number(),
             _ => None,
         };
-        let kind = result_kind(op, &xt, &yt, constant(&a.0), constant(&b.0));
+        let kind = result_kind(op, &xt, &yt, &shape.axes, constant(&a.0), constant(&b.0));
         let ty = Type { kind, unit: false, ..shape };
-        let apply = Apply {
-            op: op.operation(),
-            inputs: vec![("a", x.0), ("b", y.0)],
-            weights: vec![],
-            settings: Settings::default(),
-            stream: 0,
-        };
-        Term::Tensor(self.push(ValueSource::Apply(apply), ty, env.entered_by.unwrap_or(span)))
+        let place = env.entered_by.unwrap_or(span);
+        let inputs = vec![("a", self.aligned(x.0, &ty.axes, place)), ("b", self.aligned(y.0, &ty.axes, place))];
+        let apply = Apply { op: op.operation(), inputs, weights: vec![], settings: Settings::default(), stream: 0 };
+        Term::Tensor(self.push(ValueSource::Apply(apply), ty.natural(), place))
     }
 
     /// A side as a tensor; a number becomes one.
@@ -159,7 +157,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Shape and frame of both sides together. Only single numbers spread over a shape, and a mask over the channels.
+    /// Shape and frame of both sides together: the axes of both by name. A single number goes everywhere.
     fn common_shape(&mut self, op: BinaryOp, a: (&Type, &Side), b: (&Type, &Side), env: &Env) -> Option<Type> {
         let ((xt, a), (yt, b)) = (a, b);
         if xt.dims.is_empty() {
@@ -168,11 +166,9 @@ impl Checker<'_> {
         if yt.dims.is_empty() {
             return Some(xt.clone());
         }
-        if xt.frame != yt.frame {
-            let (Some(f), Some(g)) = (&xt.frame, &yt.frame) else {
-                self.logs.reports.push(shapes::operands(op.symbol(), a.1, xt, b.1, yt));
-                return None;
-            };
+        if let (Some(f), Some(g)) = (&xt.frame, &yt.frame)
+            && f != g
+        {
             let (from_a, from_b) = (self.image_of(&a.0), self.image_of(&b.0));
             let left = self.sources.text(a.1).to_string();
             let right = self.sources.text(b.1).to_string();
@@ -180,32 +176,13 @@ impl Checker<'_> {
             self.logs.reports.push(frames::differ(op.symbol(), b.1, g, from_b, f, Some((a.1, from_a)), help));
             return None;
         }
-        let same = |p: &Dim, q: &Dim| p == q || p.is_opaque() || q.is_opaque();
-        let one = Dim::number(1);
-        let mut shape = xt.clone();
-        let mut sound = xt.dims.len() == yt.dims.len();
-        for (axis, (p, q)) in xt.dims.iter().zip(&yt.dims).enumerate() {
-            if same(p, q) {
-                continue;
-            }
-            let spreads = axis == 1
-                && xt.kind.is(Kind::Map)
-                && (*p == one && xt.kind.is(Kind::Prob) || *q == one && yt.kind.is(Kind::Prob));
-            sound &= spreads;
-            if *p == one && spreads {
-                shape.dims = yt.dims.clone();
+        match meet(op.symbol(), (xt, a.1, self.sources.text(a.1)), (yt, b.1, self.sources.text(b.1))) {
+            Ok(ty) => Some(ty),
+            Err(report) => {
+                self.logs.reports.push(*report);
+                None
             }
         }
-        if sound {
-            return Some(shape);
-        }
-        if xt.dims.len() == 4 && yt.dims.len() == 4 {
-            let (left, right) = (self.sources.text(a.1).to_string(), self.sources.text(b.1).to_string());
-            self.logs.reports.push(shapes::sizes(op.symbol(), (a.1, &left, xt), (b.1, &right, yt), true));
-        } else {
-            self.logs.reports.push(shapes::operands(op.symbol(), a.1, xt, b.1, yt));
-        }
-        None
     }
 
     /// `A * B` of homographies: first B, then A.
@@ -234,16 +211,15 @@ impl Checker<'_> {
     }
 }
 
-/// What an operator keeps of its sides' kinds. A number is given where one side is one.
-fn result_kind(op: BinaryOp, x: &Type, y: &Type, a: Option<f64>, b: Option<f64>) -> Kind {
+/// What an operator keeps of its sides' kinds, where the value has these axes. A number is given where one side is one.
+fn result_kind(op: BinaryOp, x: &Type, y: &Type, axes: &[Axis], a: Option<f64>, b: Option<f64>) -> Kind {
     let (xk, yk) = (x.kind, y.kind);
     let scalar = |k: Kind| k.is(Kind::Scalar);
     if scalar(xk) && scalar(yk) {
         return Kind::Loss;
     }
-    let shaped = if scalar(xk) { yk } else { xk };
     if op.compares() {
-        return if shaped.is(Kind::Map) { Kind::Mask } else { Kind::Values };
+        return if axes.is_empty() { Kind::Values } else { Kind::Mask };
     }
     let unit_interval = |n: Option<f64>| n.is_some_and(|n| (0.0..=1.0).contains(&n));
     let prob = |k: Kind, n: Option<f64>| k.is(Kind::Prob) || scalar(k) && unit_interval(n);
@@ -255,22 +231,26 @@ fn result_kind(op: BinaryOp, x: &Type, y: &Type, a: Option<f64>, b: Option<f64>)
     if keeps_prob {
         return Kind::Prob;
     }
-    let not_negative = |k: Kind, n: Option<f64>| k == Kind::Dist || n.is_some_and(|n| n >= 0.0);
+    // A number, or what is spread over the other side, leaves that side what it is.
+    let spread = |own: &Type, other: &Type| scalar(own.kind) || own.axes != axes && other.axes == axes;
+    let shaped = if spread(x, y) { yk } else { xk };
     if shaped == Kind::Dist {
+        let not_negative = |k: Kind, n: Option<f64>| k == Kind::Dist || k.is(Kind::Prob) || n.is_some_and(|n| n >= 0.0);
         let kept = not_negative(xk, a) && not_negative(yk, b) && op != BinaryOp::Sub;
         return if kept { Kind::Dist } else { Kind::Values };
     }
-    let plain = |k: Kind| if k.is(Kind::Prob) || k == Kind::Image { Kind::Map } else { k };
-    match (scalar(xk), scalar(yk)) {
-        (true, _) | (_, true) => plain(shaped),
-        _ => xk.join(yk).map_or(Kind::Values, |k| {
-            if xk == yk {
-                plain(k)
-            } else if k.is(Kind::Map) {
-                Kind::Map
-            } else {
-                k
-            }
-        }),
+    let plain = |k: Kind| match k {
+        k if (k.is(Kind::Prob) || k == Kind::Image) && axes == k.axes(4) => Kind::Map,
+        k if k.is(Kind::Prob) || k == Kind::Image => Kind::Values,
+        k => k,
+    };
+    if spread(x, y) || spread(y, x) {
+        return plain(shaped);
+    }
+    match xk.join(yk) {
+        None => Kind::Values,
+        Some(k) if xk == yk => plain(k),
+        Some(k) if k.is(Kind::Map) => plain(Kind::Prob),
+        Some(k) => k,
     }
 }

@@ -134,10 +134,11 @@ impl Checker<'_> {
         let inner = env.under(place);
         let site = CallSite { name: &name.text, name_span: name.span, span, params: &params, bound: vec![] };
         let Some(bound) = self.bind(&site, subject, args, words, &inner) else { return Term::Poison };
-        let site = CallSite { bound, ..site };
+        let mut site = CallSite { bound, ..site };
         if site.bound.iter().any(|b| matches!(b.term, Term::Poison)) {
             return Term::Poison;
         }
+        self.as_maps(&mut site, &inner);
         match callee {
             Callee::Operation(op) => match vocabulary.operation(op) {
                 Some(operation) => self.apply(operation, &site, &inner),
@@ -336,6 +337,9 @@ impl Checker<'_> {
                 return Term::Poison;
             }
         }
+        if param.ty.kind.text == "Axes" {
+            return self.axes_argument(e, env);
+        }
         if matches!(param.ty.kind.text.as_str(), "Path" | "Text") && self.unquoted_path(e, env) {
             let kind = Kind::named(&param.ty.kind.text).unwrap_or(Kind::Text);
             let text = self.sources.text(e.span).to_string();
@@ -517,7 +521,10 @@ impl Checker<'_> {
                 _ => term,
             };
         };
-        let (Some(want), Some(have)) = (self.ground(stated, env), self.value_type(id)) else { return Term::Poison };
+        let Some(want) = self.ground(stated, env) else { return Term::Poison };
+        let map = want.kind.is(Kind::Map) && want.axes == want.kind.axes(4);
+        let id = Some(id).filter(|_| map).and_then(|id| self.as_map(id, span)).unwrap_or(id);
+        let Some(have) = self.value_type(id) else { return Term::Poison };
         match self.relabel(&want, &have) {
             Ok(ty) => {
                 if ty == have {

@@ -132,7 +132,8 @@ impl Checker<'_> {
             kind => (true, format!("{}[B, C]", kind.name())),
         };
         let axes = written.dims.as_ref().map_or(0, Vec::len);
-        if axes == 0 || kind.rank().is_some_and(|rank| rank != axes) {
+        let named = written.dims.iter().flatten().any(|d| d.axis.is_some());
+        if axes == 0 || !named && kind.rank().is_some_and(|rank| rank != axes) {
             self.logs.reports.push(shapes::declared_axes(written.span, kind, &example));
             return None;
         }
@@ -218,7 +219,11 @@ impl Checker<'_> {
         for (written, offer) in dims.iter().zip(offer_dims) {
             shape.push(self.data_size(written, offer, context, progress)?);
         }
-        Some(Type { kind, unit: written.unit.is_some(), dims: shape, frame, to })
+        let axes = match written.dims {
+            Some(_) => self.written_axes(written, kind)?,
+            None => kind.axes(shape.len()),
+        };
+        Some(Type { kind, unit: written.unit.is_some(), dims: shape, axes, frame, to })
     }
 
     /// One size of a field. A new name is set by the data; anything else must agree with it.

@@ -70,7 +70,7 @@ impl Checker<'_> {
             let name = Name { text: name.into(), span };
             return self.call(&name, None, &[], span, 0, env);
         }
-        if env.subst.dims.contains_key(name) {
+        if env.subst.dims.contains_key(name) || env.top && self.dims.contains_key(name) {
             // A count of places is a product of sizes, and one mistake.
             let beside = |place: Span| {
                 let between = Span { start: place.end, end: span.start, ..span };
@@ -80,7 +80,8 @@ impl Checker<'_> {
             let mut reported =
                 self.logs.reports.iter().rev().take(8).filter(|r| r.code == "R0202").filter_map(Report::place);
             if !reported.any(beside) {
-                self.logs.reports.push(names::size_as_value(span, name));
+                let instead = self.size_of(name, env);
+                self.logs.reports.push(names::size_as_value(span, name, instead.as_deref()));
             }
             return Term::Poison;
         }
@@ -90,6 +91,23 @@ impl Checker<'_> {
             self.logs.reports.push(report);
         }
         Term::Poison
+    }
+
+    /// What says a size as a number: `size(x, row)` of a tensor in scope that has it.
+    fn size_of(&self, name: &str, env: &Env) -> Option<String> {
+        let wanted = match env.subst.dims.get(name) {
+            Some((dim, _)) => dim,
+            None => self.dims.get(name)?,
+        };
+        let home = env.home.and_then(|h| self.files.get(h)).filter(|_| env.top);
+        let locals = env.locals.iter().map(|(n, b)| (n.as_str(), &b.term));
+        let globals = home.into_iter().flat_map(|f| f.names.iter()).map(|(n, b)| (n.as_str(), &b.term));
+        let found = locals.chain(globals).filter_map(|(n, term)| {
+            let ty = self.type_of(term).filter(|t| t.kind.is(Kind::Values))?;
+            let axis = ty.shape().find(|(_, d)| *d == wanted).map(|(axis, _)| axis.to_string())?;
+            Some(format!("size({n}, {axis})"))
+        });
+        found.min()
     }
 
     /// A variable, from the innermost names outward.

@@ -6,6 +6,7 @@ use super::Checker;
 use super::call::{Bound, CallSite};
 use super::scope::{Env, Known, Subst, Term};
 use crate::ast::{BinaryOp, DimExpr, DimKind, FnParam, TypeExpr};
+use crate::axis::Axis;
 use crate::constant::{Constant, Unit};
 use crate::dim::{Dim, Symbol};
 use crate::report::{Report, frames, kinds, names, shapes};
@@ -88,7 +89,11 @@ impl Checker<'_> {
                 }
                 let one_number = kind == Kind::Values && ty.kind == Kind::Loss;
                 if !(ty.kind.is(kind) || one_number) || !kind.is_tensor() {
-                    let report = if kind.is_tensor() {
+                    // What is left of a map lacks axes, whatever it holds.
+                    let rest_of_map = kind.is(Kind::Map) && ty.kind == Kind::Values && ty.frame.is_some();
+                    let report = if rest_of_map {
+                        shapes::axes(bound.span, site.name, &crate::tree::type_expr(&param.ty), &ty)
+                    } else if kind.is_tensor() {
                         self.wrong_kind(site, param, bound, kind, &ty.to_string(), subst, env)
                     } else {
                         kinds::known_before(bound.span, &param.name.text, kind, &ty)
@@ -246,12 +251,40 @@ impl Checker<'_> {
 
     fn fit_dims(&mut self, site: &CallSite<'_>, param: &FnParam, bound: &Bound, ty: &Type, subst: &mut Subst) -> bool {
         let Some(pattern) = &param.ty.dims else { return true };
-        if pattern.len() != ty.dims.len() {
+        let batched = pattern.len() + 1 == ty.dims.len()
+            && ty.axes.first() == Some(&Axis::Batch)
+            && self.vocabulary.operation(site.name).is_some_and(|o| o.entry.batched);
+        if batched && let Some(found) = ty.dims.first() {
+            match subst.batch.clone() {
+                None => subst.batch = Some((found.clone(), bound.param)),
+                Some((first, _)) if first == *found || first.is_opaque() || found.is_opaque() => {}
+                Some((first, by)) => {
+                    let other = site.bound.iter().find(|b| b.param == by);
+                    let report = self.wrong_size(site, bound, ty, 0, &first, found, other);
+                    self.logs.reports.push(report);
+                    return false;
+                }
+            }
+        }
+        let skipped = usize::from(batched);
+        if pattern.len() + skipped != ty.dims.len() {
             let wanted = crate::tree::type_expr(&param.ty);
             self.logs.reports.push(shapes::rank(bound.span, site.name, &wanted, ty));
             return false;
         }
-        for (axis, (dim, found)) in pattern.iter().zip(&ty.dims).enumerate() {
+        let kind = Kind::named(&param.ty.kind.text).unwrap_or(Kind::Values);
+        let named = pattern.iter().any(|d| d.axis.is_some());
+        let wanted = match named {
+            true => pattern.iter().filter_map(|d| Some(Axis::named(&d.axis.as_ref()?.text))).collect(),
+            false => kind.axes(pattern.len()),
+        };
+        if ty.axes.get(skipped..) != Some(&wanted) && (named || !kind.is_open()) {
+            let wanted = crate::tree::type_expr(&param.ty);
+            self.logs.reports.push(shapes::axes(bound.span, site.name, &wanted, ty));
+            return false;
+        }
+        for (axis, (dim, found)) in pattern.iter().zip(ty.dims.iter().skip(skipped)).enumerate() {
+            let axis = axis + skipped;
             match self.match_dim(dim, found, bound.param, subst) {
                 Ok(()) => {}
                 Err(None) => {
@@ -396,10 +429,12 @@ impl Checker<'_> {
             Some((frame, _)) => Frame(frame.0.clone()),
             None => Frame(name.text.clone()),
         };
+        let axes = self.written_axes(written, kind)?;
         let ty = Type {
             kind,
             unit: written.unit.is_some(),
             dims,
+            axes,
             frame: written.frame.as_ref().map(&frame),
             to: written.to.as_ref().map(&frame),
         };
@@ -431,9 +466,13 @@ impl Checker<'_> {
         let dims = want.dims.is_empty()
             || want.dims.len() == have.dims.len()
                 && want.dims.iter().zip(&have.dims).all(|(a, b)| a == b || a.is_opaque() || b.is_opaque());
+        // Numbers of any shape may have any axes; only how many is said.
+        let axes = want.dims.is_empty()
+            || want.axes == have.axes
+            || want.kind.is_open() && want.axes == want.kind.axes(want.dims.len());
         let frame = want.frame.is_none() || want.frame == have.frame;
         let to = want.to.is_none() || want.to == have.to;
-        if !(kind && unit && dims && frame && to) {
+        if !(kind && unit && dims && axes && frame && to) {
             return Err(());
         }
         Ok(Type { kind: want.kind, unit: want.unit, ..have.clone() })
@@ -466,6 +505,7 @@ impl Checker<'_> {
             (Kind::Flag, Constant::Flag(_)) => true,
             (Kind::Text | Kind::Path, Constant::Text(_)) => true,
             (Kind::Word | Kind::Reduce | Kind::Watch, Constant::Word(_)) => k.kind == kind || kind == Kind::Word,
+            (Kind::Axes, Constant::Word(_) | Constant::List(_)) => k.kind == Kind::Axes,
             // Words that a parameter of another kind knows: `pad = same`.
             (_, Constant::Word(_)) => k.kind == Kind::Word,
             (Kind::Range, Constant::Range(..) | Constant::Number(_) | Constant::Quantity(..)) => true,

@@ -383,6 +383,7 @@ impl Checker<'_> {
                 // A shape that is left open is one that nothing is known of.
                 if let (None, Some(rank)) = (&param.ty.dims, kind.rank()) {
                     ty.dims = (0..rank).map(|_| self.unknown_dim("?")).collect();
+                    ty.axes = kind.axes(rank);
                 }
                 Term::Tensor(self.push(ValueSource::Parameter, ty, param.name.span))
             }
@@ -428,7 +429,8 @@ impl Checker<'_> {
     /// Whether a written type has the axes that its kind is known to have.
     fn has_its_axes(&mut self, written: &TypeExpr, kind: Kind) -> bool {
         let axes = written.dims.as_ref().map_or(0, Vec::len);
-        let fits = kind.rank().is_none_or(|rank| rank == axes);
+        let named = written.dims.iter().flatten().any(|d| d.axis.is_some());
+        let fits = named || kind.rank().is_none_or(|rank| rank == axes);
         if !fits {
             let example = match kind {
                 Kind::Homography => "Homography[B]@orig->moved".to_string(),

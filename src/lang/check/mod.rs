@@ -6,6 +6,7 @@
 
 mod apply;
 mod arith;
+mod axes;
 mod body;
 mod call;
 mod data;

@@ -193,4 +193,6 @@ pub struct Subst {
     pub dims: HashMap<String, (Dim, usize)>,
     /// Frames.
     pub frames: HashMap<String, (Frame, usize)>,
+    /// The batch that stands before the axes of the signature, where the operation takes one.
+    pub batch: Option<(Dim, usize)>,
 }

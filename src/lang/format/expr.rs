@@ -156,8 +156,11 @@ pub fn type_expr(c: &mut Cursor) -> Doc {
             if spaced {
                 parts.push(SPACE);
             }
+            let named = matches!(c.peek(), TokenKind::Name(_));
             parts.push(c.word());
-            if spaced {
+            // The name of an axis stands before a size.
+            let sized = matches!(c.peek(), TokenKind::Name(_) | TokenKind::Number { .. } | TokenKind::Mark("_"));
+            if spaced || named && sized {
                 parts.push(SPACE);
             }
             if c.mark(",") {

@@ -542,8 +542,18 @@ impl Walk<'_> {
                 self.see(name.span, to, How::Plain);
             }
             match &arg.value.kind {
-                ExprKind::Name(word) if self.is_word(&found, arg.name.as_ref(), i + piped, word) => {
+                ExprKind::Name(word)
+                    if self.is_word(&found, arg.name.as_ref(), i + piped, word)
+                        && !scope.locals.iter().any(|(name, _)| name == word) =>
+                {
                     self.see(arg.value.span, Target::Word(word.clone()), How::Plain);
+                }
+                // A list of axes.
+                ExprKind::List(of) if self.is_word(&found, arg.name.as_ref(), i + piped, "channel") => {
+                    for axis in of {
+                        let word = if let ExprKind::Name(word) = &axis.kind { word.as_str() } else { "" };
+                        self.see(axis.span, Target::Word(word.to_string()), How::Plain);
+                    }
                 }
                 _ => self.expr(&arg.value, scope),
             }
@@ -574,7 +584,8 @@ impl Walk<'_> {
         };
         let Some(param) = param else { return false };
         let listed = words.iter().any(|(p, w)| *p == param.name.text && w.contains(&word));
-        listed || (param.ty.kind.text == "Reduce" && matches!(word, "mean" | "sum" | "none"))
+        let axes = param.ty.kind.text == "Axes";
+        listed || axes || (param.ty.kind.text == "Reduce" && matches!(word, "mean" | "sum" | "none"))
     }
 
     /// The symbol of a broken item, if it is known what it would have defined.

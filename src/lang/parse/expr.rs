@@ -372,7 +372,7 @@ pub fn type_expr(i: Tokens) -> Parsed<TypeExpr> {
         other => other?,
     };
     let (i, unit) = opt(keyword("unit", "`unit`")).parse(i)?;
-    let (i, dims) = opt(bracketed("[", "]", "`,` or `]`", dim)).parse(i)?;
+    let (i, dims) = opt(bracketed("[", "]", "`,` or `]`", axis)).parse(i)?;
     // `@name(` is the attribute of the next item: `input x: Image[B, 1, H, W]`, then `@frozen() model …`.
     let attribute = matches!((i.peek(), i.third()), (TokenKind::Mark("@"), TokenKind::Mark("(")));
     let frame = pair(name, opt(preceded(mark("->", "`->`"), to_frame)));
@@ -389,6 +389,19 @@ fn to_frame(i: Tokens) -> Parsed<Name> {
         return name(i.advance());
     }
     name(i)
+}
+
+/// A dim with the name of its axis, or alone: `row H/4`.
+fn axis(i: Tokens) -> Parsed<DimExpr> {
+    // Sizes are written in capitals more often than not, and a comma is missing more often than an axis has such a name.
+    let named = matches!(i.peek(), TokenKind::Name(name) if !name.starts_with(|c: char| c.is_ascii_uppercase()))
+        && matches!(i.second(), TokenKind::Name(_) | TokenKind::Number { .. } | TokenKind::Mark("_"));
+    if !named {
+        return dim(i);
+    }
+    let (i, axis) = name(i)?;
+    let (i, dim) = dim(i)?;
+    Ok((i, DimExpr { axis: Some(axis), ..dim }))
 }
 
 /// A dim: `H/4`, `2*C + 1`.
@@ -409,7 +422,8 @@ pub fn dim(i: Tokens) -> Parsed<DimExpr> {
             if terms > MOST_LEVELS {
                 return i.fail(syntax::too_deep(span, MOST_LEVELS));
             }
-            left = DimExpr { kind: DimKind::Binary { op: *op, left: Box::new(left), right: Box::new(right) }, span };
+            let kind = DimKind::Binary { op: *op, left: Box::new(left), right: Box::new(right) };
+            left = DimExpr { axis: None, kind, span };
             i = rest;
         }
         Ok((i, left))
@@ -426,11 +440,11 @@ fn dim_atom(i: Tokens) -> Parsed<DimExpr> {
         _ => None,
     };
     if let Some(n) = number(i) {
-        return Ok((i.advance(), DimExpr { kind: DimKind::Number(n), span: i.span() }));
+        return Ok((i.advance(), DimExpr { axis: None, kind: DimKind::Number(n), span: i.span() }));
     }
     alt((
-        mark("_", "a dim").map(|span| DimExpr { kind: DimKind::Any, span }),
-        name.map(|n| DimExpr { kind: DimKind::Name(n.text), span: n.span }),
+        mark("_", "a dim").map(|span| DimExpr { axis: None, kind: DimKind::Any, span }),
+        name.map(|n| DimExpr { axis: None, kind: DimKind::Name(n.text), span: n.span }),
     ))
     .parse(i)
 }

@@ -1,7 +1,7 @@
 //! What things are called elsewhere, PyTorch above all: `nn.Conv2d` is `conv`.
 
 /// A name elsewhere, in lower case without underscores, and the name here.
-pub const NAMES: [(&str, &str); 52] = [
+pub const NAMES: [(&str, &str); 65] = [
     ("none", "none"),
     ("null", "none"),
     ("nil", "none"),
@@ -42,7 +42,20 @@ pub const NAMES: [(&str, &str); 52] = [
     ("tripletloss", "triplet"),
     ("cosinesimilarity", "cosine"),
     ("cdist", "distances"),
-    ("matmul", "similarities"),
+    ("matmul", "product"),
+    ("mm", "product"),
+    ("bmm", "product"),
+    ("einsum", "product"),
+    ("var", "variance"),
+    ("amax", "max"),
+    ("amin", "min"),
+    ("pixelunshuffle", "space_to_channel"),
+    ("pixelshuffle", "channel_to_space"),
+    ("linspace", "levels"),
+    ("eye", "identity"),
+    ("gather", "take"),
+    ("indexselect", "take"),
+    ("takealongdim", "take"),
     ("infonce", "info_nce"),
     ("ntxent", "info_nce"),
     ("pow", "square"),
@@ -88,6 +101,7 @@ pub fn argument(name: &str) -> Option<&'static str> {
         "max_norm" => "max",
         "T_max" | "total_iters" => "over",
         "weight" => "mask",
+        "dim" | "axis" | "dims" | "axes" => "over",
         _ => return None,
     })
 }

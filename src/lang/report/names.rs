@@ -104,11 +104,15 @@ pub fn missing_ambient(span: Span, op: &str, param: &str, shown: &str, ambient: 
 }
 
 /// A size where a number belongs.
-pub fn size_as_value(span: Span, name: &str) -> Report {
-    Report::error("R0202", format!("the size `{name}` is not a value")).label(span, "sizes stand in types only").help(
-        "to divide by the number of places, write  mean(…),  or  per = batch  to keep one number for each;\n\
-             a number from outside is an argument:  n: Count",
-    )
+/// `instead` is what says it as a number: `size(x, row)`.
+pub fn size_as_value(span: Span, name: &str, instead: Option<&str>) -> Report {
+    let report =
+        Report::error("R0202", format!("the size `{name}` is not a value")).label(span, "sizes stand in types only");
+    let mean = "to divide by the number of places, write  mean(…),  or  per = batch  to keep one number for each";
+    match instead {
+        Some(instead) => report.help(format!("as a number it is  {instead};\n{mean}")).suggest(span, instead),
+        None => report.help(format!("{mean};\na number from outside is an argument:  n: Count")),
+    }
 }
 
 /// A second definition of a name.

@@ -1,12 +1,10 @@
 //! R04: sizes that do not agree.
 
 use super::{Report, list};
+use crate::axis::Axis;
 use crate::dim::Dim;
 use crate::source::Span;
 use crate::types::{Kind, Type};
-
-/// The names of a map's axes.
-const AXES: [&str; 4] = ["batch", "channel", "row", "column"];
 
 fn spatial(ty: &Type) -> String {
     match ty.dims.as_slice() {
@@ -34,12 +32,14 @@ pub fn sizes(op: &str, a: (Span, &str, &Type), b: (Span, &str, &Type), same_fram
     let width = a.2.dims.iter().map(|d| d.to_string().chars().count()).chain([left.chars().count()]).max().unwrap_or(0);
     let mut table = format!("{:<9}{left:<width$}   {right}", "axis");
     for (axis, (p, q)) in a.2.dims.iter().zip(&b.2.dims).enumerate() {
-        let name = AXES.get(axis).copied().unwrap_or("axis");
+        let name = a.2.axes.get(axis).map_or("axis", Axis::name);
         let mark = if p == q { String::new() } else { "   ← differs".to_string() };
         table.push_str(format!("\n{name:<9}{:<width$}   {:<6}{mark}", p.to_string(), q.to_string()).trim_end());
     }
     let first = match (channels_only, same_frame, b.1.strip_suffix(')')) {
-        (true, ..) => "the channels differ; only a mask with one channel spreads over all of them".to_string(),
+        (true, ..) => {
+            "the channels differ; what belongs to all of them has no channel:  sum(x, over = channel)".to_string()
+        }
         (_, true, Some(open)) if b.1.starts_with("warp(") => {
             format!("both maps are in one frame, so only the sampling differs:  {open}, like = {})", a.1)
         }
@@ -95,10 +95,7 @@ pub fn rank(span: Span, op: &str, wanted: &str, found: &Type) -> Report {
 
 /// A size that is fixed to another value.
 pub fn size(op: &str, span: Span, ty: &Type, axis: usize, wanted: &Dim, found: &Dim) -> Report {
-    let name = match (ty.dims.len(), axis) {
-        (4, axis) => AXES.get(axis).map_or("axis".into(), |a| format!("{a} axis")),
-        (_, axis) => format!("axis {axis}"),
-    };
+    let name = ty.axes.get(axis).map_or("axis".to_string(), |a| format!("{a} axis"));
     Report::error("R0405", format!("`{op}` needs another size here"))
         .label(span, format!("the {name} is {found}, expected {wanted}: {ty}"))
         .help("change one of them, or convert in between")
@@ -115,7 +112,7 @@ pub fn stated_otherwise(stated: Span, value: Span, want: &Type, have: &Type) -> 
         .zip(&have.dims)
         .enumerate()
         .filter(|(_, (a, b))| a != b && !a.is_opaque() && !b.is_opaque())
-        .map(|(axis, (a, b))| format!("the {} is {b}, not {a}", AXES.get(axis).copied().unwrap_or("size")))
+        .map(|(axis, (a, b))| format!("the {} is {b}, not {a}", have.axes.get(axis).map_or("size", Axis::name)))
         .collect();
     let help = if !differing.is_empty() && want.dims.len() == have.dims.len() {
         list(&differing)
@@ -138,15 +135,126 @@ pub fn operands(op: &str, a_span: Span, a: &Type, b_span: Span, b: &Type) -> Rep
     Report::error("R0407", format!("`{op}` needs both sides of one shape"))
         .label(a_span, a.to_string())
         .label(b_span, b.to_string())
-        .help("only single numbers spread over a shape, and a mask over the channels")
+        .help("axes of one name have one size; an axis that one side does not have is spread over it")
+}
+
+/// One channel beside many.
+pub fn one_channel(op: &str, one: (&Type, Span, &str), many: (&Type, Span, &str)) -> Report {
+    let short = |text: &str| if text.chars().count() > 60 { "…".to_string() } else { text.to_string() };
+    let edit = format!("sum({}, over = channel)", short(one.2));
+    let channels = many.0.size(&Axis::Channel).map_or("?".into(), Dim::to_string);
+    let report = Report::error("R0418", format!("`{op}` does not spread one channel over {channels}"))
+        .label(one.1, format!("1 channel: {}", one.0))
+        .label(many.1, format!("{channels} channels: {}", many.0))
+        .help(format!(
+            "an axis of size 1 is not spread, as a sum would count it once; say that it belongs to all channels by\n\
+             dropping the axis:  {edit}"
+        ));
+    if one.2.chars().count() > 60 { report } else { report.suggest(one.1, edit) }
+}
+
+/// A list beside a table.
+pub fn list_and_table(op: &str, list: (&Type, Span, &str), table: (&Type, Span, &str)) -> Report {
+    let sized = |t: &Type, axis: &Axis| t.size(axis).cloned();
+    let rows = sized(list.0, &Axis::Item) == sized(table.0, &Axis::Row);
+    let columns = sized(list.0, &Axis::Item) == sized(table.0, &Axis::Column);
+    let edit = |axis: &str| match list.2.strip_prefix("log_sum_exp(").and_then(|t| t.strip_suffix(')')) {
+        Some(inner) if !inner.contains(['(', ')', ',']) => format!("log_sum_exp({inner}, over = column)"),
+        _ => format!("rename({}, item, {axis})", list.2),
+    };
+    let report = Report::error("R0419", format!("`{op}` does not say along which axis a list meets a table"))
+        .label(list.1, format!("a list: {}", list.0))
+        .label(table.1, format!("rows and columns: {}", table.0));
+    let report = match (rows, columns) {
+        (false, true) => report.help(format!("to give it to every row:  {}", edit("column"))),
+        _ => report.help(format!("to give one number to each row:  {}", edit("row"))),
+    };
+    if list.2.chars().count() > 60 {
+        report
+    } else {
+        report.suggest(list.1, edit(if rows || !columns { "row" } else { "column" }))
+    }
+}
+
+/// Columns of a table that are not as many as what they are multiplied with.
+pub fn product(a_span: Span, a: &Type, b_span: Span, b: &Type, inner: &str) -> Report {
+    Report::error("R0425", format!("`product` needs as many columns as there are {inner}s"))
+        .label(a_span, format!("columns: {a}"))
+        .label(b_span, format!("{inner}s: {b}"))
+        .help("the columns of the first go with what the second counts first; to exchange them:  transpose(…)")
+}
+
+/// A tensor with other axes than an operation takes.
+pub fn axes(span: Span, op: &str, wanted: &str, found: &Type) -> Report {
+    let names: Vec<&str> = found.axes.iter().map(Axis::name).collect();
+    Report::error("R0417", format!("`{op}` needs other axes"))
+        .label(span, format!("expected {wanted}, found {found}"))
+        .help(format!("this has {}; reduce with  over = …  or rename an axis with  rename(x, item, row)", list(&names)))
+}
+
+/// An axis that a value does not have. `size_of` is the axis whose size has this name.
+pub fn no_such_axis(span: Span, text: &str, name: &str, found: &Type, size_of: Option<&Axis>) -> Report {
+    let names: Vec<&str> = found.axes.iter().map(Axis::name).collect();
+    let report = Report::error("R0420", format!("there is no axis `{name}` here"));
+    let report = match names.is_empty() {
+        true => report.label(span, format!("{found} is one number, without axes")),
+        false => report.label(span, format!("{found} has {}", list(&names))),
+    };
+    let near = size_of.map(Axis::name).or_else(|| super::closest(name, names.iter().copied())).or(match name {
+        "batch" if names.first() == Some(&"item") => Some("item"),
+        _ => None,
+    });
+    match (near, size_of) {
+        (Some(near), Some(_)) => report
+            .help(format!("`{name}` is the size of this axis, whose name is `{near}`"))
+            .suggest(span, text.replace(name, near)),
+        (Some(near), None) => report.help(format!("is `{near}` meant?")).suggest(span, text.replace(name, near)),
+        (None, _) => report.help("name one of its axes"),
+    }
+}
+
+/// An argument that names axes and is something else.
+pub fn axes_wanted(span: Span, found: &str) -> Report {
+    let number = found.trim().parse::<i64>().is_ok();
+    Report::error("R0421", "axes are called by name").label(span, format!("found {found}")).help(match number {
+        true => "the axes of a map are batch, channel, row and column:  over = channel",
+        false => "write a name or a list of names:  over = channel,  over = [row, column],  per = batch",
+    })
+}
+
+/// `over` beside `per`.
+pub fn over_and_per(span: Span, op: &str) -> Report {
+    Report::error("R0422", format!("`{op}` takes `over` or `per`, not both"))
+        .label(span, "both are given")
+        .help("`over` says which axes go, `per` which stay; keep one of them")
+}
+
+/// Some axes of a type named and others not.
+pub fn partly_named(named: Span, text: &str, whole: Span, alone: bool) -> Report {
+    let report =
+        Report::error("R0423", "either all axes of a type are named or none").label(named, "an axis with a name");
+    let report = if whole == named { report } else { report.label(whole, "others have none") };
+    let report = report.help("name all of them, as in [batch B, row H, column W]; or is a comma missing?");
+    if alone { report.suggest(named, format!("{text},")) } else { report }
+}
+
+/// Axes of a type in another order.
+pub fn axes_order(span: Span, ordered: Option<String>) -> Report {
+    let report = Report::error("R0424", "axes stand in one order");
+    match ordered {
+        Some(ordered) => report
+            .label(span, "not in that order")
+            .help(format!("batch, item, turn, channel, row, column, then others by name:  [{ordered}]")),
+        None => report.label(span, "an axis stands here twice").help("give each axis once"),
+    }
 }
 
 /// A size that is not linear, or overflows.
 pub fn not_linear(span: Span, at: Span) -> Report {
     let report = Report::error("R0408", "this size cannot be worked out")
-        .label(span, "not a sum of whole multiples, or out of range");
+        .label(span, "not made of sums and products, or out of range");
     let report = if at == span { report } else { report.label(at, "needed here") };
-    report.help("sizes are sums and whole multiples of names, divided by a number: H/4, 2*C + 1")
+    report.help("sizes are sums and products of names and whole numbers, divided by a number: H/4, 2*C + 1, B*N")
 }
 
 /// A weight whose shape is not known.

@@ -296,9 +296,11 @@ pub fn value_without_out(value: Span, returned: bool) -> Report {
 
 /// `A @ B`. Whether these are homographies or maps is not known to the parser, so nothing is replaced.
 pub fn matrix_product(at: Span) -> Report {
-    Report::error("R0114", "there is no matrix product")
-        .label(at, "`@` names a frame, in types")
-        .help("homographies are composed with  *  and read from right to left;\nmaps are compared place by place: distance(a, b) of sampled vectors, mean(a * b)")
+    Report::error("R0114", "a matrix product is not written `@`").label(at, "`@` names a frame, in types").help(
+        "of a table with a table or with vectors it is  product(a, b);\n\
+             of two lists of vectors it is  similarities(a, b);\n\
+             homographies are composed with  *  and read from right to left",
+    )
 }
 
 /// A string in other quotes.

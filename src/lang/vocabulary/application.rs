@@ -2,12 +2,16 @@
 
 use std::collections::HashMap;
 
+use crate::axis::{Axis, axes};
 use crate::constant::Constant;
 use crate::dim::Dim;
 use crate::report::Report;
 use crate::source::Span;
 use crate::typed::Initial;
 use crate::types::Type;
+
+/// The setting that holds the positions of the axes that go, or that are worked along. No user writes it.
+pub const POSITIONS: &str = "axes";
 
 /// A weight that a call makes.
 #[derive(Clone, Debug)]
@@ -32,6 +36,8 @@ pub struct RuleArg {
     pub size: Option<Dim>,
     /// Where it was written.
     pub span: Span,
+    /// What was written there.
+    pub text: String,
 }
 
 /// A call as a rule sees it: its arguments, and its result to be completed.
@@ -48,6 +54,12 @@ pub struct Application<'a> {
     pub weights: Vec<NewWeight>,
     /// Sizes that must divide: what, by how much.
     pub owes: Vec<(Dim, i64)>,
+    /// Further settings that the operation receives, derived from the arguments: which axes go.
+    pub settings: Vec<(&'static str, Constant)>,
+    /// Tensor arguments that are to be given with these axes, of size 1 where they have none of their own.
+    pub aligned: Vec<(&'static str, Vec<Axis>)>,
+    /// The result, where it is a size: a number that is known before the run if the size is.
+    pub count: Option<Dim>,
     /// What is wrong.
     pub reports: Vec<Report>,
     /// A fresh size about which nothing is known.
@@ -83,6 +95,21 @@ impl Application<'_> {
             Constant::Word(w) | Constant::Text(w) => Some(w),
             _ => None,
         }
+    }
+
+    /// The axes that an argument names; `None` where it names none, or is not known yet.
+    pub fn axes(&self, name: &str) -> Option<Vec<Axis>> {
+        let word = |c: &Constant| if let Constant::Word(w) = c { Some(w.clone()) } else { None };
+        let words: Vec<String> = match self.arg(name)?.constant.as_ref()? {
+            Constant::List(items) => items.iter().filter_map(word).collect(),
+            one => vec![word(one)?],
+        };
+        Some(axes(words.iter().map(String::as_str)))
+    }
+
+    /// True where an argument was given or has a default that is not `none`.
+    pub fn has(&self, name: &str) -> bool {
+        self.arg(name).is_some_and(|a| !matches!(a.constant, Some(Constant::None)))
     }
 
     /// A constant argument that is true; one that is not known yet is not.

@@ -17,6 +17,8 @@ pub struct Entry {
     pub words: &'static [(&'static str, &'static [&'static str])],
     /// True for what only an operator or a pass writes: it cannot be called by name.
     pub operator: bool,
+    /// True where all tensors may have a batch before the axes that the signature gives them, and the result then has it.
+    pub batched: bool,
     /// The argument that holds the recipe this operation carries out: `pick` carries out its `negatives`.
     pub carries_out: Option<&'static str>,
     /// The argument whose frame gives lengths in pixels their meaning.
@@ -96,6 +98,7 @@ impl Entry {
         rule: |_| {},
         words: &[],
         operator: false,
+        batched: false,
         carries_out: None,
         pixels_of: None,
         in_pixels: false,

@@ -15,7 +15,7 @@ use crate::report::Report;
 use crate::source::{FileId, SourceKind, Sources};
 use crate::types::Kind;
 
-pub use application::{Application, NewWeight, RuleArg};
+pub use application::{Application, NewWeight, POSITIONS, RuleArg};
 pub use entry::{Entry, FrameName, GraphFacts, LintFacts, Offers, Products, Rule, Shapes, TakesIn};
 use signature::signature;
 pub use signature::usage;

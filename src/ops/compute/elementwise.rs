@@ -2,15 +2,31 @@
 
 use candle_core::{Result, Shape, Tensor};
 
+use crate::compute::folding::Folding;
 use crate::compute::layout;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Gradients};
 
-/// Both operands in the result's shape: a single number goes everywhere, one channel to all channels.
+/// Both operands in the result's shape: a single number goes everywhere, and an axis of size 1, which the checker put in,
+/// over the other's.
 pub(crate) fn operands(call: &Call) -> Result<(Tensor, Tensor)> {
     let (a, b) = (call.tensor("a")?, call.tensor("b")?);
     let shape = a.shape().broadcast_shape_binary_op(b.shape(), "elementwise")?;
-    Ok((a.broadcast_as(&shape)?, b.broadcast_as(&shape)?))
+    Ok((widened(a, &shape)?, widened(b, &shape)?))
+}
+
+/// An operand in the result's shape. A single number stays one in memory.
+fn widened(t: &Tensor, shape: &Shape) -> Result<Tensor> {
+    if t.shape() == shape || t.rank() != shape.rank() {
+        return t.broadcast_as(shape);
+    }
+    let folding = Folding::to(shape.dims(), t, spread_axes(t.dims(), shape.dims()), true);
+    folding.widened(&t.reshape(folding.left.as_slice())?)
+}
+
+/// The axes along which a tensor of one shape is spread over another.
+fn spread_axes(own: &[usize], shape: &[usize]) -> Vec<usize> {
+    (0..shape.len()).filter(|i| own.get(*i) == Some(&1) && shape.get(*i) != Some(&1)).collect()
 }
 
 /// `grad` added up over the axes along which an operand of `shape` was spread.
@@ -19,13 +35,12 @@ pub(crate) fn gathered(grad: &Tensor, shape: &Shape) -> Result<Tensor> {
         return Ok(grad.clone());
     }
     let mut grad = layout::first(grad)?;
+    if grad.rank() == shape.rank() {
+        let gone = spread_axes(shape.dims(), grad.dims());
+        return Folding::of(&grad, gone, true).sum(&grad)?.reshape(shape);
+    }
     while grad.rank() > shape.rank() {
         grad = grad.sum(0)?;
-    }
-    for (axis, n) in shape.dims().iter().enumerate() {
-        if *n == 1 && grad.dim(axis)? != 1 {
-            grad = grad.sum_keepdim(axis)?;
-        }
     }
     Ok(grad)
 }
@@ -58,6 +73,7 @@ pub(crate) fn samples(to: &[&'static str]) -> Result<Vec<Sample>> {
         case("number and map", &[], &map, &map)?,
         case("map and number", &map, &[], &map)?,
         case("one channel", &map, &[2, 1, 5, 7], &map)?,
+        case("one channel first", &[2, 1, 5, 7], &map, &map)?,
         case("numbers", &[], &[], &[])?,
         case("one each", &[3], &[3], &[3])?,
     ])

@@ -8,12 +8,15 @@
 pub mod bilinear;
 pub mod difference;
 pub mod elementwise;
+pub mod folding;
 pub mod layout;
 pub mod memory;
 pub mod pixelwise;
 pub mod places;
 pub mod samples;
+pub mod scaling;
 pub mod slices;
+pub mod tables;
 pub mod windows;
 
 use candle_core::{Result, Tensor};

@@ -25,13 +25,23 @@ pub struct Sample {
     /// True where the value has a kink or a step at the inputs (relu at 0, equal vectors), so that its gradient is a
     /// convention: it must be finite, and is not compared with differences.
     pub kink: bool,
+    /// The names of an input's axes, where they are not those of its kind.
+    pub axes: Vec<(&'static str, &'static [&'static str])>,
 }
 
 impl Sample {
     /// A case whose value has this shape.
     pub fn new(name: &'static str, shape: &[usize]) -> Self {
         let settings = Settings::default();
-        Self { name, inputs: Vec::new(), settings, shape: shape.to_vec(), differentiable: Vec::new(), kink: false }
+        Self {
+            name,
+            inputs: Vec::new(),
+            settings,
+            shape: shape.to_vec(),
+            differentiable: Vec::new(),
+            kink: false,
+            axes: Vec::new(),
+        }
     }
 
     /// With an input of random numbers between `low` and `high`.
@@ -78,6 +88,12 @@ impl Sample {
     /// With gradients to these inputs.
     pub fn to(mut self, inputs: &[&'static str]) -> Self {
         self.differentiable = inputs.to_vec();
+        self
+    }
+
+    /// With an input whose axes have these names: `Values[row N, column M]`.
+    pub fn named(mut self, input: &'static str, axes: &'static [&'static str]) -> Self {
+        self.axes.push((input, axes));
         self
     }
 

@@ -215,6 +215,7 @@ impl Grammar {
         if is_token(name) {
             let fits = tokens.get(at).is_some_and(|t| match name {
                 "WORD" => matches!(t.class, "NAME" | "WORD"),
+                "AXIS" => t.class == "NAME" && !t.text.starts_with(|c: char| c.is_ascii_uppercase()),
                 "INT" => t.class == "NUMBER" && t.text.chars().all(|c| c.is_ascii_digit()),
                 _ => t.class == name,
             });
@@ -569,6 +570,7 @@ impl Maker<'_> {
             "NAME" => ["x", "det", "unit", "a_1", "ümlaut", "_y", "a_name_that_is_rather_long", "B"]
                 .map(String::from)
                 .to_vec(),
+            "AXIS" => ["row", "x", "a_1", "_y"].map(String::from).to_vec(),
             "WORD" if (self.choices)(2) == 0 => return self.token("NAME"),
             "WORD" => self.grammar.keywords.iter().cloned().collect(),
             "INT" => ["0", "1", "128"].map(String::from).to_vec(),

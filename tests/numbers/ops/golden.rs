@@ -14,6 +14,7 @@ use safetensors::SafeTensors;
 
 /// Operations without a golden, and why. All others must have one.
 const WITHOUT: &[(&str, &str)] = &[
+    ("levels", "it reads no tensor, and a golden's settings hold no range; a test of its own looks at its numbers"),
     ("grid", "torch has nothing like it; its places are counted and looked at by tests of their own"),
     ("scatter", "torch draws other random numbers; where its points lie is looked at by a test of its own"),
     ("random", "torch draws other random numbers; where its points lie is looked at by a test of its own"),
@@ -68,6 +69,7 @@ fn constant(value: &serde_json::Value) -> Constant {
         serde_json::Value::Bool(b) => Constant::Flag(*b),
         serde_json::Value::Number(x) => Constant::Number(x.as_f64().unwrap()),
         serde_json::Value::String(word) => Constant::Word(word.clone()),
+        serde_json::Value::Array(items) => Constant::List(items.iter().map(constant).collect()),
         other => panic!("a setting cannot be {other}"),
     }
 }

@@ -34,6 +34,10 @@ pub struct Argument {
     pub shape: Vec<usize>,
     /// Its value, where the text gives it as a number: `2 * map`.
     pub number: Option<f64>,
+    /// True for a map that is declared without channels and put beside one that has some.
+    pub flat: bool,
+    /// The names of its axes, where they are not those of its kind.
+    pub axes: Option<&'static [&'static str]>,
 }
 
 /// What the checker makes of a call.
@@ -96,18 +100,31 @@ impl Language {
         for (name, tensor) in &sample.inputs {
             let Some(param) = self.parameter(op, name) else { continue };
             let mut kind = like(param, tensor.rank());
-            // Only a probability of one channel meets maps of many.
-            if op.entry.operator && tensor.rank() == 4 && channels.is_some_and(|c| c > tensor.dims()[1]) {
+            // Only a map without channels meets maps of many.
+            let flat = op.entry.operator && tensor.rank() == 4 && channels.is_some_and(|c| c > tensor.dims()[1]);
+            if flat {
                 kind = Kind::Prob;
+            }
+            let axes = sample.axes.iter().find(|(n, _)| n == name).map(|(_, axes)| *axes);
+            if axes.is_some() {
+                kind = Kind::Values;
             }
             let number = (op.entry.operator && maps && tensor.rank() == 0).then(|| numbers(tensor).unwrap()[0]);
             let (name, unit) = (param.name.text.clone(), param.ty.unit.is_some());
-            out.push(Argument { name, kind, unit, shape: tensor.dims().to_vec(), number });
+            out.push(Argument { name, kind, unit, shape: tensor.dims().to_vec(), number, flat, axes });
         }
         if let [batch, _, height, width] = *sample.shape.as_slice() {
             for name in op.entry.graph.shape_only {
                 let shape = vec![batch, 1, height, width];
-                out.push(Argument { name: (*name).into(), kind: Kind::Map, unit: false, shape, number: None });
+                out.push(Argument {
+                    name: (*name).into(),
+                    kind: Kind::Map,
+                    unit: false,
+                    shape,
+                    number: None,
+                    flat: false,
+                    axes: None,
+                });
             }
         }
         out
@@ -150,7 +167,13 @@ impl Language {
     /// `Map[2, 3, 5, 7]@f`
     fn declared(&self, op: &Op, a: &Argument) -> String {
         let axes = a.shape.len() - a.kind.beside_axes().len();
-        let dims: Vec<String> = a.shape.iter().take(axes).map(usize::to_string).collect();
+        let mut dims: Vec<String> = a.shape.iter().take(axes).map(usize::to_string).collect();
+        if a.flat {
+            dims = [("batch", 0), ("row", 2), ("column", 3)].map(|(name, i)| format!("{name} {}", a.shape[i])).to_vec();
+        }
+        if let Some(axes) = a.axes {
+            dims = axes.iter().zip(&a.shape).map(|(name, n)| format!("{name} {n}")).collect();
+        }
         let dims = if dims.is_empty() { String::new() } else { format!("[{}]", dims.join(", ")) };
         let ty = self.tensors(op).into_iter().find(|p| p.name.text == a.name).map(|p| &p.ty);
         // Places that a recipe holds lie where it is carried out.
@@ -232,6 +255,8 @@ fn like(param: &FnParam, rank: usize) -> Kind {
     match (Kind::named(&param.ty.kind.text), rank) {
         (Some(Kind::Values), 4) => Kind::Feat,
         (Some(Kind::Values), 0) => Kind::Loss,
+        (Some(Kind::Values), _) if param.ty.dims.is_some() => Kind::Values,
+        (Some(Kind::Values), 1) => Kind::Dist,
         (Some(Kind::Values), _) => Kind::Vectors,
         (Some(kind), _) => kind,
         (None, _) => panic!("`{}` is no kind", param.ty.kind.text),
@@ -245,9 +270,18 @@ pub fn kinds(param: &FnParam, rank: usize) -> Vec<(Kind, bool)> {
     }
     let declared = Kind::named(&param.ty.kind.text).unwrap_or(Kind::Values);
     let axes = rank - declared.beside_axes().len();
+    let written: Vec<&str> =
+        param.ty.dims.iter().flatten().filter_map(|d| d.axis.as_ref()).map(|a| a.text.as_str()).collect();
+    // The axes that the signature names; a batch may stand before them.
+    let named = |k: &Kind| {
+        let of: Vec<String> = k.axes(axes).iter().map(ToString::to_string).collect();
+        written.is_empty() || of.iter().skip(axes - written.len()).eq(written.iter())
+    };
     let fits = |k: &Kind| match k.rank() {
-        Some(n) => n == axes,
-        None => !matches!(k, Kind::Loss | Kind::Values),
+        // A single vector is no list of vectors.
+        _ if *k == Kind::Vectors && axes == 1 => false,
+        Some(n) => n == axes && named(k),
+        None => named(k) && (*k != Kind::Values || param.ty.dims.is_some()) && *k != Kind::Loss,
     };
     let all = Kind::names().filter_map(Kind::named).filter(|k| k.is_tensor() && k.is(declared)).filter(fits);
     let with =

@@ -13,9 +13,10 @@ const NOTE: &str =
     "<!-- Written from the code: INSTA_UPDATE=always cargo test --no-default-features --release --test docs -->\n";
 
 /// The pages of the book that are written by hand and come before the reference, in order.
-const GUIDE: [&str; 8] = [
+const GUIDE: [&str; 9] = [
     "guide/first-loss.md",
     "guide/language.md",
+    "guide/axes.md",
     "guide/places.md",
     "guide/data.md",
     "guide/running.md",
@@ -96,7 +97,7 @@ fn kinds(vocabulary: &Vocabulary) -> String {
         let (name, holds) = (kind.name(), kind.holds());
         let makers = makers(name);
         if kind.is_tensor() {
-            let axes = kind.rank().map_or(String::new(), |n| n.to_string());
+            let axes = kind.usual_axes();
             writeln!(tables[0], "| `{name}` | {above} | {holds} | {axes} |").unwrap();
         } else if makers.is_empty() {
             writeln!(tables[1], "| `{name}` | {above} | {holds} |").unwrap();

@@ -1,0 +1,90 @@
+//! `align`: the same numbers with further axes of size 1, so that two values lie beside each other. Only the checker
+//! writes it.
+
+use candle_core::{Result, Tensor};
+
+use crate::compute::memory::Memory;
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use rord_lang::constant::{Constant, Settings};
+use rord_lang::vocabulary::{Entry, GraphFacts, Shapes};
+
+/// The operation.
+pub static OP: Op = Op {
+    name: "align",
+    entry: Entry {
+        signature: "align(x: Values, axes: Axes) -> Values",
+        manual: MANUAL,
+        rule: |a| a.keep_type("x"),
+        operator: true,
+        graph: GraphFacts::NONE,
+        ..Entry::PLAIN
+    },
+    compute: Some(&Align),
+    samples,
+};
+
+const MANUAL: &str = "\
+The same numbers with further axes of size 1, in the one order of axes. No pipeline writes it: where two values meet
+that do not have the same axes, the checker puts it before the one that lacks some.
+
+    y[…, 1, …] = x[…, …]
+
+Source: `torch.Tensor.reshape`.
+
+```rord
+input x: Feat[B, 8, H, W]@f
+let rest = x - mean(x, over = channel)
+```
+";
+
+/// The same numbers in another shape.
+pub struct Align;
+
+impl Compute for Align {
+    fn memory(&self, _: &Shapes<'_>, _: &[&str]) -> Memory {
+        Memory::shared()
+    }
+
+    fn backward_reads_value(&self, _: &Settings) -> bool {
+        false
+    }
+
+    fn forward(&self, call: &Call) -> Result<Output> {
+        Ok(call.tensor("x")?.reshape(call.shape)?.into())
+    }
+
+    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        Ok(vec![("x", grad.reshape(call.tensor("x")?.shape())?)])
+    }
+}
+
+/// Cases.
+pub fn samples() -> Result<Vec<Sample>> {
+    let axes = |names: &[&str]| Constant::List(names.iter().map(|n| Constant::Word((*n).into())).collect());
+    Ok(vec![
+        Sample::new("no channel", &[2, 1, 3, 5])
+            .random("x", &[2, 3, 5], -1.0, 1.0)?
+            .setting("axes", axes(&["batch", "channel", "row", "column"]))
+            .to(&["x"]),
+        Sample::new("one a sample", &[3, 1, 1])
+            .random("x", &[3], -1.0, 1.0)?
+            .setting("axes", axes(&["batch", "row", "column"]))
+            .to(&["x"]),
+    ])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::compute::samples::finite_differences;
+
+    #[test]
+    fn shapes_and_gradients_are_right() {
+        for sample in samples().unwrap() {
+            assert!(finite_differences(&Align, &sample).unwrap() < 1e-6, "{}", sample.name);
+        }
+    }
+}

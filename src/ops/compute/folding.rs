@@ -1,0 +1,195 @@
+//! What reductions share: the axes that go, folds by kernels where the tensor lies in the CPU's memory and by Candle
+//! elsewhere, and results spread again.
+
+use candle_core::{DType, Device, Result, Tensor};
+
+use crate::axes::POSITIONS;
+use crate::compute::slices::{read, tensor, wrong};
+use crate::compute::{Call, pixelwise};
+use rord_kernels::reduce::{self, Cut};
+use rord_lang::constant::Constant;
+
+/// A tensor with the axes of it that go.
+pub struct Folding {
+    /// The shape of the tensor.
+    pub shape: Vec<usize>,
+    /// The positions of the axes that go.
+    pub gone: Vec<usize>,
+    /// The shape of what is left.
+    pub left: Vec<usize>,
+    /// Whether the kernels do it.
+    fast: bool,
+}
+
+/// The positions that a call's setting holds; all axes without one.
+pub fn positions(call: &Call, rank: usize) -> Result<Vec<usize>> {
+    match call.settings.get(POSITIONS) {
+        None => Ok((0..rank).collect()),
+        Some(_) => {
+            let list = call.settings.list(POSITIONS).map_err(candle_core::Error::wrap)?;
+            list.iter()
+                .map(|c| {
+                    let at = c.count().filter(|at| *at < rank);
+                    at.ok_or_else(|| candle_core::Error::msg(format!("there is no axis {c}")))
+                })
+                .collect()
+        }
+    }
+}
+
+/// The setting of these positions, for samples.
+pub fn at(axes: &[usize]) -> Constant {
+    Constant::List(axes.iter().map(|a| Constant::Number(*a as f64)).collect())
+}
+
+/// The setting of these names, for samples.
+pub fn words(names: &[&str]) -> Constant {
+    Constant::List(names.iter().map(|name| Constant::Word((*name).into())).collect())
+}
+
+impl Folding {
+    /// Of the tensor `x` in a call. Kernels are used if `fast` and the tensor allows it.
+    pub fn new(call: &Call, x: &Tensor, fast: bool) -> Result<Self> {
+        Ok(Self::of(x, positions(call, x.rank())?, fast))
+    }
+
+    /// Of the tensor `x`, of which these axes go.
+    pub fn of(x: &Tensor, gone: Vec<usize>, fast: bool) -> Self {
+        Self::to(x.dims(), x, gone, fast)
+    }
+
+    /// Of a tensor of this shape, of the device and type of `like`, of which these axes go.
+    pub fn to(shape: &[usize], like: &Tensor, gone: Vec<usize>, fast: bool) -> Self {
+        let left = shape.iter().enumerate().filter(|(i, _)| !gone.contains(i)).map(|(_, n)| *n).collect();
+        let native = matches!(like.device(), Device::Cpu) && matches!(like.dtype(), DType::F32 | DType::F64);
+        Self { shape: shape.to_vec(), gone, left, fast: fast && native }
+    }
+
+    /// How many numbers become one.
+    pub fn folded(&self) -> usize {
+        self.gone.iter().filter_map(|a| self.shape.get(*a)).product()
+    }
+
+    /// The shape of what is left, with axes of size 1 where some went.
+    fn ones(&self) -> Vec<usize> {
+        self.shape.iter().enumerate().map(|(i, n)| if self.gone.contains(&i) { 1 } else { *n }).collect()
+    }
+
+    fn cut(&self) -> Result<Cut> {
+        Cut::new(&self.shape, &self.gone).map_err(wrong)
+    }
+
+    /// What is left, as wide as the tensor.
+    pub fn widened(&self, left: &Tensor) -> Result<Tensor> {
+        if !self.fast {
+            return left.reshape(self.ones())?.broadcast_as(self.shape.as_slice())?.contiguous();
+        }
+        let cut = self.cut()?;
+        match left.dtype() {
+            DType::F32 => {
+                let out = read::<f32, _, 1>([left], |[p]| reduce::spread(&cut, [&[], &[]], [p, &[]], |_, [p, _]| p))?;
+                tensor(out.map_err(wrong)?, self.shape.as_slice())
+            }
+            _ => {
+                let out = read::<f64, _, 1>([left], |[p]| reduce::spread(&cut, [&[], &[]], [p, &[]], |_, [p, _]| p))?;
+                tensor(out.map_err(wrong)?, self.shape.as_slice())
+            }
+        }
+    }
+
+    /// Σ x.
+    pub fn sum(&self, x: &Tensor) -> Result<Tensor> {
+        if !self.fast {
+            return x.contiguous()?.sum_keepdim(self.gone.as_slice())?.reshape(self.left.as_slice());
+        }
+        self.sum_of(x, None, |x, _| x)
+    }
+
+    /// Σ f(x, p) by kernels, p being the number of `with` that is left there.
+    fn sum_of(&self, x: &Tensor, with: Option<&Tensor>, f: fn(f64, f64) -> f64) -> Result<Tensor> {
+        let cut = self.cut()?;
+        match x.dtype() {
+            DType::F32 => {
+                let g = |x: f32, p: f32| f(f64::from(x), f64::from(p)) as f32;
+                let out = match with {
+                    Some(p) => read::<f32, _, 2>([x, p], |[x, p]| reduce::sum(&cut, x, p, g))?,
+                    None => read::<f32, _, 1>([x], |[x]| reduce::sum(&cut, x, &[], g))?,
+                };
+                tensor(out.map_err(wrong)?, self.left.as_slice())
+            }
+            _ => {
+                let out = match with {
+                    Some(p) => read::<f64, _, 2>([x, p], |[x, p]| reduce::sum(&cut, x, p, f))?,
+                    None => read::<f64, _, 1>([x], |[x]| reduce::sum(&cut, x, &[], f))?,
+                };
+                tensor(out.map_err(wrong)?, self.left.as_slice())
+            }
+        }
+    }
+
+    /// Σ f(x, p), p being the number of `with` that is left there; `plain` is f of tensors, both as wide as `x`.
+    pub fn sum_with(
+        &self,
+        x: &Tensor,
+        with: &Tensor,
+        f: fn(f64, f64) -> f64,
+        plain: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        if self.fast { self.sum_of(x, Some(with), f) } else { self.sum(&plain(x, &self.widened(with)?)?) }
+    }
+
+    /// The greatest of what goes, or the least.
+    pub fn extreme(&self, x: &Tensor, greatest: bool) -> Result<Tensor> {
+        if self.fast {
+            let cut = self.cut()?;
+            return match x.dtype() {
+                DType::F32 => {
+                    let out = read::<f32, _, 1>([x], |[x]| reduce::extreme(&cut, x, greatest))?;
+                    tensor(out.map_err(wrong)?, self.left.as_slice())
+                }
+                _ => {
+                    let out = read::<f64, _, 1>([x], |[x]| reduce::extreme(&cut, x, greatest))?;
+                    tensor(out.map_err(wrong)?, self.left.as_slice())
+                }
+            };
+        }
+        let mut out = x.contiguous()?;
+        for axis in &self.gone {
+            out = if greatest { out.max_keepdim(*axis)? } else { out.min_keepdim(*axis)? };
+        }
+        out.reshape(self.left.as_slice())
+    }
+
+    /// f at every place: of the numbers of `x` and `y` there, and of those of `p` and `q` that are left there. `plain`
+    /// is f of tensors, all as wide as the tensor.
+    pub fn spread(
+        &self,
+        [x, y]: [&Tensor; 2],
+        [p, q]: [&Tensor; 2],
+        f: fn([f64; 2], [f64; 2]) -> f64,
+        plain: impl FnOnce([&Tensor; 2], [&Tensor; 2]) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        if !self.fast {
+            let (p, q) = (self.widened(p)?, self.widened(q)?);
+            return plain([x, y], [&p, &q]);
+        }
+        let cut = self.cut()?;
+        match x.dtype() {
+            DType::F32 => {
+                let wide = |[a, b]: [f32; 2]| [f64::from(a), f64::from(b)];
+                let g = |xy: [f32; 2], pq: [f32; 2]| f(wide(xy), wide(pq)) as f32;
+                let out = read::<f32, _, 4>([x, y, p, q], |[x, y, p, q]| reduce::spread(&cut, [x, y], [p, q], g))?;
+                tensor(out.map_err(wrong)?, self.shape.as_slice())
+            }
+            _ => {
+                let out = read::<f64, _, 4>([x, y, p, q], |[x, y, p, q]| reduce::spread(&cut, [x, y], [p, q], f))?;
+                tensor(out.map_err(wrong)?, self.shape.as_slice())
+            }
+        }
+    }
+}
+
+/// The mask of a call as wide as `x`, if there is one.
+pub fn mask(call: &Call, x: &Tensor) -> Result<Option<Tensor>> {
+    pixelwise::spread(call.maybe("mask"), x)
+}

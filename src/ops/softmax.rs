@@ -1,0 +1,169 @@
+//! `softmax` and `log_softmax`: shares that add up to 1 along axes: `softmax(logits, over = channel)`.
+
+use candle_core::{Result, Tensor};
+
+use crate::axes::along;
+use crate::compute::folding::{Folding, at};
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::op::Op;
+use rord_lang::constant::{Constant, Settings};
+use rord_lang::types::Kind;
+use rord_lang::vocabulary::{Application, Entry};
+
+macro_rules! softmax {
+    ($name:literal, $what:literal, $formula:literal, $note:literal, $log:literal) => {
+        Op {
+            name: $name,
+            entry: Entry {
+                signature: concat!($name, "(x: Values, over: Axes) -> Values"),
+                manual: concat!(
+                    "\
+",
+                    $what,
+                    "
+
+    ",
+                    $formula,
+                    "        Σ along the axes of `over`
+
+The axes stay. It is computed relative to the greatest number, so it does not overflow.",
+                    $note,
+                    "
+
+Source: `torch.",
+                    $name,
+                    "(x, dim)`; of several axes, of all their numbers as one.
+
+```rord
+input logits: Logit[B, 65, H, W]@f
+let y = ",
+                    $name,
+                    "(logits, over = channel)
+```
+"
+                ),
+                rule: if $log { logarithms } else { shares },
+                ..Entry::PLAIN
+            },
+            compute: Some(&Softmax::<$log>),
+            samples,
+        }
+    };
+}
+
+/// Shares.
+pub static SOFTMAX: Op = softmax!(
+    "softmax",
+    "Numbers as shares of 1 along some axes: the larger the number, the larger its share.",
+    "y = exp(x) / Σ exp(x)",
+    " The result is a Prob.",
+    false
+);
+/// Their logarithms.
+pub static LOG_SOFTMAX: Op = softmax!(
+    "log_softmax",
+    "The logarithms of the shares that `softmax` gives, without a loss of digits.",
+    "y = x - log Σ exp(x)",
+    "",
+    true
+);
+
+fn shares(a: &mut Application<'_>) {
+    crate::rules::same_type(a);
+    along(a, "x");
+    if !a.result.is_open() {
+        a.result.kind = Kind::Prob;
+    }
+}
+
+fn logarithms(a: &mut Application<'_>) {
+    crate::rules::real_of(a);
+    along(a, "x");
+}
+
+/// Shares, or their logarithms.
+struct Softmax<const LOG: bool>;
+
+impl<const LOG: bool> Softmax<LOG> {
+    fn value(call: &Call, fast: bool) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let folding = Folding::new(call, x, fast)?;
+        let most = folding.extreme(x, true)?;
+        let sum = folding.sum_with(x, &most, |x, m| (x - m).exp(), |x, m| (x - m)?.exp())?;
+        let value = if LOG {
+            let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, _], [m, s]| x - m - s;
+            folding.spread([x, x], [&most, &sum.log()?], f, |[x, _], [m, s]| (x - m)? - s)?
+        } else {
+            let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, _], [m, s]| (x - m).exp() / s;
+            folding.spread([x, x], [&most, &sum], f, |[x, _], [m, s]| (x - m)?.exp()? / s)?
+        };
+        Ok(value.into())
+    }
+
+    fn gradients(call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
+        let y = &output.value;
+        let folding = Folding::new(call, y, fast)?;
+        let out = if LOG {
+            let sum = folding.sum(grad)?;
+            let f: fn([f64; 2], [f64; 2]) -> f64 = |[y, g], [s, _]| g - y.exp() * s;
+            folding.spread([y, grad], [&sum, &sum], f, |[y, g], [s, _]| g - (y.exp()? * s)?)?
+        } else {
+            let sum = folding.sum(&(y * grad)?)?;
+            let f: fn([f64; 2], [f64; 2]) -> f64 = |[y, g], [s, _]| y * (g - s);
+            folding.spread([y, grad], [&sum, &sum], f, |[y, g], [s, _]| y * (g - s)?)?
+        };
+        Ok(vec![("x", out)])
+    }
+}
+
+impl<const LOG: bool> Compute for Softmax<LOG> {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        Self::value(call, true)
+    }
+
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        Self::gradients(call, output, grad, true)
+    }
+
+    fn plain_forward(&self, call: &Call) -> Result<Output> {
+        Self::value(call, false)
+    }
+
+    fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        Self::gradients(call, output, grad, false)
+    }
+
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn backward_reads(&self, _: &str) -> bool {
+        false
+    }
+
+    fn backward_reads_value(&self, _: &Settings) -> bool {
+        true
+    }
+}
+
+/// Cases of both.
+fn samples() -> Result<Vec<Sample>> {
+    let case = |name, shape: &[usize], words: &[&str], axes: &[usize]| {
+        let words = words.iter().map(|w| Constant::Word((*w).into())).collect();
+        let sample = Sample::new(name, shape).random("x", shape, -2.0, 2.0)?.to(&["x"]);
+        Ok::<_, candle_core::Error>(sample.setting("over", Constant::List(words)).setting("axes", at(axes)))
+    };
+    Ok(vec![
+        case("channels", &[2, 5, 3, 4], &["channel"], &[1])?,
+        case("places", &[2, 3, 4, 5], &["row", "column"], &[2, 3])?,
+        case("components", &[6, 17], &["channel"], &[1])?,
+        case("the batch", &[3, 2, 2], &["batch"], &[0])?,
+        Sample::new("far", &[2, 2])
+            .given("x", &[2, 2], vec![1e4, -1e4, 3e4, 3e4])?
+            .word("over", "channel")
+            .setting("axes", at(&[1]))
+            .to(&["x"])
+            .kinked(),
+    ])
+}

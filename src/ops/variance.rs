@@ -1,0 +1,153 @@
+//! `variance` and `std`: how far the numbers of a value lie apart: `std(z, over = item)`.
+
+use candle_core::{Result, Tensor};
+
+use crate::axes::{real, reduction};
+use crate::compute::folding::{Folding, at, mask};
+use crate::compute::samples::Sample;
+use crate::compute::{Call, Compute, Gradients, Output};
+use crate::max_pool::saved;
+use crate::op::Op;
+use rord_lang::constant::Constant;
+use rord_lang::vocabulary::Entry;
+
+macro_rules! spread_of {
+    ($name:literal, $what:literal, $formula:literal, $note:literal, $torch:literal, $root:literal) => {
+        Op {
+            name: $name,
+            entry: Entry {
+                signature: concat!(
+                    $name,
+                    "(x: Values, mask: Prob = none, per: Axes = none, over: Axes = none, unbiased: Flag = false) -> Loss"
+                ),
+                manual: concat!("\
+", $what, " of the numbers of a value: of all, or along some of its axes.
+
+    ", $formula, "        m = Σ x / n
+
+`over` says which axes go, `per` which stay; without either the result is one number. `unbiased = true` divides by
+n - 1, at least 1. Under a `mask` every number counts by its weight, and n is the sum of the weights; where it hides
+everything the result is 0.", $note, "
+
+Source: `torch.", $torch, "(x, dim, correction = 0)`; `correction = 1` is `unbiased = true`.
+
+```rord
+input z: Vectors[N, 64]
+let spread = ", $name, "(z, over = item)
+```
+"),
+                rule: |a| reduction(a, "x", real),
+                ..Entry::PLAIN
+            },
+            compute: Some(&Spread::<$root>),
+            samples,
+        }
+    };
+}
+
+/// The mean square of the differences from the mean.
+pub static VARIANCE: Op =
+    spread_of!("variance", "The mean square of the differences from the mean", "y = Σ (x - m)² / n", "", "var", false);
+/// The root of it.
+pub static STD: Op = spread_of!(
+    "std",
+    "The standard deviation",
+    "y = √(Σ (x - m)² / n)",
+    " The slope where all are equal is 0.",
+    "std",
+    true
+);
+
+/// The variance, or its root.
+struct Spread<const ROOT: bool>;
+
+impl<const ROOT: bool> Spread<ROOT> {
+    fn value(call: &Call, fast: bool) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let folding = Folding::new(call, x, fast)?;
+        let less = if call.flag("unbiased")? { 1.0 } else { 0.0 };
+        let (mean, sum, divisor) = match mask(call, x)? {
+            Some(mask) => {
+                let weight = folding.sum(&mask)?;
+                let seen = weight.gt(0.0)?;
+                let weight = seen.where_cond(&weight, &weight.ones_like()?)?;
+                let mean = (folding.sum(&(x * &mask)?)? / &weight)?;
+                let rest = (x - folding.widened(&mean)?)?;
+                let divisor = if less > 0.0 { (&weight - less)?.maximum(1.0)? } else { weight };
+                (mean, folding.sum(&(rest.sqr()? * mask)?)?, divisor)
+            }
+            None => {
+                let n = folding.folded().max(1) as f64;
+                let mean = (folding.sum(x)? / n)?;
+                let sum = folding.sum_with(x, &mean, |x, m| (x - m) * (x - m), |x, m| (x - m)?.sqr())?;
+                let divisor = (sum.zeros_like()? + (n - less).max(1.0))?;
+                (mean, sum, divisor)
+            }
+        };
+        let variance = (sum / &divisor)?;
+        let value = if ROOT { variance.sqrt()? } else { variance };
+        Ok(Output { value, saved: vec![mean, divisor] })
+    }
+
+    fn gradients(call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
+        if !call.wants("x") {
+            return Ok(Gradients::new());
+        }
+        let x = call.tensor("x")?;
+        let folding = Folding::new(call, x, fast)?;
+        let (mean, divisor) = (saved(output, 0)?, saved(output, 1)?);
+        let mut factor = ((grad * 2.0)? / divisor)?;
+        if ROOT {
+            let some = output.value.gt(0.0)?;
+            let safe = some.where_cond(&output.value, &output.value.ones_like()?)?;
+            factor = some.where_cond(&((factor * 0.5)? / safe)?, &grad.zeros_like()?)?;
+        }
+        let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, _], [m, g]| (x - m) * g;
+        let out = folding.spread([x, x], [mean, &factor], f, |[x, _], [m, g]| (x - m)? * g)?;
+        let out = match mask(call, x)? {
+            Some(mask) => (out * mask)?,
+            None => out,
+        };
+        Ok(vec![("x", out)])
+    }
+}
+
+impl<const ROOT: bool> Compute for Spread<ROOT> {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        Self::value(call, true)
+    }
+
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        Self::gradients(call, output, grad, true)
+    }
+
+    fn plain_forward(&self, call: &Call) -> Result<Output> {
+        Self::value(call, false)
+    }
+
+    fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        Self::gradients(call, output, grad, false)
+    }
+
+    fn has_kernels(&self) -> bool {
+        true
+    }
+}
+
+/// Cases of both.
+fn samples() -> Result<Vec<Sample>> {
+    let case = |name, shape: &[usize], value: &[usize], words: &[&str], axes: &[usize], unbiased: bool| {
+        let words = words.iter().map(|w| Constant::Word((*w).into())).collect();
+        let sample = Sample::new(name, value).random("x", shape, -1.0, 1.0)?.flag("unbiased", unbiased).to(&["x"]);
+        Ok::<_, candle_core::Error>(sample.setting("over", Constant::List(words)).setting("axes", at(axes)))
+    };
+    Ok(vec![
+        Sample::new("all", &[]).random("x", &[3, 5], -1.0, 1.0)?.flag("unbiased", false).to(&["x"]),
+        case("over items", &[7, 3], &[3], &["item"], &[0], true)?,
+        case("over channels", &[2, 5, 3, 4], &[2, 3, 4], &["channel"], &[1], false)?,
+        case("over the batch and places", &[2, 5, 3, 4], &[5], &["batch", "place"], &[0, 2, 3], true)?,
+        case("masked", &[2, 3, 4, 5], &[2, 3], &["place"], &[2, 3], false)?.random("mask", &[2, 1, 4, 5], 0.1, 1.0)?,
+        case("hidden", &[2, 1, 2, 2], &[2, 1], &["place"], &[2, 3], true)?.filled("mask", &[2, 1, 2, 2], 0.0)?.kinked(),
+        Sample::new("constant", &[]).filled("x", &[4], 0.5)?.flag("unbiased", true).to(&["x"]).kinked(),
+    ])
+}
