@@ -52,8 +52,8 @@ Marks the pairs of places that are close to one another.
 
     near[i, j] = 1 where ‖(p_i - q_j)·(width, height)/2‖ ≤ within, else 0
 
-`a` is (B, N, 2) and `b` (B, M, 2), normalized, in one frame; the result is (B, N, M): a table for each sample, rows are
-a's, columns b's. `within` is in pixels of the image that declares the frame. There is no gradient.
+`a` is (B, N, 2) and `b` (B, M, 2), normalized, in one frame; the result is (B, N, M): a mask, a table for each sample,
+rows are a's, columns b's. `within` is in pixels of the image that declares the frame. There is no gradient.
 
 Source: the correspondences of DeTone, Malisiewicz and Rabinovich, SuperPoint, 2018, equation 4; `torch.cdist(a, b) <=
 within`.

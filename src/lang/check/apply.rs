@@ -339,7 +339,9 @@ impl Checker<'_> {
                 Some(settings)
             }
             None => {
-                self.logs.reports.push(frames::no_image(site.span, op.name, &frame));
+                // What an operation is of places has the operation's name.
+                let name = if op.entry.operator { site.name } else { op.name };
+                self.logs.reports.push(frames::no_image(site.span, name, &frame));
                 None
             }
         }

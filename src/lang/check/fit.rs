@@ -585,6 +585,10 @@ impl Checker<'_> {
             (Kind::Values, Some(k)) if k.is(Kind::Scalar) => Some(
                 "a number meets maps, vectors and distances in + - * / and comparisons; max(0, x) is  hinge(x)".into(),
             ),
+            (k, Some(Kind::Offsets)) if k.is(Kind::Values) => Some(format!("how long they are is:  length({text})")),
+            (k, Some(Kind::Points)) if k.is(Kind::Values) => {
+                Some("numbers of places are  distance(p, q)  and  length(p - q)".into())
+            }
             (Kind::Map | Kind::Values, Some(Kind::Homography)) => Some("a homography moves maps; it is not one".into()),
             _ => None,
         };

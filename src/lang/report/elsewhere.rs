@@ -56,7 +56,6 @@ pub const NAMES: [(&str, &str); 76] = [
     ("mm", "product"),
     ("bmm", "product"),
     ("einsum", "product"),
-    ("topk", "top"),
     ("var", "variance"),
     ("amax", "max"),
     ("amin", "min"),

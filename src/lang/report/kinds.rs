@@ -215,8 +215,8 @@ pub fn arithmetic_of_places(op_span: Span, op: &str, a: (Span, String), b: (Span
         .label(op_span, "")
         .label(b.0, b.1)
         .help(
-            "places p, q and offsets o (in px):  p - q  gives offsets,  p + o  places;  o + o,  2 * o  and  o / 2  are \
-             offsets,\nand  length(o)  and  distance(p, q)  are numbers, which can be compared",
+            "p - q  of places gives offsets o in px,  p + o  places;  o + o,  2 * o  and  o / 2  are offsets;\n\
+             length(o)  and  distance(p, q)  are numbers",
         )
 }
 
