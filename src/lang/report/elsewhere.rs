@@ -1,7 +1,7 @@
 //! What things are called elsewhere, PyTorch above all: `nn.Conv2d` is `conv`.
 
 /// A name elsewhere, in lower case without underscores, and the name here.
-pub const NAMES: [(&str, &str); 76] = [
+pub const NAMES: [(&str, &str); 75] = [
     ("none", "none"),
     ("null", "none"),
     ("nil", "none"),
