@@ -570,19 +570,16 @@ impl Walk<'_> {
             {
                 self.see(name.span, to, How::Plain);
             }
+            let (name, at) = (arg.name.as_ref(), i + piped);
+            let local = |word: &String| scope.locals.iter().any(|(name, _)| name == word);
             match &arg.value.kind {
-                ExprKind::Name(word)
-                    if self.is_word(&found, arg.name.as_ref(), i + piped, word)
-                        && !scope.locals.iter().any(|(name, _)| name == word) =>
-                {
+                ExprKind::Name(word) if self.is_word(&found, name, at, word) && !local(word) => {
                     self.see(arg.value.span, Target::Word(word.clone()), How::Plain);
                 }
-                // A list of axes.
-                ExprKind::List(of) if self.is_word(&found, arg.name.as_ref(), i + piped, "channel") => {
-                    for axis in of {
-                        let word = if let ExprKind::Name(word) = &axis.kind { word.as_str() } else { "" };
-                        self.see(axis.span, Target::Word(word.to_string()), How::Plain);
-                    }
+                // Axes.
+                ExprKind::List(of) if self.is_word(&found, name, at, "channel") => {
+                    of.iter()
+                        .for_each(|axis| self.see(axis.span, Target::Word(crate::tree::expression(axis)), How::Plain));
                 }
                 _ => self.expr(&arg.value, scope),
             }
