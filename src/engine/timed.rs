@@ -25,6 +25,8 @@ pub struct Clock {
     courses: Vec<(String, Course, Curve)>,
     /// Steps of an epoch, once the data is loaded.
     steps: OnceLock<u64>,
+    /// Batches of an epoch, and how many of them make a step, where these are several.
+    batches: OnceLock<(u64, u64)>,
     board: Mutex<Board>,
 }
 
@@ -152,7 +154,7 @@ impl Clock {
             false => VecDeque::new(),
         });
         let board = Board { step: 0, next: next.collect(), so_far: vec![0.0; courses.len()] };
-        Ok(Self { courses, steps: OnceLock::new(), board: Mutex::new(board) })
+        Ok(Self { courses, steps: OnceLock::new(), batches: OnceLock::new(), board: Mutex::new(board) })
     }
 
     /// Sets how many steps an epoch has. Only the first call counts.
@@ -160,13 +162,32 @@ impl Clock {
         self.steps.get_or_init(|| steps);
     }
 
+    /// Sets how many batches an epoch has, and how many of them make a step. Only the first call counts.
+    pub fn set_batches(&self, batches: u64, of_step: u64) {
+        self.batches.get_or_init(|| (batches.max(1), of_step.max(1)));
+    }
+
+    /// The step that a batch belongs to.
+    fn step_of(&self, batch: u64) -> u64 {
+        let (batches, of_step) = self.batches.get().copied().unwrap_or((1, 1));
+        match of_step {
+            1 => batch,
+            _ => batch / batches * batches.div_ceil(of_step) + batch % batches / of_step,
+        }
+    }
+
     fn board(&self) -> MutexGuard<'_, Board> {
         // Nothing that can panic runs while it is held.
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The number of a batch: that of its step.
+    pub fn number(&self, course: &Course, batch: u64) -> f64 {
+        self.number_at(course, self.step_of(batch))
+    }
+
     /// The number of a step. Of numbers that listen, those of the next [`LAG`] steps are known.
-    pub fn number(&self, course: &Course, step: u64) -> f64 {
+    pub fn number_at(&self, course: &Course, step: u64) -> f64 {
         let at = self.courses.iter().position(|(_, known, _)| known == course);
         at.map_or(course.reach.last, |at| self.nth(at, step))
     }

@@ -65,6 +65,8 @@ pub enum Kind {
     Steps,
     /// A duration in epochs or steps.
     Duration,
+    /// So many times another number.
+    Factor,
     /// `low..high`.
     Range,
     /// `[a, b, c]`.
@@ -87,6 +89,8 @@ pub enum Kind {
     Schedule,
     /// How gradients are bounded.
     Clip,
+    /// When a run ends early.
+    Stop,
     /// How an image is disturbed.
     Augment,
     /// How a second view is made.
@@ -102,7 +106,7 @@ pub enum Kind {
 use Kind::*;
 
 /// Every kind with its name, the kind directly above it, and what it holds, in words.
-const KINDS: [(Kind, &str, Option<Kind>, &str); 45] = [
+const KINDS: [(Kind, &str, Option<Kind>, &str); 47] = [
     (Values, "Values", None, "real numbers"),
     (Map, "Map", Some(Values), "any real number"),
     (Image, "Image", Some(Map), "any real number"),
@@ -132,6 +136,7 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 45] = [
     (Epochs, "Epochs", Some(Duration), "a duration such as 5epochs"),
     (Steps, "Steps", Some(Duration), "a duration such as 100steps"),
     (Duration, "Duration", None, "a duration such as 5epochs or 100steps"),
+    (Factor, "Factor", None, "a multiple such as 0.1x"),
     (Range, "Range", None, "a range such as 0.8..1.2"),
     (Word, "Word", None, "one of a few words"),
     (List, "List", None, "a list such as [1, 2]"),
@@ -143,6 +148,7 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 45] = [
     (Optimizer, "Optimizer", None, "an optimizer: adam(…)"),
     (Schedule, "Schedule", None, "a schedule: reduce_on_plateau(…)"),
     (Clip, "Clip", None, "a bound on gradients: grad_norm(…)"),
+    (Stop, "Stop", None, "an early end: after(…)"),
     (Augment, "Augment", None, "a disturbance: noise(…)"),
     (Symmetry, "Symmetry", None, "a geometry: square_symmetries"),
     (Render, "Render", None, "a way to draw: layers(…)"),

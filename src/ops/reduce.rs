@@ -8,7 +8,7 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::max_pool::saved;
 use crate::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, LintFacts};
 
 macro_rules! reduction {
     ($name:literal, $manual:expr, $compute:expr) => {
@@ -19,6 +19,7 @@ macro_rules! reduction {
                 manual: $manual,
                 rule: crate::rules::to_one_number,
                 words: &[("per", &["batch"])],
+                lints: LintFacts { grows_with: Some("x"), ..LintFacts::NONE },
                 ..Entry::PLAIN
             },
             compute: Some(&$compute),

@@ -1,7 +1,7 @@
 //! What things are called elsewhere, PyTorch above all: `nn.Conv2d` is `conv`.
 
 /// A name elsewhere, in lower case without underscores, and the name here.
-pub const NAMES: [(&str, &str); 62] = [
+pub const NAMES: [(&str, &str); 64] = [
     ("none", "none"),
     ("null", "none"),
     ("nil", "none"),
@@ -63,6 +63,8 @@ pub const NAMES: [(&str, &str); 62] = [
     ("cosineannealinglr", "cosine"),
     ("steplr", "step"),
     ("clipgradnorm", "grad_norm"),
+    ("clipgradvalue", "grad_value"),
+    ("earlystopping", "after"),
     ("onecyclelr", "one_cycle"),
 ];
 
