@@ -57,7 +57,8 @@ pub fn run(args: &ExplainArgs) -> u8 {
     // `cosine` is a schedule and a function.
     let found = [vocabulary.operation_page(&args.name), vocabulary.function_page(&args.name, &sources)];
     let mut found: Vec<String> = found.iter().flatten().map(|p| format!("{}\n\n{}\n", p.signature, p.manual)).collect();
-    let words = [kind(&args.name, &vocabulary), manual::item(&args.name), manual::lint(&args.name)];
+    let name = args.name.as_str();
+    let words = [kind(name, &vocabulary), manual::item(name), manual::part(name), manual::lint(name)];
     found.extend(words.into_iter().flatten().map(|page| format!("{page}\n")));
     if !found.is_empty() {
         super::print(&found.join("\n"));

@@ -128,7 +128,7 @@ pub fn evaluate(
         _ => false,
     };
     let program = Program::new(graph, |s| gradients && differentiable(s), supplied.dtype, &Device::Cpu)?;
-    let weights = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
+    let (weights, _) = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
     let fields = supplied.fields(pipeline)?;
     let feed =
         Feed { batch: 0, fields: &fields, weights: weights.tensors(), seed, step: 0, training: false, timed: None };
@@ -181,7 +181,7 @@ pub fn predict(
     }
     let graph = graphs::graph(pipeline, vocabulary, &asked, &HashMap::new())?;
     let program = Program::new(graph, |_| false, supplied.dtype, &Device::Cpu)?;
-    let weights = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
+    let (weights, _) = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
     let fields = supplied.fields(pipeline)?;
     let feed =
         Feed { batch: 0, fields: &fields, weights: weights.tensors(), seed, step: 0, training: false, timed: None };

@@ -1,7 +1,7 @@
 //! The numbers that change while training, step by step: `ramp(0, 1, over = 5epochs)` is 0.5 in the middle of the third.
 //!
 //! A number is known before the batch of its step is made, and batches are made ahead: one that listens to training
-//! hears of a step a fixed number of batches later ([`LAG`]), whatever was made by then. So nothing depends on threads.
+//! hears of a step a fixed number of steps later ([`LAG`]), whatever was made by then. So nothing depends on threads.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -15,8 +15,7 @@ use rord_lang::constant::{Constant, Settings, Unit, Unreadable};
 use rord_lang::timed::Course;
 use rord_lang::typed::Pipeline;
 
-/// Batches from what is heard to the first one that is made by it: more than are made ahead. Where a step takes several batches, as
-/// many more.
+/// Steps from what is heard to the first one that is made by it: more than are made ahead.
 pub const LAG: u64 = 8;
 
 /// All numbers of a run that change. A run has one, which its steps and its data share.
@@ -24,19 +23,19 @@ pub const LAG: u64 = 8;
 pub struct Clock {
     /// The numbers with their names and how they change.
     courses: Vec<(String, Course, Curve)>,
-    /// Batches of an epoch, once the data is loaded.
+    /// Steps of an epoch, once the data is loaded.
     epoch: OnceLock<u64>,
-    /// [`LAG`] and more.
-    lag: u64,
+    /// Batches of an epoch, and how many of them make a step, where these are several.
+    batches: OnceLock<(u64, u64)>,
     board: Mutex<Board>,
 }
 
 /// What is known of numbers that listen.
 #[derive(Debug)]
 struct Board {
-    /// Batches that have been trained on.
+    /// Steps that have been taken.
     step: u64,
-    /// The numbers of the last batch and the next ones, for every course; empty for those that do not listen.
+    /// The numbers of the last step and the next ones, for every course; empty for those that do not listen.
     next: Vec<VecDeque<f64>>,
     /// What each has come to so far.
     so_far: Vec<f64>,
@@ -77,7 +76,7 @@ fn unreadable(name: &str) -> Unreadable {
 }
 
 impl Board {
-    /// The batch that the first number of each list is for.
+    /// The step that the first number of each list is for.
     fn first(&self) -> u64 {
         self.step.saturating_sub(1)
     }
@@ -146,22 +145,35 @@ impl Curve {
 }
 
 impl Clock {
-    /// The numbers of a pipeline, before the first step; a step takes so many batches.
-    pub fn new(pipeline: &Pipeline, batches: u64) -> Result<Self, RecipeError> {
-        let lag = LAG + batches.saturating_sub(1);
+    /// The numbers of a pipeline, before the first step.
+    pub fn new(pipeline: &Pipeline) -> Result<Self, RecipeError> {
         let read = |(name, course): (String, Course)| Curve::read(&course).map(|curve| (name, course, curve));
         let courses: Vec<_> = pipeline.timed().into_iter().map(read).collect::<Result<_, _>>()?;
         let next = courses.iter().map(|(.., curve)| match curve.listens() {
-            true => VecDeque::from(vec![0.0; lag as usize]),
+            true => VecDeque::from(vec![0.0; LAG as usize]),
             false => VecDeque::new(),
         });
         let board = Board { step: 0, next: next.collect(), so_far: vec![0.0; courses.len()] };
-        Ok(Self { courses, epoch: OnceLock::new(), lag, board: Mutex::new(board) })
+        Ok(Self { courses, epoch: OnceLock::new(), batches: OnceLock::new(), board: Mutex::new(board) })
     }
 
-    /// Sets how many batches an epoch has. Only the first call counts.
-    pub fn set_epoch(&self, batches: u64) {
-        self.epoch.get_or_init(|| batches);
+    /// Sets how many steps an epoch has. Only the first call counts.
+    pub fn set_epoch(&self, steps: u64) {
+        self.epoch.get_or_init(|| steps);
+    }
+
+    /// Sets how many batches an epoch has, and how many of them make a step. Only the first call counts.
+    pub fn set_batches(&self, batches: u64, of_step: u64) {
+        self.batches.get_or_init(|| (batches.max(1), of_step.max(1)));
+    }
+
+    /// The step that a batch belongs to.
+    fn step_of(&self, batch: u64) -> u64 {
+        let (batches, of_step) = self.batches.get().copied().unwrap_or((1, 1));
+        match of_step {
+            1 => batch,
+            _ => batch / batches * batches.div_ceil(of_step) + batch % batches / of_step,
+        }
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
@@ -169,8 +181,13 @@ impl Clock {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of a batch. Of numbers that listen, those of the next [`LAG`] are known.
-    pub fn number(&self, course: &Course, step: u64) -> f64 {
+    /// The number of a batch: that of its step.
+    pub fn number(&self, course: &Course, batch: u64) -> f64 {
+        self.number_at(course, self.step_of(batch))
+    }
+
+    /// The number of a step. Of numbers that listen, those of the next [`LAG`] steps are known.
+    pub fn number_at(&self, course: &Course, step: u64) -> f64 {
         let at = self.courses.iter().position(|(_, known, _)| known == course);
         at.map_or(course.reach.last, |at| self.nth(at, step))
     }
@@ -199,20 +216,18 @@ impl Clock {
         self.courses.iter().enumerate().map(|(at, (name, ..))| (name.clone(), self.nth(at, step))).collect()
     }
 
-    /// Hears of a step that has been taken, with so many batches.
-    pub fn step(&self, numbers: &[(String, f64)], batches: u64) {
+    /// Hears of a step that has been taken.
+    pub fn step(&self, numbers: &[(String, f64)]) {
         let mut board = self.board();
-        board.step += batches;
+        board.step += 1;
         let Board { next, so_far, .. } = &mut *board;
-        let most = self.lag as usize + 1;
+        let most = LAG as usize + 1;
         for (((.., curve), next), so_far) in self.courses.iter().zip(next).zip(so_far) {
             if curve.listens() {
                 *so_far = curve.hear(*so_far, false, numbers);
-                for _ in 0..batches {
-                    next.push_back(*so_far);
-                    if next.len() > most {
-                        next.pop_front();
-                    }
+                next.push_back(*so_far);
+                if next.len() > most {
+                    next.pop_front();
                 }
             }
         }
@@ -260,7 +275,7 @@ impl Clock {
             let read = |x: &Value| x.as_str().and_then(|text| text.parse::<f64>().ok());
             let mut numbers: VecDeque<f64> = numbers.iter().map(read).collect::<Option<_>>().ok_or_else(bad)?;
             so_far.push(numbers.pop_back().ok_or_else(bad)?);
-            if numbers.len() as u64 != self.lag + step.min(1) {
+            if numbers.len() as u64 != LAG + step.min(1) {
                 return Err(bad());
             }
             next.push(numbers);

@@ -2,6 +2,7 @@
 //! prints it.
 
 use super::report::{lints, pages};
+use super::sections;
 use super::types::Kind;
 
 /// The words that items of a file begin with: what each is for, and three lines with it.
@@ -78,11 +79,12 @@ pub const ITEMS: [(&str, &str, &str); 17] = [
 ];
 
 /// What lints look for.
-pub const LINTS: [(&str, &str); 7] = [
+pub const LINTS: [(&str, &str); 8] = [
     ("apart", "negatives that are often the positive itself"),
     ("margin", "a margin that no distance can reach"),
     ("no_gradient", "a term of what is minimized that has no gradient"),
     ("padding", "pixels from outside of a view, compared as if they were seen"),
+    ("schedule", "a rate, a duration or a patience that does not fit the run"),
     ("unanchored", "a loss that is smallest when the network says the same everywhere"),
     ("unminimized", "a loss that is no part of what is minimized"),
     ("unused", "a name that nothing uses"),
@@ -91,7 +93,25 @@ pub const LINTS: [(&str, &str); 7] = [
 /// An item's word: a sentence and lines with it, in Markdown.
 pub fn item(name: &str) -> Option<String> {
     let (word, about, example) = ITEMS.iter().find(|(word, ..)| *word == name)?;
-    Some(format!("**{word}**: {about}\n\n```rord\n{example}```"))
+    Some(format!("**{word}**: {about}\n\n```rord\n{example}```{}", fields(name)))
+}
+
+/// A part of `train`: what it is and its fields, in Markdown.
+pub fn part(name: &str) -> Option<String> {
+    let about = "weights that are trained in a way of their own: those of a model, `net`, of what is in it, `net.trunk`, or `norms` and `biases`";
+    let example = "train { optimizer = adam(1e-3), part net.trunk { lr = 0.1x, frozen = 5epochs } }\n";
+    (name == "part").then(|| format!("**part**: {about}\n\n```rord\n{example}```{}", fields(name)))
+}
+
+/// The fields of a section, each with its kinds and what it is for.
+fn fields(name: &str) -> String {
+    let all: &[sections::Field] = sections::section(name).map_or(&[], |s| s.fields);
+    let one = |f: &sections::Field| {
+        let default = f.default.constant().map(|c| format!(" = {c}")).unwrap_or_default();
+        format!("\n* `{}: {}{default}`: {}", f.name, f.kinds(), f.about)
+    };
+    let listed: String = all.iter().map(one).collect();
+    if listed.is_empty() { listed } else { format!("\n{listed}") }
 }
 
 /// A lint: what it looks for, how it is allowed, and the page of its report, in Markdown.

@@ -14,6 +14,7 @@ use rord_lang::ast::ItemKind;
 use rord_lang::index::{Symbol, SymbolKind};
 use rord_lang::lex::{ITEMS, KEYWORDS, TokenKind};
 use rord_lang::manual;
+use rord_lang::parts::WeightClass;
 use rord_lang::sections;
 use rord_lang::source::Span;
 use rord_lang::types::Kind;
@@ -126,6 +127,7 @@ impl List<'_> {
                 let head = before.word(0).unwrap_or("");
                 match (word(1), word(2)) {
                     (Some(section @ ("train" | "save" | "export")), _) => self.section(section, open),
+                    _ if self.of_part(open.at) => self.section("part", open),
                     (_, Some("preset" | "sweep")) => self.settings(open),
                     (Some("let"), _) => self.pattern(open),
                     (Some("in"), _) => self.expression(),
@@ -446,8 +448,32 @@ impl List<'_> {
         }
     }
 
+    /// True for the brace behind `part net.trunk`.
+    fn of_part(&self, at: usize) -> bool {
+        let before = self.before;
+        let path = |i: usize| {
+            let text = before.token(i).is_some_and(|t| matches!(t.kind, TokenKind::Text(_)));
+            text || before.word(i).is_some_and(|w| w != "part") || before.mark(i) == Some(".")
+        };
+        let first = (0..at).rev().take_while(|i| path(*i)).last();
+        first.and_then(|i| i.checked_sub(1)).is_some_and(|i| before.word(i) == Some("part"))
+    }
+
+    /// What a part may name first: a model, or a class of weights.
+    fn part_names(&mut self) {
+        for model in &self.doc.pipeline.models {
+            self.add(&model.name, CompletionItemKind::CLASS, "all weights of the model", NEAREST);
+        }
+        for (class, _) in WeightClass::NAMED {
+            self.add(class, CompletionItemKind::CLASS, "those of all layers", NEAREST);
+        }
+    }
+
     fn section(&mut self, section: &str, open: &Open) {
         let n = self.before.len();
+        if section == "train" && self.before.last_word() == Some("part") {
+            return self.part_names();
+        }
         if self.before.last_mark() != Some("=")
             && !matches!(self.before.last_mark(), Some("+" | "-" | "*" | "/" | "|>"))
         {
@@ -455,7 +481,7 @@ impl List<'_> {
             let given = self.fields_given(open);
             let scope: Vec<String> = self.doc.unit.index.visible(self.offset).map(|(_, s)| s.name.clone()).collect();
             for field in found.fields.iter().filter(|f| !given.iter().any(|g| g == f.name)) {
-                let detail = format!("{}: {}", field.kind.name(), field.about);
+                let detail = format!("{}: {}", field.kinds(), field.about);
                 let named = scope.iter().any(|s| s == field.name);
                 let field = field.name;
                 if let Some(item) = self.add(field, CompletionItemKind::PROPERTY, &detail, NEAREST) {
@@ -463,11 +489,23 @@ impl List<'_> {
                     item.insert_text = (!named).then(|| format!("{field} = "));
                 }
             }
+            if section == "train"
+                && let Some(item) =
+                    self.add("part", CompletionItemKind::KEYWORD, "weights trained in a way of their own", NEAREST)
+            {
+                item.insert_text = Some("part ".into());
+            }
             return;
         }
         let field = n.checked_sub(2).and_then(|i| self.before.word(i)).unwrap_or("");
         match sections::field(section, field) {
             Some(field) if field.kind == Kind::Watch => self.watched(),
+            Some(field) if field.kind == Kind::Flag => {
+                for word in ["true", "false"] {
+                    self.add(word, CompletionItemKind::KEYWORD, field.name, NEAREST);
+                }
+                self.expression();
+            }
             Some(field) if !field.words.is_empty() => {
                 for word in field.words {
                     self.add(word, CompletionItemKind::ENUM_MEMBER, field.name, NEAREST);

@@ -100,7 +100,7 @@ pub fn about(world: &World, doc: &Analysis, used: &Use) -> Option<String> {
             let field = sections::field(section, name)?;
             let default =
                 field.default.shown().map(|d| format!(" = {d}")).filter(|_| field.default.constant().is_some());
-            let head = code(&format!("{name}: {}{}", field.kind.name(), default.unwrap_or_default()));
+            let head = code(&format!("{name}: {}{}", field.kinds(), default.unwrap_or_default()));
             Some(format!("{head}\n\n{}", field.about))
         }
         Target::Kind(name) => manual::kind(name),

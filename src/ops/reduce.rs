@@ -9,7 +9,7 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::max_pool::saved;
 use crate::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, LintFacts};
 
 macro_rules! reduction {
     ($name:literal, $kind:expr, $manual:expr, $compute:expr) => {
@@ -22,6 +22,7 @@ macro_rules! reduction {
                 ),
                 manual: $manual,
                 rule: |a| reduction(a, "x", $kind),
+                lints: LintFacts { grows_with: Some("x"), ..LintFacts::NONE },
                 ..Entry::PLAIN
             },
             compute: Some(&$compute),

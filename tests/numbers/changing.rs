@@ -103,7 +103,10 @@ fn go((stepper, data, plan): &mut (Stepper, DataSource, Plan), steps: u64, threa
         }
         let batch = loader.next().unwrap().unwrap();
         seen.extend(batch.fields.iter().flat_map(|f| &f.values).map(|x| u64::from(x.to_bits())));
-        let Stepped::Taken { values, grad_norm, .. } = stepper.step(&batch, &mut ()).unwrap() else { panic!() };
+        let Stepped::Taken { values, grad_norm, .. } = stepper.step(std::slice::from_ref(&batch), &mut ()).unwrap()
+        else {
+            panic!()
+        };
         seen.extend(values.iter().chain([&grad_norm]).map(|x| x.to_bits()));
         seen.extend(stepper.state.timed.last().iter().map(|(_, x)| x.to_bits()));
     }
@@ -135,8 +138,7 @@ fn threads_that_make_batches_cannot_be_seen_in_a_run() {
 fn every_number_of_the_run_changes() {
     let mut run = made(CHANGING);
     go(&mut run, 20, 1);
-    let names: Vec<String> =
-        Clock::new(&sound(CHANGING).0, 1).unwrap().numbers(0).into_iter().map(|(n, _)| n).collect();
+    let names: Vec<String> = Clock::new(&sound(CHANGING).0).unwrap().numbers(0).into_iter().map(|(n, _)| n).collect();
     assert_eq!(names, ["turn", "drawn", "late", "grown", "cosine_ramp(1, 0.2, over = 6steps)"]);
     // A pace that never rises would prove nothing.
     let ends: Vec<f64> = run.0.state.timed.last().iter().map(|(_, x)| *x).collect();

@@ -11,7 +11,7 @@ fn clock(text: &str) -> Clock {
     let (pipeline, reports) = rord_lang::check::check(&mut sources, file, &vocabulary, &imports, &outside);
     assert!(reports.is_empty(), "{reports:?}");
     assert_eq!(pipeline.timed().len(), 1);
-    let clock = Clock::new(&pipeline, 1).unwrap();
+    let clock = Clock::new(&pipeline).unwrap();
     clock.set_epoch(10);
     clock
 }
@@ -40,7 +40,7 @@ fn a_pace_hears_of_steps_a_fixed_number_of_batches_later() {
     for (step, hit) in (0u64..).zip(heard) {
         // What is known ahead does not change later.
         let ahead = clock.numbers(step + LAG - 1)[0].1;
-        clock.step(&[("hit".into(), hit)], 1);
+        clock.step(&[("hit".into(), hit)]);
         assert_eq!(clock.numbers(step + LAG - 1)[0].1, ahead);
     }
     let rises = [0.4, 0.4, 0.4, 0.8, 0.8, 1.0, 1.0];
@@ -51,7 +51,7 @@ fn a_pace_hears_of_steps_a_fixed_number_of_batches_later() {
     }
     assert_eq!(clock.last()[0].1, 0.0, "the numbers of steps that were taken came before");
     for _ in 0..LAG {
-        clock.step(&[("hit".into(), 0.0)], 1);
+        clock.step(&[("hit".into(), 0.0)]);
     }
     assert_eq!(clock.last()[0].1, 1.0);
 }
@@ -59,9 +59,9 @@ fn a_pace_hears_of_steps_a_fixed_number_of_batches_later() {
 #[test]
 fn what_is_heard_in_validation_counts_from_there_on() {
     let clock = clock("pace(watch = val.seen, below = 0.5, by = 0.25)");
-    clock.step(&[("seen".into(), 0.1)], 1);
+    clock.step(&[("seen".into(), 0.1)]);
     clock.validated(&[("seen".into(), 0.1)]);
-    clock.step(&[("seen".into(), 0.1)], 1);
+    clock.step(&[("seen".into(), 0.1)]);
     assert_eq!((clock.numbers(LAG)[0].1, clock.numbers(LAG + 1)[0].1), (0.0, 0.25));
     let state = clock.state();
     let other = self::clock("pace(watch = val.seen, below = 0.5, by = 0.25)");

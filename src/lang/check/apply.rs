@@ -9,6 +9,7 @@ use crate::ast::FnParam;
 use crate::axis::Axis;
 use crate::constant::{Constant, Recipe, Settings};
 use crate::dim::Dim;
+use crate::parts::WeightClass;
 use crate::report::{frames, kinds, shapes};
 use crate::source::Span;
 use crate::typed::{Apply, ValueId, ValueSource, WeightInfo};
@@ -301,14 +302,13 @@ impl Checker<'_> {
                     index
                 }
                 None => {
-                    let info = WeightInfo {
-                        name,
-                        shape,
-                        initial: weight.initial,
-                        model: path.model,
-                        span: site.span,
-                        follows: None,
+                    let class = match weight.role {
+                        _ if op.entry.graph.normalizes => WeightClass::Norm,
+                        "bias" => WeightClass::Bias,
+                        _ => WeightClass::Other,
                     };
+                    let (initial, model, span) = (weight.initial, path.model, site.span);
+                    let info = WeightInfo { name, shape, initial, class, model, span, follows: None };
                     self.out.weights.push(info);
                     self.out.weights.len() - 1
                 }

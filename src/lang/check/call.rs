@@ -63,6 +63,9 @@ impl Checker<'_> {
         place: usize,
         env: &Env,
     ) -> Term {
+        if let (None, Some(term)) = (&subject, self.directed(callee, args, env)) {
+            return term;
+        }
         match &callee.kind {
             ExprKind::Name(text) => {
                 let name = Name { text: text.clone(), span: callee.span };

@@ -21,6 +21,12 @@ impl Checker<'_> {
                 Term::Poison
             }
             ExprKind::Number { value, unit: None } => known(Constant::Number(*value), Kind::Scalar),
+            // `2x` where something is called `x` is a product that was written as elsewhere.
+            ExprKind::Number { unit: Some(Unit::Times), .. } if self.lookup("x", env).is_some() => {
+                let digits = self.sources.text(e.span).trim_end_matches('x').to_string();
+                self.logs.reports.push(crate::report::syntax::unknown_unit(e.span, &digits, "x"));
+                Term::Poison
+            }
             ExprKind::Number { value, unit: Some(unit) } => known(Constant::Quantity(*value, *unit), unit_kind(*unit)),
             ExprKind::Text(text) => known(Constant::Text(text.clone()), Kind::Text),
             ExprKind::Flag(flag) => known(Constant::Flag(*flag), Kind::Flag),
@@ -367,6 +373,7 @@ pub fn unit_kind(unit: Unit) -> Kind {
         Unit::Deg => Kind::Degrees,
         Unit::Epochs => Kind::Epochs,
         Unit::Steps => Kind::Steps,
+        Unit::Times => Kind::Factor,
     }
 }
 

@@ -512,6 +512,7 @@ impl Checker<'_> {
             (Kind::Degrees, Constant::Quantity(_, Unit::Deg)) => true,
             (Kind::Epochs | Kind::Duration, Constant::Quantity(x, Unit::Epochs)) => *x >= 0.0,
             (Kind::Steps | Kind::Duration, Constant::Quantity(x, Unit::Steps)) => *x >= 0.0,
+            (Kind::Factor, Constant::Quantity(x, Unit::Times)) => *x > 0.0,
             (Kind::Flag, Constant::Flag(_)) => true,
             (Kind::Text | Kind::Path, Constant::Text(_)) => true,
             (Kind::Word | Kind::Reduce | Kind::Watch, Constant::Word(_)) => k.kind == kind || kind == Kind::Word,

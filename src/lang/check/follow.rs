@@ -187,6 +187,7 @@ impl Checker<'_> {
             (Some(path), false) => {
                 let suffix = if kind == Kind::Rate { ".log" } else { "" };
                 let info = WeightInfo {
+                    class: crate::parts::WeightClass::Other,
                     name: format!("{}{suffix}", path.name),
                     shape: shape.unwrap_or_default(),
                     initial: initial.unwrap_or(Initial::Constant(0.0)),

@@ -12,7 +12,8 @@ use crate::typed::{Apply, Initial, ModelInfo, Objective, ValueId, ValueSource, W
 use crate::types::Kind;
 
 /// The lints that `@allow` can silence.
-pub const LINTS: [&str; 7] = ["apart", "margin", "no_gradient", "padding", "unanchored", "unminimized", "unused"];
+pub const LINTS: [&str; 8] =
+    ["apart", "margin", "no_gradient", "padding", "schedule", "unanchored", "unminimized", "unused"];
 
 /// An `@allow`.
 pub struct Allowed {
@@ -257,7 +258,8 @@ impl Checker<'_> {
 
     /// True for a weight of a model that stays as it is.
     fn is_frozen(&self, weight: usize) -> bool {
-        self.model_of(weight).is_none_or(|m| m.frozen.is_some())
+        let frozen = self.model_of(weight).is_none_or(|m| m.frozen.is_some());
+        frozen || self.out.treatment(weight).is_frozen()
     }
 
     /// Where the gradient stops below a value: places at which an input reaches a weight and the value does not.

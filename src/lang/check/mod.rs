@@ -20,6 +20,7 @@ mod items;
 mod lints;
 mod logs;
 mod params;
+mod parts;
 mod places;
 mod recursion;
 mod scope;
@@ -27,6 +28,7 @@ mod sections;
 mod sizes;
 mod timed;
 mod unused;
+mod watches;
 
 use std::collections::HashMap;
 use std::rc::Rc;

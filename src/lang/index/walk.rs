@@ -247,18 +247,39 @@ impl Walk<'_> {
                 self.expr(value, top);
             }
             ItemKind::Loss { value, .. } | ItemKind::Metric { value, .. } => self.expr(value, top),
-            ItemKind::Section { keyword, fields } => {
-                for field in fields {
-                    let to = Target::SectionField { section: keyword.text.clone(), name: field.name.text.clone() };
-                    self.see(field.name.span, to, How::Taken);
-                    match &field.value {
-                        Some(value) => self.expr(value, top),
-                        None => self.value_of(&field.name, How::Shorthand),
-                    }
+            ItemKind::Section { keyword, fields, parts } => {
+                self.section_fields(&keyword.text, fields, top);
+                for part in parts {
+                    self.part_path(&part.names);
+                    self.section_fields("part", &part.fields, top);
                 }
             }
             ItemKind::Broken { .. } => unread::read(self, item, top.region, tokens),
             ItemKind::Pipeline { .. } | ItemKind::Import { .. } => {}
+        }
+    }
+
+    /// The model that a part of `train` names, and the name in it.
+    fn part_path(&mut self, names: &[Name]) {
+        let Some((head, Target::Symbol(id))) = names.first().and_then(|h| Some((h, self.meant(&h.text)?))) else {
+            return;
+        };
+        self.see(head.span, Target::Symbol(id), How::Plain);
+        if let Some(inner) = names.get(1)
+            && let Some(to) = self.part(id, &inner.text, |k| matches!(k, SymbolKind::Let | SymbolKind::Out))
+        {
+            self.see(inner.span, to, How::Plain);
+        }
+    }
+
+    fn section_fields(&mut self, section: &str, fields: &[Field], top: &mut Scope) {
+        for field in fields {
+            let to = Target::SectionField { section: section.to_string(), name: field.name.text.clone() };
+            self.see(field.name.span, to, How::Taken);
+            match &field.value {
+                Some(value) => self.expr(value, top),
+                None => self.value_of(&field.name, How::Shorthand),
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{Report, Severity};
 use crate::source::Span;
 
-const LINTS: [(&str, &str); 7] = [
+const LINTS: [(&str, &str); 8] = [
     ("R0207", "unminimized"),
     ("R0232", "unused"),
     ("R0602", "unanchored"),
@@ -11,6 +11,7 @@ const LINTS: [(&str, &str); 7] = [
     ("R0607", "no_gradient"),
     ("R0702", "apart"),
     ("R0703", "margin"),
+    ("R0731", "schedule"),
 ];
 
 /// The name by which `@allow` silences a report, if it can be allowed.
@@ -74,4 +75,28 @@ pub fn unused(span: Span, what: &str, name: &str) -> Report {
         _ => ("nothing speaks of it", "use it or remove it"),
     };
     report.label(span, label).help(format!("{help}; to keep it knowingly:  @allow(unused, \"why\")"))
+}
+
+/// A metric that a run goes by, of which nothing says which way it is better; `written` is `val.m`, `field` the section and its
+/// field.
+pub fn no_direction(span: Span, written: &str, field: (&str, &str), defined: Span) -> Report {
+    let (section, field) = field;
+    let (max, min) = (format!("max({written})"), format!("min({written})"));
+    let name = written.split('.').next_back().unwrap_or(written);
+    let report = Report::error("R0730", format!("`{name}` may be better when it grows, or when it falls"))
+        .label(span, format!("`{field}` of `{section}` goes by it"));
+    let report = match defined == span {
+        true => report,
+        false => {
+            report.label(defined, "nothing here says which: it is neither a score nor a loss, nor made of them alone")
+        }
+    };
+    report.help(format!("a score:  {max}\na loss, a distance:  {min}")).suggest(span, max)
+}
+
+/// A setting of `train` that does not fit the run.
+pub fn schedule(span: Span, title: &str, label: &str, help: &str) -> Report {
+    Report::warning("R0731", title)
+        .label(span, label)
+        .help(format!("{help}\nor keep it knowingly, before the section:  @allow(schedule, \"why\")"))
 }

@@ -16,7 +16,7 @@ use crate::source::{FileId, SourceKind, Sources};
 use crate::types::Kind;
 
 pub use application::{Application, NewWeight, POSITIONS, RuleArg};
-pub use entry::{Entry, FrameName, GraphFacts, LintFacts, Offers, Products, Rule, Shapes, TakesIn};
+pub use entry::{Entry, Finding, FrameName, GraphFacts, InRun, LintFacts, Offers, Products, Rule, Shapes, TakesIn};
 use signature::signature;
 pub use signature::usage;
 
