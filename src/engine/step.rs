@@ -25,6 +25,7 @@ use super::weights::weight_specs;
 use rord_data::batches::Batch;
 use rord_graph::gradients::trained_by;
 use rord_graph::node::Graph;
+use rord_lang::report::runtime::Cause;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
 use rord_record::Best;
@@ -186,7 +187,10 @@ impl Stepper {
         if !grad_norm.is_finite() {
             let span = self.program.graph().objective().map(|o| o.span).unwrap_or_default();
             let text = "its value is finite, but its gradient is not".into();
-            return Ok(Stepped::NotFinite { what: NotFinite { span, what: text, inputs: vec![] }, fields });
+            return Ok(Stepped::NotFinite {
+                what: NotFinite { span, what: text, inputs: vec![], cause: Cause::Steps },
+                fields,
+            });
         }
         let before = state.weights.clone();
         let mut squares = grad_norm * grad_norm;
@@ -218,7 +222,10 @@ impl Stepper {
                 let span = rival.graph().objective().map(|o| o.span).unwrap_or_default();
                 let what = "its value is finite, but its gradient is not".into();
                 state.weights = before;
-                return Ok(Stepped::NotFinite { what: NotFinite { span, what, inputs: vec![] }, fields });
+                return Ok(Stepped::NotFinite {
+                    what: NotFinite { span, what, inputs: vec![], cause: Cause::Steps },
+                    fields,
+                });
             }
             squares += norm * norm;
             state.optimizer.step(lr, state.weights.tensors_mut(), &grads)?;

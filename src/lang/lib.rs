@@ -16,6 +16,7 @@ pub mod manual;
 pub mod meet;
 pub mod named;
 pub mod parse;
+pub mod range;
 pub mod report;
 pub mod sections;
 pub mod source;
