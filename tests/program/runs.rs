@@ -187,6 +187,9 @@ fn record(name: &str) -> Record {
         params: Default::default(),
         origins: Default::default(),
         epochs_done: 0,
+        parts: Vec::new(),
+        kept: Vec::new(),
+        stopped: None,
         best: None,
         validation: Default::default(),
     }

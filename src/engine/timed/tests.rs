@@ -123,7 +123,7 @@ fn trained(threads: usize) -> (Vec<u64>, Vec<f64>) {
         }
         let batch = loader.next().unwrap().unwrap();
         seen.extend(batch.fields.iter().flat_map(|f| &f.values).map(|x| u64::from(x.to_bits())));
-        let Stepped::Taken { values, grad_norm, .. } = stepper.step(&batch, &mut ()).unwrap() else { panic!() };
+        let Stepped::Taken { values, grad_norm, .. } = stepper.step(std::slice::from_ref(&batch), &mut ()).unwrap() else { panic!() };
         seen.extend(values.iter().chain([&grad_norm]).map(|x| x.to_bits()));
         paces.extend(stepper.state.timed.last().iter().map(|(_, x)| *x));
     }
