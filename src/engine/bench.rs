@@ -189,7 +189,8 @@ fn take(
         let mut watch = Stopwatch::start(nodes);
         if let Stepped::NotFinite { what, .. } = stepper.step(&of_step, &mut watch)? {
             let kept = "nothing is kept of a measurement";
-            let report = runtime::not_finite(what.span, stepper.objective(), number, 1, &what.detail(), kept);
+            let report =
+                runtime::not_finite(what.span, stepper.objective(), (number, 1), (&what.detail(), what.cause), kept);
             return Err(Stop::NotFinite(Box::new(report)));
         }
         if number >= options.warmup as u64 {

@@ -140,8 +140,9 @@ pub fn evaluate(
             continue;
         }
         let first = program.first_not_finite(&feed)?;
-        let (span, detail) = first.map_or((output.span, String::new()), |f| (f.span, f.detail()));
-        return Err(not_finite(runtime::value_not_finite(span, &output.name, *number, &detail)));
+        let (span, detail, cause) =
+            first.map_or((output.span, String::new(), runtime::Cause::Size), |f| (f.span, f.detail(), f.cause));
+        return Err(not_finite(runtime::value_not_finite(span, &output.name, *number, &detail, cause)));
     }
     let objective = program.graph().outputs.iter().find(|o| o.role == Role::Objective);
     for (input, grad) in &outcome.field_grads {

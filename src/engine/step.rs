@@ -28,6 +28,7 @@ use super::weights::weight_specs;
 use rord_data::batches::Batch;
 use rord_graph::gradients::trained_by;
 use rord_graph::node::{Graph, NodeSource};
+use rord_lang::report::runtime::Cause;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
 use rord_record::Best;
@@ -367,7 +368,7 @@ impl Stepper {
         if !norm.is_finite() {
             let span = program.graph().objective().map(|o| o.span).unwrap_or_default();
             let what = "its value is finite, but its gradient is not".into();
-            return Ok(Err((NotFinite { span, what, inputs: vec![] }, fed.len())));
+            return Ok(Err((NotFinite { span, what, inputs: vec![], cause: Cause::Steps }, fed.len())));
         }
         self.state.optimizer.step(lr, self.state.weights.tensors_mut(), &grads)?;
         Ok(Ok((values, norm)))

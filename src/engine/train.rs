@@ -328,7 +328,7 @@ impl Run<'_> {
             Err(error) => format!("the weights and the batch are not kept: {error}"),
         };
         let (name, epoch) = (self.stepper.objective(), self.stepper.state.epochs + 1);
-        Stop::NotFinite(Box::new(runtime::not_finite(bad.span, name, step, epoch, &bad.detail(), &kept)))
+        Stop::NotFinite(Box::new(runtime::not_finite(bad.span, name, (step, epoch), (&bad.detail(), bad.cause), &kept)))
     }
 
     /// The mean of every output over the validation; empty where there is none, `None` where the run was asked to end.

@@ -16,6 +16,10 @@ pub struct File {
     pub items: Vec<Item>,
     /// Comments that document nothing, for the formatter.
     pub comments: Vec<Comment>,
+    /// The words in what was not understood: where a name is missing, it may have been meant to come from there.
+    pub lost: Vec<String>,
+    /// True where an item was not understood for want of its name: any that is missing may be it.
+    pub nameless: bool,
 }
 
 /// A `#` comment.

@@ -17,6 +17,7 @@ pub mod meet;
 pub mod named;
 pub mod parse;
 pub mod parts;
+pub mod range;
 pub mod report;
 pub mod sections;
 pub mod source;

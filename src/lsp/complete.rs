@@ -1,6 +1,8 @@
 //! Completion: what may stand at a place. It goes by tokens and by the names of the index, so it is there while a line is written.
 
+mod chain;
 mod fields;
+mod paths;
 
 use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, TextEdit};
 use serde_json::json;
@@ -30,6 +32,9 @@ const PARTS: u8 = 4;
 
 /// The items at a byte.
 pub fn complete(world: &World, doc: &Analysis, offset: u32) -> Vec<CompletionItem> {
+    if let Some(files) = paths::paths(world, doc, offset) {
+        return files;
+    }
     let Some(before) = Before::new(&doc.unit, offset) else { return vec![] };
     let mut list = List { world, doc, offset, before: &before, items: Vec::new() };
     list.fill();
@@ -352,6 +357,8 @@ impl List<'_> {
     /// What can be called; only what takes a tensor first, for a chain.
     fn callables(&mut self, piped: bool) {
         let doc = self.doc;
+        // In a chain, what takes a value of the kind at hand comes first.
+        let kind = if piped { self.chained() } else { None };
         let own: Vec<_> = doc
             .unit
             .index
@@ -366,17 +373,26 @@ impl List<'_> {
                 continue;
             }
             let detail = callee.as_ref().map_or(String::new(), |c| c.line().0);
-            if let Some(item) = self.add(&symbol.name, Self::shown(symbol.kind), &detail, NAMES)
-                && let Some(callee) = callee.filter(|c| !c.doc.is_empty())
-            {
-                item.documentation = Some(markdown(callee.doc));
+            let rank = Self::rank(callee.as_ref(), kind);
+            if let Some(item) = self.add(&symbol.name, Self::shown(symbol.kind), &detail, NAMES) {
+                item.sort_text = kind.map(|_| format!("{rank}{NAMES}{}", symbol.name)).or(item.sort_text.take());
+                if let Some(callee) = callee.filter(|c| !c.doc.is_empty()) {
+                    item.documentation = Some(markdown(callee.doc));
+                }
             }
         }
         let names: Vec<String> = self.world.vocabulary.names().map(str::to_string).collect();
         let parts = CHAPTERS.iter().find(|c| c.file == chapters::PARTS).map_or(&[] as &[_], |c| c.names);
         for name in names {
-            if !piped || callees(self.world, &doc.unit, &name).iter().any(takes_tensor) {
-                self.operation(&name, if parts.contains(&name.as_str()) { PARTS } else { OPERATIONS });
+            let found = callees(self.world, &doc.unit, &name);
+            if piped && !found.iter().any(takes_tensor) {
+                continue;
+            }
+            let order = if parts.contains(&name.as_str()) { PARTS } else { OPERATIONS };
+            self.operation(&name, order);
+            let rank = found.iter().map(|c| Self::rank(Some(c), kind)).min();
+            if let (Some(_), Some(rank), Some(item)) = (kind, rank, self.items.last_mut().filter(|i| i.label == name)) {
+                item.sort_text = Some(format!("{rank}{order}{name}"));
             }
         }
     }

@@ -31,7 +31,7 @@ pub fn hover(world: &World, doc: &Analysis, offset: u32) -> Option<Hover> {
         // The word that an item begins with.
         let begins = |t: &Token| t.span == word && matches!(t.kind, TokenKind::Name(_));
         if parts.is_empty() && unit.tokens.iter().any(begins) {
-            parts.extend(manual::item(unit.slice(word)));
+            parts.extend(manual::item(unit.slice(word)).or_else(|| manual::word(unit.slice(word))));
         }
         span = Some(word);
     }

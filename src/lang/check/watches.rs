@@ -9,6 +9,7 @@ use crate::report::lints;
 use crate::source::Span;
 use crate::typed::{Direction, SectionField, ValueId, ValueSource, watched};
 use crate::types::Kind;
+use crate::vocabulary::Compares;
 
 /// The words for what is watched in a setting, each with the direction that it states: `val.total` in
 /// `reduce_on_plateau(watch = val.total)`.
@@ -69,7 +70,7 @@ impl Checker<'_> {
     pub fn direction(&self, id: ValueId) -> Option<Direction> {
         use Direction::{Down, Up};
         let outputs = self.out.losses.iter().chain(self.out.objectives.iter().map(|o| &o.output));
-        if outputs.into_iter().any(|o| o.value == id) || self.logs.comparisons.iter().any(|c| c.made == id) {
+        if outputs.into_iter().any(|o| o.value == id) || self.draws_together(id) {
             return Some(Down);
         }
         let apply = match &self.value(id)?.source {
@@ -86,8 +87,13 @@ impl Checker<'_> {
         if facts.higher_is_better {
             return Some(Up);
         }
-        if facts.lower_is_better || facts.compares.is_some() {
+        if facts.lower_is_better {
             return Some(Down);
+        }
+        match facts.compares {
+            Compares::Distance(..) | Compares::Distances(..) => return Some(Down),
+            Compares::Likeness(..) | Compares::Likenesses(..) => return Some(Up),
+            Compares::Nothing => {}
         }
         if let Some(of) = facts.grows_with {
             return self.direction(input(of)?);

@@ -199,7 +199,12 @@ fn entries(i: Tokens, parts: bool, of_part: bool) -> Parsed<(Vec<Field>, Vec<Par
             }
             TokenKind::Mark(mark @ (")" | "]")) => {
                 i.state().report(syntax::closes_nothing(i.span(), mark));
+                // What follows on its line belongs to the bracket that is wrong, and so does the field before it.
+                fields.pop();
                 i = i.advance();
+                while !i.first_of_line() && !i.at_end() && !matches!(i.peek(), TokenKind::Mark("}")) {
+                    i = i.advance();
+                }
                 continue;
             }
             // A keyword at the start of a line is a field only where `=` follows.

@@ -3,12 +3,13 @@
 use super::{Report, Severity};
 use crate::source::Span;
 
-const LINTS: [(&str, &str); 8] = [
+const LINTS: [(&str, &str); 9] = [
     ("R0207", "unminimized"),
     ("R0232", "unused"),
     ("R0602", "unanchored"),
     ("R0603", "padding"),
     ("R0607", "no_gradient"),
+    ("R0608", "itself"),
     ("R0702", "apart"),
     ("R0703", "margin"),
     ("R0731", "schedule"),
@@ -53,13 +54,13 @@ pub fn apart(span: Span, miner: &str, candidates: Option<usize>) -> Report {
         ))
 }
 
-/// A margin that no distance can reach.
-pub fn margin(span: Span, margin: f64, bound: f64, what: &str) -> Report {
-    let margin = crate::constant::number(margin);
+/// A margin that no distance can reach: what is held against it is at most `bound`.
+pub fn margin(span: Span, margin: f64, bound: f64) -> Report {
+    let (margin, most) = (crate::constant::number(margin), crate::constant::number(bound));
     Report::new("R0703", Severity::Advice, format!("a margin of {margin} is never reached"))
-        .label(span, format!("{what} of unit descriptors are at most {bound}, so no negative is ever far enough"))
+        .label(span, format!("distances of unit descriptors end here at {most}, so no negative is ever far enough"))
         .help(format!(
-            "choose it below {bound}, for example  margin = {}\nor keep it knowingly:  @allow(margin, \"why\")",
+            "choose it below {most}, for example  margin = {}\nor keep it knowingly:  @allow(margin, \"why\")",
             crate::constant::number(bound / 4.0)
         ))
 }

@@ -252,6 +252,48 @@ pub fn module(span: Span, text: &str, op: &str) -> Report {
         .suggest(span, op)
 }
 
+/// What is not here of a call of another library.
+pub enum Missing<'a> {
+    /// The operation.
+    Operation(&'a str),
+    /// The operation, with a module or as a method.
+    Module(&'a str),
+    /// An argument of an operation that is here, and its place.
+    Argument(&'a str, &'a str, Span),
+}
+
+/// A call of another library that has a counterpart here: the call as it is written here, where its arguments say all,
+/// and an edit that writes it.
+pub fn translated(
+    span: Span,
+    missing: &Missing<'_>,
+    written: Option<&str>,
+    usage: Option<&str>,
+    note: &str,
+    edit: Option<(Span, String)>,
+) -> Report {
+    let report = match missing {
+        Missing::Operation(name) => Report::error("R0201", format!("there is no operation called `{name}`"))
+            .label(span, "a name of another library"),
+        Missing::Module(name) => {
+            Report::error("R0213", format!("there is no `{name}` here")).label(span, "a name of another library")
+        }
+        Missing::Argument(op, name, place) => {
+            Report::error("R0203", format!("`{op}` has no argument called `{name}`")).label(*place, "unknown argument")
+        }
+    };
+    let first = match (written, usage) {
+        (Some(written), _) => format!("write  {written}\n"),
+        (None, Some(usage)) => format!("it is called  {usage}\n"),
+        _ => String::new(),
+    };
+    let report = report.help(format!("{first}{note}").trim_end());
+    match edit {
+        Some((place, text)) => report.suggest(place, text),
+        None => report,
+    }
+}
+
 /// A call of a variable.
 pub fn not_a_function(span: Span, name: &str, defined: Span) -> Report {
     Report::error("R0213", format!("`{name}` is a value and cannot be called"))

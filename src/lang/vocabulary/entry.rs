@@ -2,6 +2,7 @@
 //! datasets.
 
 use super::application::{Application, RuleArg};
+use super::facts::LintFacts;
 use crate::constant::{Constant, Settings, Unit, number};
 use crate::timed::ReachOf;
 use crate::typed::Initial;
@@ -101,27 +102,6 @@ impl InRun<'_> {
     }
 }
 
-/// What lints and metrics go by.
-#[derive(Clone, Copy)]
-pub struct LintFacts {
-    /// Two arguments that a loss draws together.
-    pub compares: Option<(&'static str, &'static str)>,
-    /// The homography by which zeros come in from outside of a view.
-    pub pads: Option<&'static str>,
-    /// True for a mask of what lies inside of a view.
-    pub shows_border: bool,
-    /// True for a move of a view onto itself, so that nothing comes in from outside.
-    pub onto: bool,
-    /// True for a miner with an `apart` that keeps it from finding the positive itself.
-    pub keeps_apart: bool,
-    /// True for a score that should grow.
-    pub higher_is_better: bool,
-    /// True for an error that should fall.
-    pub lower_is_better: bool,
-    /// The argument that the value is the better with: `x` of `mean(x)`.
-    pub grows_with: Option<&'static str>,
-}
-
 /// What a node of the graph is: for its builder and its passes, and for the engine.
 #[derive(Clone, Copy)]
 pub struct GraphFacts {
@@ -181,20 +161,6 @@ impl Entry {
         lints: LintFacts::NONE,
         in_run: |_| {},
         graph: GraphFacts::NONE,
-    };
-}
-
-impl LintFacts {
-    /// Nothing that a lint asks for.
-    pub const NONE: LintFacts = LintFacts {
-        compares: None,
-        pads: None,
-        shows_border: false,
-        onto: false,
-        keeps_apart: false,
-        higher_is_better: false,
-        lower_is_better: false,
-        grows_with: None,
     };
 }
 
