@@ -71,7 +71,7 @@ pub fn parse(text: &str, file: FileId) -> (File, Vec<Report>) {
                 let report = report.map_or_else(|| refusal(i), |r| finish(*r, text));
                 let follows = goes_on && last.broken;
                 let (at, expected) = i.furthest();
-                if at <= i.position() + 1 && expected.contains(&"a name") {
+                if at <= i.behind_head().position() + 1 && expected.contains(&"a name") {
                     tree.nameless = true;
                 }
                 let place = report.place().unwrap_or_default();
