@@ -52,7 +52,7 @@ let level = mean(x, per = batch)
 let rest  = x - mean(x, over = channel)
 ```
 ",
-    LintFacts { adds_up: true, ..LintFacts::CHOICE },
+    LintFacts { adds_up: true, grows_with: Some("x"), ..LintFacts::CHOICE },
     Mean
 );
 
@@ -75,7 +75,7 @@ input p: Prob[B, 4, H, W]@f
 let area = sum(p, per = [batch, channel])
 ```
 ",
-    LintFacts { adds_up: true, range: |r| r.of("x").added_up(), ..LintFacts::CHOICE },
+    LintFacts { adds_up: true, grows_with: Some("x"), range: |r| r.of("x").added_up(), ..LintFacts::CHOICE },
     Sum
 );
 

@@ -95,14 +95,19 @@ impl Checker<'_> {
         !stands(a, &learns, &other) && !stands(b, &other, &learns)
     }
 
-    /// The trained weights below a value, through `detach` too; of a model that follows another, those of the other.
+    /// The trained weights below a value, through `detach` too; of a model that follows another, those that its own
+    /// follow.
     fn weights_through(&self, from: ValueId) -> Weights {
         let below = self.below(from, |_| true);
         let weights: Weights = below.into_iter().flat_map(|id| self.weights_of(id)).collect();
-        let followed: BTreeSet<usize> =
-            weights.iter().filter_map(|w| self.model_of(*w)?.follows.as_ref().map(|f| f.model)).collect();
-        let of_followed = self.out.weights.iter().enumerate().filter(|(_, w)| followed.contains(&w.model));
-        weights.iter().copied().chain(of_followed.map(|(w, _)| w)).filter(|w| self.trains(*w)).collect()
+        let followed = |w: &usize| {
+            let (own, weight) = (self.model_of(*w)?, self.out.weights.get(*w)?);
+            let of = self.out.models.get(own.follows.as_ref()?.model)?;
+            let name = format!("{}{}", of.name, weight.name.strip_prefix(&own.name)?);
+            self.out.weights.iter().position(|w| w.name == name)
+        };
+        let of_followed: Vec<usize> = weights.iter().filter_map(followed).collect();
+        weights.into_iter().chain(of_followed).filter(|w| self.trains(*w)).collect()
     }
 
     /// The trained weights that a gradient from a value reaches.

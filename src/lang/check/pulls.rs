@@ -91,8 +91,22 @@ impl Pair {
 type At = (ValueId, Way, bool);
 
 impl Checker<'_> {
+    /// True for a value that becomes less only as what it compares comes together, labels included.
+    pub(super) fn draws_together(&self, id: ValueId) -> bool {
+        let mut pairs = self.pairs_of(&[id], &self.lineage(), true);
+        // Squares and norms compare nothing.
+        let positive = |pair: &Pair| self.range_of(pair.of.0).not_negative() && self.range_of(pair.of.1).not_negative();
+        pairs.retain(|pair| pair.attracts() || !(pair.likeness && positive(pair)));
+        !pairs.is_empty() && pairs.iter().all(Pair::attracts)
+    }
+
     /// Every pair that is compared on the way to these values, each of which should become less.
     pub(super) fn pairs(&self, roots: &[ValueId], lineage: &Lineage) -> Vec<Pair> {
+        self.pairs_of(roots, lineage, false)
+    }
+
+    /// The same; `widely` also where one factor of a product is data.
+    fn pairs_of(&self, roots: &[ValueId], lineage: &Lineage, widely: bool) -> Vec<Pair> {
         let mut found: BTreeMap<ValueId, Pair> = BTreeMap::new();
         let mut open: Vec<At> = roots.iter().map(|root| (*root, Way::Down, false)).collect();
         let mut seen = HashSet::new();
@@ -102,7 +116,9 @@ impl Checker<'_> {
             }
             match self.value(id).map(|v| &v.source) {
                 Some(ValueSource::Alias(of)) => open.push((*of, way, masked)),
-                Some(ValueSource::Apply(apply)) => self.step((id, way, masked), apply, lineage, &mut open, &mut found),
+                Some(ValueSource::Apply(apply)) => {
+                    self.step((id, way, masked), apply, (lineage, widely), &mut open, &mut found)
+                }
                 _ => {}
             }
         }
@@ -130,7 +146,7 @@ impl Checker<'_> {
         &self,
         (id, way, masked): At,
         apply: &Apply,
-        lineage: &Lineage,
+        (lineage, widely): (&Lineage, bool),
         open: &mut Vec<At>,
         found: &mut BTreeMap<ValueId, Pair>,
     ) {
@@ -182,7 +198,9 @@ impl Checker<'_> {
             },
             ("mul", Some(a), Some(b)) if lineage.same(a, b) => open.push((a, way.of_size(self.range_of(a)), masked)),
             ("mul", Some(a), Some(b)) => {
-                if lineage.models(a) && lineage.models(b) {
+                let number = |id: ValueId| self.value(id).is_some_and(|v| v.ty.kind.is(Kind::Scalar));
+                let wide = widely && !number(a) && !number(b);
+                if wide || lineage.models(a) && lineage.models(b) {
                     pair(a, b, true, false);
                 }
                 open.push((a, way.times(self.range_of(b)), masked || self.chooses(b, lineage)));

@@ -70,7 +70,7 @@ impl Checker<'_> {
     pub fn direction(&self, id: ValueId) -> Option<Direction> {
         use Direction::{Down, Up};
         let outputs = self.out.losses.iter().chain(self.out.objectives.iter().map(|o| &o.output));
-        if outputs.into_iter().any(|o| o.value == id) {
+        if outputs.into_iter().any(|o| o.value == id) || self.draws_together(id) {
             return Some(Down);
         }
         let apply = match &self.value(id)?.source {
@@ -87,10 +87,15 @@ impl Checker<'_> {
         if facts.higher_is_better {
             return Some(Up);
         }
-        if facts.lower_is_better || matches!(facts.compares, Compares::Distance(..) | Compares::Distances(..)) {
+        if facts.lower_is_better {
             return Some(Down);
         }
-        if let ([of], None) = (facts.rises, input("b")) {
+        match facts.compares {
+            Compares::Distance(..) | Compares::Distances(..) => return Some(Down),
+            Compares::Likeness(..) | Compares::Likenesses(..) => return Some(Up),
+            Compares::Nothing => {}
+        }
+        if let Some(of) = facts.grows_with {
             return self.direction(input(of)?);
         }
         let (a, b) = (input("a")?, input("b")?);

@@ -51,6 +51,8 @@ pub struct LintFacts {
     pub higher_is_better: bool,
     /// True for an error that should fall.
     pub lower_is_better: bool,
+    /// The argument that the value is the better with: `x` of `mean(x)`.
+    pub grows_with: Option<&'static str>,
 }
 
 impl LintFacts {
@@ -71,6 +73,7 @@ impl LintFacts {
         margin: false,
         higher_is_better: false,
         lower_is_better: false,
+        grows_with: None,
     };
     /// Every number is one of `x`, a mean of some, or 0.
     pub const CHOICE: LintFacts =

@@ -217,6 +217,7 @@ fn chosen<'t>(template: &'t str, call: &Foreign<'_>, bound: Option<&Vec<(&'stati
         "lists" => call.kind.is_some_and(|k| k.is(Kind::Vectors)) && call.axes.len() == 3,
         "rows" => call.kind.is_some_and(|k| k.is(Kind::Vectors)) && call.axes.len() == 2,
         "Map" => call.kind.is_some_and(|k| k.is(Kind::Map)),
+        "tables" => call.axes.iter().map(String::as_str).eq(["row", "column"]),
         "Homography" => call.kind == Some(Kind::Homography),
         "moves" => call.second == Some(Kind::Homography),
         "places" => call.second == Some(Kind::Points),

@@ -144,7 +144,7 @@ pub const ROWS: &[Row] = &[
         &["transpose", "swapaxes"],
         X,
         &["dim0", "dim1"],
-        &["transpose({input})"],
+        &["?tables transpose({input})"],
         "axes have names, so values meet without turning them",
     ),
     row(
