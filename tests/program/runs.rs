@@ -184,7 +184,6 @@ fn record(name: &str) -> Record {
         threads: 1,
         seed: 0,
         init: None,
-        parts: Vec::new(),
         params: Default::default(),
         origins: Default::default(),
         epochs_done: 0,
@@ -192,8 +191,6 @@ fn record(name: &str) -> Record {
         kept: Vec::new(),
         stopped: None,
         best: None,
-        kept: Vec::new(),
-        stopped: None,
         validation: Default::default(),
     }
 }
