@@ -169,6 +169,7 @@ fn map_samples() -> Result<Vec<Sample>> {
             .to(&["x"]),
         Sample::new("a number each", &[2, 1, 5, 7])
             .random("x", &[2, 35], -1.0, 1.0)?
+            .named("x", &["batch", "item"])
             .random("like", &like, 0.0, 1.0)?
             .to(&["x"]),
     ])
