@@ -73,9 +73,17 @@ module.exports = grammar({
     minimize: ($) =>
       seq('minimize', field('name', $.name), optional(seq('of', $.name, repeat(seq(',', $.name)))), '=', $._expr),
 
-    section: ($) => seq(choice('train', 'save', 'export'), $.fields),
+    section: ($) =>
+      choice(
+        seq(choice('save', 'export'), $.fields),
+        seq('train', '{', repeat(seq(choice($.part, $.assignment), optional(','))), '}'),
+      ),
     fields: ($) => seq('{', repeat(seq($.assignment, optional(','))), '}'),
     assignment: ($) => choice(field('name', $.name), seq(field('name', $._word), '=', $._expr)),
+    // `part` and `under` are names elsewhere; what follows decides.
+    part: ($) =>
+      seq('part', choice(seq(field('path', $.name), repeat(seq('.', field('path', $._word)))), field('path', $.string)),
+        '{', repeat(seq($.assignment, optional(seq('under', $.string)), optional(','))), '}'),
 
     _expr: ($) => choice($.pipe, $._cond),
     pipe: ($) => prec.left(PREC.pipe, seq($._expr, '|>', $._cond)),
@@ -113,7 +121,7 @@ module.exports = grammar({
     _word: ($) => choice($.name, ...KEYWORDS.map((word) => alias(word, $.name))),
     name: () => /[\p{L}\p{Nl}][\p{L}\p{Nl}\p{N}_]*|_[\p{L}\p{Nl}\p{N}_]+/,
 
-    number: () => /[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?(px|deg|epochs|steps)?/,
+    number: () => /[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?(px|deg|epochs|steps|x)?/,
     string: () => /"([^"\\\n]|\\["\\nt])*"/,
 
     doc: () => token(prec(1, /##([^#\n][^\n]*)?/)),

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use super::args::{CheckArgs, ReportFormat};
 use super::load::load_given;
-use rord_lang::report::{Report, runtime};
+use rord_engine::begin;
+use rord_lang::report::{Report, any_error, runtime};
 use rord_lang::source::{SourceKind, Sources};
 use rord_project::load::check_text;
 use rord_project::run::Named;
@@ -30,7 +31,13 @@ pub fn run(args: &CheckArgs) -> u8 {
 type Found = (Vec<Report>, Sources);
 
 fn checked(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
-    load_given(path, &args.changes.given()).map(|l| (l.reports, l.sources))
+    load_given(path, &args.changes.given()).map(|mut loaded| {
+        // What is meant to be trained begins with the weights that it names.
+        if !loaded.pipeline.train.is_empty() && !any_error(&loaded.reports) {
+            loaded.reports.extend(begin::refused(&loaded.pipeline));
+        }
+        (loaded.reports, loaded.sources)
+    })
 }
 
 /// What a run keeps is what it ran.

@@ -57,13 +57,16 @@ pub fn run(args: &ExplainArgs) -> u8 {
     // `cosine` is a schedule and a function.
     let found = [vocabulary.operation_page(&args.name), vocabulary.function_page(&args.name, &sources)];
     let mut found: Vec<String> = found.iter().flatten().map(|p| format!("{}\n\n{}\n", p.signature, p.manual)).collect();
-    let words = [kind(&args.name, &vocabulary), manual::item(&args.name), manual::lint(&args.name)];
+    let name = args.name.as_str();
+    let words =
+        [kind(name, &vocabulary), manual::item(name), manual::part(name), manual::word(name), manual::lint(name)];
     found.extend(words.into_iter().flatten().map(|page| format!("{page}\n")));
     if !found.is_empty() {
         super::print(&found.join("\n"));
         return super::DONE;
     }
     let words = manual::ITEMS.iter().map(|(word, ..)| *word).chain(manual::LINTS.iter().map(|(lint, _)| *lint));
+    let words = words.chain(manual::WORDS.iter().flat_map(|(words, ..)| words.iter().copied()));
     let known = vocabulary.names().map(str::to_string);
     let known: Vec<String> = known.chain(Kind::names().chain(words).map(str::to_string)).collect();
     let help = match closest(&args.name, known.iter().map(String::as_str)) {
@@ -82,8 +85,8 @@ fn names_a_file(name: &str) -> bool {
 }
 
 /// Where all that has a page is listed.
-const LISTS: &str = "`rord-run explain ops` lists all operations, `explain reports` all reports; kinds as in `Desc`, items as in `loss` \
-                     and lints as in `unanchored` have pages, too";
+const LISTS: &str = "`rord-run explain ops` lists all operations, `explain reports` all reports; kinds as in `Desc`, items as in `loss`, \
+                     marks as in `@` and lints as in `unanchored` have pages, too";
 
 /// The page of a kind: what editors show at it, and the operations that take it and give it.
 fn kind(name: &str, vocabulary: &Vocabulary) -> Option<String> {

@@ -4,14 +4,16 @@ use super::args::FileArgs;
 use super::load::{Loaded, load_or_report};
 use rord_engine::flow::Flow;
 use rord_engine::graphs;
-use rord_engine::memory::{Load, predict};
+use rord_engine::memory::predict;
 use rord_engine::optim::optimizer;
 use rord_engine::plan::Plan;
 use rord_engine::refusals::size;
-use rord_engine::source::pictures;
+use rord_engine::step::load;
 use rord_graph::flops::{Flops, flops};
 use rord_graph::gradients::trained;
 use rord_graph::node::Graph;
+use rord_lang::constant::number;
+use rord_lang::parts::Treatment;
 use rord_lang::typed::{Pipeline, WeightInfo};
 
 /// Prints every name with its type, and the weights.
@@ -43,8 +45,8 @@ pub fn step_text(loaded: &Loaded) -> String {
 /// The memory that a step takes; nothing where the pipeline does not train as it is.
 fn memory_text(loaded: &Loaded, graph: &Graph, flow: &Flow) -> String {
     let found = Plan::new(&loaded.pipeline, loaded.end()).ok().and_then(|plan| {
-        let moments = optimizer(&plan.optimizer, &[]).ok()?.moments();
-        predict(graph, flow, Load { batch: plan.batch, moments, pictures: pictures(&plan.datasets) })
+        let moments = optimizer(&plan.optimizer, &[], &[]).ok()?.moments();
+        predict(graph, flow, load(&plan, moments))
     });
     found.map(|p| format!(", about {}", size(p.total()))).unwrap_or_default()
 }
@@ -54,11 +56,27 @@ pub fn types_text(pipeline: &Pipeline) -> String {
     let mut out = super::columns(pipeline.names.iter().map(|n| vec![n.name.clone(), pipeline.shown(n)]));
     if !pipeline.weights.is_empty() {
         let total = pipeline.weights.iter().fold(0usize, |n, w| n.saturating_add(w.shape.iter().product()));
-        let row = |w: &WeightInfo| {
+        let row = |(index, w): (usize, &WeightInfo)| {
             let shape: Vec<String> = w.shape.iter().map(usize::to_string).collect();
-            vec![w.name.clone(), format!("[{}]", shape.join(", "))]
+            vec![w.name.clone(), format!("[{}]", shape.join(", ")), treated(pipeline, index)]
         };
-        out.push_str(&format!("\n{}{total} weights\n", super::columns(pipeline.weights.iter().map(row))));
+        out.push_str(&format!("\n{}{total} weights\n", super::columns(pipeline.weights.iter().enumerate().map(row))));
     }
     out
+}
+
+/// How a weight is trained, where parts of `train` say so: `lr = 0.1x, frozen = 5epochs`.
+fn treated(pipeline: &Pipeline, weight: usize) -> String {
+    let Treatment { lr, weight_decay, frozen } = pipeline.treatment(weight);
+    let begun = pipeline
+        .weights
+        .get(weight)
+        .and_then(|w| pipeline.parts.iter().rev().find(|p| p.holds(w) && p.field("init").is_some())?.field("init"));
+    let said = [
+        lr.map(|c| format!("lr = {c}")),
+        weight_decay.map(|x| format!("weight_decay = {}", number(x))),
+        frozen.map(|c| format!("frozen = {c}")),
+        begun.map(|f| format!("init = {}", f.value)),
+    ];
+    said.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

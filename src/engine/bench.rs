@@ -8,16 +8,14 @@ use std::time::{Duration, Instant};
 use candle_core::Device;
 
 use super::machine;
-use super::memory::{Load, predict};
+use super::memory::predict;
 use super::plan::Plan;
-use super::program::{Part, Program, Watch};
+use super::program::{Part, Watch};
 use super::refusals::Stop;
-use super::source;
-use super::step::{Stepped, Stepper, prepare};
+use super::step::{Stepped, Stepper, load, prepare};
 use rord_data::batches::Batch;
 use rord_data::pairs::Split;
 use rord_graph::flops::{Flops, flops};
-use rord_graph::gradients::trained;
 use rord_graph::node::{Graph, NodeSource, OpNode};
 use rord_kernels::simd::Simd;
 use rord_lang::report::runtime;
@@ -146,8 +144,7 @@ pub fn bench(
 ) -> Result<Measured, Stop> {
     let (mut stepper, data) = prepare(pipeline, vocabulary, plan, None, device, busy)?;
     if options.plain {
-        let graph = stepper.program.graph().clone();
-        stepper.program = Program::new(graph, trained(pipeline), candle_core::DType::F32, device)?.plainly();
+        stepper.plainly()?;
     }
     let graph = stepper.program.graph().clone();
     let (mut batches, mut making) = (Vec::new(), Vec::new());
@@ -156,8 +153,7 @@ pub fn bench(
         batches.push(data.batches.batch_at(Split::Train, number));
         making.push(ms(begun.elapsed()));
     }
-    let moments = stepper.state.optimizer.moments();
-    let load = Load { batch: plan.batch, moments, pictures: source::pictures(&plan.datasets) };
+    let load = load(plan, stepper.state.optimizer.moments());
     let predicted = predict(&graph, stepper.program.flow(), load).map(|p| p.total());
     let steps = take(&mut stepper, &batches, options, busy)?;
     let gradients = &stepper.program.flow().gradients;
@@ -186,12 +182,15 @@ fn take(
 ) -> Result<Vec<Stopwatch>, Stop> {
     let nodes = stepper.program.graph().nodes.len();
     let mut steps = Vec::new();
-    for (number, batch) in (0u64..).zip(batches.iter().cycle()).take(options.warmup + options.steps.max(1)) {
+    let mut batches = batches.iter().cycle().cloned();
+    for number in 0..(options.warmup + options.steps.max(1)) as u64 {
         busy(&format!("step {} of {}", number + 1, options.warmup + options.steps.max(1)));
+        let of_step: Vec<Batch> = batches.by_ref().take(stepper.batches_of_step()).collect();
         let mut watch = Stopwatch::start(nodes);
-        if let Stepped::NotFinite { what, .. } = stepper.step(batch, &mut watch)? {
+        if let Stepped::NotFinite { what, .. } = stepper.step(&of_step, &mut watch)? {
             let kept = "nothing is kept of a measurement";
-            let report = runtime::not_finite(what.span, stepper.objective(), number, 1, &what.detail(), kept);
+            let report =
+                runtime::not_finite(what.span, stepper.objective(), (number, 1), (&what.detail(), what.cause), kept);
             return Err(Stop::NotFinite(Box::new(report)));
         }
         if number >= options.warmup as u64 {

@@ -1,4 +1,5 @@
-//! Keeps the gradient from being longer than a maximum: one norm over all weights, as PyTorch's `clip_grad_norm_`.
+//! Keeps the gradient from being longer than a maximum, one norm over all weights as PyTorch's `clip_grad_norm_`; or every number
+//! of it from being larger, as `clip_grad_value_`.
 //!
 //! With `grad_norm(1)` gradients (3, 0) and (0, 4) of two weights have the norm 5 and are multiplied by 1/(5 + 1e-6).
 
@@ -6,7 +7,42 @@ use candle_core::{DType, Device, Result, Storage, Tensor};
 use rayon::prelude::*;
 
 use crate::optim::RecipeError;
-use rord_lang::constant::Settings;
+use rord_lang::constant::{Recipe, Settings};
+
+/// A bound on gradients.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Clip {
+    /// On their common norm.
+    Norm(GradNorm),
+    /// On every number.
+    Value(f64),
+}
+
+impl Clip {
+    /// The bound that a recipe names.
+    pub fn new(recipe: &Recipe) -> std::result::Result<Self, RecipeError> {
+        match recipe.op.as_str() {
+            "grad_norm" => GradNorm::new(&recipe.settings).map(Clip::Norm),
+            "grad_value" => Ok(Clip::Value(RecipeError::in_range(&recipe.settings, "max", "above 0", |x| x > 0.0)?)),
+            other => Err(RecipeError::Unknown { op: other.into(), known: &["grad_norm", "grad_value"] }),
+        }
+    }
+
+    /// Bounds the gradients in place; returns their common norm before. Where that is not finite, nothing is changed.
+    pub fn clip(&self, grads: &mut [Option<Tensor>]) -> Result<f64> {
+        let max = match self {
+            Clip::Norm(bound) => return bound.clip(grads),
+            Clip::Value(max) => *max,
+        };
+        let norm = norm(grads)?;
+        if norm.is_finite() {
+            for grad in grads.iter_mut().flatten() {
+                *grad = grad.clamp(-max, max)?;
+            }
+        }
+        Ok(norm)
+    }
+}
 
 /// `grad_norm(max)`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -128,7 +128,7 @@ pub fn evaluate(
         _ => false,
     };
     let program = Program::new(graph, |s| gradients && differentiable(s), supplied.dtype, &Device::Cpu)?;
-    let weights = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
+    let (weights, _) = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
     let fields = supplied.fields(pipeline)?;
     let feed =
         Feed { batch: 0, fields: &fields, weights: weights.tensors(), seed, step: 0, training: false, timed: None };
@@ -140,8 +140,9 @@ pub fn evaluate(
             continue;
         }
         let first = program.first_not_finite(&feed)?;
-        let (span, detail) = first.map_or((output.span, String::new()), |f| (f.span, f.detail()));
-        return Err(not_finite(runtime::value_not_finite(span, &output.name, *number, &detail)));
+        let (span, detail, cause) =
+            first.map_or((output.span, String::new(), runtime::Cause::Size), |f| (f.span, f.detail(), f.cause));
+        return Err(not_finite(runtime::value_not_finite(span, &output.name, *number, &detail, cause)));
     }
     let objective = program.graph().outputs.iter().find(|o| o.role == Role::Objective);
     for (input, grad) in &outcome.field_grads {
@@ -181,7 +182,7 @@ pub fn predict(
     }
     let graph = graphs::graph(pipeline, vocabulary, &asked, &HashMap::new())?;
     let program = Program::new(graph, |_| false, supplied.dtype, &Device::Cpu)?;
-    let weights = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
+    let (weights, _) = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
     let fields = supplied.fields(pipeline)?;
     let feed =
         Feed { batch: 0, fields: &fields, weights: weights.tensors(), seed, step: 0, training: false, timed: None };

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use candle_core::{DType, Device};
 
 use super::difference::Difference;
-use super::weights::{Weights, WeightsError};
+use super::weights::{Weights, WeightsError, weight_specs};
 use rord_lang::source::Span;
 use rord_lang::typed::{ModelInfo, Pipeline};
 
@@ -22,6 +22,16 @@ pub struct FrozenError {
     pub span: Span,
     /// What is wrong with its file. Names are those in the model: `t.0.weight`.
     pub source: WeightsError,
+}
+
+/// Whether the files of all frozen models fit.
+pub fn check(pipeline: &Pipeline) -> Result<(), FrozenError> {
+    let specs = weight_specs(pipeline);
+    if !pipeline.models.iter().any(|m| matches!(m.frozen, Some(Some(_)))) {
+        return Ok(());
+    }
+    let mut blank = Weights::blank(&specs);
+    load(pipeline, &mut blank, DType::F32, &Device::Cpu)
 }
 
 /// Replaces the weights of every frozen model that names a file.

@@ -8,12 +8,13 @@ use candle_core::{DType, Device, Result, Storage, StorageRef, Tensor};
 use rayon::prelude::*;
 
 use crate::difference::{Difference, ShapeDiffers};
+use crate::groups::Group;
 use rord_graph::weight::WeightSpec;
 use rord_lang::constant::{Recipe, Settings, Unreadable};
 
 mod rules;
 
-use rules::{Adam, Block, Rule, Sgd};
+use rules::{Adam, Block, Pace, Rule, Sgd};
 
 /// Moves weights against their gradients.
 pub trait Optimizer: Send {
@@ -86,14 +87,19 @@ impl RecipeError {
     }
 }
 
-/// The optimizer a recipe names, for these weights in this order.
-pub fn optimizer(recipe: &Recipe, weights: &[WeightSpec]) -> std::result::Result<Box<dyn Optimizer>, RecipeError> {
+/// The optimizer a recipe names, for these weights in this order, each treated as its group says. Weights without a group are of no
+/// part.
+pub fn optimizer(
+    recipe: &Recipe,
+    weights: &[WeightSpec],
+    groups: &[Group],
+) -> std::result::Result<Box<dyn Optimizer>, RecipeError> {
     let settings = &recipe.settings;
     let lr = RecipeError::in_range(settings, "lr", "0 or more", |x| x >= 0.0)?;
     match recipe.op.as_str() {
-        "adam" => Ok(Box::new(Moments::new(Adam::new(settings, false)?, lr, weights))),
-        "adamw" => Ok(Box::new(Moments::new(Adam::new(settings, true)?, lr, weights))),
-        "sgd" => Ok(Box::new(Moments::new(Sgd::new(settings)?, lr, weights))),
+        "adam" => Ok(Box::new(Moments::new(Adam::new(settings, false)?, lr, weights, groups))),
+        "adamw" => Ok(Box::new(Moments::new(Adam::new(settings, true)?, lr, weights, groups))),
+        "sgd" => Ok(Box::new(Moments::new(Sgd::new(settings)?, lr, weights, groups))),
         other => Err(RecipeError::Unknown { op: other.into(), known: &["adam", "adamw", "sgd"] }),
     }
 }
@@ -107,6 +113,7 @@ struct Moments<R> {
     base_lr: f64,
     names: Vec<String>,
     shapes: Vec<Vec<usize>>,
+    groups: Vec<Group>,
     slots: Vec<Slot>,
 }
 
@@ -148,8 +155,10 @@ struct Host {
 }
 
 impl<R: Rule> Moments<R> {
-    fn new(rule: R, base_lr: f64, weights: &[WeightSpec]) -> Self {
+    fn new(rule: R, base_lr: f64, weights: &[WeightSpec], groups: &[Group]) -> Self {
+        let groups = (0..weights.len()).map(|w| groups.get(w).copied().unwrap_or(Group::PLAIN)).collect();
         Self {
+            groups,
             rule,
             base_lr,
             names: weights.iter().map(|w| w.name.clone()).collect(),
@@ -175,8 +184,13 @@ impl<R: Rule> Moments<R> {
         Ok(())
     }
 
+    /// Rate and decay of a weight of a group, whose slot has taken so many steps with this one.
+    fn pace(&self, lr: f64, group: Group, step: u64) -> Pace {
+        Pace { lr: lr * group.factor, decay: group.decay.unwrap_or(self.rule.decay()), step }
+    }
+
     /// The new weight on any device, and the slot after it.
-    fn whole(&self, lr: f64, weight: &Tensor, grad: &Tensor, slot: &Slot) -> Result<(Tensor, Slot)> {
+    fn whole(&self, lr: f64, group: Group, weight: &Tensor, grad: &Tensor, slot: &Slot) -> Result<(Tensor, Slot)> {
         let mut moments = Vec::new();
         for i in 0..self.rule.moments().len() {
             moments.push(match slot.moments.get(i) {
@@ -185,7 +199,7 @@ impl<R: Rule> Moments<R> {
             });
         }
         let step = slot.step + 1;
-        let result = self.rule.whole(lr, step, weight, grad, &mut moments)?.detach();
+        let result = self.rule.whole(self.pace(lr, group, step), weight, grad, &mut moments)?.detach();
         Ok((result, Slot { step, moments: moments.into_iter().map(|m| Moment::Tensor(m.detach())).collect() }))
     }
 
@@ -197,7 +211,10 @@ impl<R: Rule> Moments<R> {
         let held = tensors.iter().map(|t| t.map(|(w, g)| (w.storage_and_layout().0, g.storage_and_layout().0)));
         let held: Vec<_> = held.collect();
         let mut jobs = Vec::new();
-        for (((host, tensors), held), slot) in hosts.iter_mut().zip(&tensors).zip(&held).zip(&mut self.slots) {
+        let paces: Vec<Pace> =
+            self.groups.iter().zip(&self.slots).map(|(g, slot)| self.pace(lr, *g, slot.step + 1)).collect();
+        let parts = hosts.iter_mut().zip(&tensors).zip(&held).zip(&mut self.slots).zip(paces);
+        for ((((host, tensors), held), slot), pace) in parts {
             let (Some(host), Some(tensors), Some(held)) = (host, tensors, held) else { continue };
             if slot.step == 0 {
                 slot.moments = vec![Moment::Host(vec![0.0; host.result.len()]); self.rule.moments().len()];
@@ -214,11 +231,11 @@ impl<R: Rule> Moments<R> {
             let grad = slice(&held.1, &tensors.1)?.chunks(BLOCK);
             for ((weight, grad), result) in weight.zip(grad).zip(host.result.chunks_mut(BLOCK)) {
                 let moments = moments.iter_mut().filter_map(Iterator::next).collect();
-                jobs.push((slot.step + 1, Block { weight, grad, moments, result }));
+                jobs.push((pace, Block { weight, grad, moments, result }));
             }
         }
         let rule = &self.rule;
-        jobs.into_par_iter().for_each(|(step, block)| rule.block(lr, step, block));
+        jobs.into_par_iter().for_each(|(pace, block)| rule.block(pace, block));
         Ok(())
     }
 }
@@ -238,7 +255,8 @@ impl<R: Rule> Optimizer for Moments<R> {
     fn step(&mut self, lr: f64, weights: &mut [Tensor], grads: &[Option<Tensor>]) -> Result<()> {
         self.check(weights, grads)?;
         let (mut hosts, mut wholes) = (Vec::new(), Vec::new());
-        for (index, ((weight, grad), slot)) in weights.iter().zip(grads).zip(&self.slots).enumerate() {
+        let all = weights.iter().zip(grads).zip(&self.slots).zip(&self.groups);
+        for (index, (((weight, grad), slot), group)) in all.enumerate() {
             hosts.push(match grad {
                 Some(grad) if weight.device().is_cpu() && weight.dtype() == DType::F32 => Some(Host {
                     weight: weight.contiguous()?,
@@ -246,7 +264,7 @@ impl<R: Rule> Optimizer for Moments<R> {
                     result: vec![0.0; weight.elem_count()],
                 }),
                 Some(grad) => {
-                    wholes.push((index, self.whole(lr, weight, grad, slot)?));
+                    wholes.push((index, self.whole(lr, *group, weight, grad, slot)?));
                     None
                 }
                 None => None,

@@ -1,9 +1,10 @@
 //! What a training run needs of a pipeline, taken from it once: everything that can be refused is refused here.
 
-use rord_lang::constant::{Constant, Recipe};
+use rord_lang::constant::{Constant, Recipe, Unit};
 use rord_lang::report::{Report, params};
 use rord_lang::source::Span;
-use rord_lang::typed::{Dataset, Pipeline, Value, ValueSource};
+use rord_lang::trainable;
+use rord_lang::typed::{self, Dataset, Direction, Pipeline, Value, ValueSource};
 
 use super::schedule::Mode;
 
@@ -14,6 +15,12 @@ pub struct Watched {
     pub validation: bool,
     /// The output.
     pub name: String,
+}
+
+impl std::fmt::Display for Watched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", if self.validation { "val" } else { "train" }, self.name)
+    }
 }
 
 impl Watched {
@@ -45,6 +52,16 @@ pub struct Plan {
     pub best: (Watched, Mode),
     /// What the schedule watches, and which way it improves.
     pub watch: Option<(Watched, Mode)>,
+    /// When it ends early, by which number, and which way that improves.
+    pub stop: Option<(Recipe, (Watched, Mode))>,
+    /// Batches whose gradients are averaged for a step.
+    pub accumulate: usize,
+    /// The share of itself that the average of the weights keeps in each step; `None`: there is none.
+    pub ema: Option<f64>,
+    /// How many of the best epochs are kept.
+    pub keep: usize,
+    /// How often the weights are kept under a name of their own, in epochs or steps.
+    pub every: Option<(f64, Unit)>,
     /// Whether the last weights are kept.
     pub keep_last: bool,
     /// For each dataset, where its layouts or its file are named and where its fields are declared, for reports.
@@ -60,52 +77,38 @@ impl Plan {
                 reports.push(params::missing_param(param.span, &param.name, param.kind));
             }
         }
-        let Some(objective) = &pipeline.objective else {
-            reports.push(params::cannot_train(
-                end,
-                "nothing is minimized by the end of the file",
-                "add an objective:  minimize total = …",
-            ));
-            return Err(reports);
-        };
-        if let Some((name, _)) = pipeline.inputs.first() {
-            let lacks = format!("`{name}` is an `input`, which a caller supplies");
-            reports.push(params::cannot_train(
-                end,
-                &lacks,
-                "a training run takes its tensors from `data`; inputs are for evaluating losses on tensors of your own",
-            ));
-        }
+        reports.extend(trainable::lacks(pipeline, end));
         let optimizer = match pipeline.train("optimizer") {
             Some(Constant::Recipe(recipe)) => Some(recipe.clone()),
-            _ => {
-                let help = "say how the weights change:  train { optimizer = adam(lr = 1e-3), batch = 8, epochs = 20 }";
-                reports.push(params::cannot_train(end, "no optimizer is given by the end of the file", help));
-                None
-            }
+            _ => None,
         };
-        if pipeline.datasets.is_empty() {
-            let help = "say where the tensors come from:  data pairs = layout_pairs(synth())";
-            reports.push(params::cannot_train(end, "there is no `data`", help));
-        }
         let recipe = |field: &str| match pipeline.train(field) {
             Some(Constant::Recipe(recipe)) => Some(recipe.clone()),
             _ => None,
         };
         let count = |field: &str| pipeline.setting("train", field).and_then(|c| c.count()).unwrap_or_default();
-        let mode = |name: &str| match pipeline.higher_is_better(name) {
-            true => Mode::Maximize,
-            false => Mode::Minimize,
+        let watched = |text: &str| {
+            let (stated, name) = typed::watched(text);
+            let watched = Watched::parse(name)?;
+            let mode = stated.or_else(|| pipeline.direction(&watched.name)).unwrap_or(Direction::Down);
+            Some((watched, Mode::from(mode)))
         };
-        let watched = |text: &str| Watched::parse(text).map(|w| (w.clone(), mode(&w.name)));
         let best = match pipeline.save("best") {
             Some(Constant::Word(text)) => watched(text),
             _ => None,
         };
         let schedule = recipe("schedule");
         let watch = schedule.as_ref().and_then(|s| s.settings.text("watch").ok()).and_then(watched);
-        let (Some(optimizer), true) = (optimizer, reports.is_empty()) else {
+        let stop = recipe("stop").and_then(|recipe| {
+            let without = recipe.settings.text("without").ok().and_then(watched)?;
+            Some((recipe, without))
+        });
+        let (Some(objective), Some(optimizer), true) = (&pipeline.objective, optimizer, reports.is_empty()) else {
             return Err(reports);
+        };
+        let every = match pipeline.save("every") {
+            Some(Constant::Quantity(x, unit)) => Some((*x, *unit)),
+            _ => None,
         };
         Ok(Plan {
             batch: count("batch"),
@@ -120,6 +123,11 @@ impl Plan {
                 Mode::Minimize,
             )),
             watch,
+            stop,
+            accumulate: count("accumulate").max(1),
+            ema: pipeline.train("ema").and_then(Constant::number),
+            keep: pipeline.setting("save", "keep").and_then(|c| c.count()).unwrap_or(1),
+            every,
             keep_last: pipeline.setting("save", "last") == Some(Constant::Flag(true)),
             data_places: (0..)
                 .zip(&pipeline.datasets)

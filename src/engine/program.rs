@@ -10,6 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use super::flow::{Fault, Flow};
 use super::timed::Clock;
 use rord_graph::node::{Graph, NodeId, NodeSource, OpNode, Role};
+use rord_lang::report::runtime::Cause;
 use rord_lang::source::Span;
 use rord_ops::compute::{Call, Compute, Output, layout};
 
@@ -61,6 +62,8 @@ pub struct NotFinite {
     pub what: String,
     /// The ranges of what it was computed from.
     pub inputs: Vec<String>,
+    /// How it came about.
+    pub cause: Cause,
 }
 
 impl NotFinite {
@@ -409,20 +412,27 @@ impl Program {
             if finite {
                 continue;
             }
-            let (what, inputs) = match &node.source {
+            let (what, inputs, cause) = match &node.source {
                 NodeSource::Op(op) => {
                     let inputs = op.inputs.iter().map(|(name, id)| format!("{name}: {}", range(*id))).collect();
-                    (format!("`{}` gave the first value that is not finite", op.op), inputs)
+                    let divisor = op.inputs.iter().filter(|(name, _)| op.op == "div" && *name == "b");
+                    let zero = |id: NodeId| {
+                        let value = values.get(id.0 as usize).and_then(Option::as_ref);
+                        value.is_some_and(|o| holds_zero(&o.value).unwrap_or(false))
+                    };
+                    let by_zero = divisor.into_iter().any(|(_, id)| zero(*id));
+                    let cause = if by_zero { Cause::Divisor } else { Cause::Size };
+                    (format!("`{}` gave the first value that is not finite", op.op), inputs, cause)
                 }
-                NodeSource::Field { name, .. } => (format!("the data's `{name}` is not finite"), vec![]),
+                NodeSource::Field { name, .. } => (format!("the data's `{name}` is not finite"), vec![], Cause::Data),
                 NodeSource::Weight(w) => {
                     let name = self.graph.weights.get(*w).map_or("?", |w| w.name.as_str());
-                    (format!("the weight `{name}` is not finite"), vec![])
+                    (format!("the weight `{name}` is not finite"), vec![], Cause::Steps)
                 }
-                NodeSource::Number(x) => (format!("the number {x} is not finite"), vec![]),
-                NodeSource::Timed(timed) => (format!("the number {timed} is not finite"), vec![]),
+                NodeSource::Number(x) => (format!("the number {x} is not finite"), vec![], Cause::Size),
+                NodeSource::Timed(timed) => (format!("the number {timed} is not finite"), vec![], Cause::Size),
             };
-            return Ok(Some(NotFinite { span: node.span, what, inputs }));
+            return Ok(Some(NotFinite { span: node.span, what, inputs, cause }));
         }
         Ok(None)
     }
@@ -452,6 +462,11 @@ fn gone() -> candle_core::Error {
 
 fn scalar(t: &Tensor) -> candle_core::Result<f64> {
     t.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_scalar()
+}
+
+/// True where one of a tensor's numbers is 0.
+fn holds_zero(t: &Tensor) -> candle_core::Result<bool> {
+    Ok(t.to_dtype(DType::F64)?.flatten_all()?.to_vec1::<f64>()?.contains(&0.0))
 }
 
 fn extremes(t: &Tensor) -> candle_core::Result<(f64, f64)> {

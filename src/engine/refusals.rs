@@ -6,7 +6,7 @@ mod data;
 
 use rord_data::loader::LoaderError;
 use rord_graph::verify::Broken;
-use rord_lang::report::{Report, runtime};
+use rord_lang::report::{Report, closest, list, runtime};
 use rord_lang::typed::Pipeline;
 use rord_record::RecordError;
 use rord_record::folder::OTHER_FOLDER;
@@ -17,6 +17,7 @@ use super::frozen::FrozenError;
 use super::memory::TooLarge;
 use super::optim::RecipeError;
 use super::plan::Plan;
+use super::pretrained::{InitError, Misfit, Why};
 use super::stored::StoredError;
 use super::weights::WeightsError;
 
@@ -43,6 +44,9 @@ pub enum Stop {
     /// Weights of a frozen model.
     #[error(transparent)]
     Frozen(#[from] FrozenError),
+    /// Weights that a part begins with.
+    #[error(transparent)]
+    Init(#[from] InitError),
     /// The run's folder or one of its files could not be written.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -76,6 +80,7 @@ impl Stop {
             Stop::NotFinite(report) => vec![*report],
             Stop::Weights(e) => vec![weights(&e)],
             Stop::Frozen(e) => vec![frozen(&e)],
+            Stop::Init(e) => vec![init(&e)],
             Stop::Record(e) => {
                 let help = match &e {
                     RecordError::NotEmpty { .. } => OTHER_FOLDER,
@@ -129,6 +134,69 @@ fn frozen(e: &FrozenError) -> Report {
             runtime::data("R0913", e.span, &other.to_string(), &label, help)
         }
     }
+}
+
+/// The report for the file that a part begins with.
+fn init(e: &InitError) -> Report {
+    let file = e.path.display();
+    let label = format!("`{}` begins with it", e.part);
+    let report = |title: &str, label: &str, help: &str| runtime::data("R0913", e.span, title, label, help);
+    match &e.why {
+        Why::File(error) => {
+            let help = "check the path; it starts in the folder in which rord-run is started";
+            report(&error.to_string(), &label, help)
+        }
+        Why::Malformed(reason) => {
+            let help = "a part begins with *.safetensors, or with a *.pth of a dictionary of tensors; nothing else of a pickle is read";
+            report(&format!("{file} is no file of weights: {reason}"), &label, help)
+        }
+        Why::Nothing { under, span, known } => {
+            let title = format!("no name in {file} begins with `{under}`");
+            let near = closest(under, known.iter().map(String::as_str));
+            let near = near.map(|n| format!("did you mean \"{n}\"? ")).unwrap_or_default();
+            let help = format!("{near}names in it begin with {}", list(known));
+            runtime::data("R0913", *span, &title, "looked for here", &help)
+        }
+        Why::NoneFits => {
+            let help = "the part's layers and the file's must be of the same sorts; `rord-run types` lists the part's";
+            report(&format!("nothing in {file} fits `{}`", e.part), &label, help)
+        }
+        Why::Differs(misfits) => {
+            let title = format!("{file} holds other layers than `{}` has", e.part);
+            let channels = |m: &Misfit| {
+                let (own, other) = (&m.weight.shape, m.found.as_ref().map(|f| &f.shape));
+                matches!((own.as_slice(), other.map(Vec::as_slice)), ([a, 1, b, c], Some([x, 3, y, z])) if (a, b, c) == (x, y, z))
+            };
+            let help = match misfits.as_slice() {
+                [one] if channels(one) => {
+                    "the file's network takes three channels: repeat yours before the part,  concat(x, x, x)"
+                }
+                _ => {
+                    "layers must agree one by one, each sort in its order; name the part of the file with  under \"…\""
+                }
+            };
+            report(&title, &label, &format!("{}\n{help}", misfitting(misfits)))
+        }
+        Why::Tensor(error) => report(&error.to_string(), &label, LESS),
+    }
+}
+
+/// What does not fit, a line each, the first few.
+fn misfitting(misfits: &[Misfit]) -> String {
+    const SHOWN: usize = 4;
+    let line = |m: &Misfit| match &m.found {
+        Some(found) if m.weight.shape.is_empty() => {
+            format!("{} {:?} is in the file, and `{}` has none", found.name, found.shape, m.weight.name)
+        }
+        Some(found) => format!("{} is {:?}, {} is {:?}", m.weight.name, m.weight.shape, found.name, found.shape),
+        None => format!("{} {:?} has nothing in the layer {}", m.weight.name, m.weight.shape, m.layer),
+    };
+    let mut lines: Vec<String> = misfits.iter().take(SHOWN).map(line).collect();
+    let more = misfits.len().saturating_sub(SHOWN);
+    if more > 0 {
+        lines.push(format!("… and {more} more like this"));
+    }
+    lines.join("\n")
 }
 
 /// What differs between a file's weights and the pipeline's, a line each, the first few of each sort.

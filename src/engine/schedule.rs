@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::optim::RecipeError;
 use rord_lang::constant::{Constant, Recipe, Settings, Unit};
+use rord_lang::typed::Direction;
 
 /// Gives every step its learning rate.
 pub trait Schedule: Send {
@@ -62,6 +63,33 @@ pub enum Mode {
     Minimize,
     /// Larger ones: a share of correct matches.
     Maximize,
+}
+
+impl Mode {
+    /// The value that every other is better than.
+    pub fn worst(self) -> f64 {
+        match self {
+            Mode::Minimize => f64::INFINITY,
+            Mode::Maximize => f64::NEG_INFINITY,
+        }
+    }
+
+    /// True where a value is better than another; false for NaN.
+    pub fn better(self, value: f64, than: f64) -> bool {
+        match self {
+            Mode::Minimize => value < than,
+            Mode::Maximize => value > than,
+        }
+    }
+}
+
+impl From<Direction> for Mode {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Down => Mode::Minimize,
+            Direction::Up => Mode::Maximize,
+        }
+    }
 }
 
 /// The run a schedule is for.
@@ -131,7 +159,7 @@ fn steps(settings: &Settings, name: &str, span: Span) -> Result<f64, RecipeError
 }
 
 /// A duration as a number of validations, one an epoch; a plain number counts validations, as in PyTorch.
-fn validations(settings: &Settings, name: &str, span: Span) -> Result<u64, RecipeError> {
+pub(crate) fn validations(settings: &Settings, name: &str, span: Span) -> Result<u64, RecipeError> {
     if let Some(Constant::Number(_)) = settings.get(name) {
         let whole = |x: f64| x >= 0.0 && x.fract() == 0.0;
         return Ok(RecipeError::in_range(settings, name, "a whole number of validations", whole)? as u64);

@@ -12,12 +12,14 @@ use safetensors::SafeTensors;
 use serde_json::{Map, Value, json};
 
 use super::difference::Difference;
+use super::early::EarlyStop;
 use super::optim::{self, Optimizer};
-use super::schedule::{BadState, Schedule};
+use super::schedule::{BadState, Mode, Schedule};
 use super::stored;
 use super::timed::Clock;
 use super::weights::Weights;
 use rord_files::{FileError, write_atomic};
+use rord_lang::typed::{Initial, Pipeline};
 use rord_record::Best;
 
 /// The note of a file that holds all numbers.
@@ -29,8 +31,14 @@ pub struct State {
     pub weights: Weights,
     /// The optimizer with its moments.
     pub optimizer: Box<dyn Optimizer>,
+    /// The running average of the weights, where there is one: it is validated and saved.
+    pub average: Option<Average>,
     /// The learning rates.
     pub schedule: Option<Box<dyn Schedule>>,
+    /// What ends the run early.
+    pub stop: Option<EarlyStop>,
+    /// The best epochs that are kept under names of their own, the best first.
+    pub kept: Vec<Kept>,
     /// Epochs that are complete, with their validation.
     pub epochs: u64,
     /// Steps that have been taken in the whole run. The loader goes on with the batch of this number.
@@ -45,6 +53,49 @@ pub struct State {
     pub observers: Vec<(String, u64)>,
     /// The numbers that change.
     pub timed: Arc<Clock>,
+}
+
+/// A running average of the weights: after each step, `decay` times itself and `1 - decay` times them, as
+/// `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn`. After the first step it is the weights themselves. Running
+/// statistics are not averaged once more: they are those of the weights.
+#[derive(Clone, Debug)]
+pub struct Average {
+    decay: f64,
+    statistics: Vec<bool>,
+    weights: Option<Weights>,
+}
+
+impl Average {
+    /// One that has seen no step.
+    pub fn new(decay: f64, pipeline: &Pipeline) -> Self {
+        let statistics = pipeline.weights.iter().map(|w| matches!(w.initial, Initial::Statistic(_))).collect();
+        Self { decay, statistics, weights: None }
+    }
+
+    /// Follows the weights after a step.
+    pub fn follow(&mut self, now: &Weights) -> candle_core::Result<()> {
+        let Some(average) = &mut self.weights else {
+            self.weights = Some(now.clone());
+            return Ok(());
+        };
+        for ((slot, weight), statistic) in average.tensors_mut().iter_mut().zip(now.tensors()).zip(&self.statistics) {
+            // As `lerp`: what does not change is not moved by rounding either.
+            *slot = match statistic {
+                true => weight.clone(),
+                false => (&*slot + ((weight - &*slot)? * (1.0 - self.decay))?)?,
+            };
+        }
+        Ok(())
+    }
+}
+
+/// An epoch whose weights are kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// The number that it is kept for.
+    pub value: f64,
+    /// The epoch, from 1.
+    pub epoch: u64,
 }
 
 /// A saved state that cannot be taken up.
@@ -85,9 +136,26 @@ struct Numbers {
     observers: Vec<(String, u64)>,
     schedule: Value,
     timed: Value,
+    kept: Vec<Kept>,
+    stop: Value,
 }
 
 impl State {
+    /// The weights that are validated and saved: their average where there is one.
+    pub fn shown(&self) -> &Weights {
+        self.average.as_ref().and_then(|a| a.weights.as_ref()).unwrap_or(&self.weights)
+    }
+
+    /// Ranks the epoch that has ended among the best; whether it is one of `most`, and the epochs that no more are.
+    pub fn rank(&mut self, value: f64, mode: Mode, most: usize) -> (bool, Vec<u64>) {
+        // Of two that are as good, the first stays before the other.
+        let at = self.kept.iter().position(|k| mode.better(value, k.value)).unwrap_or(self.kept.len());
+        self.kept.insert(at, Kept { value, epoch: self.epochs });
+        let dropped = self.kept.split_off(most.min(self.kept.len()));
+        let own = self.epochs;
+        (at < most, dropped.into_iter().map(|k| k.epoch).filter(|epoch| *epoch != own).collect())
+    }
+
     /// Writes the state. Either the whole file appears under `path` or what was there stays.
     pub fn save(&self, path: &Path) -> Result<(), StateError> {
         Ok(write_atomic(path, &self.to_bytes()?)?)
@@ -103,7 +171,11 @@ impl State {
         let mut tensors: Vec<(String, Tensor)> =
             self.weights.iter().map(|(name, tensor)| (format!("weights/{name}"), tensor.clone())).collect();
         tensors.extend(self.optimizer.state()?.into_iter().map(|(name, t)| (format!("optimizer/{name}"), t)));
+        if let Some(average) = self.average.as_ref().and_then(|a| a.weights.as_ref()) {
+            tensors.extend(average.iter().map(|(name, tensor)| (format!("average/{name}"), tensor.clone())));
+        }
         let text = |x: f64| Value::from(x.to_string());
+        let kept: Vec<Value> = self.kept.iter().map(|k| json!({ "value": text(k.value), "epoch": k.epoch })).collect();
         let best = self.best.as_ref();
         let observers: Map<String, Value> = self.observers.iter().map(|(n, at)| (n.clone(), (*at).into())).collect();
         let numbers = json!({
@@ -115,6 +187,8 @@ impl State {
             "observers": observers,
             "timed": self.timed.state(),
             "schedule": self.schedule.as_ref().map_or(Value::Null, |s| s.state()),
+            "kept": kept,
+            "stop": self.stop.as_ref().map_or(Value::Null, EarlyStop::state),
         });
         stored::bytes(&tensors, Some(HashMap::from([(NOTE.to_string(), numbers.to_string())])))
     }
@@ -137,6 +211,21 @@ impl State {
             part
         };
         let weights = same_weights(&self.weights, &part("weights/"))?;
+        let averaged = part("average/");
+        let average = match (&self.average, averaged.is_empty()) {
+            (Some(_), false) => Some(same_weights(&self.weights, &averaged)?),
+            (None, false) => return Err(malformed("it has an average of the weights, and this run has none".into())),
+            (Some(_), true) if numbers.steps > 0 => {
+                return Err(malformed("it has no average of the weights, and this run has one".into()));
+            }
+            (_, true) => None,
+        };
+        let mut stop = self.stop.clone();
+        match &mut stop {
+            Some(stop) => stop.load(&numbers.stop)?,
+            None if numbers.stop.is_null() => {}
+            None => return Err(BadState { field: Some("stop") }.into()),
+        }
         // The numbers that change first: they can be put back where the rest is refused.
         let before = self.timed.state();
         self.timed.load(&numbers.timed)?;
@@ -147,7 +236,16 @@ impl State {
         for (slot, tensor) in self.weights.tensors_mut().iter_mut().zip(weights) {
             *slot = tensor;
         }
-        let Numbers { epochs, steps, means, lr, best, observers, schedule: _, timed: _ } = numbers;
+        if let Some(own) = &mut self.average {
+            own.weights = average.map(|tensors| {
+                let mut weights = self.weights.clone();
+                weights.tensors_mut().iter_mut().zip(tensors).for_each(|(slot, tensor)| *slot = tensor);
+                weights
+            });
+        }
+        self.stop = stop;
+        let Numbers { epochs, steps, means, lr, best, observers, kept, schedule: _, stop: _, timed: _ } = numbers;
+        self.kept = kept;
         (self.epochs, self.steps, self.means, self.lr, self.best) = (epochs, steps, means, lr, best);
         self.observers = observers;
         Ok(())
@@ -219,6 +317,15 @@ fn numbers(value: &Value) -> Result<Numbers, &'static str> {
             .ok_or("observers")?,
         schedule: entry("schedule")?.clone(),
         timed: entry("timed")?.clone(),
+        kept: entry("kept")?
+            .as_array()
+            .and_then(|all| {
+                let one =
+                    |k: &Value| Some(Kept { value: k.get("value").and_then(real)?, epoch: k.get("epoch")?.as_u64()? });
+                all.iter().map(one).collect()
+            })
+            .ok_or("kept")?,
+        stop: entry("stop")?.clone(),
     })
 }
 

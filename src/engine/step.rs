@@ -2,29 +2,33 @@
 //!
 //! `train` takes such steps until its epochs are over and `bench` takes a few with a watch; both are the same steps.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
 use super::begin;
-use super::clip::{GradNorm, norm};
+use super::clip::{Clip, norm};
+use super::early::EarlyStop;
 use super::follow::{self, Follower};
 use super::graphs;
+use super::groups::{self, Freezing};
 use super::memory::{self, Load};
 use super::optim::optimizer;
 use super::plan::{Plan, Watched};
+use super::pretrained::Taken;
 use super::program::{Feed, NotFinite, Part, Program, Watch};
 use super::refusals::{self, Stop};
 use super::schedule::{LrChange, Mode, Span, schedule};
 use super::source::{self, DataSource, tensors};
-use super::state::State;
+use super::state::{Average, State};
 use super::timed::Clock;
 use super::weights::weight_specs;
 use rord_data::batches::Batch;
 use rord_graph::gradients::trained_by;
-use rord_graph::node::Graph;
+use rord_graph::node::{Graph, NodeSource};
+use rord_lang::report::runtime::Cause;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
 use rord_record::Best;
@@ -37,13 +41,36 @@ pub struct Stepper {
     pub state: State,
     /// Steps of an epoch.
     pub steps: u64,
+    /// What the weights of parts began with.
+    pub taken: Vec<Taken>,
+    /// Batches of an epoch, and how many of them make a step.
+    batches: u64,
+    accumulate: u64,
     /// The objectives after the first, each with what it trains.
     rivals: Vec<Program>,
     followers: Vec<Follower>,
-    clip: Option<GradNorm>,
+    clip: Option<Clip>,
+    freezing: Freezing,
+    /// The weights that are frozen in the programs at hand.
+    frozen: Vec<bool>,
+    /// For each objective, what it trains while nothing is frozen, and what runs as in training without it.
+    roles: Vec<Roles>,
+    plain: bool,
     seed: u64,
     device: Device,
 }
+
+/// What becomes of the weights in the program of an objective.
+struct Roles {
+    trains: Vec<bool>,
+    live: HashSet<usize>,
+}
+
+/// A batch as tensors, with how many samples it has.
+type Fed = (usize, HashMap<String, Tensor>);
+
+/// What one objective made of a step: the values of its outputs batch by batch, and the norm of its gradient before clipping.
+type Descent = (Vec<Vec<f64>>, f64);
 
 /// What became of a step.
 pub enum Stepped {
@@ -77,6 +104,12 @@ pub struct Ended {
     pub change: Option<LrChange>,
     /// The numbers that change, as its last step had them.
     pub timed: Vec<(String, f64)>,
+    /// True where the epoch is among the best that are kept under names of their own.
+    pub top: bool,
+    /// The epochs that were among the best and are no more.
+    pub dropped: Vec<u64>,
+    /// Why the run ends here.
+    pub stop: Option<String>,
 }
 
 /// Loads the data and makes everything ready. Refuses what could not be run, as a step that memory does not hold. `busy` hears what
@@ -91,13 +124,15 @@ pub fn prepare(
 ) -> Result<(Stepper, DataSource), Stop> {
     busy("loading the data");
     let dtype = DType::F32;
-    let optimizer = optimizer(&plan.optimizer, &weight_specs(pipeline))?;
-    let load = Load { batch: plan.batch, moments: optimizer.moments(), pictures: source::pictures(&plan.datasets) };
+    let base_lr = plan.optimizer.settings.number("lr").unwrap_or_default();
+    let optimizer = optimizer(&plan.optimizer, &weight_specs(pipeline), &groups::groups(pipeline, base_lr))?;
+    let load = load(plan, optimizer.moments());
     let programs = |known: &HashMap<u32, i64>| -> Result<Vec<Program>, Stop> {
         let mut programs = Vec::new();
         for (objective, wanted) in pipeline.objectives.iter().zip(graphs::training_by_objective(pipeline)) {
             let mut graph = graphs::graph(pipeline, vocabulary, &wanted, known)?;
             graph.live = graphs::live(pipeline, objective);
+            graph.live.retain(|w| !pipeline.treatment(*w).is_frozen());
             let program = Program::new(graph, trained_by(pipeline, objective), dtype, device)?;
             if let Some(large) = memory::refused(program.graph(), program.flow(), load).filter(|_| device.is_cpu()) {
                 return Err(Stop::Refused(vec![refusals::memory(pipeline, plan, &large)]));
@@ -121,12 +156,20 @@ pub fn prepare(
     };
     let rivals = programs.split_off(1.min(programs.len()));
     let program = programs.pop().ok_or_else(|| candle_core::Error::msg("there is no objective"))?;
-    let steps = data.batches.steps();
-    timed.set_steps(steps);
+    let (batches, accumulate) = (data.batches.steps(), plan.accumulate as u64);
+    let steps = batches.div_ceil(accumulate);
+    timed.set_epoch(steps);
+    timed.set_batches(batches, accumulate);
     let span = Span { base_lr: optimizer.base_lr(), steps_per_epoch: steps, epochs: plan.epochs };
     let mode = plan.watch.as_ref().map_or(Mode::Minimize, |(_, m)| *m);
+    let (weights, taken) = begin::weights(pipeline, init, plan.seed, dtype, device)?;
+    let stop = plan.stop.as_ref().map(|(r, (w, mode))| EarlyStop::new(r, span, w.to_string(), *mode)).transpose()?;
+    let freezing = Freezing::new(pipeline, steps);
     let state = State {
-        weights: begin::weights(pipeline, init, plan.seed, dtype, device)?,
+        weights,
+        average: plan.ema.map(|decay| Average::new(decay, pipeline)),
+        stop,
+        kept: Vec::new(),
         schedule: plan.schedule.as_ref().map(|r| schedule(r, span, mode)).transpose()?,
         lr: optimizer.base_lr(),
         optimizer,
@@ -137,9 +180,38 @@ pub fn prepare(
         observers: Vec::new(),
         timed,
     };
-    let clip = plan.clip.as_ref().map(|r| GradNorm::new(&r.settings)).transpose()?;
-    let (followers, seed, device) = (follow::followers(pipeline), plan.seed, device.clone());
-    Ok((Stepper { program, rivals, followers, state, steps, clip, seed, device }, data))
+    let clip = plan.clip.as_ref().map(Clip::new).transpose()?;
+    let weights = 0..pipeline.weights.len();
+    let frozen = weights.clone().map(|w| pipeline.treatment(w).is_frozen()).collect();
+    let roles = |objective| {
+        let trains = trained_by(pipeline, objective);
+        let trains = weights.clone().map(|w| trains(&NodeSource::Weight(w))).collect();
+        Roles { trains, live: graphs::live(pipeline, objective) }
+    };
+    let stepper = Stepper {
+        program,
+        state,
+        steps,
+        taken,
+        batches,
+        accumulate,
+        rivals,
+        followers: follow::followers(pipeline),
+        clip,
+        freezing,
+        frozen,
+        roles: pipeline.objectives.iter().map(roles).collect(),
+        plain: false,
+        seed: plan.seed,
+        device: device.clone(),
+    };
+    Ok((stepper, data))
+}
+
+/// What a step takes beside its graph. An average of the weights, and gradients that are added up, are kept like moments.
+pub fn load(plan: &Plan, moments: usize) -> Load {
+    let moments = moments + usize::from(plan.ema.is_some()) + usize::from(plan.accumulate > 1);
+    Load { batch: plan.batch, moments, pictures: source::pictures(&plan.datasets) }
 }
 
 impl Stepper {
@@ -164,81 +236,142 @@ impl Stepper {
         self.state.steps.saturating_sub(self.state.epochs.saturating_mul(self.steps))
     }
 
-    /// Feed, forward, backward, clip, optimizer, running statistics: the next step of the run, with its batch.
-    pub fn step(&mut self, batch: &Batch, watch: &mut impl Watch) -> Result<Stepped, Stop> {
-        let fields = tensors(batch, DType::F32, &self.device)?;
+    /// The number of the next batch in the run.
+    pub fn next_batch(&self) -> u64 {
+        self.state.epochs.saturating_mul(self.batches).saturating_add(self.done().saturating_mul(self.accumulate))
+    }
+
+    /// How many batches the next step takes.
+    pub fn batches_of_step(&self) -> usize {
+        let taken = self.done().saturating_mul(self.accumulate);
+        self.batches.saturating_sub(taken).clamp(1, self.accumulate) as usize
+    }
+
+    /// From now on steps are computed by Candle's tensor operations alone.
+    pub fn plainly(&mut self) -> Result<(), Stop> {
+        self.plain = true;
+        self.frozen.clear();
+        self.freeze()
+    }
+
+    /// Has programs for the weights that train in the next step: those that are frozen get no gradient, and their layers run as
+    /// in validation.
+    fn freeze(&mut self) -> Result<(), Stop> {
+        let frozen = self.freezing.at(self.state.steps);
+        if frozen == self.frozen {
+            return Ok(());
+        }
+        let is = |w: usize| frozen.get(w) == Some(&true);
+        for (program, roles) in std::iter::once(&mut self.program).chain(&mut self.rivals).zip(&self.roles) {
+            let mut graph = program.graph().clone();
+            graph.live = roles.live.iter().copied().filter(|w| !is(*w)).collect();
+            let trains = |w: usize| roles.trains.get(w) == Some(&true) && !is(w);
+            let wanted = |source: &NodeSource| matches!(source, NodeSource::Weight(w) if trains(*w));
+            let made = Program::new(graph, wanted, DType::F32, &self.device)?;
+            *program = if self.plain { made.plainly() } else { made };
+        }
+        self.frozen = frozen;
+        Ok(())
+    }
+
+    /// Feed, forward, backward, clip, optimizer, running statistics: the next step of the run, with its batches. The gradients of
+    /// several are averaged.
+    pub fn step(&mut self, batches: &[Batch], watch: &mut impl Watch) -> Result<Stepped, Stop> {
+        self.freeze()?;
+        // A step that cannot be taken changes no weight, running statistics included.
+        let (first, step, before) = (self.next_batch(), self.state.steps, self.state.weights.clone());
+        let lr = self.state.schedule.as_ref().map_or(self.state.optimizer.base_lr(), |s| s.lr(step, self.state.epochs));
+        let fed = |batch: &Batch| Ok((batch.size, tensors(batch, DType::F32, &self.device)?));
+        let mut fed: Vec<Fed> = batches.iter().map(fed).collect::<candle_core::Result<_>>()?;
         watch.done(Part::Feed);
-        let (step, weights) = (self.state.steps, self.state.weights.tensors());
-        let timed = Some(&*self.state.timed);
-        let feed = Feed { batch: batch.size, fields: &fields, weights, seed: self.seed, step, training: true, timed };
-        let outcome = self.program.run_watched(&feed, true, watch)?;
-        let mut values = outcome.numbers()?;
-        if let Some(what) = outcome.not_finite {
-            return Ok(Stepped::NotFinite { what, fields });
-        }
-        let mut grads = outcome.grads;
-        let grad_norm = match &self.clip {
-            Some(clip) => clip.clip(&mut grads)?,
-            None => norm(&grads)?,
-        };
-        let state = &mut self.state;
-        let lr = state.schedule.as_ref().map_or(state.optimizer.base_lr(), |s| s.lr(step, state.epochs));
-        if !grad_norm.is_finite() {
-            let span = self.program.graph().objective().map(|o| o.span).unwrap_or_default();
-            let text = "its value is finite, but its gradient is not".into();
-            return Ok(Stepped::NotFinite { what: NotFinite { span, what: text, inputs: vec![] }, fields });
-        }
-        let before = state.weights.clone();
-        let mut squares = grad_norm * grad_norm;
-        state.optimizer.step(lr, state.weights.tensors_mut(), &grads)?;
-        // Running statistics: the optimizer has left them as they were.
-        for (slot, update) in state.weights.tensors_mut().iter_mut().zip(outcome.updates) {
-            if let Some(update) = update {
-                *slot = update;
-            }
-        }
-        for rival in &self.rivals {
+        let mut by_batch: Vec<Vec<f64>> = vec![Vec::new(); batches.len()];
+        let mut norms = Vec::new();
+        for objective in 0..=self.rivals.len() {
             // Each objective sees what those before it have made of the weights.
-            let weights = state.weights.tensors();
-            let timed = Some(&*state.timed);
-            let feed =
-                Feed { batch: batch.size, fields: &fields, weights, seed: self.seed, step, training: true, timed };
-            let outcome = rival.run_watched(&feed, true, &mut ())?;
-            values.extend(outcome.numbers()?);
-            if let Some(what) = outcome.not_finite {
-                state.weights = before;
-                return Ok(Stepped::NotFinite { what, fields });
-            }
-            let mut grads = outcome.grads;
-            let norm = match &self.clip {
-                Some(clip) => clip.clip(&mut grads)?,
-                None => norm(&grads)?,
+            let found = match objective {
+                0 => self.descend(0, &fed, first, lr, watch)?,
+                rival => self.descend(rival, &fed, first, lr, &mut ())?,
             };
-            if !norm.is_finite() {
-                let span = rival.graph().objective().map(|o| o.span).unwrap_or_default();
-                let what = "its value is finite, but its gradient is not".into();
-                state.weights = before;
-                return Ok(Stepped::NotFinite { what: NotFinite { span, what, inputs: vec![] }, fields });
-            }
-            squares += norm * norm;
-            state.optimizer.step(lr, state.weights.tensors_mut(), &grads)?;
-            for (slot, update) in state.weights.tensors_mut().iter_mut().zip(outcome.updates) {
-                if let Some(update) = update {
-                    *slot = update;
+            match found {
+                Ok((values, norm)) => {
+                    by_batch.iter_mut().zip(values).for_each(|(all, more)| all.extend(more));
+                    norms.push(norm);
+                }
+                Err((what, at)) => {
+                    self.state.weights = before;
+                    let at = at.min(fed.len().saturating_sub(1));
+                    let fields = if fed.is_empty() { HashMap::new() } else { fed.swap_remove(at).1 };
+                    return Ok(Stepped::NotFinite { what, fields });
                 }
             }
         }
-        let grad_norm = if self.rivals.is_empty() { grad_norm } else { squares.sqrt() };
-        follow::step(&self.followers, &mut state.weights, &|course| state.timed.number(course, step))?;
+        let grad_norm = match norms.as_slice() {
+            [one] => *one,
+            all => all.iter().map(|norm| norm * norm).sum::<f64>().sqrt(),
+        };
+        let state = &mut self.state;
+        follow::step(&self.followers, &mut state.weights, &|course| state.timed.number_at(course, step))?;
+        if let Some(average) = &mut state.average {
+            average.follow(&state.weights)?;
+        }
         state.steps += 1;
         state.lr = lr;
+        let values = means(&by_batch);
         for (mean, value) in state.means.iter_mut().zip(&values) {
-            *mean += value / self.steps as f64;
+            *mean += value * batches.len() as f64 / self.batches as f64;
         }
         let names = self.names();
         self.state.timed.step(&names.into_iter().zip(values.iter().copied()).collect::<Vec<_>>());
         watch.done(Part::Optimizer);
         Ok(Stepped::Taken { values, lr, grad_norm })
+    }
+
+    /// What an objective makes of the batches of a step, numbered from `first`: its gradients, averaged, change the weights. The error is a value
+    /// that is not finite, and the batch it is of.
+    fn descend(
+        &mut self,
+        objective: usize,
+        fed: &[Fed],
+        first: u64,
+        lr: f64,
+        watch: &mut impl Watch,
+    ) -> Result<Result<Descent, (NotFinite, usize)>, Stop> {
+        let rival = objective.checked_sub(1).and_then(|at| self.rivals.get(at));
+        let program = rival.unwrap_or(&self.program);
+        let (mut values, mut grads) = (Vec::new(), Vec::new());
+        for (at, (size, fields)) in fed.iter().enumerate() {
+            let (weights, timed) = (self.state.weights.tensors(), Some(&*self.state.timed));
+            let (seed, step) = (self.seed, first + at as u64);
+            let feed = Feed { batch: *size, fields, weights, seed, step, training: true, timed };
+            let outcome = program.run_watched(&feed, true, watch)?;
+            values.push(outcome.numbers()?);
+            if let Some(what) = outcome.not_finite {
+                return Ok(Err((what, at)));
+            }
+            // Running statistics: the optimizer leaves them as they are.
+            for (slot, update) in self.state.weights.tensors_mut().iter_mut().zip(outcome.updates) {
+                if let Some(update) = update {
+                    *slot = update;
+                }
+            }
+            add(&mut grads, outcome.grads)?;
+        }
+        if fed.len() > 1 {
+            for grad in grads.iter_mut().flatten() {
+                *grad = (&*grad / fed.len() as f64)?;
+            }
+        }
+        let norm = match &self.clip {
+            Some(clip) => clip.clip(&mut grads)?,
+            None => norm(&grads)?,
+        };
+        if !norm.is_finite() {
+            let span = program.graph().objective().map(|o| o.span).unwrap_or_default();
+            let what = "its value is finite, but its gradient is not".into();
+            return Ok(Err((NotFinite { span, what, inputs: vec![], cause: Cause::Steps }, fed.len())));
+        }
+        self.state.optimizer.step(lr, self.state.weights.tensors_mut(), &grads)?;
+        Ok(Ok((values, norm)))
     }
 
     /// Ends the epoch at hand, whose validation gave these numbers: the best epoch, the schedule.
@@ -255,24 +388,58 @@ impl Stepper {
             of.iter().find(|(n, _)| *n == w.name).map(|(_, x)| *x)
         };
         let (watched, mode) = &plan.best;
-        let so_far = state.best.as_ref().map(|b| b.value);
-        let better = |x: &f64| {
-            x.is_finite()
-                && so_far.is_none_or(|b| match mode {
-                    Mode::Minimize => *x < b,
-                    Mode::Maximize => *x > b,
-                })
-        };
-        let best = read(watched).filter(better);
+        let value = read(watched).filter(|x| x.is_finite());
+        let so_far = state.best.as_ref().map_or(mode.worst(), |b| b.value);
+        let best = value.filter(|x| mode.better(*x, so_far));
         if let Some(value) = best {
-            let split = if watched.validation { "val" } else { "train" };
-            state.best = Some(Best { watch: format!("{split}.{}", watched.name), value, epoch: state.epochs });
+            state.best = Some(Best { watch: watched.to_string(), value, epoch: state.epochs });
         }
+        let (top, dropped) = match value.filter(|_| plan.keep > 1) {
+            Some(value) => state.rank(value, *mode, plan.keep),
+            None => (false, Vec::new()),
+        };
         let watched = plan.watch.as_ref().and_then(|(w, _)| read(w));
         let change = match (&mut state.schedule, watched) {
             (Some(schedule), Some(value)) => schedule.after_validation(value),
             _ => None,
         };
-        Ended { train, lr: state.lr, best: best.is_some(), change, timed }
+        let watched = plan.stop.as_ref().and_then(|(_, (w, _))| read(w));
+        let stop = match (&mut state.stop, watched) {
+            (Some(stop), Some(value)) => stop.after_validation(value, state.epochs),
+            _ => None,
+        };
+        Ended { train, lr: state.lr, best: best.is_some(), change, timed, top, dropped, stop }
     }
 }
+
+/// Adds the gradients of a batch to those of the batches before it.
+fn add(grads: &mut Vec<Option<Tensor>>, more: Vec<Option<Tensor>>) -> candle_core::Result<()> {
+    if grads.is_empty() {
+        *grads = more;
+        return Ok(());
+    }
+    for (sum, grad) in grads.iter_mut().zip(more) {
+        *sum = match (sum.take(), grad) {
+            (Some(a), Some(b)) => Some((a + b)?),
+            (a, b) => a.or(b),
+        };
+    }
+    Ok(())
+}
+
+/// The mean of each number over batches.
+fn means(by_batch: &[Vec<f64>]) -> Vec<f64> {
+    let Some((first, more)) = by_batch.split_first() else { return Vec::new() };
+    let mut sums = first.clone();
+    for values in more {
+        sums.iter_mut().zip(values).for_each(|(sum, x)| *sum += x);
+    }
+    if !more.is_empty() {
+        sums.iter_mut().for_each(|sum| *sum /= by_batch.len() as f64);
+    }
+    sums
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The numbers that change while training, step by step: `ramp(0, 1, over = 5epochs)` is 0.5 in the middle of the third.
 //!
 //! A number is known before the batch of its step is made, and batches are made ahead: one that listens to training
-//! hears of a step [`LAG`] batches later, whatever was made by then. So nothing depends on threads.
+//! hears of a step a fixed number of steps later ([`LAG`]), whatever was made by then. So nothing depends on threads.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -15,7 +15,7 @@ use rord_lang::constant::{Constant, Settings, Unit, Unreadable};
 use rord_lang::timed::Course;
 use rord_lang::typed::Pipeline;
 
-/// Steps from what is heard to the first batch that is made by it: more than batches are made ahead.
+/// Steps from what is heard to the first one that is made by it: more than are made ahead.
 pub const LAG: u64 = 8;
 
 /// All numbers of a run that change. A run has one, which its steps and its data share.
@@ -24,7 +24,9 @@ pub struct Clock {
     /// The numbers with their names and how they change.
     courses: Vec<(String, Course, Curve)>,
     /// Steps of an epoch, once the data is loaded.
-    steps: OnceLock<u64>,
+    epoch: OnceLock<u64>,
+    /// Batches of an epoch, and how many of them make a step, where these are several.
+    batches: OnceLock<(u64, u64)>,
     board: Mutex<Board>,
 }
 
@@ -33,7 +35,7 @@ pub struct Clock {
 struct Board {
     /// Steps that have been taken.
     step: u64,
-    /// The numbers of the last step and the next [`LAG`], for every course; empty for those that do not listen.
+    /// The numbers of the last step and the next ones, for every course; empty for those that do not listen.
     next: Vec<VecDeque<f64>>,
     /// What each has come to so far.
     so_far: Vec<f64>,
@@ -152,12 +154,26 @@ impl Clock {
             false => VecDeque::new(),
         });
         let board = Board { step: 0, next: next.collect(), so_far: vec![0.0; courses.len()] };
-        Ok(Self { courses, steps: OnceLock::new(), board: Mutex::new(board) })
+        Ok(Self { courses, epoch: OnceLock::new(), batches: OnceLock::new(), board: Mutex::new(board) })
     }
 
     /// Sets how many steps an epoch has. Only the first call counts.
-    pub fn set_steps(&self, steps: u64) {
-        self.steps.get_or_init(|| steps);
+    pub fn set_epoch(&self, steps: u64) {
+        self.epoch.get_or_init(|| steps);
+    }
+
+    /// Sets how many batches an epoch has, and how many of them make a step. Only the first call counts.
+    pub fn set_batches(&self, batches: u64, of_step: u64) {
+        self.batches.get_or_init(|| (batches.max(1), of_step.max(1)));
+    }
+
+    /// The step that a batch belongs to.
+    fn step_of(&self, batch: u64) -> u64 {
+        let (batches, of_step) = self.batches.get().copied().unwrap_or((1, 1));
+        match of_step {
+            1 => batch,
+            _ => batch / batches * batches.div_ceil(of_step) + batch % batches / of_step,
+        }
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
@@ -165,15 +181,20 @@ impl Clock {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The number of a batch: that of its step.
+    pub fn number(&self, course: &Course, batch: u64) -> f64 {
+        self.number_at(course, self.step_of(batch))
+    }
+
     /// The number of a step. Of numbers that listen, those of the next [`LAG`] steps are known.
-    pub fn number(&self, course: &Course, step: u64) -> f64 {
+    pub fn number_at(&self, course: &Course, step: u64) -> f64 {
         let at = self.courses.iter().position(|(_, known, _)| known == course);
         at.map_or(course.reach.last, |at| self.nth(at, step))
     }
 
     fn nth(&self, at: usize, step: u64) -> f64 {
         let Some((_, course, curve)) = self.courses.get(at) else { return 0.0 };
-        let epoch = self.steps.get().copied().unwrap_or(1);
+        let epoch = self.epoch.get().copied().unwrap_or(1);
         curve.at(step, epoch).unwrap_or_else(|| {
             let board = self.board();
             let index = usize::try_from(step.saturating_sub(board.first())).unwrap_or(usize::MAX);
@@ -195,7 +216,7 @@ impl Clock {
         self.courses.iter().enumerate().map(|(at, (name, ..))| (name.clone(), self.nth(at, step))).collect()
     }
 
-    /// Hears of a step that has been taken: the next one comes up.
+    /// Hears of a step that has been taken.
     pub fn step(&self, numbers: &[(String, f64)]) {
         let mut board = self.board();
         board.step += 1;
@@ -266,4 +287,4 @@ impl Clock {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-pub(crate) mod tests;
+mod tests;

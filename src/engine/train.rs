@@ -11,9 +11,11 @@ use candle_core::{DType, Device, Tensor};
 
 use super::graphs;
 use super::plan::Plan;
+use super::pretrained::Taken;
 use super::program::{Feed, NotFinite, Program};
 use super::refusals::Stop;
 use super::source::{DataSource, tensors};
+use super::state::Kept;
 use super::step::{Stepped, Stepper, prepare};
 use super::stored;
 use super::timed::LAG;
@@ -21,13 +23,13 @@ use rord_data::batches::Batch;
 use rord_data::loader::Loader;
 use rord_data::pairs::Split;
 use rord_graph::node::Graph;
-use rord_lang::constant::number;
+use rord_lang::constant::{Unit, number};
 use rord_lang::report::runtime;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
 use rord_record::{
-    Epoch, Finished, InitWeights, Live, Observer, Record, RecordError, RunFolder, Started, Status, Step, fingerprint,
-    timestamp,
+    BegunPart, Epoch, Finished, InitWeights, KeptWeights, Live, Observer, Record, RecordError, RunFolder, Started,
+    Status, Step, fingerprint, timestamp,
 };
 
 /// Validation draws from streams of its own, the same in every run and epoch.
@@ -84,7 +86,7 @@ pub fn train(
         return Ok(Summary { folder: None, interrupted: true, epochs: 0 });
     }
     // From here on things are written; whatever could be refused has been.
-    let record = open(pipeline, plan, options, graph_hash(stepper.graph(), vocabulary))?;
+    let record = open(pipeline, plan, options, graph_hash(stepper.graph(), vocabulary), &stepper.taken)?;
     let mut run = Run { plan, options, stepper, validation, data, record, observers };
     run.go()?;
     let ended = run.record.get();
@@ -93,7 +95,13 @@ pub fn train(
 }
 
 /// The folder of a new run, with the texts that are run and the record.
-fn open(pipeline: &Pipeline, plan: &Plan, options: &Options, graph: String) -> Result<Live, RecordError> {
+fn open(
+    pipeline: &Pipeline,
+    plan: &Plan,
+    options: &Options,
+    graph: String,
+    taken: &[Taken],
+) -> Result<Live, RecordError> {
     let now = SystemTime::now();
     let folder = RunFolder::create(options.out.as_deref(), Path::new("runs"), &pipeline.name, now)?;
     for (path, text) in &options.texts {
@@ -111,10 +119,13 @@ fn open(pipeline: &Pipeline, plan: &Plan, options: &Options, graph: String) -> R
         threads: rayon::current_num_threads(),
         seed: plan.seed,
         init: options.init.as_ref().map(|(_, init)| init.clone()),
+        parts: taken.iter().map(begun).collect(),
         params: Default::default(),
         origins: Default::default(),
         epochs_done: 0,
         best: None,
+        kept: Vec::new(),
+        stopped: None,
         validation: Default::default(),
     };
     for param in &pipeline.params {
@@ -123,6 +134,20 @@ fn open(pipeline: &Pipeline, plan: &Plan, options: &Options, graph: String) -> R
         }
     }
     Live::open(folder, record)
+}
+
+/// What a part began with, for the record.
+fn begun(taken: &Taken) -> BegunPart {
+    BegunPart {
+        part: taken.part.clone(),
+        file: taken.file.clone(),
+        hash: taken.hash.clone(),
+        under: taken.under.clone(),
+        matched: taken.by.to_string(),
+        took: taken.took.iter().map(|(weight, tensor)| (weight.as_str().into(), tensor.as_str().into())).collect(),
+        left: taken.left.clone(),
+        random: taken.random.clone(),
+    }
 }
 
 /// Everything a run holds.
@@ -216,22 +241,30 @@ impl Run<'_> {
     /// All epochs that are left; true where the run was asked to end.
     fn epochs(&mut self) -> Result<bool, Stop> {
         self.started()?;
+        let lines: Vec<String> = self.stepper.taken.iter().map(Taken::line).collect();
+        lines.iter().try_for_each(|line| self.watched(|o| o.note(line)))?;
         self.busy("making the first step");
         let batches = self.data.batches.clone();
-        let mut loader = Loader::new(batches, Split::Train, self.stepper.state.steps, AHEAD, 1)?;
+        let mut loader = Loader::new(batches, Split::Train, self.stepper.next_batch(), AHEAD, 1)?;
         while self.stepper.state.epochs < self.plan.epochs {
             let begun = Instant::now();
             while self.stepper.done() < self.stepper.steps {
-                match loader.next_unless(self.options.stop).transpose()? {
-                    Some(batch) => self.step(&batch)?,
-                    None => return self.interrupted(loader),
+                let mut batches = Vec::new();
+                while batches.len() < self.stepper.batches_of_step() {
+                    match loader.next_unless(self.options.stop).transpose()? {
+                        Some(batch) => batches.push(batch),
+                        None => return self.interrupted(loader),
+                    }
                 }
+                self.step(&batches)?;
             }
             self.busy("validating");
             match self.validate()? {
                 Some(validation) => {
                     self.busy("saving");
-                    self.end_epoch(&validation, begun)?;
+                    if self.end_epoch(&validation, begun)? {
+                        break;
+                    }
                 }
                 None => return self.interrupted(loader),
             }
@@ -240,10 +273,10 @@ impl Run<'_> {
     }
 
     /// One optimizer step.
-    fn step(&mut self, batch: &Batch) -> Result<(), Stop> {
+    fn step(&mut self, batches: &[Batch]) -> Result<(), Stop> {
         let step = self.stepper.state.steps;
         let timed = self.stepper.state.timed.numbers(step);
-        let (values, lr, grad_norm) = match self.stepper.step(batch, &mut ())? {
+        let (values, lr, grad_norm) = match self.stepper.step(batches, &mut ())? {
             Stepped::Taken { values, lr, grad_norm } => (values, lr, grad_norm),
             Stepped::NotFinite { what, fields } => return Err(self.not_finite(&what, step, &fields)),
         };
@@ -254,7 +287,29 @@ impl Run<'_> {
         let taken = Step { step, epoch, done: self.stepper.done(), values: &named, lr, grad_norm };
         self.observers.iter_mut().try_for_each(|o| o.step(&taken))?;
         self.kept_positions();
+        let steps = self.stepper.state.steps;
+        if let Some((every, Unit::Steps)) = self.plan.every
+            && reached(every, steps)
+        {
+            self.save(&format!("step-{steps}.safetensors"))?;
+        }
         Ok(())
+    }
+
+    /// Writes the weights of the run, or their average, to a file in its folder.
+    fn save(&self, name: &str) -> Result<(), Stop> {
+        Ok(self.stepper.state.shown().save(&self.record.folder().file(name))?)
+    }
+
+    /// Removes a file of weights that is kept no longer. One that is gone already is no loss.
+    fn remove(&mut self, name: &str) -> Result<(), Stop> {
+        let path = self.record.folder().file(name);
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Ok(self.watched(|o| o.note(&format!("{} could not be removed: {e}", path.display())))?)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn kept_positions(&mut self) {
@@ -273,7 +328,7 @@ impl Run<'_> {
             Err(error) => format!("the weights and the batch are not kept: {error}"),
         };
         let (name, epoch) = (self.stepper.objective(), self.stepper.state.epochs + 1);
-        Stop::NotFinite(Box::new(runtime::not_finite(bad.span, name, step, epoch, &bad.detail(), &kept)))
+        Stop::NotFinite(Box::new(runtime::not_finite(bad.span, name, (step, epoch), (&bad.detail(), bad.cause), &kept)))
     }
 
     /// The mean of every output over the validation; empty where there is none, `None` where the run was asked to end.
@@ -291,7 +346,7 @@ impl Run<'_> {
             let feed = Feed {
                 batch: batch.size,
                 fields: &fields,
-                weights: self.stepper.state.weights.tensors(),
+                weights: self.stepper.state.shown().tensors(),
                 seed: VALIDATION_SEED,
                 step,
                 training: false,
@@ -308,16 +363,21 @@ impl Run<'_> {
         Ok(Some(outputs.iter().map(|o| o.name.clone()).zip(means).collect()))
     }
 
-    /// Keeps the weights, then calls the observers, then writes the record: what the record counts is written by then.
-    fn end_epoch(&mut self, validation: &[(String, f64)], begun: Instant) -> Result<(), Stop> {
+    /// Keeps the weights, then calls the observers, then writes the record: what the record counts is written by then. True where the
+    /// run ends here.
+    fn end_epoch(&mut self, validation: &[(String, f64)], begun: Instant) -> Result<bool, Stop> {
         let ended = self.stepper.end_epoch(self.plan, validation);
+        let at = self.stepper.state.epochs;
+        let periodic = matches!(self.plan.every, Some((every, Unit::Epochs)) if reached(every, at));
+        let names = [
+            (ended.best, "best.safetensors".to_string()),
+            (self.plan.keep_last, "last.safetensors".to_string()),
+            (ended.top, format!("top-{at}.safetensors")),
+            (periodic, format!("epoch-{at}.safetensors")),
+        ];
+        names.iter().filter(|(wanted, _)| *wanted).try_for_each(|(_, name)| self.save(name))?;
+        ended.dropped.iter().try_for_each(|epoch| self.remove(&format!("top-{epoch}.safetensors")))?;
         let state = &self.stepper.state;
-        if ended.best {
-            state.weights.save(&self.record.folder().file("best.safetensors"))?;
-        }
-        if self.plan.keep_last {
-            state.weights.save(&self.record.folder().file("last.safetensors"))?;
-        }
         fn named(numbers: &[(String, f64)]) -> Vec<(&str, f64)> {
             numbers.iter().map(|(n, x)| (n.as_str(), *x)).collect()
         }
@@ -337,22 +397,38 @@ impl Run<'_> {
             let note = format!("no progress: learning rate {} → {}", number(change.from), number(change.to));
             self.watched(|o| o.note(&note))?;
         }
+        let stopped = ended.stop.filter(|_| at < self.plan.epochs);
+        if let Some(why) = &stopped {
+            let note = format!("stopped after epoch {at}: {why}");
+            self.watched(|o| o.note(&note))?;
+        }
         self.kept_positions();
         let state = &self.stepper.state;
-        Ok(self.record.change(|record| {
+        let kept =
+            |k: &Kept| KeptWeights { file: format!("top-{}.safetensors", k.epoch), value: k.value, epoch: k.epoch };
+        self.record.change(|record| {
             record.epochs_done = state.epochs;
             record.best = state.best.clone();
+            record.kept = state.kept.iter().map(kept).collect();
+            record.stopped = stopped.clone();
             record.validated(validation.iter().copied());
-        })?)
+        })?;
+        Ok(stopped.is_some())
     }
 
     /// Keeps the weights of a run that was asked to end.
     fn interrupted(&mut self, loader: Loader) -> Result<bool, Stop> {
         // The batch that is being made is not waited for.
         loader.detach();
-        self.stepper.state.weights.save(&self.record.folder().file("last.safetensors"))?;
+        self.save("last.safetensors")?;
         Ok(true)
     }
+}
+
+/// True where a count has just reached a multiple of a duration, which need not be whole.
+fn reached(every: f64, count: u64) -> bool {
+    let times = |n: u64| (n as f64 / every).floor();
+    count > 0 && times(count) > times(count - 1)
 }
 
 /// The fingerprint of what is trained: the optimized graph as text.

@@ -103,6 +103,15 @@ impl Weights {
         Ok(Self { names: specs.iter().map(|spec| spec.name.clone()).collect(), tensors })
     }
 
+    /// Zeros of these shapes that take no memory; weights of a shape that cannot be are left out.
+    pub fn blank(specs: &[WeightSpec]) -> Self {
+        let zero = |spec: &WeightSpec| {
+            Tensor::zeros((), DType::F32, &Device::Cpu).and_then(|t| t.broadcast_as(spec.shape.as_slice())).ok()
+        };
+        let (names, tensors) = specs.iter().filter_map(|s| Some((s.name.clone(), zero(s)?))).unzip();
+        Self { names, tensors }
+    }
+
     /// Reads the weights `specs` names from a safetensors file, each in f64, f32, f16 or bf16.
     ///
     /// Fails with [`WeightsError::Differs`] unless the file holds exactly these names with exactly these shapes.

@@ -3,7 +3,7 @@
 //! For an image they are not: the first convolution has a gradient for its weight and none for its input.
 
 use super::node::{Graph, NodeId, NodeSource};
-use rord_lang::typed::{Initial, ModelInfo, Objective, Pipeline};
+use rord_lang::typed::{Initial, Objective, Pipeline};
 
 /// Which nodes a gradient flows into.
 #[derive(Clone, Debug, Default)]
@@ -23,13 +23,10 @@ pub fn trained_by<'a>(pipeline: &'a Pipeline, objective: &'a Objective) -> impl 
     }
 }
 
-/// True for what trains: the weights of models that are neither frozen nor follow others.
+/// True for what trains: the weights of models that are neither frozen nor follow others, and of no part that is frozen.
 pub fn trained(pipeline: &Pipeline) -> impl Fn(&NodeSource) -> bool + '_ {
     |source| match source {
-        NodeSource::Weight(w) => {
-            let model = pipeline.weights.get(*w).and_then(|w| pipeline.models.get(w.model));
-            model.is_some_and(ModelInfo::trains)
-        }
+        NodeSource::Weight(w) => !pipeline.stays(*w),
         _ => false,
     }
 }

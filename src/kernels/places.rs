@@ -47,11 +47,10 @@ impl<T: Float> Pairs<T> {
     }
 }
 
-/// The distances of all places of `a` (batch, rows, 2) from all of `b` (batch, columns, 2), or their squares: (batch,
-/// rows, columns).
-pub fn distances<T: Float>(g: &Pairs<T>, a: &[T], b: &[T], squared: bool) -> Result<Vec<T>, Mismatch> {
+/// The distances of all places of `a` (batch, rows, 2) from all of `b` (batch, columns, 2): (batch, rows, columns).
+pub fn distances<T: Float>(g: &Pairs<T>, a: &[T], b: &[T]) -> Result<Vec<T>, Mismatch> {
     g.check(a, b)?;
-    Ok(if squared { g.table(a, b, |d| d) } else { g.table(a, b, T::root) })
+    Ok(g.table(a, b, T::root))
 }
 
 /// 1 for every pair that is no farther apart than `within`, else 0: (batch, rows, columns).
@@ -70,16 +69,11 @@ pub fn distances_backward<T: Float>(
     (a, b): (&[T], &[T]),
     values: &[T],
     grad: &[T],
-    squared: bool,
 ) -> Result<[Vec<T>; 2], Mismatch> {
     g.check(a, b)?;
     length("values", values, g.batch * g.rows * g.columns)?;
     length("gradient", grad, values.len())?;
-    let slope = |at: usize| match squared {
-        true => grad[at] + grad[at],
-        false if values[at] > T::ZERO => grad[at] / values[at],
-        false => T::ZERO,
-    };
+    let slope = |at: usize| if values[at] > T::ZERO { grad[at] / values[at] } else { T::ZERO };
     let mut to_a = vec![T::ZERO; a.len()];
     let mut to_b = vec![T::ZERO; b.len()];
     if g.rows == 0 || g.columns == 0 {
@@ -118,10 +112,10 @@ mod tests {
     fn every_pair_of_a_sample_has_its_place_in_the_table() {
         let g = Pairs { batch: 2, rows: 1, columns: 2, scale: [2.0, 1.0] };
         let (a, b) = ([0.0, 0.0, 1.0, 1.0], [1.5, 4.0, 0.0, 0.0, 1.0, 1.0, 1.0, 3.0]);
-        assert_eq!(distances(&g, &a, &b, false).unwrap(), [5.0, 0.0, 0.0, 2.0]);
+        assert_eq!(distances(&g, &a, &b).unwrap(), [5.0, 0.0, 0.0, 2.0]);
         assert_eq!(near(&g, &a, &b, 2.0).unwrap(), [0.0, 1.0, 1.0, 1.0]);
-        let values = distances(&g, &a, &b, false).unwrap();
-        let [to_a, to_b] = distances_backward(&g, (&a, &b), &values, &[1.0; 4], false).unwrap();
+        let values = distances(&g, &a, &b).unwrap();
+        let [to_a, to_b] = distances_backward(&g, (&a, &b), &values, &[1.0; 4]).unwrap();
         assert_eq!(to_a, [-1.2, -0.8, 0.0, -1.0]);
         assert_eq!(to_b, [1.2, 0.8, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]);
         assert!(near(&g, &a, &b[1..], 2.0).is_err());

@@ -16,6 +16,10 @@ pub struct File {
     pub items: Vec<Item>,
     /// Comments that document nothing, for the formatter.
     pub comments: Vec<Comment>,
+    /// The words in what was not understood: where a name is missing, it may have been meant to come from there.
+    pub lost: Vec<String>,
+    /// True where an item was not understood for want of its name: any that is missing may be it.
+    pub nameless: bool,
 }
 
 /// A `#` comment.
@@ -99,7 +103,7 @@ pub enum ItemKind {
     /// `minimize name of models = expr`; without `of` it trains all models.
     Minimize { name: Name, of: Vec<Name>, value: Expr },
     /// `train { … }`, `save { … }`, `export { … }`
-    Section { keyword: Name, fields: Vec<Field> },
+    Section { keyword: Name, fields: Vec<Field>, parts: Vec<Part> },
     /// An item that could not be read; what it would have defined is known, so that one mistake gives one report.
     Broken { defines: Vec<Name> },
 }
@@ -120,6 +124,21 @@ pub struct Field {
     pub name: Name,
     /// Its value; a field alone takes the value of the same name.
     pub value: Option<Expr>,
+    /// `under "…"` behind the value, of a field of a part.
+    pub under: Option<Text>,
+}
+
+/// `part net.trunk { lr = 0.1x }` of a section.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The word `part`.
+    pub keyword: Span,
+    /// What it names, its segments joined by dots: `net.trunk`.
+    pub path: Name,
+    /// Its segments one by one; none where the path is a string.
+    pub names: Vec<Name>,
+    /// Its fields.
+    pub fields: Vec<Field>,
 }
 
 /// `name: type = default in domain`

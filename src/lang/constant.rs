@@ -18,11 +18,13 @@ pub enum Unit {
     Epochs,
     /// Optimizer steps.
     Steps,
+    /// So many times another number: `0.1x`.
+    Times,
 }
 
 impl Unit {
     /// All units, in the order in which a message lists them.
-    pub const ALL: [Unit; 4] = [Unit::Px, Unit::Deg, Unit::Epochs, Unit::Steps];
+    pub const ALL: [Unit; 5] = [Unit::Px, Unit::Deg, Unit::Epochs, Unit::Steps, Unit::Times];
 
     /// The unit as it is written.
     pub fn name(self) -> &'static str {
@@ -31,6 +33,7 @@ impl Unit {
             Unit::Deg => "deg",
             Unit::Epochs => "epochs",
             Unit::Steps => "steps",
+            Unit::Times => "x",
         }
     }
 }

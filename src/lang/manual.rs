@@ -2,6 +2,7 @@
 //! prints it.
 
 use super::report::{lints, pages};
+use super::sections;
 use super::types::Kind;
 
 /// The words that items of a file begin with: what each is for, and three lines with it.
@@ -78,20 +79,148 @@ pub const ITEMS: [(&str, &str, &str); 17] = [
 ];
 
 /// What lints look for.
-pub const LINTS: [(&str, &str); 7] = [
+pub const LINTS: [(&str, &str); 9] = [
     ("apart", "negatives that are often the positive itself"),
+    ("itself", "a comparison of a value with itself"),
     ("margin", "a margin that no distance can reach"),
     ("no_gradient", "a term of what is minimized that has no gradient"),
     ("padding", "pixels from outside of a view, compared as if they were seen"),
+    ("schedule", "a rate, a duration or a patience that does not fit the run"),
     ("unanchored", "a loss that is smallest when the network says the same everywhere"),
     ("unminimized", "a loss that is no part of what is minimized"),
     ("unused", "a name that nothing uses"),
 ];
 
+/// Words and marks within items: what each is for, and lines with it.
+pub const WORDS: [(&[&str], &str, &str); 22] = [
+    (
+        &["out"],
+        "what a model returns, by name, or what a function with names of its own computes",
+        "model net(x: Image[B, 1, H, W]@f) { out det: Prob[B, 1, H, W]@f = x |> conv(1, 3) |> sigmoid }\nlet { det } = net(image)\n",
+    ),
+    (
+        &["|>", "chain", "pipe"],
+        "hands a value to a call as its first argument: `x |> conv(16, 3) |> relu` is `relu(conv(x, 16, 3))`",
+        "let scores = image |> avg_pool(2) |> standardize\n",
+    ),
+    (
+        &["@", "frame", "frames"],
+        "the view that a map lives in. Maps of different frames do not meet: `warp` moves one into the other's. In a signature a frame is a name for whatever comes in. Before an item, `@` begins an attribute: `@allow(…)`, `@frozen(…)`",
+        "input a: Prob[B, 1, H, W]@orig\ninput b: Prob[B, 1, H, W]@moved\ninput H: Homography[B]@orig->moved\nloss same = l1(a, warp(b, inv(H)))\n",
+    ),
+    (
+        &["->"],
+        "before the type of what a function computes, the fields of a dataset, and the frame to which a homography leads",
+        "input H: Homography[B]@orig->moved\nfn area(x: Prob[B, 1, H, W]@f) -> Loss = sum(x)\n",
+    ),
+    (
+        &["..", "range"],
+        "a range, with one unit on both ends",
+        "data pairs = layout_pairs(synth(), patch = 64px, zoom = 0.8..1.2, geometry = rotations(0deg..90deg))\n",
+    ),
+    (
+        &["px", "pixels"],
+        "a length in pixels of the image that declares the frame, however small the map is in which it is used. It is glued to its number",
+        "loss what = triplet(grid(200), hardneg(apart = 8px))\n",
+    ),
+    (
+        &["deg", "degrees"],
+        "an angle, glued to its number",
+        "data pairs = layout_pairs(synth(), patch = 64px, geometry = rotations(0deg..360deg))\n",
+    ),
+    (
+        &["epochs", "epoch"],
+        "a duration in passes over the data, glued to its number. `epochs` of `train` is a plain number",
+        "train { optimizer = adam(lr = 1e-3), schedule = step(every = 5epochs), epochs = 20 }\n",
+    ),
+    (
+        &["steps", "step of training"],
+        "a duration in steps of the optimizer, glued to its number",
+        "train { optimizer = adam(lr = 1e-3), schedule = cosine(warmup = 100steps) }\n",
+    ),
+    (
+        &["val", "val.total"],
+        "the numbers of validation, by name: `val.total` is the mean of `total` over the data that is not trained on. They can be watched and saved by; `train.total` is the same of training",
+        "minimize total = where\ntrain { optimizer = adam(lr = 1e-3), schedule = reduce_on_plateau(watch = val.total) }\nsave { best = val.total }\n",
+    ),
+    (
+        &["unit"],
+        "every vector has length 1: what `l2norm` gives, and what some losses ask for",
+        "input desc: Desc unit[B, 128, H, W]@f\n",
+    ),
+    (
+        &["mask"],
+        "an argument that says which cells count, by their weight in 0 to 1; one channel weighs all",
+        "let seen = inside(inv(H), like = det)\nloss same = l1(det, warp(det_r, inv(H)), mask = seen)\n",
+    ),
+    (
+        &["as"],
+        "another name for a field that is taken",
+        "let { det } = net(image)\nlet { det as det_r } = net(image_r)\n",
+    ),
+    (
+        &["in", "domain"],
+        "the values that a parameter may take",
+        "param lr: Rate = 1e-3 in (0, 1)\nparam size: Count = 9 in {9, 17}\n",
+    ),
+    (
+        &["if", "then", "else"],
+        "a choice between two formulas by what is known before the run. Between values of a map chooses a mask: `m * a + (1 - m) * b`",
+        "param smooth: Flag = true\nloss l = if smooth then smoothl1(a, b) else l1(a, b)\n",
+    ),
+    (
+        &["none"],
+        "leaves an argument out, where that is possible",
+        "loss cells = mean(bce(truth, det, reduce = none))\n",
+    ),
+    (&["true", "false"], "a flag", "param balanced: Flag = true\n"),
+    (&["rord", "version"], "the version of the language that a file is written in, in its first line", "rord 1\n"),
+    (&["_"], "a size that may be any", "fn level(x: Map[B, _, H, W]@f) -> Loss = mean(x)\n"),
+    (
+        &["#", "##", "comment"],
+        "`#` begins a comment, which ends with its line; `##` before an item documents it",
+        "## How far apart.\nloss far = l1(a, b)  # in both views\n",
+    ),
+    (
+        &["allow", "@allow"],
+        "keeps what a lint finds, with the reason",
+        "@allow(unanchored, \"as published\")\nloss same = l1(det, moved)\n",
+    ),
+    (
+        &["frozen", "@frozen"],
+        "a model whose weights do not train",
+        "@frozen(weights = \"runs/teacher/best.safetensors\")\nmodel teacher(x: Image[B, 1, H, W]@f) { out det: Prob[B, 1, H, W]@f = x |> conv(1, 3) |> sigmoid }\n",
+    ),
+];
+
+/// A word or a mark within items, in Markdown.
+pub fn word(name: &str) -> Option<String> {
+    let (_, about, example) = WORDS.iter().find(|(words, ..)| words.contains(&name))?;
+    Some(format!("**{name}**: {about}\n\n```rord\n{example}```"))
+}
+
 /// An item's word: a sentence and lines with it, in Markdown.
 pub fn item(name: &str) -> Option<String> {
     let (word, about, example) = ITEMS.iter().find(|(word, ..)| *word == name)?;
-    Some(format!("**{word}**: {about}\n\n```rord\n{example}```"))
+    Some(format!("**{word}**: {about}\n\n```rord\n{example}```{}", fields(name)))
+}
+
+/// A part of `train`: what it is and its fields, in Markdown.
+pub fn part(name: &str) -> Option<String> {
+    let about = "weights that are trained in a way of their own: those of a model, `net`, of what is in it, `net.trunk`, or `norms` and `biases`";
+    let example = "train { optimizer = adam(1e-3), part net.trunk { lr = 0.1x, frozen = 5epochs } }\n";
+    (name == "part").then(|| format!("**part**: {about}\n\n```rord\n{example}```{}", fields(name)))
+}
+
+/// The fields of a section, each with its kinds and what it is for.
+fn fields(name: &str) -> String {
+    let all: &[sections::Field] = sections::section(name).map_or(&[], |s| s.fields);
+    let one = |f: &sections::Field| {
+        let default = f.default.constant().map(|c| format!(" = {c}")).unwrap_or_default();
+        format!("\n* `{}: {}{default}`: {}", f.name, f.kinds(), f.about)
+    };
+    let listed: String = all.iter().map(one).collect();
+    if listed.is_empty() { listed } else { format!("\n{listed}") }
 }
 
 /// A lint: what it looks for, how it is allowed, and the page of its report, in Markdown.
@@ -134,6 +263,24 @@ mod tests {
             assert_eq!(lines, example, "{word}");
             assert!(example.lines().any(|l| l.starts_with(word)) && example.lines().count() <= 3, "{word}");
         }
+    }
+
+    #[test]
+    fn words_and_marks_are_described_with_lines_that_parse() {
+        for (words, about, example) in WORDS {
+            let (_, reports) = crate::parse::parse(example, FileId(0));
+            assert!(reports.is_empty(), "{words:?}: {reports:?}");
+            assert_eq!(about.trim_end_matches('.'), about, "{words:?}");
+            for name in words {
+                assert!(word(name).unwrap().contains(about), "{name}");
+            }
+        }
+        let mut names: Vec<&str> = WORDS.iter().flat_map(|(words, ..)| *words).copied().collect();
+        names.sort_unstable();
+        assert!(
+            names.windows(2).all(|pair| pair[0] != pair[1]) && names.iter().all(|n| item(n).is_none()),
+            "{names:?}"
+        );
     }
 
     #[test]

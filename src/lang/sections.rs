@@ -1,4 +1,4 @@
-//! The sections `train`, `save` and `export`: one table of their fields, which the checker, the engine, the language
+//! The sections `train`, `save` and `export`, and the parts of `train`: one table of their fields, which the checker, the engine, the language
 //! server and the manual read.
 
 use super::constant::Constant;
@@ -18,12 +18,27 @@ pub struct Field {
     pub name: &'static str,
     /// Its kind.
     pub kind: Kind,
+    /// Another kind that it may have.
+    pub also: Option<Kind>,
+    /// Which of the kind's values it takes.
+    pub within: Within,
     /// The words that it may be, where it is one of a few.
     pub words: &'static [&'static str],
     /// What holds without it.
     pub default: Default,
     /// What it is for, in Markdown.
     pub about: &'static str,
+}
+
+/// Which values of its kind a field takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// All of them.
+    Any,
+    /// Not 0.
+    AtLeastOne,
+    /// Numbers below 1.
+    Share,
 }
 
 /// What holds where a field is left out.
@@ -65,29 +80,63 @@ impl Default {
     }
 }
 
-const PLAIN: Field = Field { name: "", kind: Kind::Word, words: &[], default: Default::Nothing, about: "" };
+impl Field {
+    /// The kinds that it may have, in words: `Rate or Factor`.
+    pub fn kinds(&self) -> String {
+        let also = self.also.map(|k| format!(" or {}", k.name())).unwrap_or_default();
+        format!("{}{also}", self.kind.name())
+    }
+}
+
+const PLAIN: Field = Field {
+    name: "",
+    kind: Kind::Word,
+    also: None,
+    within: Within::Any,
+    words: &[],
+    default: Default::Nothing,
+    about: "",
+};
 
 /// Every section.
-pub const SECTIONS: [Section; 3] = [
+pub const SECTIONS: [Section; 4] = [
     Section {
         name: "train",
         fields: &[
             Field {
+                name: "accumulate",
+                kind: Kind::Count,
+                within: Within::AtLeastOne,
+                default: Default::Count(1),
+                about: "how many batches' gradients are averaged for a step",
+                ..PLAIN
+            },
+            Field {
                 name: "batch",
                 kind: Kind::Count,
+                within: Within::AtLeastOne,
                 default: Default::Count(8),
-                about: "how many samples a step sees",
+                about: "how many samples a batch holds",
                 ..PLAIN
             },
             Field {
                 name: "clip",
                 kind: Kind::Clip,
-                about: "a bound on the gradients, such as `grad_norm(1.0)`",
+                about: "a bound on the gradients: `grad_norm(1.0)`, `grad_value(0.5)`",
+                ..PLAIN
+            },
+            Field {
+                name: "ema",
+                kind: Kind::Weight,
+                within: Within::Share,
+                about: "the share of itself that the running average of the weights keeps in each step, such as 0.999; the average is \
+                        validated and saved",
                 ..PLAIN
             },
             Field {
                 name: "epochs",
                 kind: Kind::Count,
+                within: Within::AtLeastOne,
                 default: Default::Count(10),
                 about: "how often the run goes through its steps, with a validation after each",
                 ..PLAIN
@@ -119,6 +168,12 @@ pub const SECTIONS: [Section; 3] = [
                 about: "the number that all randomness of the run comes from",
                 ..PLAIN
             },
+            Field {
+                name: "stop",
+                kind: Kind::Stop,
+                about: "when the run ends early, such as `after(10epochs, without = val.total)`",
+                ..PLAIN
+            },
         ],
     },
     Section {
@@ -128,7 +183,22 @@ pub const SECTIONS: [Section; 3] = [
                 name: "best",
                 kind: Kind::Watch,
                 default: Default::Objective,
-                about: "the reported number whose best epoch is kept as `best.safetensors`, such as `val.total`",
+                about: "the reported number whose best epoch is kept as `best.safetensors`, such as `val.total` or `max(val.matching)`",
+                ..PLAIN
+            },
+            Field {
+                name: "every",
+                kind: Kind::Duration,
+                within: Within::AtLeastOne,
+                about: "how often the weights are kept under a name of their own, `epoch-5.safetensors` or `step-500.safetensors`",
+                ..PLAIN
+            },
+            Field {
+                name: "keep",
+                kind: Kind::Count,
+                within: Within::AtLeastOne,
+                default: Default::Count(1),
+                about: "how many of the best epochs are kept: `best.safetensors`, and above 1 each as `top-EPOCH.safetensors`",
                 ..PLAIN
             },
             Field {
@@ -141,6 +211,38 @@ pub const SECTIONS: [Section; 3] = [
         ],
     },
     Section { name: "export", fields: &[] },
+    Section {
+        name: "part",
+        fields: &[
+            Field {
+                name: "frozen",
+                kind: Kind::Flag,
+                also: Some(Kind::Duration),
+                default: Default::Flag(false),
+                about: "`true`, or how long the weights stay as they are, such as `5epochs`",
+                ..PLAIN
+            },
+            Field {
+                name: "init",
+                kind: Kind::Path,
+                about: "a file that the weights begin with, of rord or PyTorch; `under \"features\"` names the part of it",
+                ..PLAIN
+            },
+            Field {
+                name: "lr",
+                kind: Kind::Rate,
+                also: Some(Kind::Factor),
+                about: "the learning rate, or a multiple of the optimizer's such as `0.1x`",
+                ..PLAIN
+            },
+            Field {
+                name: "weight_decay",
+                kind: Kind::Weight,
+                about: "the weight decay, in place of the optimizer's",
+                ..PLAIN
+            },
+        ],
+    },
 ];
 
 /// A section by its keyword.

@@ -245,9 +245,15 @@ fn write_item(out: &mut String, item: &Item) {
             head(format!("minimize {}{of}", name.text));
             write_stages(out, value, "  ");
         }
-        ItemKind::Section { keyword, fields } => {
+        ItemKind::Section { keyword, fields, parts } => {
             head(keyword.text.clone());
             write_fields(out, fields);
+            for part in parts {
+                line(out, &format!("part {}", part.path.text));
+                let mut inner = String::new();
+                write_fields(&mut inner, &part.fields);
+                inner.lines().for_each(|text| line(out, text));
+            }
         }
         ItemKind::Broken { defines } => {
             head("broken".into());
@@ -292,7 +298,8 @@ pub fn domain_text(domain: &Domain) -> String {
 fn write_fields(out: &mut String, fields: &[Field]) {
     for field in fields {
         let value = field.value.as_ref().map(|v| format!(" = {}", expression(v))).unwrap_or_default();
-        line(out, &format!("{}{value}", field.name.text));
+        let under = field.under.as_ref().map(|u| format!(" under {}", constant::quoted(&u.text))).unwrap_or_default();
+        line(out, &format!("{}{value}{under}", field.name.text));
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use super::constant::{Constant, Recipe, Settings};
 use super::dim::Dim;
 use super::named::{Meaning, Named};
+use super::parts::{Part, WeightClass};
 use super::sections;
 use super::source::Span;
 use super::timed::{Course, Timed};
@@ -86,6 +87,8 @@ pub struct WeightInfo {
     pub shape: Vec<usize>,
     /// How it begins.
     pub initial: Initial,
+    /// What it is in its layer.
+    pub class: WeightClass,
     /// The model it belongs to.
     pub model: usize,
     /// The call that made it.
@@ -181,6 +184,35 @@ impl Objective {
     pub fn of(&self, model: usize) -> bool {
         self.models.as_ref().is_none_or(|models| models.contains(&model))
     }
+}
+
+/// Which values of a number are better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Smaller ones: a loss.
+    Down,
+    /// Larger ones: a share of correct matches.
+    Up,
+}
+
+impl Direction {
+    /// The other one.
+    pub fn turned(self) -> Direction {
+        match self {
+            Direction::Down => Direction::Up,
+            Direction::Up => Direction::Down,
+        }
+    }
+}
+
+/// A watched number as settings hold it, `val.total` or `max(val.m)`: the direction that it states, and the number.
+pub fn watched(word: &str) -> (Option<Direction>, &str) {
+    for (name, direction) in [("max(", Direction::Up), ("min(", Direction::Down)] {
+        if let Some(inner) = word.strip_prefix(name).and_then(|w| w.strip_suffix(')')) {
+            return (Some(direction), inner);
+        }
+    }
+    (None, word)
 }
 
 /// Where a parameter's value comes from.
@@ -309,14 +341,16 @@ pub struct Pipeline {
     pub losses: Vec<Output>,
     /// The metrics.
     pub metrics: Vec<Output>,
-    /// The metrics that should grow.
-    pub scores: Vec<String>,
+    /// Which way metrics are better, where that is known.
+    pub directions: Vec<(String, Direction)>,
     /// What is minimized: the first objective.
     pub objective: Option<Output>,
     /// All objectives in the order in which a step takes them.
     pub objectives: Vec<Objective>,
     /// The `train` section.
     pub train: Vec<SectionField>,
+    /// The parts of the `train` section.
+    pub parts: Vec<Part>,
     /// The `save` section.
     pub save: Vec<SectionField>,
     /// The sizes that are known, by symbol.
@@ -411,9 +445,12 @@ impl Pipeline {
         words.filter_map(|word| word.strip_prefix("train.").map(str::to_string)).collect()
     }
 
-    /// True for a score that should grow: the metric is what an operation made for scores gives.
-    pub fn higher_is_better(&self, name: &str) -> bool {
-        self.scores.iter().any(|s| s == name)
+    /// Which way a reported number is better, where that is known: losses and objectives by falling.
+    pub fn direction(&self, name: &str) -> Option<Direction> {
+        let objectives = self.objectives.iter().map(|o| &o.output);
+        let minimized = self.losses.iter().chain(objectives).any(|o| o.name == name);
+        let known = self.directions.iter().find(|(n, _)| n == name).map(|(_, d)| *d);
+        known.or(minimized.then_some(Direction::Down))
     }
 
     /// A field of the `save` section.

@@ -66,6 +66,8 @@ pub enum Kind {
     Steps,
     /// A duration in epochs or steps.
     Duration,
+    /// So many times another number.
+    Factor,
     /// `low..high`.
     Range,
     /// `[a, b, c]`.
@@ -88,6 +90,8 @@ pub enum Kind {
     Schedule,
     /// How gradients are bounded.
     Clip,
+    /// When a run ends early.
+    Stop,
     /// How an image is disturbed.
     Augment,
     /// How a second view is made.
@@ -105,7 +109,7 @@ pub enum Kind {
 use Kind::*;
 
 /// Every kind with its name, the kind directly above it, and what it holds, in words.
-const KINDS: [(Kind, &str, Option<Kind>, &str); 46] = [
+const KINDS: [(Kind, &str, Option<Kind>, &str); 48] = [
     (Values, "Values", None, "real numbers"),
     (Map, "Map", Some(Values), "any real number"),
     (Image, "Image", Some(Map), "any real number"),
@@ -135,6 +139,7 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 46] = [
     (Epochs, "Epochs", Some(Duration), "a duration such as 5epochs"),
     (Steps, "Steps", Some(Duration), "a duration such as 100steps"),
     (Duration, "Duration", None, "a duration such as 5epochs or 100steps"),
+    (Factor, "Factor", None, "a multiple such as 0.1x"),
     (Range, "Range", None, "a range such as 0.8..1.2"),
     (Word, "Word", None, "one of a few words"),
     (List, "List", None, "a list such as [1, 2]"),
@@ -146,6 +151,7 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 46] = [
     (Optimizer, "Optimizer", None, "an optimizer: adam(…)"),
     (Schedule, "Schedule", None, "a schedule: reduce_on_plateau(…)"),
     (Clip, "Clip", None, "a bound on gradients: grad_norm(…)"),
+    (Stop, "Stop", None, "an early end: after(…)"),
     (Augment, "Augment", None, "a disturbance: noise(…)"),
     (Symmetry, "Symmetry", None, "a geometry: square_symmetries"),
     (Render, "Render", None, "a way to draw: layers(…)"),

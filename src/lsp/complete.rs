@@ -1,6 +1,8 @@
 //! Completion: what may stand at a place. It goes by tokens and by the names of the index, so it is there while a line is written.
 
+mod chain;
 mod fields;
+mod paths;
 
 use lsp_types::{CompletionItem, CompletionItemKind, CompletionTextEdit, TextEdit};
 use serde_json::json;
@@ -14,6 +16,7 @@ use rord_lang::ast::ItemKind;
 use rord_lang::index::{Symbol, SymbolKind};
 use rord_lang::lex::{ITEMS, KEYWORDS, TokenKind};
 use rord_lang::manual;
+use rord_lang::parts::WeightClass;
 use rord_lang::sections;
 use rord_lang::source::Span;
 use rord_lang::types::Kind;
@@ -29,6 +32,9 @@ const PARTS: u8 = 4;
 
 /// The items at a byte.
 pub fn complete(world: &World, doc: &Analysis, offset: u32) -> Vec<CompletionItem> {
+    if let Some(files) = paths::paths(world, doc, offset) {
+        return files;
+    }
     let Some(before) = Before::new(&doc.unit, offset) else { return vec![] };
     let mut list = List { world, doc, offset, before: &before, items: Vec::new() };
     list.fill();
@@ -126,6 +132,7 @@ impl List<'_> {
                 let head = before.word(0).unwrap_or("");
                 match (word(1), word(2)) {
                     (Some(section @ ("train" | "save" | "export")), _) => self.section(section, open),
+                    _ if self.of_part(open.at) => self.section("part", open),
                     (_, Some("preset" | "sweep")) => self.settings(open),
                     (Some("let"), _) => self.pattern(open),
                     (Some("in"), _) => self.expression(),
@@ -350,6 +357,8 @@ impl List<'_> {
     /// What can be called; only what takes a tensor first, for a chain.
     fn callables(&mut self, piped: bool) {
         let doc = self.doc;
+        // In a chain, what takes a value of the kind at hand comes first.
+        let kind = if piped { self.chained() } else { None };
         let own: Vec<_> = doc
             .unit
             .index
@@ -364,17 +373,26 @@ impl List<'_> {
                 continue;
             }
             let detail = callee.as_ref().map_or(String::new(), |c| c.line().0);
-            if let Some(item) = self.add(&symbol.name, Self::shown(symbol.kind), &detail, NAMES)
-                && let Some(callee) = callee.filter(|c| !c.doc.is_empty())
-            {
-                item.documentation = Some(markdown(callee.doc));
+            let rank = Self::rank(callee.as_ref(), kind);
+            if let Some(item) = self.add(&symbol.name, Self::shown(symbol.kind), &detail, NAMES) {
+                item.sort_text = kind.map(|_| format!("{rank}{NAMES}{}", symbol.name)).or(item.sort_text.take());
+                if let Some(callee) = callee.filter(|c| !c.doc.is_empty()) {
+                    item.documentation = Some(markdown(callee.doc));
+                }
             }
         }
         let names: Vec<String> = self.world.vocabulary.names().map(str::to_string).collect();
         let parts = CHAPTERS.iter().find(|c| c.file == chapters::PARTS).map_or(&[] as &[_], |c| c.names);
         for name in names {
-            if !piped || callees(self.world, &doc.unit, &name).iter().any(takes_tensor) {
-                self.operation(&name, if parts.contains(&name.as_str()) { PARTS } else { OPERATIONS });
+            let found = callees(self.world, &doc.unit, &name);
+            if piped && !found.iter().any(takes_tensor) {
+                continue;
+            }
+            let order = if parts.contains(&name.as_str()) { PARTS } else { OPERATIONS };
+            self.operation(&name, order);
+            let rank = found.iter().map(|c| Self::rank(Some(c), kind)).min();
+            if let (Some(_), Some(rank), Some(item)) = (kind, rank, self.items.last_mut().filter(|i| i.label == name)) {
+                item.sort_text = Some(format!("{rank}{order}{name}"));
             }
         }
     }
@@ -446,8 +464,32 @@ impl List<'_> {
         }
     }
 
+    /// True for the brace behind `part net.trunk`.
+    fn of_part(&self, at: usize) -> bool {
+        let before = self.before;
+        let path = |i: usize| {
+            let text = before.token(i).is_some_and(|t| matches!(t.kind, TokenKind::Text(_)));
+            text || before.word(i).is_some_and(|w| w != "part") || before.mark(i) == Some(".")
+        };
+        let first = (0..at).rev().take_while(|i| path(*i)).last();
+        first.and_then(|i| i.checked_sub(1)).is_some_and(|i| before.word(i) == Some("part"))
+    }
+
+    /// What a part may name first: a model, or a class of weights.
+    fn part_names(&mut self) {
+        for model in &self.doc.pipeline.models {
+            self.add(&model.name, CompletionItemKind::CLASS, "all weights of the model", NEAREST);
+        }
+        for (class, _) in WeightClass::NAMED {
+            self.add(class, CompletionItemKind::CLASS, "those of all layers", NEAREST);
+        }
+    }
+
     fn section(&mut self, section: &str, open: &Open) {
         let n = self.before.len();
+        if section == "train" && self.before.last_word() == Some("part") {
+            return self.part_names();
+        }
         if self.before.last_mark() != Some("=")
             && !matches!(self.before.last_mark(), Some("+" | "-" | "*" | "/" | "|>"))
         {
@@ -455,7 +497,7 @@ impl List<'_> {
             let given = self.fields_given(open);
             let scope: Vec<String> = self.doc.unit.index.visible(self.offset).map(|(_, s)| s.name.clone()).collect();
             for field in found.fields.iter().filter(|f| !given.iter().any(|g| g == f.name)) {
-                let detail = format!("{}: {}", field.kind.name(), field.about);
+                let detail = format!("{}: {}", field.kinds(), field.about);
                 let named = scope.iter().any(|s| s == field.name);
                 let field = field.name;
                 if let Some(item) = self.add(field, CompletionItemKind::PROPERTY, &detail, NEAREST) {
@@ -463,11 +505,23 @@ impl List<'_> {
                     item.insert_text = (!named).then(|| format!("{field} = "));
                 }
             }
+            if section == "train"
+                && let Some(item) =
+                    self.add("part", CompletionItemKind::KEYWORD, "weights trained in a way of their own", NEAREST)
+            {
+                item.insert_text = Some("part ".into());
+            }
             return;
         }
         let field = n.checked_sub(2).and_then(|i| self.before.word(i)).unwrap_or("");
         match sections::field(section, field) {
             Some(field) if field.kind == Kind::Watch => self.watched(),
+            Some(field) if field.kind == Kind::Flag => {
+                for word in ["true", "false"] {
+                    self.add(word, CompletionItemKind::KEYWORD, field.name, NEAREST);
+                }
+                self.expression();
+            }
             Some(field) if !field.words.is_empty() => {
                 for word in field.words {
                     self.add(word, CompletionItemKind::ENUM_MEMBER, field.name, NEAREST);

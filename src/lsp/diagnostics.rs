@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use lsp_types::{
-    Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag, Location, NumberOrString, Range,
+    CodeDescription, Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, DiagnosticTag, Location,
+    NumberOrString, Range,
 };
 
+use super::pages;
 use super::position::Lines;
 use super::uri;
 use super::world::{Analysis, World};
@@ -59,6 +61,7 @@ pub fn one(world: &World, doc: &Analysis, report: &Report, related: bool) -> Dia
             Severity::Advice => DiagnosticSeverity::INFORMATION,
         }),
         code: Some(NumberOrString::String(report.code.into())),
+        code_description: pages::report(report.code).map(|href| CodeDescription { href }),
         source: Some("rord".into()),
         message,
         related_information: (!others.is_empty()).then_some(others),

@@ -31,7 +31,7 @@ pub fn hover(world: &World, doc: &Analysis, offset: u32) -> Option<Hover> {
         // The word that an item begins with.
         let begins = |t: &Token| t.span == word && matches!(t.kind, TokenKind::Name(_));
         if parts.is_empty() && unit.tokens.iter().any(begins) {
-            parts.extend(manual::item(unit.slice(word)));
+            parts.extend(manual::item(unit.slice(word)).or_else(|| manual::word(unit.slice(word))));
         }
         span = Some(word);
     }
@@ -100,7 +100,7 @@ pub fn about(world: &World, doc: &Analysis, used: &Use) -> Option<String> {
             let field = sections::field(section, name)?;
             let default =
                 field.default.shown().map(|d| format!(" = {d}")).filter(|_| field.default.constant().is_some());
-            let head = code(&format!("{name}: {}{}", field.kind.name(), default.unwrap_or_default()));
+            let head = code(&format!("{name}: {}{}", field.kinds(), default.unwrap_or_default()));
             Some(format!("{head}\n\n{}", field.about))
         }
         Target::Kind(name) => manual::kind(name),

@@ -12,6 +12,7 @@ mod hints;
 mod hover;
 mod navigate;
 mod outline;
+mod pages;
 mod position;
 mod rename;
 mod scene;

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use lsp_types::{DocumentHighlight, DocumentHighlightKind, GotoDefinitionResponse, Location};
 
+use super::pages;
 use super::scene::{self, Defined};
 use super::world::{Analysis, World};
 use rord_lang::ast::ItemKind;
@@ -15,7 +16,8 @@ fn defined(world: &World, doc: &Analysis, offset: u32) -> Vec<Defined> {
     uses.iter().filter_map(|u| scene::definition(world, &doc.unit, &u.to)).collect()
 }
 
-/// Goes to where a name is defined; from the path of an import, to the file.
+/// Goes to where a name is defined: from the path of an import to the file, from a function of the library to its text, from
+/// an operation to its page.
 pub fn definition(world: &World, doc: &Analysis, offset: u32) -> Option<GotoDefinitionResponse> {
     for item in &doc.unit.tree.items {
         if let ItemKind::Import { path, .. } = &item.kind
@@ -31,6 +33,17 @@ pub fn definition(world: &World, doc: &Analysis, offset: u32) -> Option<GotoDefi
     // At a name that is both, the definition is somewhere else: that of the field.
     let taken = uses.iter().find(|u| u.how == How::Taken && matches!(u.to, Target::Symbol(_) | Target::Outside { .. }));
     let target = taken.or(uses.first())?;
+    if let Target::Operation(name)
+    | Target::OperationArgument { of: name, .. }
+    | Target::OperationField { of: name, .. } = &target.to
+    {
+        let mut found = pages::operation(world, name);
+        return match found.len() {
+            0 => None,
+            1 => found.pop().map(GotoDefinitionResponse::Scalar),
+            _ => Some(GotoDefinitionResponse::Array(found)),
+        };
+    }
     let found = scene::definition(world, &doc.unit, &target.to)?;
     Some(GotoDefinitionResponse::Scalar(found.unit.location(found.symbol()?.span)))
 }

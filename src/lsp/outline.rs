@@ -27,13 +27,22 @@ fn of_item(doc: &Analysis, item: &Item) -> Vec<DocumentSymbol> {
             let label = format!("import {}", rord_lang::constant::quoted(&path.text));
             vec![entry(unit, &label, None, Shown::NAMESPACE, item.span, path.span, children.collect())]
         }
-        ItemKind::Section { keyword, fields } => {
+        ItemKind::Section { keyword, fields, parts } => {
             let field = |f: &rord_lang::ast::Field| {
                 let whole = f.value.as_ref().map_or(f.name.span, |v| f.name.span.to(v.span));
                 let value = f.value.as_ref().map(|v| unit.slice(v.span).to_string());
                 entry(unit, &f.name.text, value, Shown::PROPERTY, whole, f.name.span, vec![])
             };
-            let children = fields.iter().map(field).collect();
+            let part = |p: &rord_lang::ast::Part| {
+                let whole = p
+                    .fields
+                    .iter()
+                    .filter_map(|f| f.value.as_ref())
+                    .fold(p.keyword.to(p.path.span), |w, v| w.to(v.span));
+                let children = p.fields.iter().map(field).collect();
+                entry(unit, &format!("part {}", p.path.text), None, Shown::NAMESPACE, whole, p.path.span, children)
+            };
+            let children = fields.iter().map(field).chain(parts.iter().map(part)).collect();
             vec![entry(unit, &keyword.text, None, Shown::NAMESPACE, item.span, keyword.span, children)]
         }
         _ => {

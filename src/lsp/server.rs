@@ -311,7 +311,7 @@ fn offer(encoding: Encoding) -> ServerCapabilities {
         hover_provider: Some(true.into()),
         completion_provider: Some(CompletionOptions {
             resolve_provider: Some(true),
-            trigger_characters: letters(&[".", ":", "@", "(", ",", "{", "["]),
+            trigger_characters: letters(&[".", ":", "@", "(", ",", "{", "[", "\"", "/"]),
             ..CompletionOptions::default()
         }),
         signature_help_provider: Some(SignatureHelpOptions {

@@ -228,6 +228,11 @@ impl World {
         root.canonicalize().map_or(true, holds).then_some(root)
     }
 
+    /// From where imports may come beside the folder of the text.
+    pub fn import_root(&self) -> Option<&Path> {
+        self.import_root.as_deref()
+    }
+
     /// The name under which messages show a text.
     pub fn name(&self, unit: &Unit) -> String {
         unit.path.as_ref().map_or_else(|| unit.uri.as_str().to_string(), |p| p.display().to_string())

@@ -8,7 +8,7 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use rord_lang::constant::{Constant, Settings};
-use rord_lang::vocabulary::{Entry, GraphFacts, Shapes};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -17,6 +17,7 @@ pub static OP: Op = Op {
         signature: "align(x: Values, axes: Axes) -> Values",
         manual: MANUAL,
         rule: |a| a.keep_type("x"),
+        lints: LintFacts::AVERAGE,
         operator: true,
         graph: GraphFacts::NONE,
         ..Entry::PLAIN

@@ -11,7 +11,7 @@ use crate::max_pool::{called, windowed};
 use crate::op::Op;
 use rord_kernels::pool::{Windows, average, average_backward, average_backward_last, average_last};
 use rord_lang::constant::Settings;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -20,6 +20,7 @@ pub static OP: Op = Op {
         signature: "avg_pool(x: Map[B, C, H, W]@f, k: Count, stride: Count = k, pad: Count = 0, \
                     count_pad: Flag = true) -> Map[B, C, _, _]@f",
         manual: MANUAL,
+        lints: LintFacts::AVERAGE,
         rule: |a| {
             crate::max_pool::pooled(a);
             crate::rules::averaged(a);

@@ -11,7 +11,7 @@ use crate::instance_norm::back;
 use crate::max_pool::saved;
 use crate::op::Op;
 use rord_lang::typed::Initial;
-use rord_lang::vocabulary::{Application, Entry, Shapes};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -22,6 +22,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         fields: true,
+        graph: GraphFacts { normalizes: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&OnFields(BatchNorm, As::Batch)),

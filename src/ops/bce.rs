@@ -19,7 +19,7 @@ pub static OP: Op = Op {
                     reduce: Reduce = mean) -> Loss",
         manual: MANUAL,
         rule,
-        lints: LintFacts { compares: Some(("target", "pred")), ..LintFacts::NONE },
+        lints: LintFacts::distance("target", "pred"),
         ..Entry::PLAIN
     },
     compute: Some(&BCE),

@@ -18,7 +18,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule: crate::rules::reduced,
         words: &[("balance", &["auto"])],
-        lints: LintFacts { compares: Some(("target", "logits")), ..LintFacts::NONE },
+        lints: LintFacts::distance("target", "logits"),
         ..Entry::PLAIN
     },
     compute: Some(&BCE_LOGITS),

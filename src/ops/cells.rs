@@ -7,6 +7,7 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use crate::rules::cells_of;
+use rord_lang::axis::Axis;
 use rord_lang::constant::Settings;
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
@@ -49,7 +50,7 @@ pub static AS_MAP: Op = Op {
         manual: "\
 What was computed for each place of `coords`, as a map.
 
-`x` is (B, h·w), which makes a map of one channel, or (B, h·w, C). `like` (B, _, h, w) gives the sizes and the frame;
+`x` is (B, h·w), which makes a map of one channel, or (B, h·w, C). A mask of places becomes a mask. `like` (B, _, h, w) gives the sizes and the frame;
 the result is (B, C, h, w). `cells` is the way back.
 
 Errors: another number of places than `like` has cells.
@@ -75,16 +76,20 @@ fn map_rule(a: &mut Application<'_>) {
     let cells = cells_of(a, "like");
     let batch = a.dims("like").into_iter().next();
     let same = |found: &Dim, wanted: &Dim| found == wanted || found.is_opaque() || wanted.is_opaque();
-    let channels = match ty.dims.as_slice() {
-        [_, _] => Some(Dim::number(1)),
-        [_, _, channels] => Some(channels.clone()),
+    let channels = match (ty.axes.as_slice(), ty.dims.as_slice()) {
+        ([Axis::Batch, Axis::Item], _) => Some(Dim::number(1)),
+        ([Axis::Batch, Axis::Item, Axis::Channel], [_, _, channels]) => Some(channels.clone()),
         _ => None,
     };
-    let fits = !ty.kind.is(Kind::Map)
-        && ty.dims.first().zip(batch.as_ref()).is_some_and(|(b, like)| same(b, like))
+    let fits = ty.dims.first().zip(batch.as_ref()).is_some_and(|(b, like)| same(b, like))
         && ty.dims.get(1).is_some_and(|n| same(n, &cells));
     match channels.filter(|_| fits) {
-        Some(channels) => a.set_dim(1, channels),
+        Some(channels) => {
+            a.set_dim(1, channels);
+            if ty.kind.is(Kind::Prob) {
+                a.result.kind = ty.kind;
+            }
+        }
         None => {
             let like = a.ty("like").map(ToString::to_string).unwrap_or_default();
             let title = "`as_map` needs one value, or one vector, for each cell of `like`";
@@ -164,6 +169,7 @@ fn map_samples() -> Result<Vec<Sample>> {
             .to(&["x"]),
         Sample::new("a number each", &[2, 1, 5, 7])
             .random("x", &[2, 35], -1.0, 1.0)?
+            .named("x", &["batch", "item"])
             .random("like", &like, 0.0, 1.0)?
             .to(&["x"]),
     ])

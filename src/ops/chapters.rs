@@ -264,6 +264,8 @@ pub const CHAPTERS: &[Chapter] = &[
             "adamw",
             "sgd",
             "grad_norm",
+            "grad_value",
+            "after",
             "constant",
             "reduce_on_plateau",
             "cosine",

@@ -71,7 +71,7 @@ Source: `torch.nn.ConvTranspose2d(C, width, kernel, stride, pad, output_pad, gro
 ```rord
 model net(x: Image[B, 1, H, W]@f) {
   let half = x |> conv(32, 3) |> relu |> max_pool(2)
-  out y    = half |> conv_transpose(16, 2, stride = 2) |> relu |> conv(1, 3)
+  out y = half |> conv_transpose(16, 2, stride = 2) |> relu |> conv(1, 3)
 }
 ```
 ";

@@ -6,7 +6,7 @@ use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
-use rord_lang::vocabulary::{Entry, GraphFacts, Shapes};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -14,6 +14,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "detach(x: Values) -> Values",
         manual: MANUAL,
+        lints: LintFacts { averages: Some("x"), range: |r| r.of("x"), ..LintFacts::NONE },
         rule: crate::rules::identical,
         graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN

@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -14,6 +14,7 @@ pub static OP: Op = Op {
         signature: "diagonal(x: Values[row N, column N]) -> Values[N]",
         manual: MANUAL,
         batched: true,
+        lints: LintFacts::CHOICE,
         ..Entry::PLAIN
     },
     compute: Some(&Diagonal),

@@ -7,7 +7,7 @@ use crate::compute::tables::{back, both, result};
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::hardneg::squares;
 use crate::op::Op;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::vocabulary::{Compares, Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -17,6 +17,11 @@ pub static OP: Op = Op {
         manual: MANUAL,
         batched: true,
         of_places: Some("place_distances"),
+        lints: LintFacts {
+            compares: Compares::Distances("a", "b"),
+            range: |r| r.distance("a", "b"),
+            ..LintFacts::NONE
+        },
         graph: GraphFacts { products: Some(crate::rules::ALL_PAIRS), ..GraphFacts::NONE },
         ..Entry::PLAIN
     },

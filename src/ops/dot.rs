@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
-use rord_lang::vocabulary::{Entry, LintFacts};
+use rord_lang::vocabulary::{Compares, Entry, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -13,7 +13,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "dot(a: Map[B, C, h, w]@f, b: Map[B, C, h, w]@f) -> Map[B, 1, h, w]@f",
         manual: MANUAL,
-        lints: LintFacts { compares: Some(("a", "b")), ..LintFacts::NONE },
+        lints: LintFacts { compares: Compares::Likeness("a", "b"), range: |r| r.product("a", "b"), ..LintFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Dot),

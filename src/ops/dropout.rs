@@ -8,7 +8,7 @@ use crate::compute::slices::constant;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use crate::rules::{between, disturbed};
-use rord_lang::vocabulary::{Application, Entry, GraphFacts, Shapes};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -17,6 +17,7 @@ pub static OP: Op = Op {
         signature: "dropout(x: Values, p: Weight = 0.5) -> Values",
         manual: MANUAL,
         rule,
+        lints: LintFacts { rises: &["x"], keeps_zero: true, range: |r| r.of("x").added_up(), ..LintFacts::NONE },
         graph: GraphFacts { random: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },

@@ -10,8 +10,9 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use rord_lang::constant::Constant;
+use rord_lang::range::Range;
 use rord_lang::report::numbers;
-use rord_lang::vocabulary::{Application, Entry};
+use rord_lang::vocabulary::{Application, Entry, LintFacts};
 
 macro_rules! extreme {
     ($name:literal, $word:literal, $most:literal, $greater:literal) => {
@@ -45,6 +46,20 @@ let nearest  = ", $name, "(d, over = column)
 ```
 "),
                 rule,
+                lints: LintFacts {
+                    rises: &["a", "b"],
+                    keeps_zero: true,
+                    range: |r| {
+                        // Of one value along some axes, and 0 where a mask hides everything.
+                        if !r.given("b") {
+                            return r.of("a").with_zero();
+                        }
+                        let (a, b) = (r.of("a"), r.of("b"));
+                        let end: fn(f64, f64) -> f64 = if $greater { f64::max } else { f64::min };
+                        Range::new(end(a.low, b.low), end(a.high, b.high))
+                    },
+                    ..LintFacts::NONE
+                },
                 ..Entry::PLAIN
             },
             compute: Some(&Extreme::<$greater>),

@@ -6,12 +6,18 @@ use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
-use rord_lang::vocabulary::{Application, Entry, Shapes};
+use rord_lang::vocabulary::{Application, Entry, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
     name: "flatten",
-    entry: Entry { signature: "flatten(x: Map[B, C, H, W]@f) -> Vectors[B, _]", manual: MANUAL, rule, ..Entry::PLAIN },
+    entry: Entry {
+        signature: "flatten(x: Map[B, C, H, W]@f) -> Vectors[B, _]",
+        manual: MANUAL,
+        rule,
+        lints: LintFacts::CHOICE,
+        ..Entry::PLAIN
+    },
     compute: Some(&Flatten),
     samples,
 };

@@ -6,7 +6,7 @@ use crate::compute::samples::{Sample, numbers};
 use crate::compute::slices::constant;
 use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -15,6 +15,7 @@ pub static OP: Op = Op {
         signature: "fpr_at_tpr(d: Dist[N, N], tpr: Rate = 0.95) -> Loss",
         manual: MANUAL,
         rule: |a| crate::rules::between(a, "tpr", 0.0, 1.0, false),
+        lints: LintFacts { lower_is_better: true, ..LintFacts::NONE },
         graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },

@@ -9,7 +9,7 @@ use crate::op::Op;
 use crate::rules::disturbed;
 use crate::sigmoid::sigmoid;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::{Application, Entry, GraphFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// A function `$name` with further parameters `$more`.
 macro_rules! function {
@@ -66,7 +66,8 @@ pub static EXP: Op = function!(
     GraphFacts::NONE,
     Unary { value: |_, x| x.exp(), slope: |_, _, y| Ok(y.clone()) },
     samples(-2.0..2.0, &[-1e4, 0.0, 80.0])
-);
+)
+.with_lints(LintFacts { rises: &["x"], range: |r| r.of("x").rising(f64::exp), ..LintFacts::NONE });
 
 /// The natural logarithm.
 pub static LOG: Op = function!(
@@ -85,7 +86,12 @@ pub static LOG: Op = function!(
         },
     },
     Ok(samples(0.2..2.0, &[-1.0, 0.0, 1e-12, 1e30])?.into_iter().map(|s| s.number("eps", 1e-12)).collect())
-);
+)
+.with_lints(LintFacts {
+    rises: &["x"],
+    range: |r| r.of("x").rising(|x| x.max(r.of("eps").low.max(0.0)).ln()),
+    ..LintFacts::NONE
+});
 
 /// The square root.
 pub static SQRT: Op = function!(
@@ -105,7 +111,8 @@ pub static SQRT: Op = function!(
         },
     },
     samples(0.2..2.0, &[-1.0, 0.0, 1e-20, 1e30])
-);
+)
+.with_lints(LintFacts { range: |r| r.of("x").rising(|x| x.max(0.0).sqrt()), ..LintFacts::RECTIFIER });
 
 /// The size of a number.
 pub static ABS: Op = function!(
@@ -121,7 +128,8 @@ pub static ABS: Op = function!(
         slope: |_, x, _| x.gt(0.0)?.to_dtype(x.dtype())? - x.lt(0.0)?.to_dtype(x.dtype())?,
     },
     samples(-2.0..2.0, &[0.0, -0.0, -1e30])
-);
+)
+.with_lints(LintFacts { drops_sign: true, range: |r| r.of("x").size(), ..LintFacts::NONE });
 
 /// A rectifier without a corner.
 pub static SOFTPLUS: Op = function!(
@@ -137,7 +145,12 @@ pub static SOFTPLUS: Op = function!(
         slope: |_, x, _| sigmoid(x),
     },
     samples(-4.0..4.0, &[-1e4, 0.0, 1e4])
-);
+)
+.with_lints(LintFacts {
+    rises: &["x"],
+    range: |r| r.of("x").rising(|x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
+    ..LintFacts::NONE
+});
 
 /// The sine.
 pub static SIN: Op = function!(

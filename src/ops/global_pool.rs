@@ -10,7 +10,7 @@ use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
 use rord_kernels::pool::{whole, whole_last};
 use rord_lang::constant::Settings;
-use rord_lang::vocabulary::{Entry, GraphFacts, Shapes};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -18,6 +18,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "global_pool(x: Map[B, C, H, W]@f) -> Vectors[B, C]",
         manual: MANUAL,
+        lints: LintFacts::AVERAGE,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },

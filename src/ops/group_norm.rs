@@ -22,7 +22,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         fields: true,
-        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
+        graph: GraphFacts { normalizes: true, per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&OnFields(GroupNorm, As::Places)),

@@ -21,7 +21,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule: crate::rules::real,
         fields: true,
-        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
+        graph: GraphFacts { normalizes: true, per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&OnFields(InstanceNorm, As::Places)),

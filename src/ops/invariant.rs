@@ -39,7 +39,8 @@ Source: Cohen and Welling, Group Equivariant Convolutional Networks, 2016; `x.me
 
 ```rord
 model net(x: Image[B, 1, H, W]@f) {
-  out det: Prob[B, 1, H, W]@f = x |> conv(8, 3, symmetry = d4) |> relu |> conv(8, 3) |> invariant |> conv(1, 1) |> sigmoid
+  out det: Prob[B, 1, H, W]@f =
+    x |> conv(8, 3, symmetry = d4) |> relu |> conv(8, 3) |> invariant |> conv(1, 1) |> sigmoid
 }
 ```
 ";

@@ -23,7 +23,7 @@ pub static OP: Op = Op {
         signature: "layer_norm(x: Values, affine: Flag = true, eps: Rate = 1e-5) -> Values",
         manual: MANUAL,
         rule,
-        graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
+        graph: GraphFacts { normalizes: true, per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&LayerNorm),

@@ -12,7 +12,7 @@ use rord_lang::axis::Axis;
 use rord_lang::constant::Constant;
 use rord_lang::report::shapes;
 use rord_lang::types::{Kind, Type};
-use rord_lang::vocabulary::{Application, Entry};
+use rord_lang::vocabulary::{Application, Entry, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -21,6 +21,7 @@ pub static OP: Op = Op {
         signature: "log_sum_exp(x: Values, mask: Prob = none, per: Axes = none, over: Axes = none) -> Loss",
         manual: MANUAL,
         rule,
+        lints: LintFacts { rises: &["x"], ..LintFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&LogSumExp),

@@ -15,7 +15,7 @@ use rord_kernels::pool::{Windows, maximum, maximum_backward, maximum_backward_la
 use rord_lang::constant::Settings;
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
-use rord_lang::vocabulary::{Application, Entry, GraphFacts, Shapes};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -23,6 +23,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "max_pool(x: Map[B, C, H, W]@f, k: Count, stride: Count = k, pad: Count = 0) -> Map[B, C, _, _]@f",
         manual: MANUAL,
+        lints: LintFacts::CHOICE,
         rule: pooled,
         fields: true,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },

@@ -17,7 +17,7 @@ pub static OP: Op = Op {
                     reduce: Reduce = mean) -> Loss",
         manual: MANUAL,
         rule: crate::rules::reduced,
-        lints: LintFacts { compares: Some(("target", "pred")), ..LintFacts::NONE },
+        lints: LintFacts::distance("target", "pred"),
         ..Entry::PLAIN
     },
     compute: Some(&MSE),

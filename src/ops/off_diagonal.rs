@@ -7,7 +7,7 @@ use crate::compute::{Call, Compute, Gradients, Output};
 use crate::diagonal::unit;
 use crate::op::Op;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::{Application, Entry};
+use rord_lang::vocabulary::{Application, Entry, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -16,6 +16,7 @@ pub static OP: Op = Op {
         signature: "off_diagonal(x: Values[row N, column N], fill: Scalar = 1e6) -> Values[row N, column N]",
         batched: true,
         manual: MANUAL,
+        lints: LintFacts { rises: &["x"], range: |r| r.of("x").hull(r.of("fill")), ..LintFacts::NONE },
         rule,
         ..Entry::PLAIN
     },

@@ -221,7 +221,9 @@ fn scaled_samples() -> Result<Vec<Sample>> {
     let case = |name, batch: usize, count: usize| {
         let shape = [batch, count, 2];
         let sample = Sample::new(name, &shape).random("a", &shape, -9.0, 9.0)?;
-        Ok::<_, candle_core::Error>(sample.random("b", &[batch, count], 0.5, 2.0)?.to(&["a", "b"]))
+        Ok::<_, candle_core::Error>(
+            sample.random("b", &[batch, count], 0.5, 2.0)?.named("b", &["batch", "item"]).to(&["a", "b"]),
+        )
     };
     Ok(vec![case("odd", 2, 5)?, case("one", 1, 1)?])
 }

@@ -4,7 +4,7 @@
 //! An operation, or a family of operations that differ in a word, is one file, and each a line of the list in `lib.rs`.
 
 use crate::compute::{Compute, samples::Sample};
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, LintFacts};
 
 /// One operation.
 pub struct Op {
@@ -22,5 +22,10 @@ impl Op {
     /// A recipe: something that is only passed to what takes it.
     pub const fn recipe(name: &'static str, entry: Entry) -> Op {
         Op { name, entry, compute: None, samples: || Ok(Vec::new()) }
+    }
+
+    /// The same, with facts for lints.
+    pub const fn with_lints(self, lints: LintFacts) -> Op {
+        Op { entry: Entry { lints, ..self.entry }, ..self }
     }
 }

@@ -43,10 +43,11 @@ With H from `image` to `image_r`, the descriptor of a place in `image` is that o
 Errors: channels that T does not divide.
 
 ```rord
-input desc:   Desc unit[B, 128, H, W]@orig
-input desc_r: Desc unit[B, 128, H, W]@moved
-input H:      Homography[B]@orig->moved
-loss what = triplet(grid(100), random(apart = 0px), desc, permute_turns(desc_r, by = inv(H)), H, reduce = mean)
+input image_r: Image[B, 1, H, W]@moved
+input desc:    Desc unit[B, 128, H, W]@orig
+input desc_r:  Desc unit[B, 128, H, W]@moved
+input H:       Homography[B]@orig->moved
+loss what = triplet(grid(100), hardneg(apart = 8px), b = permute_turns(desc_r, by = inv(H)))
 ```
 ";
 

@@ -14,11 +14,11 @@ use rord_lang::vocabulary::{Entry, GraphFacts};
 pub static DISTANCES: Op = Op {
     name: "place_distances",
     entry: Entry {
-        signature: "place_distances(a: Points[B, N]@f, b: Points[B, M]@f, squared: Flag = false) -> Dist[batch B, row N, column M]",
+        signature: "place_distances(a: Points[B, N]@f, b: Points[B, M]@f) -> Dist[batch B, row N, column M]",
         manual: "\
 `distances(p, q)` of places: how far apart every place of one list is from every place of another, in pixels.
 
-    d[i, j] = ‖(p_i - q_j)·(width, height)/2‖        squared = true:  its square
+    d[i, j] = ‖(p_i - q_j)·(width, height)/2‖
 
 `a` is (B, N, 2) and `b` (B, M, 2), normalized, in one frame; the result is (B, N, M): a table for each sample, rows are
 a's, columns b's. Pixels are those of the image that declares the frame. The gradient goes to both, and is 0 for places
@@ -52,8 +52,8 @@ Marks the pairs of places that are close to one another.
 
     near[i, j] = 1 where ‖(p_i - q_j)·(width, height)/2‖ ≤ within, else 0
 
-`a` is (B, N, 2) and `b` (B, M, 2), normalized, in one frame; the result is (B, N, M): a table for each sample, rows are
-a's, columns b's. `within` is in pixels of the image that declares the frame. There is no gradient.
+`a` is (B, N, 2) and `b` (B, M, 2), normalized, in one frame; the result is (B, N, M): a mask, a table for each sample,
+rows are a's, columns b's. `within` is in pixels of the image that declares the frame. There is no gradient.
 
 Source: the correspondences of DeTone, Malisiewicz and Rabinovich, SuperPoint, 2018, equation 4; `torch.cdist(a, b) <=
 within`.
@@ -106,19 +106,13 @@ struct Distances;
 
 impl Paths for Distances {
     fn lower(&self, call: &Call) -> Result<Output> {
-        let squares = squares(call)?;
-        Ok(if call.flag("squared")? { squares } else { squares.sqrt()? }.into())
+        Ok(squares(call)?.sqrt()?.into())
     }
 
     fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        let slope = match call.flag("squared")? {
-            true => (grad * 2.0)?,
-            false => {
-                let some = output.value.gt(0.0)?;
-                let safe = some.where_cond(&output.value, &output.value.ones_like()?)?;
-                ((grad / safe)? * some.to_dtype(grad.dtype())?)?
-            }
-        };
+        let some = output.value.gt(0.0)?;
+        let safe = some.where_cond(&output.value, &output.value.ones_like()?)?;
+        let slope = ((grad / safe)? * some.to_dtype(grad.dtype())?)?;
         let [x, y] = differences(call)?;
         let [width, height] = half_sizes(call)?;
         let (x, y) = (((x * &slope)? * width)?, ((y * &slope)? * height)?);
@@ -133,19 +127,18 @@ impl Paths for Distances {
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        let (g, squared) = (pairs::<T>(call)?, call.flag("squared")?);
+        let g = pairs::<T>(call)?;
         let tensors = [call.tensor("a")?, call.tensor("b")?];
-        let value = read::<T, _, 2>(tensors, |[a, b]| kernel::distances(&g, a, b, squared))?;
+        let value = read::<T, _, 2>(tensors, |[a, b]| kernel::distances(&g, a, b))?;
         Ok(tensor(value.map_err(wrong)?, (g.batch, g.rows, g.columns))?.into())
     }
 
     fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        let (g, squared) = (pairs::<T>(call)?, call.flag("squared")?);
+        let g = pairs::<T>(call)?;
         let (a, b) = (call.tensor("a")?, call.tensor("b")?);
         let tensors = [a, b, &output.value, grad];
-        let slopes = read::<T, _, 4>(tensors, |[a, b, values, grad]| {
-            kernel::distances_backward(&g, (a, b), values, grad, squared)
-        })?;
+        let slopes =
+            read::<T, _, 4>(tensors, |[a, b, values, grad]| kernel::distances_backward(&g, (a, b), values, grad))?;
         let [to_a, to_b] = slopes.map_err(wrong)?;
         let both = [("a", tensor(to_a, a.shape())?), ("b", tensor(to_b, b.shape())?)];
         Ok(both.into_iter().filter(|(name, _)| call.wants(name)).collect())
@@ -176,13 +169,12 @@ fn case(name: &'static str, batch: usize, rows: usize, columns: usize) -> Result
 }
 
 fn distances_samples() -> Result<Vec<Sample>> {
-    let to = |sample: Sample, squared: bool| sample.flag("squared", squared).to(&["a", "b"]);
+    let to = |sample: Sample| sample.to(&["a", "b"]);
     let same = Sample::new("equal", &[1, 2, 2]).filled("a", &[1, 2, 2], 0.3)?.filled("b", &[1, 2, 2], 0.3)?;
     Ok(vec![
-        to(case("oblong", 2, 3, 5)?, false),
-        to(case("squared", 2, 4, 2)?, true),
-        to(case("one pair", 1, 1, 1)?, false),
-        to(same.number("width", 36.0).number("height", 24.0), false).kinked(),
+        to(case("oblong", 2, 3, 5)?),
+        to(case("one pair", 1, 1, 1)?),
+        to(same.number("width", 36.0).number("height", 24.0)).kinked(),
     ])
 }
 

@@ -11,12 +11,13 @@ use crate::compute::{Call, Compute, Gradients, Output};
 use crate::max_pool::saved;
 use crate::op::Op;
 use rord_lang::report::numbers as sizes;
-use rord_lang::vocabulary::{Application, Entry};
+use rord_lang::vocabulary::{Application, Entry, LintFacts};
 
 /// The numbers in order.
 pub static SORT: Op = Op {
     name: "sort",
     entry: Entry {
+        lints: LintFacts::CHOICE,
         signature: "sort(x: Values, over: Axes, descending: Flag = false) -> Values",
         manual: "\
 The numbers along an axis in order.
@@ -47,6 +48,7 @@ let ordered = sort(d, over = column)
 pub static TOP: Op = Op {
     name: "top",
     entry: Entry {
+        lints: LintFacts::CHOICE,
         signature: "top(x: Values, n: Count, over: Axes) -> Values",
         manual: "\
 The greatest numbers along an axis, the greatest first.

@@ -9,10 +9,10 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::max_pool::saved;
 use crate::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, LintFacts};
 
 macro_rules! reduction {
-    ($name:literal, $kind:expr, $manual:expr, $compute:expr) => {
+    ($name:literal, $kind:expr, $manual:expr, $lints:expr, $compute:expr) => {
         Op {
             name: $name,
             entry: Entry {
@@ -22,6 +22,7 @@ macro_rules! reduction {
                 ),
                 manual: $manual,
                 rule: |a| reduction(a, "x", $kind),
+                lints: $lints,
                 ..Entry::PLAIN
             },
             compute: Some(&$compute),
@@ -51,6 +52,7 @@ let level = mean(x, per = batch)
 let rest  = x - mean(x, over = channel)
 ```
 ",
+    LintFacts { adds_up: true, grows_with: Some("x"), ..LintFacts::CHOICE },
     Mean
 );
 
@@ -73,6 +75,7 @@ input p: Prob[B, 4, H, W]@f
 let area = sum(p, per = [batch, channel])
 ```
 ",
+    LintFacts { adds_up: true, grows_with: Some("x"), range: |r| r.of("x").added_up(), ..LintFacts::CHOICE },
     Sum
 );
 

@@ -9,7 +9,7 @@ use crate::compute::slices::{Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
 use rord_kernels::map;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The rectifier of a network.
 pub static RELU: Op = Op {
@@ -18,6 +18,7 @@ pub static RELU: Op = Op {
         signature: "relu(x: Values) -> Values",
         manual: MANUAL,
         rule: crate::rules::same_type,
+        lints: LintFacts::RECTIFIER,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
@@ -32,6 +33,7 @@ pub static HINGE: Op = Op {
         signature: "hinge(x: Values) -> Values",
         manual: HINGE_MANUAL,
         rule: crate::rules::same_type,
+        lints: LintFacts { margin: true, ..LintFacts::RECTIFIER },
         ..Entry::PLAIN
     },
     compute: Some(&Relu),

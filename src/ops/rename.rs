@@ -11,12 +11,13 @@ use rord_lang::constant::{Constant, Settings};
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
 use rord_lang::types::{Kind, Type};
-use rord_lang::vocabulary::{Application, Entry};
+use rord_lang::vocabulary::{Application, Entry, LintFacts};
 
 /// An axis under another name.
 pub static RENAME: Op = Op {
     name: "rename",
     entry: Entry {
+        lints: LintFacts::AVERAGE,
         signature: "rename(x: Values, from: Axes, to: Axes) -> Values",
         manual: "\
 The same numbers with an axis under another name.
@@ -49,6 +50,7 @@ let rest = s - rename(r, item, row)
 pub static TRANSPOSE: Op = Op {
     name: "transpose",
     entry: Entry {
+        lints: LintFacts::CHOICE,
         signature: "transpose(x: Values[row N, column M]) -> Values[row M, column N]",
         batched: true,
         manual: "\

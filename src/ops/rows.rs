@@ -5,12 +5,18 @@ use candle_core::{Result, Tensor};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
-use rord_lang::vocabulary::{Application, Entry};
+use rord_lang::vocabulary::{Application, Entry, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
     name: "rows",
-    entry: Entry { signature: "rows(x: Vectors[B, N, C]) -> Vectors[_, C]", manual: MANUAL, rule, ..Entry::PLAIN },
+    entry: Entry {
+        signature: "rows(x: Vectors[B, N, C]) -> Vectors[_, C]",
+        manual: MANUAL,
+        rule,
+        lints: LintFacts::AVERAGE,
+        ..Entry::PLAIN
+    },
     compute: Some(&Rows),
     samples,
 };

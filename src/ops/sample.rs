@@ -13,7 +13,7 @@ use crate::op::Op;
 use rord_kernels::bilinear as kernel;
 use rord_kernels::order::channels_last;
 use rord_lang::constant::Settings;
-use rord_lang::vocabulary::{Entry, Shapes};
+use rord_lang::vocabulary::{Entry, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -21,6 +21,12 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "sample(map: Map[B, C, h, w]@f, points: Points[B, N]@f) -> Vectors[B, N, C]",
         manual: MANUAL,
+        lints: LintFacts {
+            rises: &["map"],
+            averages: Some("map"),
+            range: |r| r.of("map").with_zero(),
+            ..LintFacts::AVERAGE
+        },
         ..Entry::PLAIN
     },
     compute: Some(&Sample),

@@ -29,7 +29,7 @@ Marks the places that lie inside their view.
 
     seen(p) = 1 where |x| ≤ 1 - 2·border/width and |y| ≤ 1 - 2·border/height, else 0
 
-`points` is (B, N, 2), normalized; the result is (B, N). `border` is in pixels of the image that declares the frame: so
+`points` is (B, N, 2), normalized; the result is (B, N), a mask with one number for each place. `border` is in pixels of the image that declares the frame: so
 far inside a place must lie. There is no gradient. For maps there is `inside`.
 
 ```rord
@@ -39,7 +39,7 @@ input at_r:    Points[B, N]@moved
 input H:       Homography[B]@orig->moved
 let there = move(at, H)
 let on = seen(there, border = 4px)
-loss far = sum(on * distance(there, at_r)) / (1 + sum(on))
+loss far = mean(distance(there, at_r), mask = on)
 ```
 ";
 

@@ -11,7 +11,7 @@ use crate::rules::{divide_rows_and_columns, positive};
 use rord_kernels::pool::Windows;
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
-use rord_lang::vocabulary::{Application, Entry, GraphFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -19,6 +19,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "shrink(x: Map[B, C, H, W]@f, by: Count) -> Map[B, C, _, _]@f",
         manual: MANUAL,
+        lints: LintFacts::CHOICE,
         rule,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN

@@ -8,7 +8,7 @@ use crate::compute::slices::{Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
 use rord_kernels::map;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -16,6 +16,11 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "sigmoid(x: Map[B, C, H, W]@f) -> Prob[B, C, H, W]@f",
         manual: MANUAL,
+        lints: LintFacts {
+            rises: &["x"],
+            range: |r| r.of("x").rising(|x| 1.0 / (1.0 + (-x).exp())),
+            ..LintFacts::NONE
+        },
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },

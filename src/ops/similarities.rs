@@ -6,7 +6,7 @@ use crate::compute::samples::Sample;
 use crate::compute::tables::{back, both, result};
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::vocabulary::{Compares, Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -15,6 +15,11 @@ pub static OP: Op = Op {
         signature: "similarities(a: Vectors[N, C], b: Vectors[M, C]) -> Values[N, M]",
         manual: MANUAL,
         batched: true,
+        lints: LintFacts {
+            compares: Compares::Likenesses("a", "b"),
+            range: |r| r.product("a", "b"),
+            ..LintFacts::NONE
+        },
         graph: GraphFacts { products: Some(crate::rules::ALL_PAIRS), ..GraphFacts::NONE },
         ..Entry::PLAIN
     },

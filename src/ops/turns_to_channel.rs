@@ -38,7 +38,8 @@ Source: `x.flatten(1, 2)` of (B, T, C, H, W).
 ```rord
 model net(x: Image[B, 1, H, W]@f) {
   # 16 filters in 8 turns: 128 numbers for each place.
-  out desc: Desc unit[B, 128, H, W]@f = x |> conv(16, 3, symmetry = d4) |> relu |> conv(16, 3) |> turns_to_channel |> l2norm
+  out desc: Desc unit[B, 128, H, W]@f =
+    x |> conv(16, 3, symmetry = d4) |> relu |> conv(16, 3) |> turns_to_channel |> l2norm
 }
 ```
 ";

@@ -8,7 +8,7 @@ use crate::compute::slices::constant;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use crate::rules::positive;
-use rord_lang::vocabulary::{Application, Entry, GraphFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -16,6 +16,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "upsample(x: Map[B, C, H, W]@f, by: Count, mode: Word = nearest) -> Map[B, C, _, _]@f",
         manual: MANUAL,
+        lints: LintFacts::AVERAGE,
         rule,
         words: &[("mode", &["nearest", "bilinear"])],
         fields: true,

@@ -6,7 +6,7 @@ use crate::compute::pixelwise::spread;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -15,6 +15,7 @@ pub static OP: Op = Op {
         signature: "valid(like: Map[B, C, h, w]@f, mask: Prob[B, _, h, w]@f = none) -> Prob[B, C, h, w]@f",
         manual: MANUAL,
         rule: |a| crate::rules::mask_of(a, "like"),
+        lints: LintFacts { lends: &["like"], ..LintFacts::NONE },
         graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },

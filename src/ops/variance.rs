@@ -9,7 +9,8 @@ use crate::compute::{Call, Compute, Gradients, Output};
 use crate::max_pool::saved;
 use crate::op::Op;
 use rord_lang::constant::Constant;
-use rord_lang::vocabulary::Entry;
+use rord_lang::range::Range;
+use rord_lang::vocabulary::{Entry, LintFacts};
 
 macro_rules! spread_of {
     ($name:literal, $what:literal, $formula:literal, $note:literal, $torch:literal, $root:literal) => {
@@ -37,6 +38,7 @@ let spread = ", $name, "(z, over = item)
 ```
 "),
                 rule: |a| reduction(a, "x", real),
+                lints: LintFacts { range: |_| Range::POSITIVE, ..LintFacts::NONE },
                 ..Entry::PLAIN
             },
             compute: Some(&Spread::<$root>),

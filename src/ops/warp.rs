@@ -21,7 +21,7 @@ pub static OP: Op = Op {
                     like: Map[B, _, p, q]@b = none) -> Map[B, C, _, _]@b",
         manual: MANUAL,
         rule,
-        lints: LintFacts { pads: Some("by"), ..LintFacts::NONE },
+        lints: LintFacts { pads: Some("by"), ..LintFacts::AVERAGE },
         graph: GraphFacts { inverted: Some(("by", "back")), shape_only: &["like"], ..GraphFacts::NONE },
         ..Entry::PLAIN
     },

@@ -172,6 +172,9 @@ pub struct Record {
     /// The weights it began with, if it was given any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub init: Option<InitWeights>,
+    /// What parts began with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<BegunPart>,
     /// Every parameter's value.
     pub params: Mapping,
     /// Where each value came from: `default`, `preset smoke`, `my.yaml`, `--set`.
@@ -181,6 +184,12 @@ pub struct Record {
     /// The best validation so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best: Option<Best>,
+    /// The best epochs, the best first, where more than one is kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptWeights>,
+    /// Why the run ended before its last epoch, where it was asked to watch for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
     /// The numbers of the last validation, as they are reported.
     #[serde(default, skip_serializing_if = "Mapping::is_empty")]
     pub validation: Mapping,
@@ -207,6 +216,42 @@ pub struct InitWeights {
     pub file: String,
     /// The hash of its content: `b3:0c5d1f22a0b7e319`.
     pub hash: String,
+}
+
+/// What the weights of a part began with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BegunPart {
+    /// The part: `net.trunk`.
+    pub part: String,
+    /// The file, as the pipeline names it.
+    pub file: String,
+    /// The hash of its content.
+    pub hash: String,
+    /// What names in the file begin with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under: Option<String>,
+    /// How tensors were found: `by name`, `in order`.
+    pub matched: String,
+    /// Each weight that took a tensor, with the tensor's name.
+    pub took: Mapping,
+    /// Tensors that no weight took.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
+    /// Weights of the part that were drawn at random.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub random: Vec<String>,
+}
+
+/// Weights of an epoch that are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeptWeights {
+    /// Their file.
+    pub file: String,
+    /// The number they are kept for.
+    #[serde(serialize_with = "as_short")]
+    pub value: f64,
+    /// The epoch, from 1.
+    pub epoch: u64,
 }
 
 /// The best validation of a run.
@@ -319,10 +364,13 @@ pub(crate) mod tests {
             threads: 2,
             seed: 0,
             init: None,
+            parts: Vec::new(),
             params: Mapping::new(),
             origins: Mapping::new(),
             epochs_done: 3,
             best: Some(Best { watch: "val.total".into(), value: 1.391, epoch: 3 }),
+            kept: Vec::new(),
+            stopped: None,
             validation: Mapping::new(),
         };
         let synth = Settings(vec![("tiles".into(), Constant::Number(24.0))]);

@@ -11,7 +11,8 @@ pub mod terminal;
 
 pub use fingerprint::fingerprint;
 pub use folder::{
-    Best, InitWeights, PARAMS, PIPELINE, RECORD, Record, RecordError, RunFolder, Status, readable, timestamp, yaml,
+    BegunPart, Best, InitWeights, KeptWeights, PARAMS, PIPELINE, RECORD, Record, RecordError, RunFolder, Status,
+    readable, timestamp, yaml,
 };
 pub use live::Live;
 pub use observer::{Epoch, Finished, Observer, Started, Step};

@@ -111,6 +111,28 @@ def dispersed(det, p, image):
 # ALIKE: how far a peak spreads.
 case("dispersity", "mean(dispersion(det, p, window = 5, temperature = 0.1, squared = true))", dispersed, IMAGE | P | DET, ["det"])
 
+def fired(det, keep, apart):
+    """The `keep` highest cells that exceed all that are nearer than `apart` px, as plain numbers."""
+    places = middles(det)
+    far = torch.cdist(places * HALF, places * HALF, compute_mode="donot_use_mm_for_euclid_dist")
+    score = det.detach().flatten(1)
+    higher = (score[:, None] > score[:, :, None]) & (far < apart)
+    only = score.masked_fill(higher.any(2), -1.0)
+    best = only.topk(keep)
+    assert (best.values > 0).all(), "fewer peaks than asked for"
+    return places.gather(1, best.indices[..., None].expand(-1, -1, 2))
+
+
+# ALIKE, XFeat, DeDoDe: descriptors are trained where the detector fires; the score by what is read of it there.
+case("where it fires", "mean(sample(desc, place(peaks(det, keep = 4, apart = 5px), like = desc))) - mean(sample(det, place(peaks(det, keep = 4, apart = 5px), like = det)))",
+     lambda image, det, desc: read(desc, fired(det, 4, 5.0)).mean() - read(det, fired(det, 4, 5.0)).mean(), IMAGE | DET | DESC, ["det", "desc"])
+case("alike", "mean(distance(soft_argmax(det, place(peaks(det, keep = 3, apart = 5px), like = det), window = 3, temperature = 0.1), q))",
+     lambda image, det, q: length((soft(det, fired(det, 3, 5.0), 3) - q) * HALF).mean(),
+     IMAGE | DET | {"q": ("Points[2, 3]@f", rand("q3", (2, 3, 2)))}, ["det", "q"])
+case("topk", "sum(sample(desc, place(topk(det, keep = 7), like = desc)))",
+     lambda det, desc: read(desc, middles(det).gather(1, det.detach().flatten(1).topk(7).indices[..., None].expand(-1, -1, 2))).sum(),
+     DET | DESC, ["desc"])
+
 # Distances of all pairs of cells, weighed by the softmax of a score: the mean distance from a given place.
 case("all cells", "mean(distances(p, coords(like = desc)))",
      lambda image, p, desc: length((p[:, :, None] - middles(desc)[:, None]) * HALF).mean(), IMAGE | P | DESC, ["p"])

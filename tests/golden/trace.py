@@ -135,6 +135,41 @@ def run(batches, first, dtype, wrong=False):
     return {k: torch.tensor(v, dtype=torch.float64) for k, v in trace.items()}, net.state_dict()
 
 
+def parts(batches, first, dtype):
+    """The same network trained by part, two batches a step, with a running average: tests/golden/trace/parts.rord."""
+    net = Net().to(dtype)
+    net.load_state_dict({k: v.to(dtype) for k, v in first.items()})
+    trunk = [p for k, p in net.named_parameters() if k.startswith("trunk")]
+    groups = [
+        {"params": [p for k, p in net.named_parameters() if k.startswith("trunk") and k.endswith("weight")], "lr": 1e-4},
+        {"params": [p for k, p in net.named_parameters() if k.startswith("trunk") and k.endswith("bias")], "lr": 1e-4, "weight_decay": 0},
+        {"params": [p for k, p in net.named_parameters() if not k.startswith("trunk") and k.endswith("weight")]},
+        {"params": [p for k, p in net.named_parameters() if not k.startswith("trunk") and k.endswith("bias")], "weight_decay": 0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=1e-3, weight_decay=0.1)
+    average = torch.optim.swa_utils.AveragedModel(net, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9))
+    trace = {k: [] for k in ["total", "grad_norm"]}
+    for epoch in range(EPOCHS):
+        for p in trunk:
+            p.requires_grad_(epoch >= 2)
+        for step in range(SAMPLES // BATCH // 2):
+            optimizer.zero_grad()
+            total = 0
+            for half in range(2):
+                at = (2 * step + half) * BATCH
+                loss = losses(net, {k: v[at : at + BATCH].to(dtype) for k, v in batches.items()})[0] / 2
+                loss.backward()
+                total += loss.item()
+            trained = [p for p in net.parameters() if p.grad is not None]
+            norm = torch.nn.utils.get_total_norm([p.grad for p in trained])
+            torch.nn.utils.clip_grad_value_(trained, 0.05)
+            optimizer.step()
+            average.update_parameters(net)
+            trace["total"].append(total)
+            trace["grad_norm"].append(norm.item())
+    return {k: torch.tensor(v, dtype=torch.float64) for k, v in trace.items()}, average.module.state_dict()
+
+
 def gap(a, b):
     return ((a - b).abs() / b.abs()).max().item()
 
@@ -158,6 +193,13 @@ if __name__ == "__main__":
     print("weights: torch in f32 is within", max((last_single[k] - last[k]).abs().max().item() / scale(k) for k in last))
     print("wrong, first steps:", wrong["detection"][:3].tolist(), "instead of", trace["detection"][:3].tolist())
     expected = trace | {f"wrong/{k}": v for k, v in wrong.items()} | {f"net.{k}": v.float() for k, v in last.items()}
+    by_part, averaged = parts(batches, first, torch.float64)
+    single, averaged_single = parts(batches, first, torch.float32)
+    for k in by_part:
+        print(f"by part, {k}: torch in f32 is within {gap(single[k], by_part[k]):.1e}; {by_part[k].tolist()[::6]}")
+    apart = lambda k: ((averaged_single[k] - averaged[k]).abs().max() / averaged[k].abs().max()).item()
+    print("by part, averaged weights: torch in f32 is within", max(apart(k) for k in averaged))
+    save_file(by_part | {f"net.{k}": v.float().contiguous() for k, v in averaged.items()}, FOLDER / "parts.safetensors")
     files = {"batches": batches, "weights": {f"net.{k}": v for k, v in first.items()}, "expected": expected}
     for name, tensors in files.items():
         path = FOLDER / f"{name}.safetensors"

@@ -95,6 +95,10 @@ fn the_rules_one_by_one() {
         ("let x = f(g(\na, b))", "let x = f(g(\n  a,\n  b,\n))\n"),
         ("let x = a\n|> f |> g\n|> h", "let x = a\n  |> f |> g\n  |> h\n"),
         ("let x = if a\nthen b else\nc", "let x = if a\n  then b\n  else c\n"),
+        (
+            "train{optimizer=o,part net . trunk{lr=0.1x ,init=\"v\"under \"f\"}part norms{weight_decay=0}}",
+            "train { optimizer = o, part net.trunk { lr = 0.1x, init = \"v\" under \"f\" }, part norms { weight_decay = 0 } }\n",
+        ),
         ("fn f(x: T) =\nif a then b\nelse c", "fn f(x: T) =\n  if a then b\n  else c\n"),
         ("let x = 1 # one\n# two\nlet yy = 2 # two", "let x = 1  # one\n# two\nlet yy = 2  # two\n"),
         ("let x = 1 # one\nlet yyy = 2 # two", "let x   = 1  # one\nlet yyy = 2  # two\n"),

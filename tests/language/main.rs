@@ -5,11 +5,15 @@
 mod constants;
 mod corpus;
 mod ebnf;
+mod elsewhere;
 mod format;
 mod grammar;
 mod hostile;
 mod index;
+mod lints;
 mod properties;
+mod ranges;
 #[path = "../skip.rs"]
 mod skip;
+mod tokens;
 mod trial;

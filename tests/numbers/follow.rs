@@ -43,6 +43,9 @@ fn trained(name: &str, init: bool) -> (Vec<serde_json::Value>, HashMap<String, V
     (lines, tensors(&out.join("last.safetensors")))
 }
 
+/// Weights that batch_norm takes out again: their gradient is rounding alone, and so is where Adam moves them, and the mean that follows.
+const TAKEN_OUT: [&str; 3] = ["net.p.0.0.bias", "g.y.0.bias", "g.y.1.running_mean"];
+
 fn agrees(name: &str, series: &[&str]) {
     let (lines, last) = trained(name, true);
     assert_eq!(lines.len(), 8);
@@ -52,7 +55,7 @@ fn agrees(name: &str, series: &[&str]) {
         close(of, &lines.iter().map(|l| l[*of].as_f64().unwrap()).collect::<Vec<_>>(), &expected[*of]);
     }
     assert_eq!(last.len(), first.len());
-    for (of, weights) in &last {
+    for (of, weights) in last.iter().filter(|(of, _)| !TAKEN_OUT.contains(&of.as_str())) {
         close(of, weights, &expected[of]);
         let moved = weights.iter().zip(&first[of]).any(|(a, b)| (a - b).abs() > 1e-3);
         assert!(moved, "{of} has hardly moved, so it proves nothing");

@@ -3,6 +3,7 @@
 //! What runs here runs over `rord_ops::OPERATIONS` and each one's own samples: signatures and manuals, gradients against central
 //! differences, kernels against plain tensor operations, what the checker claims against what comes out, and goldens made by PyTorch.
 mod claims;
+mod facts;
 mod golden;
 mod written;
 
@@ -11,7 +12,7 @@ use rord_lang::lex::{TokenKind, lex};
 use rord_lang::parse;
 use rord_lang::source::FileId;
 use rord_lang::tree;
-use rord_lang::vocabulary::is_tensor_param;
+use rord_lang::vocabulary::{Compares, is_tensor_param};
 use rord_ops::compute::samples::{Sample, apart, compare, finite_differences, numbers};
 use rord_ops::compute::slices::Plain;
 use rord_ops::compute::{Call, Compute, Gradients, Output};
@@ -97,7 +98,15 @@ fn entries_speak_of_parameters_that_exist() {
     let language = Language::new();
     for op in all() {
         let (e, operation) = (&op.entry, language.operation(op));
-        let named = e.carries_out.into_iter().chain(e.lints.compares.into_iter().flat_map(|(a, b)| [a, b]));
+        let compared = match e.lints.compares {
+            Compares::Nothing => vec![],
+            Compares::Distance(a, b)
+            | Compares::Distances(a, b)
+            | Compares::Likeness(a, b)
+            | Compares::Likenesses(a, b) => vec![a, b],
+        };
+        let lint = compared.into_iter().chain(e.lints.rises.iter().chain(e.lints.lends).copied());
+        let named = e.carries_out.into_iter().chain(lint).chain(e.lints.averages);
         let named = named.chain(e.graph.inverted.map(|(from, _)| from)).chain(e.graph.shape_only.iter().copied());
         for name in named.chain(e.words.iter().map(|(name, _)| *name)) {
             assert!(operation.params.iter().any(|p| p.name.text == name), "{} has no `{name}`", op.name);

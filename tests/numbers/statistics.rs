@@ -114,7 +114,7 @@ metric fpr95 = fpr_at_tpr(d, tpr = 0.95)
 ";
     let (pipeline, vocabulary, reports) = checked(text);
     assert!(reports.is_empty(), "{reports:?}");
-    assert!(!pipeline.higher_is_better("fpr95"));
+    assert_eq!(pipeline.direction("fpr95"), Some(rord_lang::typed::Direction::Down));
     let mut graph = build::build(&pipeline, &vocabulary, &build::outputs(&pipeline, &[Role::Objective, Role::Metric]));
     passes::run(&mut graph, &vocabulary, None).unwrap();
     let weights = Weights::init(&weight_specs(&pipeline), 0, DType::F64, &Device::Cpu).unwrap();

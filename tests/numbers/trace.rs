@@ -83,6 +83,39 @@ fn fifty_steps_are_those_of_pytorch() {
     println!("weights: within {worst:.1e} on average");
 }
 
+/// Two batches a step, a trunk that is frozen for two of five epochs and has a tenth of the rate, no decay of biases, gradients cut number by
+/// number, and the running average of the weights.
+#[test]
+fn training_by_part_is_that_of_pytorch() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("run");
+    let run = Command::new(env!("CARGO_BIN_EXE_rord-run"))
+        .args([&format!("{FOLDER}/parts.rord"), "--init", &format!("{FOLDER}/weights.safetensors"), "--out"])
+        .arg(&out)
+        .output()
+        .unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let expected = tensors(&format!("{FOLDER}/parts.safetensors"));
+    let text = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!(lines.len(), 25, "steps of two batches");
+    for name in ["total", "grad_norm"] {
+        let series: Vec<f64> = lines.iter().map(|l| l[name].as_f64().unwrap()).collect();
+        let gap = gap(&series, &expected[name]);
+        println!("{name}: within {gap:.1e}");
+        assert!(gap < LOSS, "{name}: {gap:.1e}\n{series:?}\n{:?}", expected[name]);
+    }
+    let first = tensors(&format!("{FOLDER}/weights.safetensors"));
+    let last = tensors(out.join("last.safetensors").to_str().unwrap());
+    for (name, weights) in &last {
+        let (expected, first) = (&expected[name], &first[name]);
+        let scale = expected.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
+        let far = |a: &[f64]| a.iter().zip(expected).map(|(a, b)| (a - b).abs() / scale).fold(0.0, f64::max);
+        println!("{name}: within {:.1e}, and {:.1e} from where it began", far(weights), far(first));
+        assert!(far(weights) < WEIGHTS && far(first) > 3.0 * far(weights), "{name}: {:.1e}", far(weights));
+    }
+}
+
 #[test]
 fn the_wrong_direction_would_be_seen() {
     let expected = tensors(&format!("{FOLDER}/expected.safetensors"));

@@ -367,6 +367,9 @@ fn an_objective_that_is_no_number_stops_the_run_and_keeps_what_is_needed() {
     assert_eq!(out.status.code(), Some(1));
     let said = err(&out);
     assert!(said.contains("R0902") && said.contains("`div` gave the first value"), "{said}");
+    // No step was taken, so the learning rate is not what is wrong: the divisor is.
+    assert!(said.contains("what is divided by is 0") && said.contains("1e-6"), "{said}");
+    assert!(!said.contains("learning rate") && said.contains("is not a finite number at step 0"), "{said}");
     for file in ["nan-0.safetensors", "nan-0-batch.safetensors"] {
         assert!(dir.path().join("run").join(file).exists(), "{file}");
     }

@@ -130,6 +130,22 @@ minimize total = where + 0.5 * what
 ";
     assert_eq!(printed(&["explain", "loss"]), expected);
     assert!(printed(&["explain", "fn"]).starts_with("**fn**: a function\n\n```rord\nfn "));
+    for (word, says) in [
+        ("@", "the view that a map lives in"),
+        ("frame", "`warp` moves one into the other's"),
+        ("|>", "first argument"),
+        ("out", "what a model returns"),
+        ("px", "pixels of the image"),
+        ("val", "the numbers of validation"),
+        ("@allow", "with the reason"),
+        ("unit", "length 1"),
+    ] {
+        let page = printed(&["explain", word]);
+        assert!(
+            page.starts_with(&format!("**{word}**: ")) && page.contains(says) && page.contains("```rord"),
+            "{page}"
+        );
+    }
     let lint = printed(&["explain", "unanchored"]);
     assert!(
         lint.starts_with("lint **unanchored**: a loss that is smallest") && lint.contains("\n\n# R0602: "),

@@ -12,6 +12,7 @@ mod loss;
 mod lsp;
 mod mistakes;
 mod papers;
+mod parts;
 mod pipelines;
 mod repeat;
 mod reports;

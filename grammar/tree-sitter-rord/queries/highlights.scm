@@ -4,7 +4,7 @@
 
 [
   "rord" "pipeline" "import" "param" "preset" "sweep" "input" "data" "model" "layer" "fn" "let" "loss" "metric" "minimize"
-  "train" "save" "export" "out" "as" "in" "unit" "weight" "of"
+  "train" "save" "export" "out" "as" "in" "unit" "weight" "of" "part" "under"
 ] @keyword
 
 ["if" "then" "else"] @keyword.conditional
@@ -30,6 +30,7 @@
 (parameter name: (name) @variable.parameter)
 (arg name: (name) @variable.parameter)
 (assignment name: (name) @property)
+(part path: (name) @property)
 (field name: (name) @property)
 (member name: (name) @property)
 (binding field: (name) @property)

@@ -12,11 +12,25 @@ pub(super) trait Rule: Send + Sync {
     /// The names of what is remembered of past gradients.
     fn moments(&self) -> &'static [&'static str];
 
-    /// The new weights of one block. `step` counts from 1; moments start at 0.
-    fn block(&self, lr: f64, step: u64, block: Block);
+    /// The weight decay of its recipe.
+    fn decay(&self) -> f64;
+
+    /// The new weights of one block; moments start at 0.
+    fn block(&self, pace: Pace, block: Block);
 
     /// The same for whole tensors of any type on any device: the new weight, and new moments written over the old.
-    fn whole(&self, lr: f64, step: u64, weight: &Tensor, grad: &Tensor, moments: &mut [Tensor]) -> Result<Tensor>;
+    fn whole(&self, pace: Pace, weight: &Tensor, grad: &Tensor, moments: &mut [Tensor]) -> Result<Tensor>;
+}
+
+/// How one weight moves in one step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// Its learning rate.
+    pub(super) lr: f64,
+    /// Its weight decay.
+    pub(super) decay: f64,
+    /// The steps it has taken with this one, from 1.
+    pub(super) step: u64,
 }
 
 /// Slices of equal length; there are as many moments as the rule names.
@@ -56,9 +70,9 @@ impl Adam {
     }
 
     /// What the weight is multiplied by, what of it joins the gradient, the length of the step, and √(1 - β₂ᵗ).
-    fn factors(&self, lr: f64, step: u64) -> (f64, f64, f64, f64) {
+    fn factors(&self, Pace { lr, decay, step }: Pace) -> (f64, f64, f64, f64) {
         let t = step.min(i32::MAX as u64) as i32;
-        let (keep, decay) = if self.decoupled { (1.0 - lr * self.weight_decay, 0.0) } else { (1.0, self.weight_decay) };
+        let (keep, decay) = if self.decoupled { (1.0 - lr * decay, 0.0) } else { (1.0, decay) };
         (keep, decay, lr / (1.0 - self.beta1.powi(t)), (1.0 - self.beta2.powi(t)).sqrt())
     }
 }
@@ -68,8 +82,12 @@ impl Rule for Adam {
         &["m", "v"]
     }
 
-    fn block(&self, lr: f64, step: u64, block: Block) {
-        let (keep, decay, length, root) = self.factors(lr, step);
+    fn decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn block(&self, pace: Pace, block: Block) {
+        let (keep, decay, length, root) = self.factors(pace);
         let (keep, decay, length, root) = (keep as f32, decay as f32, length as f32, root as f32);
         let (first, second, rest) = ((1.0 - self.beta1) as f32, self.beta2 as f32, (1.0 - self.beta2) as f32);
         let eps = self.eps as f32;
@@ -83,8 +101,8 @@ impl Rule for Adam {
         }
     }
 
-    fn whole(&self, lr: f64, step: u64, weight: &Tensor, grad: &Tensor, moments: &mut [Tensor]) -> Result<Tensor> {
-        let (keep, decay, length, root) = self.factors(lr, step);
+    fn whole(&self, pace: Pace, weight: &Tensor, grad: &Tensor, moments: &mut [Tensor]) -> Result<Tensor> {
+        let (keep, decay, length, root) = self.factors(pace);
         let [m, v] = moments else { candle_core::bail!("Adam has two moments") };
         let grad = if decay == 0.0 { grad.clone() } else { (grad + (weight * decay)?)? };
         *m = (&*m + ((&grad - &*m)? * (1.0 - self.beta1))?)?;
@@ -116,8 +134,12 @@ impl Rule for Sgd {
         if self.momentum == 0.0 { &[] } else { &["momentum"] }
     }
 
-    fn block(&self, lr: f64, _step: u64, block: Block) {
-        let (lr, decay) = (lr as f32, self.weight_decay as f32);
+    fn decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    fn block(&self, pace: Pace, block: Block) {
+        let (lr, decay) = (pace.lr as f32, pace.decay as f32);
         let momentum = self.momentum as f32;
         let Block { weight, grad, mut moments, result } = block;
         match moments.as_mut_slice() {
@@ -137,8 +159,9 @@ impl Rule for Sgd {
         }
     }
 
-    fn whole(&self, lr: f64, _step: u64, weight: &Tensor, grad: &Tensor, moments: &mut [Tensor]) -> Result<Tensor> {
-        let grad = if self.weight_decay == 0.0 { grad.clone() } else { (grad + (weight * self.weight_decay)?)? };
+    fn whole(&self, pace: Pace, weight: &Tensor, grad: &Tensor, moments: &mut [Tensor]) -> Result<Tensor> {
+        let Pace { lr, decay, .. } = pace;
+        let grad = if decay == 0.0 { grad.clone() } else { (grad + (weight * decay)?)? };
         let direction = match moments {
             [buffer] => {
                 *buffer = ((&*buffer * self.momentum)? + &grad)?;

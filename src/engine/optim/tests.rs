@@ -71,7 +71,7 @@ fn references() -> Vec<(Recipe, [f64; 3], [f64; 3])> {
 fn steps_are_torch_s_on_slices_and_on_tensors() {
     for (dtype, tolerance) in [(DType::F32, 1e-6), (DType::F64, 1e-13)] {
         for (recipe, first, last) in references() {
-            let mut optimizer = optimizer(&recipe, &[spec("w", &[3])]).unwrap();
+            let mut optimizer = optimizer(&recipe, &[spec("w", &[3])], &[]).unwrap();
             let mut weights = [tensor(&START, dtype)];
             for (i, grad) in STEPS.iter().enumerate() {
                 optimizer.step(0.1, &mut weights, &[Some(tensor(grad, dtype))]).unwrap();
@@ -87,7 +87,7 @@ fn steps_are_torch_s_on_slices_and_on_tensors() {
 #[test]
 fn a_weight_without_a_gradient_is_left_alone_and_counts_no_step() {
     for (recipe, first, _) in references() {
-        let mut optimizer = optimizer(&recipe, &[spec("a", &[3]), spec("b", &[3])]).unwrap();
+        let mut optimizer = optimizer(&recipe, &[spec("a", &[3]), spec("b", &[3])], &[]).unwrap();
         let mut weights = [tensor(&START, DType::F32), tensor(&START, DType::F32)];
         for _ in 0..5 {
             optimizer.step(0.1, &mut weights, &[Some(tensor(&STEPS[0], DType::F32)), None]).unwrap();
@@ -109,7 +109,7 @@ fn blocks_cover_large_weights_and_views() {
         |x: f32| (Tensor::arange(0f32, 6.0, &Device::Cpu).unwrap().reshape((2, 3)).unwrap() * f64::from(x)).unwrap();
     for (recipe, ..) in references() {
         let run = |dtype: DType| {
-            let mut optimizer = optimizer(&recipe, &specs).unwrap();
+            let mut optimizer = optimizer(&recipe, &specs, &[]).unwrap();
             let ramp = Tensor::arange(0f32, n as f32, &Device::Cpu).unwrap().affine(1e-3, -10.0).unwrap();
             let mut weights = [&ramp, &view(1.0).t().unwrap()].map(|t| t.to_dtype(dtype).unwrap());
             for i in 0..3 {
@@ -128,7 +128,7 @@ fn blocks_cover_large_weights_and_views() {
 
 #[test]
 fn a_copy_kept_elsewhere_does_not_change() {
-    let mut optimizer = optimizer(&references()[0].0, &[spec("w", &[3])]).unwrap();
+    let mut optimizer = optimizer(&references()[0].0, &[spec("w", &[3])], &[]).unwrap();
     let mut weights = [tensor(&START, DType::F32)];
     let best = weights[0].clone();
     // The gradient of half the squared length is the weight itself, the same tensor.
@@ -143,12 +143,12 @@ fn a_run_that_goes_on_from_a_saved_state_is_the_run_that_never_stopped() {
         for (recipe, ..) in references() {
             let specs = [spec("w", &[3]), spec("never", &[2])];
             let grads = |i: usize| [Some(tensor(&STEPS[i], dtype)), None];
-            let mut whole = optimizer(&recipe, &specs).unwrap();
+            let mut whole = optimizer(&recipe, &specs, &[]).unwrap();
             let mut weights = [tensor(&START, dtype), tensor(&[0.0, 0.0], dtype)];
             (0..2).for_each(|i| whole.step(0.1, &mut weights, &grads(i)).unwrap());
             let mut state = whole.state().unwrap();
             state.reverse();
-            let mut halves = optimizer(&recipe, &specs).unwrap();
+            let mut halves = optimizer(&recipe, &specs, &[]).unwrap();
             halves.load(&state).unwrap();
             let mut again = weights.clone();
             (2..4).for_each(|i| whole.step(0.1, &mut weights, &grads(i)).unwrap());
@@ -161,7 +161,7 @@ fn a_run_that_goes_on_from_a_saved_state_is_the_run_that_never_stopped() {
 #[test]
 fn a_state_of_other_weights_is_refused_with_all_that_differs_and_changes_nothing() {
     let recipe = &references()[0].0;
-    let mut adam = optimizer(recipe, &[spec("w", &[3])]).unwrap();
+    let mut adam = optimizer(recipe, &[spec("w", &[3])], &[]).unwrap();
     let one = |n: i64| Tensor::new(n, &Device::Cpu).unwrap();
     let state = [
         ("w/step".to_string(), one(3)),
@@ -182,7 +182,7 @@ fn a_state_of_other_weights_is_refused_with_all_that_differs_and_changes_nothing
 
 #[test]
 fn wrong_counts_and_shapes_are_errors_that_change_nothing() {
-    let mut adam = optimizer(&references()[0].0, &[spec("w", &[3]), spec("x", &[2])]).unwrap();
+    let mut adam = optimizer(&references()[0].0, &[spec("w", &[3]), spec("x", &[2])], &[]).unwrap();
     let mut weights = [tensor(&START, DType::F32), tensor(&[1.0, 2.0], DType::F32)];
     assert!(adam.step(0.1, &mut weights, &[None]).is_err());
     let grads = [Some(tensor(&START, DType::F32)), Some(tensor(&START, DType::F32))];
@@ -195,7 +195,7 @@ fn wrong_counts_and_shapes_are_errors_that_change_nothing() {
 
 #[test]
 fn recipes_without_a_meaning_are_errors() {
-    let refused = |recipe: Recipe| optimizer(&recipe, &[]).err().expect("refused");
+    let refused = |recipe: Recipe| optimizer(&recipe, &[], &[]).err().expect("refused");
     assert!(matches!(refused(recipe("lion", &[])), RecipeError::Unknown { op, .. } if op == "lion"));
     assert!(matches!(refused(recipe("adam", &[])), RecipeError::Unreadable(u) if u.name == "betas"));
     assert!(matches!(refused(sgd(0.0, true, 0.0)), RecipeError::OutOfRange { name, .. } if name == "momentum"));
@@ -205,4 +205,54 @@ fn recipes_without_a_meaning_are_errors() {
     assert!(
         matches!(refused(adam("adamw", [0.9, 0.9], 1e-8, -0.1)), RecipeError::OutOfRange { name, .. } if name == "weight_decay")
     );
+}
+
+/// After four steps of `references` with a rate of 0.1 and a decay of 0.1, of a weight in a group with a rate of 0.01 and a decay of 0.05
+/// (every step, then the last two alone) and of one in none: PyTorch's parameter groups in f64.
+#[allow(clippy::type_complexity)]
+fn grouped() -> Vec<(Recipe, [f64; 3], [f64; 3], [f64; 3])> {
+    let plain = [0.7299181098895189, -0.2820113213048428, 0.0072273366558060805];
+    vec![
+        (
+            adam("adam", [0.9, 0.999], 1e-8, 0.1),
+            [0.9738699703050514, -0.4784790661787913, 0.2254040512020076],
+            [1.0149858413168178, -0.5145763202758382, 0.24243106111972829],
+            plain,
+        ),
+        (
+            adam("adamw", [0.9, 0.999], 1e-8, 0.1),
+            [0.9731580925284126, -0.4780071225460763, 0.23761184086633844],
+            [1.0146530336474222, -0.5146053854301677, 0.2422320807016019],
+            [0.717056616424085, -0.27452580821307193, 0.12327722565958814],
+        ),
+        (
+            sgd(0.9, false, 0.1),
+            [0.9644717720381875, -0.44431750045878127, 0.24085265816314064],
+            [1.0117965, -0.507772625, 0.2416475625],
+            [0.6079628599999999, 0.06310814500000005, 0.14945436749999996],
+        ),
+    ]
+}
+
+#[test]
+fn groups_are_those_of_torch_and_a_weight_that_waits_has_taken_no_step() {
+    for (recipe, every, late, plain) in grouped() {
+        for dtype in [DType::F64, DType::F32] {
+            let tolerance = if dtype == DType::F64 { 1e-12 } else { 2e-6 };
+            let group = Group { factor: 0.1, decay: Some(0.05) };
+            let specs = [spec("a", &[3]), spec("b", &[3]), spec("c", &[3])];
+            let mut optimizer = optimizer(&recipe, &specs, &[group, group]).unwrap();
+            let mut weights = vec![tensor(&START, dtype); 3];
+            for (i, step) in STEPS.iter().enumerate() {
+                let grad = || Some(tensor(step, dtype));
+                let grads = [grad(), grad().filter(|_| i >= 2), grad()];
+                optimizer.step(0.1, &mut weights, &grads).unwrap();
+            }
+            for (weight, expected) in weights.iter().zip([every, late, plain]) {
+                for (x, y) in values(weight).iter().zip(expected) {
+                    assert!((x - y).abs() < tolerance, "{}: {x} is not {y}", recipe.op);
+                }
+            }
+        }
+    }
 }

@@ -9,6 +9,7 @@ use crate::ast::FnParam;
 use crate::axis::Axis;
 use crate::constant::{Constant, Recipe, Settings};
 use crate::dim::Dim;
+use crate::parts::WeightClass;
 use crate::report::{frames, kinds, shapes};
 use crate::source::Span;
 use crate::typed::{Apply, ValueId, ValueSource, WeightInfo};
@@ -301,14 +302,13 @@ impl Checker<'_> {
                     index
                 }
                 None => {
-                    let info = WeightInfo {
-                        name,
-                        shape,
-                        initial: weight.initial,
-                        model: path.model,
-                        span: site.span,
-                        follows: None,
+                    let class = match weight.role {
+                        _ if op.entry.graph.normalizes => WeightClass::Norm,
+                        "bias" => WeightClass::Bias,
+                        _ => WeightClass::Other,
                     };
+                    let (initial, model, span) = (weight.initial, path.model, site.span);
+                    let info = WeightInfo { name, shape, initial, class, model, span, follows: None };
                     self.out.weights.push(info);
                     self.out.weights.len() - 1
                 }
@@ -339,7 +339,9 @@ impl Checker<'_> {
                 Some(settings)
             }
             None => {
-                self.logs.reports.push(frames::no_image(site.span, op.name, &frame));
+                // What an operation is of places has the operation's name.
+                let name = if op.entry.operator { site.name } else { op.name };
+                self.logs.reports.push(frames::no_image(site.span, name, &frame));
                 None
             }
         }

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use super::expr::known;
-use super::grads::Comparison;
 use super::scope::{Binding, Callable, Env, FunctionDef, Record, Subst, Term, WeightPath};
 use super::{Checker, MOST_HELPED};
 use crate::ast::{Arg, Expr, ExprKind, FnParam, ModelLine, Name, TypeExpr};
@@ -63,6 +62,9 @@ impl Checker<'_> {
         place: usize,
         env: &Env,
     ) -> Term {
+        if let (None, Some(term)) = (&subject, self.directed(callee, args, env)) {
+            return term;
+        }
         match &callee.kind {
             ExprKind::Name(text) => {
                 let name = Name { text: text.clone(), span: callee.span };
@@ -72,6 +74,11 @@ impl Checker<'_> {
                 if let Some((term, _)) = &subject
                     && matches!(term, Term::Poison)
                 {
+                    return Term::Poison;
+                }
+                let known = subject.as_ref().map(|(term, span)| (self.type_of(term), *span));
+                let foreign = super::foreign::Call { callee, subject: known, args, span };
+                if self.translated(&foreign, env) {
                     return Term::Poison;
                 }
                 let report = self.not_callable(callee, env);
@@ -119,12 +126,25 @@ impl Checker<'_> {
             None => args.first().is_some_and(|a| self.speaks_of_tensors(&a.value, env)),
         };
         let Some(callee) = self.resolve(&name.text, on_tensors, env) else {
-            for arg in args {
-                self.expr(&arg.value, env);
+            let own = Expr::new(ExprKind::Name(name.text.clone()), name.span);
+            let known = subject.as_ref().map(|(term, span)| (self.type_of(term), *span));
+            let foreign = super::foreign::Call { callee: &own, subject: known, args, span };
+            let unknown = self.is_unknown(&name.text, env) && !matches!(subject, Some((Term::Poison, _)));
+            if !(unknown && self.translated(&foreign, env)) {
+                for arg in args {
+                    self.expr(&arg.value, env);
+                }
+                self.report_unknown_callee(name, on_tensors, env);
             }
-            self.report_unknown_callee(name, env);
             return Term::Poison;
         };
+        if matches!(callee, Callee::Operation(_)) && args.iter().any(|a| a.name.is_some()) {
+            let own = Expr::new(ExprKind::Name(name.text.clone()), name.span);
+            let known = subject.as_ref().map(|(term, span)| (self.type_of(term), *span));
+            if self.translated(&super::foreign::Call { callee: &own, subject: known, args, span }, env) {
+                return Term::Poison;
+            }
+        }
         let (params, words): (Vec<FnParam>, _) = match &callee {
             Callee::Callable(c) => (c.head().1.to_vec(), &[] as &[_]),
             Callee::Operation(op) => match vocabulary.operation(op) {
@@ -199,7 +219,13 @@ impl Checker<'_> {
         }
     }
 
-    fn report_unknown_callee(&mut self, name: &Name, env: &Env) {
+    /// True for a name of nothing in scope, neither of a value nor of what is defined further down.
+    fn is_unknown(&self, name: &str, env: &Env) -> bool {
+        let later = env.home.and_then(|h| self.files.get(h)).is_some_and(|f| f.later.contains_key(name));
+        self.lookup(name, env).is_none() && !later
+    }
+
+    fn report_unknown_callee(&mut self, name: &Name, on_tensors: bool, env: &Env) {
         let file = env.home.and_then(|h| self.files.get(h));
         if let Some(binding) = self.lookup(&name.text, env) {
             if matches!(binding.term, Term::Poison) {
@@ -222,11 +248,15 @@ impl Checker<'_> {
             return;
         }
         let own = file.into_iter().flat_map(|f| f.callables.iter().map(|c| c.head().0.text.as_str()));
-        let known = elsewhere::here(&name.text).filter(|n| self.vocabulary.usage(n).is_some());
+        // What works on values is never a recipe: `step` is no map's operation.
+        let fits = |n: &&str| !on_tensors || self.vocabulary.gives_tensors(n);
+        let known = elsewhere::here(&name.text).filter(|n| self.vocabulary.usage(n).is_some()).filter(fits);
         let near = known
-            .or_else(|| crate::report::closest(&name.text, own.chain(self.vocabulary.names())))
+            .or_else(|| crate::report::closest(&name.text, own.chain(self.vocabulary.names().filter(fits))))
             .map(str::to_string);
-        let usage = near.as_deref().and_then(|n| self.callable_usage(n, env));
+        // `cosine` is a schedule and a function of maps.
+        let of_tensors = near.as_deref().filter(|_| on_tensors).and_then(|n| self.vocabulary.function_usage(n));
+        let usage = of_tensors.or_else(|| near.as_deref().and_then(|n| self.callable_usage(n, env)));
         self.logs.reports.push(names::no_such_operation(name.span, &name.text, near.as_deref(), usage.as_deref()));
     }
 
@@ -352,7 +382,7 @@ impl Checker<'_> {
             self.logs.reports.push(crate::report::params::unquoted_argument(e.span, &param.name.text, kind, &text));
             return Term::Poison;
         }
-        self.expr(e, env)
+        self.wanting(Kind::named(&param.ty.kind.text), |c| c.expr(e, env))
     }
 
     /// What stands in for an argument that was left out: the default, or the name it defaults to in the caller's scope.
@@ -436,7 +466,6 @@ impl Checker<'_> {
         let inner = Env { within: Some(Rc::clone(f)), ..inner };
         let before = self.logs.reports.len();
         let term = self.function_body(&f.function, &inner);
-        self.note_comparison(f, site, &term);
         if f.home.is_none() && env.entered_by.is_none() {
             self.note_margin(site);
         }
@@ -447,25 +476,6 @@ impl Checker<'_> {
             }
         }
         term
-    }
-
-    /// Keeps which two maps a function of the library has compared, for the lint of losses that nothing holds.
-    fn note_comparison(&mut self, f: &FunctionDef, site: &CallSite<'_>, made: &Term) {
-        let function = self.vocabulary.function(&f.function.name.text).filter(|_| f.home.is_none() && !self.generic);
-        let (Some((a, b)), Term::Tensor(made)) = (function.and_then(|f| f.compares.as_ref()), made) else { return };
-        let side = |name: &str| {
-            let bound = site.bound.iter().find(|b| site.params.get(b.param).is_some_and(|p| p.name.text == name))?;
-            if let Term::Tensor(id) = bound.term { Some(id) } else { None }
-        };
-        if let (Some(a), Some(b)) = (side(a), side(b)) {
-            let masked = side("mask").is_some();
-            self.logs.comparisons.push(Comparison {
-                made: *made,
-                of: (a, b),
-                masked,
-                by: f.function.name.text.clone(),
-            });
-        }
     }
 
     /// The environment of a body: its parameters, its file, and nothing of the caller but where weights hang.

@@ -21,6 +21,12 @@ impl Checker<'_> {
                 Term::Poison
             }
             ExprKind::Number { value, unit: None } => known(Constant::Number(*value), Kind::Scalar),
+            // `2x` where something is called `x` is a product that was written as elsewhere.
+            ExprKind::Number { unit: Some(Unit::Times), .. } if self.lookup("x", env).is_some() => {
+                let digits = self.sources.text(e.span).trim_end_matches('x').to_string();
+                self.logs.reports.push(crate::report::syntax::unknown_unit(e.span, &digits, "x"));
+                Term::Poison
+            }
             ExprKind::Number { value, unit: Some(unit) } => known(Constant::Quantity(*value, *unit), unit_kind(*unit)),
             ExprKind::Text(text) => known(Constant::Text(text.clone()), Kind::Text),
             ExprKind::Flag(flag) => known(Constant::Flag(*flag), Kind::Flag),
@@ -30,8 +36,8 @@ impl Checker<'_> {
             ExprKind::Member { of, name } => self.member(of, name, &env.under("of")),
             ExprKind::Negate(of) => self.negate(of, e.span, &env.under("negated")),
             ExprKind::Binary { op, op_span, left, right } => {
-                let a = self.expr(left, &env.under("left"));
-                let b = self.expr(right, &env.under("right"));
+                let a = self.wanting(Some(Kind::Values), |c| c.expr(left, &env.under("left")));
+                let b = self.wanting(Some(Kind::Values), |c| c.expr(right, &env.under("right")));
                 self.binary(*op, *op_span, (a, left.span), (b, right.span), e.span, env)
             }
             ExprKind::If { condition, then, otherwise } => self.conditional(condition, then, otherwise, env),
@@ -56,6 +62,14 @@ impl Checker<'_> {
                 term
             }
         }
+    }
+
+    /// What is done while a kind is wanted of expressions.
+    pub fn wanting<T>(&mut self, kind: Option<Kind>, run: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.wanted, kind);
+        let done = run(self);
+        self.wanted = outer;
+        done
     }
 
     /// The meaning of a name: a variable, or an operation that stands for its recipe with defaults.
@@ -139,13 +153,24 @@ impl Checker<'_> {
         if self.logs.reports.len() > super::MOST_HELPED {
             return names::not_in_scope(span, name, None, None);
         }
-        let locals = env.locals.iter().map(|(n, b)| (n.as_str(), b.span));
-        let globals = home.into_iter().flat_map(|f| f.names.iter()).map(|(n, b)| (n.as_str(), b.span));
-        let all: Vec<(&str, Span)> = locals.chain(globals).collect();
-        let near = crate::report::closest(name, all.iter().map(|(n, _)| *n));
-        let near = near.and_then(|n| all.iter().find(|(m, _)| *m == n)).map(|(n, s)| ((*n).to_string(), *s));
-        let word =
-            crate::report::elsewhere::here(name).or_else(|| crate::report::closest(name, self.vocabulary.names()));
+        let locals = env.locals.iter().map(|(n, b)| (n.as_str(), b));
+        let globals = home.into_iter().flat_map(|f| f.names.iter()).map(|(n, b)| (n.as_str(), b));
+        let all: Vec<(&str, &Binding)> = locals.chain(globals).collect();
+        // Names of the kind that is wanted come first, however near others are.
+        let tensors = self.wanted.is_some_and(Kind::is_tensor);
+        let fits = |b: &Binding| match (self.wanted, self.type_of(&b.term)) {
+            (Some(wanted), Some(ty)) => {
+                ty.kind.is(wanted) || tensors && ty.kind.is(Kind::Scalar) && wanted == Kind::Values
+            }
+            _ => true,
+        };
+        let near = crate::report::closest(name, all.iter().filter(|(_, b)| fits(b)).map(|(n, _)| *n))
+            .or_else(|| crate::report::closest(name, all.iter().map(|(n, _)| *n)));
+        let near = near.and_then(|n| all.iter().find(|(m, _)| *m == n)).map(|(n, b)| ((*n).to_string(), b.span));
+        // A recipe is a value of its own; what computes values is not one without its arguments.
+        let recipe = |n: &&str| !tensors && !self.vocabulary.gives_tensors(n);
+        let word = crate::report::elsewhere::here(name)
+            .or_else(|| crate::report::closest(name, self.vocabulary.names().filter(recipe)));
         names::not_in_scope(span, name, near, word)
     }
 
@@ -367,6 +392,7 @@ pub fn unit_kind(unit: Unit) -> Kind {
         Unit::Deg => Kind::Degrees,
         Unit::Epochs => Kind::Epochs,
         Unit::Steps => Kind::Steps,
+        Unit::Times => Kind::Factor,
     }
 }
 

@@ -93,8 +93,11 @@ impl Checker<'_> {
                 if !(ty.kind.is(kind) || one_number) || !kind.is_tensor() {
                     // What is left of a map lacks axes, whatever it holds.
                     let rest_of_map = kind.is(Kind::Map) && ty.kind == Kind::Values && ty.frame.is_some();
+                    let written = self.sources.text(bound.span);
                     let report = if rest_of_map {
                         shapes::axes(bound.span, site.name, &crate::tree::type_expr(&param.ty), &ty)
+                    } else if kind == Kind::Watch && written.chars().all(|c| c.is_alphanumeric() || c == '_') {
+                        names::watch_without_split(bound.span, written)
                     } else if kind.is_tensor() {
                         self.wrong_kind(site, param, bound, kind, &ty.to_string(), subst, env)
                     } else {
@@ -466,6 +469,8 @@ impl Checker<'_> {
     pub fn relabel(&self, want: &Type, have: &Type) -> Result<Type, ()> {
         let real = matches!(have.kind, Kind::Feat | Kind::Map)
             && matches!(want.kind, Kind::Feat | Kind::Map | Kind::Logit | Kind::Desc);
+        // A formula that happens to stay between 0 and 1 may be a feature as any other.
+        let real = real || have.kind == Kind::Prob && want.kind == Kind::Feat;
         let kind = have.kind.is(want.kind) || real || (want.kind == Kind::Scalar && have.kind == Kind::Loss);
         let unit = !want.unit || have.unit;
         let dims = want.dims.is_empty()
@@ -512,6 +517,7 @@ impl Checker<'_> {
             (Kind::Degrees, Constant::Quantity(_, Unit::Deg)) => true,
             (Kind::Epochs | Kind::Duration, Constant::Quantity(x, Unit::Epochs)) => *x >= 0.0,
             (Kind::Steps | Kind::Duration, Constant::Quantity(x, Unit::Steps)) => *x >= 0.0,
+            (Kind::Factor, Constant::Quantity(x, Unit::Times)) => *x > 0.0,
             (Kind::Flag, Constant::Flag(_)) => true,
             (Kind::Text | Kind::Path, Constant::Text(_)) => true,
             (Kind::Word | Kind::Reduce | Kind::Watch, Constant::Word(_)) => k.kind == kind || kind == Kind::Word,
@@ -570,6 +576,9 @@ impl Checker<'_> {
         if ty.as_ref().is_some_and(|t| t.kind == Kind::Field) {
             return kinds::field_given(site.name, bound.span, &text, found, kind);
         }
+        if let Some(report) = self.exchanged(site, param, bound, kind) {
+            return report;
+        }
         let is_logit = ty.as_ref().is_some_and(|t| t.kind == Kind::Logit);
         if kind.is(Kind::Prob) && is_logit {
             let declared = self.origin(&bound.term).filter(|s| *s != bound.span);
@@ -580,11 +589,19 @@ impl Checker<'_> {
         }
         let hint = match (kind, ty.as_ref().map(|t| t.kind)) {
             (k, Some(Kind::Feat | Kind::Map | Kind::Desc)) if k.is(Kind::Prob) => {
-                Some(format!("make it one:  sigmoid({text})"))
+                let range = match &bound.term {
+                    Term::Tensor(id) => self.range_of(*id),
+                    _ => crate::range::Range::ALL,
+                };
+                Some(kinds::to_probabilities(&text, range))
             }
             (Kind::Values, Some(k)) if k.is(Kind::Scalar) => Some(
                 "a number meets maps, vectors and distances in + - * / and comparisons; max(0, x) is  hinge(x)".into(),
             ),
+            (k, Some(Kind::Offsets)) if k.is(Kind::Values) => Some(format!("how long they are is:  length({text})")),
+            (k, Some(Kind::Points)) if k.is(Kind::Values) => {
+                Some("numbers of places are  distance(p, q)  and  length(p - q)".into())
+            }
             (Kind::Map | Kind::Values, Some(Kind::Homography)) => Some("a homography moves maps; it is not one".into()),
             _ => None,
         };

@@ -12,7 +12,8 @@ use crate::typed::{Apply, Initial, ModelInfo, Objective, ValueId, ValueSource, W
 use crate::types::Kind;
 
 /// The lints that `@allow` can silence.
-pub const LINTS: [&str; 7] = ["apart", "margin", "no_gradient", "padding", "unanchored", "unminimized", "unused"];
+pub const LINTS: [&str; 9] =
+    ["apart", "itself", "margin", "no_gradient", "padding", "schedule", "unanchored", "unminimized", "unused"];
 
 /// An `@allow`.
 pub struct Allowed {
@@ -20,18 +21,6 @@ pub struct Allowed {
     item: Span,
     span: Span,
     used: bool,
-}
-
-/// A call of a function of the library that draws two maps together.
-pub struct Comparison {
-    /// What it gave.
-    pub made: ValueId,
-    /// The two maps.
-    pub of: (ValueId, ValueId),
-    /// True where a mask selects the pixels that count.
-    pub masked: bool,
-    /// The function.
-    pub by: String,
 }
 
 /// An operation as it is written: `>` for `greater`.
@@ -154,13 +143,8 @@ impl Checker<'_> {
             if !seen.insert(id) {
                 continue;
             }
-            let sum = match self.value(id).map(|v| &v.source) {
-                Some(ValueSource::Apply(apply)) => matches!(apply.op, "add" | "sub"),
-                Some(ValueSource::Alias(_)) => true,
-                _ => false,
-            };
             if reach.get(id.0 as usize).copied().unwrap_or(false) {
-                open.extend(self.inputs(id).into_iter().filter(|_| sum));
+                open.extend(self.terms(id));
             } else if !self.weights_below(id, |_| true).is_empty()
                 && let Some(span) = self.value(id).map(|v| v.span)
             {
@@ -168,6 +152,28 @@ impl Checker<'_> {
                 let place = stop.map_or(span, |(place, _)| place);
                 self.lint("no_gradient", place, grads::idle_term(span, name, stop));
             }
+        }
+    }
+
+    /// The terms of a sum, also where a number weighs it or a mean is taken of it.
+    fn terms(&self, id: ValueId) -> Vec<ValueId> {
+        let number = |id: &ValueId| matches!(self.value(*id).map(|v| &v.source), Some(ValueSource::Number(_)));
+        match self.value(id).map(|v| &v.source) {
+            Some(ValueSource::Alias(of)) => vec![*of],
+            Some(ValueSource::Apply(apply)) => {
+                let inputs = || apply.inputs.iter().map(|(_, id)| *id);
+                let average = || {
+                    self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.lints.adds_up)
+                        && apply.inputs.len() == 1
+                };
+                match apply.op {
+                    "add" | "sub" => inputs().collect(),
+                    "mul" | "div" if inputs().any(|i| number(&i)) => inputs().filter(|i| !number(i)).collect(),
+                    _ if average() => inputs().collect(),
+                    _ => vec![],
+                }
+            }
+            _ => vec![],
         }
     }
 
@@ -202,7 +208,7 @@ impl Checker<'_> {
         }
     }
 
-    fn inputs(&self, id: ValueId) -> Vec<ValueId> {
+    pub(super) fn inputs(&self, id: ValueId) -> Vec<ValueId> {
         match self.value(id).map(|v| &v.source) {
             Some(ValueSource::Apply(apply)) => apply.inputs.iter().map(|(_, id)| *id).collect(),
             Some(ValueSource::Alias(of)) => vec![*of],
@@ -217,7 +223,7 @@ impl Checker<'_> {
         }
     }
 
-    fn stops_gradient(&self, op: &str) -> bool {
+    pub(super) fn stops_gradient(&self, op: &str) -> bool {
         self.vocabulary.operation(op).is_some_and(|o| o.entry.graph.stops_gradient)
     }
 
@@ -246,18 +252,19 @@ impl Checker<'_> {
         reach
     }
 
-    fn trains(&self, weight: usize) -> bool {
+    pub(super) fn trains(&self, weight: usize) -> bool {
         let statistic = |w: &WeightInfo| matches!(w.initial, Initial::Statistic(_));
         !self.out.weights.get(weight).is_none_or(statistic) && self.model_of(weight).is_some_and(ModelInfo::trains)
     }
 
-    fn model_of(&self, weight: usize) -> Option<&ModelInfo> {
+    pub(super) fn model_of(&self, weight: usize) -> Option<&ModelInfo> {
         self.out.weights.get(weight).and_then(|w| self.out.models.get(w.model))
     }
 
     /// True for a weight of a model that stays as it is.
-    fn is_frozen(&self, weight: usize) -> bool {
-        self.model_of(weight).is_none_or(|m| m.frozen.is_some())
+    pub(super) fn is_frozen(&self, weight: usize) -> bool {
+        let frozen = self.model_of(weight).is_none_or(|m| m.frozen.is_some());
+        frozen || self.out.treatment(weight).is_frozen()
     }
 
     /// Where the gradient stops below a value: places at which an input reaches a weight and the value does not.
@@ -289,7 +296,7 @@ impl Checker<'_> {
     }
 
     /// The weights that a value is or that its operation has.
-    fn weights_of(&self, id: ValueId) -> Vec<usize> {
+    pub(super) fn weights_of(&self, id: ValueId) -> Vec<usize> {
         match self.value(id).map(|v| &v.source) {
             Some(ValueSource::Apply(apply)) => apply.weights.iter().map(|(_, w)| *w).collect(),
             Some(ValueSource::Weight(w)) => vec![*w],
@@ -297,67 +304,10 @@ impl Checker<'_> {
         }
     }
 
-    fn weights_below(&self, from: ValueId, enter: impl Fn(ValueId) -> bool) -> BTreeSet<usize> {
+    pub(super) fn weights_below(&self, from: ValueId, enter: impl Fn(ValueId) -> bool) -> BTreeSet<usize> {
         let below = self.below(from, enter);
         let weights = below.iter().flat_map(|id| self.weights_of(*id));
         weights.filter(|w| self.trains(*w)).collect()
-    }
-
-    /// True where a side of a comparison comes from data: an image or a label that no trainable network has passed.
-    fn anchored(&self, id: ValueId) -> bool {
-        // Where things lie is not what they are: a homography made from an image anchors nothing.
-        let place = |i: ValueId| self.value(i).is_some_and(|v| v.ty.kind == Kind::Homography || v.ty.kind.is_placed());
-        // What follows a trained model ends where that does.
-        let moves = |w: usize| self.trains(w) || self.model_of(w).is_some_and(|m| m.follows.is_some());
-        let trained = |i: ValueId| self.weights_of(i).into_iter().any(moves);
-        self.below(id, |i| !place(i) && !trained(i)).iter().filter_map(|i| self.value(*i)).any(|v| match &v.source {
-            ValueSource::Field { .. } => v.ty.kind.is(Kind::Map) || v.ty.kind.is(Kind::Values),
-            ValueSource::Apply(a) => a.weights.iter().any(|(_, w)| self.is_frozen(*w)),
-            ValueSource::Number(_) => false,
-            _ => false,
-        })
-    }
-
-    /// Losses that compare a network with itself only, of weights that nothing else holds.
-    fn unanchored(&mut self, objective: ValueId) {
-        let compares = |checker: &Self, id: ValueId| -> Option<(ValueId, ValueId)> {
-            if let Some(comparison) = checker.logs.comparisons.iter().find(|c| c.made == id) {
-                return Some(comparison.of);
-            }
-            let apply = checker.apply_of(id)?;
-            let (a, b) = checker.vocabulary.operation(apply.op)?.entry.lints.compares?;
-            let side = |name: &str| apply.inputs.iter().find(|(n, _)| *n == name).map(|(_, id)| *id);
-            Some((side(a)?, side(b)?))
-        };
-        let all = self.below(objective, |_| true);
-        let loose: Vec<ValueId> = all
-            .into_iter()
-            .filter(|id| {
-                compares(self, *id).is_some_and(|(a, b)| {
-                    !self.anchored(a) && !self.anchored(b) && !self.weights_below(*id, |_| true).is_empty()
-                })
-            })
-            .collect();
-        let held = self.weights_below(objective, |id| !loose.contains(&id));
-        let mut reported: Vec<Span> = Vec::new();
-        for id in loose {
-            let weights = self.weights_below(id, |_| true);
-            let Some(free) = weights.difference(&held).next() else { continue };
-            let model = self.out.weights.get(*free).and_then(|w| self.out.models.get(w.model)).map(|m| m.name.clone());
-            let Some(span) = self.value(id).map(|v| v.span) else { continue };
-            let loss = self
-                .out
-                .losses
-                .iter()
-                .find(|l| self.below(l.value, |_| true).contains(&id))
-                .or(self.out.objective.as_ref())
-                .cloned();
-            let Some(loss) = loss.filter(|l| !reported.contains(&l.span)) else { continue };
-            reported.push(loss.span);
-            let by = self.logs.comparisons.iter().find(|c| c.made == id).map(|c| c.by.clone());
-            let report = grads::unanchored(span, &loss.name, &model.unwrap_or_default(), by.as_deref());
-            self.lint("unanchored", loss.span, report);
-        }
     }
 
     fn unminimized(&mut self) {

@@ -45,6 +45,8 @@ impl Checker<'_> {
         let broken = tree.items.iter().any(|i| matches!(i.kind, ItemKind::Broken { .. }));
         self.check_watched(broken);
         self.discharge(&progress.origins, &progress.declared);
+        self.check_parts(tree);
+        self.trainable(tree);
         // What hangs on broken lines would only be confused by them.
         if !crate::report::any_error(&self.logs.reports) {
             self.pair_followers();
@@ -55,6 +57,7 @@ impl Checker<'_> {
         }
         if !crate::report::any_error(&self.logs.reports) {
             self.lint_values();
+            self.lint_schedule(tree);
             self.unused(tree);
             self.unused_allows();
         }
@@ -122,9 +125,8 @@ impl Checker<'_> {
             }
             ItemKind::Metric { name, value } => {
                 if let Some(output) = self.output(name, value, "metric", home, &env) {
-                    if self.is_score(output.value) {
-                        self.out.scores.push(output.name.clone());
-                    }
+                    let direction = self.direction(output.value);
+                    self.out.directions.extend(direction.map(|d| (output.name.clone(), d)));
                     self.out.metrics.push(output);
                 }
             }
@@ -180,17 +182,6 @@ impl Checker<'_> {
                 self.define(home, name, Term::Poison);
                 None
             }
-        }
-    }
-
-    /// True where a value is what an operation made for scores gives.
-    fn is_score(&self, id: crate::typed::ValueId) -> bool {
-        match self.value(id).map(|v| &v.source) {
-            Some(ValueSource::Apply(apply)) => {
-                self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.lints.higher_is_better)
-            }
-            Some(ValueSource::Alias(of)) => self.is_score(*of),
-            _ => false,
         }
     }
 

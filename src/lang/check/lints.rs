@@ -3,37 +3,37 @@
 use std::collections::HashSet;
 
 use super::Checker;
-use super::call::CallSite;
-use super::scope::{Known, Term};
+use super::call::{Bound, CallSite};
+use super::pulls::Pair;
+use super::scope::Term;
 use crate::constant::Constant;
 use crate::report::lints;
 use crate::source::Span;
 use crate::typed::{ValueId, ValueSource};
 use crate::types::Kind;
 
-/// A margin beside the greatest distance there is.
-pub struct Margin {
-    span: Span,
-    margin: f64,
-    bound: f64,
-    what: &'static str,
-}
-
 impl Checker<'_> {
     /// All lints about what the losses are made of.
     pub fn lint_values(&mut self) {
-        for margin in std::mem::take(&mut self.logs.margins) {
-            self.lint("margin", margin.span, lints::margin(margin.span, margin.margin, margin.bound, margin.what));
-        }
         let mut roots: Vec<ValueId> = self.out.losses.iter().map(|l| l.value).collect();
         roots.extend(self.out.objectives.iter().map(|o| o.output.value));
+        let lineage = self.lineage();
+        let mut watched = roots.clone();
+        watched.extend(self.out.metrics.iter().map(|m| m.value));
+        self.compared_with_itself(&watched, &lineage);
+        let mut said = HashSet::new();
+        for pair in self.pairs(&roots, &lineage) {
+            if !lineage.same(pair.of.0, pair.of.1) {
+                self.lint_padding(&pair, &mut said);
+            }
+        }
         let all: HashSet<ValueId> = roots.into_iter().flat_map(|root| self.below(root, |_| true)).collect();
         let mut all: Vec<ValueId> = all.into_iter().collect();
         all.sort();
-        let mut said = HashSet::new();
+        let (mut miners, mut margins) = (HashSet::new(), HashSet::new());
         for id in all {
-            self.lint_apart(id, &mut said);
-            self.lint_padding(id, &mut said);
+            self.lint_apart(id, &mut miners);
+            self.lint_margin(id, &mut margins);
         }
     }
 
@@ -54,11 +54,10 @@ impl Checker<'_> {
         self.lint("apart", span, report);
     }
 
-    fn lint_padding(&mut self, id: ValueId, said: &mut HashSet<Span>) {
-        let Some(span) = self.value(id).map(|v| v.span) else { return };
-        let compared = self.logs.comparisons.iter().find(|c| c.made == id).map(|c| (c.of, c.masked));
-        let Some(((a, b), masked)) = compared.or_else(|| self.compared_by(id)) else { return };
-        if masked {
+    fn lint_padding(&mut self, pair: &Pair, said: &mut HashSet<Span>) {
+        let Some(span) = self.value(pair.made).map(|v| v.span) else { return };
+        let (a, b) = pair.of;
+        if pair.masked || pair.table {
             return;
         }
         for (side, other) in [(a, b), (b, a)] {
@@ -84,22 +83,17 @@ impl Checker<'_> {
             let (warp, by, like) = (place(warp), self.written(by), self.written(other));
             let warp = if span.holds(warp) || warp.file == span.file { warp } else { span };
             let text = self.sources.text(span).to_string();
-            let fits = text.ends_with(')') && text.len() <= 60 && !text.contains(['+', '\n']) && like != "…";
-            let call = text.strip_suffix(')').filter(|_| fits && by != "…");
             let name = text.find(|c: char| !c.is_alphanumeric() && c != '_').filter(|n| *n > 0);
+            let masked = name
+                .and_then(|n| text.split_at_checked(n))
+                .is_some_and(|(name, rest)| rest.starts_with('(') && self.vocabulary.takes(name, "mask"));
+            let fits = masked && text.ends_with(')') && text.len() <= 60 && !text.contains(['+', '\n']) && like != "…";
+            let call = text.strip_suffix(')').filter(|_| fits && by != "…");
             let op = name.unwrap_or(text.len()) as u32;
             let report = lints::padding(span, op, warp, &by, call, &like);
             self.lint("padding", span, report);
             return;
         }
-    }
-
-    /// The two sides of an operation that compares, and whether it has a mask.
-    fn compared_by(&self, id: ValueId) -> Option<((ValueId, ValueId), bool)> {
-        let apply = self.apply_of(id)?;
-        let (a, b) = self.vocabulary.operation(apply.op)?.entry.lints.compares?;
-        let side = |name: &str| apply.inputs.iter().find(|(n, _)| *n == name).map(|(_, id)| *id);
-        Some(((side(a)?, side(b)?), side("mask").is_some()))
     }
 
     /// True for what changes numbers and leaves them where they are.
@@ -140,50 +134,69 @@ impl Checker<'_> {
         }
     }
 
-    /// A value as it was written, or as the name it was given.
-    fn written(&self, id: ValueId) -> String {
-        let named = self.files.first().into_iter().flat_map(|f| f.names.iter()).find_map(|(name, b)| match b.term {
+    /// The name that a value was given.
+    pub(super) fn name_of(&self, id: ValueId) -> Option<String> {
+        self.files.first().into_iter().flat_map(|f| f.names.iter()).find_map(|(name, b)| match b.term {
             Term::Tensor(of) if of == id => Some(name.clone()),
             _ => None,
-        });
+        })
+    }
+
+    /// A value as it was written, or as the name it was given.
+    pub(super) fn written(&self, id: ValueId) -> String {
+        let named = self.name_of(id);
         let text = || self.value(id).map_or("", |v| self.sources.text(v.span)).to_string();
         named.unwrap_or_else(text)
     }
 
-    /// Keeps the margin of a loss of the library beside what it is compared with: distances of unit descriptors have an
-    /// end.
+    /// Keeps where the margin of a loss of the library was written.
     pub fn note_margin(&mut self, site: &CallSite<'_>) {
-        let bound =
-            |name: &str| site.bound.iter().find(|b| site.params.get(b.param).is_some_and(|p| p.name.text == name));
-        let constant = |name: &str| match bound(name).map(|b| &b.term) {
-            Some(Term::Known(Known { value: Some(c), .. })) => Some(c.clone()),
-            _ => None,
-        };
-        let scalar = site.params.iter().any(|p| p.name.text == "margin" && p.ty.kind.text == Kind::Scalar.name());
-        let Some(margin) = constant("margin").and_then(|c| c.number()).filter(|_| scalar && !self.generic) else {
+        let margin = |b: &&Bound| b.given && site.params.get(b.param).is_some_and(|p| p.name.text == "margin");
+        if let Some(bound) = site.bound.iter().find(margin).filter(|_| !self.generic) {
+            self.logs.margins.push((site.span, bound.span));
+        }
+    }
+
+    /// A hinge that always gives: what stands beside its margin is never large enough.
+    fn lint_margin(&mut self, id: ValueId, said: &mut HashSet<Span>) {
+        let Some((apply, span)) = self.apply_of(id).zip(self.value(id).map(|v| v.span)) else { return };
+        let x = apply.inputs.iter().find(|(name, _)| *name == "x").map(|(_, x)| *x);
+        let hinged = self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.lints.margin);
+        let Some(x) = x.filter(|_| hinged) else { return };
+        let (least, margin) = (self.range_of(x).low, self.margin_of(x));
+        let Some((margin, place)) = margin.filter(|(margin, _)| least > 0.0 && least.is_finite() && *margin > least)
+        else {
             return;
         };
-        let descriptors: Vec<bool> = site
-            .bound
-            .iter()
-            .filter_map(|b| self.type_of(&b.term))
-            .filter(|t| matches!(t.kind, Kind::Desc | Kind::Vectors))
-            .map(|t| t.unit)
-            .collect();
-        let flag = |name: &str| constant(name) == Some(Constant::Flag(true));
-        let euclidean = constant("p").and_then(|c| c.number()).is_none_or(|p| p == 2.0);
-        let (bound_at, what) = match (flag("cosine"), flag("squared")) {
-            (true, _) => (2.0, "cosine distances"),
-            (_, true) => (4.0, "squared distances"),
-            _ => (2.0, "distances"),
-        };
-        if descriptors.len() >= 2
-            && descriptors.iter().all(|u| *u)
-            && (euclidean || flag("cosine"))
-            && margin > bound_at
-        {
-            let span = bound("margin").map_or(site.span, |b| b.span);
-            self.logs.margins.push(Margin { span, margin, bound: bound_at, what });
+        let written = self.logs.margins.iter().find(|(call, _)| *call == span).map(|(_, place)| *place);
+        let own = if span.holds(place) { place } else { span };
+        if said.insert(span) {
+            let report = lints::margin(written.unwrap_or(own), margin, margin - least);
+            self.lint("margin", span, report);
+        }
+    }
+
+    /// The numbers in a sum, added up, with the place of one.
+    fn margin_of(&self, id: ValueId) -> Option<(f64, Span)> {
+        let value = self.value(id)?;
+        match &value.source {
+            ValueSource::Number(x) => Some((*x, value.span)),
+            ValueSource::Alias(of) => self.margin_of(*of),
+            ValueSource::Apply(apply) => {
+                let [(_, a), (_, b)] = apply.inputs.as_slice() else { return None };
+                let sign = match apply.op {
+                    "add" => 1.0,
+                    "sub" => -1.0,
+                    _ => return None,
+                };
+                match (self.margin_of(*a), self.margin_of(*b)) {
+                    (Some((x, place)), Some((y, _))) => Some((x + sign * y, place)),
+                    (Some(one), None) => Some(one),
+                    (None, Some((y, place))) => Some((sign * y, place)),
+                    (None, None) => None,
+                }
+            }
+            _ => None,
         }
     }
 }

@@ -6,8 +6,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::grads::Comparison;
-use super::lints::Margin;
+use super::range::Bounds;
 use super::sizes::Owed;
 use crate::ast::Name;
 use crate::dim::Dim;
@@ -21,16 +20,16 @@ use crate::types::Frame;
 pub struct Logs {
     /// Every value of the pipeline so far.
     pub values: Vec<Value>,
+    /// What is known of the numbers of each.
+    pub bounds: Vec<Bounds>,
     /// Width and height in pixels of the image that declares a frame.
     pub frames: Vec<(Frame, Dim, Dim)>,
     /// Frames that no image declares, of homographies and points.
     pub moves: Vec<Frame>,
     /// Sizes that must divide.
     pub owed: Vec<Owed>,
-    /// Calls of the library that draw two maps together.
-    pub comparisons: Vec<Comparison>,
-    /// Margins that no distance reaches.
-    pub margins: Vec<Margin>,
+    /// Calls of the library, each with the place of its `margin`.
+    pub margins: Vec<(Span, Span)>,
     /// What is watched.
     pub watched: Vec<Watched>,
     /// What has been reported.
@@ -59,7 +58,6 @@ pub struct Mark {
     frames: usize,
     moves: usize,
     owed: usize,
-    comparisons: usize,
     margins: usize,
     watched: usize,
     reports: usize,
@@ -82,7 +80,6 @@ impl Logs {
             frames: self.frames.len(),
             moves: self.moves.len(),
             owed: self.owed.len(),
-            comparisons: self.comparisons.len(),
             margins: self.margins.len(),
             watched: self.watched.len(),
             reports: self.reports.len(),
@@ -94,10 +91,10 @@ impl Logs {
     /// Drops all that was made since a mark: values, and whatever keeps the number of one. What was reported stays.
     pub fn rollback(&mut self, mark: &Mark) {
         self.values.truncate(mark.values);
+        self.bounds.truncate(mark.values);
         self.frames.truncate(mark.frames);
         self.moves.truncate(mark.moves);
         self.owed.truncate(mark.owed);
-        self.comparisons.truncate(mark.comparisons);
         self.margins.truncate(mark.margins);
     }
 

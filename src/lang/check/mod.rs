@@ -4,29 +4,38 @@
 //! at every call, with all of them known. An ill-typed name is poison and silent from then on, so one mistake gives one
 //! report.
 
+mod anchors;
 mod apply;
 mod arith;
 mod axes;
 mod body;
 mod call;
+mod causes;
 mod data;
+mod exchanged;
 mod expr;
 mod fit;
 mod follow;
+mod foreign;
 mod grads;
 mod habits;
 mod imports;
 mod items;
+mod lineage;
 mod lints;
 mod logs;
 mod params;
+mod parts;
 mod places;
+mod pulls;
+mod range;
 mod recursion;
 mod scope;
 mod sections;
 mod sizes;
 mod timed;
 mod unused;
+mod watches;
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -135,6 +144,7 @@ pub fn check(
         symbols: 0,
         streams: (0, 0),
         generic: false,
+        wanted: None,
         untaken: false,
         budget: MOST_CALLED,
         work: MOST_WORK,
@@ -149,6 +159,7 @@ pub fn check(
     if tree.items.is_empty() && checker.logs.reports.is_empty() {
         checker.logs.reports.push(report::syntax::nothing_in_it(Span { file: main, start: 0, end: 0 }));
     }
+    checker.keep_causes(&tree);
     let Checker { out, logs: Logs { values, frames, reports, .. }, .. } = checker;
     (Pipeline { values, frames, ..out }, report::tidy(reports))
 }
@@ -174,6 +185,8 @@ pub struct Checker<'a> {
     streams: (u64, u64),
     /// True while something is checked on its own.
     generic: bool,
+    /// The kind that is wanted of the expression at hand, where that is known.
+    wanted: Option<Kind>,
     /// True in a branch that is not taken.
     untaken: bool,
     /// Calls that may still be written out into the pipeline.
@@ -196,6 +209,9 @@ pub struct Checker<'a> {
 impl Checker<'_> {
     /// Lists a value.
     fn push(&mut self, source: ValueSource, ty: Type, span: Span) -> ValueId {
+        let bounds = self.bounds(&source, &ty);
+        let ty = Self::narrowed(&source, ty, &bounds);
+        self.logs.bounds.push(bounds);
         self.logs.values.push(Value { source, ty, span });
         ValueId(u32::try_from(self.logs.values.len() - 1).unwrap_or(u32::MAX))
     }

@@ -175,7 +175,9 @@ impl Checker<'_> {
 
     /// Whether a domain is made of what the parameter holds: bounds with its unit, and no interval of words.
     pub fn sound_domain(&mut self, name: &str, kind: Kind, domain: &Domain, env: &Env) -> bool {
-        let ordered = kind.is(Kind::Scalar) || matches!(kind, Kind::Pixels | Kind::Degrees) || kind.is(Kind::Duration);
+        let ordered = kind.is(Kind::Scalar)
+            || matches!(kind, Kind::Pixels | Kind::Degrees | Kind::Factor)
+            || kind.is(Kind::Duration);
         let (values, interval): (Vec<&Expr>, _) = match domain {
             Domain::Interval { span, .. } if !ordered => {
                 self.logs.reports.push(params::no_interval(*span, name, kind));

@@ -5,6 +5,7 @@ use super::arith::Side;
 use super::call::CallSite;
 use super::scope::{Env, Known, Term};
 use crate::ast::BinaryOp;
+use crate::axis::Axis;
 use crate::constant::{Constant, Settings};
 use crate::report::{frames, kinds, shapes};
 use crate::source::Span;
@@ -22,7 +23,7 @@ impl Checker<'_> {
         let zero =
             |side: &Side| matches!(&side.0, Term::Known(Known { value: Some(Constant::Number(x)), .. }) if *x == 0.0);
         let number = |ty: &Type| ty.kind.is(Kind::Scalar);
-        let per_item = |ty: &Type| ty.kind.is(Kind::Values) && ty.axes == Kind::Points.axes(2);
+        let per_item = |ty: &Type| ty.kind.is(Kind::Values) && ty.axes == [Axis::Batch, Axis::Item];
         match (op.0, a.1.kind, b.1.kind) {
             (Sub, Points, Points) => self.combined("place_sub", Offsets, op, (a, b), span, env),
             (Add, Points, Offsets) => self.combined("place_add", Points, op, (a, b), span, env),

@@ -1,13 +1,14 @@
 //! The sections `train`, `save` and `export` of a pipeline, checked against the table of their fields.
 
 use super::Checker;
-use super::expr::known;
+use super::expr::{constant_kind, known};
 use super::logs::{self, Watched};
-use super::scope::{Known, Term};
-use crate::ast::{ExprKind, File, ItemKind};
+use super::scope::{Env, Term};
+use super::watches::{bare_watch, words};
+use crate::ast::{ExprKind, Field, File, ItemKind};
 use crate::constant::Constant;
-use crate::report::{kinds, names};
-use crate::sections::section;
+use crate::report::{kinds, names, numbers, params};
+use crate::sections::{self, Section, Within, section};
 use crate::source::Span;
 use crate::typed::SectionField;
 use crate::types::Kind;
@@ -18,87 +19,132 @@ impl Checker<'_> {
         let env = self.top(home);
         let mut seen = Vec::new();
         for item in &tree.items {
-            let ItemKind::Section { keyword, fields } = &item.kind else { continue };
+            let ItemKind::Section { keyword, fields, parts } = &item.kind else { continue };
             if seen.contains(&keyword.text) {
                 self.logs.reports.push(names::second_of(keyword.span, &keyword.text));
                 continue;
             }
             seen.push(keyword.text.clone());
             let Some(section) = section(&keyword.text) else { continue };
-            let mut read: Vec<SectionField> = Vec::new();
-            for field in fields {
-                let Some(entry) = section.fields.iter().find(|f| f.name == field.name.text) else {
-                    let all: Vec<&str> = section.fields.iter().map(|f| f.name).collect();
-                    self.logs.reports.push(names::no_such_section_field(
-                        field.name.span,
-                        keyword.span,
-                        &keyword.text,
-                        &field.name.text,
-                        &all,
-                    ));
-                    continue;
-                };
-                if let Some(first) = read.iter().find(|f| f.name == field.name.text) {
-                    self.logs.reports.push(names::given_twice(field.name.span, &field.name.text, first.span));
-                    continue;
-                }
-                let what = format!("`{}` of `{}`", field.name.text, keyword.text);
-                let span = field.value.as_ref().map_or(field.name.span, |v| v.span);
-                // A watched value of this split needs no split: `best = total` would be ambiguous, so it is a report.
-                if let (Kind::Watch, Some(ExprKind::Name(name))) = (entry.kind, field.value.as_ref().map(|v| &v.kind))
-                    && !matches!(self.lookup(name, &env).map(|b| b.term), Some(Term::Known(k)) if k.kind == Kind::Watch)
-                {
-                    self.logs.reports.push(names::watch_without_split(span, name));
-                    continue;
-                }
-                let words = entry.words;
-                if !words.is_empty() {
-                    match field.value.as_ref().map(|v| &v.kind) {
-                        Some(ExprKind::Name(word)) if words.contains(&word.as_str()) => {
-                            let value = Constant::Word(word.clone());
-                            read.push(SectionField { name: field.name.text.clone(), value, span });
-                        }
-                        Some(ExprKind::Name(word)) => {
-                            self.logs.reports.push(names::no_such_word(span, word, &field.name.text, words));
-                        }
-                        _ => {
-                            self.logs.reports.push(names::no_word(span, &field.name.text, words));
-                        }
-                    }
-                    continue;
-                }
-                match self.field_value(field, &env) {
-                    Term::Known(k) => {
-                        let unset = k.value.is_none();
-                        if let Some(Known { value: Some(value), .. }) = self.known_as(k, entry.kind, span, span, &what)
-                            && !unset
-                        {
-                            if field.name.text == "batch" || field.name.text == "epochs" {
-                                self.at_least_one(&value, span, &what);
-                            }
-                            read.push(SectionField { name: field.name.text.clone(), value, span });
-                        }
-                    }
-                    Term::Poison => {}
-                    other => {
-                        let found = self.shown(&other);
-                        self.logs.reports.push(kinds::constant(span, &what, entry.kind, &found, None));
-                    }
-                }
-            }
+            let read = self.section_fields(section, keyword.span, fields, &env);
             match keyword.text.as_str() {
-                "train" => self.out.train = read,
+                "train" => {
+                    self.out.train = read;
+                    self.parts(parts, &env);
+                }
                 "save" => self.out.save = read,
                 _ => {}
             }
         }
     }
 
-    fn at_least_one(&mut self, value: &Constant, span: Span, what: &str) {
-        if value.count() == Some(0) {
-            let found = self.shown(&known(value.clone(), Kind::Count));
-            self.logs.reports.push(crate::report::numbers::zero_count(span, what, &found));
+    /// The fields of a section or of a part, checked against its table.
+    pub(super) fn section_fields(
+        &mut self,
+        section: &'static Section,
+        head: Span,
+        fields: &[Field],
+        env: &Env,
+    ) -> Vec<SectionField> {
+        let mut read: Vec<SectionField> = Vec::new();
+        for field in fields {
+            let name = &field.name;
+            let Some(entry) = section.fields.iter().find(|f| f.name == name.text) else {
+                let all: Vec<&str> = section.fields.iter().map(|f| f.name).collect();
+                let report = names::no_such_section_field(name.span, head, section.name, &name.text, &all);
+                self.logs.reports.push(report);
+                continue;
+            };
+            if let Some(first) = read.iter().find(|f| f.name == name.text) {
+                self.logs.reports.push(names::given_twice(name.span, &name.text, first.span));
+                continue;
+            }
+            if let Some((value, span)) = self.section_value(section.name, entry, field, env) {
+                read.push(SectionField { name: name.text.clone(), value, span });
+            }
         }
+        read
+    }
+
+    /// The value of one field, and its place; `None` where it was reported, or where nobody has set it yet.
+    fn section_value(
+        &mut self,
+        section: &str,
+        entry: &sections::Field,
+        field: &Field,
+        env: &Env,
+    ) -> Option<(Constant, Span)> {
+        let what = format!("`{}` of `{section}`", field.name.text);
+        let span = field.value.as_ref().map_or(field.name.span, |v| v.span);
+        let value = field.value.as_ref().map(|v| &v.kind);
+        // A watched value of this split needs no split: `best = total` would be ambiguous, so it is a report.
+        if let (Kind::Watch, Some((name, place))) = (entry.kind, field.value.as_ref().and_then(bare_watch))
+            && !matches!(self.lookup(name, env).map(|b| b.term), Some(Term::Known(k)) if k.kind == Kind::Watch)
+        {
+            self.logs.reports.push(names::watch_without_split(place, name));
+            return None;
+        }
+        if !entry.words.is_empty() {
+            return match value {
+                Some(ExprKind::Name(word)) if entry.words.contains(&word.as_str()) => {
+                    Some((Constant::Word(word.clone()), span))
+                }
+                Some(ExprKind::Name(word)) => {
+                    self.logs.reports.push(names::no_such_word(span, word, &field.name.text, entry.words));
+                    None
+                }
+                _ => {
+                    self.logs.reports.push(names::no_word(span, &field.name.text, entry.words));
+                    None
+                }
+            };
+        }
+        // A flag that stands alone is most likely meant as `true`.
+        if value.is_none() && entry.kind == Kind::Flag && self.lookup(&field.name.text, env).is_none() {
+            self.logs.reports.push(params::flag_alone(span, &field.name.text));
+            return None;
+        }
+        match self.field_value(field, env) {
+            Term::Known(k) => {
+                let unset = k.value.is_none();
+                let kind = entry.also.filter(|also| k.kind.is(*also)).unwrap_or(entry.kind);
+                let known = self.known_as(k, kind, span, span, &what)?;
+                let value = known.value.filter(|_| !unset)?;
+                let within = match entry.within {
+                    Within::Any => true,
+                    Within::AtLeastOne => self.at_least_one(&value, span, &what),
+                    Within::Share => self.below_one(&value, span, &what),
+                };
+                within.then_some((value, span))
+            }
+            Term::Poison => None,
+            other => {
+                let found = self.shown(&other);
+                self.logs.reports.push(kinds::constant(span, &what, entry.kind, &found, None));
+                None
+            }
+        }
+    }
+
+    /// A count, or a duration, that is not 0.
+    fn at_least_one(&mut self, value: &Constant, span: Span, what: &str) -> bool {
+        let sound = value.number() != Some(0.0);
+        if !sound {
+            let found = self.shown(&known(value.clone(), constant_kind(value)));
+            self.logs.reports.push(numbers::zero_count(span, what, &found));
+        }
+        sound
+    }
+
+    /// A number from 0 up to 1, 1 not included.
+    fn below_one(&mut self, value: &Constant, span: Span, what: &str) -> bool {
+        let sound = value.number().is_some_and(|x| (0.0..1.0).contains(&x));
+        if !sound {
+            let title = format!("{what} is a share below 1");
+            let label = format!("{value} is not in [0, 1)");
+            self.logs.reports.push(numbers::rule(span, &title, &label, "as in  ema = 0.999"));
+        }
+        sound
     }
 
     /// What a run goes by in validation needs data that is not trained on.
@@ -118,15 +164,13 @@ impl Checker<'_> {
         for (section, field) in
             self.out.train.iter().map(|f| ("train", f)).chain(self.out.save.iter().map(|f| ("save", f)))
         {
-            for name in words(&field.value).into_iter().filter_map(|w| w.strip_prefix("val.")) {
+            for name in words(&field.value).into_iter().filter_map(|(_, w)| w.strip_prefix("val.")) {
                 let said = watched.iter().filter(|w| !w.untaken && w.split == "val" && w.name.text == name);
                 let places: Vec<Span> = said.map(|w| w.whole).collect();
                 // In the field itself, or in the parameter that it takes its value from.
-                let params = self
-                    .out
-                    .params
-                    .iter()
-                    .filter(|p| p.value.as_ref().is_some_and(|v| words(v).contains(&&*format!("val.{name}"))));
+                let params = self.out.params.iter().filter(|p| {
+                    p.value.as_ref().is_some_and(|v| words(v).iter().any(|(_, w)| *w == format!("val.{name}")))
+                });
                 let holders = std::iter::once(field.span).chain(params.map(|p| p.value_span));
                 let place = holders.filter_map(|h| places.iter().find(|p| h.holds(**p)).copied()).next();
                 let instead = trained.contains(&name);
@@ -160,6 +204,7 @@ impl Checker<'_> {
             return;
         }
         self.check_validated(&watched);
+        self.check_directions(&watched);
         let outputs =
             self.out.losses.iter().chain(&self.out.metrics).chain(self.out.objectives.iter().map(|o| &o.output));
         let mut all: Vec<String> = outputs.map(|o| o.name.clone()).collect();
@@ -188,15 +233,5 @@ impl Checker<'_> {
             }
         }
         self.logs.reports.extend(reports);
-    }
-}
-
-/// The words for what is watched in a setting: `val.total` in `reduce_on_plateau(watch = val.total)`.
-fn words(constant: &Constant) -> Vec<&str> {
-    match constant {
-        Constant::Word(word) => vec![word],
-        Constant::List(items) => items.iter().flat_map(words).collect(),
-        Constant::Recipe(recipe) => recipe.settings.0.iter().flat_map(|(_, c)| words(c)).collect(),
-        _ => vec![],
     }
 }

@@ -109,7 +109,13 @@ impl Spoken {
                 // To change a parameter is not to use it.
                 fields.iter().filter_map(|f| f.value.as_ref()).for_each(|e| self.expr(e));
             }
-            ItemKind::Section { fields, .. } => self.fields(fields),
+            ItemKind::Section { fields, parts, .. } => {
+                self.fields(fields);
+                parts.iter().for_each(|p| self.fields(&p.fields));
+                // A `let` of a model that a part names is used.
+                let segments = parts.iter().flat_map(|p| p.path.text.split('.'));
+                self.0.extend(segments.map(str::to_string));
+            }
             ItemKind::Data { value, fields, .. } => {
                 self.expr(value);
                 fields.iter().flatten().for_each(|(_, ty)| self.ty(ty));

@@ -176,10 +176,35 @@ fn param(c: &mut Cursor, parts: &mut Vec<Doc>) -> Class {
 /// `{ name = expr, name }`
 fn fields(c: &mut Cursor) -> Doc {
     list(c, "}", ListKind::Fields, true, Class::Field, |c| {
-        let name = c.word();
-        if !c.mark("=") {
-            return name;
+        if let Some(length) = part_head(c) {
+            let mut parts = vec![c.word(), SPACE];
+            (0..length).for_each(|_| parts.push(c.word()));
+            parts.extend([SPACE, fields(c)]);
+            return Doc::Cat(parts);
         }
-        Doc::Cat(vec![name, SPACE, Doc::Mark(0), c.word(), SPACE, expr(c)])
+        let mut parts = vec![c.word()];
+        if c.mark("=") {
+            parts.extend([SPACE, Doc::Mark(0), c.word(), SPACE, expr(c)]);
+        }
+        if c.named("under") && matches!(c.ahead(1), TokenKind::Text(_)) {
+            parts.extend([SPACE, c.word(), SPACE, c.word()]);
+        }
+        Doc::Cat(parts)
     })
+}
+
+/// How many tokens the path of a `part` has that begins here.
+fn part_head(c: &Cursor) -> Option<usize> {
+    if !c.named("part") {
+        return None;
+    }
+    let length = match c.ahead(1) {
+        TokenKind::Text(_) => 1,
+        TokenKind::Name(_) => {
+            let follows = |at: &usize| matches!(c.ahead(*at), TokenKind::Mark("."));
+            1 + 2 * (0..).map(|n| 2 + 2 * n).take_while(follows).count()
+        }
+        _ => return None,
+    };
+    matches!(c.ahead(1 + length), TokenKind::Mark("{")).then_some(length)
 }

@@ -1,12 +1,14 @@
 //! The tree, walked twice: names of the file first, then everything that speaks of names.
 
+mod calls;
+
 use std::collections::HashMap;
 
 use super::unread;
 use super::{How, Index, Symbol, SymbolId, SymbolKind, Target, Use};
 use crate::ast::{
-    Arg, Attribute, DimExpr, DimKind, Domain, Expr, ExprKind, Field, File, FnParam, Item, ItemKind, Let, ModelLine,
-    Name, Pattern, TypeExpr,
+    Attribute, DimExpr, DimKind, Domain, Expr, ExprKind, Field, File, FnParam, Item, ItemKind, Let, ModelLine, Name,
+    Pattern, TypeExpr,
 };
 use crate::lex::Token;
 use crate::source::Span;
@@ -245,18 +247,39 @@ impl Walk<'_> {
                 self.expr(value, top);
             }
             ItemKind::Loss { value, .. } | ItemKind::Metric { value, .. } => self.expr(value, top),
-            ItemKind::Section { keyword, fields } => {
-                for field in fields {
-                    let to = Target::SectionField { section: keyword.text.clone(), name: field.name.text.clone() };
-                    self.see(field.name.span, to, How::Taken);
-                    match &field.value {
-                        Some(value) => self.expr(value, top),
-                        None => self.value_of(&field.name, How::Shorthand),
-                    }
+            ItemKind::Section { keyword, fields, parts } => {
+                self.section_fields(&keyword.text, fields, top);
+                for part in parts {
+                    self.part_path(&part.names);
+                    self.section_fields("part", &part.fields, top);
                 }
             }
             ItemKind::Broken { .. } => unread::read(self, item, top.region, tokens),
             ItemKind::Pipeline { .. } | ItemKind::Import { .. } => {}
+        }
+    }
+
+    /// The model that a part of `train` names, and the name in it.
+    fn part_path(&mut self, names: &[Name]) {
+        let Some((head, Target::Symbol(id))) = names.first().and_then(|h| Some((h, self.meant(&h.text)?))) else {
+            return;
+        };
+        self.see(head.span, Target::Symbol(id), How::Plain);
+        if let Some(inner) = names.get(1)
+            && let Some(to) = self.part(id, &inner.text, |k| matches!(k, SymbolKind::Let | SymbolKind::Out))
+        {
+            self.see(inner.span, to, How::Plain);
+        }
+    }
+
+    fn section_fields(&mut self, section: &str, fields: &[Field], top: &mut Scope) {
+        for field in fields {
+            let to = Target::SectionField { section: section.to_string(), name: field.name.text.clone() };
+            self.see(field.name.span, to, How::Taken);
+            match &field.value {
+                Some(value) => self.expr(value, top),
+                None => self.value_of(&field.name, How::Shorthand),
+            }
         }
     }
 
@@ -543,78 +566,6 @@ impl Walk<'_> {
                 _ => part(*id),
             },
         }
-    }
-
-    fn call(&mut self, callee: &Expr, args: &[Arg], piped: usize, scope: &mut Scope) {
-        let found = match &callee.kind {
-            ExprKind::Name(name) => self.callee(name, callee.span),
-            _ => {
-                self.expr(callee, scope);
-                None
-            }
-        };
-        match &found {
-            Some(Callee::Symbol(id)) => self.see(callee.span, Target::Symbol(*id), How::Plain),
-            Some(Callee::Operation(name)) => self.see(callee.span, Target::Operation(name.clone()), How::Plain),
-            None => {
-                if let ExprKind::Name(name) = &callee.kind
-                    && let Some(id) = Self::local(name, scope)
-                {
-                    self.see(callee.span, Target::Symbol(id), How::Plain);
-                }
-            }
-        }
-        for (i, arg) in args.iter().enumerate() {
-            if let (Some(name), Some(callee)) = (&arg.name, &found)
-                && let Some(to) = self.argument(callee, &name.text)
-            {
-                self.see(name.span, to, How::Plain);
-            }
-            match &arg.value.kind {
-                ExprKind::Name(word)
-                    if self.is_word(&found, arg.name.as_ref(), i + piped, word)
-                        && !scope.locals.iter().any(|(name, _)| name == word) =>
-                {
-                    self.see(arg.value.span, Target::Word(word.clone()), How::Plain);
-                }
-                // A list of axes.
-                ExprKind::List(of) if self.is_word(&found, arg.name.as_ref(), i + piped, "channel") => {
-                    for axis in of {
-                        let word = if let ExprKind::Name(word) = &axis.kind { word.as_str() } else { "" };
-                        self.see(axis.span, Target::Word(word.to_string()), How::Plain);
-                    }
-                }
-                _ => self.expr(&arg.value, scope),
-            }
-        }
-    }
-
-    /// A parameter of who is called.
-    fn argument(&self, callee: &Callee, name: &str) -> Option<Target> {
-        match callee {
-            Callee::Operation(of) => Some(Target::OperationArgument { of: of.clone(), name: name.to_string() }),
-            Callee::Symbol(id) if self.index.symbol(*id)?.kind == SymbolKind::Import => {
-                Some(Target::Outside { import: *id, name: name.to_string() })
-            }
-            Callee::Symbol(id) => self.part(*id, name, |k| k == SymbolKind::Argument),
-        }
-    }
-
-    /// True where an argument is one of the words that its parameter takes.
-    fn is_word(&self, callee: &Option<Callee>, name: Option<&Name>, place: usize, word: &str) -> bool {
-        let Some(Callee::Operation(of)) = callee else { return false };
-        let (params, words): (&[FnParam], &[(&str, &[&str])]) = match self.vocabulary.operation(of) {
-            Some(op) => (&op.params, op.entry.words),
-            None => (self.vocabulary.function(of).map_or(&[], |f| &f.function.params), &[]),
-        };
-        let param = match name {
-            Some(name) => params.iter().find(|p| p.name.text == name.text),
-            None => params.get(place),
-        };
-        let Some(param) = param else { return false };
-        let listed = words.iter().any(|(p, w)| *p == param.name.text && w.contains(&word));
-        let axes = param.ty.kind.text == "Axes";
-        listed || axes || (param.ty.kind.text == "Reduce" && matches!(word, "mean" | "sum" | "none"))
     }
 
     /// The symbol of a broken item, if it is known what it would have defined.

@@ -9,7 +9,8 @@ use super::block::{begins, function, skip_item};
 use super::expr::{arg, bracketed, expr, keyword, mark, name, new_name, text, type_expr, word};
 use super::tokens::{Parsed, Tokens};
 use crate::ast::{
-    Attribute, Domain, Expr, ExprKind, Field, FnParam, Item, ItemKind, Let, ModelLine, Name, Pattern, TypeExpr,
+    Attribute, Domain, Expr, ExprKind, Field, FnParam, Item, ItemKind, Let, ModelLine, Name, Part, Pattern, Text,
+    TypeExpr,
 };
 use crate::lex::{KEYWORDS, TokenKind};
 use crate::report::{Certainty, Report, block, syntax};
@@ -78,7 +79,8 @@ pub fn item(i: Tokens) -> Parsed<Item> {
         "minimize" => minimize(rest),
         "train" | "save" | "export" => {
             let keyword = Name { text: start_word.clone(), span: start };
-            fields(rest).map(|(i, fields)| (i, ItemKind::Section { keyword, fields }))
+            let train = start_word == "train";
+            entries(rest, train, false).map(|(i, (fields, parts))| (i, ItemKind::Section { keyword, fields, parts }))
         }
         _ => i.refuse("an item"),
     }?;
@@ -178,19 +180,31 @@ fn domain(i: Tokens) -> Parsed<Domain> {
 }
 
 fn fields(i: Tokens) -> Parsed<Vec<Field>> {
+    entries(i, false, false).map(|(i, (fields, _))| (i, fields))
+}
+
+/// `{ name = expr, name }`, with parts among them where there may be `parts`. `of_part` is true within one, where a value may
+/// be followed by `under "…"`.
+fn entries(i: Tokens, parts: bool, of_part: bool) -> Parsed<(Vec<Field>, Vec<Part>)> {
     let opened = i.span();
     let (mut i, _) = mark("{", "`{`")(i)?;
-    let mut fields = Vec::new();
+    let (mut fields, mut found) = (Vec::new(), Vec::new());
     i.state().in_fields(true);
     loop {
         match i.peek() {
             TokenKind::Mark("}") => {
-                i.state().in_fields(false);
-                return Ok((i.advance(), fields));
+                // Behind a part, its section goes on.
+                i.state().in_fields(of_part);
+                return Ok((i.advance(), (fields, found)));
             }
             TokenKind::Mark(mark @ (")" | "]")) => {
                 i.state().report(syntax::closes_nothing(i.span(), mark));
+                // What follows on its line belongs to the bracket that is wrong, and so does the field before it.
+                fields.pop();
                 i = i.advance();
+                while !i.first_of_line() && !i.at_end() && !matches!(i.peek(), TokenKind::Mark("}")) {
+                    i = i.advance();
+                }
                 continue;
             }
             // A keyword at the start of a line is a field only where `=` follows.
@@ -200,6 +214,15 @@ fn fields(i: Tokens) -> Parsed<Vec<Field>> {
                 return i.fail(Report { certainty: Certainty::Certain, ..unclosed_block(i, opened, next) });
             }
             _ => {}
+        }
+        if parts && let Some((rest, keyword, path, names)) = part_head(i) {
+            let (rest, (fields, _)) = entries(rest, false, true)?;
+            found.push(Part { keyword, path, names, fields });
+            i = match rest.peek() {
+                TokenKind::Mark(",") => rest.advance(),
+                _ => rest,
+            };
+            continue;
         }
         let (rest, name) = match word(i) {
             Err(nom::Err::Error(_)) => i.refuse("a field or `}`")?,
@@ -218,12 +241,46 @@ fn fields(i: Tokens) -> Parsed<Vec<Field>> {
             _ if keyword => rest.refuse("`=`")?,
             _ => (rest, None),
         };
-        fields.push(Field { name, value });
+        let (rest, under) = match (rest.peek(), rest.second()) {
+            (TokenKind::Name(word), TokenKind::Text(prefix)) if of_part && word == "under" => {
+                let span = rest.advance().span();
+                (rest.advance().advance(), Some(Text { text: prefix.clone(), span }))
+            }
+            _ => (rest, None),
+        };
+        fields.push(Field { name, value, under });
         i = match rest.peek() {
             TokenKind::Mark(",") => rest.advance(),
             _ => rest,
         };
     }
+}
+
+/// `part net.trunk` or `part "net.trunk.0"` before a brace; else `part` is a field like any other. The word's place, the path, and its
+/// segments.
+fn part_head(i: Tokens) -> Option<(Tokens, Span, Name, Vec<Name>)> {
+    let TokenKind::Name(word) = i.peek() else { return None };
+    if word != "part" {
+        return None;
+    }
+    let (keyword, mut i) = (i.span(), i.advance());
+    let first = i.span();
+    let (text, mut names) = match i.peek() {
+        TokenKind::Text(text) => (text.clone(), Vec::new()),
+        TokenKind::Name(name) if !KEYWORDS.contains(&name.as_str()) => {
+            (name.clone(), vec![Name { text: name.clone(), span: first }])
+        }
+        _ => return None,
+    };
+    let mut path = Name { text, span: first };
+    i = i.advance();
+    while let (false, TokenKind::Mark("."), TokenKind::Name(segment)) = (names.is_empty(), i.peek(), i.second()) {
+        let span = i.advance().span();
+        path = Name { text: format!("{}.{segment}", path.text), span: first.to(span) };
+        names.push(Name { text: segment.clone(), span });
+        i = i.advance().advance();
+    }
+    matches!(i.peek(), TokenKind::Mark("{")).then_some((i, keyword, path, names))
 }
 
 fn named_fields(i: Tokens) -> Parsed<(Name, Vec<Field>)> {

@@ -47,22 +47,55 @@ pub fn parse(text: &str, file: FileId) -> (File, Vec<Report>) {
             }
         }
     }
+    let mut last = Last::default();
     while !i.at_end() {
         i.reset();
+        let goes_on = last.goes_on(i, text);
+        let said = i.state().said();
         match item::item(i).finish() {
+            Ok((rest, _)) if goes_on => {
+                // A line of what ended too early, or of what was not understood: no item of its own.
+                i.state().forget(said);
+                if !last.broken {
+                    reports.push(syntax::unexpected(i.span(), &show(i.peek()), &["an operator, a bracket or an item"]));
+                }
+                last.take_in(i, rest, &mut tree);
+                i = rest;
+            }
             Ok((rest, item)) => {
                 tree.items.push(item);
+                last = Last::new(i, text);
                 i = rest;
             }
             Err(Refused(report)) => {
                 let report = report.map_or_else(|| refusal(i), |r| finish(*r, text));
+                let follows = goes_on && last.broken;
+                let (at, expected) = i.furthest();
+                if at <= i.behind_head().position() + 1 && expected.contains(&"a name") {
+                    tree.nameless = true;
+                }
                 let place = report.place().unwrap_or_default();
                 let start = i.span();
                 let (next, held) = i.resumed().unwrap_or_else(|| (recover(i), vec![]));
                 let line = text.get(..start.start as usize).and_then(|t| t.rfind('\n')).map_or(0, |n| n as u32);
                 let region = Span { start: line, end: next.span().start.max(start.end), ..start };
-                if !lexed_wrong.iter().any(|w| region.holds(*w)) || !matches!(report.code, "R0102" | "R0108") {
+                // Where an edit makes it right, what else is wrong is told at once.
+                let certain = report.can_be_fixed();
+                let lexed = matches!(report.code, "R0102" | "R0108") && lexed_wrong.iter().any(|w| region.holds(*w));
+                if follows {
+                    // What belongs to an item that was reported is part of that mistake.
+                    i.state().forget(said);
+                } else if !lexed {
                     reports.push(report);
+                }
+                if goes_on {
+                    last.take_in(i, next, &mut tree);
+                    i = next;
+                    continue;
+                }
+                last = Last { broken: true, ..Last::new(i, text) };
+                if !certain {
+                    last.mention(i, next, &mut tree);
                 }
                 let mut defines = item::defines(i.behind_head());
                 defines.extend(held);
@@ -74,6 +107,66 @@ pub fn parse(text: &str, file: FileId) -> (File, Vec<Report>) {
     }
     reports.extend(state.take_reports().into_iter().map(|r| finish(r, text)));
     (tree, reports)
+}
+
+/// Where the item before began, for what follows it and is no item.
+#[derive(Default)]
+struct Last<'a> {
+    /// Its first token; none before the first item.
+    from: Option<Tokens<'a>>,
+    /// The column in which it begins.
+    column: usize,
+    /// True where it was not understood.
+    broken: bool,
+}
+
+impl<'a> Last<'a> {
+    fn new(i: Tokens<'a>, text: &str) -> Self {
+        // Behind another item on its line, nothing stands further in.
+        let column = if i.first_of_line() { column(i, text) } else { usize::MAX };
+        Self { from: Some(i), column, broken: false }
+    }
+
+    /// True for what begins no item and stands on the line of the one before, or further in on one of its own; and for
+    /// a line further in behind an item that was not understood, which is one of its lines.
+    fn goes_on(&self, i: Tokens<'_>, text: &str) -> bool {
+        let further_in = i.first_of_line() && column(i, text) > self.column;
+        let begins = match i.peek() {
+            TokenKind::Name(word) => ITEMS.contains(&word.as_str()) && !(self.broken && further_in && word == "let"),
+            TokenKind::Mark("@") | TokenKind::Doc(_) => true,
+            _ => false,
+        };
+        self.from.is_some() && !begins && (further_in || !i.first_of_line())
+    }
+
+    /// Makes the tokens from `i` to `next` part of the item before, which was not understood then.
+    fn take_in(&mut self, i: Tokens<'a>, next: Tokens<'a>, tree: &mut File) {
+        let last = tree.items.last_mut();
+        if let Some(item) = last {
+            item.span.end = item.span.end.max(next.previous().end);
+            if let (false, Some(from)) = (self.broken, self.from) {
+                item.kind = ItemKind::Broken { defines: item::defines(from.behind_head()) };
+                self.mention(from, i, tree);
+            }
+        }
+        self.broken = true;
+        self.mention(i, next, tree);
+    }
+
+    /// Keeps the names that stand from `i` to `next`: where one of them is missing elsewhere, this is why.
+    fn mention(&self, i: Tokens<'_>, next: Tokens<'_>, tree: &mut File) {
+        for at in i.position()..next.position() {
+            if let Some(TokenKind::Name(word)) = i.token(at).map(|t| &t.kind) {
+                tree.lost.push(word.clone());
+            }
+        }
+    }
+}
+
+/// The column in which a token begins, from 0.
+fn column(i: Tokens<'_>, text: &str) -> usize {
+    let before = text.get(..i.span().start as usize).unwrap_or("");
+    before.len() - before.rfind('\n').map_or(0, |n| n + 1)
 }
 
 /// The signature of an operation: `name(params) -> type`.

@@ -1,7 +1,7 @@
 //! What things are called elsewhere, PyTorch above all: `nn.Conv2d` is `conv`.
 
 /// A name elsewhere, in lower case without underscores, and the name here.
-pub const NAMES: [(&str, &str); 76] = [
+pub const NAMES: [(&str, &str); 77] = [
     ("none", "none"),
     ("null", "none"),
     ("nil", "none"),
@@ -56,7 +56,6 @@ pub const NAMES: [(&str, &str); 76] = [
     ("mm", "product"),
     ("bmm", "product"),
     ("einsum", "product"),
-    ("topk", "top"),
     ("var", "variance"),
     ("amax", "max"),
     ("amin", "min"),
@@ -77,6 +76,8 @@ pub const NAMES: [(&str, &str); 76] = [
     ("cosineannealinglr", "cosine"),
     ("steplr", "step"),
     ("clipgradnorm", "grad_norm"),
+    ("clipgradvalue", "grad_value"),
+    ("earlystopping", "after"),
     ("onecyclelr", "one_cycle"),
 ];
 

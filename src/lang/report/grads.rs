@@ -29,18 +29,102 @@ pub fn nothing_trains(
     })
 }
 
-/// A loss that compares a network with itself only; `by` is the function of the library that compares, if one does.
-pub fn unanchored(span: Span, loss: &str, model: &str, by: Option<&str>) -> Report {
-    // A map of zeros overlaps with nothing and has no direction, so these look for another way out.
-    let title = match by {
-        Some(_) => format!("`{loss}` is smallest when the detector says the same everywhere"),
-        None => format!("`{loss}` is smallest when the detector says nothing at all"),
+/// A comparison that nothing holds.
+pub struct Loose<'a> {
+    /// Where it is made.
+    pub span: Span,
+    /// The loss it is part of.
+    pub loss: &'a str,
+    /// Its two sides.
+    pub sides: [Side; 2],
+    /// True where a map of zeros agrees with itself as well.
+    pub silent: bool,
+    /// True where vectors are compared, and not maps.
+    pub vectors: bool,
+}
+
+/// One side of a comparison.
+pub struct Side {
+    /// As it was written, or the name it was given.
+    pub written: String,
+    /// The models whose weights it moves.
+    pub models: Vec<String>,
+    /// Set where something else holds all of these weights: the loss that does, or nothing where it has no name.
+    pub holder: Option<String>,
+}
+
+impl Side {
+    /// Its models, in words.
+    fn from(&self) -> String {
+        let models: Vec<String> = self.models.iter().map(|m| format!("`{m}`")).collect();
+        super::list(&models)
+    }
+}
+
+/// A loss that compares a network with itself only, or that moves its target too.
+pub fn unanchored(loose: &Loose<'_>) -> Report {
+    let Loose { span, loss, sides: [a, b], .. } = loose;
+    match (&a.holder, &b.holder) {
+        (Some(holder), None) => return pulls_its_target(*span, loss, a, holder, b),
+        (None, Some(holder)) => return pulls_its_target(*span, loss, b, holder, a),
+        _ => {}
+    }
+    let (one, other) = (a.from(), b.from());
+    // What no gradient reaches belongs to the same network.
+    let models = if one.is_empty() { &other } else { &one };
+    let same = one.is_empty() || other.is_empty() || one == other;
+    let says = if loose.silent { "says nothing at all" } else { "says the same everywhere" };
+    let who = if same { models.clone() } else { format!("{one} and {other}") };
+    let says = if same { says.to_string() } else { says.replacen("says", "say", 1) };
+    let label = match same {
+        true => format!("both sides come from {models}; no label holds either of them in place"),
+        false => format!("one side comes from {one}, the other from {other}; no label holds either of them in place"),
     };
-    Report::warning("R0602", title)
-        .label(span, format!("both sides come from `{model}`; no label holds either of them in place"))
-        .help(
+    let why = match loose.vectors {
+        true => {
+            "vectors that are the same everywhere agree at no cost. Add what drives those of other places apart, \
+             for example\n    triplet(grid(200), hardneg(apart = 8px)) + …"
+        }
+        false => {
             "a map that is constant everywhere agrees with itself at no cost. Anchor one side to data, \
-             for example\n    bce(corners, det) + …\nor keep it knowingly:  @allow(unanchored, \"as published\")",
+             for example\n    bce(corners, det) + …"
+        }
+    };
+    Report::warning("R0602", format!("`{loss}` is smallest when {who} {says}"))
+        .label(*span, label)
+        .help(format!("{why}\nor keep it knowingly:  @allow(unanchored, \"as published\")"))
+}
+
+/// A target that something else holds, and that the loss moves toward what learns from it.
+fn pulls_its_target(span: Span, loss: &str, target: &Side, holder: &str, learner: &Side) -> Report {
+    let plain = |s: &str| s.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
+    let written = if plain(&target.written) { target.written.as_str() } else { "…" };
+    let held = match holder {
+        "" => "which the objective holds elsewhere".to_string(),
+        holder => format!("which `{holder}` holds"),
+    };
+    let (target, learner) = (target.from(), learner.from());
+    let (other, only) = match target == learner {
+        true => ("other layers of it".to_string(), "which nothing else holds"),
+        false => (learner.clone(), "which nothing else holds"),
+    };
+    Report::warning("R0602", format!("the gradient of `{loss}` also reaches its target"))
+        .label(span, format!("one side comes from {target}, {held}, the other from {other}, {only}"))
+        .help(format!(
+            "each of the two gives way to the other. Let the gradient pass one side only:  detach({written})\n\
+             or, if {target} is trained already, freeze it:  @frozen\n\
+             or keep it knowingly:  @allow(unanchored, \"why\")"
+        ))
+}
+
+/// A comparison of a value with itself.
+pub fn with_itself(span: Span, written: &str) -> Report {
+    let what = if written.chars().count() <= 40 { format!("`{written}`") } else { "a value".into() };
+    Report::warning("R0608", format!("{what} is compared with itself"))
+        .label(span, "both sides are the same value, whatever is trained")
+        .help(
+            "compare it with the other view, for example  warp(det_r, inv(H)),  or with a label\n\
+             or keep it knowingly:  @allow(itself, \"why\")",
         )
 }
 

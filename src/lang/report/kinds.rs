@@ -1,6 +1,7 @@
 //! R03: a value of one kind where another is needed.
 
 use super::Report;
+use crate::range::Range;
 use crate::source::Span;
 use crate::types::{Frame, Kind, Type};
 
@@ -45,6 +46,18 @@ pub fn logits_for_probabilities(
     }
 }
 
+/// What makes probabilities of a map whose numbers lie in a range.
+pub fn to_probabilities(text: &str, range: Range) -> String {
+    match range.low.is_finite() && range.high.is_finite() {
+        true => format!(
+            "its numbers lie between {} and {}: scale them into 0 to 1, as  0.9 * t + 0.05  does with a label",
+            crate::constant::number(range.low),
+            crate::constant::number(range.high)
+        ),
+        false => format!("make it one:  sigmoid({text})"),
+    }
+}
+
 /// Another kind than a parameter takes.
 pub fn wrong_kind(
     op: &str,
@@ -59,6 +72,21 @@ pub fn wrong_kind(
     Report::error("R0301", format!("`{op}` needs {} for `{param}`, and {short} is not", named(wanted)))
         .label(span, format!("expected {} ({}), found {found}", wanted.name(), wanted.holds()))
         .help(hint.unwrap_or_default())
+}
+
+/// Two arguments in each other's place: the parameter, the place and what is wrong there, of both.
+pub fn exchanged(op: &str, one: (&str, Span, &str), other: (&str, Span, &str), call: &str) -> Report {
+    // In the order of the text, so that both arguments give one report.
+    let (one, other) = if one.1.start < other.1.start { (one, other) } else { (other, one) };
+    let first = one.0;
+    let what = match first {
+        "target" => "the truth".to_string(),
+        name => format!("`{name}`"),
+    };
+    Report::error("R0301", format!("`{op}` takes {what} first: these two stand in each other's place"))
+        .label(one.1, one.2)
+        .label(other.1, other.2)
+        .help(format!("turn them round:  {call}"))
 }
 
 /// Something else where a homography is needed.
@@ -140,6 +168,10 @@ pub fn constant(span: Span, what: &str, wanted: Kind, found: &str, declared: Opt
         let flag = wanted == Kind::Flag && matches!(text, "true" | "false");
         return match wanted {
             _ if number || flag => report.help(format!("write it without quotes:  {text}")).fix(span, text),
+            Kind::Watch => {
+                let split = if text.contains('.') { text.to_string() } else { format!("val.{text}") };
+                report.help(format!("a number that is reported is named without quotes:  {split}")).suggest(span, split)
+            }
             Kind::Layouts => {
                 let op = if text.ends_with(".png") || text.ends_with(".jpg") { "images" } else { "gds" };
                 let call = format!("{op}(\"{text}\")");
@@ -215,8 +247,8 @@ pub fn arithmetic_of_places(op_span: Span, op: &str, a: (Span, String), b: (Span
         .label(op_span, "")
         .label(b.0, b.1)
         .help(
-            "places p, q and offsets o (in px):  p - q  gives offsets,  p + o  places;  o + o,  2 * o  and  o / 2  are \
-             offsets,\nand  length(o)  and  distance(p, q)  are numbers, which can be compared",
+            "p - q  of places gives offsets o in px,  p + o  places;  o + o,  2 * o  and  o / 2  are offsets;\n\
+             length(o)  and  distance(p, q)  are numbers",
         )
 }
 

@@ -3,14 +3,16 @@
 use super::{Report, Severity};
 use crate::source::Span;
 
-const LINTS: [(&str, &str); 7] = [
+const LINTS: [(&str, &str); 9] = [
     ("R0207", "unminimized"),
     ("R0232", "unused"),
     ("R0602", "unanchored"),
     ("R0603", "padding"),
     ("R0607", "no_gradient"),
+    ("R0608", "itself"),
     ("R0702", "apart"),
     ("R0703", "margin"),
+    ("R0731", "schedule"),
 ];
 
 /// The name by which `@allow` silences a report, if it can be allowed.
@@ -52,13 +54,13 @@ pub fn apart(span: Span, miner: &str, candidates: Option<usize>) -> Report {
         ))
 }
 
-/// A margin that no distance can reach.
-pub fn margin(span: Span, margin: f64, bound: f64, what: &str) -> Report {
-    let margin = crate::constant::number(margin);
+/// A margin that no distance can reach: what is held against it is at most `bound`.
+pub fn margin(span: Span, margin: f64, bound: f64) -> Report {
+    let (margin, most) = (crate::constant::number(margin), crate::constant::number(bound));
     Report::new("R0703", Severity::Advice, format!("a margin of {margin} is never reached"))
-        .label(span, format!("{what} of unit descriptors are at most {bound}, so no negative is ever far enough"))
+        .label(span, format!("distances of unit descriptors end here at {most}, so no negative is ever far enough"))
         .help(format!(
-            "choose it below {bound}, for example  margin = {}\nor keep it knowingly:  @allow(margin, \"why\")",
+            "choose it below {most}, for example  margin = {}\nor keep it knowingly:  @allow(margin, \"why\")",
             crate::constant::number(bound / 4.0)
         ))
 }
@@ -74,4 +76,28 @@ pub fn unused(span: Span, what: &str, name: &str) -> Report {
         _ => ("nothing speaks of it", "use it or remove it"),
     };
     report.label(span, label).help(format!("{help}; to keep it knowingly:  @allow(unused, \"why\")"))
+}
+
+/// A metric that a run goes by, of which nothing says which way it is better; `written` is `val.m`, `field` the section and its
+/// field.
+pub fn no_direction(span: Span, written: &str, field: (&str, &str), defined: Span) -> Report {
+    let (section, field) = field;
+    let (max, min) = (format!("max({written})"), format!("min({written})"));
+    let name = written.split('.').next_back().unwrap_or(written);
+    let report = Report::error("R0730", format!("`{name}` may be better when it grows, or when it falls"))
+        .label(span, format!("`{field}` of `{section}` goes by it"));
+    let report = match defined == span {
+        true => report,
+        false => {
+            report.label(defined, "nothing here says which: it is neither a score nor a loss, nor made of them alone")
+        }
+    };
+    report.help(format!("a score:  {max}\na loss, a distance:  {min}")).suggest(span, max)
+}
+
+/// A setting of `train` that does not fit the run.
+pub fn schedule(span: Span, title: &str, label: &str, help: &str) -> Report {
+    Report::warning("R0731", title)
+        .label(span, label)
+        .help(format!("{help}\nor keep it knowingly, before the section:  @allow(schedule, \"why\")"))
 }

@@ -21,6 +21,7 @@ pub mod runtime;
 pub mod shapes;
 pub mod sheet;
 pub mod syntax;
+pub mod translate;
 pub mod wrap;
 
 use super::source::Span;
@@ -139,6 +140,13 @@ impl Report {
         self.help = Some("check the frames and sizes of what is passed here".into());
     }
 
+    /// True for a report right behind this one.
+    fn near(&self, other: &Report) -> bool {
+        const NEAR: u32 = 200;
+        let places = self.place().zip(other.place());
+        places.is_some_and(|(a, b)| a.file == b.file && b.start.saturating_sub(a.end) < NEAR)
+    }
+
     /// The place the report is about.
     pub fn place(&self) -> Option<Span> {
         self.labels.first().map(|l| l.span)
@@ -176,6 +184,8 @@ fn one_line(text: String) -> String {
 pub fn tidy(mut reports: Vec<Report>) -> Vec<Report> {
     reports.sort_by_key(|r| (r.place(), r.code));
     reports.dedup_by(|b, a| a.code == b.code && a.place().is_some() && a.place() == b.place());
+    // Two brackets that close nothing, near each other, are a pair whose opening one is another mistake's.
+    reports.dedup_by(|b, a| a.code == "R0113" && b.code == "R0113" && a.near(b));
     reports
 }
 

@@ -252,6 +252,48 @@ pub fn module(span: Span, text: &str, op: &str) -> Report {
         .suggest(span, op)
 }
 
+/// What is not here of a call of another library.
+pub enum Missing<'a> {
+    /// The operation.
+    Operation(&'a str),
+    /// The operation, with a module or as a method.
+    Module(&'a str),
+    /// An argument of an operation that is here, and its place.
+    Argument(&'a str, &'a str, Span),
+}
+
+/// A call of another library that has a counterpart here: the call as it is written here, where its arguments say all,
+/// and an edit that writes it.
+pub fn translated(
+    span: Span,
+    missing: &Missing<'_>,
+    written: Option<&str>,
+    usage: Option<&str>,
+    note: &str,
+    edit: Option<(Span, String)>,
+) -> Report {
+    let report = match missing {
+        Missing::Operation(name) => Report::error("R0201", format!("there is no operation called `{name}`"))
+            .label(span, "a name of another library"),
+        Missing::Module(name) => {
+            Report::error("R0213", format!("there is no `{name}` here")).label(span, "a name of another library")
+        }
+        Missing::Argument(op, name, place) => {
+            Report::error("R0203", format!("`{op}` has no argument called `{name}`")).label(*place, "unknown argument")
+        }
+    };
+    let first = match (written, usage) {
+        (Some(written), _) => format!("write  {written}\n"),
+        (None, Some(usage)) => format!("it is called  {usage}\n"),
+        _ => String::new(),
+    };
+    let report = report.help(format!("{first}{note}").trim_end());
+    match edit {
+        Some((place, text)) => report.suggest(place, text),
+        None => report,
+    }
+}
+
 /// A call of a variable.
 pub fn not_a_function(span: Span, name: &str, defined: Span) -> Report {
     Report::error("R0213", format!("`{name}` is a value and cannot be called"))
@@ -441,4 +483,49 @@ pub fn name_taken(span: Span, name: &str, usage: &str) -> Report {
     Report::error("R0231", format!("`{name}` is the name of an operation"))
         .label(span, "cannot be defined again")
         .help(format!("choose another name: it is taken by\n{usage}"))
+}
+
+/// A part of `train` that holds no weight.
+pub fn no_such_part(span: Span, name: &str, known: &[String]) -> Report {
+    let report = Report::error("R0260", format!("no weights are called `{name}`"))
+        .label(span, "neither a beginning of weights' names nor a class of them");
+    // The longest way that is right, and what goes on from there.
+    let whole = |path: &str| known.iter().any(|k| k == path);
+    let from = name.match_indices('.').filter_map(|(at, _)| name.get(..at)).rfind(|path| whole(path));
+    let depth = from.map_or(0, |f| 1 + f.matches('.').count());
+    let next = |k: &&String| {
+        k.matches('.').count() == depth && from.is_none_or(|f| k.strip_prefix(f).is_some_and(|r| r.starts_with('.')))
+    };
+    let listed: Vec<&String> = known.iter().filter(next).collect();
+    let rest = "`norms` and `biases`, alone or behind a path, are those of all layers below; `rord-run types` lists the weights";
+    let all = match listed.as_slice() {
+        [] => rest.to_string(),
+        listed => format!("there are: {}\n{rest}", list(listed)),
+    };
+    match guess(name, known) {
+        Some(near) => report.help(format!("did you mean `{near}`? {all}")).suggest(span, near),
+        None => report.help(all),
+    }
+}
+
+/// How a frozen model is trained.
+pub fn part_of_a_frozen_model(span: Span, field: &str, model: &str, defined: Span) -> Report {
+    Report::error("R0261", format!("`{model}` is frozen, so `{field}` means nothing for it"))
+        .label(span, "a part of it")
+        .label(defined, "frozen here")
+        .help("take out this part, or the `@frozen` of the model; `init` alone may stand")
+}
+
+/// A part without fields.
+pub fn empty_part(span: Span, name: &str) -> Report {
+    Report::error("R0262", format!("this part says nothing of `{name}`"))
+        .label(span, "no fields")
+        .help("as in  part net.trunk { lr = 0.1x }")
+}
+
+/// `under` behind a field that takes no file.
+pub fn under_what(span: Span, field: &str) -> Report {
+    Report::error("R0263", format!("`under` does not go with `{field}`"))
+        .label(span, "the beginning of names in a file")
+        .help("as in  init = \"vgg16.pth\" under \"features\"")
 }

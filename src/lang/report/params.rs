@@ -274,6 +274,7 @@ pub fn domain_kind(span: Span, name: &str, kind: Kind, found: &str) -> Report {
         Kind::Degrees => "deg",
         Kind::Epochs | Kind::Duration => "epochs",
         Kind::Steps => "steps",
+        Kind::Factor => "x",
         _ => "",
     };
     match bare.parse::<f64>() {
@@ -309,4 +310,12 @@ pub fn not_brought(span: Span, file: &str, left: &[&str]) -> Report {
     Report::warning("R0821", "an import brings fn, layer and model, and nothing else")
         .label(span, label)
         .help("keep what is shared in a file of its own, or write these items here")
+}
+
+/// A flag alone, without anything of its name.
+pub fn flag_alone(span: Span, name: &str) -> Report {
+    Report::error("R0810", format!("`{name}` alone means  {name} = {name}, and nothing is called so"))
+        .label(span, "no value")
+        .help(format!("write  {name} = true"))
+        .fix(span, format!("{name} = true"))
 }

@@ -8,23 +8,60 @@ pub fn data(code: &'static str, span: Span, title: &str, label: &str, help: &str
     Report::error(code, title).label(span, label).help(help)
 }
 
-/// A value of training that is no longer a finite number, in an epoch counted from 1.
-pub fn not_finite(span: Span, name: &str, step: u64, epoch: u64, detail: &str, kept: &str) -> Report {
-    Report::error("R0902", format!("`{name}` is no longer a finite number at step {step} (epoch {epoch})"))
-        .label(span, detail.to_string())
-        .help(format!("{kept}\na smaller learning rate or gradient clipping is the usual remedy"))
+/// How a number that is not finite came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A quotient whose divisor holds a 0.
+    Divisor,
+    /// An operation on finite numbers: they became too large, or left the range of what it takes.
+    Size,
+    /// A field of the data.
+    Data,
+    /// A weight, which only a step can have changed.
+    Steps,
+}
+
+impl Cause {
+    /// What to do about it, `steps` after the beginning.
+    fn remedy(self, steps: u64) -> &'static str {
+        match self {
+            Cause::Divisor => {
+                "what is divided by is 0 somewhere: take  mean(…, mask = …),  which is 0 where nothing counts,\n\
+                 or keep the divisor away from 0:  … / (… + 1e-6)"
+            }
+            Cause::Data => "look at the data of this batch; what is not a number there is none anywhere behind it",
+            Cause::Size if steps == 0 => {
+                "no step has been taken, so it is the formula or its data: look at the ranges above.\n\
+                 In f32 exp(x) ends at 88 and everything at 3.4e38; sums of exponentials are  log_sum_exp(…)"
+            }
+            _ => "a smaller learning rate or gradient clipping is the usual remedy",
+        }
+    }
+}
+
+/// A value of training that is no longer a finite number, in an epoch counted from 1; `detail` is where that began.
+pub fn not_finite(
+    span: Span,
+    name: &str,
+    (step, epoch): (u64, u64),
+    (detail, cause): (&str, Cause),
+    kept: &str,
+) -> Report {
+    let title = match step {
+        0 => format!("`{name}` is not a finite number at step 0 (epoch {epoch})"),
+        _ => format!("`{name}` is no longer a finite number at step {step} (epoch {epoch})"),
+    };
+    Report::error("R0902", title).label(span, detail.to_string()).help(format!("{kept}\n{}", cause.remedy(step)))
 }
 
 /// A value of an evaluation that is not a finite number; `detail` is where that began.
-pub fn value_not_finite(span: Span, name: &str, found: f64, detail: &str) -> Report {
+pub fn value_not_finite(span: Span, name: &str, found: f64, detail: &str, cause: Cause) -> Report {
     let found = match found {
         x if x.is_nan() => "not a number (NaN)",
         x if x > 0.0 => "infinite",
         _ => "minus infinity",
     };
-    Report::error("R0902", format!("`{name}` is {found}"))
-        .label(span, detail.to_string())
-        .help("look at the ranges; inputs that are very large, a division by 0 or the log of 0 are the usual causes")
+    Report::error("R0902", format!("`{name}` is {found}")).label(span, detail.to_string()).help(cause.remedy(0))
 }
 
 /// A gradient of an evaluation that is not finite everywhere.

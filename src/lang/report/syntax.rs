@@ -202,6 +202,11 @@ pub fn foreign_comment(span: Span, line: bool, behind: bool) -> Report {
 
 /// An operator or mark of another language.
 pub fn foreign_mark(span: Span, mark: &str, edit: Option<&str>, help: &str) -> Report {
+    let help = match mark {
+        "&&" | "&" => of_masks_and_conditions("and"),
+        "||" => of_masks_and_conditions("or"),
+        _ => help,
+    };
     let report =
         Report::error("R0114", format!("`{mark}` is not an operator")).label(span, "from another language").help(help);
     match edit {
@@ -210,12 +215,25 @@ pub fn foreign_mark(span: Span, mark: &str, edit: Option<&str>, help: &str) -> R
     }
 }
 
+/// What stands for `and`, `or` and `not`: of masks, and of conditions.
+fn of_masks_and_conditions(word: &str) -> &'static str {
+    match word {
+        "and" => {
+            "masks are multiplied:  (x > 0) * (x < 1)\n\
+             conditions stand one inside the other:  if a then (if b then … else …) else …"
+        }
+        "or" => {
+            "of masks it is the greater:  max(x < 0, x > 1)\n\
+             conditions stand one inside the other:  if a then … else (if b then … else …)"
+        }
+        _ => "a mask is turned round by  1 - mask;  for a condition exchange the branches:  if a then … else …",
+    }
+}
+
 /// `and`, `or`, `not`.
 pub fn foreign_word(span: Span, word: &str) -> Report {
     let help = match word {
-        "and" => "put one condition inside the other:  if a then (if b then … else …) else …",
-        "or" => "put one condition inside the other:  if a then … else (if b then … else …)",
-        "not" => "exchange the branches:  if a then … else …",
+        "and" | "or" | "not" => of_masks_and_conditions(word),
         _ => "there are no anonymous functions: give it a name with  fn",
     };
     Report::error("R0114", format!("`{word}` is not an operator")).label(span, "from another language").help(help)

@@ -2,7 +2,8 @@
 //! datasets.
 
 use super::application::{Application, RuleArg};
-use crate::constant::Settings;
+use super::facts::LintFacts;
+use crate::constant::{Constant, Settings, Unit, number};
 use crate::timed::ReachOf;
 use crate::typed::Initial;
 
@@ -45,30 +46,67 @@ pub struct Entry {
     pub initial: Option<InitialOf>,
     /// What lints read.
     pub lints: LintFacts,
+    /// What can be said of a recipe of `train` once the length of the run is known.
+    pub in_run: fn(&mut InRun<'_>),
     /// What the graph and the engine read.
     pub graph: GraphFacts,
 }
 
-/// What lints and metrics go by.
-#[derive(Clone, Copy)]
-pub struct LintFacts {
-    /// Two arguments that a loss draws together.
-    pub compares: Option<(&'static str, &'static str)>,
-    /// The homography by which zeros come in from outside of a view.
-    pub pads: Option<&'static str>,
-    /// True for a mask of what lies inside of a view.
-    pub shows_border: bool,
-    /// True for a move of a view onto itself, so that nothing comes in from outside.
-    pub onto: bool,
-    /// True for a miner with an `apart` that keeps it from finding the positive itself.
-    pub keeps_apart: bool,
-    /// True for a score that should grow.
-    pub higher_is_better: bool,
+/// A recipe of `train` beside the run that it is for.
+pub struct InRun<'a> {
+    /// Its settings.
+    pub settings: &'a Settings,
+    /// Epochs of the run.
+    pub epochs: f64,
+    /// Steps of an epoch, where the pipeline sets them.
+    pub steps: Option<f64>,
+    /// The optimizer's learning rate.
+    pub lr: Option<f64>,
+    /// What was found: the setting, a title, what is so, and what to do.
+    pub found: Vec<Finding>,
+}
+
+/// Something that is most likely not meant.
+pub struct Finding {
+    /// The setting.
+    pub setting: &'static str,
+    /// What is wrong.
+    pub title: String,
+    /// What is so.
+    pub label: String,
+    /// What to do.
+    pub help: String,
+}
+
+impl InRun<'_> {
+    /// A duration of the recipe in epochs; `None` where it is in steps and these are not known.
+    pub fn in_epochs(&self, name: &str) -> Option<f64> {
+        match self.settings.get(name)? {
+            Constant::Quantity(x, Unit::Steps) => Some(x / self.steps?),
+            Constant::Quantity(x, Unit::Epochs) => Some(*x),
+            _ => None,
+        }
+    }
+
+    /// The length of the run in the unit of a setting: `4epochs`, `8steps`.
+    pub fn length_like(&self, name: &str) -> String {
+        match (self.settings.get(name), self.steps) {
+            (Some(Constant::Quantity(_, Unit::Steps)), Some(steps)) => format!("{}steps", number(steps * self.epochs)),
+            _ => format!("{}epochs", number(self.epochs)),
+        }
+    }
+
+    /// Notes a finding.
+    pub fn find(&mut self, setting: &'static str, title: String, label: String, help: String) {
+        self.found.push(Finding { setting, title, label, help });
+    }
 }
 
 /// What a node of the graph is: for its builder and its passes, and for the engine.
 #[derive(Clone, Copy)]
 pub struct GraphFacts {
+    /// True for a layer that normalizes: its weights are those of norms.
+    pub normalizes: bool,
     /// True where it draws random numbers.
     pub random: bool,
     /// True where the gradient does not pass.
@@ -121,25 +159,15 @@ impl Entry {
         timed: &[],
         initial: None,
         lints: LintFacts::NONE,
+        in_run: |_| {},
         graph: GraphFacts::NONE,
-    };
-}
-
-impl LintFacts {
-    /// Nothing that a lint asks for.
-    pub const NONE: LintFacts = LintFacts {
-        compares: None,
-        pads: None,
-        shows_border: false,
-        onto: false,
-        keeps_apart: false,
-        higher_is_better: false,
     };
 }
 
 impl GraphFacts {
     /// A function of the numbers of its inputs, with a gradient, across the whole batch.
     pub const NONE: GraphFacts = GraphFacts {
+        normalizes: false,
         random: false,
         stops_gradient: false,
         inverted: None,

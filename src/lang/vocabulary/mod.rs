@@ -5,18 +5,20 @@
 
 mod application;
 mod entry;
+mod facts;
 mod signature;
 
 use std::collections::HashMap;
 
-use crate::ast::{ExprKind, FnParam, Function, Item, ItemKind, TypeExpr};
+use crate::ast::{FnParam, Function, ItemKind, TypeExpr};
 use crate::parse;
 use crate::report::Report;
 use crate::source::{FileId, SourceKind, Sources};
 use crate::types::Kind;
 
 pub use application::{Application, NewWeight, POSITIONS, RuleArg};
-pub use entry::{Entry, FrameName, GraphFacts, LintFacts, Offers, Products, Rule, Shapes, TakesIn};
+pub use entry::{Entry, Finding, FrameName, GraphFacts, InRun, Offers, Products, Rule, Shapes, TakesIn};
+pub use facts::{Compares, LintFacts, Ranges};
 use signature::signature;
 pub use signature::usage;
 
@@ -47,8 +49,6 @@ pub struct StandardFunction {
     pub function: Function,
     /// Its documentation.
     pub doc: Vec<String>,
-    /// Two parameters that it draws together as a loss: `@compares(a, b)` in the library.
-    pub compares: Option<(String, String)>,
     /// The file it is in.
     pub file: FileId,
 }
@@ -104,10 +104,9 @@ impl Vocabulary {
             let (tree, wrong) = parse::parse(text, file);
             reports.extend(wrong);
             for item in tree.items {
-                let compares = compared(&item);
                 if let ItemKind::Function(function) = item.kind {
                     vocabulary.order.push(function.name.text.clone());
-                    let standard = StandardFunction { doc: item.doc, compares, file, function };
+                    let standard = StandardFunction { doc: item.doc, file, function };
                     vocabulary.functions.insert(standard.function.name.text.clone(), standard);
                 }
             }
@@ -145,6 +144,26 @@ impl Vocabulary {
     /// True for what can be called by name.
     pub fn callable(&self, name: &str) -> bool {
         self.operations.get(name).map_or(self.functions.contains_key(name), |op| !op.entry.operator)
+    }
+
+    /// True for what computes values, and is no recipe.
+    pub fn gives_tensors(&self, name: &str) -> bool {
+        let result = |op: &Operation| op.result.as_ref().and_then(|r| Kind::named(&r.kind.text));
+        self.functions.contains_key(name) || self.operations.get(name).and_then(result).is_some_and(Kind::is_tensor)
+    }
+
+    /// True where `name` has a parameter of that name.
+    pub fn takes(&self, name: &str, param: &str) -> bool {
+        let operation = self.operations.get(name).map(|op| &op.params);
+        let params = operation.or_else(|| self.functions.get(name).map(|f| &f.function.params));
+        params.is_some_and(|params| params.iter().any(|p| p.name.text == param))
+    }
+
+    /// True where `name` can be given so many arguments.
+    pub fn takes_so_many(&self, name: &str, count: usize) -> bool {
+        let of = |params: &Vec<FnParam>| params.len() >= count;
+        let operation = self.operations.get(name).is_some_and(|op| of(&op.params));
+        operation || self.functions.get(name).is_some_and(|f| of(&f.function.params))
     }
 
     /// How `name` is called, as a message shows it: `smoothl1(target: Map, pred: Map, beta: Scalar = 1) -> Loss`.
@@ -197,16 +216,6 @@ pub struct Page {
     pub signature: String,
     /// The text, in Markdown.
     pub manual: String,
-}
-
-/// The arguments of an item's `@compares(a, b)`.
-fn compared(item: &Item) -> Option<(String, String)> {
-    let attribute = item.attributes.iter().find(|a| a.name.text == "compares")?;
-    let mut names = attribute.args.iter().filter_map(|a| match &a.value.kind {
-        ExprKind::Name(name) => Some(name.clone()),
-        _ => None,
-    });
-    Some((names.next()?, names.next()?))
 }
 
 /// The part of a signature that is a parameter's name.

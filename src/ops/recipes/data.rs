@@ -7,7 +7,7 @@ use rord_lang::constant::Constant;
 use rord_lang::report::numbers;
 use rord_lang::vocabulary::{Application, Entry, Offers};
 
-use super::range_of;
+use super::{limits, range_of};
 
 /// Every one of them.
 pub static RECIPES: &[Op] = &[
@@ -28,6 +28,8 @@ param layouts: Layouts = synth(tiles = 24, seed = 1)
 ",
             rule: |a| {
                 positive(a, "tiles");
+                limits(a, "size", 2.0, 2000.0);
+                limits(a, "resolution", 0.1, 1000.0);
             },
             ..Entry::PLAIN
         },
@@ -200,6 +202,9 @@ data pairs = tensors(\"pairs.safetensors\", shuffle = true) -> {
 fn pairs(a: &mut Application<'_>) {
     positive(a, "steps");
     range_of(a, "zoom", None, 0.0);
+    limits(a, "zoom", 0.02, 50.0);
+    limits(a, "train", 1e-6, 1.0);
+    limits(a, "steps", 0.0, 1e12);
     let side = if a.arg("patch").is_some() { "patch" } else { "size" };
     if a.number(side).is_some_and(|p| p < 4.0 || p.fract() != 0.0 || p > 16384.0) {
         let span = a.arg(side).map_or(a.span, |x| x.span);

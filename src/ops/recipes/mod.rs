@@ -8,7 +8,7 @@ mod training;
 mod views;
 
 use crate::op::Op;
-use rord_lang::constant::{Constant, Unit};
+use rord_lang::constant::{Constant, Unit, number};
 use rord_lang::report::numbers;
 use rord_lang::vocabulary::Application;
 
@@ -16,6 +16,17 @@ use rord_lang::vocabulary::Application;
 pub fn all() -> impl Iterator<Item = &'static Op> {
     let data = data::RECIPES.iter().chain(views::RECIPES);
     data.chain(training::RECIPES).chain(timed::RECIPES).chain(initial::RECIPES)
+}
+
+/// Reports a number, or an end of a range, outside of what can be carried out.
+fn limits(a: &mut Application<'_>, name: &str, low: f64, high: f64) {
+    let Some(arg) = a.arg(name) else { return };
+    let Some((from, to)) = arg.constant.as_ref().and_then(Constant::range) else { return };
+    if from < low || to > high {
+        let label = format!("not within {} to {}", number(low), number(high));
+        let title = format!("`{name}` of `{}` is out of range", a.name);
+        a.reports.push(numbers::rule(arg.span, &title, &label, "choose numbers within"));
+    }
 }
 
 /// Reports a range in another unit, or below a bound.

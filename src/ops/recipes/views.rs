@@ -6,7 +6,7 @@ use rord_lang::constant::{Constant, Unit};
 use rord_lang::report::numbers;
 use rord_lang::vocabulary::{Entry, LintFacts};
 
-use super::range_of;
+use super::{limits, range_of};
 
 /// Every one of them.
 pub static RECIPES: &[Op] = &[
@@ -45,7 +45,10 @@ data pairs = layout_pairs(synth(), geometry = square_symmetries)
         "rotations",
         Entry {
             signature: "rotations(degrees: Range = 0deg..360deg, mirror: Flag = false) -> Symmetry",
-            rule: |a| range_of(a, "degrees", Some(Unit::Deg), f64::NEG_INFINITY),
+            rule: |a| {
+                range_of(a, "degrees", Some(Unit::Deg), f64::NEG_INFINITY);
+                limits(a, "degrees", -36_000.0, 36_000.0);
+            },
             timed: &["degrees"],
             manual: "\
 A turn about the middle of the patch by an angle from the range; with `mirror`, half of the views are mirrored first.
@@ -73,6 +76,10 @@ data pairs = layout_pairs(synth(), geometry = affine(stretch = 0.9..1.1, shear =
 ",
             timed: &["degrees", "stretch", "shear"],
             rule: |a| {
+                range_of(a, "degrees", Some(Unit::Deg), f64::NEG_INFINITY);
+                limits(a, "degrees", -36_000.0, 36_000.0);
+                limits(a, "stretch", 0.1, 10.0);
+                limits(a, "shear", -5.0, 5.0);
                 if let Some((low, _)) = a.arg("stretch").and_then(|x| x.constant.as_ref()).and_then(Constant::range)
                     && low <= 0.0
                 {
@@ -88,7 +95,10 @@ data pairs = layout_pairs(synth(), geometry = affine(stretch = 0.9..1.1, shear =
         "brightness",
         Entry {
             signature: "brightness(by: Range) -> Augment",
-            rule: |a| range_of(a, "by", None, 0.0),
+            rule: |a| {
+                range_of(a, "by", None, 0.0);
+                limits(a, "by", 0.0, 100.0);
+            },
             timed: &["by"],
             manual: "\
 Multiplies all values by a number from the range; then values are cut to [0, 1].
@@ -104,7 +114,10 @@ data pairs = layout_pairs(synth(), photo = [brightness(0.8..1.2)])
         "contrast",
         Entry {
             signature: "contrast(by: Range) -> Augment",
-            rule: |a| range_of(a, "by", None, 0.0),
+            rule: |a| {
+                range_of(a, "by", None, 0.0);
+                limits(a, "by", 0.0, 100.0);
+            },
             timed: &["by"],
             manual: "\
 Multiplies the distance of all values from the image's mean by a number from the range.
@@ -120,6 +133,7 @@ data pairs = layout_pairs(synth(), photo = [contrast(0.8..1.2)])
         "noise",
         Entry {
             signature: "noise(sigma: Weight) -> Augment",
+            rule: |a| limits(a, "sigma", 0.0, 10.0),
             timed: &["sigma"],
             manual: "\
 Adds normal noise of this deviation to every pixel; pixels range over [0, 1].
@@ -135,7 +149,10 @@ data pairs = layout_pairs(synth(), photo = [noise(0.02)])
         "blur",
         Entry {
             signature: "blur(sigma: Range) -> Augment",
-            rule: |a| range_of(a, "sigma", None, 0.0),
+            rule: |a| {
+                range_of(a, "sigma", None, 0.0);
+                limits(a, "sigma", 0.0, 100.0);
+            },
             timed: &["sigma"],
             manual: "\
 Blurs with a Gaussian whose deviation, in pixels, comes from the range.
@@ -151,7 +168,10 @@ data pairs = layout_pairs(synth(), photo = [blur(0..1.5)])
         "gamma",
         Entry {
             signature: "gamma(by: Range) -> Augment",
-            rule: |a| range_of(a, "by", None, 0.0),
+            rule: |a| {
+                range_of(a, "by", None, 0.0);
+                limits(a, "by", 0.01, 100.0);
+            },
             timed: &["by"],
             manual: "\
 Raises all values to a power from the range.
@@ -180,6 +200,8 @@ data pairs = layout_pairs(synth(), render = layers(drop = 0.1, etch = -1px..1px)
             timed: &["weights", "drop", "etch", "invert"],
             rule: |a| {
                 range_of(a, "weights", None, 0.0);
+                limits(a, "weights", 0.0, 1.0);
+                limits(a, "etch", -32.0, 32.0);
                 range_of(a, "etch", Some(Unit::Px), f64::NEG_INFINITY);
                 between(a, "drop", 0.0, 1.0, true);
                 between(a, "invert", 0.0, 1.0, false);
