@@ -291,8 +291,8 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter {
         file: PARTS,
         title: "Parts of losses",
-        about: "Losses of the library are written in the language, and a function there is one expression: what an \
-                intermediate value would be elsewhere is a function here. These are such parts. They can be called, \
+        about: "Losses of the library are written in the language, and what several of them share, or what an intermediate \
+                value would be elsewhere, is a function here. These are such parts. They can be called, \
                 and `rord-run explain` shows them, but a pipeline should not: they may change their names and \
                 arguments in any version.",
         names: &[
