@@ -2,9 +2,8 @@
 
     venv/bin/python tests/golden/papers.py
 
-A case names the file of pipelines/papers that it is of, what it takes from there (nothing where the function is in the library), an
-expression of the language and the types of its inputs (in the metadata, as JSON), and has tensors `case/in/<input>` (f32), `case/out` and
-`case/d/<input>` (f64). Numbers are exact in f32 and everything is computed in f64. Every formula is written here from the paper that it
+A case names the file of pipelines/papers whose functions it calls, an expression of the language and the types of its inputs (in the
+metadata, as JSON), and has tensors `case/in/<input>` (f32), `case/out` and `case/d/<input>` (f64). Numbers are exact in f32 and everything is computed in f64. Every formula is written here from the paper that it
 cites, on purpose in another shape than the language would say it: loops over pairs and sorted lists instead of tables.
 """
 
@@ -26,8 +25,8 @@ def rand(key, shape, low=-1.0, high=1.0):
     return (torch.rand(shape, generator=generator, dtype=torch.float64) * (high - low) + low).float().double()
 
 
-def case(paper, name, uses, expression, f, inputs, wants):
-    """`inputs` are name: (kind, frame, tensor); `uses` are the functions taken from pipelines/papers/<paper>.rord."""
+def case(paper, name, expression, f, inputs, wants):
+    """`inputs` are name: (kind, frame, tensor)."""
     name = f"{paper}: {name}"
     assert name not in CASES, name
     leaves = {k: v.float().double().clone().requires_grad_(k in wants) for k, (_, _, v) in inputs.items()}
@@ -45,7 +44,7 @@ def case(paper, name, uses, expression, f, inputs, wants):
         return f"{kind}[{', '.join(map(str, axes))}]{frame}"
 
     types = {k: declared(*v) for k, v in inputs.items()}
-    CASES[name] = {"paper": paper, "uses": uses, "expression": expression, "inputs": types}
+    CASES[name] = {"paper": paper, "expression": expression, "inputs": types}
 
 
 if __name__ == "__main__":

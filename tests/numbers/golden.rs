@@ -5,15 +5,15 @@ use candle_core::{DType, Device, Tensor};
 use rord_engine::program::{Feed, Program};
 use rord_graph::node::{Graph, NodeSource, Role};
 use rord_graph::{build, passes};
-use rord_lang::check::{ImportError, Importer, Outside, check};
+use rord_lang::check::{NoImports, Outside, check};
 use rord_lang::report::any_error;
 use rord_lang::source::SourceKind;
 use safetensors::SafeTensors;
 
 /// One case: an expression, its inputs' types, and its tensors.
 pub struct Case {
-    /// The file that it takes functions from, and which; none where all are in the library.
-    pub import: Option<(String, Vec<String>)>,
+    /// The functions of its paper's file, cut out of it, in its order; none of a case of the library.
+    pub functions: Vec<(String, String)>,
     pub expression: String,
     types: Vec<(String, String)>,
     pub tensors: HashMap<String, Tensor>,
@@ -28,33 +28,40 @@ impl Case {
 
     /// The optimized graph of the expression, or what the checker says of it.
     pub fn graph(&self) -> Result<Graph, String> {
-        let import = match &self.import {
-            Some((file, uses)) if !uses.is_empty() => format!("import \"{file}\" {{ {} }}\n", uses.join(", ")),
-            _ => String::new(),
-        };
+        let functions: String = self.functions.iter().map(|(_, body)| format!("{body}\n\n")).collect();
         let inputs: String = self.types.iter().map(|(name, ty)| format!("input {name}: {ty}\n")).collect();
-        let text = format!("{import}{inputs}minimize value = {}\n", self.expression);
+        let text = format!("{functions}{inputs}minimize value = {}\n", self.expression);
         let (vocabulary, mut sources) = rord_ops::vocabulary();
         let file = sources.add(SourceKind::Main, "test.rord", text.as_str());
-        let (pipeline, reports) = check(&mut sources, file, &vocabulary, &Papers, &Outside::default());
+        let (pipeline, reports) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
         if any_error(&reports) {
             return Err(format!("{text}{reports:#?}"));
         }
-        let mut graph = build::build(&pipeline, &vocabulary, &build::outputs(&pipeline, &[Role::Objective]));
+        let outputs = build::outputs(&pipeline, &[Role::Objective]);
+        if outputs.is_empty() {
+            return Err(format!("{text}there is no objective"));
+        }
+        let mut graph = build::build(&pipeline, &vocabulary, &outputs);
         passes::run(&mut graph, &vocabulary, None).unwrap();
         rord_graph::verify::verify(&graph, &vocabulary).unwrap();
         Ok(graph)
     }
 }
 
-/// Imports from pipelines/papers.
-struct Papers;
+/// The functions of a text in its order, by name: their lines without comments. A function ends at an empty line.
+pub fn functions(text: &str) -> Vec<(String, String)> {
+    let one = |block: &str| {
+        let lines: Vec<&str> = block.lines().filter(|l| !l.trim_start().starts_with('#')).collect();
+        let at = lines.iter().position(|l| l.starts_with("fn "))?;
+        let body = lines[at..].join("\n");
+        Some((words(&body["fn ".len()..]).next()?.to_string(), body))
+    };
+    text.split("\n\n").filter_map(one).collect()
+}
 
-impl Importer for Papers {
-    fn import(&self, path: &str, _from: &str) -> Result<(String, String), ImportError> {
-        let text = std::fs::read_to_string(format!("pipelines/papers/{path}"));
-        text.map(|text| (path.to_string(), text)).map_err(|e| ImportError::Unreadable(format!("{path}: {e}")))
-    }
+/// The names and numbers of a text.
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty())
 }
 
 /// All cases of a file that tests/golden has, by name.
@@ -68,9 +75,9 @@ pub fn cases(file: &str) -> Vec<(String, Case)> {
         let types = about["inputs"].as_object().unwrap().iter().map(|(k, v)| (k.clone(), text(v))).collect();
         let prefix = format!("{name}/");
         let own = tensors.iter().filter_map(|(k, t)| Some((k.strip_prefix(&prefix)?.to_string(), t.clone())));
-        let uses = |v: &serde_json::Value| v.as_array().unwrap().iter().map(text).collect();
-        let import = about.get("paper").map(|paper| (format!("{}.rord", text(paper)), uses(&about["uses"])));
-        (name.clone(), Case { import, expression: text(&about["expression"]), types, tensors: own.collect() })
+        let file = about.get("paper").map(|paper| format!("pipelines/papers/{}.rord", text(paper)));
+        let functions = file.map(|file| functions(&std::fs::read_to_string(file).unwrap())).unwrap_or_default();
+        (name.clone(), Case { functions, expression: text(&about["expression"]), types, tensors: own.collect() })
     };
     golden["cases"].as_object().unwrap().iter().map(one).collect()
 }

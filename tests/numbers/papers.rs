@@ -1,5 +1,5 @@
 //! The published objectives of `pipelines/papers`, value and gradients, against PyTorch: `tests/golden/papers.safetensors`, made by
-//! `papers.py`. What is compared is the function of the file itself, which is imported, or the one of the library that it calls.
+//! `papers.py`. What is compared is the function of the file itself, cut out of it, or the one of the library that it calls.
 //!
 //! The table of `pipelines/papers/README.md` is written from the same numbers; `INSTA_UPDATE=always` writes it.
 
@@ -8,7 +8,7 @@ use std::path::Path;
 
 use candle_core::DType;
 
-use crate::golden::{Case, cases, errors};
+use crate::golden::{Case, cases, errors, functions, words};
 
 const FOLDER: &str = "pipelines/papers";
 
@@ -45,24 +45,6 @@ fn objectives_of_papers_are_those_of_the_papers() {
         }
     }
     assert!(wrong.is_empty(), "{} found\n{}", wrong.len(), wrong.join("\n"));
-}
-
-/// The functions of a text, by name: their lines without comments. A function ends at an empty line.
-fn functions(text: &str) -> BTreeMap<String, String> {
-    let mut out = BTreeMap::new();
-    for block in text.split("\n\n") {
-        let lines: Vec<&str> = block.lines().filter(|l| !l.trim_start().starts_with('#')).collect();
-        let at = lines.iter().position(|l| l.starts_with("fn "));
-        if let Some(body) = at.map(|at| lines[at..].join("\n")) {
-            let name = words(&body["fn ".len()..]).next().unwrap().to_string();
-            out.insert(name, body);
-        }
-    }
-    out
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty())
 }
 
 /// How many lines of the language the formulas of a paper's cases are, with all that they call.
@@ -116,7 +98,7 @@ fn rows() -> Vec<(String, [f64; 2], String)> {
                 .iter()
                 .map(|case| errors(case, DType::F64))
                 .fold([0.0f64; 2], |worst, e| [worst[0].max(e[0]), worst[1].max(e[1])]);
-            let lines = lines_of(&own, &functions(&text), &library);
+            let lines = lines_of(&own, &functions(&text).into_iter().collect(), &library);
             let head = format!("| [{stem}]({stem}.rord) | {} | {lines} |", said(&text, "Source"));
             (head, worst.map(rounded), format!(" {} |", said(&text, "Differs")))
         })

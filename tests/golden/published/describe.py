@@ -91,12 +91,12 @@ def cases(case, rand):
     a, b = rand("a", (6, 5)), rand("b", (6, 5))
     for about, b in [("", b), (", near", a + 0.3 * rand("near", (6, 5)))]:
         pair = {"a": ("Vectors", "", a), "b": ("Vectors", "", b)}
-        case("hardnet", "hardest" + about, [], "hardest_in_batch(l2norm(a), l2norm(b))", hardnet, pair, ["a", "b"])
-        case("tfeat", "margin" + about, ["margin_swapped"], "margin_swapped(a, b)", lambda a, b: tfeat(a, b, False), pair, ["a", "b"])
-        case("tfeat", "ratio" + about, ["ratio_swapped"], "ratio_swapped(a, b)", lambda a, b: tfeat(a, b, True), pair, ["a", "b"])
-        case("sosnet", "both orders" + about, ["first_order", "second_order"],
+        case("hardnet", "hardest" + about, "hardest_in_batch(l2norm(a), l2norm(b))", hardnet, pair, ["a", "b"])
+        case("tfeat", "margin" + about, "margin_swapped(a, b)", lambda a, b: tfeat(a, b, False), pair, ["a", "b"])
+        case("tfeat", "ratio" + about, "ratio_swapped(a, b)", lambda a, b: tfeat(a, b, True), pair, ["a", "b"])
+        case("sosnet", "both orders" + about,
              "first_order(l2norm(a), l2norm(b)) + second_order(l2norm(a), l2norm(b), neighbors = 3)", sosnet, pair, ["a", "b"])
-        case("l2net", "relative distances" + about, ["relative"], "relative(a, b)", l2net_match, pair, ["a", "b"])
-    case("l2net", "compactness", ["compact"], "compact(a)", l2net_compact, {"a": ("Vectors", "", a)}, ["a"])
+        case("l2net", "relative distances" + about, "relative(a, b)", l2net_match, pair, ["a", "b"])
+    case("l2net", "compactness", "compact(a)", l2net_compact, {"a": ("Vectors", "", a)}, ["a"])
     maps = {"f": ("Feat", "@a", rand("fa", (4, 3, 2, 3))), "g": ("Feat", "@b", rand("fb", (4, 3, 2, 3)))}
-    case("l2net", "feature maps", ["alike_inside"], "alike_inside(f, g)", l2net_maps, maps, ["f", "g"])
+    case("l2net", "feature maps", "alike_inside(f, g)", l2net_maps, maps, ["f", "g"])

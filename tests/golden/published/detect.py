@@ -193,24 +193,24 @@ def cases(case, rand):
     points = torch.zeros(2, 1, 24, 16)
     for at in [(0, 3, 5), (0, 12, 9), (0, 14, 10), (1, 20, 15), (1, 7, 7), (1, 8, 8)]:
         points[at[0], 0, at[1], at[2]] = 1.0
-    case("superpoint", "cells", ["cells_with_dustbin"], "cells_with_dustbin(points, logits)", superpoint_cells,
+    case("superpoint", "cells", "cells_with_dustbin(points, logits)", superpoint_cells,
          {"points": ("Label", "@f", points), "logits": ("Logit", "@f", rand("cells", (2, 65, 3, 2), -3, 3))}, ["logits"])
     views = {"image": ("Image", "@f", torch.zeros(2, 1, 24, 32)), "image_r": ("Image", "@g", torch.zeros(2, 1, 24, 32))}
     maps = {"desc": ("Desc", "@f", rand("sa", (2, 8, 3, 4))), "desc_r": ("Desc", "@g", rand("sb", (2, 8, 3, 4)))}
     by = {"by": ("Homography", "@f->g", BY)}
-    case("superpoint", "all pairs", ["all_pairs"], "all_pairs(desc, desc_r, by)", superpoint_pairs, views | maps | by, ["desc", "desc_r"])
+    case("superpoint", "all pairs", "all_pairs(desc, desc_r, by)", superpoint_pairs, views | maps | by, ["desc", "desc_r"])
 
     x, w = rand("features", (2, 3, 5, 6), 0.05, 2), rand("weights", (2, 1, 5, 6))
     weighed = {"x": ("Feat", "@f", x), "w": ("Map", "@f", w)}
-    case("d2net", "scores", ["soft_detection"], "sum(w * soft_detection(x))", lambda x, w: (d2_scores(x) * w[:, 0]).sum(), weighed, ["x"])
-    case("aslfeat", "peakiness", ["peakiness"], "sum(w * peakiness(x))", lambda x, w: (peakiness(x) * w[:, 0]).sum(), weighed, ["x"])
+    case("d2net", "scores", "sum(w * soft_detection(x))", lambda x, w: (d2_scores(x) * w[:, 0]).sum(), weighed, ["x"])
+    case("aslfeat", "peakiness", "sum(w * peakiness(x))", lambda x, w: (peakiness(x) * w[:, 0]).sum(), weighed, ["x"])
     scores = {"score": ("Map", "@f", rand("qa", (2, 1, 3, 4), 0.1, 1)), "score_r": ("Map", "@g", rand("qb", (2, 1, 3, 4), 0.1, 1))}
     places = {"places": ("Points", "@f", rand("places", (2, 6, 2), -0.6, 0.6))}
-    case("d2net", "loss", ["weighed_triplets"], "weighed_triplets(desc, desc_r, score, score_r, places, by, apart = 6px)", d2_loss,
+    case("d2net", "loss", "weighed_triplets(desc, desc_r, score, score_r, places, by, apart = 6px)", d2_loss,
          views | maps | scores | places | by, ["desc", "desc_r", "score", "score_r"])
     pair = {"a": ("Vectors", "", rand("aa", (2, 6, 5))), "b": ("Vectors", "", rand("ab", (2, 6, 5)))}
     seen = {"score": ("Vectors", "", rand("as", (2, 6, 1), 0.1, 1)), "score_r": ("Vectors", "", rand("at", (2, 6, 1), 0.1, 1))}
-    case("aslfeat", "loss", ["weighed_margins"], "weighed_margins(a, b, score, score_r)", aslfeat_loss, pair | seen,
+    case("aslfeat", "loss", "weighed_margins(a, b, score, score_r)", aslfeat_loss, pair | seen,
          ["a", "b", "score", "score_r"])
 
     def middles(at, h, w):
@@ -221,19 +221,19 @@ def cases(case, rand):
     at = {"at": ("Points", "@f", middles([[(2, 2), (4, 6), (6, 3)], [(3, 7), (5, 5), (6, 2)]], 9, 10)),
           "at_r": ("Points", "@g", middles([[(2, 3), (5, 6), (7, 2)], [(4, 5), (3, 4), (6, 2)]], 10, 9))}
     only = lambda *names: {k: v for k, v in (image | s | at).items() if k in names}
-    case("alike", "dispersity peak", ["dispersity"], "dispersity(score, at)", dispersity, only("image", "score", "at"), ["score"])
-    case("alike", "reprojection", ["reprojection"], "mean(reprojection(score, score_r, at, at_r, by))", reprojection, image | s | at | by,
+    case("alike", "dispersity peak", "dispersity(score, at)", dispersity, only("image", "score", "at"), ["score"])
+    case("alike", "reprojection", "mean(reprojection(score, score_r, at, at_r, by))", reprojection, image | s | at | by,
          ["score", "score_r"])
     heat = {"anchors": ("Vectors", "", rand("na", (2, 4, 5), -0.3, 0.3)), "map": ("Desc", "@g", rand("nm", (2, 5, 4, 6), -0.3, 0.3)),
             "at": ("Points", "@g", rand("nat", (2, 4, 2), -0.7, 0.7))}
-    case("alike", "reprojection error", ["nre"], "mean(nre(anchors, map, at))", nre, heat, ["anchors", "map"])
+    case("alike", "reprojection error", "mean(nre(anchors, map, at))", nre, heat, ["anchors", "map"])
 
     two = {"a": ("Map", "@f", rand("ka", (2, 1, 16, 8), -2, 2)), "b": ("Map", "@f", rand("kb", (2, 1, 16, 8), -2, 2))}
-    case("keynet", "index proposal", ["index_proposal"], "64 * index_proposal(a, b, size = 4) + 16 * index_proposal(a, b, size = 8)",
+    case("keynet", "index proposal", "64 * index_proposal(a, b, size = 4) + 16 * index_proposal(a, b, size = 8)",
          keynet, two, ["a"])
     three = {"logits": ("Logit", "@f", rand("dl", (2, 1, 5, 6), -2, 2)), "other": ("Prob", "@f", rand("do", (2, 1, 5, 6), 0, 1)),
              "prior": ("Prob", "@f", rand("dp", (2, 1, 5, 6), 0.2, 1))}
-    case("dedode", "detector", ["best_of_both"], "best_of_both(logits, other, prior, keep = 7)", dedode, three, ["logits"])
+    case("dedode", "detector", "best_of_both(logits, other, prior, keep = 7)", dedode, three, ["logits"])
     near = pair["a"][2] + 0.6 * rand("r2", (2, 6, 5))
-    case("r2d2", "average precision", ["reliable"], "reliable(a, b, r)", r2d2,
+    case("r2d2", "average precision", "reliable(a, b, r)", r2d2,
          {"a": pair["a"], "b": ("Vectors", "", near), "r": ("Vectors", "", rand("rr", (2, 6, 1), 0.05, 0.95))}, ["a", "b", "r"])

@@ -121,19 +121,19 @@ def proxy_anchor(x, proxies, y, scale=32.0, margin=0.1):
 
 def cases(case, rand):
     four = {k: ("Vectors", "", rand(f"e{k}", (6, 5))) for k in "pqyz"}
-    case("simsiam", "loss", ["predicts"], "0.5 * predicts(p, z) + 0.5 * predicts(q, y)", simsiam, four,
+    case("simsiam", "loss", "0.5 * predicts(p, z) + 0.5 * predicts(q, y)", simsiam, four,
          ["p", "q"])
-    case("byol", "loss", ["predicts"], "predicts(p, z) + predicts(q, y)", byol, four, ["p", "q"])
-    case("moco", "v3", ["finds_key"], "finds_key(p, z) + finds_key(q, y)", moco_v3, four, ["p", "q"])
+    case("byol", "loss", "predicts(p, z) + predicts(q, y)", byol, four, ["p", "q"])
+    case("moco", "v3", "finds_key(p, z) + finds_key(q, y)", moco_v3, four, ["p", "q"])
     queue = {"q": four["p"], "k": four["z"], "queue": ("Vectors", "", rand("queue", (9, 5)))}
-    case("moco", "queue", ["finds_key_with"], "finds_key_with(q, k, queue)", moco, queue, ["q"])
+    case("moco", "queue", "finds_key_with(q, k, queue)", moco, queue, ["q"])
     near = {"a": ("Vectors", "", rand("ba", (7, 4))), "b": ("Vectors", "", rand("ba", (7, 4)) + 0.5 * rand("bb", (7, 4)))}
-    case("barlow_twins", "loss", [], "barlow_twins(a, b)", barlow, near, ["a", "b"])
-    case("vicreg", "loss", [], "vicreg(a, b)", vicreg, near, ["a", "b"])
-    case("nt_xent", "loss", [], "nt_xent(a, b)", nt_xent, near, ["a", "b"])
+    case("barlow_twins", "loss", "barlow_twins(a, b)", barlow, near, ["a", "b"])
+    case("vicreg", "loss", "vicreg(a, b)", vicreg, near, ["a", "b"])
+    case("nt_xent", "loss", "nt_xent(a, b)", nt_xent, near, ["a", "b"])
     kinds = F.one_hot(torch.tensor([0, 2, 1, 0, 2, 2, 1, 0]), 4).double()
     labelled = {"x": ("Vectors", "", rand("mx", (8, 4))), "y": ("Vectors", "", kinds)}
-    case("multi_similarity", "with mining", [], "multi_similarity(x, y)", multi_similarity, labelled, ["x"])
+    case("multi_similarity", "with mining", "multi_similarity(x, y)", multi_similarity, labelled, ["x"])
     proxies = {"p": ("Vectors", "", rand("proxies", (4, 4)))}
-    case("arcface", "loss", [], "arcface(x, p, y)", lambda x, y, p: arcface(x, p, y), labelled | proxies, ["x", "p"])
-    case("proxy_anchor", "loss", [], "proxy_anchor(x, p, y)", lambda x, y, p: proxy_anchor(x, p, y), labelled | proxies, ["x", "p"])
+    case("arcface", "loss", "arcface(x, p, y)", lambda x, y, p: arcface(x, p, y), labelled | proxies, ["x", "p"])
+    case("proxy_anchor", "loss", "proxy_anchor(x, p, y)", lambda x, y, p: proxy_anchor(x, p, y), labelled | proxies, ["x", "p"])

@@ -117,26 +117,26 @@ def cases(case, rand):
     a = rand("ma", (2, 5, 6))
     pair = {"a": ("Vectors", "", a), "b": ("Vectors", "", a + 0.9 * rand("mb", (2, 5, 6)))}
     sure = {"r": ("Vectors", "", rand("mr", (2, 5, 1), -2, 2)), "r_r": ("Vectors", "", rand("ms", (2, 5, 1), -2, 2))}
-    case("xfeat", "dual softmax", [], "dual_softmax_nll(a @ transpose(b))", xfeat_match, pair, ["a", "b"])
-    case("xfeat", "reliability", ["reliability"], "reliability(a, b, r, r_r)", xfeat_sure, pair | sure, ["r", "r_r"])
+    case("xfeat", "dual softmax", "dual_softmax_nll(a @ transpose(b))", xfeat_match, pair, ["a", "b"])
+    case("xfeat", "reliability", "reliability(a, b, r, r_r)", xfeat_sure, pair | sure, ["r", "r_r"])
     logits = {"l": sure["r"], "l_r": sure["r_r"]}
     noisy = pair | {"b": ("Vectors", "", a + 1.4 * rand("mn", (2, 5, 6)))}
-    case("silk", "both", ["cycle", "found"], "cycle(a, b) + found(a, b, l, l_r)", silk, noisy | logits, ["a", "b", "l", "l_r"])
+    case("silk", "both", "cycle(a, b) + found(a, b, l, l_r)", silk, noisy | logits, ["a", "b", "l", "l_r"])
 
     truth = torch.zeros(2, 5, 4)
     for at in [(0, 0, 2), (0, 3, 1), (1, 1, 1), (1, 2, 3), (1, 4, 0)]:
         truth[at] = 1.0
     other = {"a": ("Vectors", "", a), "b": ("Vectors", "", rand("mo", (2, 4, 6)))}
     t = {"truth": ("Values", "", truth)}
-    case("loftr", "coarse", ["coarse"], "coarse(a, b, truth)", loftr_coarse, other | t, ["a", "b"])
+    case("loftr", "coarse", "coarse(a, b, truth)", loftr_coarse, other | t, ["a", "b"])
     x = torch.linspace(-1, 1, 5, dtype=torch.float64)
     grid = torch.stack(torch.meshgrid(x, x, indexing="xy"), -1).reshape(-1, 2).expand(4, -1, -1)
     fine = {"center": ("Vectors", "", rand("lc", (4, 1, 6), -2, 2)), "window": ("Vectors", "", rand("lw", (4, 25, 6), -2, 2)),
             "at": ("Vectors", "", grid), "truth": ("Vectors", "", rand("lt", (4, 1, 2))),
             "inside": ("Values", "", (rand("li", (4, 1, 25)) > -0.8).double())}
-    case("loftr", "fine", ["fine"], "fine(center, window, at, truth, inside)", loftr_fine, fine, ["center", "window"])
+    case("loftr", "fine", "fine(center, window, at, truth, inside)", loftr_fine, fine, ["center", "window"])
     scores = {"s": ("Values", "", rand("gs", (2, 5, 4), -2, 3)), "bin": ("Values", "", torch.tensor([[0.75]]))}
-    case("superglue", "assignment", ["assignment"], "assignment(s, mean(bin), truth, iterations = 20)",
+    case("superglue", "assignment", "assignment(s, mean(bin), truth, iterations = 20)",
          lambda s, bin, truth: superglue(s, bin[0, 0], truth), scores | t, ["s", "bin"])
     reward = torch.where(truth > 0, 1.0, -0.25)
     on, on_r = torch.ones(2, 5, 1), torch.ones(2, 4, 1)
@@ -144,7 +144,7 @@ def cases(case, rand):
     drawn = {"chosen": ("Vectors", "", rand("kp", (2, 5, 1), -3, -0.1)), "chosen_r": ("Vectors", "", rand("kq", (2, 4, 1), -3, -0.1)),
              "on": ("Vectors", "", on), "on_r": ("Vectors", "", on_r), "reward": ("Values", "", reward)}
     small = {k: (kind, frame, 0.2 * x) for k, (kind, frame, x) in other.items()}
-    case("disk", "expected reward", ["expected_reward"], "0 - expected_reward(a, b, chosen, chosen_r, on, on_r, reward)", disk, small | drawn,
+    case("disk", "expected reward", "0 - expected_reward(a, b, chosen, chosen_r, on, on_r, reward)", disk, small | drawn,
          ["a", "b", "chosen", "chosen_r"])
     pick = torch.zeros(2, 1, 8, 12)
     for b in range(2):
@@ -153,5 +153,5 @@ def cases(case, rand):
                 pick[b, 0, 4 * r + (2 * c + b) % 4, 4 * c + (r + 3 * b) % 4] = 1.0
     places = {"logits": ("Logit", "@f", rand("kl", (2, 1, 8, 12), -2, 2)), "pick": ("Label", "@f", pick),
               "accepted": ("Label", "@f", (rand("ko", (2, 1, 2, 3)) > -0.2).double())}
-    case("disk", "chance of a draw", ["log_chance"], "sum(log_chance(logits, pick, accepted, size = 4))",
+    case("disk", "chance of a draw", "sum(log_chance(logits, pick, accepted, size = 4))",
          lambda **x: disk_places(**x, size=4), places, ["logits"])

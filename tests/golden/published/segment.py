@@ -66,15 +66,15 @@ def focal(t, l, alpha=0.25, gamma=2.0):
 def cases(case, rand):
     two = {"x": ("Map", "@f", rand("kx", (2, 1, 3, 4))), "y": ("Map", "@f", rand("ky", (2, 1, 3, 4)))}
     logs = {"s": ("Values", "", torch.tensor([[0.7]])), "t": ("Values", "", torch.tensor([[-0.4]]))}
-    case("kendall", "two tasks", ["weighed"], "weighed(mean(abs(x)), mean(s)) + weighed(mean(y * y), mean(t))", kendall, two | logs,
+    case("kendall", "two tasks", "weighed(mean(abs(x)), mean(s)) + weighed(mean(y * y), mean(t))", kendall, two | logs,
          ["x", "y", "s", "t"])
     kinds = F.one_hot((rand("kinds", (2, 3, 4), 0, 3)).long(), 3).permute(0, 3, 1, 2).double()
     dense = {"t": ("Label", "@f", kinds), "l": ("Logit", "@f", rand("dense", (2, 3, 3, 4), -3, 3))}
-    case("cross_entropy", "dense", [], "cross_entropy(t, l)", cross_entropy, dense, ["l"])
+    case("cross_entropy", "dense", "cross_entropy(t, l)", cross_entropy, dense, ["l"])
     one = (rand("one", (2, 1, 3, 5)) > 0.2).double()
     soft = {"t": ("Label", "@f", one), "p": ("Prob", "@f", rand("soft", (2, 1, 3, 5), 0.02, 0.98))}
-    case("tversky", "loss", [], "tversky(t, p)", tversky, soft, ["p"])
+    case("tversky", "loss", "tversky(t, p)", tversky, soft, ["p"])
     hinge = {"t": soft["t"], "l": ("Logit", "@f", rand("hinge", (2, 1, 3, 5), -3, 3))}
-    case("lovasz", "hinge", [], "lovasz_hinge(t, l)", lovasz_hinge, hinge, ["l"])
-    case("lovasz", "softmax", [], "lovasz_softmax(t, l)", lovasz_softmax, dense, ["l"])
-    case("focal", "weighed", ["balanced"], "balanced(t, l)", focal, hinge, ["l"])
+    case("lovasz", "hinge", "lovasz_hinge(t, l)", lovasz_hinge, hinge, ["l"])
+    case("lovasz", "softmax", "lovasz_softmax(t, l)", lovasz_softmax, dense, ["l"])
+    case("focal", "weighed", "balanced(t, l)", focal, hinge, ["l"])
