@@ -84,7 +84,12 @@ pub fn along(a: &mut Application<'_>, of: &str) -> Option<Vec<Axis>> {
 
 /// The one axis that `over` names.
 pub fn one_axis(a: &mut Application<'_>) -> Option<Axis> {
-    let axes = along(a, "x")?;
+    one_axis_of(a, "x")
+}
+
+/// The one axis of the argument `of` that `over` names.
+pub fn one_axis_of(a: &mut Application<'_>, of: &str) -> Option<Axis> {
+    let axes = along(a, of)?;
     if let [axis] = axes.as_slice() {
         return Some(axis.clone());
     }

@@ -76,7 +76,7 @@ pub static LOG: Op = function!(
     "y = ln(max(x, eps))",
     " Below `eps` the slope is 0, so nothing becomes infinite.",
     "`torch.log(x.clamp(min = eps))`",
-    logarithm,
+    signed,
     GraphFacts::NONE,
     Unary {
         value: |call, x| x.maximum(call.number("eps")?)?.log(),
@@ -152,13 +152,40 @@ pub static SOFTPLUS: Op = function!(
     ..LintFacts::NONE
 });
 
-/// A logarithm of a distance may be negative.
-fn logarithm(a: &mut Application<'_>) {
+/// The sine.
+pub static SIN: Op = function!(
+    "sin" "",
+    "The sine of every number, an angle in radians",
+    "y = sin x",
+    "",
+    "`torch.sin`",
+    signed,
+    GraphFacts::NONE,
+    Unary { value: |_, x| x.sin(), slope: |_, x, _| x.cos() },
+    samples(-4.0..4.0, &[0.0, 1e3, -1e3])
+);
+
+/// The cosine.
+pub static COS: Op = function!(
+    "cos" "",
+    "The cosine of every number, an angle in radians",
+    "y = cos x",
+    "",
+    "`torch.cos`",
+    signed,
+    GraphFacts::NONE,
+    Unary { value: |_, x| x.cos(), slope: |_, x, _| x.sin()?.neg() },
+    samples(-4.0..4.0, &[0.0, 1e3, -1e3])
+);
+
+/// A logarithm or a sine of a distance may be negative.
+fn signed(a: &mut Application<'_>) {
     disturbed(a);
     if a.result.kind == Kind::Dist {
         a.result.kind = Kind::Values;
     }
 }
+
 
 /// A function of one number, applied to every number of `x`.
 struct Unary {

@@ -8,7 +8,9 @@
 
 mod activation;
 pub mod align;
+pub mod append;
 mod arithmetic;
+pub mod arrange;
 pub mod avg_pool;
 mod axes;
 pub mod batch_norm;
@@ -174,9 +176,13 @@ pub static OPERATIONS: &[&op::Op] = &[
     &functions::SQRT,
     &functions::ABS,
     &functions::SOFTPLUS,
+    &functions::SIN,
+    &functions::COS,
     &relu::HINGE,
     &reduce::MEAN,
     &reduce::SUM,
+    &append::OP,
+    &arrange::OP,
     &uniform::OP,
     &variance::VARIANCE,
     &variance::STD,
@@ -226,6 +232,9 @@ pub const LIBRARY: &[(&str, &str)] = &[
     ("std/descriptors.rord", include_str!("std/descriptors.rord")),
     ("std/metrics.rord", include_str!("std/metrics.rord")),
     ("std/numbers.rord", include_str!("std/numbers.rord")),
+    ("std/dense.rord", include_str!("std/dense.rord")),
+    ("std/tables.rord", include_str!("std/tables.rord")),
+    ("std/embeddings.rord", include_str!("std/embeddings.rord")),
 ];
 
 use rord_lang::source::Sources;

@@ -125,13 +125,13 @@ fn top(a: &mut Application<'_>) {
 }
 
 /// The axis of a call.
-fn axis(call: &Call, x: &Tensor) -> Result<usize> {
+pub(crate) fn axis(call: &Call, x: &Tensor) -> Result<usize> {
     let at = crate::compute::folding::positions(call, x.rank())?;
     at.first().copied().ok_or_else(|| candle_core::Error::msg("no axis is named"))
 }
 
 /// The numbers of `x` with this axis last, and back.
-fn last(x: &Tensor, axis: usize) -> Result<Tensor> {
+pub(crate) fn last(x: &Tensor, axis: usize) -> Result<Tensor> {
     x.transpose(axis, x.rank() - 1)?.contiguous()
 }
 
@@ -141,7 +141,7 @@ fn compare(a: f64, b: f64) -> std::cmp::Ordering {
 }
 
 /// For each line along the last axis: the places of its numbers, in order.
-fn places(x: &Tensor, descending: bool, keep: usize) -> Result<Tensor> {
+pub(crate) fn places(x: &Tensor, descending: bool, keep: usize) -> Result<Tensor> {
     let n = x.dim(x.rank() - 1)?.max(1);
     let values = match x.dtype() {
         DType::F32 => read::<f32, _, 1>([x], |[x]| x.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>())?,

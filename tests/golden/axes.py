@@ -96,3 +96,11 @@ def axes(case, rand):
         along(case, "l2norm", f"over {name}", lambda x, d=d: x / x.square().sum(d, keepdim=True).sqrt(), x, d, {"eps": 1e-12})
         level = lambda x, d=d: (x - x.mean(d, keepdim=True)) / (x.std(d, keepdim=True, correction=0) + 1e-6)
         along(case, "standardize", f"over {name}", level, x, d, {"eps": 1e-6})
+    for name, d, a, b in [("items", 0, (3, 4), (2, 4)), ("a column", 2, (2, 3, 5), (2, 3, 1))]:
+        pair = {"a": rand(f"append/{name}/a", a), "b": rand(f"append/{name}/b", b)}
+        case("append", name, lambda a, b, d=d: torch.cat([a, b], d), pair, {"axes": [d]})
+    for name, d in {"channels": 1, "columns": 3}.items():
+        for down in [False, True]:
+            given = {"x": rand(f"arrange/{name}/x", SHAPE), "by": (rand(f"arrange/{name}/by", SHAPE) * 3).round()}
+            f = lambda x, by, d=d, down=down: x.gather(d, by.argsort(dim=d, descending=down, stable=True))
+            case("arrange", f"{name}, descending {down}", f, given, {"axes": [d], "descending": down}, wants=["x"])

@@ -735,6 +735,7 @@ def functions():
         ("exp", torch.exp, -3, 3, None), ("abs", torch.abs, -2, 2, None), ("sqrt", torch.sqrt, 0.1, 4, None),
         ("log", lambda x: torch.log(x.clamp(min=1e-12)), 0.05, 3, clamped),
         ("softplus", lambda x: F.softplus(x, threshold=100.0), -15, 15, None),
+        ("sin", torch.sin, -7, 7, None), ("cos", torch.cos, -7, 7, None),
     ]:
         case(op, "odd", lambda x, f=f: f(x), maps(op, "odd", (2, 3, 5, 7), low, high), settings)
         case(op, "rows", lambda x, f=f: f(x), maps(op, "rows", (3, 4), low, high), settings)

@@ -182,7 +182,7 @@ impl Checker<'_> {
         let Some(initial) = self.begins(name, kind, &term, value.span, shape.as_deref()) else { return Term::Poison };
         // One number that is learned is a loss's factor like any other; a rate stays positive, for its logarithm is kept.
         let own = if kind == Kind::Vectors { Kind::Vectors } else { Kind::Loss };
-        let stored = Type { dims, ..Type::plain(own) };
+        let stored = Type::shaped(own, dims);
         let source = match (&env.weights, self.generic || self.untaken) {
             (Some(path), false) => {
                 let suffix = if kind == Kind::Rate { ".log" } else { "" };

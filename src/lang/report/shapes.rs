@@ -326,3 +326,11 @@ pub fn uneven(span: Span, op: &str, size: i64, rest: i64, help: &str) -> Report 
         .label(span, format!("of {size} cells, {rest} at the far end stay outside of every window"))
         .help(help.to_string())
 }
+
+/// Values that cannot stand one after the other along an axis.
+pub fn appended(op: &str, axis: &str, a: (Span, &Type), b: (Span, &Type)) -> Report {
+    Report::error("R0407", format!("`{op}` along `{axis}` needs two values that are alike along all other axes"))
+        .label(a.0, a.1.to_string())
+        .label(b.0, b.1.to_string())
+        .help(format!("the second has the axes of the first, of the same sizes; `{axis}` may have another size, or be missing"))
+}

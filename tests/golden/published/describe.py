@@ -78,8 +78,9 @@ def l2net_compact(a):
 
 
 def l2net_maps(f, g):
-    """Tian et al., equations 7 and 8: intermediate feature maps of partners resemble each other most; inner products of maps as vectors."""
-    s = f.flatten(1) @ g.flatten(1).T
+    """Tian et al., equations 7 and 8: intermediate feature maps of partners resemble each other most; inner products of maps as
+    vectors, here of length 1."""
+    s = F.normalize(f.flatten(1), dim=1) @ F.normalize(g.flatten(1), dim=1).T
     total = 0.0
     for i in range(len(s)):
         total = total - 0.5 * (F.log_softmax(s[i], 0)[i] + F.log_softmax(s[:, i], 0)[i])

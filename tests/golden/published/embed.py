@@ -124,9 +124,9 @@ def cases(case, rand):
     case("simsiam", "loss", ["predicts"], "0.5 * predicts(p, z) + 0.5 * predicts(q, y)", simsiam, four,
          ["p", "q"])
     case("byol", "loss", ["predicts"], "predicts(p, z) + predicts(q, y)", byol, four, ["p", "q"])
-    case("moco", "v3", ["contrast"], "contrast(p, z) + contrast(q, y)", moco_v3, four, ["p", "q"])
+    case("moco", "v3", ["finds_key"], "finds_key(p, z) + finds_key(q, y)", moco_v3, four, ["p", "q"])
     queue = {"q": four["p"], "k": four["z"], "queue": ("Vectors", "", rand("queue", (9, 5)))}
-    case("moco", "queue", ["contrast_with"], "contrast_with(q, k, queue)", moco, queue, ["q"])
+    case("moco", "queue", ["finds_key_with"], "finds_key_with(q, k, queue)", moco, queue, ["q"])
     near = {"a": ("Vectors", "", rand("ba", (7, 4))), "b": ("Vectors", "", rand("ba", (7, 4)) + 0.5 * rand("bb", (7, 4)))}
     case("barlow_twins", "loss", [], "barlow_twins(a, b)", barlow, near, ["a", "b"])
     case("vicreg", "loss", [], "vicreg(a, b)", vicreg, near, ["a", "b"])

@@ -135,8 +135,8 @@ def cases(case, rand):
             "at": ("Vectors", "", grid), "truth": ("Vectors", "", rand("lt", (4, 1, 2))),
             "inside": ("Values", "", (rand("li", (4, 1, 25)) > -0.8).double())}
     case("loftr", "fine", ["fine"], "fine(center, window, at, truth, inside)", loftr_fine, fine, ["center", "window"])
-    scores = {"s": ("Values", "", rand("gs", (2, 5, 4), -2, 3)), "bin": ("Vectors", "", torch.tensor([[0.75]]))}
-    case("superglue", "assignment", ["assignment"], "assignment(s, bin, truth, iterations = 20)",
+    scores = {"s": ("Values", "", rand("gs", (2, 5, 4), -2, 3)), "bin": ("Values", "", torch.tensor([[0.75]]))}
+    case("superglue", "assignment", ["assignment"], "assignment(s, mean(bin), truth, iterations = 20)",
          lambda s, bin, truth: superglue(s, bin[0, 0], truth), scores | t, ["s", "bin"])
     reward = torch.where(truth > 0, 1.0, -0.25)
     on, on_r = torch.ones(2, 5, 1), torch.ones(2, 4, 1)
