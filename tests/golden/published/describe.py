@@ -9,7 +9,7 @@ def table(a, b):
 
 
 def hardnet(a, b, margin=1.0):
-    """Mishchuk et al., Working hard to know your neighbor's margins (2017), equation 1; distances as equation before it, of unit vectors."""
+    """Mishchuk et al., Working hard to know your neighbor's margins (2017), of unit vectors."""
     a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
     total = 0.0
     for i in range(len(a)):
@@ -19,7 +19,7 @@ def hardnet(a, b, margin=1.0):
 
 
 def tfeat(a, b, ratio, margin=1.0):
-    """Balntas et al., Learning local feature descriptors with triplets (2016), equations 1 to 4, with anchor swap. The paper draws the
+    """Balntas et al., Learning local feature descriptors with triplets (2016), with anchor swap. The paper draws the
     negative; this is the mean over all of the batch, the expectation of that."""
     total, count = 0.0, 0
     for i in range(len(a)):
@@ -37,7 +37,7 @@ def tfeat(a, b, ratio, margin=1.0):
 
 
 def sosnet(a, b, margin=1.0, neighbors=3):
-    """Tian et al., SOSNet (2019), equations 1 to 5: squared hinge on the nearest of four sorts of negatives, and the second order
+    """Tian et al., SOSNet (2019): squared hinge on the nearest of four sorts of negatives, and the second order
     difference over whatever is among the nearest of either list."""
     a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
     n = len(a)
@@ -56,7 +56,7 @@ def sosnet(a, b, margin=1.0, neighbors=3):
 
 
 def l2net_match(a, b):
-    """Tian, Fan, Wu, L2-Net (2017), equations 2 to 4: relative distances by column and by row."""
+    """Tian, Fan, Wu, L2-Net (2017): relative distances by column and by row."""
     d = table(a, b)
     total = 0.0
     for i in range(len(a)):
@@ -67,7 +67,7 @@ def l2net_match(a, b):
 
 
 def l2net_compact(a):
-    """Tian et al., equations 5 and 6: the squared correlations of different numbers of a descriptor over the batch."""
+    """Tian et al.: the squared correlations of different numbers of a descriptor over the batch."""
     c = a - a.mean(0)
     total = 0.0
     for i in range(a.shape[1]):
@@ -78,7 +78,7 @@ def l2net_compact(a):
 
 
 def l2net_maps(f, g):
-    """Tian et al., equations 7 and 8: intermediate feature maps of partners resemble each other most; inner products of maps as
+    """Tian et al.: intermediate feature maps of partners resemble each other most; inner products of maps as
     vectors, here of length 1."""
     s = F.normalize(f.flatten(1), dim=1) @ F.normalize(g.flatten(1), dim=1).T
     total = 0.0

@@ -39,7 +39,7 @@ def superpoint_pairs(image, image_r, desc, desc_r, by, weight=250.0, above=1.0, 
 
 
 def d2_scores(x):
-    """Dusmanu et al., D2-Net (2019), equations 4 to 7: soft local maximum times share of the greatest channel, the best channel, normed."""
+    """Dusmanu et al., D2-Net (2019): soft local maximum times share of the greatest channel, the best channel, normed."""
     window = F.unfold(F.pad(x.exp(), (1, 1, 1, 1)), 3).reshape(*x.shape[:2], 9, *x.shape[2:]).sum(2)
     alpha, beta = x.exp() / window, x / x.amax(1, keepdim=True)
     gamma = (alpha * beta).amax(1)
@@ -47,7 +47,7 @@ def d2_scores(x):
 
 
 def d2_loss(image, image_r, desc, desc_r, score, score_r, places, by, margin=1.0, apart=6.0):
-    """Dusmanu et al., equations 8 to 11: squared triplet margins of correspondences against the hardest negative of either image that lies
+    """Dusmanu et al.: squared triplet margins of correspondences against the hardest negative of either image that lies
     farther than K from the place, weighed by both scores. The paper's K is along the worse axis, here it is a radius."""
     batch = len(desc)
     there = moved(places, by)
@@ -71,14 +71,14 @@ def d2_loss(image, image_r, desc, desc_r, score, score_r, places, by, margin=1.0
 
 
 def peakiness(x):
-    """Luo et al., ASLFeat (2020), equations 7 and 8: how far a number is above its 3 × 3 neighborhood and above its channels' mean."""
+    """Luo et al., ASLFeat (2020): how far a number is above its 3 × 3 neighborhood and above its channels' mean."""
     ones = F.unfold(F.pad(torch.ones_like(x), (1, 1, 1, 1)), 3)
     window = (F.unfold(F.pad(x, (1, 1, 1, 1)), 3).reshape(*x.shape[:2], 9, -1).sum(2) / ones.reshape(*x.shape[:2], 9, -1).sum(2)).reshape(x.shape)
     return (F.softplus(x - window) * F.softplus(x - x.mean(1, keepdim=True))).amax(1)
 
 
 def aslfeat_loss(a, b, score, score_r, positive=0.2, negative=1.0):
-    """Luo et al., equations 10 and 11: a margin on either side, negatives from the same image pair, weighed by both scores."""
+    """Luo et al.: a margin on either side, negatives from the same image pair, weighed by both scores."""
     total = 0.0
     for x, y, s in zip(F.normalize(a, dim=-1), F.normalize(b, dim=-1), (score * score_r).squeeze(-1)):
         d = torch.stack([torch.stack([(p - q).norm() for q in y]) for p in x])
@@ -89,11 +89,12 @@ def aslfeat_loss(a, b, score, score_r, positive=0.2, negative=1.0):
 
 
 def window(score, at, radius):
-    """The cells of a square window about a keypoint that lies in the middle of a cell: offsets (n, 2) in cells, and their scores (n)."""
+    """The cells of a square window about the cell of a keypoint: the middle of that, offsets (n, 2) in cells, and their scores (n)."""
     h, w = score.shape
     column, row = round(((at[0].item() + 1) * w - 1) / 2), round(((at[1].item() + 1) * h - 1) / 2)
     offsets = [(x, y) for y in range(-radius, radius + 1) for x in range(-radius, radius + 1)]
-    return torch.tensor(offsets, dtype=torch.float64), torch.stack([score[row + y, column + x] for x, y in offsets])
+    middle = torch.tensor([(2 * column + 1) / w - 1, (2 * row + 1) / h - 1], dtype=torch.float64)
+    return middle, torch.tensor(offsets, dtype=torch.float64), torch.stack([score[row + y, column + x] for x, y in offsets])
 
 
 def dispersity(image, score, at, radius=2, temperature=0.1):
@@ -102,7 +103,7 @@ def dispersity(image, score, at, radius=2, temperature=0.1):
     total = []
     for s, points in zip(score[:, 0], at):
         for point in points:
-            offsets, scores = window(s, point, radius)
+            _, offsets, scores = window(s, point, radius)
             share = F.softmax(scores / temperature, 0)
             soft = share @ offsets
             total.append((share * (offsets - soft).norm(dim=-1)).mean())
@@ -117,8 +118,8 @@ def reprojection(image, image_r, score, score_r, at, at_r, by, radius=2, tempera
         found = []
         for s, points in zip(score[:, 0], at):
             for point in points:
-                offsets, scores = window(s, point, radius)
-                found.append(point + F.softmax(scores / temperature, 0) @ offsets * cell)
+                middle, offsets, scores = window(s, point, radius)
+                found.append(middle + F.softmax(scores / temperature, 0) @ offsets * cell)
         return torch.stack(found).reshape(at.shape)
 
     a, b = soft(score, at, image.shape[2:]), soft(score_r, at_r, image_r.shape[2:])
@@ -139,7 +140,7 @@ def nre(anchors, map, at, temperature=0.02):
 
 
 def keynet(a, b, sizes=(4, 8), weights=(64.0, 16.0)):
-    """Barroso-Laguna et al., Key.Net (2019), equations 3 to 6: in every window the soft index of one map against the place of the maximum
+    """Barroso-Laguna et al., Key.Net (2019): in every window the soft index of one map against the place of the maximum
     of the other, brought into the same frame, weighed by both windows' greatest scores, which are taken as constants."""
     total = 0.0
     for size, weight in zip(sizes, weights):
@@ -170,7 +171,7 @@ def dedode(logits, other, prior, keep=7):
 
 
 def average_precision(s, y, bins):
-    """He, Lu, Sclaroff, Local Descriptors Optimized for Average Precision (2018), equations 6 to 9, of one list of scores, on bins from 1
+    """He, Lu, Sclaroff, Local Descriptors Optimized for Average Precision (2018), of one list of scores, on bins from 1
     down to 0 as R2D2 has them."""
     edges = torch.linspace(1, 0, bins, dtype=torch.float64)
     share = F.relu(1 - (s.clamp(0, 1)[None] - edges[:, None]).abs() * (bins - 1))
@@ -180,7 +181,7 @@ def average_precision(s, y, bins):
 
 
 def r2d2(a, b, r, bins=20, level=0.5):
-    """Revaud et al., R2D2 (2019), equations 4 to 6: 1 - (AP·R + κ·(1 - R)), each descriptor a query among those of the other view."""
+    """Revaud et al., R2D2 (2019): 1 - (AP·R + κ·(1 - R)), each descriptor a query among those of the other view."""
     total = []
     for x, y, sure in zip(F.normalize(a, dim=-1), F.normalize(b, dim=-1), r[..., 0]):
         for i, query in enumerate(x):

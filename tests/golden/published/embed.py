@@ -76,7 +76,7 @@ def nt_xent(a, b, temperature=0.5):
 
 
 def multi_similarity(x, y, alpha=2.0, beta=50.0, level=1.0, slack=0.1):
-    """Wang et al., Multi-Similarity Loss (2019), equations 10 to 13: negatives that are nearer than the farthest positive, positives that
+    """Wang et al., Multi-Similarity Loss (2019): negatives that are nearer than the farthest positive, positives that
     are farther than the nearest negative, each within a slack; then soft weighting of both."""
     z, kind = F.normalize(x, dim=1), y.argmax(1).tolist()
     s = z @ z.T

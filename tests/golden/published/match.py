@@ -40,7 +40,7 @@ def silk(a, b, l, l_r, temperature=0.05):
 
 
 def loftr_coarse(a, b, truth, temperature=0.1):
-    """Sun et al., LoFTR (2021), equations 1, 2 and 5: the mean of -log P over the true matches, P the product of both softmaxes. Features
+    """Sun et al., LoFTR (2021): the mean of -log P over the true matches, P the product of both softmaxes. Features
     are divided by the root of their number, as in its code."""
     total, count = 0.0, 0
     for x, y, t in zip(a, b, truth):
@@ -52,7 +52,7 @@ def loftr_coarse(a, b, truth, temperature=0.1):
 
 
 def loftr_fine(center, window, at, truth, inside):
-    """Sun et al., equation 6: the squared distance of the expected place in a window to the truth, over its variance, which is taken
+    """Sun et al.: the squared distance of the expected place in a window to the truth, over its variance, which is taken
     as a constant. `at` are the places of the window, -1 to 1."""
     total = []
     for c, w, grid, t, on in zip(center[:, 0], window, at, truth[:, 0], inside[:, 0] > 0):
@@ -64,7 +64,7 @@ def loftr_fine(center, window, at, truth, inside):
 
 
 def superglue(s, bin, truth, iterations=20):
-    """Sarlin et al., SuperGlue (2020), equations 7 to 10: Sinkhorn's algorithm on scores with a dustbin on either side, whose masses are
+    """Sarlin et al., SuperGlue (2020): Sinkhorn's algorithm on scores with a dustbin on either side, whose masses are
     the size of the other side; -log of the assignment at the matches and at what has none. Here on probabilities, not logarithms."""
     total = 0.0
     for scores, t in zip(s, truth):
@@ -87,7 +87,7 @@ def superglue(s, bin, truth, iterations=20):
 
 
 def disk(a, b, chosen, chosen_r, on, on_r, reward, temperature=10.0, each=-0.001):
-    """Tyszkiewicz, Fua, Trulls, DISK (2020), equations 2 to 6: the expected reward of a match, exact over all pairs of places that were
+    """Tyszkiewicz, Fua, Trulls, DISK (2020): the expected reward of a match, exact over all pairs of places that were
     accepted, with the gradient of its chance and, by the score function, of the chances that both were chosen; every keypoint costs a
     little. Negated."""
     total = 0.0
@@ -117,7 +117,7 @@ def cases(case, rand):
     a = rand("ma", (2, 5, 6))
     pair = {"a": ("Vectors", "", a), "b": ("Vectors", "", a + 0.9 * rand("mb", (2, 5, 6)))}
     sure = {"r": ("Vectors", "", rand("mr", (2, 5, 1), -2, 2)), "r_r": ("Vectors", "", rand("ms", (2, 5, 1), -2, 2))}
-    case("xfeat", "dual softmax", "dual_softmax_nll(a @ transpose(b))", xfeat_match, pair, ["a", "b"])
+    case("xfeat", "dual softmax", "dual_softmax_nll(similarities(a, b))", xfeat_match, pair, ["a", "b"])
     case("xfeat", "reliability", "reliability(a, b, r, r_r)", xfeat_sure, pair | sure, ["r", "r_r"])
     logits = {"l": sure["r"], "l_r": sure["r_r"]}
     noisy = pair | {"b": ("Vectors", "", a + 1.4 * rand("mn", (2, 5, 6)))}

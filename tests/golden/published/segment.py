@@ -16,7 +16,7 @@ def cross_entropy(t, l):
 
 
 def tversky(t, p, alpha=0.3, beta=0.7, smooth=1.0):
-    """Salehi, Erdogmus, Gholipour, Tversky loss (2017), equation 3: false positives weigh alpha, false negatives beta. By sample; a number
+    """Salehi, Erdogmus, Gholipour, Tversky loss (2017): false positives weigh alpha, false negatives beta. By sample; a number
     added above and below, as usual with Dice."""
     total = 0.0
     for g, q in zip(t, p):
@@ -36,7 +36,7 @@ def jaccard_steps(t):
 
 
 def lovasz_hinge(t, l):
-    """Berman et al., equations 8 and 12: hinge errors of one class, sorted, times the steps of the Jaccard loss; by sample."""
+    """Berman et al.: hinge errors of one class, sorted, times the steps of the Jaccard loss; by sample."""
     total = 0.0
     for g, s in zip(t, l):
         g, s = g.flatten(), s.flatten()
@@ -46,7 +46,7 @@ def lovasz_hinge(t, l):
 
 
 def lovasz_softmax(t, l):
-    """Berman et al., equations 8 and 11: the mean over classes of the Lovász extension of errors 1 - p and p; by sample, all classes."""
+    """Berman et al.: the mean over classes of the Lovász extension of errors 1 - p and p; by sample, all classes."""
     total, count = 0.0, 0
     for g, s in zip(t, F.softmax(l, 1)):
         for truth, p in zip(g, s):
