@@ -18,7 +18,12 @@ use rord_lang::vocabulary::{Application, Entry};
 /// The operation.
 pub static OP: Op = Op {
     name: "append",
-    entry: Entry { signature: "append(a: Values, b: Values, over: Axes) -> Values", manual: MANUAL, rule, ..Entry::PLAIN },
+    entry: Entry {
+        signature: "append(a: Values, b: Values, over: Axes) -> Values",
+        manual: MANUAL,
+        rule,
+        ..Entry::PLAIN
+    },
     compute: Some(&Append),
     samples,
 };

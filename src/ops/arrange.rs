@@ -92,5 +92,8 @@ fn samples() -> Result<Vec<Sample>> {
         let sample = sample.to(&["x"]).word("over", word).setting("axes", at(&[axis]));
         Ok::<_, candle_core::Error>(sample.flag("descending", descending))
     };
-    Ok(vec![case("components", &[3, 7], "channel", 1, false)?, case("items, the greatest first", &[2, 6, 3], "item", 1, true)?])
+    Ok(vec![
+        case("components", &[3, 7], "channel", 1, false)?,
+        case("items, the greatest first", &[2, 6, 3], "item", 1, true)?,
+    ])
 }

@@ -186,7 +186,6 @@ fn signed(a: &mut Application<'_>) {
     }
 }
 
-
 /// A function of one number, applied to every number of `x`.
 struct Unary {
     /// Its values.

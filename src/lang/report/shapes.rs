@@ -332,5 +332,7 @@ pub fn appended(op: &str, axis: &str, a: (Span, &Type), b: (Span, &Type)) -> Rep
     Report::error("R0407", format!("`{op}` along `{axis}` needs two values that are alike along all other axes"))
         .label(a.0, a.1.to_string())
         .label(b.0, b.1.to_string())
-        .help(format!("the second has the axes of the first, of the same sizes; `{axis}` may have another size, or be missing"))
+        .help(format!(
+            "the second has the axes of the first, of the same sizes; `{axis}` may have another size, or be missing"
+        ))
 }
