@@ -79,6 +79,8 @@ pub fn above<T: Float>(x: T, best: T) -> bool {
 }
 
 /// The largest number of each window, and the cell (row · width + column) of the first one that is as large.
+// The number of a cell is part of the answer.
+#[allow(clippy::needless_range_loop)]
 pub fn maximum<T: Float>(g: &Windows, x: &[T]) -> Result<(Vec<T>, Vec<u32>), Mismatch> {
     let ((h, w), cells) = (g.result()?, g.cells()?);
     length("x", x, g.planes * cells)?;

@@ -46,7 +46,7 @@ impl Cut {
 
     /// How many numbers are folded into one.
     pub fn folded(&self) -> usize {
-        if self.kept == 0 { 0 } else { self.total / self.kept }
+        self.total.checked_div(self.kept).unwrap_or(0)
     }
 
     /// The length of the runs, and whether they go.

@@ -71,7 +71,7 @@ pub const CHAPTERS: &[Chapter] = &[
             "place",
             "pick",
             "coords",
-            "cells",
+            "as_vectors",
             "as_map",
             "seen",
             "length",

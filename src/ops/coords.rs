@@ -31,7 +31,7 @@ const MANUAL: &str = "\
 The places of all cells of a map, row by row.
 
 Cell (i, j) of (h, w) is at ((2j + 1)/w - 1, (2i + 1)/h - 1), and is place i·w + j. `like` (B, C, h, w) gives the batch
-and the sizes; the result is (B, h·w, 2), normalized, in its frame. There is no gradient. `cells` are a map's numbers in
+and the sizes; the result is (B, h·w, 2), normalized, in its frame. There is no gradient. `as_vectors` are a map's numbers in
 the same order, and `as_map` makes a map of what was computed for each place.
 
 Source: the middles of `torch.nn.functional.affine_grid(I, size, align_corners = False)`.

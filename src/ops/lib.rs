@@ -11,12 +11,12 @@ pub mod align;
 pub mod append;
 mod arithmetic;
 pub mod arrange;
+pub mod as_vectors;
 pub mod avg_pool;
 mod axes;
 pub mod batch_norm;
 pub mod bce;
 pub mod bce_logits;
-pub mod cells;
 pub mod chapters;
 mod comparison;
 pub mod compose;
@@ -137,8 +137,8 @@ pub static OPERATIONS: &[&op::Op] = &[
     &move_points::OP,
     &sample::OP,
     &coords::OP,
-    &cells::CELLS,
-    &cells::AS_MAP,
+    &as_vectors::CELLS,
+    &as_vectors::AS_MAP,
     &seen::OP,
     &length::OP,
     &place_distance::OP,

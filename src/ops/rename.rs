@@ -17,7 +17,7 @@ use rord_lang::vocabulary::{Application, Entry, LintFacts};
 pub static RENAME: Op = Op {
     name: "rename",
     entry: Entry {
-        lints: LintFacts::AVERAGE,
+        lints: LintFacts::CHOICE,
         signature: "rename(x: Values, from: Axes, to: Axes) -> Values",
         manual: "\
 The same numbers with an axis under another name.

@@ -136,7 +136,7 @@ case("topk", "sum(sample(desc, place(topk(det, keep = 7), like = desc)))",
 # Distances of all pairs of cells, weighed by the softmax of a score: the mean distance from a given place.
 case("all cells", "mean(distances(p, coords(like = desc)))",
      lambda image, p, desc: length((p[:, :, None] - middles(desc)[:, None]) * HALF).mean(), IMAGE | P | DESC, ["p"])
-case("back to a map", "mean(as_map(cells(desc), like = desc) * desc)", lambda desc: desc.square().mean(), DESC, ["desc"])
+case("back to a map", "mean(as_map(as_vectors(desc), like = desc) * desc)", lambda desc: desc.square().mean(), DESC, ["desc"])
 
 path = pathlib.Path(__file__).parent / "place_formulas.safetensors"
 save_file(TENSORS, path, {"golden": json.dumps({"made_by": f"torch {torch.__version__}", "cases": CASES})})

@@ -37,7 +37,7 @@ def maps(case, rand):
         b, c, h, w = shape
         x = rand(f"cells/{name}", shape)
         case("coords", name, middles, {"like": x}, wants=[])
-        case("cells", name, lambda x: x.flatten(2).transpose(1, 2), {"x": x})
+        case("as_vectors", name, lambda x: x.flatten(2).transpose(1, 2), {"x": x})
         back = lambda x, like: x.transpose(1, 2).unflatten(2, like.shape[2:])
         case("as_map", name, back, {"x": rand(f"map/{name}", (b, h * w, c)), "like": x}, wants=["x"])
         one = lambda x, like: x.reshape(len(x), 1, *like.shape[2:])

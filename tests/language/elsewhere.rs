@@ -77,7 +77,6 @@ const VALUES: &[&str] = &[
     "mean(x.var(dim = 1))",
     "mean(table.amax(dim = 1))",
     "mean(table.amin(dim = 1))",
-    "mean(table.topk(3))",
     "mean(table.argsort(dim = 1))",
     "mean(torch.pow(x, 2))",
     "mean(x.pow(0.5))",

@@ -77,7 +77,7 @@ metric k = both(p, warp(q, inv(pairs.H)), k = -(-0.5))
 metric m = mean(p > 0.5)
 minimize total = 2 * l
 train { optimizer = sgd(lr = 0.1, momentum = 0.9), batch = n, epochs = 1 }
-save { best = val.m }
+save { best = max(val.m) }
 ";
     let (pipeline, reports) = checked(text);
     assert!(reports.is_empty(), "{reports:?}");

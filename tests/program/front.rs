@@ -103,7 +103,7 @@ fn words_have_pages() {
     let kind = printed(&["explain", "Prob"]);
     let facts = [
         "**Prob**: 0 to 1\n\nEvery `Prob` is a `Values`, a `Map`.\n\nKinds of it: `Mask`, `Label`.",
-        "Its shape has 4 axes.",
+        "Its axes: batch, channel, row, column.",
     ];
     let lists = ["\n\nTaken by: ", "\n\nTaken as a `Map` by: ", "\n\nGiven by: "];
     assert!(facts.iter().chain(&lists).all(|part| kind.contains(part)), "{kind}");

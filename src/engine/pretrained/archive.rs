@@ -125,7 +125,7 @@ fn legacy(bytes: &[u8]) -> Result<Vec<Stored>, String> {
         at += pickle.length;
         Ok::<_, String>(pickle)
     };
-    (next()?, next()?, next()?);
+    let _ = [next()?, next()?, next()?];
     let (pickle, keys) = (next()?, next()?);
     let spoken = state_dict(&pickle)?;
     // Storages that no tensor of the dictionary lies in have a size as well, so all that are spoken of count.

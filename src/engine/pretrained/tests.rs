@@ -159,7 +159,7 @@ train { optimizer = adam(lr = 1e-3), part net { init = \"FILES/NAME\" } }
         let found = predict(&pipeline, &vocabulary, &expected, None, 0, &["y"]).unwrap();
         let found: Vec<f32> = found[0].1.flatten_all().unwrap().to_vec1().unwrap();
         let gap = found.iter().zip(&values).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(found.len() == values.len() && gap < 2e-5, "{name}: {gap}");
+        assert!(found.len() == values.len() && gap < 5e-5, "{name}: {gap}");
         let (_, taken) = begin::weights(&pipeline, None, 0, DType::F32, &Device::Cpu).unwrap();
         assert_eq!((taken[0].by, taken[0].random.len()), (By::Order, 0));
         let mut left = taken[0].left.clone();

@@ -70,7 +70,7 @@ impl Checker<'_> {
     pub fn direction(&self, id: ValueId) -> Option<Direction> {
         use Direction::{Down, Up};
         let outputs = self.out.losses.iter().chain(self.out.objectives.iter().map(|o| &o.output));
-        if outputs.into_iter().any(|o| o.value == id) || self.draws_together(id) {
+        if outputs.into_iter().any(|o| o.value == id) {
             return Some(Down);
         }
         let apply = match &self.value(id)?.source {
@@ -98,9 +98,13 @@ impl Checker<'_> {
         if let Some(of) = facts.grows_with {
             return self.direction(input(of)?);
         }
-        let (a, b) = (input("a")?, input("b")?);
+        let (Some(a), Some(b)) = (input("a"), input("b")) else {
+            return self.draws_together(id).then_some(Down);
+        };
+        // Of two values added or subtracted, each has its own direction.
+        let mixed = matches!(apply.op, "add" | "sub") && number(a).is_none() && number(b).is_none();
         // What a number does to the other side: nothing, or it turns it round.
-        match (apply.op, number(a), number(b)) {
+        let found = match (apply.op, number(a), number(b)) {
             ("add", Some(_), _) => self.direction(b),
             ("add" | "sub", _, Some(_)) => self.direction(a),
             ("sub", Some(_), _) => self.direction(b).map(Direction::turned),
@@ -111,7 +115,8 @@ impl Checker<'_> {
             ("add", None, None) => self.direction(a).filter(|d| self.direction(b) == Some(*d)),
             ("sub", None, None) => self.direction(a).filter(|d| self.direction(b) == Some(d.turned())),
             _ => None,
-        }
+        };
+        found.or_else(|| (!mixed && self.draws_together(id)).then_some(Down))
     }
 
     /// A number that a run goes by must be known to be better when it grows, or when it falls.

@@ -160,7 +160,11 @@ fn params(c: &mut Cursor) -> Doc {
     list(c, ")", ListKind::Definitions, false, Class::Typed, |c| {
         let mut parts = vec![typed(c)];
         bounded(c, &mut parts);
-        Doc::Cat(parts)
+        // A name alone may stand beside others in a line.
+        match parts.pop() {
+            Some(name) if parts.is_empty() => name,
+            last => Doc::Cat(parts.into_iter().chain(last).collect()),
+        }
     })
 }
 

@@ -1,4 +1,4 @@
-//! `cells` and `as_map`: a map as a list of vectors, one for each place of `coords`, and back.
+//! `as_vectors` and `as_map`: a map as a list of vectors, one for each place of `coords`, and back.
 
 use candle_core::{Result, Tensor};
 
@@ -16,9 +16,9 @@ use rord_lang::vocabulary::{Application, Entry};
 
 /// A map as a list.
 pub static CELLS: Op = Op {
-    name: "cells",
+    name: "as_vectors",
     entry: Entry {
-        signature: "cells(x: Map[B, C, h, w]@f) -> Vectors[B, _, C]",
+        signature: "as_vectors(x: Map[B, C, h, w]@f) -> Vectors[B, _, C]",
         manual: "\
 The vectors of a map as a list, row by row: one for each place of `coords`.
 
@@ -28,7 +28,7 @@ Source: `x.flatten(2).transpose(1, 2)`.
 
 ```rord
 input desc: Desc[B, 128, H, W]@f
-let list = cells(desc)
+let list = as_vectors(desc)
 ```
 ",
         rule: |a| {
@@ -51,7 +51,7 @@ pub static AS_MAP: Op = Op {
 What was computed for each place of `coords`, as a map.
 
 `x` is (B, h·w), which makes a map of one channel, or (B, h·w, C). A mask of places becomes a mask. `like` (B, _, h, w) gives the sizes and the frame;
-the result is (B, C, h, w). `cells` is the way back.
+the result is (B, C, h, w). `as_vectors` is the way back.
 
 Errors: another number of places than `like` has cells.
 
