@@ -42,7 +42,7 @@ input image_r: Image[B, 1, R, S]@moved
 input det:     Prob[B, 1, H, W]@orig
 input H:       Homography[B]@orig->moved
 let everywhere = coords(like = det)
-let seen = as_map(seen(move(everywhere, H)), like = det)
+let seen       = as_map(seen(move(everywhere, H)), like = det)
 ```
 ";
 

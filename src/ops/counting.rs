@@ -107,7 +107,8 @@ impl Compute for Counting {
 /// Cases of all three.
 fn samples() -> Result<Vec<Sample>> {
     let case = |name, shape: &[usize], value: &[usize]| {
-        let numbers = (0..shape.iter().product()).map(|i: usize| f64::from(u8::from(!i.is_multiple_of(3) && i < 20))).collect();
+        let numbers =
+            (0..shape.iter().product()).map(|i: usize| f64::from(u8::from(!i.is_multiple_of(3) && i < 20))).collect();
         Sample::new(name, value).given("x", shape, numbers)
     };
     Ok(vec![

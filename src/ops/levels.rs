@@ -27,7 +27,7 @@ Source: `torch.linspace(low, high, count)`.
 
 ```rord
 input s: Values[N, M]
-let bins = hinge(1 - abs(s - levels(0..1, count = 20, axis = bin)) * 19)
+let bins      = hinge(1 - abs(s - levels(0..1, count = 20, axis = bin)) * 19)
 let histogram = sum(bins, over = column)
 ```
 ",

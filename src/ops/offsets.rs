@@ -89,7 +89,7 @@ pub static OFFSET_MUL: Op = operator!(
 input image: Image[B, 1, R, S]@f
 input p:     Points[B, N]@f
 input q:     Points[B, N]@f
-let o = q - p
+let o      = q - p
 let longer = o * length(o)
 ```
 ",
@@ -112,7 +112,7 @@ something to it.
 input image: Image[B, 1, R, S]@f
 input p:     Points[B, N]@f
 input q:     Points[B, N]@f
-let o = q - p
+let o          = q - p
 let directions = o / (1 + length(o))
 ```
 ",

@@ -38,7 +38,7 @@ input at:      Points[B, N]@orig
 input at_r:    Points[B, N]@moved
 input H:       Homography[B]@orig->moved
 let there = move(at, H)
-let on = seen(there, border = 4px)
+let on    = seen(there, border = 4px)
 loss far = mean(distance(there, at_r), mask = on)
 ```
 ";

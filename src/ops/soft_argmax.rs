@@ -44,7 +44,7 @@ input image_r: Image[B, 1, R, S]@moved
 input det:     Prob[B, 1, R, S]@orig
 input det_r:   Prob[B, 1, R, S]@moved
 input H:       Homography[B]@orig->moved
-let at = soft_argmax(det, place(peaks(det, keep = 100), like = det), temperature = 0.1)
+let at   = soft_argmax(det, place(peaks(det, keep = 100), like = det), temperature = 0.1)
 let at_r = soft_argmax(det_r, move(at, H), temperature = 0.1)
 loss reprojection = mean(distance(move(at, H), at_r))
 ```

@@ -108,7 +108,6 @@ const VALUES: &[&str] = &[
     "F.l1_loss(x, y)",
     "F.smooth_l1_loss(x, y, beta = 0.5)",
     "F.huber_loss(x, y, delta = 0.5)",
-    "F.cross_entropy(x, classes)",
     "nn.NLLLoss()(x, classes)",
     "F.kl_div(x, shares)",
     "F.triplet_margin_loss(a, b, c, margin = 0.5)",

@@ -79,5 +79,5 @@ fn a_model_that_follows_begins_as_a_copy() {
     assert!(lines[4]["agreement"].as_f64().unwrap() > 0.0);
     assert_ne!(last["target.p.0.0.weight"], last["net.p.0.0.weight"]);
     // A rate is kept by its logarithm.
-    assert!((last["head.temperature.log"][0].exp() - 0.5).abs() < 0.5);
+    assert!(last["head.temperature.log"][0].is_finite() && !last.contains_key("head.temperature"));
 }

@@ -54,7 +54,8 @@ pub fn functions(text: &str) -> Vec<(String, String)> {
         let lines: Vec<&str> = block.lines().filter(|l| !l.trim_start().starts_with('#')).collect();
         let at = lines.iter().position(|l| l.starts_with("fn "))?;
         let body = lines[at..].join("\n");
-        Some((words(&body["fn ".len()..]).next()?.to_string(), body))
+        let name = words(&body["fn ".len()..]).next()?.to_string();
+        Some((name, body))
     };
     text.split("\n\n").filter_map(one).collect()
 }

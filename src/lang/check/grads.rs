@@ -112,6 +112,7 @@ impl Checker<'_> {
                     (Some(_), _) => "is frozen",
                     (None, Some(_)) => "follows another model, and has no gradient",
                     (None, None) if !objective.of(index) => "is not one of its models",
+                    (None, None) if self.frozen_by_parts(index) => "is frozen by parts",
                     (None, None) => "is not part of the objective",
                 };
                 let models = self.out.models.iter().enumerate();
@@ -254,7 +255,14 @@ impl Checker<'_> {
 
     pub(super) fn trains(&self, weight: usize) -> bool {
         let statistic = |w: &WeightInfo| matches!(w.initial, Initial::Statistic(_));
-        !self.out.weights.get(weight).is_none_or(statistic) && self.model_of(weight).is_some_and(ModelInfo::trains)
+        let known = !self.out.weights.get(weight).is_none_or(statistic);
+        known && self.model_of(weight).is_some_and(ModelInfo::trains) && !self.out.treatment(weight).is_frozen()
+    }
+
+    /// True for a model with weights, all of which parts of `train` freeze for the whole run.
+    fn frozen_by_parts(&self, model: usize) -> bool {
+        let mut own = (0..).zip(&self.out.weights).filter(|(_, w)| w.model == model).peekable();
+        own.peek().is_some() && own.all(|(weight, _)| self.out.treatment(weight).is_frozen())
     }
 
     pub(super) fn model_of(&self, weight: usize) -> Option<&ModelInfo> {

@@ -160,11 +160,7 @@ fn params(c: &mut Cursor) -> Doc {
     list(c, ")", ListKind::Definitions, false, Class::Typed, |c| {
         let mut parts = vec![typed(c)];
         bounded(c, &mut parts);
-        // A name alone may stand beside others in a line.
-        match parts.pop() {
-            Some(name) if parts.is_empty() => name,
-            last => Doc::Cat(parts.into_iter().chain(last).collect()),
-        }
+        Doc::Cat(parts)
     })
 }
 
@@ -193,7 +189,11 @@ fn fields(c: &mut Cursor) -> Doc {
         if c.named("under") && matches!(c.ahead(1), TokenKind::Text(_)) {
             parts.extend([SPACE, c.word(), SPACE, c.word()]);
         }
-        Doc::Cat(parts)
+        // A name alone may stand beside others in a line.
+        match parts.pop() {
+            Some(name) if parts.is_empty() => name,
+            last => Doc::Cat(parts.into_iter().chain(last).collect()),
+        }
     })
 }
 

@@ -107,6 +107,7 @@ data pairs = layout_pairs(synth(), geometry = rotations(-180deg..180deg * turn))
 model net(x: Image[B, 1, H, W]@f) {
   out det: Prob[B, 1, H, W]@f = x |> conv(8, 3) |> relu |> conv(1, 3) |> sigmoid
 }
+@allow(padding, \"an example\")
 loss agreement = smoothl1(net(pairs.image).det, warp(net(pairs.image_r).det, inv(pairs.H)))
 ```
 ",

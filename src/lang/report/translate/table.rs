@@ -229,13 +229,6 @@ pub const ROWS: &[Row] = &[
         "the lesser of two values is  min(a, b),  the least of each row of a table  row_min(d)",
     ),
     row(
-        &["topk"],
-        X,
-        &["k", "dim"],
-        &["top({input}, {k}, over = {dim|column})"],
-        "the greatest of each row; the least distance of each row is  row_min(d)",
-    ),
-    row(
         &["argsort"],
         X,
         &["dim"],
@@ -356,13 +349,6 @@ pub const ROWS: &[Row] = &[
         "the target comes first",
     ),
     row(&["huberloss"], PAIR, &["delta"], &["huber({target}, {input}[, delta = {delta}])"], "the target comes first"),
-    row(
-        &["crossentropy", "crossentropyloss", "softmaxcrossentropy"],
-        PAIR,
-        &["weight", "reduction"],
-        &["0 - mean(sum({(target)} * log_softmax({input}, over = channel), over = channel))"],
-        "the truth is a map with a channel for each class; of two classes in one channel it is  bce_logits(truth, logits)",
-    ),
     row(
         &["nllloss"],
         PAIR,
