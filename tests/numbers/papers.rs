@@ -72,9 +72,9 @@ fn said(text: &str, what: &str) -> String {
     std::iter::once(first.as_str()).chain(more).collect::<Vec<_>>().join(" ")
 }
 
-/// The power of ten that is not below an error.
+/// The power of ten that is not below an error. What is rounding alone differs from processor to processor, and is one figure.
 fn rounded(error: f64) -> f64 {
-    if error < 1e-16 { 1e-16 } else { 10f64.powf(error.log10().ceil()) }
+    if error < 1e-11 { 1e-11 } else { 10f64.powf(error.log10().ceil()) }
 }
 
 /// A row for every file: the paper, its formula's lines, the errors of value and gradient, and the rest of the row.
