@@ -158,8 +158,7 @@ pub fn prepare(
     let program = programs.pop().ok_or_else(|| candle_core::Error::msg("there is no objective"))?;
     let (batches, accumulate) = (data.batches.steps(), plan.accumulate as u64);
     let steps = batches.div_ceil(accumulate);
-    timed.set_epoch(steps);
-    timed.set_batches(batches, accumulate);
+    timed.set_epoch(batches, accumulate);
     let span = Span { base_lr: optimizer.base_lr(), steps_per_epoch: steps, epochs: plan.epochs };
     let mode = plan.watch.as_ref().map_or(Mode::Minimize, |(_, m)| *m);
     let (weights, taken) = begin::weights(pipeline, init, plan.seed, dtype, device)?;

@@ -23,10 +23,8 @@ pub const LAG: u64 = 8;
 pub struct Clock {
     /// The numbers with their names and how they change.
     courses: Vec<(String, Course, Curve)>,
-    /// Steps of an epoch, once the data is loaded.
-    epoch: OnceLock<u64>,
-    /// Batches of an epoch, and how many of them make a step, where these are several.
-    batches: OnceLock<(u64, u64)>,
+    /// Batches of an epoch, and how many of them make a step, once the data is loaded.
+    epoch: OnceLock<(u64, u64)>,
     board: Mutex<Board>,
 }
 
@@ -154,26 +152,24 @@ impl Clock {
             false => VecDeque::new(),
         });
         let board = Board { step: 0, next: next.collect(), so_far: vec![0.0; courses.len()] };
-        Ok(Self { courses, epoch: OnceLock::new(), batches: OnceLock::new(), board: Mutex::new(board) })
-    }
-
-    /// Sets how many steps an epoch has. Only the first call counts.
-    pub fn set_epoch(&self, steps: u64) {
-        self.epoch.get_or_init(|| steps);
+        Ok(Self { courses, epoch: OnceLock::new(), board: Mutex::new(board) })
     }
 
     /// Sets how many batches an epoch has, and how many of them make a step. Only the first call counts.
-    pub fn set_batches(&self, batches: u64, of_step: u64) {
-        self.batches.get_or_init(|| (batches.max(1), of_step.max(1)));
+    pub fn set_epoch(&self, batches: u64, of_step: u64) {
+        self.epoch.get_or_init(|| (batches.max(1), of_step.max(1)));
+    }
+
+    /// Batches of an epoch, how many of them make a step, and the steps that they make.
+    fn epoch(&self) -> (u64, u64, u64) {
+        let (batches, of_step) = self.epoch.get().copied().unwrap_or((1, 1));
+        (batches, of_step, batches.div_ceil(of_step))
     }
 
     /// The step that a batch belongs to.
     fn step_of(&self, batch: u64) -> u64 {
-        let (batches, of_step) = self.batches.get().copied().unwrap_or((1, 1));
-        match of_step {
-            1 => batch,
-            _ => batch / batches * batches.div_ceil(of_step) + batch % batches / of_step,
-        }
+        let (batches, of_step, steps) = self.epoch();
+        batch / batches * steps + batch % batches / of_step
     }
 
     fn board(&self) -> MutexGuard<'_, Board> {
@@ -194,7 +190,7 @@ impl Clock {
 
     fn nth(&self, at: usize, step: u64) -> f64 {
         let Some((_, course, curve)) = self.courses.get(at) else { return 0.0 };
-        let epoch = self.epoch.get().copied().unwrap_or(1);
+        let (.., epoch) = self.epoch();
         curve.at(step, epoch).unwrap_or_else(|| {
             let board = self.board();
             let index = usize::try_from(step.saturating_sub(board.first())).unwrap_or(usize::MAX);

@@ -115,5 +115,9 @@ fn samples() -> Result<Vec<Sample>> {
         let sample = Sample::new(name, value).random("a", a, -1.0, 1.0)?.random("b", b, -1.0, 1.0)?.to(&["a", "b"]);
         Ok::<_, candle_core::Error>(sample.word("over", word).setting("axes", at(&[axis])))
     };
-    Ok(vec![case("items", "item", 0, &[3, 4], &[2, 4], &[5, 4])?])
+    const TABLE: &[&str] = &["batch", "row", "column"];
+    Ok(vec![
+        case("items", "item", 0, &[3, 4], &[2, 4], &[5, 4])?,
+        case("a column", "column", 2, &[2, 3, 5], &[2, 3, 1], &[2, 3, 6])?.named("a", TABLE).named("b", TABLE),
+    ])
 }

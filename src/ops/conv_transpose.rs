@@ -5,8 +5,9 @@ use candle_core::{Result, Tensor};
 use crate::compute::layout::{self, Order};
 use crate::compute::memory::{Memory, convolution};
 use crate::compute::samples::Sample;
-use crate::compute::slices::{Element, Paths, read, tensor, wrong};
+use crate::compute::slices::{Element, Paths, read, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::conv::compute::found_gradients;
 use crate::op::Op;
 use crate::rules::positive;
 use rord_kernels::conv::Geometry;
@@ -263,18 +264,7 @@ impl Paths for ConvTranspose {
         let found = layout::read::<T, _, 2>(Order::Last, [x, grad], |[x, grad]| {
             read::<T, _, 1>([weight], |[weight]| backward(&g, x, weight, grad, wanted, products))
         })?;
-        let found = found?.map_err(wrong)?;
-        let mut out = Gradients::new();
-        if let Some(numbers) = found.x {
-            out.push(("x", layout::tensor(Order::Last, numbers, x.dims())?));
-        }
-        if let Some(numbers) = found.weight {
-            out.push(("weight", tensor(numbers, weight.shape())?));
-        }
-        if let Some(numbers) = found.bias {
-            out.push(("bias", tensor(numbers, g.inputs)?));
-        }
-        Ok(out)
+        found_gradients(found?.map_err(wrong)?, x, weight)
     }
 }
 

@@ -3,9 +3,9 @@
 use candle_core::{Result, Tensor};
 
 use crate::axes::{real, reduction};
-use crate::compute::folding::{Folding, at};
+use crate::compute::folding::{Folded, Folding, Folds, at};
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Output};
+use crate::compute::{Call, Output};
 use crate::op::Op;
 use rord_lang::types::Kind;
 use rord_lang::vocabulary::{Entry, GraphFacts};
@@ -44,7 +44,7 @@ let near = ",
                 graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
                 ..Entry::PLAIN
             },
-            compute: Some(&Counting($count)),
+            compute: Some(&Folded(Counting($count))),
             samples,
         }
     };
@@ -81,26 +81,12 @@ pub static COUNT: Op = counting!(
 /// What becomes of a number of numbers that are not 0, and the number of all.
 struct Counting(fn(Tensor, f64) -> Result<Tensor>);
 
-impl Counting {
+impl Folds for Counting {
     fn value(&self, call: &Call, fast: bool) -> Result<Output> {
         let x = call.tensor("x")?;
         let folding = Folding::new(call, x, fast)?;
         let count = folding.sum(&x.ne(0.0)?.to_dtype(x.dtype())?)?;
         Ok((self.0)(count, folding.folded() as f64)?.into())
-    }
-}
-
-impl Compute for Counting {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        self.value(call, true)
-    }
-
-    fn plain_forward(&self, call: &Call) -> Result<Output> {
-        self.value(call, false)
-    }
-
-    fn has_kernels(&self) -> bool {
-        true
     }
 }
 

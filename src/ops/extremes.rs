@@ -5,9 +5,9 @@ use candle_core::{Result, Tensor};
 
 use crate::axes::{picked, reduction};
 use crate::compute::elementwise::{gradients, operands};
-use crate::compute::folding::{Folding, at, mask};
+use crate::compute::folding::{Folded, Folding, Folds, at, mask};
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
 use rord_lang::constant::Constant;
 use rord_lang::range::Range;
@@ -62,7 +62,7 @@ let nearest  = ", $name, "(d, over = column)
                 },
                 ..Entry::PLAIN
             },
-            compute: Some(&Extreme::<$greater>),
+            compute: Some(&Folded(Extreme::<$greater>)),
             samples,
         }
     };
@@ -105,8 +105,10 @@ impl<const GREATER: bool> Extreme<GREATER> {
             None => Ok(x.clone()),
         }
     }
+}
 
-    fn value(call: &Call, fast: bool) -> Result<Output> {
+impl<const GREATER: bool> Folds for Extreme<GREATER> {
+    fn value(&self, call: &Call, fast: bool) -> Result<Output> {
         let a = call.tensor("a")?;
         if call.maybe("b").is_some() {
             let (a, b) = operands(call)?;
@@ -121,7 +123,7 @@ impl<const GREATER: bool> Extreme<GREATER> {
         Ok(any.where_cond(&value, &value.zeros_like()?)?.into())
     }
 
-    fn gradients(call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
+    fn gradients(&self, call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
         let a = call.tensor("a")?;
         if call.maybe("b").is_some() {
             let (a, b) = operands(call)?;
@@ -141,28 +143,6 @@ impl<const GREATER: bool> Extreme<GREATER> {
         let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, _], [v, g]| if x == v { g } else { 0.0 };
         let out = folding.spread([&x, &x], [&output.value, &share], f, |[x, _], [v, g]| equal(x, v)? * g)?;
         Ok(vec![("a", out)])
-    }
-}
-
-impl<const GREATER: bool> Compute for Extreme<GREATER> {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        Self::value(call, true)
-    }
-
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Self::gradients(call, output, grad, true)
-    }
-
-    fn plain_forward(&self, call: &Call) -> Result<Output> {
-        Self::value(call, false)
-    }
-
-    fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Self::gradients(call, output, grad, false)
-    }
-
-    fn has_kernels(&self) -> bool {
-        true
     }
 }
 

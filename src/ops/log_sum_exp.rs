@@ -4,9 +4,9 @@
 use candle_core::{Result, Tensor};
 
 use crate::axes::{POSITIONS, real, reduction};
-use crate::compute::folding::{Folding, at, mask};
+use crate::compute::folding::{Folded, Folding, Folds, at, mask};
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
 use rord_lang::axis::Axis;
 use rord_lang::constant::Constant;
@@ -24,7 +24,7 @@ pub static OP: Op = Op {
         lints: LintFacts { rises: &["x"], ..LintFacts::NONE },
         ..Entry::PLAIN
     },
-    compute: Some(&LogSumExp),
+    compute: Some(&Folded(LogSumExp)),
     samples,
 };
 
@@ -86,8 +86,8 @@ pub struct LogSumExp;
 /// The least sum that a logarithm is taken of, where a mask hides everything.
 const LEAST: f64 = 1e-12;
 
-impl LogSumExp {
-    fn value(call: &Call, fast: bool) -> Result<Output> {
+impl Folds for LogSumExp {
+    fn value(&self, call: &Call, fast: bool) -> Result<Output> {
         let x = call.tensor("x")?;
         let folding = Folding::new(call, x, fast)?;
         let Some(mask) = mask(call, x)? else {
@@ -105,7 +105,7 @@ impl LogSumExp {
         Ok((sum.maximum(LEAST)?.log()? + most)?.into())
     }
 
-    fn gradients(call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
+    fn gradients(&self, call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
         if !call.wants("x") {
             return Ok(Gradients::new());
         }
@@ -123,28 +123,6 @@ impl LogSumExp {
             (rest.exp()? * m)? * g
         })?;
         Ok(vec![("x", out)])
-    }
-}
-
-impl Compute for LogSumExp {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        Self::value(call, true)
-    }
-
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Self::gradients(call, output, grad, true)
-    }
-
-    fn plain_forward(&self, call: &Call) -> Result<Output> {
-        Self::value(call, false)
-    }
-
-    fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Self::gradients(call, output, grad, false)
-    }
-
-    fn has_kernels(&self) -> bool {
-        true
     }
 }
 

@@ -4,9 +4,9 @@
 use candle_core::{Result, Tensor};
 
 use crate::axes::{added, averaged, reduction};
-use crate::compute::folding::{Folding, at, mask};
+use crate::compute::folding::{Folded, Folding, Folds, at, mask};
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Gradients, Output};
 use crate::max_pool::saved;
 use crate::op::Op;
 use rord_lang::vocabulary::{Entry, LintFacts};
@@ -25,7 +25,7 @@ macro_rules! reduction {
                 lints: $lints,
                 ..Entry::PLAIN
             },
-            compute: Some(&$compute),
+            compute: Some(&Folded($compute)),
             samples,
         }
     };
@@ -81,8 +81,8 @@ let area = sum(p, per = [batch, channel])
 
 struct Mean;
 
-impl Mean {
-    fn value(call: &Call, fast: bool) -> Result<Output> {
+impl Folds for Mean {
+    fn value(&self, call: &Call, fast: bool) -> Result<Output> {
         let x = call.tensor("x")?;
         let folding = Folding::new(call, x, fast)?;
         let (sum, count) = match mask(call, x)? {
@@ -96,30 +96,8 @@ impl Mean {
         Ok(Output { value: (sum / &count)?, saved: vec![count] })
     }
 
-    fn gradients(call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
+    fn gradients(&self, call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
         given_back(call, &(grad / saved(output, 0)?)?, fast)
-    }
-}
-
-impl Compute for Mean {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        Self::value(call, true)
-    }
-
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Self::gradients(call, output, grad, true)
-    }
-
-    fn plain_forward(&self, call: &Call) -> Result<Output> {
-        Self::value(call, false)
-    }
-
-    fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Self::gradients(call, output, grad, false)
-    }
-
-    fn has_kernels(&self) -> bool {
-        true
     }
 
     fn backward_reads(&self, name: &str) -> bool {
@@ -129,8 +107,8 @@ impl Compute for Mean {
 
 struct Sum;
 
-impl Sum {
-    fn value(call: &Call, fast: bool) -> Result<Output> {
+impl Folds for Sum {
+    fn value(&self, call: &Call, fast: bool) -> Result<Output> {
         let x = call.tensor("x")?;
         let folding = Folding::new(call, x, fast)?;
         Ok(match mask(call, x)? {
@@ -139,27 +117,9 @@ impl Sum {
         }
         .into())
     }
-}
 
-impl Compute for Sum {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        Self::value(call, true)
-    }
-
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        given_back(call, grad, true)
-    }
-
-    fn plain_forward(&self, call: &Call) -> Result<Output> {
-        Self::value(call, false)
-    }
-
-    fn plain_backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        given_back(call, grad, false)
-    }
-
-    fn has_kernels(&self) -> bool {
-        true
+    fn gradients(&self, call: &Call, _: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
+        given_back(call, grad, fast)
     }
 
     fn backward_reads(&self, name: &str) -> bool {

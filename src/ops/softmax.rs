@@ -3,11 +3,11 @@
 use candle_core::{Result, Tensor};
 
 use crate::axes::along;
-use crate::compute::folding::{Folding, at};
+use crate::compute::folding::{Folded, Folding, Folds, at};
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
-use rord_lang::constant::{Constant, Settings};
+use rord_lang::constant::Constant;
 use rord_lang::types::Kind;
 use rord_lang::vocabulary::{Application, Entry};
 
@@ -46,7 +46,7 @@ let y = ",
                 rule: if $log { logarithms } else { shares },
                 ..Entry::PLAIN
             },
-            compute: Some(&Softmax::<$log>),
+            compute: Some(&Folded(Softmax::<$log>)),
             samples,
         }
     };
@@ -85,8 +85,8 @@ fn logarithms(a: &mut Application<'_>) {
 /// Shares, or their logarithms.
 struct Softmax<const LOG: bool>;
 
-impl<const LOG: bool> Softmax<LOG> {
-    fn value(call: &Call, fast: bool) -> Result<Output> {
+impl<const LOG: bool> Folds for Softmax<LOG> {
+    fn value(&self, call: &Call, fast: bool) -> Result<Output> {
         let x = call.tensor("x")?;
         let folding = Folding::new(call, x, fast)?;
         let most = folding.extreme(x, true)?;
@@ -101,7 +101,7 @@ impl<const LOG: bool> Softmax<LOG> {
         Ok(value.into())
     }
 
-    fn gradients(call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
+    fn gradients(&self, call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
         let y = &output.value;
         let folding = Folding::new(call, y, fast)?;
         let out = if LOG {
@@ -115,35 +115,9 @@ impl<const LOG: bool> Softmax<LOG> {
         };
         Ok(vec![("x", out)])
     }
-}
-
-impl<const LOG: bool> Compute for Softmax<LOG> {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        Self::value(call, true)
-    }
-
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Self::gradients(call, output, grad, true)
-    }
-
-    fn plain_forward(&self, call: &Call) -> Result<Output> {
-        Self::value(call, false)
-    }
-
-    fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Self::gradients(call, output, grad, false)
-    }
-
-    fn has_kernels(&self) -> bool {
-        true
-    }
 
     fn backward_reads(&self, _: &str) -> bool {
         false
-    }
-
-    fn backward_reads_value(&self, _: &Settings) -> bool {
-        true
     }
 }
 

@@ -3,9 +3,9 @@
 use candle_core::{Result, Tensor};
 
 use crate::axes::{real, reduction};
-use crate::compute::folding::{Folding, at, mask};
+use crate::compute::folding::{Folded, Folding, Folds, at, mask};
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Gradients, Output};
 use crate::max_pool::saved;
 use crate::op::Op;
 use rord_lang::constant::Constant;
@@ -41,7 +41,7 @@ let spread = ", $name, "(z, over = item)
                 lints: LintFacts { range: |_| Range::POSITIVE, ..LintFacts::NONE },
                 ..Entry::PLAIN
             },
-            compute: Some(&Spread::<$root>),
+            compute: Some(&Folded(Spread::<$root>)),
             samples,
         }
     };
@@ -63,8 +63,8 @@ pub static STD: Op = spread_of!(
 /// The variance, or its root.
 struct Spread<const ROOT: bool>;
 
-impl<const ROOT: bool> Spread<ROOT> {
-    fn value(call: &Call, fast: bool) -> Result<Output> {
+impl<const ROOT: bool> Folds for Spread<ROOT> {
+    fn value(&self, call: &Call, fast: bool) -> Result<Output> {
         let x = call.tensor("x")?;
         let folding = Folding::new(call, x, fast)?;
         let less = if call.flag("unbiased")? { 1.0 } else { 0.0 };
@@ -91,7 +91,7 @@ impl<const ROOT: bool> Spread<ROOT> {
         Ok(Output { value, saved: vec![mean, divisor] })
     }
 
-    fn gradients(call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
+    fn gradients(&self, call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
         if !call.wants("x") {
             return Ok(Gradients::new());
         }
@@ -111,28 +111,6 @@ impl<const ROOT: bool> Spread<ROOT> {
             None => out,
         };
         Ok(vec![("x", out)])
-    }
-}
-
-impl<const ROOT: bool> Compute for Spread<ROOT> {
-    fn forward(&self, call: &Call) -> Result<Output> {
-        Self::value(call, true)
-    }
-
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Self::gradients(call, output, grad, true)
-    }
-
-    fn plain_forward(&self, call: &Call) -> Result<Output> {
-        Self::value(call, false)
-    }
-
-    fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Self::gradients(call, output, grad, false)
-    }
-
-    fn has_kernels(&self) -> bool {
-        true
     }
 }
 

@@ -12,7 +12,7 @@ fn clock(text: &str) -> Clock {
     assert!(reports.is_empty(), "{reports:?}");
     assert_eq!(pipeline.timed().len(), 1);
     let clock = Clock::new(&pipeline).unwrap();
-    clock.set_epoch(10);
+    clock.set_epoch(10, 1);
     clock
 }
 

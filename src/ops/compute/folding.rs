@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Result, Tensor};
 
 use crate::axes::POSITIONS;
 use crate::compute::slices::{read, tensor, wrong};
-use crate::compute::{Call, pixelwise};
+use crate::compute::{Call, Compute, Gradients, Output, pixelwise};
 use rord_kernels::reduce::{self, Cut};
 use rord_lang::constant::Constant;
 
@@ -45,6 +45,51 @@ pub fn at(axes: &[usize]) -> Constant {
 /// The setting of these names, for samples.
 pub fn words(names: &[&str]) -> Constant {
     Constant::List(names.iter().map(|name| Constant::Word((*name).into())).collect())
+}
+
+/// An operation whose two paths differ in nothing but what its [`Folding`]s are told.
+pub trait Folds: Sync {
+    /// The value. Kernels are used if `fast`.
+    fn value(&self, call: &Call, fast: bool) -> Result<Output>;
+
+    /// The gradients, likewise. An operation that stops the gradient has none.
+    fn gradients(&self, _call: &Call, _output: &Output, _grad: &Tensor, _fast: bool) -> Result<Gradients> {
+        Ok(Gradients::new())
+    }
+
+    /// [`Compute::backward_reads`].
+    fn backward_reads(&self, _name: &str) -> bool {
+        true
+    }
+}
+
+/// An operation that folds, as one that computes.
+pub struct Folded<F>(pub F);
+
+impl<F: Folds> Compute for Folded<F> {
+    fn forward(&self, call: &Call) -> Result<Output> {
+        self.0.value(call, true)
+    }
+
+    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        self.0.gradients(call, output, grad, true)
+    }
+
+    fn plain_forward(&self, call: &Call) -> Result<Output> {
+        self.0.value(call, false)
+    }
+
+    fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        self.0.gradients(call, output, grad, false)
+    }
+
+    fn has_kernels(&self) -> bool {
+        true
+    }
+
+    fn backward_reads(&self, name: &str) -> bool {
+        self.0.backward_reads(name)
+    }
 }
 
 impl Folding {

@@ -9,7 +9,7 @@ use crate::compute::slices::{Element, Paths, read, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
 use crate::max_pool::{self, saved, windows};
 use rord_kernels::conv::Geometry;
-use rord_kernels::conv::call::{After, Past, Products, Wanted};
+use rord_kernels::conv::call::{After, Gradients as Found, Past, Products, Wanted};
 use rord_kernels::conv::last::{backward, forward};
 use rord_kernels::pool::Windows;
 use rord_lang::constant::Settings;
@@ -184,19 +184,24 @@ impl Paths for Conv {
                 }
             })?
         });
-        let found = found??.map_err(wrong)?;
-        let mut out = Gradients::new();
-        if let Some(numbers) = found.x {
-            out.push(("x", layout::tensor(Order::Last, numbers, x.dims())?));
-        }
-        if let Some(numbers) = found.weight {
-            out.push(("weight", tensor(numbers, weight.shape())?));
-        }
-        if let Some(numbers) = found.bias {
-            out.push(("bias", tensor(numbers, g.outputs)?));
-        }
-        Ok(out)
+        found_gradients(found??.map_err(wrong)?, x, weight)
     }
+}
+
+/// What the kernels of a convolution found, as tensors. There is a bias for every channel of the result.
+pub(crate) fn found_gradients<T: Element>(found: Found<T>, x: &Tensor, weight: &Tensor) -> Result<Gradients> {
+    let mut out = Gradients::new();
+    if let Some(numbers) = found.x {
+        out.push(("x", layout::tensor(Order::Last, numbers, x.dims())?));
+    }
+    if let Some(numbers) = found.weight {
+        out.push(("weight", tensor(numbers, weight.shape())?));
+    }
+    if let Some(numbers) = found.bias {
+        let channels = numbers.len();
+        out.push(("bias", tensor(numbers, channels)?));
+    }
+    Ok(out)
 }
 
 /// One group's input gradient: the transposed convolution, cut or filled with zeros to the input's size.

@@ -1,6 +1,6 @@
 //! `conv`: a layer of filters, as `torch.nn.Conv2d`: `x |> conv(32, 3)`.
 
-mod compute;
+pub(crate) mod compute;
 mod fields;
 
 pub(crate) use fields::turns;
