@@ -1,0 +1,35 @@
+//! Layers by number.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A layer number and its datatype, written `67/20`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LayerKey {
+    /// Layer number; GDSII has 0 to 65535, OASIS more.
+    pub layer: u32,
+    /// Datatype (the box type of a BOX).
+    pub datatype: u32,
+}
+
+impl fmt::Display for LayerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.layer, self.datatype)
+    }
+}
+
+/// The text is not of the form `67/20`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a layer/datatype pair of two numbers from 0 to 4294967295")]
+pub struct NotALayerKey;
+
+impl FromStr for LayerKey {
+    type Err = NotALayerKey;
+
+    /// Reads `67/20`; a number alone has datatype 0.
+    fn from_str(text: &str) -> Result<Self, NotALayerKey> {
+        let (layer, datatype) = text.split_once('/').unwrap_or((text, "0"));
+        let number = |part: &str| part.trim().parse().map_err(|_| NotALayerKey);
+        Ok(Self { layer: number(layer)?, datatype: number(datatype)? })
+    }
+}
