@@ -59,6 +59,14 @@ const DATASETS: &[(&str, &[Offered])] = &[
         ],
     ),
     (
+        "file_pairs",
+        &[
+            offered("image", "Image[B, channels, patch, patch]@orig", Part::Image),
+            offered("image_r", "Image[B, channels, patch, patch]@moved", Part::Moved),
+            offered("H", "Homography[B]@orig->moved", Part::Homography),
+        ],
+    ),
+    (
         "labelled_layouts",
         &[
             offered("image", "Image[B, 1, patch, patch]@image", Part::Image),

@@ -99,12 +99,38 @@ pub enum DataError {
     /// A picture has no layer of the wanted name; `present` are those it has.
     #[error("{picture}: no layer `{layer}`; there are {}", present.join(", "))]
     NoSuchLayer { picture: String, layer: String, present: Vec<String> },
+    /// A file of a known kind that is not read; `help` is how to make it into one that is.
+    #[error("{path}: {what}, which is not read")]
+    Unsupported { path: PathBuf, what: String, help: String },
+    /// A file that is to be trained on and validated on.
+    #[error("{path}: both to train on and to validate")]
+    BothSides { path: PathBuf },
+    /// A list of pairs with a line that is none.
+    #[error("{path}: line {line}: {reason}")]
+    BadList { path: PathBuf, line: usize, reason: String },
+    /// A file of pictures that lie over each other, without one of its name on the other side.
+    #[error("{path}: no file of this name on the other side")]
+    NoPartner { path: PathBuf },
+    /// Two files of one name on one side.
+    #[error("{path}: of the same name as {other}")]
+    SameName { path: PathBuf, other: PathBuf },
     /// A setting outside what it may be.
     #[error("{setting} = {value}, not in {low}..={high}")]
     BadSetting { setting: &'static str, value: f64, low: f64, high: f64 },
     /// A split without pictures: `pictures` in all, of which the part `train` is for training.
     #[error("no picture is left for {split}: {pictures} in all, {train} of them for training")]
     NothingToTrainOn { split: String, pictures: usize, train: f64 },
+}
+
+impl DataError {
+    /// What to do about it, where that depends on the file.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Unsupported { help, .. } => Some(help.clone()),
+            Self::BothSides { .. } => Some("leave it out of one of the two".into()),
+            _ => None,
+        }
+    }
 }
 
 impl From<rord_files::FileError> for DataError {

@@ -13,6 +13,7 @@ use super::geometry::Move;
 use super::layout::Picture;
 use super::patch::{Cut, Grid, Plane};
 use super::photo;
+use super::project::View;
 use super::render::Look;
 use super::split::{Field, split};
 use super::{DataError, corners};
@@ -151,11 +152,7 @@ impl PairSource {
 
         let middle = place.from.map(|at| at as f64 + n as f64 * place.zoom / 2.0);
         let here = Grid::new(n, middle, place.zoom, [[1.0, 0.0], [0.0, 1.0]]);
-        let there = match moved {
-            Move::Symmetry(_) => here,
-            Move::Linear(_) if !recipe.moved => here,
-            Move::Linear(_) => Grid::new(n, middle, place.zoom, moved.inverse()),
-        };
+        let there = if recipe.moved { moved.view(n, middle, place.zoom) } else { View::Grid(here) };
         let etched = recipe.render.as_ref().map_or(0, |r| (r.reach() * place.zoom).ceil() as usize);
         let labelled = if recipe.corners { corners::MARGIN } else { 0 };
         let window = here.reach().grown(labelled.max(etched)).union(there.reach().grown(etched));
@@ -177,7 +174,7 @@ impl PairSource {
         let draw = |part: u64| draw(part).without(hidden).composite(&cut, place.zoom);
         let view = |plane: &Plane, moved: &Move| match moved {
             Move::Symmetry(symmetry) => symmetry.permute(&plane.sample(&here), n),
-            Move::Linear(_) => plane.sample(&there),
+            Move::Linear(_) | Move::Projective(_) => there.sample(plane),
         };
         let plane = draw(1);
         let mut image = plane.sample(&here);
@@ -223,8 +220,8 @@ impl PairSource {
         let zoom = stream.range(low, high.min(fits).max(low));
         let half = n * zoom / 2.0;
         let extent = match moved {
-            Move::Linear(_) if recipe.moved => {
-                Grid::new(recipe.patch, [0.0; 2], zoom, moved.inverse()).half_extent().map(|e| e.max(half))
+            Move::Linear(_) | Move::Projective(_) if recipe.moved => {
+                moved.view(recipe.patch, [0.0; 2], zoom).half_extent().map(|e| e.max(half))
             }
             _ => [half; 2],
         };

@@ -9,7 +9,7 @@ use super::timed::Clock;
 use rord_data::batches::{Batch, Batches, Field, PairBatches, RecipeAt};
 use rord_data::datasets::{self, Offered, Part};
 use rord_data::gds::Gds;
-use rord_data::geometry::Geometry;
+use rord_data::geometry::{Geometry, Perspective};
 use rord_data::images::Images;
 use rord_data::pairs::{PairRecipe, PairSource};
 use rord_data::photo::Photo;
@@ -95,7 +95,8 @@ impl DataSource {
         match dataset.recipe.op.as_str() {
             "tensors" => {
                 let recipe = TensorRecipe {
-                    file: settings.text("file")?.into(),
+                    files: texts(settings, "file"),
+                    validation: texts(settings, "validation"),
                     shuffle: settings.flag("shuffle")?,
                     train: settings.number("train")?,
                     batch,
@@ -217,9 +218,21 @@ fn layouts_of(recipe: &Recipe) -> Result<Source, SourceError> {
                 top: s.text("top").ok().map(str::to_string),
             })
         }
-        "images" => Source::Images(Images { files: s.text("files")?.to_string() }),
+        "images" => Source::Images(Images {
+            files: texts(s, "files"),
+            validation: texts(s, "validation"),
+            range: s.range("range").ok(),
+            resize: s.number("resize")?,
+            color: false,
+        }),
         other => return Err(SourceError::Unknown(other.into())),
     })
+}
+
+/// A text, or those of a list.
+fn texts(settings: &Settings, name: &str) -> Vec<String> {
+    let items = settings.list(name).unwrap_or_default();
+    items.iter().filter_map(|item| if let Constant::Text(text) = item { Some(text.clone()) } else { None }).collect()
 }
 
 fn geometry(recipe: &Recipe) -> Result<Geometry, SourceError> {
@@ -234,6 +247,13 @@ fn geometry(recipe: &Recipe) -> Result<Geometry, SourceError> {
             shear: s.range("shear")?,
             mirror: s.flag("mirror")?,
         },
+        "perspective" => Geometry::Perspective(Perspective {
+            corners: s.number("corners")?,
+            degrees: s.range("degrees")?,
+            scale: s.range("scale")?,
+            shift: s.number("shift")?,
+            mirror: s.flag("mirror")?,
+        }),
         other => return Err(SourceError::Unknown(other.into())),
     })
 }

@@ -1,7 +1,7 @@
 //! How pairs are made, and which settings can be: `PairRecipe { patch: 64, ..PairRecipe::default() }`.
 
 use crate::DataError;
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, Perspective};
 use crate::photo::Photo;
 use crate::render::Render;
 
@@ -78,6 +78,12 @@ impl PairRecipe {
                 range("degrees", degrees, -36_000.0, 36_000.0)?;
                 range("stretch", stretch, 0.1, 10.0)?;
                 range("shear", shear, -5.0, 5.0)?;
+            }
+            Geometry::Perspective(Perspective { corners, degrees, scale, shift, .. }) => {
+                one("corners", corners, 0.0, 0.49)?;
+                range("degrees", degrees, -36_000.0, 36_000.0)?;
+                range("scale", scale, 0.1, 10.0)?;
+                one("shift", shift, 0.0, 2.0)?;
             }
         }
         for photo in &self.photo {
