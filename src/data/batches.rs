@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::DataError;
+use super::Picture;
 use super::datasets::Offered;
 use super::pairs::{PairRecipe, PairSource, Split};
 
@@ -84,7 +85,7 @@ impl Batches for PairBatches {
         let (size, n) = (self.source.recipe().batch, self.source.recipe().patch);
         let mut fields: Vec<Field> = Vec::with_capacity(self.fields.len());
         for field in &self.fields {
-            let shape = field.part.shape(size, n);
+            let shape = field.part.shape(size, n, self.source.recipe().channels);
             let values = Vec::with_capacity(shape.iter().product());
             fields.push(Field { name: field.name.to_string(), shape, values });
         }
@@ -96,7 +97,10 @@ impl Batches for PairBatches {
                 field.values.extend_from_slice(offered.part.of(&pair));
             }
         }
-        Ok(Batch { size, fields })
+        match self.source.pictures().iter().find_map(Picture::trouble) {
+            Some(error) => Err(error.clone()),
+            None => Ok(Batch { size, fields }),
+        }
     }
 
     /// Drawn as in validation, of what is trained on.

@@ -105,6 +105,15 @@ pub enum DataError {
     /// A file that is to be trained on and validated on.
     #[error("{path}: both to train on and to validate")]
     BothSides { path: PathBuf },
+    /// A picture of another number of layers or colors than the dataset has channels.
+    #[error("{picture}: {found} channels ({}), and the dataset has {wanted}", layers.join(", "))]
+    Channels { picture: String, found: usize, wanted: usize, layers: Vec<String> },
+    /// Pictures have no drawn corners.
+    #[error("{picture}: a picture from a file has no drawn corners")]
+    NoCorners { picture: String },
+    /// All pairs of pictures have pictures in common, so that none can be kept back.
+    #[error("all {pairs} pairs have pictures in common")]
+    OneGroup { pairs: usize },
     /// A list of pairs with a line that is none.
     #[error("{path}: line {line}: {reason}")]
     BadList { path: PathBuf, line: usize, reason: String },
@@ -127,6 +136,13 @@ impl DataError {
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Unsupported { help, .. } => Some(help.clone()),
+            Self::Channels { found, .. } => {
+                Some(format!("set  channels = {found}, or 1 for grey; `layers` of gds(…) chooses among the layers"))
+            }
+            Self::NoCorners { .. } => Some("find corners in the grey values:  corners = picture".into()),
+            Self::OneGroup { .. } => {
+                Some("train on all:  train = 1.0, or name lists to validate on:  validation = …".into())
+            }
             Self::BothSides { .. } => Some("leave it out of one of the two".into()),
             _ => None,
         }

@@ -84,7 +84,8 @@ impl FilePairs {
         let (train, validation) = match held.is_empty() {
             true => split(&linked, &paths, recipe.train)?,
             false => {
-                let files = |list: &[Listed]| list.iter().flat_map(|p| [p.a.clone(), p.b.clone()]).collect::<Vec<PathBuf>>();
+                let files =
+                    |list: &[Listed]| list.iter().flat_map(|p| [p.a.clone(), p.b.clone()]).collect::<Vec<PathBuf>>();
                 super::files::apart(&files(listed), &files(held))?;
                 ((0..listed.len()).collect(), (listed.len()..linked.len()).collect())
             }
@@ -110,15 +111,16 @@ impl FilePairs {
         let (Some(a), Some(b)) = (self.pictures.get(linked.a), self.pictures.get(linked.b)) else {
             return Pair::black(recipe);
         };
-        let [here, there] = [place.here, place.there].map(|middle| Grid::new(n, middle, place.zoom, [[1.0, 0.0], [0.0, 1.0]]));
+        let [here, there] =
+            [place.here, place.there].map(|middle| Grid::new(n, middle, place.zoom, [[1.0, 0.0], [0.0, 1.0]]));
         let cut = Cut::new(a, Region::whole(a), here.reach());
-        let mut image: Vec<f32> = Look::views(None, a, &cut, place.zoom, recipe.channels)
+        let mut image: Vec<f32> = Look::views(None, a, &cut, place.zoom, (recipe.channels, None))
             .iter()
             .flat_map(|plane| plane.sample(&here))
             .collect();
         let view = moved.view(n, place.there, place.zoom);
         let cut = Cut::new(b, Region::whole(b), there.reach().union(view.reach()));
-        let mut image_r: Vec<f32> = Look::views(None, b, &cut, place.zoom, recipe.channels)
+        let mut image_r: Vec<f32> = Look::views(None, b, &cut, place.zoom, (recipe.channels, None))
             .iter()
             .flat_map(|plane| match &moved {
                 Move::Symmetry(symmetry) => symmetry.permute(&plane.sample(&there), n),
@@ -165,12 +167,14 @@ impl FilePairs {
         let zoom = stream.range(low, high.min(least / n).max(low));
         let half = n * zoom / 2.0;
         // Whole picture pixels, so that zoom 1 copies pixels.
-        let mut draw = |side: usize| stream.below(((side as f64 - 2.0 * half).floor().max(0.0)) as usize + 1) as f64 + half;
+        let mut draw =
+            |side: usize| stream.below(((side as f64 - 2.0 * half).floor().max(0.0)) as usize + 1) as f64 + half;
         let here = [draw(a.width), draw(a.height)];
         if linked.h.weight(here) <= 0.0 {
             return None;
         }
-        let within = |at: f64, side: usize| (at - half).round().clamp(0.0, (side as f64 - 2.0 * half).floor().max(0.0)) + half;
+        let within =
+            |at: f64, side: usize| (at - half).round().clamp(0.0, (side as f64 - 2.0 * half).floor().max(0.0)) + half;
         let [x, y] = linked.h.takes(here);
         let there = [within(x, b.width), within(y, b.height)];
         let crop = |[x, y]: [f64; 2]| Homography([[half, 0.0, x], [0.0, half, y], [0.0, 0.0, 1.0]]);
@@ -213,7 +217,7 @@ fn one(path: &Path, images: &Images, recipe: &PairRecipe) -> Result<(Picture, Ve
         let (name, width, height) = (picture.name, picture.width, picture.height);
         return Err(DataError::PictureTooSmall { name, width, height, needed });
     }
-    picture.has_channels(recipe.channels)?;
+    picture.has_channels(recipe.channels, 0)?;
     Ok((picture, notes))
 }
 
@@ -243,7 +247,8 @@ fn split(linked: &[Linked], paths: &[&Path], train: f64) -> Result<(Vec<usize>, 
     let rank = |at: usize| {
         let path = paths.get(at).copied().unwrap_or(Path::new(""));
         // A sequence's pictures are all called `1.ppm`: the folder tells them apart.
-        let parts: Vec<_> = path.components().rev().take(2).map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
+        let parts: Vec<_> =
+            path.components().rev().take(2).map(|c| c.as_os_str().to_string_lossy().into_owned()).collect();
         let key: Vec<u64> = parts.join("/").bytes().map(u64::from).collect();
         Stream::new(0, &key).bits()
     };

@@ -31,7 +31,7 @@ pub fn find(pattern: &str, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> 
 }
 
 /// The files of all of `patterns`, as [`find`] reads each, sorted by path. A file that several paths lead to is there
-/// once, by the first of them. Links are followed, into each folder once. Errors: a pattern without a file.
+/// once, by the shortest of them. Links are followed, into each folder once. Errors: a pattern without a file.
 pub fn find_all<S: AsRef<str>>(patterns: &[S], endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     for pattern in patterns {
@@ -40,9 +40,11 @@ pub fn find_all<S: AsRef<str>>(patterns: &[S], endings: &[&str]) -> Result<Vec<P
     if files.is_empty() {
         return Err(DataError::NoMatch { pattern: "[]".into() });
     }
-    files.sort();
+    // Of several paths to a file the one with the fewest steps.
+    files.sort_by_cached_key(|path| (path.components().count(), path.clone()));
     let mut seen = HashSet::new();
     files.retain(|path| seen.insert(identity(path)));
+    files.sort();
     Ok(files)
 }
 
@@ -121,24 +123,54 @@ fn one(pattern: &str, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
 }
 
 fn matching(pattern: &str) -> Result<Vec<PathBuf>, DataError> {
-    let paths = glob::glob(pattern).map_err(|error| DataError::BadPattern {
+    let wrong = |error: glob::PatternError| DataError::BadPattern {
         pattern: pattern.into(),
         at: error.pos,
         reason: error.msg.into(),
-    })?;
-    let mut files = Vec::new();
-    for path in paths {
-        let path = path.map_err(|error| unreadable(error.path(), error.error()))?;
-        if path.is_file() {
-            files.push(path);
+    };
+    let files = match pattern.contains("**") {
+        true => below(pattern, &glob::Pattern::new(pattern).map_err(wrong)?)?,
+        false => {
+            let mut files = Vec::new();
+            for path in glob::glob(pattern).map_err(wrong)? {
+                files.push(path.map_err(|error| unreadable(error.path(), error.error()))?);
+            }
+            files
         }
-    }
+    };
+    let files: Vec<_> = files.into_iter().filter(|path| path.is_file()).collect();
     if files.is_empty() { Err(DataError::NoMatch { pattern: pattern.into() }) } else { Ok(files) }
 }
 
+/// The files of a pattern with `**`, which the crate would follow through links without an end.
+fn below(pattern: &str, compiled: &glob::Pattern) -> Result<Vec<PathBuf>, DataError> {
+    let literal = |part: &&str| !part.contains(['*', '?', '[']);
+    let mut base = pattern.split('/').take_while(literal).collect::<Vec<_>>().join("/");
+    if pattern.starts_with('/') && base.is_empty() {
+        base.push('/');
+    }
+    let folder = if base.is_empty() { Path::new(".") } else { Path::new(&base) };
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let options = glob::MatchOptions { require_literal_separator: true, ..glob::MatchOptions::new() };
+    let mut files = walk(folder, &[""])?;
+    for path in &mut files {
+        if let Ok(inner) = path.strip_prefix(".")
+            && base.is_empty()
+        {
+            *path = inner.to_path_buf();
+        }
+    }
+    files.retain(|path| compiled.matches_path_with(path, options));
+    Ok(files)
+}
+
 fn walk(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
-    let (mut files, mut folders, mut seen) = (Vec::new(), vec![folder.to_path_buf()], HashSet::new());
-    while let Some(folder) = folders.pop() {
+    let (mut files, mut folders, mut links) = (Vec::new(), vec![folder.to_path_buf()], Vec::new());
+    let mut seen = HashSet::new();
+    // Links are followed once there are no folders left, so that each folder is found where it lies.
+    while let Some(folder) = folders.pop().or_else(|| links.pop()) {
         if !seen.insert(identity(&folder)) {
             continue;
         }
@@ -148,11 +180,13 @@ fn walk(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
             let name = entry.file_name().to_string_lossy().to_lowercase();
             // Of links it is asked what they lead to; one that leads nowhere is neither.
             if path.is_dir() {
-                folders.push(path);
+                let link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+                if link { &mut links } else { &mut folders }.push(path);
             } else if endings.iter().any(|ending| name.ends_with(ending)) && path.is_file() {
                 files.push(path);
             }
         }
+        links.sort_by(|a, b| b.cmp(a));
     }
     Ok(files)
 }

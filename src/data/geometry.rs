@@ -171,8 +171,7 @@ impl Move {
     /// The 3×3 matrix H in normalized coordinates, row by row: takes a column (x, y, 1) of the original to the moved
     /// view.
     pub fn homography(&self) -> [f32; 9] {
-        let [a, b, c] = self.map().0.map(|row| row.map(|x| x as f32));
-        [a[0], a[1], a[2], b[0], b[1], b[2], c[0], c[1], c[2]]
+        self.map().flat()
     }
 }
 

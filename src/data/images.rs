@@ -12,8 +12,8 @@
 //! ```
 
 mod jpeg;
-mod planes;
 mod plain;
+mod planes;
 mod pnm;
 mod raw;
 mod resize;
@@ -28,9 +28,9 @@ use rayon::prelude::*;
 
 use super::DataError;
 use super::files::{PICTURES, find_all, foreign, unreadable};
-use super::layout::{Picture, PictureLayer};
+use super::picture::{Origin, Picture, PictureLayer, Samples};
 
-pub use planes::{Page, Samples};
+pub use planes::Page;
 
 /// The name of a grey picture's only plane.
 pub const GREY: &str = "grey";
@@ -85,22 +85,27 @@ pub fn from_bytes(path: &Path, bytes: &[u8], images: &Images) -> Result<Vec<Page
 }
 
 impl Images {
-    /// The pictures of all files, in the order of their paths. The first file in that order with an error gives the error.
+    /// The pictures of all files, in the order of their paths, and what is to be told of them. The first file in that order
+    /// with an error gives the error.
     pub fn load(&self) -> Result<Vec<Picture>, DataError> {
         let files = find_all(&self.files, &PICTURES)?;
-        let pages: Result<Vec<_>, _> = files.par_iter().map(|path| decode(path, self)).collect();
-        Ok(pages?.into_iter().flatten().map(picture).collect())
+        let read: Result<Vec<_>, _> = files.par_iter().map(|path| pictures(path, self)).collect();
+        Ok(read?.into_iter().flatten().map(|(picture, _)| picture).collect())
     }
 }
 
-fn picture(page: Page) -> Picture {
-    let layer = |(name, samples): (&'static str, Samples)| PictureLayer {
-        name: name.into(),
-        weight: 1.0,
-        coverage: match samples {
-            Samples::Eight(v) => v,
-            Samples::Sixteen(v) => v.into_iter().map(|x| (f64::from(x) / 257.0).round() as u8).collect(),
-        },
-    };
-    Picture { name: page.name, width: page.width, height: page.height, layers: page.planes.into_iter().map(layer).collect() }
+/// The pictures of a file, each with what is to be told of it: sentences that begin with its name.
+pub fn pictures(path: &Path, images: &Images) -> Result<Vec<(Picture, Vec<String>)>, DataError> {
+    let bytes = rord_files::whole(path).map_err(|error| unreadable(path, &error.source))?;
+    let content = *blake3::hash(&bytes).as_bytes();
+    let pages = from_bytes(path, &bytes, images)?;
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(pages.into_iter().map(|page| picture(page, Origin { file: file.clone(), content })).collect())
+}
+
+fn picture(page: Page, origin: Origin) -> (Picture, Vec<String>) {
+    let notes = page.notes.iter().map(|note| format!("{}: {note}", page.name)).collect();
+    let layer = |(name, samples): (&'static str, Samples)| (PictureLayer { name: name.into(), weight: 1.0 }, samples);
+    let layers = page.planes.into_iter().map(layer).collect();
+    (Picture::held(page.name, page.width, page.height, layers).from_origin(origin), notes)
 }

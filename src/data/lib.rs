@@ -10,7 +10,9 @@ pub mod batches;
 pub mod convolution;
 pub mod corners;
 pub mod datasets;
+pub mod detect;
 pub mod error;
+pub mod file_pairs;
 pub mod files;
 pub mod gds;
 pub mod geometry;
@@ -21,6 +23,7 @@ pub mod loader;
 pub mod pairs;
 pub mod patch;
 pub mod photo;
+pub mod picture;
 pub mod project;
 pub mod raster;
 pub mod render;
@@ -31,7 +34,8 @@ pub mod synth;
 pub mod tensors;
 
 pub use error::DataError;
-pub use layout::{LayerKey, Layout, Picture, PictureLayer};
+pub use layout::{LayerKey, Layout};
+pub use picture::{Picture, PictureLayer};
 
 /// Where pictures come from: the recipes `synth(…)`, `gds(…)` and `images(…)`.
 #[derive(Clone, Debug, PartialEq)]

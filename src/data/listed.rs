@@ -59,7 +59,9 @@ pub fn listed(paths: &[String], second: &[String]) -> Result<Vec<Listed>, DataEr
 /// The homography of nine numbers, row by row.
 fn homography(numbers: &[f64]) -> Result<Homography, String> {
     let (rows, rest) = numbers.as_chunks::<3>();
-    let ([a, b, c], []) = (rows, rest) else { return Err(format!("{} numbers of a matrix instead of 9", numbers.len())) };
+    let ([a, b, c], []) = (rows, rest) else {
+        return Err(format!("{} numbers of a matrix instead of 9", numbers.len()));
+    };
     let h = Homography([*a, *b, *c]);
     match h.normal().filter(|h| h.inverse().is_some()) {
         Some(h) => Ok(h),

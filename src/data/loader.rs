@@ -65,8 +65,7 @@ impl Loader {
             Split::Train => u64::MAX,
             Split::Validation => source.validation_batches(),
         };
-        let make =
-            move |step| source.batch_at(split, step).map_err(|error| LoaderError::Data { step, error });
+        let make = move |step| source.batch_at(split, step).map_err(|error| LoaderError::Data { step, error });
         Ahead::new(make, first..end, ahead, threads).map(Self)
     }
 }

@@ -72,7 +72,10 @@ mod tests {
             ("a}{", &["a}{"]),
             ("é{ü,ö}", &["éü", "éö"]),
         ] {
-            assert_eq!(expand(text).as_deref(), Ok(expected.iter().map(|s| s.to_string()).collect::<Vec<_>>().as_slice()));
+            assert_eq!(
+                expand(text).as_deref(),
+                Ok(expected.iter().map(|s| s.to_string()).collect::<Vec<_>>().as_slice())
+            );
         }
         assert!(expand(&"{a,b}".repeat(14)).is_err() && expand(&"{a,".repeat(1000)).is_ok());
         assert!(expand(&format!("{}a{}", "{b,".repeat(40), "}".repeat(40))).is_err());

@@ -53,7 +53,6 @@ const FOREIGN: &[Foreign] = &[
     at(0, b"\0\0\x01\0", "an icon", PICTURE),
     at(0, b"PF\n", "a portable float map", "convert it:  magick \"{}\" picture.tif"),
     at(0, b"Pf\n", "a portable float map", "convert it:  magick \"{}\" picture.tif"),
-    at(0, b"P7\n", "a portable arbitrary map", PICTURE),
     at(0, b"<svg", "an SVG drawing", "convert it:  rsvg-convert \"{}\" -o picture.png"),
     at(0, b"%SEMI-OASIS\r\n", "an OASIS layout", "layouts are read by  gds(…)"),
     at(0, b"\0\x06\0\x02", "a GDSII layout", "layouts are read by  gds(…)"),

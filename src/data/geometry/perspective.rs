@@ -28,11 +28,8 @@ impl Homography {
         let (dx1, dy1, dx2, dy2) = (x1 - x2, y1 - y2, x3 - x2, y3 - y2);
         let det = dx1 * dy2 - dx2 * dy1;
         let (g, h) = ((sx * dy2 - dx2 * sy) / det, (dx1 * sy - sx * dy1) / det);
-        let unit = Self([
-            [x1 - x0 + g * x1, x3 - x0 + h * x3, x0],
-            [y1 - y0 + g * y1, y3 - y0 + h * y3, y0],
-            [g, h, 1.0],
-        ]);
+        let unit =
+            Self([[x1 - x0 + g * x1, x3 - x0 + h * x3, x0], [y1 - y0 + g * y1, y3 - y0 + h * y3, y0], [g, h, 1.0]]);
         // The unit square is half of the patch about its middle.
         let whole = unit.after(&Self([[0.5, 0.0, 0.5], [0.0, 0.5, 0.5], [0.0, 0.0, 1.0]])).normal()?;
         let convex = CORNERS.iter().all(|corner| whole.weight(*corner) > 0.0) && whole.determinant() != 0.0;
@@ -43,10 +40,12 @@ impl Homography {
     pub fn after(&self, first: &Self) -> Self {
         let (a, b) = (&self.0, &first.0);
         let [b0, b1, b2] = b;
-        Self(a.map(|[x, y, z]| std::array::from_fn(|k| {
-            let at = |row: &[f64; 3]| row.get(k).copied().unwrap_or_default();
-            x * at(b0) + y * at(b1) + z * at(b2)
-        })))
+        Self(a.map(|[x, y, z]| {
+            std::array::from_fn(|k| {
+                let at = |row: &[f64; 3]| row.get(k).copied().unwrap_or_default();
+                x * at(b0) + y * at(b1) + z * at(b2)
+            })
+        }))
     }
 
     /// Where a point is taken.
@@ -67,6 +66,12 @@ impl Homography {
         let [[a, b, _], [d, e, _], [g, h, _]] = self.0;
         let ([u, v], w) = (self.takes([x, y]), self.weight([x, y]));
         [[(a - u * g) / w, (b - u * h) / w], [(d - v * g) / w, (e - v * h) / w]]
+    }
+
+    /// Row by row.
+    pub fn flat(&self) -> [f32; 9] {
+        let [[a, b, c], [d, e, f], [g, h, i]] = self.0.map(|row| row.map(|x| x as f32));
+        [a, b, c, d, e, f, g, h, i]
     }
 
     /// The determinant.
@@ -117,8 +122,7 @@ impl Perspective {
     pub fn draw(&self, stream: &mut Stream) -> Homography {
         // Normalized coordinates count halves of a side.
         let reach = 2.0 * self.corners;
-        let moves: [[f64; 2]; 4] =
-            std::array::from_fn(|_| std::array::from_fn(|_| stream.range(-reach, reach)));
+        let moves: [[f64; 2]; 4] = std::array::from_fn(|_| std::array::from_fn(|_| stream.range(-reach, reach)));
         let turn = rotation(stream.range(self.degrees.0, self.degrees.1));
         let scale = stream.range(self.scale.0.ln(), self.scale.1.ln()).exp();
         let shift: [f64; 2] = std::array::from_fn(|_| stream.range(-2.0 * self.shift, 2.0 * self.shift));
@@ -141,7 +145,8 @@ impl Perspective {
             let fits = |map: &Homography| {
                 // The area about a corner grows by det/w³.
                 let areas = CORNERS.map(|corner| map.determinant() / map.weight(corner).powi(3));
-                let (low, high) = areas.iter().fold((f64::INFINITY, 0.0), |(l, h): (f64, f64), a| (l.min(*a), h.max(*a)));
+                let (low, high) =
+                    areas.iter().fold((f64::INFINITY, 0.0), |(l, h): (f64, f64), a| (l.min(*a), h.max(*a)));
                 low > 0.0 && high <= low * Self::TILT * Self::TILT
             };
             if let Some(map) = Homography::of_corners(to).filter(fits) {
@@ -172,8 +177,13 @@ mod tests {
         // A parallelogram is an affine map, and what crosses itself is none.
         let affine = Homography::of_corners([[-1.0, -1.0], [1.0, -0.5], [1.5, 1.5], [-0.5, 1.0]]).unwrap();
         assert!(affine.0[2][0].abs() + affine.0[2][1].abs() < 1e-12);
-        for crossed in [[[-1.0, -1.0], [1.0, 1.0], [1.0, -1.0], [-1.0, 1.0]], [[0.9, 0.9], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]] {
-            assert!(Homography::of_corners(crossed).is_none_or(|m| m.determinant() < 0.0 || CORNERS.iter().any(|c| m.weight(*c) <= 0.0)));
+        for crossed in
+            [[[-1.0, -1.0], [1.0, 1.0], [1.0, -1.0], [-1.0, 1.0]], [[0.9, 0.9], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]]
+        {
+            assert!(
+                Homography::of_corners(crossed)
+                    .is_none_or(|m| m.determinant() < 0.0 || CORNERS.iter().any(|c| m.weight(*c) <= 0.0))
+            );
         }
     }
 
@@ -229,7 +239,10 @@ mod tests {
         for (row, (still, turned)) in still.0.iter().zip(turned.0).enumerate() {
             let quarter = [[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, 1.0]];
             for k in 0..3 {
-                assert!((still[k] - f64::from(u8::from(row == k))).abs() < 1e-12 && (turned[k] - quarter[row][k]).abs() < 1e-12);
+                assert!(
+                    (still[k] - f64::from(u8::from(row == k))).abs() < 1e-12
+                        && (turned[k] - quarter[row][k]).abs() < 1e-12
+                );
             }
         }
     }

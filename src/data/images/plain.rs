@@ -85,10 +85,14 @@ fn of_error(path: &Path, error: &ImageError, reached: u64, length: usize) -> Dat
         ImageError::Limits(limits) if !matches!(limits.kind(), LimitErrorKind::Unsupported { .. }) => {
             too_large(path, 0, 0)
         }
-        _ if (reached as usize) < length => {
-            DataError::BadImage { path: path.to_path_buf(), reason: format!("broken at byte {reached} or before: {reason}") }
-        }
-        _ => DataError::BadImage { path: path.to_path_buf(), reason: format!("broken, or cut short at byte {length}: {reason}") },
+        _ if (reached as usize) < length => DataError::BadImage {
+            path: path.to_path_buf(),
+            reason: format!("broken at byte {reached} or before: {reason}"),
+        },
+        _ => DataError::BadImage {
+            path: path.to_path_buf(),
+            reason: format!("broken, or cut short at byte {length}: {reason}"),
+        },
     }
 }
 

@@ -5,15 +5,7 @@ use std::path::Path;
 use super::raw::{Colors, Numbers, Raw};
 use super::{COLORS, GREY, Images, resize};
 use crate::DataError;
-
-/// The values of one plane, row by row from the top.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Samples {
-    /// 255 is white.
-    Eight(Vec<u8>),
-    /// 65535 is white.
-    Sixteen(Vec<u16>),
-}
+use crate::picture::Samples;
 
 /// A picture of a file.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,25 +22,6 @@ pub struct Page {
     pub planes: Vec<(&'static str, Samples)>,
     /// What was done to it that is not plain to see, or looks like a mistake: each a sentence without its full stop.
     pub notes: Vec<String>,
-}
-
-impl Samples {
-    /// How many there are.
-    #[allow(clippy::len_without_is_empty)]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Eight(v) => v.len(),
-            Self::Sixteen(v) => v.len(),
-        }
-    }
-
-    /// The values as f32 in 0..=1.
-    pub fn value(&self, at: usize) -> Option<f32> {
-        match self {
-            Self::Eight(v) => v.get(at).map(|x| f32::from(*x) / 255.0),
-            Self::Sixteen(v) => v.get(at).map(|x| f32::from(*x) / 65535.0),
-        }
-    }
 }
 
 /// A kind of stored number.
@@ -210,12 +183,7 @@ fn little(low: f64, high: f64, full: f64) -> Option<String> {
 }
 
 /// Values of `range` as 0 to 1, in sixteen bits; what lies beyond is cut off.
-fn scaled<T: Stored>(
-    planes: Planes<T>,
-    range: Option<(f64, f64)>,
-    full: f64,
-    notes: &mut Vec<String>,
-) -> Vec<Samples> {
+fn scaled<T: Stored>(planes: Planes<T>, range: Option<(f64, f64)>, full: f64, notes: &mut Vec<String>) -> Vec<Samples> {
     let (low, high) = range.unwrap_or((0.0, full));
     let width = if high > low { high - low } else { 1.0 };
     let (mut below, mut above, mut all) = (0u64, 0u64, 0u64);
@@ -253,7 +221,9 @@ fn own_range(planes: &Planes<f32>, notes: &mut Vec<String>) -> (f64, f64) {
         None => (0.0, 1.0),
         Some((low, high)) if low >= 0.0 && high <= 1.0 => (0.0, 1.0),
         Some((low, high)) => {
-            notes.push(format!("its values, {low} to {high}, are taken as 0 to 1; `range` sets that for all pictures alike"));
+            notes.push(format!(
+                "its values, {low} to {high}, are taken as 0 to 1; `range` sets that for all pictures alike"
+            ));
             (low, high)
         }
     }

@@ -3,8 +3,9 @@
 use image::imageops::FilterType;
 use image::{ImageBuffer, Luma};
 
-use super::planes::{Page, Samples};
+use super::planes::Page;
 use crate::DataError;
+use crate::picture::Samples;
 
 /// The picture with `factor` pixels for each of its own along an axis, and at least one.
 pub fn page(page: Page, factor: f64) -> Result<Page, DataError> {

@@ -47,7 +47,7 @@ fn grey_and_color_of_many_formats_have_their_values() {
     let red = bytes_of(RgbImage::from_pixel(3, 2, Rgb([255, 0, 0])), ImageFormat::Png);
     assert_eq!((grey(&red).channels, eight(&grey(&red))[0]), (3, 54));
     let color = pages(&red, &Images { color: true, ..Images::default() }).unwrap().remove(0);
-    let names: Vec<_> = color.planes.iter().map(|(name, s)| (*name, s.value(0).unwrap())).collect();
+    let names: Vec<_> = color.planes.iter().map(|(name, s)| (*name, s.shares().next().unwrap())).collect();
     assert_eq!(names, [("red", 1.0), ("green", 0.0), ("blue", 0.0)]);
     let jpeg = grey(&bytes_of(GrayImage::from_pixel(16, 8, Luma([120])), ImageFormat::Jpeg));
     assert!(eight(&jpeg)[0].abs_diff(120) <= 1);
@@ -76,7 +76,10 @@ fn sixteen_bits_are_kept_and_ranges_scale() {
 #[test]
 fn what_is_transparent_is_drawn_over_black_and_told() {
     let page = grey(&bytes_of(RgbaImage::from_pixel(3, 2, Rgba([0, 255, 0, 51])), ImageFormat::Png));
-    assert_eq!((eight(&page)[0], page.notes[0].as_str()), (36, "100.0 % of it is transparent, which is drawn over black"));
+    assert_eq!(
+        (eight(&page)[0], page.notes[0].as_str()),
+        (36, "100.0 % of it is transparent, which is drawn over black")
+    );
     let page = grey(&bytes_of(ImageBuffer::from_fn(2, 1, |x, _| LumaA([200u8, 255 * x as u8])), ImageFormat::Png));
     assert_eq!(eight(&page), [0, 200]);
     let solid = grey(&bytes_of(RgbaImage::from_fn(3, 2, |x, _| Rgba([100 * x as u8, 0, 0, 255])), ImageFormat::Png));
@@ -97,7 +100,8 @@ fn cameras_are_held_upright() {
 fn turned(orientation: u8) -> Vec<u8> {
     let image = GrayImage::from_fn(16, 8, |x, y| Luma([(8 * x + 16 * y) as u8]));
     let jpeg = bytes_of(image, ImageFormat::Jpeg);
-    let exif = [b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", &[orientation][..], b"\0\0\0\0\0\0"].concat();
+    let exif =
+        [b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", &[orientation][..], b"\0\0\0\0\0\0"].concat();
     let length = (exif.len() as u16 + 2).to_be_bytes();
     [&jpeg[..2], b"\xff\xe1", &length, &exif, &jpeg[2..]].concat()
 }
@@ -152,15 +156,19 @@ fn broken_and_foreign_files_are_error_values() {
     assert!(matches!(of(b"\x1f\x8b\x08........"), Err(DataError::Unsupported { .. })));
     let image = RgbImage::from_fn(64, 64, |x, y| Rgb([(x * y) as u8, x as u8, y as u8]));
     let ramp: Vec<u8> = (0..64 * 64).map(|i| (i % 251) as u8).collect();
-    let mut files: Vec<Vec<u8>> = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp, ImageFormat::Pnm, ImageFormat::WebP]
-        .map(|format| bytes_of(image.clone(), format))
-        .into();
+    let mut files: Vec<Vec<u8>> =
+        [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Bmp, ImageFormat::Pnm, ImageFormat::WebP]
+            .map(|format| bytes_of(image.clone(), format))
+            .into();
     files.push(tiff_of::<colortype::Gray8>(64, 64, &ramp));
     for whole in files {
         assert!(of(&whole).is_ok());
         for end in [1, 8, 20, 40, whole.len() / 2, whole.len() - 20] {
             let refused = of(&whole[..end]);
-            assert!(matches!(refused, Err(DataError::BadImage { .. } | DataError::Unsupported { .. })), "cut at {end}: {refused:?}");
+            assert!(
+                matches!(refused, Err(DataError::BadImage { .. } | DataError::Unsupported { .. })),
+                "cut at {end}: {refused:?}"
+            );
         }
     }
     assert!(matches!(decode(Path::new("gone.png"), &Images::default()), Err(DataError::Unreadable { .. })));

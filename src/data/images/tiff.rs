@@ -8,9 +8,9 @@ use tiff::decoder::{Decoder, DecodingResult, Limits};
 use tiff::tags::{PhotometricInterpretation, Tag};
 use tiff::{ColorType, TiffError};
 
+use super::LIMIT;
 use super::plain::too_large;
 use super::raw::{Colors, Numbers, Raw};
-use super::LIMIT;
 use crate::DataError;
 
 /// As many pages of a file are read.
@@ -248,7 +248,8 @@ fn unpacked(packed: &[u8], wide: usize, high: usize, bits: u8) -> Vec<u8> {
 fn palette(decoder: &mut Decoder<Cursor<&[u8]>>, numbers: &Numbers, bits: u8) -> Result<Numbers, TiffError> {
     let map = decoder.get_tag_u16_vec(Tag::ColorMap)?;
     let count = map.len() / 3;
-    let color = |index: usize| [0, 1, 2].map(|c| map.get(c * count + index.min(count.saturating_sub(1))).copied().unwrap_or(0));
+    let color =
+        |index: usize| [0, 1, 2].map(|c| map.get(c * count + index.min(count.saturating_sub(1))).copied().unwrap_or(0));
     // Programs that knew eight bits alone wrote colors of 0 to 255.
     let old = bits <= 8 && map.iter().all(|value| *value < 256);
     let indices: Box<dyn Iterator<Item = usize>> = match numbers {

@@ -10,8 +10,14 @@ fn at(folder: &Path, text: &str) -> String {
 fn lists_name_two_pictures_and_a_matrix() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-    write("a.csv", "\u{feff}first, second, h11, h12, h13, h21, h22, h23, h31, h32, h33\n# turned\n1.png,2.png,0,-2,5,2,0,6,0,0,2\n\n1.png, 3.png\n");
-    write("b.jsonl", "{\"a\": \"1.png\", \"b\": \"x/4.png\", \"H\": [[1, 0, 5], [0, 1, 6], [0, 0, 1]]}\n{\"a\": \"p\", \"b\": \"q\"}\n");
+    write(
+        "a.csv",
+        "\u{feff}first, second, h11, h12, h13, h21, h22, h23, h31, h32, h33\n# turned\n1.png,2.png,0,-2,5,2,0,6,0,0,2\n\n1.png, 3.png\n",
+    );
+    write(
+        "b.jsonl",
+        "{\"a\": \"1.png\", \"b\": \"x/4.png\", \"H\": [[1, 0, 5], [0, 1, 6], [0, 0, 1]]}\n{\"a\": \"p\", \"b\": \"q\"}\n",
+    );
     let pairs = listed(&[at(folder.path(), "a.csv"), at(folder.path(), "b.jsonl")], &[]).unwrap();
     let names: Vec<_> = pairs.iter().map(|p| p.b.strip_prefix(folder.path()).unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["2.png", "3.png", "x/4.png", "q"]);
@@ -26,7 +32,10 @@ fn lists_name_two_pictures_and_a_matrix() {
     ] {
         write("w.csv", text);
         let path = folder.path().join("w.csv");
-        assert_eq!(listed(&[at(folder.path(), "w.csv")], &[]), Err(DataError::BadList { path, line, reason: reason.into() }));
+        assert_eq!(
+            listed(&[at(folder.path(), "w.csv")], &[]),
+            Err(DataError::BadList { path, line, reason: reason.into() })
+        );
     }
 }
 
@@ -44,7 +53,8 @@ fn sequences_are_pairs_from_their_first_picture() {
         }
     }
     let pairs = listed(&[at(folder.path(), "")], &[]).unwrap();
-    let seen: Vec<_> = pairs.iter().map(|p| (p.b.strip_prefix(folder.path()).unwrap().to_str().unwrap(), p.h.0[0][2])).collect();
+    let seen: Vec<_> =
+        pairs.iter().map(|p| (p.b.strip_prefix(folder.path()).unwrap().to_str().unwrap(), p.h.0[0][2])).collect();
     assert_eq!(seen, [("i_a/2.ppm", 2.0), ("v_b/2.ppm", 2.0), ("v_b/3.ppm", 3.0)]);
     assert_eq!(listed(&[at(folder.path(), "v_b")], &[]).unwrap().len(), 2);
     std::fs::remove_file(folder.path().join("v_b/3.ppm")).unwrap();

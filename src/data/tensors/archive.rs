@@ -4,7 +4,6 @@ use std::io::Read;
 use std::path::Path;
 
 use super::file::TensorFile;
-use super::npy;
 use super::npz::{Npz, Scratch};
 use super::stored::Stored;
 use crate::DataError;
@@ -61,10 +60,7 @@ impl Archive {
             Self::Safetensors(file) => file.stored(name),
             Self::Npz(file) => {
                 let array = file.arrays.iter().find(|array| array.name == name).ok_or("the file does not have it")?;
-                array.not_read().map_or_else(
-                    || file.stored(array, scratch).map_err(|error| error.to_string()),
-                    Err,
-                )
+                array.not_read().map_or_else(|| file.stored(array, scratch).map_err(|error| error.to_string()), Err)
             }
         }
     }
@@ -89,6 +85,3 @@ pub fn read_all(path: &Path) -> Result<usize, DataError> {
     }
     Ok(count)
 }
-
-/// What a NumPy array begins with, for targets that make them.
-pub const MAGIC: &[u8] = npy::MAGIC;

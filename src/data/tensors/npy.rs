@@ -120,7 +120,13 @@ impl<'a> Parser<'a> {
     }
 
     fn text(&mut self) -> Result<&'a str, String> {
-        let quote = if self.is("'") { '\'' } else if self.is("\"") { '"' } else { return Err(self.wrong()) };
+        let quote = if self.is("'") {
+            '\''
+        } else if self.is("\"") {
+            '"'
+        } else {
+            return Err(self.wrong());
+        };
         let (text, rest) = self.rest.split_once(quote).ok_or_else(|| self.wrong())?;
         self.rest = rest;
         Ok(text)
@@ -199,7 +205,8 @@ mod tests {
         let other = header(1, "{\"shape\":(3L,),'fortran_order':True,'descr':'>i2'}").unwrap();
         assert_eq!((other.numbers, other.fortran, other.shape), (Ok((Number::Signed(2), true)), true, vec![3]));
         assert_eq!(header(1, "{'descr': '|u1', 'fortran_order': False, 'shape': ()}").unwrap().shape.len(), 0);
-        let fields = header(3, "{'descr': [('é', '<f4'), ('y', '<f4', (2,))], 'fortran_order': False, 'shape': (2,), }");
+        let fields =
+            header(3, "{'descr': [('é', '<f4'), ('y', '<f4', (2,))], 'fortran_order': False, 'shape': (2,), }");
         assert_eq!(fields.unwrap().numbers, Err("[('é', '<f4'), ('y', '<f4', (2,))]".into()));
     }
 
@@ -222,6 +229,8 @@ mod tests {
         }
         let huge = header(1, "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 4294967296, 4294967296)}").unwrap();
         assert_eq!(huge.bytes(), None);
-        assert!(Header::length(b"\x93NUMPY\x02\0\xff\xff\xff\x7f").is_err() && Header::length(b"\x93NUMPY\x01").is_err());
+        assert!(
+            Header::length(b"\x93NUMPY\x02\0\xff\xff\xff\x7f").is_err() && Header::length(b"\x93NUMPY\x01").is_err()
+        );
     }
 }

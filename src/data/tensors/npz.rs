@@ -51,7 +51,11 @@ impl Array {
 
     /// Why its numbers are not read.
     pub fn not_read(&self) -> Option<String> {
-        self.header.numbers.as_ref().err().map(|descr| format!("its numbers are of NumPy's type {descr}, which is not read"))
+        self.header
+            .numbers
+            .as_ref()
+            .err()
+            .map(|descr| format!("its numbers are of NumPy's type {descr}, which is not read"))
     }
 }
 
@@ -129,7 +133,8 @@ impl Npz {
             big,
             shape: array.header.shape.clone(),
         };
-        let mut unpacked = array.deflated.then(|| Room::new(scratch, array.size)).transpose().map_err(|e| self.full(e))?;
+        let mut unpacked =
+            array.deflated.then(|| Room::new(scratch, array.size)).transpose().map_err(|e| self.full(e))?;
         let mut sum = flate2::Crc::new();
         let (mut block, mut left) = (vec![0; 1 << 18], array.size);
         while left > 0 {

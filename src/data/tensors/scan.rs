@@ -29,7 +29,8 @@ pub fn scan(field: &str, kind: Kind, stored: &Stored) -> Result<Seen, Misfit> {
     let cells = stored.cells().max(1);
     let at_once = (BLOCK / (cells * stored.number.bytes())).max(1);
     let (mut raw, mut values, mut seen) = (Vec::new(), Vec::new(), Seen::default());
-    let (mut infinite, mut outside, mut far, mut singular) = (Faults::new(), Faults::new(), Faults::new(), Faults::new());
+    let (mut infinite, mut outside, mut far, mut singular) =
+        (Faults::new(), Faults::new(), Faults::new(), Faults::new());
     let mut from = 0;
     while from < stored.samples() {
         let count = at_once.min(stored.samples() - from);

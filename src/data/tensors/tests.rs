@@ -3,10 +3,10 @@
 use super::*;
 use std::path::Path;
 
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 use rord_lang::dim::{Dim, Symbol};
 use rord_lang::types::Kind;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
 
 fn symbol(id: u32, name: &str) -> Dim {
     Dim::symbol(Symbol { id, name: name.into(), opaque: false })
@@ -162,7 +162,7 @@ fn a_file_that_is_none_is_said() {
     std::fs::write(folder.path().join("broken"), b"\xff\xff\xff\xff\xff\xff\xff\x7f{}").unwrap();
     std::fs::write(folder.path().join("empty"), b"").unwrap();
     assert!(matches!(at("nowhere"), TensorsError::Data(DataError::NotFound { .. })));
-    assert!(matches!(at(""), TensorsError::Data(DataError::Unreadable { .. })));
+    assert!(matches!(at(""), TensorsError::Data(DataError::EmptyFolder { .. })));
     for name in ["broken", "empty"] {
         assert!(matches!(at(name), TensorsError::Data(DataError::Malformed { .. })), "{name}");
     }

@@ -139,7 +139,13 @@ fn data_failure(place: Span, error: &SourceError) -> Report {
         }
         D::Unreadable { .. } => ("R0904", "the data cannot be read", "check the file's permissions"),
         D::Unsupported { .. } => ("R0904", "a file of the data is of a kind that is not read", ""),
-        D::BothSides { .. } => ("R0907", "the data cannot be split", ""),
+        D::Channels { .. } => ("R0907", "the data has other channels than the dataset", ""),
+        D::NoCorners { .. } => ("R0907", "this data has no corners", ""),
+        D::BadList { .. } => ("R0906", "a list of pairs is broken", "a line is  a.png, b.png, h11, …, h33"),
+        D::NoPartner { .. } | D::SameName { .. } => {
+            ("R0907", "these pictures do not go in pairs", "each picture needs one of its name in the other folder")
+        }
+        D::BothSides { .. } | D::OneGroup { .. } => ("R0907", "the data cannot be split", ""),
         _ => ("R0906", "a file of the data is broken", "fetch or export it again, or leave it out of the pattern"),
     };
     runtime::data(code, place, title, &facts, error.help().as_deref().unwrap_or(help))

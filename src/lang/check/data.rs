@@ -65,12 +65,13 @@ impl Checker<'_> {
         }
         let stated: Vec<(Name, TypeExpr)> = match declared {
             Some(fields) => fields.to_vec(),
-            None => {
-                offers.iter().map(|(n, ty)| {
+            None => offers
+                .iter()
+                .map(|(n, ty)| {
                     let ty = plain_sizes(ty, recipe.as_ref());
                     (Name { text: (*n).into(), span: name.span }, ty)
-                }).collect()
-            }
+                })
+                .collect(),
         };
         let mut frames_of: HashMap<String, Frame> = HashMap::new();
         let mut fields: Vec<(String, Term)> = Vec::new();

@@ -89,15 +89,22 @@ param layouts: Layouts = images([\"chips/*.png\", \"scans\"], range = 0..4095, r
         Entry {
             signature: "layout_pairs(layouts: Layouts, patch: Pixels = 128px, zoom: Range = 1..1, \
                         geometry: Symmetry = square_symmetries, photo: Augment = [], render: Render = none, \
-                        steps: Count = 50, train: Weight = 0.8) -> Dataset",
+                        steps: Count = 50, train: Weight = 0.8, channels: Count = 1, \
+                        corners: Word = drawn) -> Dataset",
             manual: "\
 A patch of a layout, the same patch moved, and the move.
 
-`image` is (B, 1, patch, patch) with values in [0, 1]; `image_r(q) = image(H⁻¹ q)`; `H` takes normalized points of the
-first view to the second. `corners` is 1 where a drawn corner lies in the first view and 0 elsewhere.
+`image` is (B, channels, patch, patch) with values in [0, 1]; `image_r(q) = image(H⁻¹ q)`; `H` takes normalized points of
+the first view to the second. `corners` is 1 where a drawn corner lies in the first view and 0 elsewhere.
 
+* `channels`: 1 is a drawing in grey. As many as there are layers (those that `gds` lists) gives each layer's coverage as a
+  channel of its own, bottom to top, and 3 with color `images` red, green and blue. `render` then draws each channel over
+  black: greys, missing layers and edges channel by channel, exchanged black and white of a whole view.
+* `corners`: `drawn` takes them from polygons, which pictures from files do not have. `picture` finds them in the grey values
+  of the first view, before `photo` (Shi and Tomasi, 1994).
 * `zoom`: how many source pixels a patch pixel shows along an axis, drawn from this range.
-* `geometry`: how the second view is made: `square_symmetries` (exact, by permutation), `rotations(…)`.
+* `geometry`: how the second view is made: `square_symmetries` (exact, by permutation), `rotations(…)`,
+  `affine(…)`, `perspective(…)`.
 * `photo`: what is done to each view on its own, in this order.
 * `render`: how layers become grey; without it both views are drawn alike.
 * `steps`: batches in an epoch. `train`: the share of layouts to train on; validation sees the others, the same pairs
@@ -108,6 +115,7 @@ data pairs = layout_pairs(synth(tiles = 8), patch = 64px, photo = [noise(0.02)])
 ```
 ",
             rule: pairs,
+            words: &[("corners", &["drawn", "picture"])],
             timed: &["zoom"],
             offers: Offers::Fields(offers),
             ..Entry::PLAIN
@@ -118,9 +126,9 @@ data pairs = layout_pairs(synth(tiles = 8), patch = 64px, photo = [noise(0.02)])
         Entry {
             signature: "layout_images(layouts: Layouts, patch: Pixels = 128px, zoom: Range = 1..1, \
                         photo: Augment = [], render: Render = none, steps: Count = 50, \
-                        train: Weight = 0.8) -> Dataset",
+                        train: Weight = 0.8, channels: Count = 1, corners: Word = drawn) -> Dataset",
             manual: "\
-A patch of a layout: `image` (B, 1, patch, patch) in [0, 1], and its drawn `corners`. The arguments are those of
+A patch of a layout: `image` (B, channels, patch, patch) in [0, 1], and its `corners`. The arguments are those of
 `layout_pairs`.
 
 ```rord
@@ -128,6 +136,7 @@ data patches = layout_images(synth(tiles = 8), patch = 64px) -> { image: Image[B
 ```
 ",
             rule: pairs,
+            words: &[("corners", &["drawn", "picture"])],
             timed: &["zoom"],
             offers: Offers::Fields(offers),
             ..Entry::PLAIN
@@ -138,9 +147,9 @@ data patches = layout_images(synth(tiles = 8), patch = 64px) -> { image: Image[B
         Entry {
             signature: "layout_patches(layouts: Layouts, size: Pixels = 32px, zoom: Range = 1..1, \
                         geometry: Symmetry = square_symmetries, photo: Augment = [], render: Render = none, \
-                        steps: Count = 50, train: Weight = 0.8) -> Dataset",
+                        steps: Count = 50, train: Weight = 0.8, channels: Count = 1) -> Dataset",
             manual: "\
-Small patches in two views, for descriptors of whole patches: `a` and `b` are (N, 1, size, size) in [0, 1] and show the
+Small patches in two views, for descriptors of whole patches: `a` and `b` are (N, channels, size, size) in [0, 1] and show the
 same place of a layout, N places in a batch. `b(q) = a(H⁻¹ q)`. Patch i of `a` belongs to patch i of `b`; all others are
 negatives, though a layout that repeats itself shows some places twice.
 
@@ -160,9 +169,10 @@ data patches = layout_patches(synth(tiles = 8), size = 32px) -> { a: Image[N, 1,
         "labelled_layouts",
         Entry {
             signature: "labelled_layouts(layouts: Layouts, patch: Pixels = 128px, target: Text, zoom: Range = 1..1, \
-                        photo: Augment = [], render: Render = none, steps: Count = 50, train: Weight = 0.8) -> Dataset",
+                        photo: Augment = [], render: Render = none, steps: Count = 50, train: Weight = 0.8, \
+                        channels: Count = 1) -> Dataset",
             manual: "\
-A patch of a layout drawn without one of its layers, and that layer: `image` (B, 1, patch, patch) in [0, 1] shows all
+A patch of a layout drawn without one of its layers, and that layer: `image` (B, channels, patch, patch) in [0, 1] shows all
 layers but `target`, `truth` (B, 1, patch, patch) is the exact part of each pixel that `target` covers, also where
 layers above lie over it.
 
@@ -275,6 +285,8 @@ data pairs = tensors(\"pairs.safetensors\", shuffle = true) -> {
 
 fn pairs(a: &mut Application<'_>) {
     positive(a, "steps");
+    positive(a, "channels");
+    limits(a, "channels", 0.0, 4096.0);
     range_of(a, "zoom", None, 0.0);
     limits(a, "zoom", 0.02, 50.0);
     limits(a, "train", 1e-6, 1.0);

@@ -51,7 +51,15 @@ fn zip_of(entries: &[(&str, Vec<u8>)], deflated: bool) -> Vec<u8> {
         file.extend_from_slice(&packed);
     }
     let (count, start) = ((entries.len() as u16).to_le_bytes(), file.len() as u32);
-    let end = [b"PK\x05\x06\0\0\0\0", &count[..], &count, &(directory.len() as u32).to_le_bytes(), &start.to_le_bytes(), &[0, 0]].concat();
+    let end = [
+        b"PK\x05\x06\0\0\0\0",
+        &count[..],
+        &count,
+        &(directory.len() as u32).to_le_bytes(),
+        &start.to_le_bytes(),
+        &[0, 0],
+    ]
+    .concat();
     [file, directory, end].concat()
 }
 
