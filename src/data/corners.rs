@@ -10,6 +10,7 @@
 //! the picture to the last bit.
 
 use super::patch::{Cut, Grid};
+use super::picture::Samples;
 
 /// How far a cut must reach beyond the patch, in picture pixels, for all corners in the patch to be found.
 pub const MARGIN: usize = 6;
@@ -28,7 +29,8 @@ pub fn corners(cut: &Cut, grid: &Grid) -> Vec<f32> {
     let mut scratch = Scratch::default();
     for (layer, coverage) in cut.layers.iter().enumerate() {
         let Some(coverage) = coverage else { continue };
-        let plane = Coverage { values: coverage, width: cut.rect.width, height: cut.rect.height };
+        let coverage = coverage.eight();
+        let plane = Coverage { values: &coverage, width: cut.rect.width, height: cut.rect.height };
         for corner in plane.corners(&mut scratch) {
             if hidden(cut, layer, corner.pixel) {
                 continue;
@@ -55,9 +57,17 @@ fn hidden(cut: &Cut, layer: usize, (x, y): (usize, usize)) -> bool {
     (y - 1..=y + 1).all(|y| {
         (x - 1..=x + 1).all(|x| {
             let above = cut.layers[layer + 1..].iter().flatten();
-            above.map(|coverage| 1.0 - f64::from(coverage[y * width + x]) / 255.0).product::<f64>() < 0.02
+            above.map(|coverage| 1.0 - share(coverage, y * width + x)).product::<f64>() < 0.02
         })
     })
+}
+
+/// The coverage of a pixel in 0..=1.
+fn share(samples: &Samples, at: usize) -> f64 {
+    match samples {
+        Samples::Eight(values) => f64::from(values[at]) / 255.0,
+        Samples::Sixteen(values) => f64::from(values[at]) / 65_535.0,
+    }
 }
 
 /// A corner of one layer, in pixels of its window.
@@ -360,6 +370,10 @@ mod tests {
         (0..SIDE * SIDE).map(share).collect()
     }
 
+    fn eight(values: Vec<u8>) -> Option<Samples> {
+        Some(Samples::Eight(values))
+    }
+
     fn union(planes: &[Vec<u8>]) -> Vec<u8> {
         (0..SIDE * SIDE).map(|i| planes.iter().map(|p| p[i]).max().unwrap()).collect()
     }
@@ -449,10 +463,10 @@ mod tests {
             // The middle of the picture is the middle of the patch, so both turn alike.
             let grid = Grid::new(n, [SIDE as f64 / 2.0; 2], zoom, [[1.0, 0.0], [0.0, 1.0]]);
             let layers = layout(seed);
-            let here = corners(&Cut { rect: RECT, layers: layers.iter().cloned().map(Some).collect() }, &grid);
+            let here = corners(&Cut { rect: RECT, layers: layers.iter().cloned().map(eight).collect() }, &grid);
             labelled += here.iter().filter(|v| **v == 1.0).count();
             for symmetry in Symmetry::ALL {
-                let turned = layers.iter().map(|plane| Some(symmetry.permute(plane, SIDE))).collect();
+                let turned = layers.iter().map(|plane| eight(symmetry.permute(plane, SIDE))).collect();
                 let there = corners(&Cut { rect: RECT, layers: turned }, &grid);
                 assert_eq!(there, symmetry.permute(&here, n), "seed {seed}, {symmetry:?}");
             }
@@ -464,13 +478,13 @@ mod tests {
     fn covered_corners_do_not_count_and_those_between_pixels_count_for_all() {
         let square = draw(&[[20.0, 20.0], [30.0, 20.0], [30.0, 30.0], [20.0, 30.0]]);
         let grid = Grid::new(SIDE, [SIDE as f64 / 2.0; 2], 1.0, [[1.0, 0.0], [0.0, 1.0]]);
-        let count = |layers: Vec<Option<Vec<u8>>>| corners(&Cut { rect: RECT, layers }, &grid).iter().sum::<f32>();
-        let label = corners(&Cut { rect: RECT, layers: vec![Some(square.clone())] }, &grid);
+        let count = |layers: Vec<Option<Samples>>| corners(&Cut { rect: RECT, layers }, &grid).iter().sum::<f32>();
+        let label = corners(&Cut { rect: RECT, layers: vec![eight(square.clone())] }, &grid);
         assert_eq!(label.iter().sum::<f32>(), 16.0, "four corners of 2 × 2 pixels");
         assert_eq!([label[19 * SIDE + 19], label[20 * SIDE + 20], label[21 * SIDE + 21]], [1.0, 1.0, 0.0]);
         let over = draw(&[[0.0, 0.0], [64.0, 0.0], [64.0, 25.0], [0.0, 25.0]]);
-        assert_eq!(count(vec![Some(square.clone()), Some(over.clone())]), 8.0, "the upper two are covered");
-        assert_eq!(count(vec![Some(over), Some(square)]), 16.0, "lower layers hide nothing");
+        assert_eq!(count(vec![eight(square.clone()), eight(over.clone())]), 8.0, "the upper two are covered");
+        assert_eq!(count(vec![eight(over), eight(square)]), 16.0, "lower layers hide nothing");
         assert_eq!(count(vec![None, None]), 0.0);
     }
 }

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 
 use super::DataError;
 use super::files::{find, unreadable};
-use super::layout::{Picture, PictureLayer};
+use super::picture::{Picture, PictureLayer, Samples};
 
 /// How the files of a folder must end to be read.
 const ENDINGS: [&str; 3] = [".png", ".jpg", ".jpeg"];
@@ -72,8 +72,9 @@ pub fn read(path: &Path) -> Result<Image, DataError> {
     if width == 0 || height == 0 {
         return Err(bad(format!("an image of {width} × {height} px")));
     }
-    let layer = PictureLayer { name: GREY.into(), weight: 1.0, coverage: grey(&decoded) };
-    let picture = Picture { name: path.display().to_string(), width, height, layers: vec![layer] };
+    let layer = PictureLayer { name: GREY.into(), weight: 1.0 };
+    let layers = vec![(layer, Samples::Eight(grey(&decoded)))];
+    let picture = Picture::held(path.display().to_string(), width, height, layers);
     Ok(Image { path: path.to_path_buf(), channels, picture })
 }
 
@@ -116,11 +117,11 @@ mod tests {
         let images = Images { files: folder.path().to_str().unwrap().into() }.read().unwrap();
         let channels: Vec<usize> = images.iter().map(|image| image.channels).collect();
         assert_eq!(channels, [1, 3, 4, 1, 1, 3]);
-        let first = |k: usize| images[k].picture.layers[0].coverage[0];
+        let first = |k: usize| images[k].picture.samples(0).eight()[0];
         assert_eq!([first(1), first(2), first(3)], [54, 182, 99]);
         assert!(first(4).abs_diff(120) <= 1 && first(5).abs_diff(80) <= 1);
         let picture = &images[0].picture;
-        assert_eq!((picture.width, picture.height, picture.layers[0].coverage[5 * 2 + 4]), (5, 4, 42));
+        assert_eq!((picture.width, picture.height, picture.samples(0).eight()[5 * 2 + 4]), (5, 4, 42));
     }
 
     #[test]

@@ -1,21 +1,4 @@
-//! What a layout is before and after it is drawn: polygons in database units, and coverage pictures in pixels.
-//!
-//! A [`Layout`] is flat (no hierarchy left); a [`Picture`] holds, for each layer, which part of every pixel that layer
-//! covers. Patches, targets and renderings are all cut from pictures.
-//!
-//! ```
-//! use rord_data::layout::{Picture, PictureLayer};
-//! let layer = |name: &str, weight, coverage: &[u8]| {
-//!     PictureLayer { name: name.into(), weight, coverage: coverage.into() }
-//! };
-//! let picture = Picture {
-//!     name: "two pixels".into(),
-//!     width: 2,
-//!     height: 1,
-//!     layers: vec![layer("m1", 0.5, &[255, 255]), layer("m2", 1.0, &[0, 255])],
-//! };
-//! assert_eq!(picture.draw(), [0.5, 1.0]);
-//! ```
+//! What a layout is before it is drawn: flat polygons in database units. Drawn, it is a [`Picture`](super::Picture).
 
 use std::fmt;
 use std::str::FromStr;
@@ -118,7 +101,7 @@ pub struct LayoutLayer {
     pub key: LayerKey,
     /// What a pipeline calls the layer: `via` in generated layouts, `68/44` in a GDSII file.
     pub name: String,
-    /// The grey value it is drawn with unless a pipeline draws its own, see [`Picture::draw`].
+    /// The grey value it is drawn with unless a pipeline draws its own, see [`Picture::draw`](super::Picture::draw).
     pub weight: f32,
     /// Its flat polygons.
     pub polygons: Polygons,
@@ -166,50 +149,6 @@ pub struct Layout {
     pub bounds: Bounds,
 }
 
-/// How much of every pixel one layer covers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PictureLayer {
-    /// The layer's name, see [`LayoutLayer::name`].
-    pub name: String,
-    /// Its default grey value in 0..=1, see [`Picture::draw`].
-    pub weight: f32,
-    /// `height` rows of `width` values, the top row first: 0 is not covered, 255 wholly.
-    pub coverage: Vec<u8>,
-}
-
-/// A layout in pixels, layer by layer in drawing order. A grey image is a picture of one layer with weight 1.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
-    /// The name of its layout or the path of its file.
-    pub name: String,
-    /// Pixels in a row.
-    pub width: usize,
-    /// Rows; row 0 is the top (the largest y of the layout).
-    pub height: usize,
-    /// The layers, the lowest first.
-    pub layers: Vec<PictureLayer>,
-}
-
-impl Picture {
-    /// The layer of that name.
-    pub fn layer(&self, name: &str) -> Option<&PictureLayer> {
-        self.layers.iter().find(|layer| layer.name == name)
-    }
-
-    /// The default drawing: from black, each layer in turn covers what lies below, `out = out·(1 - c) + weight·c` with
-    /// its coverage c. `height · width` values in 0..=1, the top row first.
-    pub fn draw(&self) -> Vec<f32> {
-        let mut out = vec![0.0; self.width * self.height];
-        for layer in &self.layers {
-            for (value, &coverage) in out.iter_mut().zip(&layer.coverage) {
-                let c = f32::from(coverage) / 255.0;
-                *value += (layer.weight - *value) * c;
-            }
-        }
-        out
-    }
-}
-
 /// Default grey values of `layers` layers, the lowest first: equally far apart from 0.25 to 1, so that no two layers
 /// look the same, the lowest differs from the black ground, and higher layers are lighter (as upper metals are under a
 /// microscope). A single layer has 1.
@@ -246,16 +185,6 @@ mod tests {
         let bounds = Bounds::of(all.points()).unwrap();
         assert_eq!((bounds.width(), bounds.height()), (7, 9));
         assert_eq!(Bounds::of(&[]), None);
-    }
-
-    #[test]
-    fn upper_layers_cover_lower_ones_by_their_coverage() {
-        let layer = |weight, c: [u8; 3]| PictureLayer { name: String::new(), weight, coverage: c.into() };
-        let layers = vec![layer(0.25, [255, 255, 0]), layer(1.0, [0, 51, 255])];
-        let drawn = Picture { name: String::new(), width: 3, height: 1, layers }.draw();
-        for (value, expected) in drawn.iter().zip([0.25, 0.25 * 0.8 + 0.2, 1.0]) {
-            assert!((value - expected).abs() < 1e-6, "{drawn:?}");
-        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub mod loader;
 pub mod pairs;
 pub mod patch;
 pub mod photo;
+pub mod picture;
 pub mod raster;
 pub mod render;
 pub mod several;
@@ -29,7 +30,8 @@ pub mod synth;
 pub mod tensors;
 
 pub use error::DataError;
-pub use layout::{LayerKey, Layout, Picture, PictureLayer};
+pub use layout::{LayerKey, Layout};
+pub use picture::{Picture, PictureLayer};
 
 /// Where pictures come from: the recipes `synth(…)`, `gds(…)` and `images(…)`.
 #[derive(Clone, Debug, PartialEq)]

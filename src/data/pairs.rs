@@ -10,9 +10,9 @@ mod recipe;
 mod tests;
 
 use super::geometry::Move;
-use super::layout::Picture;
 use super::patch::{Cut, Grid, Plane};
 use super::photo;
+use super::picture::{Picture, Run, Samples};
 use super::render::Look;
 use super::split::{Field, split};
 use super::{DataError, corners};
@@ -162,12 +162,12 @@ impl PairSource {
         let cut = Cut::new(picture, place.field.region, window);
         let label = if recipe.corners { corners::corners(&cut, &here) } else { Vec::new() };
 
-        let hidden = recipe.target.as_ref().and_then(|t| picture.layers.iter().position(|l| l.name == *t));
+        let hidden = recipe.target.as_ref().and_then(|t| picture.layer(t));
         let truth = match &recipe.target {
             Some(_) => cut.coverage(hidden).sample(&here),
             None => Vec::new(),
         };
-        let drawn = |(i, layer): (usize, &Option<Vec<u8>>)| (layer.is_some() && Some(i) != hidden).then_some(i);
+        let drawn = |(i, layer): (usize, &Option<Samples>)| (layer.is_some() && Some(i) != hidden).then_some(i);
         let present: Vec<usize> = cut.layers.iter().enumerate().filter_map(drawn).collect();
         let kept = present.get(places.below(present.len())).copied();
         let draw = |part: u64| match &recipe.render {
@@ -248,18 +248,17 @@ fn variation(picture: &Picture, [x, y]: [i64; 2], size: usize) -> f64 {
     let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return 0.0 };
     let rows = size.min(24);
     let stride = size / rows.max(1);
+    let until = (x + size).min(picture.width);
+    let view = picture.view((x, until), (y, (y + size).min(picture.height)));
     let mut line = vec![0f32; size];
     let (mut count, mut sum, mut square) = (0.0, 0.0, 0.0);
     for k in 0..rows {
         let row = y + k * size / rows + (k * 7) % stride.max(1);
-        let start = row * picture.width + x;
         line.fill(0.0);
-        for layer in &picture.layers {
-            let until = (start + size).min((row + 1) * picture.width);
-            let Some(coverage) = layer.coverage.get(start..until) else { continue };
-            for (value, &c) in line.iter_mut().zip(coverage) {
-                *value += (layer.weight - *value) * (f32::from(c) * (1.0 / 255.0));
-            }
+        for (index, layer) in picture.layers.iter().enumerate().take_while(|_| row < picture.height) {
+            view.runs(index, row, (x, until), |at, run| {
+                cover(line.get_mut(at..).unwrap_or_default(), layer.weight, run)
+            });
         }
         count += size as f64;
         sum += f64::from(line.iter().sum::<f32>());
@@ -267,4 +266,25 @@ fn variation(picture: &Picture, [x, y]: [i64; 2], size: usize) -> f64 {
     }
     let mean = sum / f64::max(count, 1.0);
     (square / f64::max(count, 1.0) - mean * mean).max(0.0).sqrt()
+}
+
+/// Draws samples over grey values.
+fn cover(line: &mut [f32], weight: f32, run: Run<'_>) {
+    match run {
+        Run::Flat(0, _) => {}
+        Run::Flat(c, count) => {
+            let c = f32::from(c) * (1.0 / 65_535.0);
+            line.iter_mut().take(count).for_each(|value| *value += (weight - *value) * c);
+        }
+        Run::Eight(run) => {
+            for (value, &c) in line.iter_mut().zip(run) {
+                *value += (weight - *value) * (f32::from(c) * (1.0 / 255.0));
+            }
+        }
+        Run::Sixteen(run) => {
+            for (value, &c) in line.iter_mut().zip(run) {
+                *value += (weight - *value) * (f32::from(c) * (1.0 / 65_535.0));
+            }
+        }
+    }
 }

@@ -6,9 +6,11 @@
 //! the missing variance `(z² - 1)/6`: the discrete tents of half-width ⌊z⌋ and ⌊z⌋ + 1, mixed. At z ≤ 1 that is no
 //! filter, and it changes continuously with z.
 
+use std::ops::Range;
+
 use super::convolution::separable;
 use super::geometry::Linear;
-use super::layout::Picture;
+use super::picture::{Picture, Samples};
 
 /// A rectangle of pixels, which may reach beyond the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,8 +178,8 @@ impl Region {
 pub struct Cut {
     /// Which pixels.
     pub rect: Rect,
-    /// Coverage of each layer, `height` rows of `width` values; `None` where a layer has nothing there.
-    pub layers: Vec<Option<Vec<u8>>>,
+    /// Samples of each layer, `height` rows of `width` values; `None` where a layer has nothing there.
+    pub layers: Vec<Option<Samples>>,
 }
 
 impl Cut {
@@ -186,41 +188,68 @@ impl Cut {
     pub fn new(picture: &Picture, region: Region, rect: Rect) -> Self {
         let (left, right) = (region.x.0.min(picture.width), region.x.1.min(picture.width));
         let (top, bottom) = (region.y.0.min(picture.height), region.y.1.min(picture.height));
-        let empty = left >= right || top >= bottom;
-        let layers = picture.layers.iter().map(|layer| {
-            if empty || layer.coverage.len() < picture.width * picture.height {
+        if left >= right || top >= bottom || rect.width == 0 || rect.height == 0 {
+            return Self { rect, layers: vec![None; picture.layers.len()] };
+        }
+        let clamp = |at: i64, low: usize, high: usize| at.clamp(low as i64, high as i64 - 1) as usize;
+        let span = |from: i64, count: usize, low, high| {
+            (clamp(from, low, high), clamp(from + count as i64 - 1, low, high) + 1)
+        };
+        // The columns and rows that are seen, and how often the outermost ones are repeated before them.
+        let (x, y) = (span(rect.x, rect.width, left, right), span(rect.y, rect.height, top, bottom));
+        let before = |from: i64, first: usize, count: usize| (first as i64 - from).clamp(0, count as i64 - 1);
+        let (across, down) = (before(rect.x, x.0, rect.width) as usize, before(rect.y, y.0, rect.height) as usize);
+        let view = picture.view(x, y);
+        let layer = |layer: usize| {
+            if view.empty(layer) {
                 return None;
             }
-            let mut plane = vec![0u8; rect.width * rect.height];
-            let clamp = |at: i64, low: usize, high: usize| at.clamp(low as i64, high as i64 - 1) as usize;
-            // Columns of the window that lie inside the region.
-            let before = (left as i64 - rect.x).clamp(0, rect.width as i64) as usize;
-            let until = (right as i64 - rect.x).clamp(before as i64, rect.width as i64) as usize;
-            let mut any = false;
-            for (row, out) in plane.chunks_exact_mut(rect.width.max(1)).enumerate() {
-                let y = clamp(rect.y + row as i64, top, bottom);
-                let line = &layer.coverage[y * picture.width..(y + 1) * picture.width];
-                if until > before {
-                    let from = (rect.x + before as i64) as usize;
-                    out[before..until].copy_from_slice(&line[from..from + (until - before)]);
-                }
-                out[..before].fill(line[clamp(rect.x, left, right)]);
-                out[until..].fill(line[clamp(rect.x + rect.width as i64, left, right)]);
-                any |= out.iter().fold(0, |all, &c| all | c) != 0;
+            let mut plane = Samples::zeros(rect.width * rect.height, view.sixteen(layer));
+            for row in y.0..y.1 {
+                let start = (down + row - y.0) * rect.width + across;
+                view.runs(layer, row, x, |at, run| plane.put(start + at, run));
             }
+            let inner = (across..across + x.1 - x.0, down..down + y.1 - y.0);
+            let any = match &mut plane {
+                Samples::Eight(values) => repeat(values, rect.width, inner),
+                Samples::Sixteen(values) => repeat(values, rect.width, inner),
+            };
             any.then_some(plane)
-        });
-        Self { rect, layers: layers.collect() }
+        };
+        Self { rect, layers: (0..picture.layers.len()).map(layer).collect() }
     }
 
     /// The coverage of one layer in 0..=1; nothing where there is no such layer.
     pub fn coverage(&self, layer: Option<usize>) -> Plane {
         let values = match layer.and_then(|i| self.layers.get(i)).and_then(Option::as_ref) {
-            Some(coverage) => coverage.iter().map(|c| f32::from(*c) * (1.0 / 255.0)).collect(),
+            Some(Samples::Eight(values)) => values.iter().map(|c| f32::from(*c) * (1.0 / 255.0)).collect(),
+            Some(Samples::Sixteen(values)) => values.iter().map(|c| f32::from(*c) * (1.0 / 65_535.0)).collect(),
             None => vec![0.0; self.rect.width * self.rect.height],
         };
         Plane { rect: self.rect, values }
     }
+}
+
+/// Repeats the outermost of the columns and rows that are filled over those around them. True where any is not 0.
+fn repeat<T: Copy + Default + PartialEq + std::ops::BitOr<Output = T>>(
+    values: &mut [T],
+    width: usize,
+    (columns, rows): (Range<usize>, Range<usize>),
+) -> bool {
+    let mut any = T::default();
+    for row in values.chunks_exact_mut(width).take(rows.end).skip(rows.start) {
+        let (first, last) = (row[columns.start], row[columns.end - 1]);
+        row[..columns.start].fill(first);
+        row[columns.end..].fill(last);
+        any = row.iter().fold(any, |all, &c| all | c);
+    }
+    for row in 0..rows.start {
+        values.copy_within(rows.start * width..(rows.start + 1) * width, row * width);
+    }
+    for row in rows.end..values.len() / width {
+        values.copy_within((rows.end - 1) * width..rows.end * width, row * width);
+    }
+    any != T::default()
 }
 
 #[cfg(test)]
@@ -281,12 +310,12 @@ mod tests {
     #[test]
     fn nothing_outside_the_region_is_seen() {
         let coverage = (0..100).map(|i| if i % 10 < 5 { 10 } else { 200 }).collect();
-        let layers = vec![crate::layout::PictureLayer { name: "m".into(), weight: 1.0, coverage }];
-        let picture = Picture { name: "p".into(), width: 10, height: 10, layers };
+        let layer = crate::picture::PictureLayer { name: "m".into(), weight: 1.0 };
+        let picture = Picture::held("p", 10, 10, vec![(layer, Samples::Eight(coverage))]);
         let left = Region { x: (0, 5), y: (0, 10) };
         let cut = Cut::new(&picture, left, Rect { x: -3, y: -3, width: 20, height: 20 });
-        assert!(cut.layers[0].as_ref().unwrap().iter().all(|&c| c == 10));
+        assert!(cut.layers[0].as_ref().unwrap().eight().iter().all(|&c| c == 10));
         let far = Cut::new(&picture, Region { x: (5, 10), y: (0, 10) }, Rect { x: -30, y: 50, width: 4, height: 4 });
-        assert!(far.layers[0].as_ref().unwrap().iter().all(|&c| c == 200));
+        assert!(far.layers[0].as_ref().unwrap().eight().iter().all(|&c| c == 200));
     }
 }

@@ -17,7 +17,8 @@
 use rayon::prelude::*;
 
 use super::DataError;
-use super::layout::{Layout, Picture, PictureLayer};
+use super::layout::Layout;
+use super::picture::{Picture, PictureLayer, Samples};
 
 /// The most bytes that the layers of one picture may take.
 const MAX_BYTES: u64 = 4 << 30;
@@ -350,9 +351,10 @@ pub fn rasterize(layout: &Layout, resolution: f64) -> Result<Picture, DataError>
             let pixel = |&[x, y]: &[i32; 2]| [(f64::from(x) - left) * scale, (top - f64::from(y)) * scale];
             edges.push(height as f64, polygon.iter().map(pixel));
         }
-        PictureLayer { name: layer.name.clone(), weight: layer.weight, coverage: edges.fill(width, height) }
+        let info = PictureLayer { name: layer.name.clone(), weight: layer.weight };
+        (info, Samples::Eight(edges.fill(width, height)))
     };
-    Ok(Picture { name, width, height, layers: layout.layers.par_iter().map(draw).collect() })
+    Ok(Picture::held(name, width, height, layout.layers.par_iter().map(draw).collect()))
 }
 
 #[cfg(test)]
@@ -522,7 +524,7 @@ mod tests {
         let mut layout = Layout { name: "l".into(), layers: vec![layer], unit: 0.001, bounds };
         let picture = rasterize(&layout, 10.0).unwrap();
         assert_eq!((picture.width, picture.height), (3, 2));
-        assert_eq!(picture.layers[0].coverage, [0, 0, 0, 128, 0, 0]);
+        assert_eq!(picture.samples(0), Samples::Eight(vec![0, 0, 0, 128, 0, 0]));
         for wrong in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert!(matches!(rasterize(&layout, wrong), Err(DataError::BadResolution { .. })));
         }

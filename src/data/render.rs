@@ -3,8 +3,8 @@
 //! A microscope shows layers in other greys, misses some, prints lines thinner or fatter, and may invert the contrast.
 //! A [`Render`] draws all four for each view on its own, so a network must hold on to the geometry.
 
-use super::layout::Picture;
 use super::patch::{Cut, Plane, Rect};
+use super::picture::{Picture, Samples};
 use rord_random::Stream;
 
 /// What is drawn at random for each view.
@@ -75,15 +75,11 @@ impl Look {
         let mut values = vec![0f32; cut.rect.width * cut.rect.height];
         for (ink, coverage) in self.inks.iter().zip(&cut.layers) {
             let (false, Some(coverage)) = (ink.dropped, coverage) else { continue };
-            let etched;
-            let coverage = if ink.etch == 0.0 {
-                coverage
-            } else {
-                etched = etch(coverage, cut.rect, ink.etch * zoom);
-                &etched
-            };
-            for (value, &c) in values.iter_mut().zip(coverage) {
-                *value += (ink.weight - *value) * (f32::from(c) * (1.0 / 255.0));
+            match (coverage, ink.etch * zoom) {
+                (Samples::Eight(c), 0.0) => cover(&mut values, ink.weight, c, 1.0 / 255.0),
+                (Samples::Eight(c), by) => cover(&mut values, ink.weight, &etch(c, cut.rect, by), 1.0 / 255.0),
+                (Samples::Sixteen(c), 0.0) => cover(&mut values, ink.weight, c, 1.0 / 65_535.0),
+                (Samples::Sixteen(c), by) => cover(&mut values, ink.weight, &etch(c, cut.rect, by), 1.0 / 65_535.0),
             }
         }
         if self.inverted {
@@ -93,31 +89,57 @@ impl Look {
     }
 }
 
+/// Draws a layer over what is there; `one` times its samples is its coverage.
+fn cover<T: Copy + Into<f32>>(values: &mut [f32], weight: f32, samples: &[T], one: f32) {
+    for (value, &c) in values.iter_mut().zip(samples) {
+        *value += (weight - *value) * (c.into() * one);
+    }
+}
+
 /// Coverage with all edges moved outwards by `by` pixels (inwards where negative). A whole step is the largest
 /// (smallest) value of 3×3 pixels; a part of a step mixes the two nearest, which moves the area under a straight edge
 /// by exactly that part.
-fn etch(coverage: &[u8], rect: Rect, by: f64) -> Vec<u8> {
-    if by > 0.0 { moved(coverage, rect, by, u8::max) } else { moved(coverage, rect, -by, u8::min) }
+fn etch<T: Sample>(coverage: &[T], rect: Rect, by: f64) -> Vec<T> {
+    if by > 0.0 { moved(coverage, rect, by, T::max) } else { moved(coverage, rect, -by, T::min) }
 }
 
 /// Generic over the choice, so that each becomes a loop that takes 32 or 64 pixels at a time.
-fn moved(coverage: &[u8], rect: Rect, by: f64, choose: impl Fn(u8, u8) -> u8 + Copy) -> Vec<u8> {
+fn moved<T: Sample>(coverage: &[T], rect: Rect, by: f64, choose: impl Fn(T, T) -> T + Copy) -> Vec<T> {
     let mut grown = coverage.to_vec();
     for _ in 0..(by as usize).min(rect.width.max(rect.height)) {
         grown = spread(&grown, rect.width, choose);
     }
-    let share = (by.fract() * 256.0).round() as u16;
+    let share = (by.fract() * 256.0).round() as u32;
     if share > 0 {
         let further = spread(&grown, rect.width, choose);
         for (here, &next) in grown.iter_mut().zip(&further) {
-            *here = ((u16::from(*here) * (256 - share) + u16::from(next) * share + 128) >> 8).min(255) as u8;
+            *here = T::mixed(*here, next, share);
         }
     }
     grown
 }
 
+/// A sample of 8 or 16 bits.
+trait Sample: Copy + Ord {
+    /// `share` 256ths of `next` and the rest of `here`.
+    fn mixed(here: Self, next: Self, share: u32) -> Self;
+}
+
+impl Sample for u8 {
+    fn mixed(here: u8, next: u8, share: u32) -> u8 {
+        let share = share as u16;
+        ((u16::from(here) * (256 - share) + u16::from(next) * share + 128) >> 8).min(255) as u8
+    }
+}
+
+impl Sample for u16 {
+    fn mixed(here: u16, next: u16, share: u32) -> u16 {
+        ((u32::from(here) * (256 - share) + u32::from(next) * share + 128) >> 8).min(65_535) as u16
+    }
+}
+
 /// Each pixel's choice among the 3×3 around it.
-fn spread(plane: &[u8], width: usize, choose: impl Fn(u8, u8) -> u8 + Copy) -> Vec<u8> {
+fn spread<T: Copy>(plane: &[T], width: usize, choose: impl Fn(T, T) -> T + Copy) -> Vec<T> {
     let mut across = plane.to_vec();
     for (out, row) in across.chunks_mut(width.max(1)).zip(plane.chunks(width.max(1))) {
         for (out, &left) in out.iter_mut().skip(1).zip(row) {
@@ -164,7 +186,8 @@ mod tests {
 
     #[test]
     fn looks_differ_stay_in_range_and_keep_one_layer() {
-        let cut = Cut { rect: RECT, layers: vec![Some(square(12)), None, Some(square(6))] };
+        let cut =
+            Cut { rect: RECT, layers: vec![Some(Samples::Eight(square(12))), None, Some(Samples::Eight(square(6)))] };
         let render = Render { weights: (0.2, 1.0), drop: 0.9, etch: (-1.0, 1.0), invert: 0.5 };
         let mut inverted = 0;
         for seed in 0..40 {
@@ -180,10 +203,9 @@ mod tests {
 
     #[test]
     fn a_plain_look_is_the_default_drawing() {
-        use crate::layout::PictureLayer;
-        let layer = |weight, side| PictureLayer { name: String::new(), weight, coverage: square(side) };
-        let layers = vec![layer(0.3, 12), layer(0.9, 6)];
-        let picture = Picture { name: "p".into(), width: 20, height: 20, layers };
+        use crate::picture::PictureLayer;
+        let layer = |weight, side| (PictureLayer { name: String::new(), weight }, Samples::Eight(square(side)));
+        let picture = Picture::held("p", 20, 20, vec![layer(0.3, 12), layer(0.9, 6)]);
         let cut = Cut::new(&picture, crate::patch::Region::whole(&picture), RECT);
         let drawn = Look::plain(&picture).composite(&cut, 1.0).values;
         assert!(drawn.iter().zip(picture.draw()).all(|(a, b)| (a - b).abs() < 1e-6));

@@ -1,8 +1,8 @@
 //! Splits pictures for training and validation, so that no pixel is in both.
 
 use super::DataError;
-use super::layout::Picture;
 use super::patch::Region;
+use super::picture::Picture;
 use rord_random::Stream;
 
 /// A part of a picture and how likely it is to be drawn.

@@ -16,8 +16,8 @@ mod route;
 
 use rayon::prelude::*;
 
-use super::layout::{Bounds, Layout, LayoutLayer, Picture, Polygons};
-use super::{DataError, LayerKey, raster};
+use super::layout::{Bounds, Layout, LayoutLayer, Polygons};
+use super::{DataError, LayerKey, Picture, raster};
 use cells::Cell;
 use rord_random::Stream;
 

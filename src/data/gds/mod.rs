@@ -22,8 +22,8 @@ use gds21::GdsLibrary;
 use rayon::prelude::*;
 
 use super::files::{find, unreadable};
-use super::layout::{Layout, Picture};
-use super::{DataError, LayerKey, raster};
+use super::layout::Layout;
+use super::{DataError, LayerKey, Picture, raster};
 
 /// How the files of a folder must end to be read.
 const ENDINGS: [&str; 4] = [".gds", ".gds.gz", ".gds2", ".gdsii"];

@@ -279,7 +279,7 @@ fn real_layouts_have_the_known_number_of_polygons() {
         Gds { files: folder.join("cells").to_str().unwrap().into(), layers: vec![], resolution: 10.0, top: None };
     let pictures = cells.load().unwrap();
     assert_eq!(pictures.len(), 1);
-    assert!(pictures[0].layer("67/20").is_some_and(|layer| layer.coverage.contains(&255)));
+    assert!(pictures[0].layer("67/20").is_some_and(|layer| pictures[0].samples(layer).eight().contains(&255)));
     // The same picture, however many threads draw it.
     let layers = ["66/20", "67/20", "68/20"].map(|key| key.parse().unwrap()).to_vec();
     let gds = Gds { files: folder.join("sky130/gatecat*").to_str().unwrap().into(), layers, ..cells };

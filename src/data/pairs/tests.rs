@@ -4,25 +4,27 @@ use super::*;
 use crate::batches::{Batches, PairBatches};
 use crate::datasets::{Offered, Part};
 use crate::geometry::{Geometry, Symmetry};
-use crate::layout::PictureLayer;
 use crate::loader::Loader;
 use crate::photo::Photo;
+use crate::picture::PictureLayer;
 use crate::render::Render;
 use std::sync::Arc;
 
+fn layer(name: &str, weight: f32) -> PictureLayer {
+    PictureLayer { name: name.into(), weight }
+}
+
 fn picture(name: &str, width: usize, height: usize, f: impl Fn(usize, usize) -> f64) -> Picture {
     let coverage = (0..width * height).map(|i| (f(i % width, i / width) * 255.0).round() as u8).collect();
-    let layers = vec![PictureLayer { name: "m".into(), weight: 1.0, coverage }];
-    Picture { name: name.into(), width, height, layers }
+    Picture::held(name, width, height, vec![(layer("m", 1.0), Samples::Eight(coverage))])
 }
 
 /// Two layers of crossing wires with a block here and there.
 fn wires(name: &str, side: usize) -> Picture {
-    let mut two = picture(name, side, side, |x, y| f64::from((x / 5) % 3 == 0 || (x / 40 + y / 30) % 4 == 0));
-    let mut upper = picture(name, side, side, |x, y| f64::from((y / 4) % 4 == 0 && x % 90 > 20)).layers;
-    two.layers[0].weight = 0.4;
-    two.layers.append(&mut upper);
-    two
+    let lower = picture(name, side, side, |x, y| f64::from((x / 5) % 3 == 0 || (x / 40 + y / 30) % 4 == 0));
+    let upper = picture(name, side, side, |x, y| f64::from((y / 4) % 4 == 0 && x % 90 > 20));
+    let layers = vec![(layer("m", 0.4), lower.samples(0)), (layer("upper", 1.0), upper.samples(0))];
+    Picture::held(name, side, side, layers)
 }
 
 fn source(pictures: Vec<Picture>, recipe: PairRecipe) -> Arc<PairSource> {
@@ -224,12 +226,11 @@ fn views_are_drawn_apart_and_stay_in_range_while_corners_stay_the_same() {
 
 #[test]
 fn the_target_layer_is_handed_over_and_not_drawn() {
-    let mut pictures = vec![wires("a", 150), wires("b", 150)];
-    pictures.iter_mut().for_each(|p| p.layers[1].name = "upper".into());
+    let pictures = vec![wires("a", 150), wires("b", 150)];
     let recipe = PairRecipe { target: Some("upper".into()), moved: false, corners: false, ..full() };
     let plain = PairRecipe { render: None, photo: Vec::new(), ..recipe.clone() };
-    let without: Vec<Picture> =
-        pictures.iter().map(|p| Picture { layers: p.layers[..1].to_vec(), ..p.clone() }).collect();
+    let lower = |p: &Picture| Picture::held("lower", 150, 150, vec![(p.layers[0].clone(), p.samples(0))]);
+    let without: Vec<Picture> = pictures.iter().map(lower).collect();
     let all = source(pictures.clone(), plain.clone());
     let drawn = source(pictures, recipe.clone());
     let mut covered = 0.0;

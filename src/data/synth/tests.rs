@@ -21,9 +21,9 @@ fn every_layer_is_there_and_none_is_everywhere() {
     for seed in 0..6 {
         let picture = Synth { seed, ..Synth::default() }.load().unwrap().remove(0);
         assert_eq!((picture.width, picture.height), (512, 512));
-        for (layer, (name, ..)) in picture.layers.iter().zip(LAYERS) {
-            let covered = layer.coverage.iter().map(|&c| f64::from(c) / 255.0).sum::<f64>() / (512.0 * 512.0);
-            assert_eq!(layer.name, name);
+        for (k, (name, ..)) in LAYERS.iter().enumerate() {
+            let covered = picture.samples(k).shares().map(f64::from).sum::<f64>() / (512.0 * 512.0);
+            assert_eq!(picture.layers[k].name, *name);
             assert!((0.0001..0.6).contains(&covered), "seed {seed}: {name} covers {covered}");
         }
     }
