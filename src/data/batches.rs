@@ -58,6 +58,19 @@ pub trait Batches: Send + Sync {
     fn noun(&self) -> &'static str;
 }
 
+/// What is to be told of pictures: the first few notes, and how many more there are.
+pub fn notes(pictures: &[Picture]) -> Vec<String> {
+    /// As many are told.
+    const TOLD: usize = 5;
+    let all = || pictures.iter().flat_map(|picture| &picture.notes);
+    let mut told: Vec<String> = all().take(TOLD).cloned().collect();
+    match all().count().saturating_sub(TOLD) {
+        0 => {}
+        more => told.push(format!("{more} more notes on pictures")),
+    }
+    told
+}
+
 /// How the pairs of a training step are made, where that changes.
 pub type RecipeAt = Arc<dyn Fn(u64) -> PairRecipe + Send + Sync>;
 
@@ -106,6 +119,10 @@ impl Batches for PairBatches {
     /// Drawn as in validation, of what is trained on.
     fn beside(&self, step: u64) -> Result<Batch, DataError> {
         self.batch_at(Split::Validation, step)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        notes(self.source.pictures())
     }
 
     fn about(&self) -> String {

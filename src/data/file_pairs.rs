@@ -43,7 +43,6 @@ pub struct FilePairs {
     validation: Vec<usize>,
     fields: Vec<Offered>,
     changing: Option<RecipeAt>,
-    notes: Vec<String>,
 }
 
 impl FilePairs {
@@ -69,12 +68,7 @@ impl FilePairs {
             });
         }
         let read: Vec<_> = paths.par_iter().map(|path| one(path, images, &recipe)).collect();
-        let (mut all, mut notes) = (Vec::new(), Vec::new());
-        for read in read {
-            let (picture, mut said) = read?;
-            all.push(picture);
-            notes.append(&mut said);
-        }
+        let all = read.into_iter().collect::<Result<Vec<Picture>, _>>()?;
         let half = |s: f64| Homography([[1.0, 0.0, s], [0.0, 1.0, s], [0.0, 0.0, 1.0]]);
         let link = |pair: &Listed| {
             let (a, b) = (numbers.get(pair.a.as_path())?, numbers.get(pair.b.as_path())?);
@@ -90,7 +84,7 @@ impl FilePairs {
                 ((0..listed.len()).collect(), (listed.len()..linked.len()).collect())
             }
         };
-        Ok(Self { pictures: all, linked, recipe, train, validation, fields, changing: None, notes })
+        Ok(Self { pictures: all, linked, recipe, train, validation, fields, changing: None })
     }
 
     /// The same pairs, made otherwise at each training step.
@@ -207,9 +201,9 @@ struct Place {
 }
 
 /// A file's only picture, which has to hold a patch.
-fn one(path: &Path, images: &Images, recipe: &PairRecipe) -> Result<(Picture, Vec<String>), DataError> {
+fn one(path: &Path, images: &Images, recipe: &PairRecipe) -> Result<Picture, DataError> {
     let mut pages = pictures(path, images)?;
-    let Some((picture, notes)) = pages.drain(..).next() else {
+    let Some(picture) = pages.drain(..).next() else {
         return Err(DataError::BadImage { path: path.to_path_buf(), reason: "a file without a picture".into() });
     };
     let needed = (recipe.patch as f64 * recipe.zoom.0 - 1e-9).ceil() as usize;
@@ -218,7 +212,7 @@ fn one(path: &Path, images: &Images, recipe: &PairRecipe) -> Result<(Picture, Ve
         return Err(DataError::PictureTooSmall { name, width, height, needed });
     }
     picture.has_channels(recipe.channels, 0)?;
-    Ok((picture, notes))
+    Ok(picture)
 }
 
 /// Pairs for training and for validation: those that have pictures in common stay together. Which are held out depends on
@@ -306,7 +300,7 @@ impl Batches for FilePairs {
     }
 
     fn notes(&self) -> Vec<String> {
-        self.notes.clone()
+        super::batches::notes(&self.pictures)
     }
 
     fn about(&self) -> String {

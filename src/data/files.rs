@@ -17,7 +17,7 @@ use super::DataError;
 pub use foreign::foreign;
 
 /// How files of layouts end.
-pub const LAYOUTS: [&str; 6] = [".gds", ".gds.gz", ".gdsii", ".oas", ".oas.gz", ".oasis"];
+pub const LAYOUTS: [&str; 7] = [".gds", ".gds.gz", ".gds2", ".gdsii", ".oas", ".oas.gz", ".oasis"];
 /// How pictures end.
 pub const PICTURES: [&str; 11] =
     [".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm"];

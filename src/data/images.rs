@@ -12,6 +12,7 @@
 //! ```
 
 mod jpeg;
+mod palette;
 mod plain;
 mod planes;
 mod pnm;
@@ -27,7 +28,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::DataError;
-use super::files::{PICTURES, find_all, foreign, unreadable};
+use super::files::{PICTURES, apart, find_all, foreign, unreadable};
 use super::picture::{Origin, Picture, PictureLayer, Samples};
 
 pub use planes::Page;
@@ -85,17 +86,27 @@ pub fn from_bytes(path: &Path, bytes: &[u8], images: &Images) -> Result<Vec<Page
 }
 
 impl Images {
-    /// The pictures of all files, in the order of their paths, and what is to be told of them. The first file in that order
+    /// The pictures of all files, in the order of their paths, those to validate on behind the others. The first file in that order
     /// with an error gives the error.
     pub fn load(&self) -> Result<Vec<Picture>, DataError> {
-        let files = find_all(&self.files, &PICTURES)?;
+        let mut files = find_all(&self.files, &PICTURES)?;
+        let trained = files.len();
+        if !self.validation.is_empty() {
+            let held = find_all(&self.validation, &PICTURES)?;
+            apart(&files, &held)?;
+            files.extend(held);
+        }
         let read: Result<Vec<_>, _> = files.par_iter().map(|path| pictures(path, self)).collect();
-        Ok(read?.into_iter().flatten().map(|(picture, _)| picture).collect())
+        let sides = read?
+            .into_iter()
+            .enumerate()
+            .flat_map(|(index, pictures)| pictures.into_iter().map(move |picture| picture.validated(index >= trained)));
+        Ok(sides.collect())
     }
 }
 
-/// The pictures of a file, each with what is to be told of it: sentences that begin with its name.
-pub fn pictures(path: &Path, images: &Images) -> Result<Vec<(Picture, Vec<String>)>, DataError> {
+/// The pictures of a file.
+pub fn pictures(path: &Path, images: &Images) -> Result<Vec<Picture>, DataError> {
     let bytes = rord_files::whole(path).map_err(|error| unreadable(path, &error.source))?;
     let content = *blake3::hash(&bytes).as_bytes();
     let pages = from_bytes(path, &bytes, images)?;
@@ -103,9 +114,9 @@ pub fn pictures(path: &Path, images: &Images) -> Result<Vec<(Picture, Vec<String
     Ok(pages.into_iter().map(|page| picture(page, Origin { file: file.clone(), content })).collect())
 }
 
-fn picture(page: Page, origin: Origin) -> (Picture, Vec<String>) {
+fn picture(page: Page, origin: Origin) -> Picture {
     let notes = page.notes.iter().map(|note| format!("{}: {note}", page.name)).collect();
     let layer = |(name, samples): (&'static str, Samples)| (PictureLayer { name: name.into(), weight: 1.0 }, samples);
     let layers = page.planes.into_iter().map(layer).collect();
-    (Picture::held(page.name, page.width, page.height, layers).from_origin(origin), notes)
+    Picture::held(page.name, page.width, page.height, layers).from_origin(origin).noted(notes)
 }

@@ -148,11 +148,19 @@ impl Canvas {
         }
     }
 
-    /// A patch, enlarged without smoothing.
+    /// A patch, enlarged without smoothing: three channels as colors, any other number as their mean.
     fn patch(&mut self, (x, y): (usize, usize), values: &[f32], n: usize, scale: usize, tone: impl Fn(f32) -> f32) {
-        for (i, &value) in values.iter().enumerate() {
+        let cells = (n * n).max(1);
+        let channels = values.len() / cells;
+        let byte = |value: f32| (tone(value).clamp(0.0, 1.0) * 255.0).round() as u8;
+        for i in 0..cells.min(values.len()) {
+            let mut channel = values.iter().skip(i).step_by(cells).copied();
+            let color = match channels {
+                3 => std::array::from_fn(|_| byte(channel.next().unwrap_or(0.0))),
+                _ => [byte(channel.sum::<f32>() / channels.max(1) as f32); 3],
+            };
             let at = ((x + i % n * scale) as i64, (y + i / n * scale) as i64);
-            self.block(at, (scale, scale), Rgb([(tone(value).clamp(0.0, 1.0) * 255.0).round() as u8; 3]));
+            self.block(at, (scale, scale), Rgb(color));
         }
     }
 

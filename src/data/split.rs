@@ -17,7 +17,8 @@ pub struct Field {
 }
 
 /// The fields for training and those for validation, in the order of their pictures. The share `train` of the pictures
-/// is for training, at least one is for each. Which, depends on their names and not on a seed, so another seed never
+/// is for training, at least one is for each; where some say that they are validated on, those are, and all others trained
+/// on. Which, depends on their names and not on a seed, so another seed never
 /// trains on what an earlier one was validated on. A single picture is cut in two along a vertical line (a horizontal
 /// one where it is too narrow). With `train` 1 all is for training.
 ///
@@ -31,6 +32,14 @@ pub fn split(pictures: &[Picture], train: f64, needed: usize) -> Result<(Vec<Fie
         return Err(too_small(small, needed));
     }
     let all = || pictures.iter().map(Region::whole).enumerate();
+    let named = |i: &usize| pictures.get(*i).is_some_and(|picture| picture.validates);
+    if pictures.iter().any(|picture| picture.validates) {
+        let (held, trained) = (fields(all().filter(|(i, _)| named(i))), fields(all().filter(|(i, _)| !named(i))));
+        return match trained.is_empty() {
+            true => Err(DataError::NothingToTrainOn { split: "training".into(), pictures: held.len(), train: 0.0 }),
+            false => Ok((trained, held)),
+        };
+    }
     match pictures {
         [] => Err(DataError::NothingToTrainOn { split: "training".into(), pictures: 0, train }),
         _ if train >= 1.0 => Ok((fields(all()), Vec::new())),

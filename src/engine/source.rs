@@ -178,13 +178,17 @@ fn pairs(settings: &Settings, made: Made) -> Result<PairSource, SourceError> {
     let mut layouts = layouts_of(settings.recipe("layouts")?)?;
     let last = pair_recipe(&settings.at(&|course| course.reach.last), made)?;
     if let Source::Images(images) = &mut layouts {
-        if last.corners && last.detect == Detect::Drawn {
-            return Err(DataError::NoCorners { picture: images.files.join(", ") }.into());
-        }
         images.color = last.channels == 3;
     }
     let zoom = widest(settings, made)?;
-    let source = PairSource::new(layouts.load()?, PairRecipe { zoom, ..last.clone() })?;
+    let pictures = layouts.load()?;
+    if let (Source::Images(_), Some(first)) = (&layouts, pictures.first())
+        && last.corners
+        && last.detect == Detect::Drawn
+    {
+        return Err(DataError::NoCorners { picture: first.name.clone() }.into());
+    }
+    let source = PairSource::new(pictures, PairRecipe { zoom, ..last.clone() })?;
     Ok(source.with_recipe(last))
 }
 
@@ -254,7 +258,8 @@ fn layouts_of(recipe: &Recipe) -> Result<Source, SourceError> {
                 }
             }
             Source::Gds(Gds {
-                files: s.text("files")?.to_string(),
+                files: texts(s, "files"),
+                validation: texts(s, "validation"),
                 layers,
                 resolution: s.number("resolution")?,
                 top: s.text("top").ok().map(str::to_string),

@@ -13,6 +13,7 @@ mod lsp;
 mod mistakes;
 mod papers;
 mod parts;
+mod pictures;
 mod pipelines;
 mod repeat;
 mod reports;

@@ -7,7 +7,7 @@
 //! use rord_data::gds::Gds;
 //! // Metal 1 and 2 of sky130, at 10 pixels per micrometer.
 //! let layers = ["68/20", "69/20"].map(|key| key.parse().unwrap()).to_vec();
-//! let pictures = Gds { files: "tiles/*.gds.gz".into(), layers, resolution: 10.0, top: None }.load().unwrap();
+//! let pictures = Gds { files: vec!["tiles/*.gds.gz".into()], layers, resolution: 10.0, ..Gds::default() }.load().unwrap();
 //! ```
 
 mod flatten;
@@ -21,7 +21,7 @@ use flate2::read::MultiGzDecoder;
 use gds21::GdsLibrary;
 use rayon::prelude::*;
 
-use super::files::{find, unreadable};
+use super::files::{apart, find_all, unreadable};
 use super::layout::Layout;
 use super::{DataError, LayerKey, Picture, raster};
 
@@ -32,7 +32,9 @@ const ENDINGS: [&str; 4] = [".gds", ".gds.gz", ".gds2", ".gdsii"];
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gds {
     /// A file, a folder or a glob pattern.
-    pub files: String,
+    pub files: Vec<String>,
+    /// The same for layouts that are validated on; empty where the split chooses.
+    pub validation: Vec<String>,
     /// The layers in drawing order, the lowest first; none: all that have polygons, by number.
     pub layers: Vec<LayerKey>,
     /// Pixels per micrometer.
@@ -41,15 +43,28 @@ pub struct Gds {
     pub top: Option<String>,
 }
 
+impl Default for Gds {
+    fn default() -> Self {
+        Self { files: Vec::new(), validation: Vec::new(), layers: Vec::new(), resolution: 10.0, top: None }
+    }
+}
+
 impl Gds {
     /// Reads and draws every file, in the order of their paths. The first file in that order with an error gives the
     /// error.
     pub fn load(&self) -> Result<Vec<Picture>, DataError> {
-        let files = find(&self.files, &ENDINGS)?;
-        let draw = |path: &std::path::PathBuf| {
-            raster::rasterize(&read(path, &self.layers, self.top.as_deref())?, self.resolution)
+        let mut files = find_all(&self.files, &ENDINGS)?;
+        let trained = files.len();
+        if !self.validation.is_empty() {
+            let held = find_all(&self.validation, &ENDINGS)?;
+            apart(&files, &held)?;
+            files.extend(held);
+        }
+        let draw = |(index, path): (usize, &std::path::PathBuf)| {
+            let picture = raster::rasterize(&read(path, &self.layers, self.top.as_deref())?, self.resolution)?;
+            Ok(picture.validated(index >= trained))
         };
-        let drawn: Vec<Result<Picture, DataError>> = files.par_iter().map(draw).collect();
+        let drawn: Vec<Result<Picture, DataError>> = files.par_iter().enumerate().map(draw).collect();
         drawn.into_iter().collect()
     }
 }

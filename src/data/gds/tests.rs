@@ -275,14 +275,13 @@ fn real_layouts_have_the_known_number_of_polygons() {
     let layout = read(&folder.join("sky130/gregdavill_serv_top.gds.gz"), &[], None).unwrap();
     assert_eq!(layout.layers.iter().map(|layer| layer.polygons.len()).sum::<usize>(), 190_028);
     assert_eq!((layout.layers.len(), layout.unit), (28, 0.001));
-    let cells =
-        Gds { files: folder.join("cells").to_str().unwrap().into(), layers: vec![], resolution: 10.0, top: None };
+    let cells = Gds { files: vec![folder.join("cells").to_str().unwrap().into()], resolution: 10.0, ..Gds::default() };
     let pictures = cells.load().unwrap();
     assert_eq!(pictures.len(), 1);
     assert!(pictures[0].layer("67/20").is_some_and(|layer| pictures[0].samples(layer).eight().contains(&255)));
     // The same picture, however many threads draw it.
     let layers = ["66/20", "67/20", "68/20"].map(|key| key.parse().unwrap()).to_vec();
-    let gds = Gds { files: folder.join("sky130/gatecat*").to_str().unwrap().into(), layers, ..cells };
+    let gds = Gds { files: vec![folder.join("sky130/gatecat*").to_str().unwrap().into()], layers, ..cells };
     let threads = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(|| gds.load().unwrap());
     assert!(threads(1) == threads(3));
 }

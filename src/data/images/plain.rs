@@ -62,6 +62,10 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<Raw, DataError> {
         _ => return Err(bad("a picture of an unknown kind of pixels".into())),
     };
     let white = if format == ImageFormat::Pnm { pnm::white(bytes) } else { None };
+    let numbers = match white {
+        Some(white) => pnm::stored(numbers, white),
+        None => numbers,
+    };
     let (width, height) = (width as usize, height as usize);
     Ok(Raw { width, height, colors, alpha, numbers, white, orientation, page: None })
 }

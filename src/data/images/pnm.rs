@@ -1,4 +1,19 @@
-//! The largest value of a PNM file, which its decoder reads and does not use.
+//! The largest value of a PNM file, to which its decoder scales without saying so; a `range` is in stored values.
+
+use super::raw::Numbers;
+
+/// The values as they are stored, of a file in which `white` is the largest.
+pub fn stored(numbers: Numbers, white: f64) -> Numbers {
+    match numbers {
+        Numbers::Eight(v) => {
+            Numbers::Eight(v.into_iter().map(|x| (f64::from(x) * white / 255.0).round() as u8).collect())
+        }
+        Numbers::Sixteen(v) => {
+            Numbers::Sixteen(v.into_iter().map(|x| (f64::from(x) * white / 65535.0).round() as u16).collect())
+        }
+        float => float,
+    }
+}
 
 /// The value that is white in a PGM or PPM file, where it is not all ones of its bits. `None` for bitmaps.
 pub fn white(bytes: &[u8]) -> Option<f64> {

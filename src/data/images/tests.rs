@@ -140,6 +140,26 @@ fn tiff_pages_of_many_types_are_read() {
 }
 
 #[test]
+fn palettes_are_looked_up() {
+    // Grey numbers 0 to 3 in a file that then says they are places in a palette, which is a private tag's values before.
+    let mut colors = vec![0u16; 3 * 256];
+    for (index, [r, g, b]) in [[0, 0, 0], [65535, 0, 0], [0, 65535, 0], [257, 514, 771]].into_iter().enumerate() {
+        (colors[index], colors[256 + index], colors[512 + index]) = (r, g, b);
+    }
+    let mut bytes = Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut bytes).unwrap();
+    let mut image = encoder.new_image::<colortype::Gray8>(4, 1).unwrap();
+    image.encoder().write_tag(::tiff::tags::Tag::ColorMap, &colors[..]).unwrap();
+    image.write_data(&[0, 1, 2, 3]).unwrap();
+    let mut bytes = bytes.into_inner();
+    let entry = bytes.windows(4).position(|w| w == [6, 1, 3, 0]).unwrap();
+    assert_eq!(bytes[entry + 8], 1);
+    assert_eq!(eight(&grey(&bytes)), [0, 1, 2, 3]);
+    bytes[entry + 8] = 3;
+    assert_eq!((grey(&bytes).channels, eight(&grey(&bytes))), (3, &[0, 54, 182, 2][..]));
+}
+
+#[test]
 fn resizing_averages() {
     let stripes = bytes_of(GrayImage::from_fn(64, 32, |x, _| Luma([255 * (x % 2) as u8])), ImageFormat::Png);
     let half = pages(&stripes, &Images { resize: 0.25, ..Images::default() }).unwrap().remove(0);

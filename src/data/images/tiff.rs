@@ -9,6 +9,7 @@ use tiff::tags::{PhotometricInterpretation, Tag};
 use tiff::{ColorType, TiffError};
 
 use super::LIMIT;
+use super::palette::as_greys;
 use super::plain::too_large;
 use super::raw::{Colors, Numbers, Raw};
 use crate::DataError;
@@ -23,13 +24,15 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<Vec<Raw>, DataError> {
     limits.decoding_buffer_size = LIMIT as usize;
     limits.intermediate_buffer_size = LIMIT as usize;
     limits.ifd_value_size = 64 << 20;
-    let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(fail)?.with_limits(limits);
+    let greys = as_greys(bytes);
+    let mut decoder = Decoder::new(Cursor::new(&*greys.bytes)).map_err(fail)?.with_limits(limits);
     let (mut pages, mut total) = (Vec::new(), 0u64);
     for number in 1..=PAGES {
         // Bit 0 is a smaller copy, bit 2 a mask.
         let kind: u32 = decoder.find_tag_unsigned(Tag::NewSubfileType).ok().flatten().unwrap_or(0);
         if kind & 0b101 == 0 {
-            let page = page(path, bytes, &mut decoder)?;
+            let palette = decoder.ifd_pointer().is_some_and(|at| greys.pages.contains(&at.0));
+            let page = page(path, bytes.len(), &mut decoder, palette)?;
             total = total.saturating_add(size(&page));
             if total > LIMIT {
                 return Err(too_large(path, page.width as u64, page.height as u64));
@@ -69,7 +72,7 @@ struct Stored {
     apart: bool,
 }
 
-fn page(path: &Path, bytes: &[u8], decoder: &mut Decoder<Cursor<&[u8]>>) -> Result<Raw, DataError> {
+fn page(path: &Path, length: usize, decoder: &mut Decoder<Cursor<&[u8]>>, has_palette: bool) -> Result<Raw, DataError> {
     let fail = |error: TiffError| of_error(path, error);
     let unsupported = |what: String| unsupported(path, &what);
     let (width, height) = decoder.dimensions().map_err(fail)?;
@@ -105,9 +108,9 @@ fn page(path: &Path, bytes: &[u8], decoder: &mut Decoder<Cursor<&[u8]>>) -> Resu
     let bytes_needed = u64::from(width) * u64::from(height) * samples as u64 * each;
     // Deflate and LZW pack zeros by less than 1,400 to 1; a fax of a white page takes a bit for each row.
     let tightest = if (2..=4).contains(&compression) { 500_000 } else { 3000 };
-    let claimed = bytes_needed / tightest > bytes.len() as u64;
+    let claimed = bytes_needed / tightest > length as u64;
     if width == 0 || height == 0 || claimed {
-        let reason = format!("a picture of {width} × {height} px in {} bytes", bytes.len());
+        let reason = format!("a picture of {width} × {height} px in {} bytes", length);
         return Err(DataError::BadImage { path: path.to_path_buf(), reason });
     }
     if bytes_needed > LIMIT {
@@ -116,7 +119,7 @@ fn page(path: &Path, bytes: &[u8], decoder: &mut Decoder<Cursor<&[u8]>>) -> Resu
     let mut numbers = chunks(decoder, &stored).map_err(fail)?;
     let mut white = None;
     let mut colors = colors;
-    if let ColorType::Palette(bits) = color {
+    if has_palette || matches!(color, ColorType::Palette(_)) {
         numbers = palette(decoder, &numbers, bits).map_err(fail)?;
         colors = Colors::Rgb;
     } else if bits < 8 {

@@ -284,3 +284,25 @@ fn what_cannot_be_is_said() {
     let tight = source(vec![wires("a", 64), wires("b", 64)], recipe());
     assert!((0..20).all(|i| tight.pair(Split::Train, i).zoom <= 1.0));
 }
+
+#[test]
+fn channels_are_layers_and_another_number_is_refused() {
+    let zoom = (1.0, 1.0);
+    let recipe = PairRecipe { channels: 2, zoom, render: None, photo: Vec::new(), ..full() };
+    let grey = PairRecipe { channels: 1, ..recipe.clone() };
+    let (two, one) = (source(vec![wires("a", 150)], recipe.clone()), source(vec![wires("a", 150)], grey));
+    for index in 0..10 {
+        let (pair, drawn) = (two.pair(Split::Train, index), one.pair(Split::Train, index));
+        let n = recipe.patch * recipe.patch;
+        assert_eq!((pair.image.len(), pair.image_r.len()), (2 * n, 2 * n));
+        assert_eq!((&pair.corners, pair.h, pair.from), (&drawn.corners, drawn.h, drawn.from));
+        // Lower wires have 0.4, upper ones cover them.
+        let composed = |i: usize| 0.4 * pair.image[i] * (1.0 - pair.image[n + i]) + pair.image[n + i];
+        assert!((0..n).all(|i| (composed(i) - drawn.image[i]).abs() < 1e-5));
+    }
+    let rendered = PairRecipe { channels: 2, ..full() };
+    let views = source(vec![wires("a", 150)], rendered);
+    assert!((0..5).all(|i| views.pair(Split::Train, i).image.iter().all(|v| (0.0..=1.0).contains(v))));
+    let refused = PairSource::new(vec![wires("a", 150)], PairRecipe { channels: 3, ..recipe });
+    assert!(matches!(refused.err(), Some(DataError::Channels { found: 2, wanted: 3, .. })));
+}

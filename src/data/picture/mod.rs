@@ -67,6 +67,10 @@ pub struct Picture {
     pub layers: Vec<PictureLayer>,
     /// What it is made of.
     pub origin: Origin,
+    /// Whether it is validated on, whatever a split would choose.
+    pub validates: bool,
+    /// What was done to it, or is odd about it: sentences that begin with its name, without their full stop.
+    pub notes: Vec<String>,
     pixels: Arc<dyn Pixels>,
     trouble: Arc<OnceLock<DataError>>,
 }
@@ -81,7 +85,8 @@ impl Picture {
     ) -> Self {
         let name = name.into();
         let origin = Origin::named(&name);
-        Self { name, width, height, layers, origin, pixels, trouble: Arc::default() }
+        let trouble = Arc::default();
+        Self { name, width, height, layers, origin, validates: false, notes: Vec::new(), pixels, trouble }
     }
 
     /// A picture held in memory: each layer with `height` rows of `width` samples, the top row first. What a layer
@@ -95,6 +100,16 @@ impl Picture {
     /// The same picture made of something else.
     pub fn from_origin(self, origin: Origin) -> Self {
         Self { origin, ..self }
+    }
+
+    /// The same picture, to validate on or not whatever a split would choose.
+    pub fn validated(self, validates: bool) -> Self {
+        Self { validates, ..self }
+    }
+
+    /// The same picture with what is to be told of it.
+    pub fn noted(self, notes: Vec<String>) -> Self {
+        Self { notes, ..self }
     }
 
     /// The number of the layer of that name.

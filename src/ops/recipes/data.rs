@@ -37,12 +37,14 @@ param layouts: Layouts = synth(tiles = 24, seed = 1)
     Op::recipe(
         "gds",
         Entry {
-            signature: "gds(files: Path, layers: List = [], resolution: Rate = 10, top: Text = none) -> Layouts",
+            signature: "gds(files: Paths, layers: List = [], resolution: Rate = 10, top: Text = none, \
+                        validation: Paths = []) -> Layouts",
             manual: "\
 Layouts from GDSII files, plain or compressed with gzip.
 
-`files` is a file, a folder, or a pattern such as \"tiles/*.gds.gz\", relative to the folder in which rord-run is
-started. `layers` lists what is drawn, bottom to top, as \"layer/datatype\"; without it everything is. `resolution` is
+`files` is a file, a folder, a pattern such as \"tiles/*.gds.gz\", or a list of these, relative to the folder in which
+rord-run is started; `~` is the home folder, and `{a,b}` stands for a and b. A file that several of them lead to is read
+once. `validation` names files of their own to validate on; then all others are trained on, whatever `train` is. `layers` lists what is drawn, bottom to top, as \"layer/datatype\"; without it everything is. `resolution` is
 in pixels per µm. `top` names the cell to draw; without it, it is the one that no other cell uses.
 
 The hierarchy is flattened with mirrors, rotations, magnifications and arrays; boundaries, boxes and paths are drawn
@@ -52,7 +54,11 @@ with exact coverage. Layouts are split into training and validation by file.
 param layouts: Layouts = gds(\"tiles/*.gds.gz\", layers = [\"66/20\", \"67/20\", \"68/20\"], resolution = 10)
 ```
 ",
-            rule: |a| layer_names(a),
+            rule: |a| {
+                layer_names(a);
+                paths(a, "files", 1);
+                paths(a, "validation", 0);
+            },
             ..Entry::PLAIN
         },
     ),
