@@ -1,10 +1,25 @@
 //! Chip layouts: GDSII and OASIS files read with their hierarchy, and flattened piece by piece.
 
+mod builder;
+pub mod error;
 pub mod layer;
+pub mod liberty;
 pub mod library;
 pub mod path;
 pub mod polygons;
+mod transform;
 
+pub use error::ReadError;
 pub use layer::LayerKey;
+pub use liberty::{Liberty, LibertyKind};
 pub use library::{Cell, CellId, Library, Placement, Repetition, Shapes, Transform, Wire};
 pub use polygons::{Bounds, Point, Polygons};
+
+/// What was read of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadLibrary {
+    /// Its cells.
+    pub library: Library,
+    /// What the format does not allow and was read nevertheless, in the order in which each was first met.
+    pub liberties: Vec<Liberty>,
+}
