@@ -1,6 +1,6 @@
 //! Why a layout could not be read: facts without advice.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a layout could not be read. Bytes are counted in the decompressed file.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -33,6 +33,13 @@ pub enum ReadError {
     /// A library without cells.
     #[error("{path}: no cells")]
     NoCells { path: PathBuf },
+}
+
+impl ReadError {
+    pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+        let not_found = error.kind() == std::io::ErrorKind::NotFound;
+        Self::Unreadable { path: path.to_path_buf(), reason: rord_files::plain(error), not_found }
+    }
 }
 
 fn within(cell: &Option<String>) -> String {

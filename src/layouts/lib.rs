@@ -2,11 +2,13 @@
 
 mod builder;
 pub mod error;
+mod gds;
 pub mod layer;
 pub mod liberty;
 pub mod library;
 pub mod path;
 pub mod polygons;
+pub mod read;
 mod transform;
 
 pub use error::ReadError;
@@ -14,6 +16,7 @@ pub use layer::LayerKey;
 pub use liberty::{Liberty, LibertyKind};
 pub use library::{Cell, CellId, Library, Placement, Repetition, Shapes, Transform, Wire};
 pub use polygons::{Bounds, Point, Polygons};
+pub use read::{from_bytes, read};
 
 /// What was read of a file.
 #[derive(Clone, Debug, PartialEq)]
