@@ -3,15 +3,18 @@
 mod builder;
 pub mod error;
 mod gds;
+pub mod hierarchy;
 pub mod layer;
 pub mod liberty;
 pub mod library;
 pub mod path;
 pub mod polygons;
 pub mod read;
+pub mod select;
 mod transform;
 
 pub use error::ReadError;
+pub use hierarchy::{Hierarchy, HierarchyError, Limits, View};
 pub use layer::LayerKey;
 pub use liberty::{Liberty, LibertyKind};
 pub use library::{Cell, CellId, Library, Placement, Repetition, Shapes, Transform, Wire};

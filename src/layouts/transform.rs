@@ -39,11 +39,10 @@ impl Transform {
         [a * x + b * y, c * x + d * y]
     }
 
-    /// First `inner`, moved by `by` beyond its own shift, then this.
-    pub fn after(&self, inner: &Self, by: Vector) -> Self {
+    /// First `inner`, with `at` in place of its shift, then this.
+    pub fn after(&self, inner: &Self, at: Vector) -> Self {
         let ([a, b, c, d], [e, f, g, h]) = (self.matrix, inner.matrix);
-        let shift = self.apply([inner.shift[0] + by[0], inner.shift[1] + by[1]]);
-        Self { matrix: [a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h], shift }
+        Self { matrix: [a * e + b * g, a * f + b * h, c * e + d * g, c * f + d * h], shift: self.apply(at) }
     }
 
     /// By how much lengths grow.

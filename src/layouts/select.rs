@@ -1,0 +1,4 @@
+//! Which cells and which layers are meant.
+
+mod pattern;
+pub use pattern::matching;
