@@ -92,7 +92,7 @@ impl Reader {
         loop {
             records.advance().map_err(Stop::Fault)?;
             self.builder.at = if self.open { self.element.at } else { records.at };
-            if records.body().len() % 2 != 0 {
+            if !records.body().len().is_multiple_of(2) {
                 self.builder.liberty("records of an odd length");
             }
             let broken = |reason: String| Stop::Broken(records.at, reason);
