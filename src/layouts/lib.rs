@@ -13,6 +13,14 @@ pub mod read;
 pub mod select;
 mod transform;
 
+#[cfg(test)]
+#[path = "../../tests/skip.rs"]
+#[allow(clippy::panic)]
+mod skip;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod testing;
+
 pub use error::ReadError;
 pub use hierarchy::{Hierarchy, HierarchyError, Limits, View};
 pub use layer::LayerKey;

@@ -38,7 +38,11 @@ impl fmt::Display for LibertyKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MissingCells { names, cells } => {
-                write!(f, "cells that are placed and not there, left out: {}", names.join(", "))?;
+                write!(
+                    f,
+                    "cells that are placed and not there, left out: {}",
+                    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                )?;
                 match cells.saturating_sub(names.len() as u64) {
                     0 => Ok(()),
                     more => write!(f, " and {more} more"),

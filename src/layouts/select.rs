@@ -17,3 +17,6 @@ mod pattern;
 pub use choice::{ChoiceError, LayerChoice};
 pub use names::{LayerNames, NamesError};
 pub use pattern::matching;
+
+#[cfg(test)]
+mod tests;

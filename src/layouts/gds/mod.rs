@@ -203,3 +203,6 @@ impl Reader {
         self.element.end(&mut self.builder).map_err(|reason| Stop::Broken(self.element.at, reason))
     }
 }
+
+#[cfg(test)]
+mod tests;

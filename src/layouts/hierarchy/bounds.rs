@@ -8,7 +8,7 @@ use crate::library::{CellId, Transform};
 use crate::polygons::{Bounds, Point};
 
 /// So many cells and vertices are looked at; where that is not enough, the extents of cells serve for the rest.
-const MOST_STEPS: u64 = 50_000_000;
+const MOST_STEPS: u64 = 10_000_000;
 
 impl Hierarchy {
     /// The bounds of all flat polygons of wanted layers below `top`, `None` where there are none. Exact, but for

@@ -281,3 +281,6 @@ fn order(cells: &[Cell]) -> Result<Vec<CellId>, HierarchyError> {
     }
     Ok(order)
 }
+
+#[cfg(test)]
+pub(crate) mod tests;
