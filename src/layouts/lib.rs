@@ -13,6 +13,13 @@ pub mod read;
 pub mod select;
 mod transform;
 
+// The properties that fuzzing checks name the crate as others do.
+#[cfg(test)]
+extern crate self as rord_layouts;
+#[cfg(test)]
+#[path = "../../tests/language/properties/gds.rs"]
+#[allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing)]
+mod properties;
 #[cfg(test)]
 #[path = "../../tests/skip.rs"]
 #[allow(clippy::panic)]

@@ -243,9 +243,18 @@ fn any_bytes_are_a_library_or_an_error() {
                 bytes.push(0);
             }
         }
-        good += usize::from(crate::hierarchy::tests::properties(&bytes));
+        good += usize::from(crate::properties::is_layout(&bytes));
     }
     assert!(good > times / 4, "{good} of {times}");
+}
+
+#[test]
+fn what_fuzzing_found_is_read() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/corpus/gds");
+    let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(files.len() >= 15, "{}", files.len());
+    let good = files.iter().filter(|path| crate::properties::is_layout(&std::fs::read(path).unwrap())).count();
+    assert!(good > 3, "{good}");
 }
 
 mod lenient;

@@ -283,4 +283,4 @@ fn order(cells: &[Cell]) -> Result<Vec<CellId>, HierarchyError> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -2,61 +2,10 @@
 
 use super::*;
 use crate::builder::Builder;
+use crate::properties::windows;
 use crate::testing::*;
 use crate::{Repetition, Transform};
 use rord_random::Stream;
-
-/// What must hold of any file's bytes. True where they are a layout.
-pub fn properties(bytes: &[u8]) -> bool {
-    let read = match crate::read::at_most(std::path::Path::new("input.gds"), bytes.to_vec(), 1 << 20) {
-        Ok(read) => read,
-        Err(error) => {
-            let told = error.to_string();
-            assert!(told.starts_with("input.gds: ") && told.len() < 10_000, "{told}");
-            return false;
-        }
-    };
-    let Ok(hierarchy) = Hierarchy::new(read.library) else { return false };
-    for top in hierarchy.tops() {
-        windows(&hierarchy, top, Limits { polygons: 200, points: 4000 });
-    }
-    true
-}
-
-/// Visits by windows are parts of the whole visit, in its order, and are complete; bounds and counts are right.
-fn windows(hierarchy: &Hierarchy, top: CellId, limits: Limits) {
-    let Ok(view) = hierarchy.view(top, &any, limits) else { return };
-    let mut all = Vec::new();
-    let counts = hierarchy.counts(top);
-    let visited = view.visit(None, &mut |key, points| all.push((key, points.to_vec())));
-    if visited.is_err() {
-        assert!(matches!(visited, Err(HierarchyError::OutOfRange { .. })));
-        return;
-    }
-    let bounds = Bounds::of(all.iter().flat_map(|(_, points)| points));
-    assert_eq!(view.bounds(), Ok(bounds));
-    let count = |key| all.iter().filter(|(on, _)| *on == key).count() as u64;
-    assert!(counts.iter().all(|(&key, &counted)| count(key) == counted), "{counts:?}");
-    let points = all.iter().map(|(_, points)| points.len() as u64).sum::<u64>();
-    assert!(points <= hierarchy.size(top, &any).1 && all.len() as u64 == hierarchy.size(top, &any).0);
-    let Some(Bounds { low, high }) = bounds else { return };
-    // A grid of 4 × 3 windows, and a little beyond.
-    let cut = |k: usize, part: i64, parts: i64| {
-        let (low, high) = (i64::from(low[k]) - 2, i64::from(high[k]) + 2);
-        (low + (high - low) * part / parts).clamp(i32::MIN.into(), i32::MAX.into()) as i32
-    };
-    for (i, j) in (0..4).flat_map(|i| (0..3).map(move |j| (i, j))) {
-        let window = Bounds { low: [cut(0, i, 4), cut(1, j, 3)], high: [cut(0, i + 1, 4), cut(1, j + 1, 3)] };
-        let touches = |points: &[Point]| {
-            let Some(Bounds { low, high }) = Bounds::of(points) else { return false };
-            (0..2).all(|k| low[k] <= window.high[k] && high[k] >= window.low[k])
-        };
-        let expected: Vec<_> = all.iter().filter(|(_, points)| touches(points)).cloned().collect();
-        let mut seen = Vec::new();
-        view.visit(Some(window), &mut |key, points| seen.push((key, points.to_vec()))).unwrap();
-        assert_eq!(seen, expected, "{window:?}");
-    }
-}
 
 /// A layout of a few levels with everything that a layout can have.
 fn random(random: &mut Stream) -> Hierarchy {
