@@ -71,6 +71,11 @@ impl Builder {
         }
     }
 
+    /// The cell that has that name, if one has it yet.
+    pub fn known(&self, name: &[u8]) -> Option<CellId> {
+        self.names.get(name).copied()
+    }
+
     /// Begins the definition of a cell; what follows is in it. False where it was defined before: what follows is then
     /// added to it.
     pub fn define(&mut self, id: CellId) -> bool {
@@ -233,7 +238,7 @@ impl Builder {
             cell.layers.sort_unstable_by_key(|(key, _)| *key);
             cells.push(cell);
         }
-        ReadLibrary { library: Library { unit, cells }, liberties: self.liberties }
+        ReadLibrary { library: Library { unit, cells }, liberties: self.liberties, layer_names: vec![] }
     }
 
     /// Moves what was defined under an alias to the cell it stands for.

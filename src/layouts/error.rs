@@ -27,6 +27,9 @@ pub enum ReadError {
     /// What the format does not have there, and nothing reads.
     #[error("{path}: {}at byte {at}: {reason}", within(cell))]
     Malformed { path: PathBuf, cell: Option<String>, at: u64, reason: String },
+    /// What the format allows and is not read.
+    #[error("{path}: {}at byte {at}, not supported: {reason}", within(cell))]
+    Unsupported { path: PathBuf, cell: Option<String>, at: u64, reason: String },
     /// The database unit is zero, negative or not a number.
     #[error("{path}: a database unit of {meters} m")]
     BadUnit { path: PathBuf, meters: f64 },

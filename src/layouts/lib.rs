@@ -7,6 +7,7 @@ pub mod hierarchy;
 pub mod layer;
 pub mod liberty;
 pub mod library;
+pub mod oasis;
 pub mod path;
 pub mod polygons;
 pub mod read;
@@ -43,4 +44,6 @@ pub struct ReadLibrary {
     pub library: Library,
     /// What the format does not allow and was read nevertheless, in the order in which each was first met.
     pub liberties: Vec<Liberty>,
+    /// The names that it gives to layers: those of an OASIS file's LAYERNAME records.
+    pub layer_names: Vec<oasis::LayerName>,
 }
