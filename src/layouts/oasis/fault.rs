@@ -21,9 +21,9 @@ pub(super) enum Fault {
     RepetitionType(u64),
     #[error("a repetition of {0} copies along one line: up to 4294967295 are read")]
     TooManyCopies(u64),
-    #[error("a CTRAPEZOID of type {0}: there are types 0 to 25")]
+    #[error("type {0}: there are types 0 to 25")]
     TrapezoidType(u64),
-    #[error("a LAYERNAME interval of type {0}: there are types 0 to 4")]
+    #[error("an interval of type {0}: there are types 0 to 4")]
     IntervalType(u64),
     #[error("version `{0}` of OASIS: there is 1.0")]
     Version(String),
@@ -70,6 +70,11 @@ pub(super) enum Fault {
 }
 
 impl Fault {
+    /// True of a compressed block itself, not of a record in it.
+    pub fn is_of_block(&self) -> bool {
+        matches!(self, Self::NotDeflated | Self::BlockCut | Self::InflatesBeyond(_))
+    }
+
     /// True of what the format allows and this reader does not take.
     pub fn is_beyond(&self) -> bool {
         matches!(

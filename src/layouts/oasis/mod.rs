@@ -16,6 +16,9 @@ mod reader;
 mod repetition;
 mod shapes;
 mod source;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests;
 mod trapezoid;
 
 use std::path::Path;

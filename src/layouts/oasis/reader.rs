@@ -123,19 +123,18 @@ impl<'a> Reader<'a> {
         let name = self.builder.current().filter(|name| !name.is_empty());
         let cell = self.cell.and_then(|cell| name.or_else(|| self.number_of(cell)));
         let Place { at, within } = self.place;
-        match (fault, within) {
-            (Fault::NoEnd | Fault::EndOfData, None) => {
-                ReadError::Truncated { path, cell, at: self.source.file().len() as u64 }
-            }
-            (fault, within) => {
-                let beyond = fault.is_beyond();
-                let within = within.map(|byte| format!(" at byte {byte} of the compressed block")).unwrap_or_default();
-                let reason = format!("{}{within}: {fault}", self.record);
-                match beyond {
-                    true => ReadError::Unsupported { path, cell, at, reason },
-                    false => ReadError::Malformed { path, cell, at, reason },
-                }
-            }
+        let within = within.filter(|_| !fault.is_of_block());
+        if matches!((&fault, within), (Fault::NoEnd | Fault::EndOfData, None)) {
+            return ReadError::Truncated { path, cell, at: self.source.file().len() as u64 };
+        }
+        let record = if fault.is_of_block() { "CBLOCK" } else { self.record };
+        let inside = within.map(|byte| format!("at byte {byte} of the compressed block")).unwrap_or_default();
+        let facts =
+            [record.to_owned(), inside].into_iter().filter(|fact| !fact.is_empty()).collect::<Vec<_>>().join(" ");
+        let reason = if facts.is_empty() { fault.to_string() } else { format!("{facts}: {fault}") };
+        match fault.is_beyond() {
+            true => ReadError::Unsupported { path, cell, at, reason },
+            false => ReadError::Malformed { path, cell, at, reason },
         }
     }
 
@@ -159,7 +158,7 @@ impl<'a> Reader<'a> {
                 self.place = Place { at: self.source.place().at.saturating_sub(1), within: None };
             }
             self.builder.at = self.place.at;
-            self.record = RECORDS.get(usize::from(kind)).copied().unwrap_or("record");
+            self.record = RECORDS.get(usize::from(kind)).copied().unwrap_or_default();
             if kind == 2 {
                 self.end(self.place, start.offsets_at_end)?;
                 self.check_names()?;
