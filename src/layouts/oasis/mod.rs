@@ -9,6 +9,9 @@ mod end;
 mod fault;
 mod limits;
 mod modal;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod mutations;
 mod names;
 mod numbers;
 mod points;

@@ -216,7 +216,7 @@ impl<'a> Reader<'a> {
                 self.modal = Modal::default();
                 match kind {
                     3 | 4 => self.cell_name(kind == 4)?,
-                    5..=10 => self.skip_name(kind % 2 == 0)?,
+                    5..=10 => self.skip_name(matches!(kind, 6 | 8 | 10))?,
                     11 | 12 => self.layer_name(kind == 12)?,
                     _ => {
                         self.source.unsigned()?;

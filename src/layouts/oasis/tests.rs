@@ -7,7 +7,7 @@ use super::*;
 use crate::path::outline;
 use crate::{CellId, LayerKey, LibertyKind, Library, Repetition, Transform};
 
-fn folder() -> PathBuf {
+pub(super) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/oasis")
 }
 
