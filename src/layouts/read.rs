@@ -5,7 +5,7 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::{ReadError, ReadLibrary, gds};
+use crate::{ReadError, ReadLibrary, gds, oasis};
 
 /// The most bytes that are read of a file, after decompression.
 pub const MOST_BYTES: u64 = 8 << 30;
@@ -62,6 +62,8 @@ fn unpacked(path: &Path, head: &[u8], source: impl Read, limit: u64, packed: boo
         return Err(ReadError::EmptyFile { path: path.to_path_buf() });
     } else if gds::is_gds(head) {
         gds::read(path, source, limit, packed)?
+    } else if oasis::is_oasis(head) {
+        oasis::read(path, &whole(path, source, limit, packed)?)?
     } else {
         return Err(ReadError::NotLayout { path: path.to_path_buf(), looks: looks(head) });
     };
@@ -69,6 +71,19 @@ fn unpacked(path: &Path, head: &[u8], source: impl Read, limit: u64, packed: boo
         true => Err(ReadError::NoCells { path: path.to_path_buf() }),
         false => Ok(read),
     }
+}
+
+/// All bytes of `source`.
+fn whole(path: &Path, source: impl Read, limit: u64, packed: bool) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::new();
+    source.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| match packed {
+        true => ReadError::Gzip { path: path.to_path_buf(), reason: error.to_string() },
+        false => ReadError::unreadable(path, &error),
+    })?;
+    if bytes.len() as u64 > limit {
+        return Err(ReadError::FileTooLarge { path: path.to_path_buf(), limit });
+    }
+    Ok(bytes)
 }
 
 /// What a file that is no layout begins as.

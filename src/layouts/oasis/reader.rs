@@ -107,9 +107,6 @@ impl<'a> Reader<'a> {
                     }
                 }
                 let mut library = self.builder.finish(unit);
-                if library.library.cells.is_empty() {
-                    return Err(ReadError::NoCells { path: path.into() });
-                }
                 library.layer_names = self.layer_names;
                 Ok(library)
             }
@@ -126,6 +123,9 @@ impl<'a> Reader<'a> {
         let within = within.filter(|_| !fault.is_of_block());
         if matches!((&fault, within), (Fault::NoEnd | Fault::EndOfData, None)) {
             return ReadError::Truncated { path, cell, at: self.source.file().len() as u64 };
+        }
+        if let Fault::Unit(grid) = fault {
+            return ReadError::BadUnit { path, meters: 1e-6 / grid };
         }
         let record = if fault.is_of_block() { "CBLOCK" } else { self.record };
         let inside = within.map(|byte| format!("at byte {byte} of the compressed block")).unwrap_or_default();

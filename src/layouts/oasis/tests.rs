@@ -71,9 +71,9 @@ fn flatten(library: &Library, cell: CellId, transform: &Transform, seen: &mut BT
     for placement in &cell.placements {
         for by in offsets(&placement.repetition) {
             // A copy is moved in the coordinates of the cell that holds it.
-            let mut moved = placement.transform;
-            moved.shift = [moved.shift[0] + by[0], moved.shift[1] + by[1]];
-            flatten(library, placement.cell, &transform.after(&moved, [0.0; 2]), seen);
+            let [x, y] = placement.transform.shift;
+            let moved = transform.after(&placement.transform, [x + by[0], y + by[1]]);
+            flatten(library, placement.cell, &moved, seen);
         }
     }
 }
