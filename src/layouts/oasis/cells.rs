@@ -20,7 +20,9 @@ impl Reader<'_> {
         self.modal = Modal::default();
         let id = self.cell(by_number)?;
         self.cell = Some(id);
-        self.spend(16)?;
+        self.spend(32)?;
+        self.layers.clear();
+        self.layer = None;
         if !self.builder.define(id) {
             self.builder.liberty("cells defined more than once, taken together");
         }
@@ -38,19 +40,20 @@ impl Reader<'_> {
     }
 
     /// Reads a repetition where there is one; the next with type 0 is the same.
-    pub(super) fn repetition(&mut self, there: bool) -> Result<Repetition, Fault> {
+    pub(super) fn repetition(&mut self, there: bool) -> Result<Option<Rc<Repetition>>, Fault> {
         if !there {
-            return Ok(Repetition::Once);
+            return Ok(None);
         }
         let kind = self.source.unsigned()?;
         if kind != 0 {
-            let read = repetition(&mut self.source, kind)?;
-            if let Repetition::Places(places) = &read {
-                self.spend(2 * places.len())?;
-            }
-            self.modal.repetition = Some(Rc::new(read));
+            self.modal.repetition = Some(Rc::new(repetition(&mut self.source, kind)?));
         }
-        let repetition = self.modal.repetition.clone().ok_or(Fault::Undefined("the repetition"))?;
+        self.modal.repetition.clone().ok_or(Fault::Undefined("the repetition")).map(Some)
+    }
+
+    /// A repetition to keep with a shape or a placement.
+    pub(super) fn keep(&mut self, repetition: Option<Rc<Repetition>>) -> Result<Repetition, Fault> {
+        let Some(repetition) = repetition else { return Ok(Repetition::Once) };
         if let Repetition::Places(places) = repetition.as_ref() {
             self.spend(2 * places.len())?;
         }
@@ -90,7 +93,8 @@ impl Reader<'_> {
         }
         let cell = self.modal.cell.ok_or(Fault::Undefined("the placed cell"))?;
         let shift = self.modal.placement.map(|value| value as f64);
-        self.spend(12)?;
+        self.spend(16)?;
+        let repetition = self.keep(repetition)?;
         self.builder.place(cell, Transform::placement(info & 0x01 != 0, magnification, angle, shift), repetition);
         Ok(())
     }

@@ -63,7 +63,7 @@ pub(super) enum Fault {
     BlockInBlock,
     #[error("compressed blocks grow beyond {0} bytes")]
     InflatesBeyond(u64),
-    #[error("shapes and placements of more than {0} points, copied by short records from those before")]
+    #[error("more than {0} points of shapes and copies, the most for a file of its size")]
     TooManyPoints(u64),
     #[error("the file ends without an END record")]
     NoEnd,

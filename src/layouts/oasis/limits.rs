@@ -5,7 +5,7 @@
 pub struct Limits {
     /// Bytes that compressed blocks inflate to, in all.
     pub inflated: u64,
-    /// Points that are kept: of shapes, of places of copies, and as many for what else an element takes. A point is 8 bytes.
+    /// Points that are kept: of shapes, of places of copies, and as many for what else is kept. A point is 8 bytes.
     pub points: u64,
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::tests::folder;
 use super::*;
-use crate::{Repetition, Shapes};
+use crate::{Hierarchy, Repetition, Shapes, hierarchy};
 
 /// Numbers that depend on a seed alone (splitmix64).
 struct Choice(u64);
@@ -101,9 +101,25 @@ fn check(bytes: &[u8]) {
             let placements = cells.iter().flat_map(|cell| &cell.placements);
             assert!(placements.clone().all(|p| (p.cell.0 as usize) < cells.len()));
             assert!(placements.flat_map(|p| p.transform.matrix).all(f64::is_finite));
+            flatten(read);
         }
     }
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+}
+
+/// What was read can be flattened, or an error says why not.
+fn flatten(read: ReadLibrary) {
+    let Ok(hierarchy) = Hierarchy::new(read.library) else { return };
+    for top in hierarchy.tops() {
+        let counted: u64 = hierarchy.counts(top).values().fold(0, |sum, count| sum.saturating_add(*count));
+        let Ok(view) = hierarchy.view(top, &|_| true, hierarchy::Limits { polygons: 2000, points: 20_000 }) else {
+            continue;
+        };
+        let mut visited = 0;
+        if view.visit(None, &mut |_, points| visited += u64::from(points.len() > 2)).is_ok() {
+            assert!(visited <= counted, "{visited} of {counted}");
+        }
+    }
 }
 
 fn goldens() -> Vec<Vec<u8>> {

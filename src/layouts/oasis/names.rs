@@ -29,19 +29,33 @@ pub(super) struct CellNumbers {
     explicit: bool,
 }
 
+/// How many characters of a name errors show.
+const SHOWN: usize = 80;
+
+/// A name as errors show it.
+pub(super) fn shown(name: &str) -> String {
+    match name.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.to_owned(),
+    }
+}
+
 impl Reader<'_> {
     /// The cell that a record refers to, by its number or by its name.
     pub(super) fn cell(&mut self, by_number: bool) -> Result<CellId, Fault> {
         if !by_number {
             let name = self.source.string()?;
-            self.spend(name.len())?;
+            // Of a name that is known nothing new is kept.
+            if self.builder.known(&name).is_none() {
+                self.spend(32 + name.len())?;
+            }
             return Ok(self.builder.cell(&name));
         }
         let number = self.source.unsigned()?;
         if let Some(&id) = self.numbers.cells.get(&number) {
             return Ok(id);
         }
-        self.spend(4)?;
+        self.spend(32)?;
         let id = match self.numbers.names.get(&number) {
             Some(name) => self.builder.cell(name),
             None => self.builder.unnamed(),
@@ -53,7 +67,7 @@ impl Reader<'_> {
     /// A CELLNAME record, with a number of its own or with the next one.
     pub(super) fn cell_name(&mut self, explicit: bool) -> Result<(), Fault> {
         let name = self.source.string()?;
-        self.spend(4 + name.len())?;
+        self.spend(16 + name.len())?;
         let numbers = &mut self.numbers;
         let number = if explicit { self.source.unsigned()? } else { numbers.next };
         if explicit != numbers.explicit && !numbers.names.is_empty() {
@@ -65,7 +79,9 @@ impl Reader<'_> {
         }
         match numbers.names.get(&number) {
             Some(first) if *first == name => {}
-            Some(first) => return Err(Fault::TwoNames { number, first: text(first), second: text(&name) }),
+            Some(first) => {
+                return Err(Fault::TwoNames { number, first: shown(&text(first)), second: shown(&text(&name)) });
+            }
             None => {
                 if let Some(&id) = numbers.cells.get(&number) {
                     self.builder.name(id, &name);
@@ -97,7 +113,7 @@ impl Reader<'_> {
         for (name, id) in by_name {
             let named = self.builder.known(name);
             if named.is_some_and(|named| named != *id && self.defined.contains(&named)) {
-                return Err(Fault::SecondDefinition(text(name)));
+                return Err(Fault::SecondDefinition(shown(&text(name))));
             }
         }
         Ok(())

@@ -113,6 +113,7 @@ impl Source<'_> {
         let mut bytes = Vec::new();
         for _ in 0..length {
             bytes.push(self.byte()?);
+            self.holds(bytes.len() / 8)?;
         }
         Ok(bytes)
     }
@@ -151,10 +152,11 @@ impl Source<'_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
+    use super::super::limits::Limits;
     use super::*;
 
     fn of(bytes: &[u8]) -> Source<'_> {
-        Source::new(bytes, 0, 0)
+        Source::new(bytes, 0, Limits::of(0))
     }
 
     #[test]

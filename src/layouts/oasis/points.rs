@@ -39,6 +39,7 @@ pub(super) fn point_list(source: &mut Source<'_>, purpose: For) -> Result<(Vec<V
         };
         point = [plus(point[0], step[0])?, plus(point[1], step[1])?];
         points.push(point);
+        source.holds(points.len())?;
     }
     if kind > 5 {
         return Err(Fault::PointListType(kind));
@@ -55,10 +56,11 @@ pub(super) fn point_list(source: &mut Source<'_>, purpose: For) -> Result<(Vec<V
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
+    use super::super::limits::Limits;
     use super::*;
 
     fn list(bytes: &[u8], purpose: For) -> Result<(Vec<Vector>, bool), Fault> {
-        point_list(&mut Source::new(bytes, 0, 0), purpose)
+        point_list(&mut Source::new(bytes, 0, Limits::of(0)), purpose)
     }
 
     #[test]

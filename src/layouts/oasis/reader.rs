@@ -7,11 +7,12 @@ use super::MAGIC;
 use super::fault::Fault;
 use super::limits::Limits;
 use super::modal::Modal;
-use super::names::{CellNumbers, LayerName};
+use super::names::{CellNumbers, LayerName, shown};
 use super::source::{Place, Source};
 use crate::ReadLibrary;
 use crate::builder::Builder;
 use crate::error::ReadError;
+use crate::layer::LayerKey;
 use crate::library::CellId;
 
 /// A file being read.
@@ -24,6 +25,9 @@ pub(super) struct Reader<'a> {
     /// The cell being defined, and all that were.
     pub cell: Option<CellId>,
     pub defined: HashSet<CellId>,
+    /// The layers of that cell, and the last shape's.
+    pub layers: HashSet<LayerKey>,
+    pub layer: Option<LayerKey>,
     limits: Limits,
     points_left: u64,
     /// Where the record being read begins, and what it is called.
@@ -82,13 +86,15 @@ impl<'a> Reader<'a> {
     /// A reader of `bytes`, which begin with [`MAGIC`].
     pub fn new(bytes: &'a [u8], limits: Limits) -> Self {
         Self {
-            source: Source::new(bytes, MAGIC.len(), limits.inflated),
+            source: Source::new(bytes, MAGIC.len(), limits),
             builder: Builder::default(),
             modal: Modal::default(),
             numbers: CellNumbers::default(),
             layer_names: vec![],
             cell: None,
             defined: HashSet::new(),
+            layers: HashSet::new(),
+            layer: None,
             limits,
             points_left: limits.points,
             place: Place::default(),
@@ -118,7 +124,7 @@ impl<'a> Reader<'a> {
     fn error(&self, path: &Path, fault: Fault) -> ReadError {
         let path = path.into();
         let name = self.builder.current().filter(|name| !name.is_empty());
-        let cell = self.cell.and_then(|cell| name.or_else(|| self.number_of(cell)));
+        let cell = self.cell.and_then(|cell| name.map(|name| shown(&name)).or_else(|| self.number_of(cell)));
         let Place { at, within } = self.place;
         let within = within.filter(|_| !fault.is_of_block());
         if matches!((&fault, within), (Fault::NoEnd | Fault::EndOfData, None)) {

@@ -69,6 +69,7 @@ fn places(
         // A copy on the one before covers nothing more.
         if [dx, dy] != [0, 0] {
             places.push(place);
+            source.holds(places.len())?;
         }
     }
     Ok(if places.len() == 1 { Repetition::Once } else { Repetition::Places(places) })
@@ -77,10 +78,11 @@ fn places(
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
+    use super::super::limits::Limits;
     use super::*;
 
     fn of(bytes: &[u8]) -> Result<Repetition, Fault> {
-        repetition(&mut Source::new(&bytes[1..], 0, 0), u64::from(bytes[0]))
+        repetition(&mut Source::new(&bytes[1..], 0, Limits::of(0)), u64::from(bytes[0]))
     }
 
     fn grid(counts: [u32; 2], steps: [[f64; 2]; 2]) -> Result<Repetition, Fault> {

@@ -22,10 +22,18 @@ const SAGITTA: f64 = 0.25;
 const FEWEST: f64 = 128.0;
 const MOST: f64 = 1024.0;
 
+/// What the first shape of a cell on a layer takes, in points.
+const NEW_LAYER: usize = 40;
+
 /// What every record of a shape ends with.
 struct Where {
     at: Vector,
-    repetition: Repetition,
+    repetition: Option<Rc<Repetition>>,
+}
+
+/// What a repeated shape takes beside its points.
+fn extra(repetition: &Repetition) -> usize {
+    if *repetition == Repetition::Once { 0 } else { 14 }
 }
 
 fn whole(value: i64) -> Result<i32, Fault> {
@@ -67,9 +75,18 @@ impl Reader<'_> {
         })
     }
 
-    fn key(&mut self) -> LayerKey {
+    /// The layer of a shape that keeps so many points.
+    fn key(&mut self, points: usize) -> Result<LayerKey, Fault> {
         let (layer, datatype) = (self.modal.layer, self.modal.datatype);
-        LayerKey { layer: self.number(layer), datatype: self.number(datatype) }
+        let key = LayerKey { layer: self.number(layer), datatype: self.number(datatype) };
+        self.spend(points)?;
+        if self.layer != Some(key) {
+            self.layer = Some(key);
+            if self.layers.insert(key) {
+                self.spend(NEW_LAYER)?;
+            }
+        }
+        Ok(key)
     }
 
     fn length(&mut self) -> Result<Option<i64>, Fault> {
@@ -104,8 +121,8 @@ impl Reader<'_> {
         let (width, height) = (self.modal.width, self.modal.height);
         let (width, height) = (self.number(width), self.number(height));
         let corners = [whole(x)?, whole(y)?, whole(plus(x, width)?)?, whole(plus(y, height)?)?];
-        let key = self.key();
-        self.spend(2)?;
+        let repetition = self.keep(repetition)?;
+        let key = self.key(2 + extra(&repetition))?;
         self.builder.rectangle(key, corners, repetition);
         Ok(())
     }
@@ -114,8 +131,8 @@ impl Reader<'_> {
     fn add(&mut self, points: &[Vector], Where { at: [x, y], repetition }: Where) -> Result<(), Fault> {
         let moved = |&[px, py]: &Vector| Ok([whole(plus(x, px)?)?, whole(plus(y, py)?)?]);
         let points: Vec<Point> = points.iter().map(moved).collect::<Result<_, Fault>>()?;
-        let key = self.key();
-        self.spend(points.len() + 1)?;
+        let repetition = self.keep(repetition)?;
+        let key = self.key(points.len() + 1 + extra(&repetition))?;
         self.builder.polygon(key, &points, repetition);
         Ok(())
     }
@@ -170,8 +187,8 @@ impl Reader<'_> {
         let caps = [self.number(start), self.number(end)].map(|extension| Cap::Flat(extension as f64));
         let moved = |&[px, py]: &Vector| Ok([whole(plus(x, px)?)?, whole(plus(y, py)?)?]);
         let points: Vec<Point> = spine.iter().map(moved).collect::<Result<_, Fault>>()?;
-        let key = self.key();
-        self.spend(4 * points.len() + 8)?;
+        let repetition = self.keep(repetition)?;
+        let key = self.key(4 * points.len() + 16)?;
         self.builder.path(key, &points, half as f64, caps, repetition, true);
         Ok(())
     }

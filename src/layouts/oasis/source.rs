@@ -3,6 +3,7 @@
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::fault::Fault;
+use super::limits::Limits;
 
 /// How much of a block is inflated at a time, so that a block of any length takes no more memory than this.
 const WINDOW: usize = 1 << 16;
@@ -40,14 +41,23 @@ pub(super) struct Source<'a> {
     /// How many bytes blocks may inflate to, in all, and how many of these are left.
     most: u64,
     left: u64,
+    /// How many points one list may have.
+    points: u64,
     /// Blocks whose length differs from what their records give: how many, and where the first is.
     pub odd_blocks: Option<(u64, u64)>,
 }
 
 impl<'a> Source<'a> {
-    /// Reads `file` from byte `at`; its blocks may inflate to `most` bytes in all.
-    pub fn new(file: &'a [u8], at: usize, most: u64) -> Self {
-        Self { file, at, block: None, most, left: most, odd_blocks: None }
+    /// Reads `file` from byte `at`.
+    pub fn new(file: &'a [u8], at: usize, limits: Limits) -> Self {
+        let Limits { inflated, points } = limits;
+        Self { file, at, block: None, most: inflated, left: inflated, points, odd_blocks: None }
+    }
+
+    /// The fault of a list that becomes longer than lists may be.
+    #[inline]
+    pub fn holds(&self, points: usize) -> Result<(), Fault> {
+        if points as u64 > self.points { Err(Fault::TooManyPoints(self.points)) } else { Ok(()) }
     }
 
     /// Where the next byte lies.

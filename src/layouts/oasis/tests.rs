@@ -212,13 +212,28 @@ fn short_records_that_copy_long_ones_end_at_a_limit() {
     let error = read(Path::new("x.oas"), &file(&content)).unwrap_err();
     assert!(matches!(error, ReadError::Unsupported { .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains("POLYGON: shapes and placements of more than "), "{text}");
+    assert!(text.contains("POLYGON: more than "), "{text}");
     // The same by copies at given places.
     let mut content = [TOP, &[20, 0xdf, 1, 0, 1, 0, 0, 4, 0xc0, 0xb8, 0x02]].concat();
     content.extend([1; 40_001]);
     content.extend((0..40_000u32).flat_map(|_| [20, 0x14, 2, 0]));
     let text = read(Path::new("x.oas"), &file(&content)).unwrap_err().to_string();
-    assert!(text.contains("RECTANGLE: shapes and placements of more than "), "{text}");
+    assert!(text.contains("RECTANGLE: more than "), "{text}");
+}
+
+#[test]
+fn many_layers_cells_and_copies_end_at_a_limit() {
+    let limits = Limits { inflated: 0, points: 100_000 };
+    let number = |k: u32| [(k & 127 | 128) as u8, (k >> 7 & 127 | 128) as u8, (k >> 14) as u8];
+    // One list alone.
+    let list = [&[20, 0x7f, 1, 0, 1, 1, 0, 0, 4, 0xff, 0xff, 0x7f][..], &[1; 200_000]].concat();
+    let layers = (0..20_000).flat_map(|k| [&[20, 0x63][..], &number(k), &[0, 1, 1]].concat());
+    let cells = (0..20_000).flat_map(|k| [&[17, 0xc0][..], &number(k)].concat());
+    for content in [layers.collect::<Vec<u8>>(), cells.collect(), list] {
+        let bytes = file(&[TOP, &content].concat());
+        let text = read_within(Path::new("x.oas"), &bytes, limits).unwrap_err().to_string();
+        assert!(text.contains("more than 100000 points of shapes"), "{text}");
+    }
 }
 
 #[test]
