@@ -42,7 +42,7 @@ pub use read::{from_bytes, read};
 pub struct ReadLibrary {
     /// Its cells.
     pub library: Library,
-    /// What the format does not allow and was read nevertheless, in the order in which each was first met.
+    /// What the format does not allow and was read nevertheless, in the order in which each was first met; cells that are not there at last.
     pub liberties: Vec<Liberty>,
     /// The names that it gives to layers: those of an OASIS file's LAYERNAME records.
     pub layer_names: Vec<oasis::LayerName>,

@@ -1,6 +1,7 @@
 //! GDSII as a stream of records: two bytes of length, a type, a data type, and a body of up to 65531 bytes.
 
 use std::io::Read;
+use std::ops::Range;
 
 // Record types, from the GDSII Stream Format Manual, release 6.0.
 pub const HEADER: u8 = 0x00;
@@ -53,14 +54,19 @@ pub enum Fault {
     Source(std::io::Error),
 }
 
-/// Reads record after record into one buffer.
+/// So much of the source is in memory at a time: several records.
+const BUFFER: usize = 1 << 18;
+
+/// Reads record after record in one buffer.
 pub struct Records<R> {
     source: R,
     /// Bytes read so far, and how many are read at most.
     read: u64,
     limit: u64,
+    /// Part of the source, of which `ahead` is not handed out yet.
     buffer: Vec<u8>,
-    length: usize,
+    ahead: Range<usize>,
+    body: Range<usize>,
     /// The byte where the current record begins.
     pub at: u64,
     /// Its type.
@@ -70,38 +76,45 @@ pub struct Records<R> {
 impl<R: Read> Records<R> {
     /// The records of `source`, of which at most `limit` bytes are read.
     pub fn new(source: R, limit: u64) -> Self {
-        Self { source, read: 0, limit, buffer: vec![0; 1 << 16], length: 0, at: 0, kind: 0 }
+        Self { source, read: 0, limit, buffer: vec![0; BUFFER], ahead: 0..0, body: 0..0, at: 0, kind: 0 }
     }
 
     /// The body of the current record.
     pub fn body(&self) -> &[u8] {
-        self.buffer.get(..self.length).unwrap_or_default()
+        self.buffer.get(self.body.clone()).unwrap_or_default()
     }
 
     /// Goes on to the next record.
     pub fn advance(&mut self) -> Result<(), Fault> {
-        self.at = self.read;
-        self.length = 0;
+        self.at = self.read - self.ahead.len() as u64;
         self.fill(4)?;
-        let &[high, low, kind, _] = self.buffer.first_chunk().unwrap_or(&[0; 4]);
+        let head = self.buffer.get(self.ahead.clone()).and_then(<[u8]>::first_chunk);
+        let &[high, low, kind, _] = head.unwrap_or(&[0; 4]);
         let length = u16::from_be_bytes([high, low]);
         if length < 4 {
             return Err(Fault::Length(self.at, length));
         }
+        self.fill(usize::from(length))?;
         self.kind = kind;
-        self.fill(usize::from(length) - 4)?;
-        self.length = usize::from(length) - 4;
+        let end = self.ahead.start + usize::from(length);
+        self.body = self.ahead.start + 4..end;
+        self.ahead.start = end;
         Ok(())
     }
 
+    /// Reads on until as many bytes are ahead.
     fn fill(&mut self, bytes: usize) -> Result<(), Fault> {
-        let mut into = self.buffer.get_mut(..bytes).unwrap_or_default();
-        while !into.is_empty() {
-            match self.source.read(into) {
+        if self.ahead.len() >= bytes {
+            return Ok(());
+        }
+        self.buffer.copy_within(self.ahead.clone(), 0);
+        self.ahead = 0..self.ahead.len();
+        while self.ahead.len() < bytes {
+            match self.source.read(self.buffer.get_mut(self.ahead.end..).unwrap_or_default()) {
                 Ok(0) => return Err(Fault::Ends(self.read)),
                 Ok(read) => {
                     self.read += read as u64;
-                    into = into.get_mut(read..).unwrap_or_default();
+                    self.ahead.end += read;
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(Fault::Source(error)),
@@ -115,13 +128,11 @@ impl<R: Read> Records<R> {
 
     /// Reads what follows the last record to its end; true where any of it is not zero.
     pub fn drain(&mut self) -> Result<bool, Fault> {
-        let (mut other, mut before) = (false, self.read);
+        let mut other = false;
         loop {
-            let end = self.fill(1 << 12);
-            let new = usize::try_from(self.read - before).unwrap_or(0);
-            other |= self.buffer.iter().take(new).any(|&byte| byte != 0);
-            before = self.read;
-            match end {
+            other |= self.buffer.get(self.ahead.clone()).unwrap_or_default().iter().any(|&byte| byte != 0);
+            self.ahead = 0..0;
+            match self.fill(1) {
                 Ok(()) => {}
                 Err(Fault::Ends(_)) => return Ok(other),
                 Err(fault) => return Err(fault),

@@ -193,16 +193,16 @@ fn gzip_is_told_from_content() {
     assert_eq!(looks, Some("a bzip2 file"));
 }
 
-/// The layouts of sky130, beside the repository or where `RORD_LAYOUTS` says.
-fn layouts() -> Option<PathBuf> {
-    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data/gds"));
-    let folder = std::env::var_os("RORD_LAYOUTS").map_or_else(beside, PathBuf::from);
+/// A folder beside the repository, or where the variable says.
+fn shared(variable: &str, folder: &str) -> Option<PathBuf> {
+    let beside = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")).join(folder);
+    let folder = std::env::var_os(variable).map_or_else(beside, PathBuf::from);
     folder.is_dir().then_some(folder)
 }
 
 #[test]
 fn real_layouts_have_the_known_number_of_polygons() {
-    let Some(folder) = layouts() else {
+    let Some(folder) = shared("RORD_LAYOUTS", "data/gds") else {
         return crate::skip::skip("RORD_LAYOUTS may name a folder with the layouts of sky130");
     };
     let read = crate::read(&folder.join("sky130/gregdavill_serv_top.gds.gz")).unwrap();
@@ -213,6 +213,51 @@ fn real_layouts_have_the_known_number_of_polygons() {
     let mut visited = std::collections::BTreeMap::new();
     hierarchy.visit(hierarchy.tops()[0], None, &any, &mut |key, _| *visited.entry(key).or_default() += 1).unwrap();
     assert_eq!(visited, counts);
+}
+
+/// Polygons and their area in square units, on all layers of all tops, as gdstk 1.0.2 and KLayout 0.30.12 find them.
+const CASES: [(&str, usize, f64, usize); 13] = [
+    ("absolute_flag.gds", 5, 536e6, 1),
+    ("boundary_hides.gds", 21, 2320e6, 0),
+    ("context_cell_wins.gds", 43, 200e6, 0),
+    ("keyhole.gds", 1, 1200e6, 0),
+    ("layer_40000.gds", 2, 2400e6, 0),
+    ("library_of_tops.gds", 60, 1380e6, 0),
+    ("mag_without_strans.gds", 5, 224e6, 1),
+    ("missing_cell.gds", 5, 146e6, 1),
+    ("name_latin1.gds", 5, 146e6, 1),
+    // gdstk's area is 170.1374, KLayout's, whose circles are finer, 170.1523.
+    ("path_types.gds", 4, 170.1379e6, 0),
+    // Both keep a polygon without area.
+    ("path_width_0.gds", 0, 0.0, 0),
+    ("two_xy_records.gds", 4, 434.1591e6, 1),
+    ("ten/9.gds", 14, 296e6, 0),
+];
+
+#[test]
+fn layouts_of_other_tools_are_read_as_they_read_them() {
+    let Some(folder) = shared("RORD_CASES", "cases/data") else {
+        return crate::skip::skip("RORD_CASES may name a folder with layouts of other tools");
+    };
+    for (name, polygons, covered, remarks) in CASES {
+        let read = crate::read(&folder.join(name)).unwrap();
+        assert_eq!(read.liberties.len(), remarks, "{name}: {:?}", read.liberties);
+        let hierarchy = Hierarchy::new(read.library).unwrap();
+        let all: Vec<_> = hierarchy.tops().into_iter().flat_map(|top| flat_below(&hierarchy, top)).collect();
+        let sum: f64 = all.iter().map(|(_, points)| area(points)).sum();
+        assert_eq!(all.len(), polygons, "{name}");
+        assert!((sum - covered).abs() <= 1e-6 * covered, "{name}: {sum}");
+    }
+    let Err(ReadError::Truncated { cell, at, .. }) = crate::read(&folder.join("one_broken/x.gds")) else { panic!() };
+    assert_eq!((cell.as_deref(), at), (Some("TOP"), 366));
+}
+
+#[test]
+fn what_is_no_file_is_an_error_value() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    assert!(matches!(crate::read(folder), Err(ReadError::Unreadable { not_found: false, .. })));
+    assert!(matches!(crate::read(&folder.join("gone.gds")), Err(ReadError::Unreadable { not_found: true, .. })));
+    let Err(ReadError::NotLayout { looks: None, .. }) = crate::read(&folder.join("lib.rs")) else { panic!() };
 }
 
 #[test]

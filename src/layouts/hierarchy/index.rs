@@ -6,8 +6,38 @@ use crate::library::{Shapes, Wire};
 use crate::path::outline;
 use crate::polygons::Polygons;
 
-/// How many shapes are in a chunk.
+/// How many shapes are in a chunk, and chunks in a chunk of these.
 pub const CHUNK: usize = 32;
+
+/// The extents of chunks of [`CHUNK`] items each, in two levels.
+#[derive(Clone, Debug, Default)]
+pub struct Chunks {
+    fine: Vec<Extent>,
+    coarse: Vec<Extent>,
+}
+
+impl Chunks {
+    /// Of the extents of single chunks.
+    pub fn new(fine: Vec<Extent>) -> Self {
+        let around = |extents: &[Extent]| extents.iter().fold(Extent::EMPTY, |a, b| a.join(b));
+        // Few are looked at as fast without.
+        let coarse = if fine.len() > CHUNK { fine.chunks(CHUNK).map(around).collect() } else { vec![] };
+        Self { fine, coarse }
+    }
+
+    /// Around all.
+    pub fn extent(&self) -> Extent {
+        self.fine.iter().fold(Extent::EMPTY, |a, b| a.join(b))
+    }
+
+    /// The numbers, in rising order, of those chunks that `near` holds for.
+    pub fn near(&self, near: impl Fn(&Extent) -> bool + Copy) -> impl Iterator<Item = usize> {
+        let large = move |k: usize| self.coarse.get(k).is_none_or(near);
+        let range = |k: usize| k * CHUNK..((k + 1) * CHUNK).min(self.fine.len());
+        let numbers = (0..self.fine.len().div_ceil(CHUNK)).filter(move |&k| large(k)).flat_map(range);
+        numbers.filter(move |&k| self.fine.get(k).is_some_and(near))
+    }
+}
 
 /// The extents of a layer's chunks.
 #[derive(Debug, Default)]
@@ -15,10 +45,10 @@ pub struct LayerIndex {
     /// Around all shapes, and how far wires that are not magnified reach beyond that, in units of the top cell.
     pub extent: Option<Extent>,
     pub reach: f64,
-    pub rectangles: Vec<Extent>,
-    pub polygons: Vec<Extent>,
-    pub repeated: Vec<Extent>,
-    pub wires: Vec<Extent>,
+    pub rectangles: Chunks,
+    pub polygons: Chunks,
+    pub repeated: Chunks,
+    pub wires: Chunks,
 }
 
 impl LayerIndex {
@@ -44,8 +74,10 @@ impl LayerIndex {
             shapes.polygons = sorted;
             extents
         };
-        let all = [&rectangles, &polygons, &repeated, &wires].into_iter().flatten();
-        Self { extent: all.copied().reduce(|a, b| a.join(&b)), reach, rectangles, polygons, repeated, wires }
+        let [rectangles, polygons, repeated, wires] = [rectangles, polygons, repeated, wires].map(Chunks::new);
+        let all = [&rectangles, &polygons, &repeated, &wires].map(Chunks::extent);
+        let extent = all.iter().fold(Extent::EMPTY, |a, b| a.join(b));
+        Self { extent: (!extent.is_empty()).then_some(extent), reach, rectangles, polygons, repeated, wires }
     }
 }
 

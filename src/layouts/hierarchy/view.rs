@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::copies::{copies, corners};
 use super::extent::{Extent, round};
-use super::index::CHUNK;
+use super::index::{CHUNK, Chunks};
 use super::{Hierarchy, HierarchyError, Limits, set};
 use crate::layer::LayerKey;
 use crate::library::{Cell, CellId, Repetition, Shapes, Transform, Wire};
@@ -22,8 +22,7 @@ pub(super) struct CellView {
     pub exact: bool,
     /// Which of its layers are wanted.
     pub layers: Vec<usize>,
-    /// The extents of [`CHUNK`] placements each.
-    placements: Vec<Extent>,
+    placements: Chunks,
 }
 
 /// The flat polygons of wanted layers below a cell, see [`Hierarchy::view`].
@@ -56,7 +55,8 @@ impl Hierarchy {
             let (polygon_limit, point_limit) = (limits.polygons, limits.points);
             return Err(HierarchyError::TooManyPolygons { polygons, points, polygon_limit, point_limit });
         }
-        let nothing = CellView { extent: Extent::EMPTY, reach: 0.0, exact: true, layers: vec![], placements: vec![] };
+        let nothing =
+            CellView { extent: Extent::EMPTY, reach: 0.0, exact: true, layers: vec![], placements: Chunks::default() };
         let mut view = View { hierarchy: self, top, cells: vec![nothing; self.library.cells.len()] };
         let times = self.times(top);
         for &id in self.order.iter().filter(|&&id| super::get(&times, id) > 0) {
@@ -100,7 +100,7 @@ impl View<'_> {
             extent = extent.join(&sum);
             around.push(sum);
         }
-        CellView { extent, reach, exact, layers, placements: around }
+        CellView { extent, reach, exact, layers, placements: Chunks::new(around) }
     }
 
     /// Calls `sink` with every polygon whose bounds touch the window, or with all without one. Their order does not
@@ -140,15 +140,13 @@ impl Walk<'_> {
             Some(window) if around.within(window) => None,
             window => window,
         };
-        let far = |extent: &Extent, reach: f64| {
-            window.is_some_and(|window| !extent.placed(transform).grown(reach).touches(window))
+        let near = |extent: &Extent| {
+            let touches = |window| extent.placed(transform).grown(seen.reach).touches(window);
+            !extent.is_empty() && window.is_none_or(touches)
         };
         self.own(id, transform, window)?;
-        for (chunk, extent) in cell.placements.chunks(CHUNK).zip(&seen.placements) {
-            if extent.is_empty() || far(extent, seen.reach) {
-                continue;
-            }
-            for placement in chunk {
+        for chunk in seen.placements.near(near) {
+            for placement in part(&cell.placements, chunk) {
                 let Some(child) = view.cells.get(placement.cell.0 as usize) else { continue };
                 if child.extent.is_empty() {
                     continue;
@@ -192,20 +190,20 @@ impl Walk<'_> {
     ) -> Result<(), Beyond> {
         let near =
             |extent: &Extent| window.is_none_or(|window| extent.placed(transform).grown(index.reach).touches(window));
-        for (chunk, _) in shapes.rectangles.chunks(CHUNK).zip(&index.rectangles).filter(|(_, extent)| near(extent)) {
-            for &[x0, y0, x1, y1] in chunk {
+        for chunk in index.rectangles.near(near) {
+            for &[x0, y0, x1, y1] in part(&shapes.rectangles, chunk) {
                 let corners = [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
                 self.polygon(key, corners.iter().map(|point| point.map(f64::from)), transform, window)?;
             }
         }
-        for (chunk, _) in index.polygons.iter().enumerate().filter(|(_, extent)| near(extent)) {
+        for chunk in index.polygons.near(near) {
             for k in chunk * CHUNK..((chunk + 1) * CHUNK).min(shapes.polygons.len()) {
                 let points = shapes.polygons.get(k).iter();
                 self.polygon(key, points.map(|point| point.map(f64::from)), transform, window)?;
             }
         }
-        for (chunk, _) in shapes.repeated.chunks(CHUNK).zip(&index.repeated).filter(|(_, extent)| near(extent)) {
-            for (points, repetition) in chunk {
+        for chunk in index.repeated.near(near) {
+            for (points, repetition) in part(&shapes.repeated, chunk) {
                 let first = Extent::of_points(points).placed(transform).grown(0.0);
                 copies(&self.copies_of(repetition, transform), [0.0; 2], transform, &first, window, &mut |[x, y]| {
                     let points = points.iter().map(|&[px, py]| [f64::from(px) + x, f64::from(py) + y]);
@@ -213,8 +211,8 @@ impl Walk<'_> {
                 })?;
             }
         }
-        for (chunk, _) in shapes.wires.chunks(CHUNK).zip(&index.wires).filter(|(_, extent)| near(extent)) {
-            for wire in chunk {
+        for chunk in index.wires.near(near) {
+            for wire in part(&shapes.wires, chunk) {
                 self.wire(key, wire, transform, window)?;
             }
         }
@@ -263,3 +261,8 @@ impl Walk<'_> {
 
 /// A coordinate is beyond 32 bits.
 struct Beyond;
+
+/// The items of one chunk.
+fn part<T>(items: &[T], chunk: usize) -> &[T] {
+    items.get(chunk * CHUNK..((chunk + 1) * CHUNK).min(items.len())).unwrap_or_default()
+}

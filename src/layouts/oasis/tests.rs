@@ -130,7 +130,7 @@ fn liberties_say_what_was_read_and_where() {
         ("straddling", "records that begin in a compressed block and end behind it (in cell `top`, at byte 39)"),
         ("short-end", "an END record of other than 256 bytes (at byte 47)"),
         ("behind-end", "bytes behind the END record (at byte 47)"),
-        ("missing-cell", "cells that are placed and not there, left out: nowhere (in cell `top`, at byte 47)"),
+        ("missing-cell", "cells that are placed and not there, left out: `nowhere` (in cell `top`, at byte 47)"),
         ("odd-list", "point lists along x and y in turn of an odd number of sides (in cell `top`, at byte 39)"),
         (
             "layer-not-given",
