@@ -99,11 +99,23 @@ fn impossible_hierarchies_are_error_values() {
     assert!(matches!(endless.instances(top, part, 1000), Err(HierarchyError::TooManyInstances { .. })));
     let nothing = doubling(boundary(1, &L), cell("c63", &[]));
     assert_eq!(flat_below(&nothing, nothing.tops()[0]).len(), 1);
-    let chain = (0..100_000).map(|k| match k {
-        99_999 => cell("c99999", &[boundary(1, &L)]),
-        _ => cell(&format!("c{k}"), &[place(&format!("c{}", k + 1))]),
-    });
-    assert!(matches!(try_new(&chain.collect::<Vec<_>>()), Err(HierarchyError::TooDeep { .. })));
+    let chain = |cells: usize| {
+        let step = |k: usize| match k + 1 {
+            next if next == cells => cell(&format!("c{k}"), &[boundary(1, &L)]),
+            next => cell(&format!("c{k}"), &[crate::testing::place(&format!("c{next}"), [1, 1], true, 45.0, 1.0)]),
+        };
+        (0..cells).map(step).collect::<Vec<_>>()
+    };
+    for cells in [MAX_DEPTH + 1, 100_000] {
+        assert!(matches!(try_new(&chain(cells)), Err(HierarchyError::TooDeep { .. })));
+    }
+    // As deep as is followed, on a small stack.
+    let deepest = move || {
+        let deep = hierarchy(&chain(MAX_DEPTH));
+        windows(&deep, deep.tops()[0], Limits::FILE);
+        deep.instances(deep.tops()[0], deep.named("c255").unwrap(), 1).unwrap().len()
+    };
+    assert_eq!(std::thread::Builder::new().stack_size(1 << 20).spawn(deepest).unwrap().join().unwrap(), 1);
     let far = hierarchy(&[l(), cell("top", &[crate::testing::place("l", [i32::MAX, 0], false, 0.0, 1.0)])]);
     let beyond = HierarchyError::OutOfRange { cell: "l".into() };
     assert_eq!(far.visit(far.tops()[0], None, &any, &mut |_, _| {}), Err(beyond));
