@@ -43,6 +43,11 @@ pub trait Batches: Send + Sync {
         self.batch_at(Split::Train, step)
     }
 
+    /// Why batches are not to be used any more, where data could not be read.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// What is trained on and what is validated, in words: `19 layouts to train on and 5 to validate`.
     fn about(&self) -> String;
 
@@ -95,6 +100,10 @@ impl Batches for PairBatches {
     /// Drawn as in validation, of what is trained on.
     fn beside(&self, step: u64) -> Batch {
         self.batch_at(Split::Validation, step)
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.source.trouble().map(|error| format!("{error} ({})", error.help()))
     }
 
     fn about(&self) -> String {

@@ -104,6 +104,6 @@ mod tests {
         let refused = DataError::Unreadable { path: "/dev/zero".into(), reason: "it is not a regular file".into() };
         assert_eq!(find("/dev/zero", &[".gds"]), Err(refused.clone()));
         assert_eq!(crate::images::read(Path::new("/dev/zero")), Err(refused.clone()));
-        assert_eq!(crate::gds::read(Path::new("/dev/zero"), &[], None), Err(refused));
+        assert_eq!(crate::gds::hash(Path::new("/dev/zero")), Err(refused));
     }
 }

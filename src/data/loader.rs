@@ -27,6 +27,12 @@ pub enum LoaderError {
         /// The message of the panic.
         message: String,
     },
+    /// Data could not be read while batches were made.
+    #[error("{reason}")]
+    Unreadable {
+        /// What and why.
+        reason: String,
+    },
     /// The operating system gave no thread.
     #[error("no thread: {reason}")]
     NoThread {
@@ -37,7 +43,7 @@ pub enum LoaderError {
 
 /// The batches of one split, from a given step on: an iterator, endless for training, [`Batches::validation_batches`]
 /// long for validation. After an error it ends.
-pub struct Loader(Ahead<Batch>);
+pub struct Loader(Ahead<Batch>, Arc<dyn Batches>);
 
 impl Loader {
     /// Makes up to `ahead` batches in advance on `threads` threads (at least one each), beginning with batch number
@@ -53,14 +59,19 @@ impl Loader {
             Split::Train => u64::MAX,
             Split::Validation => source.validation_batches(),
         };
-        Ahead::new(move |step| source.batch_at(split, step), first..end, ahead, threads).map(Self)
+        let made = source.clone();
+        Ok(Self(Ahead::new(move |step| made.batch_at(split, step), first..end, ahead, threads)?, source))
     }
 }
 
 impl Loader {
     /// The next batch; `None` at the end, and soon after `stop` is set.
     pub fn next_unless(&mut self, stop: &AtomicBool) -> Option<Result<Batch, LoaderError>> {
-        self.0.next_unless(stop)
+        let batch = self.0.next_unless(stop)?;
+        Some(match self.1.trouble() {
+            Some(reason) => batch.and(Err(LoaderError::Unreadable { reason })),
+            None => batch,
+        })
     }
 
     /// Stops the threads without waiting for what they are making.
@@ -73,7 +84,7 @@ impl Iterator for Loader {
     type Item = Result<Batch, LoaderError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next()
+        self.next_unless(&AtomicBool::new(false))
     }
 }
 

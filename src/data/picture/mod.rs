@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::DataError;
-pub use square::{Block, Held, SQUARE, Samples, Square};
+pub use square::{Block, Held, SQUARE, Samples, Square, cut};
 pub use view::{Run, View};
 
 /// A layer of a picture.
@@ -51,6 +51,11 @@ impl Origin {
     /// Of something that depends on its name alone.
     pub fn named(name: &str) -> Self {
         Self { file: name.into(), content: *blake3::hash(name.as_bytes()).as_bytes() }
+    }
+
+    /// False where it depends on its name alone.
+    pub fn is_file(&self) -> bool {
+        *blake3::hash(self.file.as_bytes()).as_bytes() != self.content
     }
 }
 
