@@ -51,6 +51,11 @@ pub trait Batches: Send + Sync {
         Vec::new()
     }
 
+    /// Why batches are not to be used any more, where data could not be read.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// What is trained on and what is validated, in words: `19 layouts to train on and 5 to validate`.
     fn about(&self) -> String;
 
@@ -62,8 +67,11 @@ pub trait Batches: Send + Sync {
 pub fn notes(pictures: &[Picture]) -> Vec<String> {
     /// As many are told.
     const TOLD: usize = 5;
-    let all = || pictures.iter().flat_map(|picture| &picture.notes);
-    let mut told: Vec<String> = all().take(TOLD).cloned().collect();
+    let of = |picture: &Picture| -> Vec<String> {
+        picture.notes.iter().map(|note| format!("{}: {note}", picture.name)).collect()
+    };
+    let all = || pictures.iter().flat_map(of);
+    let mut told: Vec<String> = all().take(TOLD).collect();
     match all().count().saturating_sub(TOLD) {
         0 => {}
         more => told.push(format!("{more} more notes on pictures")),
@@ -110,10 +118,7 @@ impl Batches for PairBatches {
                 field.values.extend_from_slice(offered.part.of(&pair));
             }
         }
-        match self.source.pictures().iter().find_map(Picture::trouble) {
-            Some(error) => Err(error.clone()),
-            None => Ok(Batch { size, fields }),
-        }
+        Ok(Batch { size, fields })
     }
 
     /// Drawn as in validation, of what is trained on.
@@ -121,8 +126,8 @@ impl Batches for PairBatches {
         self.batch_at(Split::Validation, step)
     }
 
-    fn notes(&self) -> Vec<String> {
-        notes(self.source.pictures())
+    fn trouble(&self) -> Option<String> {
+        self.source.trouble().map(|error| format!("{error} ({})", error.help()))
     }
 
     fn about(&self) -> String {

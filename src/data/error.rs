@@ -1,5 +1,6 @@
 //! What can be wrong with data: facts without advice, as `tiles/a.gds: no cells`.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::LayerKey;
@@ -29,61 +30,40 @@ pub enum DataError {
     /// More bytes, after decompression, than are read.
     #[error("{path}: more than {limit} bytes")]
     FileTooLarge { path: PathBuf, limit: u64 },
-    /// It begins as a gzip stream and is not one, or stops early.
-    #[error("{path}: broken gzip stream: {reason}")]
-    Gzip { path: PathBuf, reason: String },
-    /// It does not begin with a GDSII header.
-    #[error("{path}: not a GDSII file")]
-    NotGds { path: PathBuf },
-    /// The file stops inside a record or before the end of the library; `offset` counts decompressed bytes.
-    #[error("{path}: ends at byte {offset}, before the end of the library")]
-    Truncated { path: PathBuf, offset: u64 },
-    /// A record that GDSII does not have or does not allow there.
+    /// Something in it that its format does not have.
     #[error("{path}: {reason}")]
     Malformed { path: PathBuf, reason: String },
-    /// The database unit is zero, negative or not a number.
-    #[error("{path}: a database unit of {meters} m")]
-    BadUnit { path: PathBuf, meters: f64 },
-    /// A library without cells.
-    #[error("{path}: no cells")]
-    NoCells { path: PathBuf },
-    /// Two cells of one name.
-    #[error("{path}: two cells are called `{cell}`")]
-    DuplicateCell { path: PathBuf, cell: String },
-    /// `cell` places a cell that the file does not have.
-    #[error("{path}: cell `{cell}` places `{missing}`, which the file does not have")]
-    MissingCell { path: PathBuf, cell: String, missing: String },
-    /// Cells that contain themselves, in order; the last places the first.
-    #[error("{path}: cells contain themselves: {}", cells.join(" > "))]
-    CellCycle { path: PathBuf, cells: Vec<String> },
-    /// Cells nested deeper than is followed.
-    #[error("{path}: cells nested {depth} deep, more than {limit}")]
-    TooDeep { path: PathBuf, depth: usize, limit: usize },
-    /// The asked top cell is not there; `tops` are the cells that no other places.
-    #[error("{path}: no cell `{cell}`; top cells: {}", tops.join(", "))]
+    /// A layout that cannot be read.
+    #[error(transparent)]
+    Layout(#[from] rord_layouts::ReadError),
+    /// A layout whose hierarchy cannot be drawn.
+    #[error("{path}: {error}")]
+    Hierarchy { path: PathBuf, error: rord_layouts::HierarchyError },
+    /// The file is another one than when its drawing began.
+    #[error("{path}: has changed since the run began")]
+    Changed { path: PathBuf },
+    /// The file of names of layers has none.
+    #[error("{path}: {reason}")]
+    BadNames { path: PathBuf, reason: String },
+    /// The list of layers cannot be read.
+    #[error("{reason}")]
+    BadLayers { reason: String },
+    /// A window that is not from the left to the right and from below to above.
+    #[error("a window from ({}, {}) to ({}, {}) µm", window[0], window[1], window[2], window[3])]
+    BadWindow { window: [f64; 4] },
+    /// Drawn tiles can be written nowhere.
+    #[error("{place}; {} MB are needed", needed.div_ceil(1 << 20))]
+    NoPlace { place: crate::store::NoPlace, needed: u64 },
+    /// Files that cannot be used, of `files` and `fit` in all.
+    #[error("{} of {} files cannot be used:{}", files.len(), files.len() + fit, lines(files))]
+    Unfit { fit: usize, files: Vec<crate::loaded::UnfitFile> },
+    /// No cell matches the asked top; `tops` are the cells that no other places.
+    #[error("{path}: no cell `{cell}`; top cells: {}", some(tops))]
     NoSuchCell { path: PathBuf, cell: String, tops: Vec<String> },
-    /// An array of no or a negative number of columns or rows.
-    #[error("{path}: cell `{cell}` has an array of {columns} × {rows}")]
-    BadArray { path: PathBuf, cell: String, columns: i16, rows: i16 },
-    /// A placement with a magnification that is not positive or an angle that is not a number.
-    #[error("{path}: cell `{cell}` places `{placed}` with magnification {magnification} and angle {angle}")]
-    BadPlacement { path: PathBuf, cell: String, placed: String, magnification: f64, angle: f64 },
-    /// A placement with absolute magnification or angle, which is not followed.
-    #[error("{path}: cell `{cell}` places `{placed}` with an absolute magnification or angle")]
-    AbsolutePlacement { path: PathBuf, cell: String, placed: String },
-    /// A path type other than 0, 1, 2 and 4.
-    #[error("{path}: cell `{cell}` has a path of type {path_type}")]
-    BadPathType { path: PathBuf, cell: String, path_type: i16 },
-    /// A flattened coordinate outside 32 bits.
-    #[error("{path}: cell `{cell}` reaches beyond 32-bit coordinates")]
-    OutOfRange { path: PathBuf, cell: String },
-    /// Flattening would make more polygons or vertices than are kept.
-    #[error("{path}: {polygons} flat polygons of {points} vertices, more than {polygon_limit} of {point_limit}")]
-    TooManyPolygons { path: PathBuf, polygons: u64, points: u64, polygon_limit: u64, point_limit: u64 },
     /// Nothing to draw: no polygon on a wanted layer (on any layer, where `wanted` is empty). `present` counts flat
     /// polygons.
     #[error("{path}: no polygon on {}; there are {}", list(wanted), counts(present))]
-    NoPolygons { path: PathBuf, wanted: Vec<LayerKey>, present: Vec<(LayerKey, u64)> },
+    NoPolygons { path: PathBuf, wanted: Vec<String>, present: Vec<(LayerKey, u64)> },
     /// Pixels per micrometer that are not positive and finite.
     #[error("a resolution of {value} px/µm")]
     BadResolution { value: f64 },
@@ -131,24 +111,6 @@ pub enum DataError {
     NothingToTrainOn { split: String, pictures: usize, train: f64 },
 }
 
-impl DataError {
-    /// What to do about it, where that depends on the file.
-    pub fn help(&self) -> Option<String> {
-        match self {
-            Self::Unsupported { help, .. } => Some(help.clone()),
-            Self::Channels { found, .. } => {
-                Some(format!("set  channels = {found}, or 1 for grey; `layers` of gds(…) chooses among the layers"))
-            }
-            Self::NoCorners { .. } => Some("find corners in the grey values:  corners = picture".into()),
-            Self::OneGroup { .. } => {
-                Some("train on all:  train = 1.0, or name lists to validate on:  validation = …".into())
-            }
-            Self::BothSides { .. } => Some("leave it out of one of the two".into()),
-            _ => None,
-        }
-    }
-}
-
 impl From<rord_files::FileError> for DataError {
     fn from(error: rord_files::FileError) -> Self {
         match error.source.kind() {
@@ -158,11 +120,62 @@ impl From<rord_files::FileError> for DataError {
     }
 }
 
-fn list(keys: &[LayerKey]) -> String {
-    if keys.is_empty() {
-        "any layer".into()
-    } else {
-        keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+fn list(layers: &[String]) -> String {
+    if layers.is_empty() { "any layer".into() } else { layers.join(", ") }
+}
+
+/// The first of many names.
+fn some(names: &[String]) -> String {
+    const MOST: usize = 8;
+    let more = names.len().saturating_sub(MOST);
+    let first = names.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+    if more == 0 { first } else { format!("{first} and {more} more") }
+}
+
+/// A line for each file, with what helps.
+fn lines(files: &[crate::loaded::UnfitFile]) -> String {
+    files.iter().map(|file| format!("\n  {} ({})", file.error, file.error.help())).collect()
+}
+
+impl DataError {
+    /// What helps, in a few words.
+    pub fn help(&self) -> Cow<'static, str> {
+        match self {
+            Self::Unsupported { help, .. } => help.clone().into(),
+            Self::Channels { found, .. } => {
+                format!("set  channels = {found}, or 1 for grey; `layers` of gds(…) chooses among the layers").into()
+            }
+            other => other.plain_help().into(),
+        }
+    }
+
+    fn plain_help(&self) -> &'static str {
+        use rord_layouts::ReadError as R;
+        match self {
+            Self::NoCorners { .. } => "find corners in the grey values:  corners = picture",
+            Self::OneGroup { .. } => "train on all:  train = 1.0, or name lists to validate on:  validation = …",
+            Self::BothSides { .. } => "leave it out of one of the two",
+            Self::BadList { .. } => "a line is  a.png, b.png, h11, …, h33",
+            Self::NoPartner { .. } | Self::SameName { .. } => "each picture needs one of its name in the other folder",
+            Self::NotFound { .. } => "check the path; paths start in the folder in which rord-run is started",
+            Self::EmptyFolder { .. } | Self::NoMatch { .. } => "check the folder and the ending of the files",
+            Self::Unreadable { .. } | Self::Layout(R::Unreadable { .. }) => "check the file's permissions",
+            Self::EmptyFile { .. } | Self::Layout(R::EmptyFile { .. }) => "fetch or export it again",
+            Self::NoPolygons { .. } | Self::NoSuchLayer { .. } => "choose among the layers that are there",
+            Self::PictureTooSmall { .. } => "use a smaller patch or zoom, or a higher resolution",
+            Self::PictureTooLarge { .. } | Self::FileTooLarge { .. } | Self::Layout(R::FileTooLarge { .. }) => {
+                "lower the resolution, or draw fewer layers or a window"
+            }
+            Self::NoSuchCell { .. } => "leave `top` out to draw all cells that no other places",
+            Self::Layout(R::NotLayout { .. }) => "unpack or convert it to GDSII or OASIS, or leave it out",
+            Self::Layout(_) | Self::Hierarchy { .. } | Self::Malformed { .. } | Self::BadImage { .. } => {
+                "fetch or export it again, or leave it out"
+            }
+            Self::Changed { .. } => "start the run again",
+            Self::NoPlace { .. } => "free space, or let RORD_CACHE name a folder that has it",
+            Self::Unfit { .. } => "fix these files, leave them out of the pattern, or pass them over:  unfit = skip",
+            _ => "check the settings of the data",
+        }
     }
 }
 

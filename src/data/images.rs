@@ -29,6 +29,7 @@ use rayon::prelude::*;
 
 use super::DataError;
 use super::files::{PICTURES, apart, find_all, foreign, unreadable};
+use super::loaded::{FileFacts, Loaded, PictureFacts, Unfit, UnfitFile};
 use super::picture::{Origin, Picture, PictureLayer, Samples};
 
 pub use planes::Page;
@@ -56,11 +57,13 @@ pub struct Images {
     pub resize: f64,
     /// Whether colors stay three planes.
     pub color: bool,
+    /// What to do about files that cannot be used.
+    pub unfit: Unfit,
 }
 
 impl Default for Images {
     fn default() -> Self {
-        Self { files: Vec::new(), validation: Vec::new(), range: None, resize: 1.0, color: false }
+        Self { files: Vec::new(), validation: Vec::new(), range: None, resize: 1.0, color: false, unfit: Unfit::Refuse }
     }
 }
 
@@ -86,9 +89,9 @@ pub fn from_bytes(path: &Path, bytes: &[u8], images: &Images) -> Result<Vec<Page
 }
 
 impl Images {
-    /// The pictures of all files, in the order of their paths, those to validate on behind the others. The first file in that order
-    /// with an error gives the error.
-    pub fn load(&self) -> Result<Vec<Picture>, DataError> {
+    /// The pictures of all files, in the order of their paths, those to validate on behind the others. Files that cannot be
+    /// used are listed in what is returned. Errors: no file.
+    pub fn load(&self) -> Result<Loaded, DataError> {
         let mut files = find_all(&self.files, &PICTURES)?;
         let trained = files.len();
         if !self.validation.is_empty() {
@@ -96,12 +99,24 @@ impl Images {
             apart(&files, &held)?;
             files.extend(held);
         }
-        let read: Result<Vec<_>, _> = files.par_iter().map(|path| pictures(path, self)).collect();
-        let sides = read?
-            .into_iter()
-            .enumerate()
-            .flat_map(|(index, pictures)| pictures.into_iter().map(move |picture| picture.validated(index >= trained)));
-        Ok(sides.collect())
+        let read: Vec<_> = files.par_iter().map(|path| pictures(path, self)).collect();
+        let mut loaded = Loaded { unfit: self.unfit, ..Loaded::default() };
+        for (index, (path, read)) in files.into_iter().zip(read).enumerate() {
+            match read {
+                Ok(pictures) => {
+                    let mut facts = FileFacts { path, ..FileFacts::default() };
+                    for picture in pictures {
+                        facts.warnings.extend_from_slice(&picture.notes);
+                        let number = loaded.pictures.len();
+                        facts.pictures.push(PictureFacts { picture: number, ..PictureFacts::default() });
+                        loaded.pictures.push(picture.validated(index >= trained));
+                    }
+                    loaded.files.push(facts);
+                }
+                Err(error) => loaded.skipped.push(UnfitFile { path, error: Box::new(error) }),
+            }
+        }
+        Ok(loaded)
     }
 }
 
@@ -115,7 +130,7 @@ pub fn pictures(path: &Path, images: &Images) -> Result<Vec<Picture>, DataError>
 }
 
 fn picture(page: Page, origin: Origin) -> Picture {
-    let notes = page.notes.iter().map(|note| format!("{}: {note}", page.name)).collect();
+    let notes = page.notes.clone();
     let layer = |(name, samples): (&'static str, Samples)| (PictureLayer { name: name.into(), weight: 1.0 }, samples);
     let layers = page.planes.into_iter().map(layer).collect();
     Picture::held(page.name, page.width, page.height, layers).from_origin(origin).noted(notes)

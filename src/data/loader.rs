@@ -36,6 +36,12 @@ pub enum LoaderError {
         /// Why.
         error: DataError,
     },
+    /// Data could not be read while batches were made.
+    #[error("{reason}")]
+    Unreadable {
+        /// What and why.
+        reason: String,
+    },
     /// The operating system gave no thread.
     #[error("no thread: {reason}")]
     NoThread {
@@ -46,7 +52,7 @@ pub enum LoaderError {
 
 /// The batches of one split, from a given step on: an iterator, endless for training, [`Batches::validation_batches`]
 /// long for validation. After an error it ends.
-pub struct Loader(Ahead<Made>);
+pub struct Loader(Ahead<Made>, Arc<dyn Batches>);
 
 /// A batch with its number, or why there is none.
 type Made = Result<Batch, LoaderError>;
@@ -65,8 +71,9 @@ impl Loader {
             Split::Train => u64::MAX,
             Split::Validation => source.validation_batches(),
         };
-        let make = move |step| source.batch_at(split, step).map_err(|error| LoaderError::Data { step, error });
-        Ahead::new(make, first..end, ahead, threads).map(Self)
+        let made = source.clone();
+        let make = move |step| made.batch_at(split, step).map_err(|error| LoaderError::Data { step, error });
+        Ok(Self(Ahead::new(make, first..end, ahead, threads)?, source))
     }
 }
 
@@ -74,6 +81,10 @@ impl Loader {
     /// The next batch; `None` at the end, and soon after `stop` is set.
     pub fn next_unless(&mut self, stop: &AtomicBool) -> Option<Result<Batch, LoaderError>> {
         let made = self.0.next_unless(stop)?.and_then(|made| made);
+        let made = match self.1.trouble() {
+            Some(reason) => made.and(Err(LoaderError::Unreadable { reason })),
+            None => made,
+        };
         if made.is_err() {
             self.0.shared.stop();
         }

@@ -9,6 +9,8 @@ mod recipe;
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests;
 
+use rayon::prelude::*;
+
 use super::geometry::Move;
 use super::patch::{Cut, Grid, Plane};
 use super::photo;
@@ -16,7 +18,7 @@ use super::picture::{Picture, Run, Samples};
 use super::project::View;
 use super::render::Look;
 use super::split::{Field, split};
-use super::{DataError, corners, detect};
+use super::{DataError, Loaded, corners, detect};
 use rord_random::Stream;
 
 pub use recipe::{Detect, PairRecipe};
@@ -94,8 +96,7 @@ impl PairSource {
     /// target layer.
     pub fn new(pictures: Vec<Picture>, recipe: PairRecipe) -> Result<Self, DataError> {
         recipe.check()?;
-        let needed = (recipe.patch as f64 * recipe.zoom.0 - 1e-9).ceil() as usize;
-        let (train, validation) = split(&pictures, recipe.train, needed)?;
+        let (train, validation) = split(&pictures, recipe.train, needed(&recipe))?;
         if let (Some(layer), Some(first)) = (&recipe.target, pictures.first())
             && pictures.iter().all(|p| p.layer(layer).is_none())
         {
@@ -105,6 +106,16 @@ impl PairSource {
         let hidden = usize::from(recipe.target.is_some());
         pictures.iter().try_for_each(|picture| picture.has_channels(recipe.channels, hidden))?;
         Ok(Self { pictures, recipe, train, validation })
+    }
+
+    /// As [`PairSource::new`], of what was loaded. Errors: also files that cannot be used, all of them at once, too small
+    /// ones among them; where they are to be skipped, only if nothing is left.
+    /// What is known of the files is returned too.
+    pub fn of(mut loaded: Loaded, recipe: PairRecipe) -> Result<(Self, Loaded), DataError> {
+        recipe.check()?;
+        loaded.leave_out_small(needed(&recipe));
+        let known = Loaded { pictures: Vec::new(), ..loaded.clone() };
+        Ok((Self::new(loaded.fit()?, recipe)?, known))
     }
 
     /// The same pictures with another recipe, which may differ in what is drawn alone.
@@ -215,6 +226,24 @@ impl PairSource {
         Pair { image, image_r, h: moved.homography(), corners: label, truth, picture: field.picture, from, zoom }
     }
 
+    /// The first error that reading a picture met; pairs made since then are not to be used.
+    pub fn trouble(&self) -> Option<&DataError> {
+        self.pictures.iter().find_map(Picture::trouble)
+    }
+
+    /// Of the first `samples` patches of a split, how many have nearly one value only, before photometry.
+    pub fn flat(&self, split: Split, samples: u64) -> u64 {
+        /// Values within this are one value to the eye.
+        const NEARLY: f32 = 0.02;
+        let recipe = PairRecipe { photo: Vec::new(), corners: false, ..self.recipe.clone() };
+        let flat = |index: &u64| {
+            let image = self.pair_by(&recipe, split, *index).image;
+            let (low, high) = image.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(a, b), v| (a.min(*v), b.max(*v)));
+            high - low <= NEARLY
+        };
+        (0..samples).into_par_iter().filter(flat).count() as u64
+    }
+
     /// Draws a place where there is something to see, or the best of a few.
     fn place(&self, recipe: &PairRecipe, split: Split, moved: &Move, stream: &mut Stream) -> Option<Place> {
         /// The deviation of grey values that is enough.
@@ -262,6 +291,11 @@ impl PairSource {
         let variation = self.pictures.get(picture).map_or(0.0, |picture| variation(picture, from, size));
         Place { field, from, zoom, variation }
     }
+}
+
+/// The least side of a picture, in pixels.
+fn needed(recipe: &PairRecipe) -> usize {
+    (recipe.patch as f64 * recipe.zoom.0 - 1e-9).ceil() as usize
 }
 
 /// The deviation of the default drawing in a square window, over two dozen of its rows at uneven distances (even ones

@@ -54,6 +54,10 @@ impl Batches for Several {
         self.parts.iter().flat_map(of).collect()
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.parts.iter().find_map(|(_, part)| part.trouble())
+    }
+
     fn about(&self) -> String {
         let parts: Vec<String> = self.parts.iter().map(|(name, part)| format!("{name}: {}", part.about())).collect();
         parts.join("; ")

@@ -1,8 +1,10 @@
 //! Splits pictures for training and validation, so that no pixel is in both.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::DataError;
 use super::patch::Region;
-use super::picture::Picture;
+use super::picture::{Origin, Picture};
 use rord_random::Stream;
 
 /// A part of a picture and how likely it is to be drawn.
@@ -17,10 +19,12 @@ pub struct Field {
 }
 
 /// The fields for training and those for validation, in the order of their pictures. The share `train` of the pictures
-/// is for training, at least one is for each; where some say that they are validated on, those are, and all others trained
-/// on. Which, depends on their names and not on a seed, so another seed never
-/// trains on what an earlier one was validated on. A single picture is cut in two along a vertical line (a horizontal
-/// one where it is too narrow). With `train` 1 all is for training.
+/// is for training, at least one is for each; where some say that they are validated on, those are, and all others
+/// trained on. Which, depends on the files' own names and contents (of generated ones, on
+/// their names) and not on folders or a seed, so another seed or machine never trains on what an earlier run was
+/// validated on. What is made of one file, or of files of the same content, stays together; where that leaves nothing
+/// for one side, as with the cells of a single file, pictures are told apart by their cells. A single picture is cut in
+/// two along a vertical line (a horizontal one where it is too narrow). With `train` 1 all is for training.
 ///
 /// Errors: no picture, or one with a side shorter than `needed` pixels (a single one: with no side twice as long).
 pub fn split(pictures: &[Picture], train: f64, needed: usize) -> Result<(Vec<Field>, Vec<Field>), DataError> {
@@ -48,14 +52,49 @@ pub fn split(pictures: &[Picture], train: f64, needed: usize) -> Result<(Vec<Fie
             Ok((fields([(0, a)].into_iter()), fields([(0, b)].into_iter())))
         }
         many => {
-            let mut order: Vec<(u64, usize)> = many.iter().map(|p| rank(&p.name)).zip(0..).collect();
-            order.sort_unstable();
-            let wanted = (many.len() as f64 * (1.0 - train)).round() as usize;
-            order.truncate(wanted.clamp(1, many.len() - 1));
-            let held = |i: usize| order.iter().any(|(_, held)| *held == i);
-            Ok((fields(all().filter(|(i, _)| !held(*i))), fields(all().filter(|(i, _)| held(*i)))))
+            let wanted = ((many.len() as f64 * (1.0 - train)).round() as usize).clamp(1, many.len() - 1);
+            let held = held(many, wanted);
+            Ok((fields(all().filter(|(i, _)| !held.contains(i))), fields(all().filter(|(i, _)| held.contains(i)))))
         }
     }
+}
+
+/// The pictures for validation: whole groups, as near to `wanted` pictures as they come, and something for each side.
+fn held(pictures: &[Picture], wanted: usize) -> BTreeSet<usize> {
+    let mut groups: BTreeMap<[u8; 32], (u64, Vec<usize>)> = BTreeMap::new();
+    for (index, picture) in pictures.iter().enumerate() {
+        let Origin { file, content } = &picture.origin;
+        let rank =
+            if picture.origin.is_file() { rank(content.iter().chain(file.as_bytes())) } else { rank(file.as_bytes()) };
+        let group = groups.entry(*content).or_insert((rank, Vec::new()));
+        // Of copies under several names, the same one decides wherever they are found.
+        group.0 = group.0.min(rank);
+        group.1.push(index);
+    }
+    if let (1, Some((_, (_, all)))) = (groups.len(), groups.first_key_value()) {
+        let named = |&index: &usize| (rank(pictures.get(index).map_or("", |p| own(&p.name)).as_bytes()), index);
+        let mut order: Vec<(u64, usize)> = all.iter().map(named).collect();
+        order.sort_unstable();
+        return order.into_iter().take(wanted).map(|(_, index)| index).collect();
+    }
+    let mut order: Vec<(u64, Vec<usize>)> = groups.into_values().collect();
+    order.sort_unstable();
+    // Something is left to train on.
+    order.pop();
+    let mut held = BTreeSet::new();
+    for (_, group) in order {
+        let (before, after) = (held.len(), held.len() + group.len());
+        if before > 0 && (before >= wanted || after.abs_diff(wanted) > wanted - before) {
+            break;
+        }
+        held.extend(group);
+    }
+    held
+}
+
+/// A picture's name without the folders of its file.
+fn own(name: &str) -> &str {
+    name.rsplit(['/', '\\']).next().unwrap_or(name)
 }
 
 /// Adds up areas.
@@ -68,9 +107,9 @@ fn fields(regions: impl Iterator<Item = (usize, Region)>) -> Vec<Field> {
     regions.map(field).collect()
 }
 
-/// A number for a name that has nothing to do with its place in a list.
-fn rank(name: &str) -> u64 {
-    let key: Vec<u64> = name.bytes().map(u64::from).collect();
+/// A number for bytes that has nothing to do with their place in a list.
+fn rank<'a>(bytes: impl IntoIterator<Item = &'a u8>) -> u64 {
+    let key: Vec<u64> = bytes.into_iter().map(|byte| u64::from(*byte)).collect();
     Stream::new(0, &key).bits()
 }
 

@@ -13,10 +13,12 @@
 mod cells;
 mod place;
 mod route;
+mod stored;
 
 use rayon::prelude::*;
 
 use super::layout::{Bounds, Layout, LayoutLayer, Polygons};
+use super::store::Store;
 use super::{DataError, LayerKey, Picture, raster};
 use cells::Cell;
 use rord_random::Stream;
@@ -60,7 +62,7 @@ enum Layer {
 
 /// Name, number, datatype and grey value of each [`Layer`], in drawing order. No two are the
 /// same, and layers that cover each other differ by at least 0.06.
-const LAYERS: [(&str, i16, i16, f32); 12] = [
+const LAYERS: [(&str, u32, u32, f32); 12] = [
     ("diff", 65, 20, 0.28),
     ("poly", 66, 20, 0.42),
     ("li", 67, 20, 0.56),
@@ -167,12 +169,11 @@ impl Canvas {
 }
 
 impl Synth {
-    /// Bytes of all tiles' pictures: of every pixel the coverage by each layer, and a number for where there is
-    /// something to see.
+    /// Bytes of all tiles' pictures: of every pixel the coverage by each layer.
     pub fn bytes(&self) -> usize {
         let side = (self.size * self.resolution).max(0.0).ceil() as usize;
         let pixels = side.saturating_mul(side).saturating_mul(self.tiles);
-        pixels.saturating_mul(LAYERS.len() + size_of::<u32>())
+        pixels.saturating_mul(LAYERS.len())
     }
 
     /// The tiles as flat layouts, in database units of 1 nm. Errors: sizes and resolutions out of range.
@@ -180,8 +181,12 @@ impl Synth {
         self.each(Ok)
     }
 
-    /// The tiles, drawn. Errors: as [`Synth::layouts`], and pictures too large to draw.
-    pub fn load(&self) -> Result<Vec<Picture>, DataError> {
+    /// The tiles, drawn: into memory where all of them find place there, else into the store. Errors: as
+    /// [`Synth::layouts`], and pictures too large to draw.
+    pub fn load(&self, store: &Store) -> Result<Vec<Picture>, DataError> {
+        if self.bytes() > store.memory().limit() {
+            return stored::load(self, store);
+        }
         self.each(|layout| raster::rasterize(&layout, self.resolution))
     }
 
@@ -210,7 +215,7 @@ impl Synth {
         let mut canvas = Canvas::new(bounds);
         let placed = place::place(process, library, seen, &mut canvas);
         route::route(process, &placed, &mut stream(Purpose::Route), &mut canvas);
-        let layer = |(&(name, layer, datatype, weight), polygons): (&(&str, i16, i16, f32), Polygons)| LayoutLayer {
+        let layer = |(&(name, layer, datatype, weight), polygons): (&(&str, u32, u32, f32), Polygons)| LayoutLayer {
             key: LayerKey { layer, datatype },
             name: name.into(),
             weight,

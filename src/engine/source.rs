@@ -1,6 +1,7 @@
 //! A dataset's recipe, carried out: pictures or tensors loaded, batches as tensors.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
@@ -13,13 +14,15 @@ use rord_data::gds::Gds;
 use rord_data::geometry::{Geometry, Perspective};
 use rord_data::images::Images;
 use rord_data::listed;
-use rord_data::pairs::{Detect, PairRecipe, PairSource};
+use rord_data::loaded::{FileFacts, UnfitFile};
+use rord_data::pairs::{Detect, PairRecipe, PairSource, Split};
 use rord_data::photo::Photo;
 use rord_data::render::Render;
 use rord_data::several::Several;
+use rord_data::store::Store;
 use rord_data::synth::Synth;
 use rord_data::tensors::{Misfit, TensorRecipe, Tensors, TensorsError};
-use rord_data::{DataError, Source};
+use rord_data::{DataError, Loaded, Source, Unfit};
 use rord_lang::constant::{Constant, Recipe, Settings, Unreadable};
 use rord_lang::typed::Dataset;
 use rord_random::Stream;
@@ -36,6 +39,12 @@ pub enum SourceError {
     /// A file of tensors does not fit what the pipeline declares: every misfit.
     #[error("the file does not fit the pipeline")]
     Misfits(Vec<Misfit>),
+    /// Every patch that was looked at has nearly one value.
+    #[error("all of {samples} patches have nearly one value")]
+    Flat {
+        /// Patches that were looked at.
+        samples: u64,
+    },
     /// A recipe that this build does not carry out.
     #[error("`{0}` is not carried out by this build")]
     Unknown(String),
@@ -58,7 +67,16 @@ pub struct DataSource {
     pub sizes: HashMap<u32, i64>,
     /// What makes pairs, where they are cut from layouts.
     pub pairs: Option<Arc<PairSource>>,
+    /// What is known of each file of layouts.
+    pub files: Vec<FileFacts>,
+    /// Files that were passed over.
+    pub skipped: Vec<UnfitFile>,
+    /// What a person should know before a run.
+    pub warnings: Vec<String>,
 }
+
+/// Patches that are looked at before a run.
+const LOOKED_AT: u64 = 64;
 
 impl DataSource {
     /// Loads all datasets of a run; each step takes a batch of every one. An error comes with the number of its dataset.
@@ -70,17 +88,36 @@ impl DataSource {
         timed: Option<&Arc<Clock>>,
     ) -> Result<Self, (usize, SourceError)> {
         if let [one] = datasets {
-            return Self::load(one, sizes, batch, seed, timed).map_err(|error| (0, error));
+            return Self::load(one, sizes, batch, seed, timed).and_then(Self::seen).map_err(|error| (0, error));
         }
         let (mut parts, mut known) = (Vec::new(), sizes.clone());
+        let (mut files, mut skipped, mut warnings) = (Vec::new(), Vec::new(), Vec::new());
         for (index, dataset) in datasets.iter().enumerate() {
             // Two datasets of the same layouts are to show different places.
             let seed = if index == 0 { seed } else { seed_of(seed, &dataset.name) };
-            let part = Self::load(dataset, &known, batch, seed, timed).map_err(|error| (index, error))?;
+            let part = Self::load(dataset, &known, batch, seed, timed).and_then(Self::seen);
+            let part = part.map_err(|error| (index, error))?;
+            files.extend(part.files);
+            skipped.extend(part.skipped);
+            warnings.extend(part.warnings.into_iter().map(|warning| format!("{}: {warning}", dataset.name)));
             known.extend(part.sizes);
             parts.push((dataset.name.clone(), part.batches));
         }
-        Ok(Self { batches: Arc::new(Several::new(parts)), sizes: known, pairs: None })
+        let batches = Arc::new(Several::new(parts));
+        Ok(Self { batches, sizes: known, pairs: None, files, skipped, warnings })
+    }
+
+    /// Refuses layouts of which all patches have nearly one value, and warns where many have.
+    fn seen(mut self) -> Result<Self, SourceError> {
+        let Some(pairs) = &self.pairs else { return Ok(self) };
+        let flat = pairs.flat(Split::Train, LOOKED_AT);
+        if flat == LOOKED_AT {
+            return Err(SourceError::Flat { samples: LOOKED_AT });
+        }
+        if 3 * flat > LOOKED_AT {
+            self.warnings.push(format!("{flat} of {LOOKED_AT} patches have nearly one value"));
+        }
+        Ok(self)
     }
 
     /// Loads what the recipe names, as far as its fields need it. `sizes` are those that the pipeline sets.
@@ -106,7 +143,8 @@ impl DataSource {
                 };
                 let mut sizes = sizes.clone();
                 let tensors = Tensors::load(recipe, &dataset.fields, &mut sizes)?;
-                Ok(Self { batches: Arc::new(tensors), sizes, pairs: None })
+                let (files, skipped, warnings) = (vec![], vec![], vec![]);
+                Ok(Self { batches: Arc::new(tensors), sizes, pairs: None, files, skipped, warnings })
             }
             op @ "file_pairs" => {
                 let fields = offered(op, dataset)?;
@@ -123,15 +161,25 @@ impl DataSource {
                 let pairs = FilePairs::new(&lists, &held, &images, PairRecipe { zoom, ..last.clone() }, fields)?;
                 let changing = changing(settings, made, &last, timed);
                 let batches = Arc::new(pairs.changing(last, changing));
-                Ok(Self { batches, sizes: HashMap::new(), pairs: None })
+                let (files, skipped, warnings) = (vec![], vec![], vec![]);
+                Ok(Self { batches, sizes: HashMap::new(), pairs: None, files, skipped, warnings })
             }
             op => {
                 let fields = offered(op, dataset)?;
                 let made = Made { batch, seed, corners: fields.iter().any(|f| f.part == Part::Corners) };
-                let source = Arc::new(pairs(settings, made)?);
+                let (source, known) = pairs(settings, made)?;
+                let source = Arc::new(source);
                 let recipe = changing(settings, made, source.recipe(), timed);
                 let batches = PairBatches { source: Arc::clone(&source), fields, recipe };
-                Ok(Self { batches: Arc::new(batches), sizes: HashMap::new(), pairs: Some(source) })
+                let Loaded { files, skipped, mut warnings, .. } = known;
+                let of = |file: &FileFacts| {
+                    let path = file.path.display().to_string();
+                    file.warnings.iter().map(move |warning| format!("{path}: {warning}")).collect::<Vec<_>>()
+                };
+                warnings.extend(files.iter().flat_map(of));
+                warnings.extend(skipped.iter().map(|file| format!("passed over: {}", file.error)));
+                let batches = Arc::new(batches);
+                Ok(Self { batches, sizes: HashMap::new(), pairs: Some(source), files, skipped, warnings })
             }
         }
     }
@@ -173,23 +221,24 @@ struct Made {
     corners: bool,
 }
 
-/// What makes pairs: by the settings as they end, which have to be in range all along.
-fn pairs(settings: &Settings, made: Made) -> Result<PairSource, SourceError> {
+/// What makes pairs, and what is known of the files they are cut from (without the pictures): by the settings as they
+/// end, which have to be in range all along.
+fn pairs(settings: &Settings, made: Made) -> Result<(PairSource, Loaded), SourceError> {
     let mut layouts = layouts_of(settings.recipe("layouts")?)?;
     let last = pair_recipe(&settings.at(&|course| course.reach.last), made)?;
     if let Source::Images(images) = &mut layouts {
         images.color = last.channels == 3;
     }
     let zoom = widest(settings, made)?;
-    let pictures = layouts.load()?;
-    if let (Source::Images(_), Some(first)) = (&layouts, pictures.first())
+    let loaded = layouts.load(&Store::of_process())?;
+    if let (Source::Images(_), Some(first)) = (&layouts, loaded.pictures.first())
         && last.corners
         && last.detect == Detect::Drawn
     {
         return Err(DataError::NoCorners { picture: first.name.clone() }.into());
     }
-    let source = PairSource::new(pictures, PairRecipe { zoom, ..last.clone() })?;
-    Ok(source.with_recipe(last))
+    let (source, known) = PairSource::of(loaded, PairRecipe { zoom, ..last.clone() })?;
+    Ok((source.with_recipe(last), known))
 }
 
 /// The largest patches at their smallest, which pictures have to hold at every step.
@@ -227,13 +276,14 @@ fn pair_recipe(settings: &Settings, Made { batch, seed, corners }: Made) -> Resu
     })
 }
 
-/// Bytes of the pictures that datasets are cut from, as far as their recipes set them; those of files are known once they
-/// are read.
+/// Bytes of the pictures that datasets are cut from, at most, as far as their recipes set them.
 pub fn pictures(datasets: &[Dataset]) -> usize {
     let bytes = |dataset: &Dataset| {
         let layouts = dataset.recipe.settings.recipe("layouts").ok();
         match layouts.and_then(|recipe| layouts_of(recipe).ok()) {
-            Some(Source::Synth(synth)) => synth.bytes(),
+            Some(Source::Synth(synth)) => synth.bytes().min(Store::of_process().memory().limit()),
+            // What lies in the store takes as much as may be held of it.
+            Some(Source::Gds(_)) => Store::of_process().memory().limit(),
             _ => 0,
         }
     };
@@ -250,19 +300,23 @@ fn layouts_of(recipe: &Recipe) -> Result<Source, SourceError> {
             resolution: s.number("resolution")?,
         }),
         "gds" => {
-            let mut layers = Vec::new();
-            for layer in s.list("layers")? {
-                if let Constant::Text(text) = layer {
-                    let unreadable = Unreadable { name: "layers".into(), wanted: "a list of \"layer/datatype\"" };
-                    layers.push(text.parse().map_err(|_| unreadable)?);
-                }
-            }
+            let text = |layer: &Constant| if let Constant::Text(text) = layer { Some(text.clone()) } else { None };
+            let layers = s.list("layers")?.iter().filter_map(text).collect();
+            let window: Vec<f64> = s.list("window")?.iter().filter_map(Constant::number).collect();
+            let four = Unreadable { name: "window".into(), wanted: "four numbers" };
+            let window = match window.as_slice() {
+                [] => None,
+                four_of_them => Some(*four_of_them.first_chunk().filter(|_| window.len() == 4).ok_or(four)?),
+            };
             Source::Gds(Gds {
                 files: texts(s, "files"),
                 validation: texts(s, "validation"),
                 layers,
                 resolution: s.number("resolution")?,
                 top: s.text("top").ok().map(str::to_string),
+                names: s.text("names").ok().map(PathBuf::from),
+                window,
+                unfit: unfit(s),
             })
         }
         "images" => Source::Images(Images {
@@ -271,9 +325,15 @@ fn layouts_of(recipe: &Recipe) -> Result<Source, SourceError> {
             range: s.range("range").ok(),
             resize: s.number("resize")?,
             color: false,
+            unfit: unfit(s),
         }),
         other => return Err(SourceError::Unknown(other.into())),
     })
+}
+
+/// What to do about files that cannot be used.
+fn unfit(settings: &Settings) -> Unfit {
+    if settings.text("unfit") == Ok("skip") { Unfit::Skip } else { Unfit::Refuse }
 }
 
 /// A text, or those of a list.

@@ -36,11 +36,11 @@ pub struct Shapes {
     pub polygons: Polygons,
     /// Polygons (rectangles too) that come more than once.
     pub repeated: Vec<(Vec<Point>, Repetition)>,
-    /// Paths whose width is not magnified with their cell.
+    /// Paths that have no outline in whole database units, or whose width is not magnified with their cell.
     pub wires: Vec<Wire>,
 }
 
-/// A path whose width is not magnified with its cell: in GDSII one with a negative width.
+/// A path kept by its middle line, so that its outline is rounded only once, where it comes to lie.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wire {
     /// Its middle line.
@@ -49,6 +49,10 @@ pub struct Wire {
     pub half: f64,
     /// How it ends, at its first and its last point.
     pub caps: [crate::path::Cap; 2],
+    /// Whether its width grows with its cell; in GDSII one with a negative width does not.
+    pub magnified: bool,
+    /// Where its copies lie.
+    pub repetition: Repetition,
 }
 
 /// A cell placed in another one.

@@ -6,8 +6,10 @@
 /// How a path ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cap {
-    /// Straight, this far beyond the last point (types 0, 2 and 4).
+    /// Straight, this far beyond the last point (types 0 and 4); less than 0 ends before it.
     Flat(f64),
+    /// Straight, half the width beyond the last point (type 2).
+    Square,
     /// A half circle around the last point (type 1).
     Round,
 }
@@ -82,7 +84,8 @@ fn join(side: &mut Vec<Vector>, point: Vector, before: (Vector, f64), after: (Ve
 /// The end at `point` of a path that leads there in `direction`, from its left to its right side.
 fn cap(polygon: &mut Vec<Vector>, point: Vector, direction: Vector, half: f64, cap: Cap) {
     match cap {
-        Cap::Flat(extension) => {
+        Cap::Flat(_) | Cap::Square => {
+            let extension = if let Cap::Flat(extension) = cap { extension } else { half };
             let end = along(point, direction, extension);
             polygon.extend([along(end, left(direction), half), along(end, left(direction), -half)]);
         }

@@ -42,6 +42,13 @@ impl Polygons {
         &self.points
     }
 
+    /// The vertices of polygon `index`; none where there is no such polygon.
+    pub fn get(&self, index: usize) -> &[Point] {
+        let start = if index == 0 { 0 } else { self.ends.get(index - 1).copied().unwrap_or(0) };
+        let end = self.ends.get(index).copied().unwrap_or(start);
+        self.points.get(start..end).unwrap_or_default()
+    }
+
     /// Each polygon's vertices.
     pub fn iter(&self) -> impl Iterator<Item = &[Point]> {
         let mut start = 0;

@@ -1,58 +1,89 @@
-//! Reads layouts from GDSII files, plain or gzipped, and draws them.
-//!
-//! The parser is gds21; [`records`] prepares its input, [`flatten`] resolves the hierarchy, [`path`] gives wires their
-//! width.
+//! Layouts from GDSII and OASIS files: read with their hierarchy, drawn tile by tile into the store.
 //!
 //! ```no_run
-//! use rord_data::gds::Gds;
+//! use rord_data::{gds::Gds, store::Store};
 //! // Metal 1 and 2 of sky130, at 10 pixels per micrometer.
-//! let layers = ["68/20", "69/20"].map(|key| key.parse().unwrap()).to_vec();
-//! let pictures = Gds { files: vec!["tiles/*.gds.gz".into()], layers, resolution: 10.0, ..Gds::default() }.load().unwrap();
+//! let layers = vec!["68/20".into(), "69/20".into()];
+//! let gds = Gds { files: vec!["tiles/*.gds.gz".into()], layers, ..Gds::default() };
+//! let loaded = gds.load(&Store::default()).unwrap();
 //! ```
 
-mod flatten;
-mod path;
-mod records;
+mod draw;
+mod file;
 
-use std::io::Read;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use flate2::read::MultiGzDecoder;
-use gds21::GdsLibrary;
 use rayon::prelude::*;
+use rord_layouts::select::{LayerChoice, LayerNames};
 
-use super::files::{apart, find_all, unreadable};
-use super::layout::Layout;
-use super::{DataError, LayerKey, Picture, raster};
+use super::DataError;
+use super::files::{apart, find_all};
+use super::layout::default_weights;
+use super::loaded::{FileFacts, LayerFacts, Loaded, PictureFacts, Unfit, UnfitFile};
+use super::picture::{Origin, PictureLayer};
+use super::store::Store;
+use file::Drawn;
+pub use file::hash;
 
 /// How the files of a folder must end to be read.
-const ENDINGS: [&str; 4] = [".gds", ".gds.gz", ".gds2", ".gdsii"];
+const ENDINGS: [&str; 8] = [".gds", ".gds.gz", ".gds2", ".gdsii", ".oas", ".oas.gz", ".oasis", ".gdsii.gz"];
+
+/// The share of the area from which on a layer hides the others.
+const EVERYWHERE: f64 = 0.95;
 
 /// The recipe `gds(…)`: which files, which of their layers, how large.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gds {
-    /// A file, a folder or a glob pattern.
+    /// Files, folders or glob patterns.
     pub files: Vec<String>,
     /// The same for layouts that are validated on; empty where the split chooses.
     pub validation: Vec<String>,
-    /// The layers in drawing order, the lowest first; none: all that have polygons, by number.
-    pub layers: Vec<LayerKey>,
+    /// The layers in drawing order, the lowest first: numbers, ranges, exclusions and names, see [`LayerChoice`]. None:
+    /// all that have polygons, by number, but those that cover nearly everything.
+    pub layers: Vec<String>,
+    /// A file with names of layers.
+    pub names: Option<PathBuf>,
     /// Pixels per micrometer.
     pub resolution: f64,
-    /// The cell to draw; `None`: the one that no other places, and of several the one with the most flat polygons.
+    /// A pattern of the cells to draw; `None`: all that no other places.
     pub top: Option<String>,
+    /// What is drawn of each cell, in µm: left, lower, right and upper end; `None`: all of it.
+    pub window: Option<[f64; 4]>,
+    /// What to do about files that cannot be used.
+    pub unfit: Unfit,
 }
 
 impl Default for Gds {
+    /// No file, at 10 pixels per micrometer.
     fn default() -> Self {
-        Self { files: Vec::new(), validation: Vec::new(), layers: Vec::new(), resolution: 10.0, top: None }
+        Self {
+            files: Vec::new(),
+            validation: Vec::new(),
+            layers: Vec::new(),
+            names: None,
+            resolution: 10.0,
+            top: None,
+            window: None,
+            unfit: Unfit::Refuse,
+        }
     }
 }
 
 impl Gds {
-    /// Reads and draws every file, in the order of their paths. The first file in that order with an error gives the
-    /// error.
-    pub fn load(&self) -> Result<Vec<Picture>, DataError> {
+    /// Draws every file that is not drawn yet, and opens the pictures: in the order of the files' paths, those of a
+    /// file in the order of its cells. Files that cannot be used are listed in what is returned. Errors: no file,
+    /// settings out of range, names that cannot be read.
+    pub fn load(&self, store: &Store) -> Result<Loaded, DataError> {
+        if !(self.resolution > 0.0 && self.resolution.is_finite()) {
+            return Err(DataError::BadResolution { value: self.resolution });
+        }
+        if let Some(window @ [x0, y0, x1, y1]) = self.window
+            && !(window.iter().all(|v| v.is_finite()) && x0 < x1 && y0 < y1)
+        {
+            return Err(DataError::BadWindow { window });
+        }
+        let choice = self.choice()?;
         let mut files = find_all(&self.files, &ENDINGS)?;
         let trained = files.len();
         if !self.validation.is_empty() {
@@ -60,86 +91,117 @@ impl Gds {
             apart(&files, &held)?;
             files.extend(held);
         }
-        let draw = |(index, path): (usize, &std::path::PathBuf)| {
-            let picture = raster::rasterize(&read(path, &self.layers, self.top.as_deref())?, self.resolution)?;
-            Ok(picture.validated(index >= trained))
-        };
-        let drawn: Vec<Result<Picture, DataError>> = files.par_iter().enumerate().map(draw).collect();
-        drawn.into_iter().collect()
-    }
-}
-
-/// How much is made of one file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Bytes after decompression.
-    pub bytes: u64,
-    /// Flat polygons.
-    pub polygons: u64,
-    /// Their vertices.
-    pub points: u64,
-}
-
-impl Limits {
-    /// What is made of a file on disk.
-    pub const FILE: Self = Self { bytes: 2 << 30, polygons: 50_000_000, points: 400_000_000 };
-}
-
-/// A gzip stream may grow by this much whatever its size, and beyond that by [`MOST_GROWTH`] times its size: layouts
-/// grow five- to fiftyfold, and a stream that grows a thousandfold was made to.
-const FREE_GROWTH: u64 = 64 << 20;
-const MOST_GROWTH: u64 = 200;
-
-/// One file's flat layout: BOUNDARY, BOX and PATH elements of the top cell and all that it places. Texts, nodes,
-/// properties, boundaries of less than three points and paths without width have no area and are left out. See [`Gds`]
-/// for `layers` and `top`. A wanted layer without polygons stays, empty, as long as another has some.
-pub fn read(path: &Path, layers: &[LayerKey], top: Option<&str>) -> Result<Layout, DataError> {
-    let (file, _) = rord_files::open(path).map_err(|error| unreadable(path, &error.source))?;
-    let mut raw = Vec::new();
-    file.take(Limits::FILE.bytes + 1).read_to_end(&mut raw).map_err(|error| unreadable(path, &error))?;
-    layout(path, raw, layers, top, Limits::FILE)
-}
-
-/// As [`read`], of the content of a file, decompressed where it begins as gzip does. `path` is what errors call it.
-pub fn layout(
-    path: &Path,
-    raw: Vec<u8>,
-    layers: &[LayerKey],
-    top: Option<&str>,
-    most: Limits,
-) -> Result<Layout, DataError> {
-    let bytes = records::prepare(path, &content(path, raw, most)?)?;
-    let library = GdsLibrary::from_bytes(&bytes).map_err(|error| records::malformed(path, &error))?;
-    drop(bytes);
-    flatten::flatten(path, library, layers, top, most)
-}
-
-fn content(path: &Path, raw: Vec<u8>, most: Limits) -> Result<Vec<u8>, DataError> {
-    let (mut content, mut limit) = (raw, most.bytes);
-    if content.starts_with(&[0x1f, 0x8b]) {
-        let packed = content.len() as u64;
-        limit = limit.min(FREE_GROWTH.saturating_add(packed.saturating_mul(MOST_GROWTH)));
-        let unpack = |unpacked: &mut Vec<u8>, limit: u64| {
-            let read = MultiGzDecoder::new(content.as_slice()).take(limit).read_to_end(unpacked);
-            read.map_err(|error| DataError::Gzip { path: path.to_path_buf(), reason: error.to_string() })
-        };
-        // What is no layout is not unpacked as a whole.
-        let mut head = Vec::new();
-        unpack(&mut head, records::HEADER.len() as u64)?;
-        if !head.is_empty() && head != records::HEADER {
-            return Err(DataError::NotGds { path: path.to_path_buf() });
+        let drawn: Vec<Result<Drawn, DataError>> =
+            files.par_iter().map(|path| file::draw(self, &choice, path, store)).collect();
+        let mut loaded = Loaded { unfit: self.unfit, ..Loaded::default() };
+        let mut fit = Vec::new();
+        for (index, (path, drawn)) in files.iter().zip(drawn).enumerate() {
+            match drawn {
+                Ok(drawn) => fit.push((drawn, index >= trained)),
+                // Where nothing can be written no file is at fault.
+                Err(error @ DataError::NoPlace { .. }) => return Err(error),
+                Err(error) => loaded.skipped.push(UnfitFile { path: path.clone(), error: Box::new(error) }),
+            }
         }
-        let mut unpacked = Vec::with_capacity(content.len().saturating_mul(6).min(limit as usize));
-        unpack(&mut unpacked, limit + 1)?;
-        content = unpacked;
+        let covering = self.covering(&choice, &fit);
+        for drawn in fit {
+            self.open(drawn, &choice, &covering, store, &mut loaded);
+        }
+        loaded.warnings.extend(covering.values().cloned());
+        loaded.warnings.extend(store.warning());
+        Ok(loaded)
     }
-    if content.is_empty() {
-        return Err(DataError::EmptyFile { path: path.to_path_buf() });
+
+    fn choice(&self) -> Result<LayerChoice, DataError> {
+        let names = match &self.names {
+            None => LayerNames::default(),
+            Some(path) => {
+                let text = rord_files::read(path, 1 << 26)?;
+                let bad = |error: rord_layouts::select::NamesError| DataError::BadNames {
+                    path: path.clone(),
+                    reason: error.to_string(),
+                };
+                LayerNames::read(&String::from_utf8_lossy(&text)).map_err(bad)?
+            }
+        };
+        let bad = |error: rord_layouts::select::ChoiceError| DataError::BadLayers { reason: error.to_string() };
+        LayerChoice::parse(&self.layers, &names).map_err(bad)
     }
-    if content.len() as u64 > limit {
-        return Err(DataError::FileTooLarge { path: path.to_path_buf(), limit });
+
+    /// The layers that cover nearly everything, over all pictures that have them, while there are others; each with a
+    /// warning.
+    fn covering(&self, choice: &LayerChoice, files: &[(Drawn, bool)]) -> BTreeMap<String, String> {
+        let mut shares: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+        for picture in files.iter().flat_map(|(file, _)| &file.manifest.pictures) {
+            let area = picture.size.0 as f64 * picture.size.1 as f64;
+            for layer in &picture.layers {
+                let (covered, all) = shares.entry(&layer.name).or_default();
+                (*covered, *all) = (*covered + layer.share * area, *all + area);
+            }
+        }
+        let covers = |(covered, all): &(f64, f64)| *covered >= EVERYWHERE * all.max(1.0);
+        if shares.values().all(covers) {
+            return BTreeMap::new();
+        }
+        let done =
+            if choice.is_all() { "it is left out; list it in `layers` to draw it" } else { "it hides the others" };
+        let covering = shares.iter().filter(|(_, share)| covers(share));
+        let warning = |(name, (covered, all)): (&&str, &(f64, f64))| {
+            (name.to_string(), format!("layer {name} covers {:.1} % of the area: {done}", 100.0 * covered / all))
+        };
+        covering.map(warning).collect()
     }
-    Ok(content)
+
+    /// Opens the pictures of a file, which is perhaps one to validate on.
+    fn open(
+        &self,
+        (drawn, validates): (Drawn, bool),
+        choice: &LayerChoice,
+        covering: &BTreeMap<String, String>,
+        store: &Store,
+        loaded: &mut Loaded,
+    ) {
+        let Drawn { manifest, key, source, content, cached } = drawn;
+        let path = source.path().to_path_buf();
+        let mut facts = FileFacts { path: path.clone(), cached, ..FileFacts::default() };
+        facts.tops.clone_from(&manifest.tops);
+        facts.warnings.clone_from(&manifest.warnings);
+        let several = manifest.pictures.len() > 1;
+        for (number, picture) in manifest.pictures.iter().enumerate() {
+            let hidden = |name: &str| choice.is_all() && covering.contains_key(name);
+            let kept: Vec<(usize, String)> =
+                picture.layers.iter().map(|l| l.name.clone()).enumerate().filter(|(_, name)| !hidden(name)).collect();
+            let weights = default_weights(kept.len());
+            let layer = |((plane, name), weight)| (plane, PictureLayer { name, weight });
+            let layers: Vec<(usize, PictureLayer)> = kept.into_iter().zip(weights).map(layer).collect();
+            if layers.is_empty() {
+                facts.warnings.push(format!("cell {} has nothing but layers that are left out", picture.top));
+                continue;
+            }
+            let name = match several {
+                true => format!("{}: {}", path.display(), picture.top),
+                false => path.display().to_string(),
+            };
+            let painter = source.painter(&picture.top, picture.size);
+            let shape = file::shape(picture);
+            let opened = store.open(name, &key, number as u32, shape, layers, painter);
+            facts.pictures.push(PictureFacts {
+                picture: loaded.pictures.len(),
+                top: picture.top.clone(),
+                size_um: picture.size_um,
+                present: picture.present.clone(),
+                drawn: picture.layers.iter().map(|l| LayerFacts { name: l.name.clone(), share: l.share }).collect(),
+            });
+            let origin = Origin { file: file::own_name(&path), content };
+            loaded.pictures.push(opened.from_origin(origin).validated(validates));
+        }
+        loaded.files.push(facts);
+    }
+}
+
+/// Whether a text can be read as a layer, a range of layers or an exclusion, without names.
+pub fn is_layer(text: &str) -> bool {
+    LayerChoice::parse(&[text.to_string()], &LayerNames::default()).is_ok()
 }
 
 #[cfg(test)]

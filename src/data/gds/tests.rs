@@ -1,287 +1,241 @@
+//! Files of layouts, from their bytes to pictures.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::collections::BTreeSet;
-use std::io::Write;
-use std::path::PathBuf;
-
-use gds21::*;
+use std::path::Path;
 
 use super::*;
-use crate::layout::Bounds;
+use crate::layout::{Bounds, Layout, LayoutLayer, Polygons};
+use crate::picture::Samples;
+use crate::raster::rasterize;
 use crate::skip::skip;
+use crate::store::Settings;
 use rord_random::Stream;
 
-/// An L, so that each of the eight placements of a square looks different.
-const L: [(i32, i32); 6] = [(0, 0), (30, 0), (30, 10), (10, 10), (10, 20), (0, 20)];
+/// A GDSII file of cells, each a name, rectangles of layers, and placements at points.
+type Cell<'a> = (&'a str, Vec<(i16, [i32; 4])>, Vec<(&'a str, [i32; 2])>);
 
-fn boundary(layer: i16, points: &[(i32, i32)]) -> GdsElement {
-    let closed: Vec<(i32, i32)> = points.iter().chain(points.first()).copied().collect();
-    GdsBoundary { layer, datatype: 0, xy: GdsPoint::vec(&closed), ..Default::default() }.into()
+fn record(kind: u16, data: &[u8]) -> Vec<u8> {
+    [&(data.len() as u16 + 4).to_be_bytes()[..], &kind.to_be_bytes(), data].concat()
 }
 
-fn cell(name: &str, elems: Vec<GdsElement>) -> GdsStruct {
-    GdsStruct { elems, ..GdsStruct::new(name) }
+fn text(kind: u16, name: &str) -> Vec<u8> {
+    let mut bytes = name.as_bytes().to_vec();
+    bytes.resize(bytes.len().next_multiple_of(2), 0);
+    record(kind, &bytes)
 }
 
-fn sref(name: &str, (x, y): (i32, i32), reflected: bool, angle: f64, mag: f64) -> GdsElement {
-    let strans = GdsStrans { reflected, angle: Some(angle), mag: Some(mag), ..Default::default() };
-    GdsStructRef { name: name.into(), xy: GdsPoint::new(x, y), strans: Some(strans), ..Default::default() }.into()
+fn points(list: &[[i32; 2]]) -> Vec<u8> {
+    record(0x1003, &list.iter().flatten().flat_map(|v| v.to_be_bytes()).collect::<Vec<_>>())
 }
 
-fn stream(structs: Vec<GdsStruct>) -> Vec<u8> {
-    let mut library = GdsLibrary::new("test");
-    library.structs = structs;
-    let mut file = tempfile::tempfile().unwrap();
-    library.write(&mut file).unwrap();
-    let mut bytes = Vec::new();
-    std::io::Seek::rewind(&mut file).unwrap();
-    file.read_to_end(&mut bytes).unwrap();
-    bytes
+fn gds(cells: &[Cell<'_>]) -> Vec<u8> {
+    let mut out = [record(0x0002, &[2, 88]), record(0x0102, &[0; 24]), text(0x0206, "lib")].concat();
+    // 0.001 and 1e-9 as excess-64 numbers.
+    let units = [0x3e41_8937_4bc6_a7f0u64, 0x3944_b82f_a09b_5a54].map(u64::to_be_bytes).concat();
+    out.extend(record(0x0305, &units));
+    for (name, rectangles, placed) in cells {
+        out.extend([record(0x0502, &[0; 24]), text(0x0606, name)].concat());
+        for (layer, [x0, y0, x1, y1]) in rectangles {
+            out.extend([record(0x0800, &[]), record(0x0d02, &layer.to_be_bytes()), record(0x0e02, &[0, 0])].concat());
+            out.extend(points(&[[*x0, *y0], [*x1, *y0], [*x1, *y1], [*x0, *y1], [*x0, *y0]]));
+            out.extend(record(0x1100, &[]));
+        }
+        for (cell, at) in placed {
+            out.extend([record(0x0a00, &[]), text(0x1206, cell), points(&[*at]), record(0x1100, &[])].concat());
+        }
+        out.extend(record(0x0700, &[]));
+    }
+    out.extend(record(0x0400, &[]));
+    out
 }
 
-fn layout_of(bytes: &[u8], layers: &[LayerKey], top: Option<&str>) -> Result<Layout, DataError> {
-    let mut file = tempfile::NamedTempFile::new().unwrap();
-    file.write_all(bytes).unwrap();
-    read(file.path(), layers, top)
-}
+struct Place(tempfile::TempDir);
 
-fn flat(structs: Vec<GdsStruct>) -> Result<Layout, DataError> {
-    layout_of(&stream(structs), &[], None)
-}
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
 
-fn polygons(layout: &Layout) -> Vec<Vec<(i32, i32)>> {
-    let lists = layout.layers.iter().flat_map(|layer| layer.polygons.iter());
-    lists.map(|points| points.iter().map(|&[x, y]| (x, y)).collect()).collect()
-}
+    fn file(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().into()
+    }
 
-#[test]
-fn mirrors_and_turns_are_exact() {
-    // Reflected first, then turned counter-clockwise, then moved by (1000, -7): written out by hand.
-    type Place = fn(i32, i32) -> (i32, i32);
-    let expected: [(bool, f64, Place); 8] = [
-        (false, 0.0, |x, y| (x, y)),
-        (false, 90.0, |x, y| (-y, x)),
-        (false, 180.0, |x, y| (-x, -y)),
-        (false, 270.0, |x, y| (y, -x)),
-        (true, 0.0, |x, y| (x, -y)),
-        (true, 90.0, |x, y| (y, x)),
-        (true, 180.0, |x, y| (-x, y)),
-        (true, -90.0, |x, y| (-y, -x)),
-    ];
-    for (reflected, angle, place) in expected {
-        let top = cell("top", vec![sref("l", (1000, -7), reflected, angle, 1.0)]);
-        let layout = flat(vec![top, cell("l", vec![boundary(1, &L)])]).unwrap();
-        let by_hand: Vec<(i32, i32)> = L.iter().map(|&(x, y)| place(x, y)).map(|(x, y)| (x + 1000, y - 7)).collect();
-        assert_eq!(polygons(&layout), [by_hand], "reflected {reflected}, {angle}°");
+    fn store(&self) -> Store {
+        Store::new(Settings { memory: 4 << 20, folder: Some(self.0.path().join("cache")), progress: None })
+    }
+
+    fn all(&self) -> Gds {
+        Gds { files: vec![self.0.path().to_str().unwrap().into()], ..Gds::default() }
     }
 }
 
-#[test]
-fn placements_compose_from_the_inside_out() {
-    // Inner: (x, y) -> (-y, x) + (5, 0). Outer: reflected, turned by 180°, twice as large: (-2x, 2y) + (100, 200).
-    let inner = cell("inner", vec![sref("l", (5, 0), false, 90.0, 1.0)]);
-    let outer = cell("outer", vec![sref("inner", (100, 200), true, 180.0, 2.0)]);
-    let layout = flat(vec![cell("l", vec![boundary(1, &L)]), inner, outer]).unwrap();
-    let by_hand: Vec<(i32, i32)> = L.iter().map(|&(x, y)| (-2 * (5 - y) + 100, 2 * x + 200)).collect();
-    assert_eq!(polygons(&layout), [by_hand]);
-    // 45 degrees: rounded once, to the nearest unit.
-    let top = cell("top", vec![sref("s", (0, 0), false, 45.0, 1.0)]);
-    let square = boundary(1, &[(0, 0), (100, 0), (100, 100), (0, 100)]);
-    let layout = flat(vec![top, cell("s", vec![square])]).unwrap();
-    assert_eq!(polygons(&layout), [[(0, 0), (71, 71), (0, 141), (-71, 71)]]);
+/// Many rectangles of three layers in a cell, which is placed several times and overlaps itself.
+fn many() -> Vec<u8> {
+    let mut stream = Stream::new(11, &[]);
+    let mut at = |n: usize| stream.below(n) as i32;
+    let rectangle = |at: &mut dyn FnMut(usize) -> i32, layer| {
+        let (x, y) = (at(90_000), at(60_000));
+        (layer, [x, y, x + 1 + at(9_000), y + 1 + at(3_000)])
+    };
+    let rectangles = (0..600).map(|k| rectangle(&mut at, 1 + k % 3)).collect();
+    let places = [[0, 0], [7_013, 3_331], [12_345, 55_555]].map(|place| ("part", place)).to_vec();
+    gds(&[("top", vec![(1, [0, 0, 500, 500])], places), ("part", rectangles, vec![])])
 }
 
 #[test]
-fn arrays_step_by_their_own_vectors() {
-    let array = |strans, xy: [(i32, i32); 3]| GdsArrayRef {
-        name: "dot".into(),
-        xy: xy.map(|(x, y)| GdsPoint::new(x, y)),
-        cols: 3,
-        rows: 2,
-        strans,
-        ..Default::default()
+fn tiles_are_the_whole_drawing_cut() {
+    let place = Place::new();
+    place.file("a.gds", &many());
+    let loaded = place.all().load(&place.store()).unwrap();
+    let picture = &loaded.pictures[0];
+    assert!(picture.width > 1000 && picture.height > 1100, "{picture:?} has several tiles");
+    // The same flat layout, drawn in one piece.
+    let library = rord_layouts::from_bytes(Path::new("a"), many()).unwrap().library;
+    let hierarchy = rord_layouts::Hierarchy::new(library).unwrap();
+    let top = hierarchy.tops()[0];
+    let layer = |number: u32| {
+        let key = rord_layouts::LayerKey { layer: number, datatype: 0 };
+        let mut polygons = Polygons::default();
+        let mut sink = |_, points: &[[i32; 2]]| polygons.push(points.iter().copied());
+        hierarchy.visit(top, None, &|k| k == key, &mut sink).unwrap();
+        LayoutLayer { key, name: key.to_string(), weight: 1.0, polygons }
     };
-    let dot = || cell("dot", vec![boundary(1, &[(0, 0), (2, 0), (2, 1)])]);
-    let first = |layout: &Layout| polygons(layout).iter().map(|p| p[0]).collect::<BTreeSet<_>>();
-    let top = cell("top", vec![array(None, [(10, 20), (40, 20), (10, 120)]).into()]);
-    let layout = flat(vec![dot(), top]).unwrap();
-    assert_eq!(first(&layout), [(10, 20), (20, 20), (30, 20), (10, 70), (20, 70), (30, 70)].into());
-    // The lattice of a turned array is given as it lies in the parent.
-    let strans = GdsStrans { angle: Some(90.0), ..Default::default() };
-    let top = cell("top", vec![array(Some(strans), [(0, 0), (0, 30), (-100, 0)]).into()]);
-    let layout = flat(vec![dot(), top]).unwrap();
-    assert_eq!(first(&layout), [(0, 0), (0, 10), (0, 20), (-50, 0), (-50, 10), (-50, 20)].into());
-    assert_eq!(polygons(&layout)[0], [(0, 0), (0, 2), (-1, 2)]);
-}
-
-#[test]
-fn paths_become_polygons_of_their_type() {
-    let path = |path_type, begin_extn, end_extn, width| GdsPath {
-        layer: 1,
-        datatype: 0,
-        xy: GdsPoint::vec(&[(0, 0), (100, 0)]),
-        width: Some(width),
-        path_type: Some(path_type),
-        begin_extn,
-        end_extn,
-        ..Default::default()
-    };
-    let bounds = |element: GdsPath| {
-        let Bounds { low, high } = flat(vec![cell("top", vec![element.into()])]).unwrap().bounds;
-        [low[0], low[1], high[0], high[1]]
-    };
-    assert_eq!(bounds(path(0, None, None, 20)), [0, -10, 100, 10]);
-    assert_eq!(bounds(path(1, None, None, 20)), [-10, -10, 110, 10]);
-    assert_eq!(bounds(path(2, None, None, 20)), [-10, -10, 110, 10]);
-    assert_eq!(bounds(path(4, Some(3), Some(7), 20)), [-3, -10, 107, 10]);
-    // In a cell drawn twice as large, a negative width stays.
-    for (width, half) in [(20, 20), (-20, 10)] {
-        let top = cell("top", vec![sref("p", (0, 0), false, 0.0, 2.0)]);
-        let layout = flat(vec![cell("p", vec![path(0, None, None, width).into()]), top]).unwrap();
-        assert_eq!(layout.bounds, Bounds { low: [0, -half], high: [200, half] });
+    let bounds: Bounds = hierarchy.bounds(top, &|_| true).unwrap().unwrap();
+    let whole = Layout { name: "a".into(), layers: vec![layer(1), layer(2), layer(3)], unit: 0.001, bounds };
+    let whole = rasterize(&whole, 10.0).unwrap();
+    assert_eq!((whole.width, whole.height), (picture.width, picture.height));
+    for k in 0..3 {
+        assert!(whole.samples(k) == picture.samples(k), "layer {k}");
     }
-    let error = flat(vec![cell("top", vec![path(3, None, None, 20).into()])]).unwrap_err();
-    assert!(matches!(error, DataError::BadPathType { path_type: 3, .. }));
-    let square = GdsPoint::vec(&[(0, 0), (9, 0), (9, 9), (0, 9), (0, 0)]);
-    let boxed = GdsBox { layer: 4, boxtype: 2, xy: square.try_into().unwrap(), ..Default::default() };
-    let layout = flat(vec![cell("top", vec![boxed.into()])]).unwrap();
-    assert_eq!((layout.layers[0].name.as_str(), polygons(&layout)[0].len()), ("4/2", 4));
+    let share = whole.samples(0).shares().map(f64::from).sum::<f64>() / (whole.width * whole.height) as f64;
+    let facts = &loaded.files[0].pictures[0];
+    assert!((facts.drawn[0].share - share).abs() < 1e-6);
+    assert_eq!(facts.present, [("1/0".to_string(), 601), ("2/0".into(), 600), ("3/0".into(), 600)]);
+    // From the cache, and by any number of threads, the same.
+    let again = place.all().load(&place.store()).unwrap();
+    assert!(again.files[0].cached && !loaded.files[0].cached && again.pictures == loaded.pictures);
+    let other = Place::new();
+    other.file("a.gds", &many());
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let threads = pool.install(|| other.all().load(&other.store()).unwrap());
+    assert!((0..3).all(|k| threads.pictures[0].samples(k) == picture.samples(k)));
 }
 
 #[test]
-fn the_top_is_the_largest_cell_that_no_other_places() {
-    let small = cell("small", vec![boundary(1, &L)]);
-    let large = cell("large", vec![sref("part", (0, 0), false, 0.0, 1.0), boundary(2, &L)]);
-    let bytes = stream(vec![small, cell("part", vec![boundary(1, &L), boundary(1, &L)]), large]);
-    let counts =
-        |top| layout_of(&bytes, &[], top).map(|l| l.layers.iter().map(|l| l.polygons.len()).collect::<Vec<_>>());
-    assert_eq!(counts(None), Ok(vec![2, 1]));
-    assert_eq!(counts(Some("small")), Ok(vec![1]));
-    assert_eq!(counts(Some("part")), Ok(vec![2]));
-    let Err(DataError::NoSuchCell { tops, .. }) = counts(Some("gone")) else { panic!() };
-    assert_eq!(tops, ["small", "large"]);
-    // Wanted layers come in the wanted order; one without polygons stays as long as another has some.
-    let key = |layer| LayerKey { layer, datatype: 0 };
-    let layout = layout_of(&bytes, &[key(2), key(9), key(1)], None).unwrap();
-    assert_eq!(layout.layers.iter().map(|l| l.polygons.len()).collect::<Vec<_>>(), [1, 0, 2]);
-    let Err(DataError::NoPolygons { wanted, present, .. }) = layout_of(&bytes, &[key(9)], None) else { panic!() };
-    assert_eq!((wanted, present), (vec![key(9)], vec![(key(1), 2), (key(2), 1)]));
-}
-
-#[test]
-fn impossible_hierarchies_are_error_values() {
-    let place = |name: &str| sref(name, (0, 0), false, 0.0, 1.0);
-    let l = || cell("l", vec![boundary(1, &L)]);
-    let Err(DataError::MissingCell { cell: at, missing, .. }) = flat(vec![cell("top", vec![place("no")])]) else {
-        panic!()
-    };
-    assert_eq!((at.as_str(), missing.as_str()), ("top", "no"));
-    let round = vec![cell("top", vec![place("a")]), cell("a", vec![place("b")]), cell("b", vec![place("a")])];
-    let Err(DataError::CellCycle { cells, .. }) = flat(round) else { panic!() };
-    assert_eq!(cells, ["a", "b", "a"]);
-    assert!(matches!(flat(vec![cell("a", vec![place("a")])]), Err(DataError::CellCycle { .. })));
-    assert!(matches!(flat(vec![l(), l()]), Err(DataError::DuplicateCell { .. })));
-    assert!(matches!(flat(vec![]), Err(DataError::NoCells { .. })));
-    // 2⁶³ polygons in 64 cells; and as many places of nothing, which take no time.
-    let doubling = |last: GdsStruct| {
-        let step =
-            |k: usize| cell(&format!("c{k}"), vec![place(&format!("c{}", k + 1)), place(&format!("c{}", k + 1))]);
-        (0..63).map(step).chain([last]).collect::<Vec<_>>()
-    };
-    let Err(DataError::TooManyPolygons { polygons, .. }) = flat(doubling(cell("c63", vec![boundary(1, &L)]))) else {
-        panic!()
-    };
-    assert_eq!(polygons, 1 << 63);
-    let mut nothing = doubling(cell("c63", vec![]));
-    nothing[0].elems.push(boundary(1, &L));
-    assert_eq!(flat(nothing).unwrap().layers[0].polygons.len(), 1);
-    let chain = (0..100_000).map(|k| match k {
-        99_999 => cell("c99999", vec![boundary(1, &L)]),
-        _ => cell(&format!("c{k}"), vec![place(&format!("c{}", k + 1))]),
-    });
-    assert!(matches!(flat(chain.collect()), Err(DataError::TooDeep { .. })));
-    let array = GdsArrayRef { name: "l".into(), cols: 0, rows: 2, ..Default::default() };
-    assert!(matches!(flat(vec![l(), cell("top", vec![array.into()])]), Err(DataError::BadArray { columns: 0, .. })));
-    let far = |mag| flat(vec![l(), cell("top", vec![sref("l", (i32::MAX, 0), false, 0.0, mag)])]);
-    assert!(matches!(far(1.0), Err(DataError::OutOfRange { .. })));
-    assert!(matches!(far(0.0), Err(DataError::BadPlacement { .. })));
-}
-
-#[test]
-fn broken_files_are_error_values_and_never_panics() {
-    let text = GdsTextElem { string: String::new(), layer: 1, ..Default::default() };
-    let array = GdsArrayRef {
-        name: "l".into(),
-        xy: [(0, 0), (90, 0), (0, 90)].map(|(x, y)| GdsPoint::new(x, y)),
-        cols: 3,
-        rows: 3,
-        ..Default::default()
-    };
-    let path = GdsPath { layer: 2, xy: GdsPoint::vec(&[(0, 0), (50, 0)]), width: Some(4), ..Default::default() };
-    let l = cell("l", vec![boundary(1, &L), path.into(), text.into()]);
-    let whole = stream(vec![l, cell("top", vec![array.into(), sref("l", (0, 0), true, 90.0, 1.5)])]);
-    assert_eq!(polygons(&layout_of(&whole, &[], None).unwrap()).len(), 20);
-    for end in 0..whole.len() {
-        let error = layout_of(&whole[..end], &[], None).unwrap_err();
-        let expected = match (end, &error) {
-            (0, DataError::EmptyFile { .. }) | (1..4, DataError::NotGds { .. }) => true,
-            (4.., DataError::Truncated { offset, .. }) => *offset == end as u64,
-            _ => false,
-        };
-        assert!(expected, "cut at {end}: {error}");
+fn a_window_is_cut_out_of_the_whole() {
+    let place = Place::new();
+    place.file("a.gds", &many());
+    let whole = place.all().load(&place.store()).unwrap().pictures.remove(0);
+    let window = Some([20.0, 30.0, 60.0, 80.0]);
+    let part = Gds { window, ..place.all() }.load(&place.store()).unwrap().pictures.remove(0);
+    assert_eq!((part.width, part.height), (400, 500));
+    let top = hierarchy_top(&many());
+    let (x, y) = (200 - top.low[0] / 100, (top.high[1] - 80_000) / 100);
+    if top.low[0] % 100 == 0 && top.high[1] % 100 == 0 {
+        let (all, cut) = (whole.samples(0), part.samples(0));
+        for row in 0..500 {
+            let start = (y as usize + row) * whole.width + x as usize;
+            assert_eq!(all.eight()[start..start + 400], cut.eight()[row * 400..(row + 1) * 400]);
+        }
     }
-    // Any other byte anywhere: a layout or an error value, no panic.
-    let mut random = Stream::new(5, &[]);
-    let mut good = 0;
-    for k in 0..4 * whole.len() {
-        let mut bytes = whole.clone();
-        bytes[k % whole.len()] = random.bits() as u8;
-        good += usize::from(layout_of(&bytes, &[], None).is_ok());
-    }
-    assert!(good > whole.len() / 4, "{good}");
-    let unknown = [0, 6, 0, 2, 0, 3, 0, 4, 0x7f, 0, 0, 4, 4, 0];
-    let odd = [0, 6, 0, 2, 0, 3, 0, 5, 0x7f, 0, 0, 4, 4, 0];
-    for bytes in [unknown, odd] {
-        assert!(matches!(layout_of(&bytes, &[], None), Err(DataError::Malformed { .. })));
-    }
-    // UNITS is the third record, behind HEADER (6 bytes), BGNLIB (28) and LIBNAME (8); the second of its numbers is
-    // meters.
-    let mut bytes = whole.clone();
-    assert_eq!(bytes[42..46], [0, 20, 3, 5]);
-    bytes[54..62].fill(0);
-    assert!(matches!(layout_of(&bytes, &[], None), Err(DataError::BadUnit { meters: 0.0, .. })));
-    bytes[54..62].copy_from_slice(&GdsFloat64::encode(-1e-9).to_be_bytes());
-    assert!(matches!(layout_of(&bytes, &[], None), Err(DataError::BadUnit { meters, .. }) if meters < 0.0));
+    let nothing = Gds { window: Some([5e3, 5e3, 6e3, 6e3]), ..place.all() }.load(&place.store()).unwrap();
+    assert!(matches!(*nothing.skipped[0].error, DataError::NoPolygons { .. }));
+    let wrong = Gds { window: Some([5.0, 5.0, 5.0, 6.0]), ..place.all() }.load(&place.store());
+    assert!(matches!(wrong, Err(DataError::BadWindow { .. })));
+}
+
+fn hierarchy_top(bytes: &[u8]) -> Bounds {
+    let library = rord_layouts::from_bytes(Path::new("a"), bytes.to_vec()).unwrap().library;
+    let hierarchy = rord_layouts::Hierarchy::new(library).unwrap();
+    hierarchy.bounds(hierarchy.tops()[0], &|_| true).unwrap().unwrap()
 }
 
 #[test]
-fn gzip_is_told_from_content() {
-    let plain = stream(vec![cell("l", vec![boundary(1, &L)])]);
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(&plain).unwrap();
-    let packed = encoder.finish().unwrap();
-    assert_eq!(polygons(&layout_of(&packed, &[], None).unwrap()), [L]);
-    for end in [2, 5, 12, packed.len() / 2, packed.len() - 1] {
-        assert!(matches!(layout_of(&packed[..end], &[], None), Err(DataError::Gzip { .. })), "cut at {end}");
-    }
-    assert!(matches!(layout_of(b"\x1f\x8bgarbage that is no deflate stream", &[], None), Err(DataError::Gzip { .. })));
+fn every_top_is_a_picture_and_small_ones_are_left_out_with_a_word() {
+    let place = Place::new();
+    let cell =
+        |name: &'static str, side: i32| (name, vec![(1, [0, 0, side, side]), (2, [0, 0, side, side / 2])], vec![]);
+    place.file("lib.gds", &gds(&[cell("inv", 5_000), cell("tap", 500), cell("nand", 8_000)]));
+    let mut loaded = place.all().load(&place.store()).unwrap();
+    let tops: Vec<&str> = loaded.files[0].pictures.iter().map(|p| p.top.as_str()).collect();
+    assert_eq!(tops, ["inv", "tap", "nand"]);
+    loaded.leave_out_small(20);
+    assert_eq!(loaded.files[0].pictures.iter().map(|p| p.picture).collect::<Vec<_>>(), [0, 1]);
+    assert_eq!(loaded.files[0].warnings, ["1 of 3 cells are smaller than 20 px and left out"]);
+    assert!(loaded.pictures[1].name.ends_with("lib.gds: nand"));
+    let some = Gds { top: Some("n*".into()), ..place.all() }.load(&place.store()).unwrap();
+    assert_eq!(some.pictures.len(), 1);
+    loaded.leave_out_small(1000);
+    assert!(matches!(*loaded.skipped[0].error, DataError::PictureTooSmall { needed: 1000, .. }));
+    let none = Gds { top: Some("x*".into()), ..place.all() }.load(&place.store()).unwrap();
+    assert!(matches!(&*none.skipped[0].error, DataError::NoSuchCell { tops, .. } if tops.len() == 3));
 }
 
 #[test]
-fn real_layouts_have_the_known_number_of_polygons() {
+fn layers_that_cover_everything_are_left_out_unless_they_are_listed() {
+    let place = Place::new();
+    let wires = |k: i32| (2, [0, 10_000 * k, 50_000, 10_000 * k + 3_000]);
+    let top = ("top", [vec![(1, [0, 0, 50_000, 50_000])], (0..5).map(wires).collect()].concat(), vec![]);
+    place.file("a.gds", &gds(&[top]));
+    let load = |layers: &[&str]| {
+        let layers = layers.iter().map(ToString::to_string).collect();
+        let loaded = Gds { layers, ..place.all() }.load(&place.store()).unwrap();
+        let names: Vec<String> = loaded.pictures[0].layers.iter().map(|l| l.name.clone()).collect();
+        (names, loaded)
+    };
+    let (names, loaded) = load(&[]);
+    assert_eq!((names.as_slice(), loaded.pictures[0].layers[0].weight), (&["2/0".to_string()][..], 1.0));
+    assert!(loaded.warnings[0].starts_with("layer 1/0 covers 100.0 % of the area"), "{:?}", loaded.warnings);
+    assert!(loaded.pictures[0].samples(0).eight().contains(&0));
+    let (names, loaded) = load(&["2/0", "1/0"]);
+    assert_eq!(names, ["2/0", "1/0"]);
+    assert!(loaded.warnings[0].ends_with("it hides the others"));
+    assert_eq!(load(&["1/0"]).1.warnings, [""; 0], "alone it hides nothing");
+}
+
+#[test]
+fn all_unfit_files_are_named_at_once_or_skipped() {
+    let place = Place::new();
+    let good = gds(&[("top", vec![(1, [0, 0, 50_000, 50_000])], vec![])]);
+    place.file("a.gds", &good);
+    place.file("b.gds", &good[..good.len() / 2]);
+    place.file("c.gds", b"");
+    place.file("d.gds", &gds(&[("top", vec![(7, [0, 0, 50_000, 50_000])], vec![])]));
+    let gds = Gds { layers: vec!["1/0".into()], ..place.all() };
+    let error = gds.load(&place.store()).unwrap().fit().unwrap_err();
+    let DataError::Unfit { fit: 1, files } = &error else { panic!("{error}") };
+    assert_eq!(files.len(), 3);
+    let told = error.to_string();
+    assert!(told.starts_with("3 of 4 files cannot be used:\n") && told.lines().count() == 4, "{told}");
+    let skipped = Gds { unfit: Unfit::Skip, ..gds.clone() }.load(&place.store()).unwrap();
+    assert_eq!((skipped.skipped.len(), skipped.fit().unwrap().len()), (3, 1));
+    std::fs::remove_file(place.0.path().join("a.gds")).unwrap();
+    let nothing = Gds { unfit: Unfit::Skip, ..gds }.load(&place.store()).unwrap();
+    assert!(matches!(nothing.fit(), Err(DataError::Unfit { fit: 0, .. })));
+}
+
+#[test]
+fn a_file_that_changes_under_a_run_is_trouble_and_not_a_wrong_picture() {
+    let place = Place::new();
+    let file = place.file("a.gds", &many());
+    let picture = place.all().load(&place.store()).unwrap().pictures.remove(0);
+    std::fs::remove_dir_all(place.0.path().join("cache")).unwrap();
+    std::fs::write(&file, gds(&[("top", vec![(1, [0, 0, 50_000, 50_000])], vec![])])).unwrap();
+    picture.view((0, 10), (0, 10));
+    assert_eq!(picture.trouble(), Some(&DataError::Changed { path: file.into() }));
+}
+
+#[test]
+fn real_layouts_are_drawn() {
     let Some(folder) = std::env::var_os("RORD_LAYOUTS").map(PathBuf::from) else {
         return skip("RORD_LAYOUTS may name a folder with the layouts of sky130");
     };
-    let layout = read(&folder.join("sky130/gregdavill_serv_top.gds.gz"), &[], None).unwrap();
-    assert_eq!(layout.layers.iter().map(|layer| layer.polygons.len()).sum::<usize>(), 190_028);
-    assert_eq!((layout.layers.len(), layout.unit), (28, 0.001));
-    let cells = Gds { files: vec![folder.join("cells").to_str().unwrap().into()], resolution: 10.0, ..Gds::default() };
-    let pictures = cells.load().unwrap();
+    let place = Place::new();
+    let cells = Gds { files: vec![folder.join("cells").to_str().unwrap().into()], ..Gds::default() };
+    let pictures = cells.load(&place.store()).unwrap().fit().unwrap();
     assert_eq!(pictures.len(), 1);
-    assert!(pictures[0].layer("67/20").is_some_and(|layer| pictures[0].samples(layer).eight().contains(&255)));
-    // The same picture, however many threads draw it.
-    let layers = ["66/20", "67/20", "68/20"].map(|key| key.parse().unwrap()).to_vec();
-    let gds = Gds { files: vec![folder.join("sky130/gatecat*").to_str().unwrap().into()], layers, ..cells };
-    let threads = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(|| gds.load().unwrap());
-    assert!(threads(1) == threads(3));
+    let layer = pictures[0].layer("67/20").unwrap();
+    assert!(matches!(pictures[0].samples(layer), Samples::Eight(v) if v.contains(&255)));
 }

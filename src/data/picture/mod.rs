@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use super::DataError;
-pub use square::{Block, Held, SQUARE, Samples, Square};
+pub use square::{Block, Held, SQUARE, Samples, Square, cut};
 pub use view::{Run, View};
 
 /// A layer of a picture.
@@ -52,6 +52,11 @@ impl Origin {
     pub fn named(name: &str) -> Self {
         Self { file: name.into(), content: *blake3::hash(name.as_bytes()).as_bytes() }
     }
+
+    /// False where it depends on its name alone.
+    pub fn is_file(&self) -> bool {
+        *blake3::hash(self.file.as_bytes()).as_bytes() != self.content
+    }
 }
 
 /// A layout in pixels, layer by layer in drawing order. A grey image is a picture of one layer with weight 1.
@@ -69,7 +74,7 @@ pub struct Picture {
     pub origin: Origin,
     /// Whether it is validated on, whatever a split would choose.
     pub validates: bool,
-    /// What was done to it, or is odd about it: sentences that begin with its name, without their full stop.
+    /// What was done to it, or is odd about it: each a sentence without its full stop.
     pub notes: Vec<String>,
     pixels: Arc<dyn Pixels>,
     trouble: Arc<OnceLock<DataError>>,

@@ -12,14 +12,16 @@ fn a_tile_depends_on_the_seed_and_its_number_alone() {
     assert!(synth(1, 4).layouts().unwrap()[0] == three[0]);
     assert!(three[0].layers != three[1].layers && three[1].layers != three[2].layers);
     assert!(synth(1, 5).layouts().unwrap()[0].layers != three[0].layers);
-    let threads = |n| rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(|| synth(3, 4).load());
+    let threads = |n| {
+        rayon::ThreadPoolBuilder::new().num_threads(n).build().unwrap().install(|| synth(3, 4).load(&Store::default()))
+    };
     assert!(threads(1) == threads(3));
 }
 
 #[test]
 fn every_layer_is_there_and_none_is_everywhere() {
     for seed in 0..6 {
-        let picture = Synth { seed, ..Synth::default() }.load().unwrap().remove(0);
+        let picture = Synth { seed, ..Synth::default() }.load(&Store::default()).unwrap().remove(0);
         assert_eq!((picture.width, picture.height), (512, 512));
         for (k, (name, ..)) in LAYERS.iter().enumerate() {
             let covered = picture.samples(k).shares().map(f64::from).sum::<f64>() / (512.0 * 512.0);
@@ -88,10 +90,13 @@ fn wires_of_different_nets_never_meet() {
 #[test]
 fn impossible_settings_are_error_values() {
     for size in [0.0, 1.9, 2001.0, f64::NAN] {
-        assert!(matches!(Synth { size, ..synth(1, 0) }.load(), Err(DataError::BadSetting { setting: "size", .. })));
+        assert!(matches!(
+            Synth { size, ..synth(1, 0) }.load(&Store::default()),
+            Err(DataError::BadSetting { setting: "size", .. })
+        ));
     }
     let resolution = Synth { resolution: -1.0, ..synth(1, 0) };
-    assert!(matches!(resolution.load(), Err(DataError::BadSetting { setting: "resolution", .. })));
-    assert_eq!(synth(0, 0).load(), Ok(vec![]));
-    assert_eq!(Synth { size: 2.0, ..synth(1, 0) }.load().unwrap()[0].width, 20);
+    assert!(matches!(resolution.load(&Store::default()), Err(DataError::BadSetting { setting: "resolution", .. })));
+    assert_eq!(synth(0, 0).load(&Store::default()), Ok(vec![]));
+    assert_eq!(Synth { size: 2.0, ..synth(1, 0) }.load(&Store::default()).unwrap()[0].width, 20);
 }

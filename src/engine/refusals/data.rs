@@ -102,6 +102,10 @@ pub fn sizes(impossible: &[Impossible]) -> Vec<Report> {
 fn data_failure(place: Span, error: &SourceError) -> Report {
     use rord_data::DataError as D;
     let facts = error.to_string();
+    if let SourceError::Flat { .. } = error {
+        let help = "look at them with `rord-run data FILE --png sheet.png`; a layer may hide the others, or the zoom be far off";
+        return runtime::data("R0907", place, "there is nothing to see in the data", &facts, help);
+    }
     let SourceError::Data(error) = error else {
         return runtime::data(
             "R0909",
@@ -130,11 +134,19 @@ fn data_failure(place: Span, error: &SourceError) -> Report {
         D::NothingToTrainOn { .. } => {
             ("R0907", "the data cannot be split", "add layouts, or change the share for training:  train = 0.8")
         }
-        D::BadSetting { .. } | D::BadResolution { .. } => ("R0908", "a setting of the data is out of range", ""),
-        D::NoSuchCell { .. } => {
-            ("R0907", "there is no such cell", "leave `top` out to draw the cell that no other places")
+        D::BadSetting { .. } | D::BadResolution { .. } => {
+            ("R0908", "a setting of the data is out of range", "choose one within")
         }
-        D::PictureTooLarge { .. } | D::FileTooLarge { .. } | D::TooManyPolygons { .. } => {
+        D::NoSuchCell { .. } => {
+            ("R0907", "there is no such cell", "leave `top` out to draw the cells that no other places")
+        }
+        D::Unfit { .. } => ("R0906", "files of the data cannot be used", ""),
+        D::NoPlace { .. } => ("R0907", "drawn layouts can be written nowhere", ""),
+        D::BadLayers { .. } | D::BadNames { .. } => {
+            ("R0908", "the layers cannot be read", "as in  layers = [\"66/20\", \"68/*\", \"-236/*\"]")
+        }
+        D::BadWindow { .. } => ("R0908", "this is no window", "left, lower, right and upper end in µm"),
+        D::PictureTooLarge { .. } | D::FileTooLarge { .. } => {
             ("R0907", "the data is too large", "lower the resolution, or draw fewer layers")
         }
         D::Unreadable { .. } => ("R0904", "the data cannot be read", "check the file's permissions"),
@@ -148,5 +160,6 @@ fn data_failure(place: Span, error: &SourceError) -> Report {
         D::BothSides { .. } | D::OneGroup { .. } => ("R0907", "the data cannot be split", ""),
         _ => ("R0906", "a file of the data is broken", "fetch or export it again, or leave it out of the pattern"),
     };
-    runtime::data(code, place, title, &facts, error.help().as_deref().unwrap_or(help))
+    let own = error.help();
+    runtime::data(code, place, title, &facts, if help.is_empty() { &own } else { help })
 }

@@ -38,24 +38,39 @@ param layouts: Layouts = synth(tiles = 24, seed = 1)
         "gds",
         Entry {
             signature: "gds(files: Paths, layers: List = [], resolution: Rate = 10, top: Text = none, \
+                        names: Path = none, window: List = [], unfit: Word = refuse, \
                         validation: Paths = []) -> Layouts",
             manual: "\
-Layouts from GDSII files, plain or compressed with gzip.
+Layouts from GDSII and OASIS files, plain or compressed with gzip.
 
 `files` is a file, a folder, a pattern such as \"tiles/*.gds.gz\", or a list of these, relative to the folder in which
 rord-run is started; `~` is the home folder, and `{a,b}` stands for a and b. A file that several of them lead to is read
-once. `validation` names files of their own to validate on; then all others are trained on, whatever `train` is. `layers` lists what is drawn, bottom to top, as \"layer/datatype\"; without it everything is. `resolution` is
-in pixels per µm. `top` names the cell to draw; without it, it is the one that no other cell uses.
+once. `validation` names files of their own to validate on; then all others are trained on, whatever `train` is.
 
-The hierarchy is flattened with mirrors, rotations, magnifications and arrays; boundaries, boxes and paths are drawn
-with exact coverage. Layouts are split into training and validation by file.
+
+* `layers`: what is drawn, bottom to top: \"68/20\", \"68/*\", \"1-5/0\", names such as \"met1\" where `names` is given; with
+  a `-` in front, what is not. Without it all layers are drawn but those that cover 95 % of the area and more while
+  there are others: they would hide these.
+* `names`: a file with names of layers: KLayout's `.lyp`, or a layer map.
+* `resolution`: in pixels per µm.
+* `top`: a pattern of the cells to draw, such as \"inv_*\". Without it, each cell that no other uses is a layout; those
+  smaller than a patch are left out.
+* `window`: what is drawn of each cell, in µm: `[left, lower, right, upper]`.
+* `unfit`: what to do about files that cannot be used: `refuse`, which names all of them, or `skip`.
+
+The hierarchy is drawn with mirrors, rotations, magnifications and arrays; boundaries, boxes and paths with exact
+coverage. Drawn layouts are kept in a cache, from which the next run begins at once: in the folder that `RORD_CACHE`
+names, or `~/.cache/rord`. Layouts are split into training and validation by the names and contents of their files,
+wherever these lie; a single layout is cut in two.
 
 ```rord
 param layouts: Layouts = gds(\"tiles/*.gds.gz\", layers = [\"66/20\", \"67/20\", \"68/20\"], resolution = 10)
 ```
 ",
+            words: &[("unfit", &["refuse", "skip"])],
             rule: |a| {
                 layer_names(a);
+                window(a);
                 paths(a, "files", 1);
                 paths(a, "validation", 0);
             },
@@ -65,11 +80,12 @@ param layouts: Layouts = gds(\"tiles/*.gds.gz\", layers = [\"66/20\", \"67/20\",
     Op::recipe(
         "images",
         Entry {
-            signature: "images(files: Paths, validation: Paths = [], range: Range = none, resize: Rate = 1) -> Layouts",
+            signature: "images(files: Paths, validation: Paths = [], range: Range = none, resize: Rate = 1, \
+                        unfit: Word = refuse) -> Layouts",
             manual: "\
 Pictures from PNG, JPEG, TIFF, WebP, BMP, PPM, PGM and PBM files.
 
-`files` and `validation` are as in `gds`. Colors become grey by Rec. 709 luma, and a CMYK picture's inks colors; what is
+`files`, `validation` and `unfit` are as in `gds`. Colors become grey by Rec. 709 luma, and a CMYK picture's inks colors; what is
 transparent is drawn over black; a camera's note (EXIF) of how it was held is followed. Each page of a TIFF file is a
 picture. Eight bits stay eight, and sixteen stay sixteen.
 
@@ -81,6 +97,7 @@ from the least to the greatest of the picture. `resize` is how many pixels a pix
 param layouts: Layouts = images([\"chips/*.png\", \"scans\"], range = 0..4095, resize = 0.5)
 ```
 ",
+            words: &[("unfit", &["refuse", "skip"])],
             rule: |a| {
                 paths(a, "files", 1);
                 paths(a, "validation", 0);
@@ -348,12 +365,24 @@ fn share(a: &mut Application<'_>, of: &str) {
     }
 }
 
+/// A window has four ends, in order.
+fn window(a: &mut Application<'_>) {
+    let Some(Constant::List(items)) = a.arg("window").and_then(|x| x.constant.as_ref()) else { return };
+    let numbers: Vec<f64> = items.iter().filter_map(Constant::number).collect();
+    let sound = matches!(numbers.as_slice(), [x0, y0, x1, y1] if x0 < x1 && y0 < y1);
+    if items.is_empty() || (sound && items.len() == 4) {
+        return;
+    }
+    let span = a.arg("window").map_or(a.span, |x| x.span);
+    let title = "a window is its left, lower, right and upper end in µm";
+    a.reports.push(numbers::rule(span, title, "is none", "as in  window = [0, 0, 500, 500]"));
+}
+
 fn layer_names(a: &mut Application<'_>) {
     let Some(Constant::List(items)) = a.arg("layers").and_then(|x| x.constant.as_ref()) else { return };
-    let pair = |text: &str| {
-        text.split_once('/').is_some_and(|(l, d)| l.trim().parse::<i16>().is_ok() && d.trim().parse::<i16>().is_ok())
-    };
-    let wrong = items.iter().find(|i| !matches!(i, Constant::Text(t) if pair(t)));
+    // Names are known when their file is read.
+    let named = a.arg("names").and_then(|x| x.constant.as_ref()).is_some_and(|c| *c != Constant::None);
+    let wrong = items.iter().find(|i| !matches!(i, Constant::Text(t) if named || rord_data::gds::is_layer(t)));
     if let Some(wrong) = wrong {
         let span = a.arg("layers").map_or(a.span, |x| x.span);
         let label = format!("{wrong} is none");

@@ -4,6 +4,7 @@
 
 pub mod gds;
 pub mod mutation;
+pub mod oasis;
 
 use std::cell::{Cell, RefCell};
 use std::sync::OnceLock;

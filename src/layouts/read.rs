@@ -1,0 +1,105 @@
+//! A file's library: GDSII or OASIS, plain or gzip, known by its content and never by its name.
+
+use std::io::{BufReader, Cursor, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::{ReadError, ReadLibrary, gds, oasis};
+
+/// The most bytes that are read of a file, after decompression.
+pub const MOST_BYTES: u64 = 8 << 30;
+/// A gzip stream may grow by this much whatever its size, and beyond that by [`MOST_GROWTH`] times its size: layouts
+/// grow five- to fiftyfold, and a stream that grows a thousandfold was made to.
+const FREE_GROWTH: u64 = 64 << 20;
+const MOST_GROWTH: u64 = 200;
+/// As many bytes tell what a file is.
+const HEAD: usize = 16;
+
+/// Reads a GDSII or an OASIS file, plain or gzip. Never goes by the file's name. Errors: see [`ReadError`].
+pub fn read(path: &Path) -> Result<ReadLibrary, ReadError> {
+    let (file, size) = rord_files::open(path).map_err(|error| ReadError::unreadable(path, &error.source))?;
+    source(path, file, size, MOST_BYTES)
+}
+
+/// As [`read`], of the content of a file. `path` is only what errors call it.
+pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<ReadLibrary, ReadError> {
+    at_most(path, bytes, MOST_BYTES)
+}
+
+/// As [`from_bytes`], of at most `limit` bytes after decompression.
+pub fn at_most(path: &Path, bytes: Vec<u8>, limit: u64) -> Result<ReadLibrary, ReadError> {
+    let size = bytes.len() as u64;
+    source(path, Cursor::new(bytes), size, limit)
+}
+
+/// Reads `source`, a file of `size` bytes.
+fn source(path: &Path, mut source: impl Read, size: u64, limit: u64) -> Result<ReadLibrary, ReadError> {
+    let head = head(&mut source).map_err(|error| ReadError::unreadable(path, &error))?;
+    let gzip = head.starts_with(&[0x1f, 0x8b]);
+    let whole = BufReader::with_capacity(1 << 16, Cursor::new(head.clone()).chain(source));
+    if !gzip {
+        return unpacked(path, &head, whole, limit, false);
+    }
+    let limit = limit.min(FREE_GROWTH.saturating_add(size.saturating_mul(MOST_GROWTH)));
+    let mut source = MultiGzDecoder::new(whole);
+    let broken = |error: std::io::Error| ReadError::Gzip { path: path.to_path_buf(), reason: error.to_string() };
+    // What is no layout is not unpacked as a whole.
+    let head = self::head(&mut source).map_err(broken)?;
+    let source = BufReader::with_capacity(1 << 16, Cursor::new(head.clone()).chain(source));
+    unpacked(path, &head, source, limit, true)
+}
+
+/// The first bytes.
+fn head(source: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(HEAD);
+    source.take(HEAD as u64).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+fn unpacked(path: &Path, head: &[u8], source: impl Read, limit: u64, packed: bool) -> Result<ReadLibrary, ReadError> {
+    let read = if head.is_empty() {
+        return Err(ReadError::EmptyFile { path: path.to_path_buf() });
+    } else if gds::is_gds(head) {
+        gds::read(path, source, limit, packed)?
+    } else if oasis::is_oasis(head) {
+        oasis::read(path, &whole(path, source, limit, packed)?)?
+    } else {
+        return Err(ReadError::NotLayout { path: path.to_path_buf(), looks: looks(head) });
+    };
+    match read.library.cells.is_empty() {
+        true => Err(ReadError::NoCells { path: path.to_path_buf() }),
+        false => Ok(read),
+    }
+}
+
+/// All bytes of `source`.
+fn whole(path: &Path, source: impl Read, limit: u64, packed: bool) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::new();
+    source.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| match packed {
+        true => ReadError::Gzip { path: path.to_path_buf(), reason: error.to_string() },
+        false => ReadError::unreadable(path, &error),
+    })?;
+    if bytes.len() as u64 > limit {
+        return Err(ReadError::FileTooLarge { path: path.to_path_buf(), limit });
+    }
+    Ok(bytes)
+}
+
+/// What a file that is no layout begins as.
+fn looks(head: &[u8]) -> Option<&'static str> {
+    const KINDS: [(&[u8], &str); 10] = [
+        (b"BZh", "a bzip2 file"),
+        (b"\xfd7zXZ\0", "an xz file"),
+        (b"\x28\xb5\x2f\xfd", "a zstd file"),
+        (b"PK\x03\x04", "a zip file"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z file"),
+        (b"\x1f\x8b", "a gzip file in a gzip file"),
+        (b"magic", "a Magic file"),
+        (b"version https://git-", "a pointer of Git LFS, without the file"),
+        (b"<!DOCTYPE", "an HTML page"),
+        (b"<html", "an HTML page"),
+    ];
+    let starts = |start: &[u8]| head.starts_with(start.get(..start.len().min(HEAD)).unwrap_or(start));
+    KINDS.iter().find(|(start, _)| starts(start)).map(|(_, name)| *name)
+}
