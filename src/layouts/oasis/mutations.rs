@@ -1,5 +1,5 @@
-//! Broken files: each golden changed in a few places, many times over. Every reading ends in a layout or in an error with a reason,
-//! and never takes more than its limits.
+//! Broken files: each golden changed in a few places, many times over. Every reading ends in a layout or in an error
+//! with a reason, and never takes more than its limits.
 //!
 //! `RORD_MUTATIONS=1000000 cargo test --release -p rord-layouts mutations` makes that many.
 

@@ -1,4 +1,5 @@
-//! Files of every record against what gdstk and KLayout read of them (`tests/golden/oasis.py`), and the same files broken.
+//! Files of every record against what gdstk and KLayout read of them (`tests/golden/oasis.py`), and the same files
+//! broken.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
