@@ -33,3 +33,20 @@ impl FromStr for LayerKey {
         Ok(Self { layer: number(layer)?, datatype: number(datatype)? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layer_keys_read_what_they_write() {
+        for key in [LayerKey { layer: 67, datatype: 20 }, LayerKey { layer: u32::MAX, datatype: 0 }] {
+            assert_eq!(key.to_string().parse(), Ok(key));
+        }
+        assert_eq!("67".parse(), Ok(LayerKey { layer: 67, datatype: 0 }));
+        assert_eq!("40000/0".parse(), Ok(LayerKey { layer: 40_000, datatype: 0 }));
+        for wrong in ["", "/", "67/", "a/1", "67/20/3", "-1/0", "4294967296/0"] {
+            assert_eq!(wrong.parse::<LayerKey>(), Err(NotALayerKey), "{wrong}");
+        }
+    }
+}

@@ -18,9 +18,14 @@ mod transform;
 #[cfg(test)]
 extern crate self as rord_layouts;
 #[cfg(test)]
-#[path = "../../tests/language/properties/gds.rs"]
+#[path = "../../tests/language/properties"]
 #[allow(dead_code, clippy::unwrap_used, clippy::indexing_slicing)]
-mod properties;
+mod properties {
+    pub mod gds;
+    pub mod oasis;
+
+    pub use gds::{is_layout, windows};
+}
 #[cfg(test)]
 #[path = "../../tests/skip.rs"]
 #[allow(clippy::panic)]

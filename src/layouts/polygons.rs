@@ -95,3 +95,24 @@ impl Bounds {
         i64::from(self.high[1]) - i64::from(self.low[1])
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polygons_keep_their_borders() {
+        let mut all = Polygons::default();
+        all.push([[0, 0], [1, 0], [0, 1]]);
+        let mut more = Polygons::default();
+        more.push_rectangle([5, 6, 7, 9]);
+        all.append(&more);
+        let lists: Vec<&[Point]> = all.iter().collect();
+        assert_eq!(lists, [&[[0, 0], [1, 0], [0, 1]][..], &[[5, 6], [7, 6], [7, 9], [5, 9]][..]]);
+        assert_eq!([all.get(0), all.get(1), all.get(2)], [lists[0], lists[1], &[]]);
+        let bounds = Bounds::of(all.points()).unwrap();
+        assert_eq!((bounds.width(), bounds.height()), (7, 9));
+        assert_eq!(Bounds::of(&[]), None);
+    }
+}

@@ -10,8 +10,8 @@ use super::source::Place;
 const LENGTH: u64 = 256;
 
 impl Reader<'_> {
-    /// Reads an END record that begins at `place`, and compares the file with its checksum. What is wrong here changes no
-    /// shape, so it is reported and read.
+    /// Reads an END record that begins at `place`, and compares the file with its checksum. What is wrong here changes
+    /// no shape, so it is reported and read.
     pub(super) fn end(&mut self, place: Place, offsets: bool) -> Result<(), Fault> {
         self.builder.close();
         self.cell = None;

@@ -10,8 +10,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// For a file of that many bytes. Layouts take 1 to 10 points a byte; what deflate makes of itself is at most 1,032 times
-    /// as long.
+    /// For a file of that many bytes. Layouts take 1 to 10 points a byte; what deflate makes of itself is at most 1,032
+    /// times as long.
     pub fn of(bytes: usize) -> Self {
         let bytes = bytes as u64;
         Self { inflated: (64 << 20) + bytes.saturating_mul(256), points: (4 << 20) + bytes.saturating_mul(64) }

@@ -1,7 +1,7 @@
 //! OASIS files (SEMI P39): every record, in strict and in other files, with compressed blocks and checksums.
 //!
-//! A file is read once, from its first byte to its last. Names may come after their use, so that the offsets of tables are not
-//! needed. Shapes that are repeated stay repetitions: what a file takes in memory is in proportion to its bytes
+//! A file is read once, from its first byte to its last. Names may come after their use, so that the offsets of tables
+//! are not needed. Shapes that are repeated stay repetitions: what a file takes in memory is in proportion to its bytes
 //! ([`Limits`]), not to the number of copies. Texts, properties and extensions are passed over.
 
 mod cells;

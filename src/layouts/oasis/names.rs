@@ -44,7 +44,7 @@ impl Reader<'_> {
     /// The cell that a record refers to, by its number or by its name.
     pub(super) fn cell(&mut self, by_number: bool) -> Result<CellId, Fault> {
         if !by_number {
-            let name = self.source.string()?;
+            let name = self.name()?;
             // Of a name that is known nothing new is kept.
             if self.builder.known(&name).is_none() {
                 self.spend(32 + name.len())?;
@@ -64,9 +64,20 @@ impl Reader<'_> {
         Ok(id)
     }
 
+    /// A cell's name; by the standard of printable ASCII, at least one.
+    fn name(&mut self) -> Result<Vec<u8>, Fault> {
+        let name = self.source.string()?;
+        if name.is_empty() {
+            self.builder.liberty("cells without a name");
+        } else if !name.is_ascii() {
+            self.builder.liberty("names with other characters than ASCII's, read as UTF-8 or Latin-1");
+        }
+        Ok(name)
+    }
+
     /// A CELLNAME record, with a number of its own or with the next one.
     pub(super) fn cell_name(&mut self, explicit: bool) -> Result<(), Fault> {
-        let name = self.source.string()?;
+        let name = self.name()?;
         self.spend(16 + name.len())?;
         let numbers = &mut self.numbers;
         let number = if explicit { self.source.unsigned()? } else { numbers.next };

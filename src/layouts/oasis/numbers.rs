@@ -107,7 +107,8 @@ impl Source<'_> {
         Ok(bytes)
     }
 
-    /// A string of any kind (a, b or n): its bytes. Memory grows with what is there, not with the length that is stated.
+    /// A string of any kind (a, b or n): its bytes. Memory grows with what is there, not with the length that is
+    /// stated.
     pub fn string(&mut self) -> Result<Vec<u8>, Fault> {
         let length = self.unsigned()?;
         let mut bytes = Vec::new();

@@ -16,8 +16,8 @@ use crate::polygons::Point;
 /// Lengths beyond this are refused before anything is computed with them.
 const LONGEST: i64 = 1 << 40;
 
-/// The largest distance of a circle's polygon from the circle, in database units, and how many corners it has at least and at
-/// most. With 128, its area is that of the circle to 4 in 10,000.
+/// The largest distance of a circle's polygon from the circle, in database units, and how many corners it has at least
+/// and at most. With 128, its area is that of the circle to 4 in 10,000.
 const SAGITTA: f64 = 0.25;
 const FEWEST: f64 = 128.0;
 const MOST: f64 = 1024.0;

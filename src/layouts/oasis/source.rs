@@ -1,4 +1,5 @@
-//! The bytes of a file in the order in which records have them: those of a compressed block (CBLOCK) take the block's place.
+//! The bytes of a file in the order in which records have them: those of a compressed block (CBLOCK) take the block's
+//! place.
 
 use flate2::{Decompress, FlushDecompress, Status};
 

@@ -1,4 +1,5 @@
-//! Files of every record against what gdstk and KLayout read of them (`tests/golden/oasis.py`), and the same files broken.
+//! Files of every record against what gdstk and KLayout read of them (`tests/golden/oasis.py`), and the same files
+//! broken.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -119,6 +120,20 @@ fn every_file_is_read_as_gdstk_and_klayout_read_it() {
     assert!(files >= 35, "{files}");
 }
 
+#[test]
+fn files_are_known_by_their_content_in_gzip_too() {
+    use std::io::Write;
+    let bytes = bytes_of("klayout-2-cblocks");
+    let mut packer = flate2::write::GzEncoder::new(vec![], flate2::Compression::best());
+    packer.write_all(&bytes).unwrap();
+    let packed = packer.finish().unwrap();
+    let plain = crate::from_bytes(Path::new("a.gds"), bytes).unwrap();
+    assert_eq!(crate::from_bytes(Path::new("b"), packed).unwrap(), plain);
+    assert_eq!(plain, library("klayout-2-cblocks"));
+    let start = crate::from_bytes(Path::new("b"), MAGIC.to_vec()).unwrap_err();
+    assert_eq!(start.to_string(), "b: ends at byte 13, before the end of the library");
+}
+
 /// The liberties of a file as text.
 fn liberties(name: &str) -> Vec<String> {
     library(name).liberties.iter().map(|liberty| liberty.to_string()).collect()
@@ -175,6 +190,15 @@ fn repeated_shapes_stay_repetitions() {
             .flat_map(|cell| &cell.layers)
             .all(|(key, s)| key.layer == 50 || s.rectangles.is_empty())
     );
+}
+
+#[test]
+fn names_are_of_any_bytes() {
+    let content = [14, 2, b'a', 0xe4, 20, 0x7b, 1, 0, 5, 6, 0, 0];
+    let read = read(Path::new("x.oas"), &file(&content)).unwrap();
+    assert_eq!(read.library.cells[0].name, "aä");
+    let text = read.liberties[0].to_string();
+    assert_eq!(text, "names with other characters than ASCII's, read as UTF-8 or Latin-1 (at byte 33)");
 }
 
 /// A file of that content, with an END record that a reader takes.

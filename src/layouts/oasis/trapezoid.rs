@@ -14,8 +14,8 @@ const H2: Length = (0, 2);
 const W_H: Length = (1, -1);
 const H_W: Length = (-1, 1);
 
-/// The corners (x, y) of each type, clockwise from the lower left. Types 16 to 23 are triangles, with a corner twice; 16 to 19,
-/// 22, 23 and 25 have no height, 20 and 21 no width of their own.
+/// The corners (x, y) of each type, clockwise from the lower left. Types 16 to 23 are triangles, with a corner twice;
+/// 16 to 19, 22, 23 and 25 have no height, 20 and 21 no width of their own.
 const TYPES: [[[Length; 2]; 4]; 26] = [
     // Two sides along x, and 45° elsewhere.
     [[O, O], [O, H], [W_H, H], [W, O]],
@@ -59,8 +59,8 @@ pub(super) fn reads(kind: u64) -> [bool; 2] {
     }
 }
 
-/// The corners of a CTRAPEZOID and its width and height. Of a width or a height that its type does not read any number may be
-/// given. Sizes are below 2⁶¹, so that nothing overflows.
+/// The corners of a CTRAPEZOID and its width and height. Of a width or a height that its type does not read any number
+/// may be given. Sizes are below 2⁶¹, so that nothing overflows.
 pub(super) fn compact(kind: u64, width: i64, height: i64) -> Result<([Vector; 4], Vector), Fault> {
     let corners = usize::try_from(kind).ok().and_then(|kind| TYPES.get(kind)).ok_or(Fault::TrapezoidType(kind))?;
     let length = |(w, h): Length| i64::from(w) * width + i64::from(h) * height;
@@ -73,9 +73,9 @@ pub(super) fn compact(kind: u64, width: i64, height: i64) -> Result<([Vector; 4]
     Ok((corners.map(|corner| corner.map(length)), size))
 }
 
-/// The corners of a TRAPEZOID in a box of that width and height, with two sides along x, or along y where `upright`. Its ends are
-/// aslant by `a` (left, lower) and `b` (right, upper): the distance from a lower corner to an upper one, or from a left one to
-/// a right one.
+/// The corners of a TRAPEZOID in a box of that width and height, with two sides along x, or along y where `upright`.
+/// Its ends are aslant by `a` (left, lower) and `b` (right, upper): the distance from a lower corner to an upper one,
+/// or from a left one to a right one.
 pub(super) fn aslant(upright: bool, [width, height]: Vector, a: i64, b: i64) -> [Vector; 4] {
     if upright {
         [[0, a.max(0)], [0, height + b.min(0)], [width, height - b.max(0)], [width, -a.min(0)]]
