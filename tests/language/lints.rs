@@ -193,6 +193,15 @@ fn what_data_holds_is_not_loose() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn a_mask_has_numbers_of_its_own() {
+    // What chooses cells by a comparison does not compare what it was made of.
+    for choice in ["(there > 0.5)", "(there >= max(there, over = [row, column]))"] {
+        let found = lints(&format!("bce(corners, det) - mean({choice} * log(det))"));
+        assert!(!found.contains(PADDED), "{choice}: {found:?}");
+    }
+}
+
 /// A detector that something holds: the terms behind it are about descriptors or other models.
 const HELD: &str = "bce(corners, det) + ";
 

@@ -96,8 +96,11 @@ impl Checker<'_> {
         }
     }
 
-    /// True for what changes numbers and leaves them where they are.
+    /// True for what changes numbers and leaves them where they are. A mask, as a comparison makes, has numbers of its own.
     fn keeps_places(&self, id: ValueId) -> bool {
+        if self.value(id).is_some_and(|v| v.ty.kind == Kind::Mask) {
+            return false;
+        }
         let through = |apply: &crate::typed::Apply| {
             let facts = self.vocabulary.operation(apply.op).map(|o| o.entry.lints);
             facts.is_some_and(|f| f.pads.is_none() && !f.shows_border) && apply.weights.is_empty()
