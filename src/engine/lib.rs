@@ -16,6 +16,7 @@ pub mod machine;
 pub mod memory;
 pub mod optim;
 pub mod plan;
+pub mod predict;
 pub mod pretrained;
 pub mod program;
 pub mod refusals;

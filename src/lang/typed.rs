@@ -273,7 +273,7 @@ pub struct ParamInfo {
     pub value_span: Span,
 }
 
-/// A field of `train`, `save` or `export` with its place.
+/// A field of `train` or `save` with its place.
 #[derive(Clone, Debug)]
 pub struct SectionField {
     /// Its name.
@@ -355,6 +355,8 @@ pub struct Pipeline {
     pub parts: Vec<Part>,
     /// The `save` section.
     pub save: Vec<SectionField>,
+    /// What the trained network is used for: tensors made of one image.
+    pub exports: Vec<Output>,
     /// The sizes that are known, by symbol.
     pub sizes: HashMap<u32, i64>,
     /// The symbol of the batch axis, if the data has one.

@@ -55,6 +55,7 @@ pub const CHAPTERS: &[Chapter] = &[
             "space_to_channel",
             "channel_to_space",
             "shrink",
+            "sobel",
         ],
     },
     Chapter {

@@ -82,6 +82,7 @@ pub mod scatter;
 pub mod seen;
 pub mod semihard;
 pub mod shrink;
+pub mod sobel;
 pub mod sigmoid;
 pub mod similarities;
 mod size;
@@ -156,6 +157,7 @@ pub static OPERATIONS: &[&op::Op] = &[
     &place::OP,
     &pick::OP,
     &shrink::OP,
+    &sobel::OP,
     // losses
     &bce::OP,
     &bce_logits::OP,

@@ -268,6 +268,16 @@ def pools():
     shrink = lambda by: lambda x: F.max_pool2d(x, by)
     case("shrink", "by two", shrink(2), maps("shrink", "a", (2, 1, 6, 8), 0, 1), {"by": 2})
     case("shrink", "by four, single marks", shrink(4), {"x": (rand("shrink/b", (2, 1, 8, 12), 0, 1) > 0.93).double()}, {"by": 4})
+    def sobel(x):
+        u = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]], dtype=x.dtype) / 8
+        channels = x.shape[1]
+        filters = torch.stack([u, u.T])[:, None].repeat(channels, 1, 1, 1)
+        slopes = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), filters, groups=channels)
+        u, v = slopes.unflatten(1, (channels, 2)).unbind(2)
+        return (u * u + v * v + 1e-6).sqrt()
+
+    case("sobel", "two channels", sobel, maps("sobel", "a", (2, 2, 5, 7), -1, 1), {})
+    case("sobel", "a column", sobel, maps("sobel", "b", (1, 1, 6, 1), -1, 1), {})
     case("shrink", "by one", shrink(1), maps("shrink", "c", (1, 2, 3, 5), 0, 1), {"by": 1})
 
 

@@ -13,6 +13,7 @@ mod call;
 mod causes;
 mod data;
 mod exchanged;
+mod exports;
 mod expr;
 mod fit;
 mod follow;

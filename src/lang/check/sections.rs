@@ -25,6 +25,10 @@ impl Checker<'_> {
                 continue;
             }
             seen.push(keyword.text.clone());
+            if keyword.text == "export" {
+                self.exports(fields, &env);
+                continue;
+            }
             let Some(section) = section(&keyword.text) else { continue };
             let read = self.section_fields(section, keyword.span, fields, &env);
             match keyword.text.as_str() {

@@ -274,8 +274,11 @@ impl Walk<'_> {
 
     fn section_fields(&mut self, section: &str, fields: &[Field], top: &mut Scope) {
         for field in fields {
-            let to = Target::SectionField { section: section.to_string(), name: field.name.text.clone() };
-            self.see(field.name.span, to, How::Taken);
+            // The names of exports are the pipeline's own.
+            if section != "export" {
+                let to = Target::SectionField { section: section.to_string(), name: field.name.text.clone() };
+                self.see(field.name.span, to, How::Taken);
+            }
             match &field.value {
                 Some(value) => self.expr(value, top),
                 None => self.value_of(&field.name, How::Shorthand),

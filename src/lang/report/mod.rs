@@ -7,6 +7,7 @@
 
 pub mod block;
 pub mod elsewhere;
+pub mod exports;
 pub mod follow;
 pub mod frames;
 pub mod grads;

@@ -151,6 +151,8 @@ pub const PAGES: &[(&str, &str)] = &[
     ("R0721", include_str!("../../../docs/reports/R0721.md")),
     ("R0730", include_str!("../../../docs/reports/R0730.md")),
     ("R0731", include_str!("../../../docs/reports/R0731.md")),
+    ("R0740", include_str!("../../../docs/reports/R0740.md")),
+    ("R0741", include_str!("../../../docs/reports/R0741.md")),
     ("R0801", include_str!("../../../docs/reports/R0801.md")),
     ("R0802", include_str!("../../../docs/reports/R0802.md")),
     ("R0803", include_str!("../../../docs/reports/R0803.md")),

@@ -1,0 +1,28 @@
+//! Key points, matches, and the move that leads from one picture to another: what is done with a trained network's
+//! scores and descriptors.
+//!
+//! Nothing here knows networks or files. Places are pixel centers, (x, y) with x to the right and y down; the center of
+//! the first pixel is (0, 0). No result depends on the number of threads.
+//!
+//! | file | what |
+//! |---|---|
+//! | `features.rs` | key points of a score map, and their descriptors |
+//! | `neighbors.rs` | nearest neighbors by matrix products in blocks |
+//! | `moves.rs` | similarities and homographies, fitted to pairs of places |
+//! | `linear.rs` | the small systems of equations that fits lead to |
+//! | `ransac.rs` | the move that most pairs agree on |
+//! | `dense.rs` | how alike two maps of descriptors are under a move |
+//! | `search.rs` | where a query lies in a picture |
+//! | `instances.rs` | every place where a query lies |
+
+pub mod dense;
+pub mod features;
+pub mod instances;
+pub mod linear;
+pub mod moves;
+pub mod neighbors;
+pub mod ransac;
+pub mod search;
+
+pub use features::{Features, KeyPoints};
+pub use moves::Move;

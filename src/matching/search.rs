@@ -1,0 +1,186 @@
+//! Where a query lies in a picture.
+//!
+//! A query is looked for in several views: turned and mirrored, as pictures or by exchanging the channels of descriptors
+//! that know how they turn. In each view the nearest neighbors vote for a few moves; all moves are ranked by how alike the
+//! maps of descriptors are under them, and the best are fitted once more to all key points near where they should be.
+
+use std::f64::consts::PI;
+
+use rayon::prelude::*;
+
+use crate::dense::Dense;
+use crate::features::Features;
+use crate::moves::{Move, Pair, apart};
+use crate::neighbors::mutual;
+use crate::ransac::{Kind, Settings, ransac};
+
+/// A query in one of its turns.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Its key points.
+    pub features: Features,
+    /// Its descriptors.
+    pub dense: Dense,
+    /// From the query's pixels to those of this view.
+    pub from_query: Move,
+    /// The turn from this view to the picture lies about here, in radians.
+    pub turn: f64,
+    /// Whether the move from this view to the picture mirrors.
+    pub mirrored: bool,
+}
+
+/// What a query is looked for in.
+#[derive(Clone, Debug, Default)]
+pub struct Target {
+    /// Its key points.
+    pub features: Features,
+    /// Its descriptors.
+    pub dense: Dense,
+}
+
+/// How it is looked for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Search {
+    /// The scales that are looked at.
+    pub scale: (f64, f64),
+    /// How far from its move a pair of key points may lie, in pixels.
+    pub within: f64,
+    /// How many moves are taken of each view.
+    pub moves: usize,
+    /// How many pixels of the query's edge are not compared: what a network sees there is not in the query.
+    pub margin: f64,
+    /// Draws for a move.
+    pub draws: usize,
+}
+
+impl Default for Search {
+    fn default() -> Self {
+        Self { scale: (0.75, 1.35), within: 4.0, moves: 3, margin: 8.0, draws: 1500 }
+    }
+}
+
+/// A place where a query lies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// From the query's pixels to the picture's.
+    pub by: Move,
+    /// Pairs of key points that agree with it.
+    pub inliers: usize,
+    /// How alike the descriptors are under it: their mean inner product, 1 for the same.
+    pub likeness: f64,
+}
+
+/// Half the angle of turns that one view stands for, with room to spare between two of them.
+const HALF: f64 = 55.0 / 180.0 * PI;
+/// Cells of a query that are compared for a first ranking.
+const CELLS: usize = 600;
+
+/// The moves under which the query lies in the picture, the likeliest first, at most `most`. Of moves that agree to within
+/// [`Search::within`] at the query's corners only the best is kept. `size` is the query's, in pixels.
+pub fn find(views: &[View], target: &Target, size: [usize; 2], search: &Search, most: usize) -> Vec<Found> {
+    let found: Vec<Vec<Found>> = views.par_iter().map(|view| moves_of(view, target, search)).collect();
+    let mut found: Vec<Found> = found.into_iter().flatten().collect();
+    rank(&mut found);
+    let mut kept: Vec<Found> = Vec::new();
+    for one in found {
+        if kept.len() >= most {
+            break;
+        }
+        if kept.iter().all(|other| corners_apart(&one.by, &other.by, size) > 4.0 * search.within) {
+            kept.push(one);
+        }
+    }
+    kept
+}
+
+/// Likeness decides; of equal ones the number of pairs.
+fn rank(found: &mut [Found]) {
+    found.sort_by(|a, b| b.likeness.total_cmp(&a.likeness).then(b.inliers.cmp(&a.inliers)));
+}
+
+/// The largest distance between where two moves take the corners of a picture.
+pub fn corners_apart(a: &Move, b: &Move, [width, height]: [usize; 2]) -> f64 {
+    let (right, bottom) = (width as f64 - 0.5, height as f64 - 0.5);
+    let corners = [[-0.5, -0.5], [right, -0.5], [right, bottom], [-0.5, bottom]];
+    corners.iter().map(|&c| apart(a.apply(c), b.apply(c))).fold(0.0, f64::max)
+}
+
+fn moves_of(view: &View, target: &Target, search: &Search) -> Vec<Found> {
+    let (ours, theirs) = (&view.features, &target.features);
+    if ours.channels != theirs.channels {
+        return Vec::new();
+    }
+    let matches = mutual(&ours.descriptors, &theirs.descriptors, ours.channels);
+    let place = |m: &crate::neighbors::Match| Some((*ours.points.places.get(m.a)?, *theirs.points.places.get(m.b)?));
+    let mut pairs: Vec<Pair> = matches.iter().filter_map(place).collect();
+    let kind = Kind::Similarity { mirrored: view.mirrored, scale: search.scale, turn: view.turn, half: HALF };
+    let mut found = Vec::new();
+    for seed in 0..search.moves {
+        let settings = Settings { within: search.within, draws: search.draws, sure: 0.999, seed: seed as u64 };
+        let Some(agreed) = ransac(&pairs, &kind, &settings) else { break };
+        let by = guided(view, target, &kind, agreed.by, search.within);
+        let likeness = view.dense.likeness(&target.dense, &by, search.margin, CELLS);
+        found.push(Found { by: by.after(&view.from_query), inliers: agreed.inliers.len(), likeness });
+        let mut index = 0;
+        pairs.retain(|_| {
+            index += 1;
+            agreed.inliers.binary_search(&(index - 1)).is_err()
+        });
+    }
+    found
+}
+
+/// Fits the move once more, to the most alike key points near where it takes ours; as it was where that is less alike.
+fn guided(view: &View, target: &Target, kind: &Kind, by: Move, within: f64) -> Move {
+    let likeness = |by: &Move| view.dense.likeness(&target.dense, by, 0.0, CELLS);
+    let (mut best, mut most) = (by, likeness(&by));
+    for radius in [2.0 * within, within] {
+        let pairs = near_pairs(view, target, &best, radius);
+        if pairs.len() < 4 {
+            break;
+        }
+        let Kind::Similarity { mirrored, .. } = *kind else { break };
+        let Some(next) = Move::fit_similarity(&pairs, mirrored) else { break };
+        let now = likeness(&next);
+        if now > most {
+            (best, most) = (next, now);
+        }
+    }
+    best
+}
+
+/// For each of our key points the most alike of theirs within `radius` of where the move takes it; alike by half at least.
+fn near_pairs(view: &View, target: &Target, by: &Move, radius: f64) -> Vec<(Pair, f64)> {
+    const ALIKE: f32 = 0.5;
+    let (ours, theirs) = (&view.features, &target.features);
+    let channels = ours.channels.max(1);
+    let moved: Vec<[f64; 2]> = ours.points.places.iter().map(|p| by.apply(*p)).collect();
+    let low = [0, 1].map(|k: usize| moved.iter().filter_map(|p| p.get(k)).fold(f64::MAX, |a, b| a.min(*b)) - radius);
+    let high = [0, 1].map(|k: usize| moved.iter().filter_map(|p| p.get(k)).fold(f64::MIN, |a, b| a.max(*b)) + radius);
+    let [low_x, low_y] = low;
+    let [high_x, high_y] = high;
+    let inside = |[x, y]: [f64; 2]| x >= low_x && x <= high_x && y >= low_y && y <= high_y;
+    let near: Vec<([f64; 2], &[f32])> = theirs
+        .points
+        .places
+        .iter()
+        .zip(theirs.descriptors.chunks_exact(channels))
+        .filter(|(p, _)| inside(**p))
+        .map(|(p, d)| (*p, d))
+        .collect();
+    let mut pairs = Vec::new();
+    for ((place, there), descriptor) in
+        ours.points.places.iter().zip(&moved).zip(ours.descriptors.chunks_exact(channels))
+    {
+        let close = near.iter().filter(|(p, _)| apart(*p, *there) <= radius);
+        let alike = close.map(|(p, d)| (*p, d.iter().zip(descriptor).map(|(a, b)| a * b).sum::<f32>()));
+        let best = alike.fold(None, |best: Option<([f64; 2], f32)>, one| match best {
+            Some(best) if best.1 >= one.1 => Some(best),
+            _ => Some(one),
+        });
+        if let Some((to, similarity)) = best.filter(|(_, s)| *s >= ALIKE) {
+            pairs.push(((*place, to), f64::from(similarity)));
+        }
+    }
+    pairs
+}

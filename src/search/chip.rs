@@ -1,0 +1,155 @@
+//! Where queries lie in a chip: by windows that overlap, so that each place of a query lies wholly in one of them.
+
+use rord_matching::features::Select;
+use rord_matching::instances::{Instances, instances};
+use rord_matching::moves::Move;
+use rord_matching::search::{Found, Search, Target, View, corners_apart, find};
+
+use crate::maps::{Maps, Pixels, Window};
+use crate::network::{Network, SearchError};
+use crate::query::Query;
+
+/// How a chip is searched.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// How a query is looked for.
+    pub search: Search,
+    /// How instances are looked for; `None`: the best place alone.
+    pub all: Option<Instances>,
+    /// The least calibrated score of an answer.
+    pub least: f64,
+    /// Pixels of a window's side, without what it overlaps.
+    pub window: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { search: Search::default(), all: None, least: 0.0, window: 2048 }
+    }
+}
+
+/// A place where a query lies in a chip.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// From the query's pixels to the chip's.
+    pub by: Move,
+    /// Pairs of key points that agree with it.
+    pub inliers: usize,
+    /// How alike the descriptors are under it.
+    pub likeness: f64,
+}
+
+/// A chip that is searched.
+pub struct Chip<'a> {
+    /// Its pixels.
+    pub pixels: &'a dyn Pixels,
+    /// How.
+    pub options: Options,
+}
+
+/// What `progress` hears: pixels that are done, and of how many.
+pub type Progress<'a> = dyn FnMut(u64, u64) -> bool + 'a;
+
+impl Chip<'_> {
+    /// The answers to each query, the likeliest first. `progress` hears how many pixels are done of how many, and returns
+    /// false to stop: then the answers are those found so far.
+    pub fn search(
+        &self,
+        network: &mut Network<'_>,
+        queries: &[Query],
+        progress: &mut Progress<'_>,
+    ) -> Result<Vec<Vec<Answer>>, SearchError> {
+        let mut found: Vec<Vec<Found>> = vec![Vec::new(); queries.len()];
+        let windows = self.windows(queries);
+        let pixels = |w: &Window| w.width as u64 * w.height as u64;
+        let all: u64 = windows.iter().map(pixels).sum();
+        let (mut done, mut going) = (0, true);
+        for window in windows {
+            if !going {
+                break;
+            }
+            let maps = Maps::by_tiles(network, self.pixels, window, &mut |more| {
+                done += more as u64;
+                going = progress(done.min(all), all);
+                going
+            })?;
+            for (query, found) in queries.iter().zip(&mut found) {
+                found.extend(self.in_window(query, &maps, window));
+            }
+        }
+        Ok(queries.iter().zip(found).map(|(query, found)| self.answers(query, found)).collect())
+    }
+
+    /// The windows, row by row. They overlap by the longest diagonal of a query at its largest.
+    fn windows(&self, queries: &[Query]) -> Vec<Window> {
+        let [width, height] = self.pixels.size();
+        let diagonal = |q: &Query| (q.size[0] as f64).hypot(q.size[1] as f64) * self.options.search.scale.1;
+        let overlap = queries.iter().map(diagonal).fold(0.0, f64::max).ceil() as usize + Network::UNIT;
+        let starts = |side: usize| -> Vec<(usize, usize)> {
+            // What is a little larger than a window is one.
+            let step = if side <= self.options.window + overlap { side.max(1) } else { self.options.window };
+            (0..side).step_by(step).map(|at| (at, (step + overlap).min(side - at))).collect()
+        };
+        let mut windows = Vec::new();
+        for (y, height) in starts(height) {
+            for (x, width) in starts(width) {
+                windows.push(Window { x: x as i64, y: y as i64, width, height });
+            }
+        }
+        windows
+    }
+
+    /// What a window has of a query, in the chip's pixels.
+    fn in_window(&self, query: &Query, maps: &Maps, window: Window) -> Vec<Found> {
+        // One key point for so many pixels.
+        const PIXELS_A_POINT: usize = 100;
+        let size = [window.width, window.height];
+        let keep = (size[0] * size[1] / PIXELS_A_POINT).clamp(200, 60_000);
+        let features = maps.features(size, &Select { keep, apart: 4.0, border: 2.0, least: 0.0 });
+        let target = Target { features, dense: maps.dense.clone() };
+        let most = if self.options.all.is_some() { 1 } else { 4 };
+        let found = find(&query.views, &target, query.size, &self.options.search, most);
+        let found = match (&self.options.all, found.first()) {
+            (Some(settings), Some(first)) => {
+                // The linear part of the move in every view, by that of the one that was found.
+                let views: Vec<_> = query
+                    .views
+                    .iter()
+                    .map(|view| (view, linear(first, view)))
+                    .collect();
+                instances(&views, &target.dense, first, query.size, settings)
+            }
+            _ => found,
+        };
+        let shift = Move::similarity(0.0, 1.0, false, [window.x as f64, window.y as f64]);
+        found.into_iter().map(|f| Found { by: shift.after(&f.by), ..f }).collect()
+    }
+
+    /// The likeliest of all windows, each place once.
+    fn answers(&self, query: &Query, mut found: Vec<Found>) -> Vec<Answer> {
+        found.sort_by(|a, b| b.likeness.total_cmp(&a.likeness).then(b.inliers.cmp(&a.inliers)));
+        let best = found.first().map_or(0.0, |f| f.likeness);
+        let apart = query.size[0].min(query.size[1]) as f64 / 4.0;
+        let mut kept: Vec<Answer> = Vec::new();
+        for one in found {
+            if self.options.all.as_ref().is_some_and(|all| one.likeness < all.share * best) {
+                continue;
+            }
+            if kept.iter().all(|k| corners_apart(&k.by, &one.by, query.size) > apart) {
+                kept.push(Answer { by: one.by, inliers: one.inliers, likeness: one.likeness });
+            }
+        }
+        kept
+    }
+}
+
+/// The linear part of the move from a view to copies that lie as the view does. The chip's grid is turned against the
+/// query's by some angle between -45° and 45°; where a copy is mirrored and the first is not, by as much the other way.
+fn linear(first: &Found, view: &View) -> Move {
+    let (turn, scale, mirrored) = first.by.parts();
+    let quarter = std::f64::consts::FRAC_PI_2;
+    let rest = turn - (turn / quarter).round() * quarter;
+    let mirrors = view.mirrored != (view.from_query.growth([0.0, 0.0]) < 0.0);
+    let rest = if mirrors == mirrored { rest } else { -rest };
+    Move::similarity(view.turn + rest, scale, view.mirrored, [0.0, 0.0])
+}

@@ -1,0 +1,16 @@
+//! Finds crops in pictures and chips with a trained network.
+//!
+//! A picture of any size is read in tiles, and the network's scores and descriptors are put together over all of it
+//! (`maps.rs`). A query is looked for in all its turns (`query.rs`): the descriptors of a network of fields are
+//! exchanged, for any other network the picture itself is turned. A chip goes by windows that overlap by a query
+//! (`chip.rs`), so that memory is bounded by a window and not by the chip.
+
+pub mod chip;
+pub mod maps;
+pub mod network;
+pub mod query;
+
+pub use chip::{Answer, Chip, Options};
+pub use maps::{Maps, Pixels, Window};
+pub use network::{Network, SearchError};
+pub use query::Query;

@@ -1,0 +1,177 @@
+#![allow(clippy::indexing_slicing)] // copies between maps whose sizes are checked where they are made
+//! The maps of a picture of any size, put together from tiles.
+//!
+//! A network sees zeros beyond the edge of what it is given. So tiles overlap, and what lies near a tile's edge is taken
+//! from its neighbor; at the picture's own edge its outermost pixels are repeated.
+
+use rord_engine::predict::Picture;
+use rord_matching::dense::Dense;
+use rord_matching::features::{Features, Scores, Select};
+
+use crate::network::{Network, SearchError};
+
+/// A rectangle of pixels; it may reach beyond the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// First column.
+    pub x: i64,
+    /// First row.
+    pub y: i64,
+    /// Columns.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+}
+
+/// A picture that is read by windows.
+pub trait Pixels {
+    /// Width and height.
+    fn size(&self) -> [usize; 2];
+    /// Numbers in a pixel.
+    fn channels(&self) -> usize;
+    /// The window's values in 0..=1, (channels, height, width); beyond the picture its outermost pixels are repeated.
+    /// Errors: in words.
+    fn read(&self, window: Window) -> Result<Vec<f32>, String>;
+}
+
+/// Scores and descriptors of a part of a picture. Its first pixel is (0, 0).
+#[derive(Clone, Debug, Default)]
+pub struct Maps {
+    /// Descriptors.
+    pub dense: Dense,
+    /// Scores, row by row.
+    pub scores: Vec<f32>,
+    /// Rows and columns of the scores.
+    pub cells: [usize; 2],
+}
+
+/// Sides of a tile's core and how far tiles reach beyond it, in pixels.
+const CORE: usize = 448;
+const HALO: usize = 32;
+
+impl Maps {
+    /// The maps of a whole small picture, fed as it is but for its sides, which are filled up to multiples of
+    /// [`Network::UNIT`] by repeating its outermost pixels.
+    pub fn of(network: &mut Network<'_>, pixels: &dyn Pixels) -> Result<Self, SearchError> {
+        let [width, height] = pixels.size().map(|side| side.next_multiple_of(Network::UNIT).max(Network::UNIT));
+        let window = Window { x: 0, y: 0, width, height };
+        Self::over(network, pixels, window, [width, height], 0, &mut |_| true)
+    }
+
+    /// The maps of a window, by tiles. `progress` hears how many pixels were done and returns false to stop; then the
+    /// rest of the maps is 0.
+    pub fn by_tiles(
+        network: &mut Network<'_>,
+        pixels: &dyn Pixels,
+        window: Window,
+        progress: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<Self, SearchError> {
+        let side = |side: usize| side.next_multiple_of(Network::UNIT);
+        let window = Window { width: side(window.width), height: side(window.height), ..window };
+        let core = [CORE.min(window.width), CORE.min(window.height)];
+        Self::over(network, pixels, window, core, HALO, progress)
+    }
+
+    fn over(
+        network: &mut Network<'_>,
+        pixels: &dyn Pixels,
+        window: Window,
+        [core_x, core_y]: [usize; 2],
+        halo: usize,
+        progress: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<Self, SearchError> {
+        let mut maps = Self::default();
+        let (width, height) = (core_x + 2 * halo, core_y + 2 * halo);
+        for top in (0..window.height).step_by(core_y.max(1)) {
+            for left in (0..window.width).step_by(core_x.max(1)) {
+                let (x, y) = (window.x + left as i64 - halo as i64, window.y + top as i64 - halo as i64);
+                let values = pixels.read(Window { x, y, width, height }).map_err(SearchError::Pixels)?;
+                let picture = Picture { values: &values, channels: pixels.channels(), height, width };
+                let raw = network.maps(&picture)?;
+                let (channels, rows, columns, descriptors) = &raw.descriptors;
+                let step = [width / columns, height / rows];
+                let (score_rows, score_columns, scores) = &raw.scores;
+                let score_step = [width / score_columns, height / score_rows];
+                if maps.scores.is_empty() {
+                    maps.begin(window, *channels, step, score_step);
+                }
+                maps.put_dense(descriptors, [*rows, *columns], step, [left, top], [core_x, core_y], halo);
+                maps.put_scores(scores, [*score_rows, *score_columns], score_step, [left, top], [core_x, core_y], halo);
+                if !progress(core_x.min(window.width - left) * core_y.min(window.height - top)) {
+                    return Ok(maps);
+                }
+            }
+        }
+        Ok(maps)
+    }
+
+    fn begin(&mut self, window: Window, channels: usize, step: [usize; 2], score_step: [usize; 2]) {
+        let cells = |step: [usize; 2]| [window.height.div_ceil(step[1]), window.width.div_ceil(step[0])];
+        let [height, width] = cells(step);
+        let size = [width * step[0], height * step[1]];
+        self.dense = Dense { values: vec![0.0; height * width * channels], height, width, channels, size };
+        self.cells = cells(score_step);
+        self.scores = vec![0.0; self.cells[0] * self.cells[1]];
+    }
+
+    fn put_dense(
+        &mut self,
+        planes: &[f32],
+        [rows, columns]: [usize; 2],
+        step: [usize; 2],
+        [left, top]: [usize; 2],
+        [core_x, core_y]: [usize; 2],
+        halo: usize,
+    ) {
+        let (cells, channels) = (rows * columns, self.dense.channels);
+        for row in 0..core_y / step[1] {
+            for column in 0..core_x / step[0] {
+                let (to_row, to_column) = (top / step[1] + row, left / step[0] + column);
+                if to_row >= self.dense.height || to_column >= self.dense.width {
+                    continue;
+                }
+                let from = (row + halo / step[1]) * columns + column + halo / step[0];
+                let to = (to_row * self.dense.width + to_column) * channels;
+                for channel in 0..channels {
+                    self.dense.values[to + channel] = planes[channel * cells + from];
+                }
+            }
+        }
+    }
+
+    fn put_scores(
+        &mut self,
+        scores: &[f32],
+        [_, columns]: [usize; 2],
+        step: [usize; 2],
+        [left, top]: [usize; 2],
+        [core_x, core_y]: [usize; 2],
+        halo: usize,
+    ) {
+        for row in 0..core_y / step[1] {
+            for column in 0..core_x / step[0] {
+                let (to_row, to_column) = (top / step[1] + row, left / step[0] + column);
+                if to_row < self.cells[0] && to_column < self.cells[1] {
+                    let from = (row + halo / step[1]) * columns + column + halo / step[0];
+                    self.scores[to_row * self.cells[1] + to_column] = scores[from];
+                }
+            }
+        }
+    }
+
+    /// Key points of the first `size` pixels with their descriptors.
+    pub fn features(&self, size: [usize; 2], select: &Select) -> Features {
+        let [height, width] = self.cells;
+        let scores = Scores { values: &self.scores, height, width, size: self.dense.size };
+        let mut points = scores.key_points(select);
+        let inside = |p: &[f64; 2]| {
+            p[0] <= size[0] as f64 - 1.0 - select.border && p[1] <= size[1] as f64 - 1.0 - select.border
+        };
+        let kept: Vec<bool> = points.places.iter().map(inside).collect();
+        let mut keep = kept.iter();
+        points.places.retain(|_| keep.next().copied().unwrap_or(false));
+        let mut keep = kept.iter();
+        points.scores.retain(|_| keep.next().copied().unwrap_or(false));
+        Features::sample(points, &self.dense)
+    }
+}

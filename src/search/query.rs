@@ -1,0 +1,147 @@
+#![allow(clippy::indexing_slicing)] // copies of pixels between pictures whose sizes are made here
+//! A query in all its turns.
+
+use rord_kernels::turns::{inverse, motion, product};
+use rord_matching::dense::permuted;
+use rord_matching::features::{Features, Select};
+use rord_matching::moves::Move;
+use rord_matching::search::View;
+
+use crate::maps::{Maps, Pixels, Window};
+use crate::network::{Network, SearchError};
+
+/// What is looked for, as a network sees it.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// Width and height in pixels.
+    pub size: [usize; 2],
+    /// Its views.
+    pub views: Vec<View>,
+    /// Which symmetry of the square each view stands for.
+    pub symmetries: Vec<usize>,
+}
+
+/// Key points that a query has at most.
+const POINTS: usize = 400;
+
+impl Query {
+    /// Looks at a picture with a network. The 8 symmetries of the square are views of their own: of a field of all 8 by
+    /// exchanging descriptors, of one of 4 turns by exchanging those of the picture and of its mirror image, else by
+    /// turning the picture.
+    pub fn new(network: &mut Network<'_>, pixels: &dyn Pixels) -> Result<Self, SearchError> {
+        let size = pixels.size();
+        let (turns, mut views, mut symmetries) = (network.turns(), Vec::new(), Vec::new());
+        // What the network is shown: once, and what the rest follows from by exchange.
+        let shown: Vec<usize> = match turns {
+            8 => vec![0],
+            4 => vec![0, 4],
+            _ => (0..8).collect(),
+        };
+        for symmetry in shown {
+            let turned = Turned { pixels, symmetry };
+            let maps = Maps::of(network, &turned)?;
+            let select = Select { keep: POINTS, apart: 4.0, border: 2.0, least: 0.0 };
+            let features = maps.features(turned.size(), &select);
+            let from_query = turned.from_picture();
+            let exchanges = match turns {
+                4 | 8 => turns,
+                _ => 1,
+            };
+            for exchange in 0..exchanges {
+                let order = channel_order(exchange, exchanges, features.channels);
+                let features =
+                    Features { descriptors: permuted(&features.descriptors, &order), ..features.clone() };
+                let mut dense = maps.dense.clone();
+                dense.values = permuted(&dense.values, &order);
+                dense = cropped(dense, turned.size());
+                let [a, b, c, d] = motion(exchange).map(f64::from);
+                views.push(View {
+                    features,
+                    dense,
+                    from_query,
+                    turn: c.atan2(a),
+                    mirrored: a * d - b * c < 0.0,
+                });
+                symmetries.push(product(exchange, symmetry));
+            }
+        }
+        Ok(Self { size, views, symmetries })
+    }
+}
+
+/// The channels of descriptors in the order they have when the picture is moved by a symmetry: block t is what was block
+/// g⁻¹·t.
+fn channel_order(symmetry: usize, turns: usize, channels: usize) -> Vec<usize> {
+    let block = channels / turns.max(1);
+    (0..turns).flat_map(|t| (0..block).map(move |c| (t, c))).map(|(t, c)| product(inverse(symmetry), t) * block + c).collect()
+}
+
+/// Without the cells that were added to fill the picture up.
+fn cropped(dense: rord_matching::dense::Dense, size: [usize; 2]) -> rord_matching::dense::Dense {
+    let step = dense.step().map(|s| s as usize);
+    let (width, height) = ((size[0] / step[0].max(1)).min(dense.width), (size[1] / step[1].max(1)).min(dense.height));
+    if (width, height) == (dense.width, dense.height) || width == 0 || height == 0 {
+        return dense;
+    }
+    let rows = (0..height).flat_map(|row| {
+        let at = row * dense.width * dense.channels;
+        dense.values[at..at + width * dense.channels].iter().copied()
+    });
+    let size = [width * step[0], height * step[1]];
+    rord_matching::dense::Dense { values: rows.collect(), height, width, channels: dense.channels, size }
+}
+
+/// A picture moved by a symmetry of the square about its middle.
+struct Turned<'a> {
+    pixels: &'a dyn Pixels,
+    symmetry: usize,
+}
+
+impl Turned<'_> {
+    /// From the picture's pixels to those of the turned one.
+    fn from_picture(&self) -> Move {
+        let [a, b, c, d] = motion(self.symmetry).map(f64::from);
+        let [width, height] = self.pixels.size().map(|side| (side as f64 - 1.0) / 2.0);
+        let [new_width, new_height] = self.size().map(|side| (side as f64 - 1.0) / 2.0);
+        Move([
+            [a, b, new_width - a * width - b * height],
+            [c, d, new_height - c * width - d * height],
+            [0.0, 0.0, 1.0],
+        ])
+    }
+}
+
+impl Pixels for Turned<'_> {
+    fn size(&self) -> [usize; 2] {
+        let [width, height] = self.pixels.size();
+        if motion(self.symmetry)[0] == 0 { [height, width] } else { [width, height] }
+    }
+
+    fn channels(&self) -> usize {
+        self.pixels.channels()
+    }
+
+    fn read(&self, window: Window) -> Result<Vec<f32>, String> {
+        if self.symmetry == 0 {
+            return self.pixels.read(window);
+        }
+        // A query is small: all of it is read, and what the window shows is taken.
+        let [width, height] = self.pixels.size();
+        let all = self.pixels.read(Window { x: 0, y: 0, width, height })?;
+        let back = self.from_picture().inverse().unwrap_or(Move::IDENTITY);
+        let [turned_width, turned_height] = self.size();
+        let mut out = Vec::with_capacity(self.channels() * window.width * window.height);
+        for plane in all.chunks_exact((width * height).max(1)) {
+            for row in 0..window.height {
+                for column in 0..window.width {
+                    let clamp = |at: i64, side: usize| at.clamp(0, side as i64 - 1) as f64;
+                    let x = clamp(window.x + column as i64, turned_width);
+                    let y = clamp(window.y + row as i64, turned_height);
+                    let [x, y] = back.apply([x, y]).map(|at| at.round() as usize);
+                    out.push(plane[y.min(height - 1) * width + x.min(width - 1)]);
+                }
+            }
+        }
+        Ok(out)
+    }
+}
