@@ -218,7 +218,9 @@ impl PairSource {
                 image.chunks_exact(n * n).flat_map(|channel| symmetry.permute(channel, n)).collect()
             }
             (None, _) => view(&planes),
-            (Some(_), _) => view(&draw(2)),
+            // A stream of its own: with a share of 1 all other draws stay as they are.
+            (Some(render), _) if stream(5).chance(render.differ) => view(&draw(2)),
+            (Some(_), _) => view(&planes),
         };
         photo::apply(&recipe.photo, &mut image, n, &mut stream(3));
         photo::apply(&recipe.photo, &mut image_r, n, &mut stream(4));

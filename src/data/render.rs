@@ -18,6 +18,8 @@ pub struct Render {
     pub etch: (f64, f64),
     /// The chance that a view is inverted.
     pub invert: f64,
+    /// The chance that the two views of a pair are drawn each on its own; else both are drawn as the first.
+    pub differ: f64,
 }
 
 impl Render {
@@ -217,7 +219,7 @@ mod tests {
     fn looks_differ_stay_in_range_and_keep_one_layer() {
         let cut =
             Cut { rect: RECT, layers: vec![Some(Samples::Eight(square(12))), None, Some(Samples::Eight(square(6)))] };
-        let render = Render { weights: (0.2, 1.0), drop: 0.9, etch: (-1.0, 1.0), invert: 0.5 };
+        let render = Render { weights: (0.2, 1.0), drop: 0.9, etch: (-1.0, 1.0), invert: 0.5, differ: 1.0 };
         let mut inverted = 0;
         for seed in 0..40 {
             let look = Look::draw(&render, 3, Some(2), &mut Stream::new(seed, &[]));

@@ -389,6 +389,7 @@ fn render(recipe: &Recipe) -> Result<Render, SourceError> {
         drop: s.number("drop")?,
         etch: s.range("etch")?,
         invert: s.number("invert")?,
+        differ: s.number("differ")?,
     })
 }
 

@@ -169,10 +169,30 @@ fn full() -> PairRecipe {
         zoom: (0.8, 1.25),
         geometry: ANY_TURN,
         photo: vec![Photo::Brightness(0.5, 1.5), Photo::Blur(0.0, 1.0), Photo::Contrast(0.8, 1.2), Photo::Noise(0.05)],
-        render: Some(Render { weights: (0.2, 1.0), drop: 0.3, etch: (-1.0, 1.0), invert: 0.25 }),
+        render: Some(Render { weights: (0.2, 1.0), drop: 0.3, etch: (-1.0, 1.0), invert: 0.25, differ: 1.0 }),
         batch: 3,
         ..PairRecipe::default()
     }
+}
+
+#[test]
+fn a_share_of_the_pairs_is_drawn_alike() {
+    let alike = |differ: f64| {
+        let render = full().render.map(|render| Render { differ, ..render });
+        let recipe = PairRecipe { zoom: (1.0, 1.0), geometry: Geometry::SquareSymmetries, photo: vec![], render, ..full() };
+        let pairs = source((0..5).map(|i| wires(&format!("w{i}"), 150)).collect(), recipe);
+        let sorted = |mut values: Vec<f32>| {
+            values.sort_by(f32::total_cmp);
+            values
+        };
+        let same = |i: &u64| {
+            let pair = pairs.pair(Split::Train, *i);
+            sorted(pair.image) == sorted(pair.image_r)
+        };
+        (0..40).filter(same).count()
+    };
+    let [never, half, always] = [1.0, 0.5, 0.0].map(alike);
+    assert!(never < 4 && (10..30).contains(&half) && always == 40, "{never} {half} {always}");
 }
 
 #[test]
