@@ -207,6 +207,80 @@ pub struct BenchArgs {
     pub plain: bool,
 }
 
+/// The chips that a network is used on, and how they are drawn.
+#[derive(Clone, Debug, Args)]
+pub struct ChipArgs {
+    /// Chips: layouts or pictures; files, folders, or patterns
+    #[arg(long = "in", value_name = "CHIP", required = true, num_args = 1..)]
+    pub chips: Vec<PathBuf>,
+    /// The layers that are drawn, the lowest first [default: those that the network was trained on]
+    #[arg(long, value_name = "LAYER,…", value_delimiter = ',')]
+    pub layers: Vec<String>,
+    /// Names of layers: KLayout's layer properties or a layer map [default: as the network was trained]
+    #[arg(long, value_name = "FILE.lyp")]
+    pub names: Option<PathBuf>,
+    /// Pixels per µm [default: as the network was trained, else 10]
+    #[arg(long, value_name = "PX")]
+    pub resolution: Option<f64>,
+    /// The cell to draw
+    #[arg(long, value_name = "CELL")]
+    pub top: Option<String>,
+}
+
+/// Arguments of `eval`.
+#[derive(Clone, Debug, Args)]
+pub struct EvalArgs {
+    /// The run
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// What is measured: find looks for crops that are drawn and moved otherwise
+    #[arg(long, value_enum, value_name = "SUITE", default_value_t = EvalSuite::Find)]
+    pub suite: EvalSuite,
+    /// What it is measured on
+    #[command(flatten)]
+    pub chips: ChipArgs,
+    /// Queries of each case
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub queries: u64,
+    /// Pixels of a query's side
+    #[arg(long, value_name = "PX", default_value_t = 128)]
+    pub side: usize,
+    /// The cases: same, inverted, intensities, scaled, etched, layer, layer-in-all [default: all]
+    #[arg(long, value_name = "CASE,…", value_delimiter = ',')]
+    pub cases: Vec<String>,
+    /// The seed of the queries
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Write the queries and the layouts as pictures to this folder, for other ways to find them, and do no more
+    #[arg(long, value_name = "DIR")]
+    pub crops: Option<PathBuf>,
+    /// Weights in place of the run's best
+    #[arg(long, value_name = "WEIGHTS|RUN")]
+    pub weights: Option<PathBuf>,
+    /// Threads on the CPU [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = EvalFormat::Human)]
+    pub format: EvalFormat,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EvalSuite {
+    /// Crops found in layouts
+    Find,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EvalFormat {
+    /// A table
+    Human,
+    /// One object
+    Json,
+}
+
 /// Arguments of `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {

@@ -6,7 +6,9 @@ pub mod args;
 pub mod bench;
 pub mod check;
 pub mod completions;
+pub mod crops;
 pub mod data;
+pub mod eval;
 pub mod explain;
 pub mod fmt;
 pub mod formula;
@@ -22,6 +24,7 @@ pub mod params;
 pub mod sweep;
 pub mod train;
 pub mod types;
+pub mod using;
 pub mod verbs;
 
 use std::io::{IsTerminal, Write};

@@ -4,7 +4,7 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::args::*;
-use super::{bench, check, completions, data, explain, fmt, graph, loss, lsp, new, params, sweep, train, types};
+use super::{bench, check, completions, data, eval, explain, fmt, graph, loss, lsp, new, params, sweep, train, types};
 
 macro_rules! verbs {
     ($($(#[$about:meta])+ $name:ident($args:ty) => $run:path,)+) => {
@@ -40,6 +40,8 @@ verbs! {
     Params(ParamsArgs) => params::run,
     /// Look at the pairs that the network will see
     Data(DataArgs) => data::run,
+    /// Measure how well a trained network finds crops in layouts
+    Eval(EvalArgs) => eval::run,
     /// Evaluate losses on tensors of your own
     Loss(LossArgs) => loss::run,
     /// Measure training steps: time by operation, memory

@@ -49,6 +49,8 @@ pub struct PictureFacts {
     pub top: String,
     /// Width and height of what is shown, in µm.
     pub size_um: (f64, f64),
+    /// Its left and its upper edge in the file's coordinates, in µm.
+    pub corner_um: (f64, f64),
     /// The layers that have polygons below the cell, and how many.
     pub present: Vec<(String, u64)>,
     /// The layers that are drawn, hidden ones too.

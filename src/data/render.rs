@@ -52,6 +52,16 @@ impl Look {
         Self { inks: picture.layers.iter().map(|layer| ink(layer.weight)).collect(), inverted: false }
     }
 
+    /// Each layer by the grey value that `weight` gives it, or not at all, with its edges moved outwards by `etch` patch
+    /// pixels.
+    pub fn with(picture: &Picture, etch: f64, mut weight: impl FnMut(usize) -> Option<f32>) -> Self {
+        let mut ink = |layer| {
+            let weight = weight(layer);
+            Ink { weight: weight.unwrap_or_default(), dropped: weight.is_none(), etch }
+        };
+        Self { inks: (0..picture.layers.len()).map(&mut ink).collect(), inverted: false }
+    }
+
     /// A random look for `layers` layers of which layer `kept` is not dropped.
     pub fn draw(render: &Render, layers: usize, kept: Option<usize>, stream: &mut Stream) -> Self {
         let mut ink = |layer| Ink {

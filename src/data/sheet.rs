@@ -7,7 +7,7 @@
 use std::io::{self, Cursor};
 use std::path::Path;
 
-use image::{ImageFormat, Rgb, RgbImage};
+use image::{GrayImage, ImageFormat, Rgb, RgbImage};
 
 use super::pairs::Pair;
 use rord_files::{Action, FileError, write_atomic};
@@ -83,6 +83,17 @@ pub fn sheet(pairs: &[Pair], n: usize, across: usize) -> RgbImage {
         }
     }
     canvas.0
+}
+
+/// Grey values in 0..=1, in rows of `width`, as a PNG file of 8 bits.
+pub fn grey_png(values: &[f32], width: usize, height: usize) -> Result<Vec<u8>, String> {
+    let bytes = values.iter().map(|v| (v.clamp(0.0, 1.0) * 255.0).round() as u8).collect();
+    let sides = u32::try_from(width).ok().zip(u32::try_from(height).ok());
+    let picture = sides.and_then(|(width, height)| GrayImage::from_raw(width, height, bytes));
+    let picture = picture.ok_or_else(|| format!("{} values for {width} × {height} px", values.len()))?;
+    let mut png = Cursor::new(Vec::new());
+    picture.write_to(&mut png, ImageFormat::Png).map_err(|e| e.to_string())?;
+    Ok(png.into_inner())
 }
 
 /// Writes a sheet as a PNG file. Either the whole file appears under `path` or what was there stays.

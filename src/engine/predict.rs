@@ -5,8 +5,8 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::refusals::Stop;
 use super::program::{Feed, Program};
+use super::refusals::Stop;
 use super::weights::Weights;
 use super::{begin, graphs};
 use rord_graph::build::Wanted;
@@ -64,7 +64,12 @@ impl<'v> Predictor<'v> {
     /// Makes a network ready, with the weights of a file; without one those that training would begin with.
     ///
     /// Refused: a pipeline of which it is not clear what to export (R0741), and what [`begin::weights`] refuses.
-    pub fn new(pipeline: &Pipeline, vocabulary: &'v Vocabulary, weights: Option<&Path>, seed: u64) -> Result<Self, Stop> {
+    pub fn new(
+        pipeline: &Pipeline,
+        vocabulary: &'v Vocabulary,
+        weights: Option<&Path>,
+        seed: u64,
+    ) -> Result<Self, Stop> {
         let outputs = match pipeline.exports.is_empty() {
             false => pipeline.exports.clone(),
             true => by_kind(pipeline).map_err(|report| Stop::Refused(vec![report]))?,

@@ -45,7 +45,9 @@ pub fn instances(
     for one in found {
         // Two instances do not lie on each other: their corners are at least half the query's shorter side apart.
         let least = size[0].min(size[1]) as f64 / 2.0;
-        if kept.iter().all(|other| corners_apart(&one.by, &other.by, size).min(middles_apart(&one, other, size)) > least)
+        if kept
+            .iter()
+            .all(|other| corners_apart(&one.by, &other.by, size).min(middles_apart(&one, other, size)) > least)
         {
             kept.push(one);
         }
@@ -65,14 +67,7 @@ struct Voter<'a> {
     descriptor: &'a [f32],
 }
 
-fn of_view(
-    view: &View,
-    linear: &Move,
-    chip: &Dense,
-    size: [usize; 2],
-    least: f64,
-    settings: &Instances,
-) -> Vec<Found> {
+fn of_view(view: &View, linear: &Move, chip: &Dense, size: [usize; 2], least: f64, settings: &Instances) -> Vec<Found> {
     let channels = chip.channels;
     if channels == 0 || view.features.channels != channels || chip.values.is_empty() {
         return Vec::new();

@@ -114,7 +114,8 @@ impl Move {
         let mut square = [[0.0; 9]; 9];
         for ((a, b), w) in pairs {
             let ([x, y], [u, v]) = (from.apply(*a), to.apply(*b));
-            for row in [[-x, -y, -1.0, 0.0, 0.0, 0.0, u * x, u * y, u], [0.0, 0.0, 0.0, -x, -y, -1.0, v * x, v * y, v]] {
+            for row in [[-x, -y, -1.0, 0.0, 0.0, 0.0, u * x, u * y, u], [0.0, 0.0, 0.0, -x, -y, -1.0, v * x, v * y, v]]
+            {
                 for i in 0..9 {
                     for j in 0..9 {
                         square[i][j] += w * row[i] * row[j];
@@ -201,7 +202,8 @@ mod tests {
             [(1e-3, 0.0, 0.0, 0.0), (0.0, 1e-3, 0.0, 0.0), (0.0, 0.0, 0.02, 0.0), (0.0, 0.0, 0.0, 0.02)]
         {
             for sign in [-1.0, 1.0] {
-                let other = Move::similarity(turn + sign * dt, scale + sign * ds, false, [x + sign * dx, y + sign * dy]);
+                let other =
+                    Move::similarity(turn + sign * dt, scale + sign * ds, false, [x + sign * dx, y + sign * dy]);
                 assert!(cost(&fitted) < cost(&other));
             }
         }

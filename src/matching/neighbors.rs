@@ -113,9 +113,8 @@ mod tests {
 
     /// One pair at a time.
     fn plainly(a: &[f32], b: &[f32], c: usize) -> Vec<(usize, usize)> {
-        let product = |i: usize, j: usize| {
-            (0..c).map(|k| f64::from(a[i * c + k]) * f64::from(b[j * c + k])).sum::<f64>()
-        };
+        let product =
+            |i: usize, j: usize| (0..c).map(|k| f64::from(a[i * c + k]) * f64::from(b[j * c + k])).sum::<f64>();
         let best = |count: usize, of: &dyn Fn(usize) -> f64| {
             (0..count).fold((0, f64::MIN), |best, j| if of(j) > best.1 { (j, of(j)) } else { best }).0
         };

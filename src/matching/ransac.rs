@@ -96,11 +96,8 @@ fn refine(pairs: &[Pair], kind: &Kind, by: Move, within: f64) -> Agreement {
     };
     let mut best = agreeing(by);
     for _ in 0..4 {
-        let weighted: Vec<(Pair, f64)> = best
-            .inliers
-            .iter()
-            .map(|&i| (pairs[i], closeness(&best.by, pairs[i].0, pairs[i].1, within)))
-            .collect();
+        let weighted: Vec<(Pair, f64)> =
+            best.inliers.iter().map(|&i| (pairs[i], closeness(&best.by, pairs[i].0, pairs[i].1, within))).collect();
         let Some(by) = kind.fit(&weighted) else { break };
         let next = agreeing(by);
         if next.support <= best.support {

@@ -108,15 +108,12 @@ impl Chip<'_> {
         let features = maps.features(size, &Select { keep, apart: 4.0, border: 2.0, least: 0.0 });
         let target = Target { features, dense: maps.dense.clone() };
         let most = if self.options.all.is_some() { 1 } else { 4 };
-        let found = find(&query.views, &target, query.size, &self.options.search, most);
+        let views = query.views();
+        let found = find(&views, &target, query.size, &self.options.search, most);
         let found = match (&self.options.all, found.first()) {
             (Some(settings), Some(first)) => {
                 // The linear part of the move in every view, by that of the one that was found.
-                let views: Vec<_> = query
-                    .views
-                    .iter()
-                    .map(|view| (view, linear(first, view)))
-                    .collect();
+                let views: Vec<_> = views.iter().map(|view| (view, linear(first, view))).collect();
                 instances(&views, &target.dense, first, query.size, settings)
             }
             _ => found,

@@ -6,9 +6,11 @@
 //! (`chip.rs`), so that memory is bounded by a window and not by the chip.
 
 pub mod chip;
+pub mod drawn;
 pub mod maps;
 pub mod network;
 pub mod query;
+pub mod suite;
 
 pub use chip::{Answer, Chip, Options};
 pub use maps::{Maps, Pixels, Window};

@@ -164,9 +164,8 @@ impl Maps {
         let [height, width] = self.cells;
         let scores = Scores { values: &self.scores, height, width, size: self.dense.size };
         let mut points = scores.key_points(select);
-        let inside = |p: &[f64; 2]| {
-            p[0] <= size[0] as f64 - 1.0 - select.border && p[1] <= size[1] as f64 - 1.0 - select.border
-        };
+        let inside =
+            |p: &[f64; 2]| p[0] <= size[0] as f64 - 1.0 - select.border && p[1] <= size[1] as f64 - 1.0 - select.border;
         let kept: Vec<bool> = points.places.iter().map(inside).collect();
         let mut keep = kept.iter();
         points.places.retain(|_| keep.next().copied().unwrap_or(false));

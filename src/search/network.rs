@@ -72,8 +72,7 @@ impl<'v> Network<'v> {
     /// Takes the first export that is a map of descriptors, and the first that is a `Prob` or a `Logit`.
     pub fn new(predictor: Predictor<'v>) -> Result<Self, SearchError> {
         let exports = predictor.exports();
-        let descriptors =
-            exports.iter().position(|e| e.kind == Kind::Desc).ok_or(SearchError::NoDescriptors)?;
+        let descriptors = exports.iter().position(|e| e.kind == Kind::Desc).ok_or(SearchError::NoDescriptors)?;
         let score = exports.iter().position(|e| matches!(e.kind, Kind::Prob | Kind::Logit));
         let turns = exports.get(descriptors).map_or(1, |e| e.turns);
         Ok(Self { predictor, score, descriptors, turns })

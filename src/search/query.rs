@@ -2,7 +2,7 @@
 //! A query in all its turns.
 
 use rord_kernels::turns::{inverse, motion, product};
-use rord_matching::dense::permuted;
+use rord_matching::dense::{Dense, permuted};
 use rord_matching::features::{Features, Select};
 use rord_matching::moves::Move;
 use rord_matching::search::View;
@@ -15,10 +15,18 @@ use crate::network::{Network, SearchError};
 pub struct Query {
     /// Width and height in pixels.
     pub size: [usize; 2],
-    /// Its views.
-    pub views: Vec<View>,
-    /// Which symmetry of the square each view stands for.
-    pub symmetries: Vec<usize>,
+    /// What the network was shown.
+    shown: Vec<Shown>,
+    /// How many exchanges of turns each stands for: 1, 4 or 8.
+    exchanges: usize,
+}
+
+/// The query moved by a symmetry of the square, as the network sees it.
+#[derive(Clone, Debug)]
+struct Shown {
+    features: Features,
+    dense: Dense,
+    from_query: Move,
 }
 
 /// Key points that a query has at most.
@@ -29,43 +37,38 @@ impl Query {
     /// exchanging descriptors, of one of 4 turns by exchanging those of the picture and of its mirror image, else by
     /// turning the picture.
     pub fn new(network: &mut Network<'_>, pixels: &dyn Pixels) -> Result<Self, SearchError> {
-        let size = pixels.size();
-        let (turns, mut views, mut symmetries) = (network.turns(), Vec::new(), Vec::new());
-        // What the network is shown: once, and what the rest follows from by exchange.
-        let shown: Vec<usize> = match turns {
-            8 => vec![0],
-            4 => vec![0, 4],
-            _ => (0..8).collect(),
+        let (symmetries, exchanges): (Vec<usize>, usize) = match network.turns() {
+            8 => (vec![0], 8),
+            4 => (vec![0, 4], 4),
+            _ => ((0..8).collect(), 1),
         };
-        for symmetry in shown {
+        let mut shown = Vec::new();
+        for symmetry in symmetries {
             let turned = Turned { pixels, symmetry };
             let maps = Maps::of(network, &turned)?;
             let select = Select { keep: POINTS, apart: 4.0, border: 2.0, least: 0.0 };
             let features = maps.features(turned.size(), &select);
-            let from_query = turned.from_picture();
-            let exchanges = match turns {
-                4 | 8 => turns,
-                _ => 1,
-            };
-            for exchange in 0..exchanges {
-                let order = channel_order(exchange, exchanges, features.channels);
-                let features =
-                    Features { descriptors: permuted(&features.descriptors, &order), ..features.clone() };
-                let mut dense = maps.dense.clone();
-                dense.values = permuted(&dense.values, &order);
-                dense = cropped(dense, turned.size());
-                let [a, b, c, d] = motion(exchange).map(f64::from);
-                views.push(View {
-                    features,
-                    dense,
-                    from_query,
-                    turn: c.atan2(a),
-                    mirrored: a * d - b * c < 0.0,
-                });
-                symmetries.push(product(exchange, symmetry));
-            }
+            let dense = cropped(maps.dense, turned.size());
+            shown.push(Shown { features, dense, from_query: turned.from_picture() });
         }
-        Ok(Self { size, views, symmetries })
+        Ok(Self { size: pixels.size(), shown, exchanges })
+    }
+
+    /// All its views.
+    pub fn views(&self) -> Vec<View> {
+        let exchanges = (0..self.exchanges).flat_map(|exchange| self.shown.iter().map(move |shown| (exchange, shown)));
+        exchanges.map(|(exchange, shown)| shown.exchanged(exchange, self.exchanges)).collect()
+    }
+}
+
+impl Shown {
+    fn exchanged(&self, exchange: usize, exchanges: usize) -> View {
+        let order = channel_order(exchange, exchanges, self.features.channels);
+        let descriptors = permuted(&self.features.descriptors, &order);
+        let features = Features { descriptors, ..self.features.clone() };
+        let dense = self.dense.permuted(&order);
+        let [a, b, c, d] = motion(exchange).map(f64::from);
+        View { features, dense, from_query: self.from_query, turn: c.atan2(a), mirrored: a * d - b * c < 0.0 }
     }
 }
 
@@ -73,11 +76,14 @@ impl Query {
 /// g⁻¹·t.
 fn channel_order(symmetry: usize, turns: usize, channels: usize) -> Vec<usize> {
     let block = channels / turns.max(1);
-    (0..turns).flat_map(|t| (0..block).map(move |c| (t, c))).map(|(t, c)| product(inverse(symmetry), t) * block + c).collect()
+    (0..turns)
+        .flat_map(|t| (0..block).map(move |c| (t, c)))
+        .map(|(t, c)| product(inverse(symmetry), t) * block + c)
+        .collect()
 }
 
 /// Without the cells that were added to fill the picture up.
-fn cropped(dense: rord_matching::dense::Dense, size: [usize; 2]) -> rord_matching::dense::Dense {
+fn cropped(dense: Dense, size: [usize; 2]) -> Dense {
     let step = dense.step().map(|s| s as usize);
     let (width, height) = ((size[0] / step[0].max(1)).min(dense.width), (size[1] / step[1].max(1)).min(dense.height));
     if (width, height) == (dense.width, dense.height) || width == 0 || height == 0 {
@@ -88,7 +94,7 @@ fn cropped(dense: rord_matching::dense::Dense, size: [usize; 2]) -> rord_matchin
         dense.values[at..at + width * dense.channels].iter().copied()
     });
     let size = [width * step[0], height * step[1]];
-    rord_matching::dense::Dense { values: rows.collect(), height, width, channels: dense.channels, size }
+    Dense { values: rows.collect(), height, width, channels: dense.channels, size }
 }
 
 /// A picture moved by a symmetry of the square about its middle.
@@ -103,11 +109,7 @@ impl Turned<'_> {
         let [a, b, c, d] = motion(self.symmetry).map(f64::from);
         let [width, height] = self.pixels.size().map(|side| (side as f64 - 1.0) / 2.0);
         let [new_width, new_height] = self.size().map(|side| (side as f64 - 1.0) / 2.0);
-        Move([
-            [a, b, new_width - a * width - b * height],
-            [c, d, new_height - c * width - d * height],
-            [0.0, 0.0, 1.0],
-        ])
+        Move([[a, b, new_width - a * width - b * height], [c, d, new_height - c * width - d * height], [0.0, 0.0, 1.0]])
     }
 }
 

@@ -159,6 +159,7 @@ fn plan(
         top,
         size: (width as usize, height as usize),
         size_um: (bounds.width() as f64 * unit, bounds.height() as f64 * unit),
+        corner_um: (f64::from(bounds.low[0]) * unit, f64::from(bounds.high[1]) * unit),
         layers,
         present: counts.iter().map(|(key, count)| (key.to_string(), *count)).collect(),
     })

@@ -189,6 +189,7 @@ impl Gds {
                 picture: loaded.pictures.len(),
                 top: picture.top.clone(),
                 size_um: picture.size_um,
+                corner_um: picture.corner_um,
                 present: picture.present.clone(),
                 drawn: picture.layers.iter().map(|l| LayerFacts { name: l.name.clone(), share: l.share }).collect(),
             });

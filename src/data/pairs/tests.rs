@@ -179,7 +179,8 @@ fn full() -> PairRecipe {
 fn a_share_of_the_pairs_is_drawn_alike() {
     let alike = |differ: f64| {
         let render = full().render.map(|render| Render { differ, ..render });
-        let recipe = PairRecipe { zoom: (1.0, 1.0), geometry: Geometry::SquareSymmetries, photo: vec![], render, ..full() };
+        let recipe =
+            PairRecipe { zoom: (1.0, 1.0), geometry: Geometry::SquareSymmetries, photo: vec![], render, ..full() };
         let pairs = source((0..5).map(|i| wires(&format!("w{i}"), 150)).collect(), recipe);
         let sorted = |mut values: Vec<f32>| {
             values.sort_by(f32::total_cmp);

@@ -31,6 +31,8 @@ pub struct Drawn {
     pub size: (usize, usize),
     /// What it shows, in µm; 0 of what has no length.
     pub size_um: (f64, f64),
+    /// Its left and its upper edge in the file's coordinates, in µm.
+    pub corner_um: (f64, f64),
     /// The layers that are drawn, the lowest first.
     pub layers: Vec<Layer>,
     /// All layers that have polygons below the cell, and how many.
@@ -74,8 +76,8 @@ mod tests {
     #[test]
     fn a_manifest_reads_back_and_a_broken_one_is_none() {
         let layers = vec![Layer { name: "68/20".into(), share: 0.1 + 0.2 }];
-        let (present, size_um) = (vec![("68/20".into(), u64::MAX)], (2.5, 1.0 / 3.0));
-        let drawn = Drawn { top: "inv \"1\"".into(), size: (25, 17), size_um, layers, present };
+        let (present, size_um, corner_um) = (vec![("68/20".into(), u64::MAX)], (2.5, 1.0 / 3.0), (-0.1, 7.0));
+        let drawn = Drawn { top: "inv \"1\"".into(), size: (25, 17), size_um, corner_um, layers, present };
         let manifest =
             Manifest { file: "a.gds".into(), tops: vec!["t".into()], pictures: vec![drawn], ..Manifest::default() };
         let folder = tempfile::tempdir().unwrap();

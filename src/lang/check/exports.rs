@@ -55,10 +55,10 @@ impl Checker<'_> {
     /// The data and the inputs that a value is made of, with their names, in the order of the text.
     fn fed_by(&self, value: ValueId) -> Vec<(ValueId, String)> {
         let mut fed: Vec<(ValueId, String)> = Vec::new();
-        let mut below: Vec<ValueId> = self.out.below(value).into_iter().collect();
+        let mut below: Vec<ValueId> = self.below(value, |_| true).into_iter().collect();
         below.sort_unstable_by_key(|id| id.0);
         for id in below {
-            let Some(ValueSource::Field { name, .. }) = self.out.value(id).map(|v| &v.source) else { continue };
+            let Some(ValueSource::Field { name, .. }) = self.value(id).map(|v| &v.source) else { continue };
             if !fed.iter().any(|(_, called)| called == name) {
                 fed.push((id, name.clone()));
             }
@@ -67,6 +67,6 @@ impl Checker<'_> {
     }
 
     fn is_image(&self, id: ValueId) -> bool {
-        self.out.value(id).is_some_and(|v| v.ty.kind == Kind::Image)
+        self.value(id).is_some_and(|v| v.ty.kind == Kind::Image)
     }
 }
