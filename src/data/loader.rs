@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use super::DataError;
 use super::batches::{Batch, Batches};
 use super::pairs::Split;
 
@@ -17,7 +18,7 @@ use super::pairs::Split;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// What can go wrong in a loader, as facts.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum LoaderError {
     /// A thread panicked while it made an item.
     #[error("item {step}: {message}")]
@@ -26,6 +27,14 @@ pub enum LoaderError {
         step: u64,
         /// The message of the panic.
         message: String,
+    },
+    /// The data cannot be read any more.
+    #[error("item {step}: {error}")]
+    Data {
+        /// The item's number.
+        step: u64,
+        /// Why.
+        error: DataError,
     },
     /// The operating system gave no thread.
     #[error("no thread: {reason}")]
@@ -37,7 +46,10 @@ pub enum LoaderError {
 
 /// The batches of one split, from a given step on: an iterator, endless for training, [`Batches::validation_batches`]
 /// long for validation. After an error it ends.
-pub struct Loader(Ahead<Batch>);
+pub struct Loader(Ahead<Made>);
+
+/// A batch with its number, or why there is none.
+type Made = Result<Batch, LoaderError>;
 
 impl Loader {
     /// Makes up to `ahead` batches in advance on `threads` threads (at least one each), beginning with batch number
@@ -53,14 +65,19 @@ impl Loader {
             Split::Train => u64::MAX,
             Split::Validation => source.validation_batches(),
         };
-        Ahead::new(move |step| source.batch_at(split, step), first..end, ahead, threads).map(Self)
+        let make = move |step| source.batch_at(split, step).map_err(|error| LoaderError::Data { step, error });
+        Ahead::new(make, first..end, ahead, threads).map(Self)
     }
 }
 
 impl Loader {
     /// The next batch; `None` at the end, and soon after `stop` is set.
     pub fn next_unless(&mut self, stop: &AtomicBool) -> Option<Result<Batch, LoaderError>> {
-        self.0.next_unless(stop)
+        let made = self.0.next_unless(stop)?.and_then(|made| made);
+        if made.is_err() {
+            self.0.shared.stop();
+        }
+        Some(made)
     }
 
     /// Stops the threads without waiting for what they are making.
@@ -73,7 +90,7 @@ impl Iterator for Loader {
     type Item = Result<Batch, LoaderError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.0.next()
+        self.next_unless(&AtomicBool::new(false))
     }
 }
 
