@@ -2,6 +2,7 @@
 
 use super::args::DataArgs;
 use super::load::load_or_report;
+use rord_data::DataError;
 use rord_data::batches::Batches;
 use rord_data::pairs::Split;
 use rord_data::sheet;
@@ -44,13 +45,21 @@ pub fn run(args: &DataArgs) -> u8 {
     };
     let split = if args.validation { Split::Validation } else { Split::Train };
     super::print(&format!("{}: {}\n", dataset.name, source.batches.about()));
+    for note in source.batches.notes() {
+        super::print(&format!("note: {note}\n"));
+    }
     let Some(source) = source.pairs else {
         if args.png.is_some() {
             let help = "a sheet shows patches of layouts; leave --png out for a table of the tensors";
             return refuse(runtime::failed("R0914", "only patches of layouts are drawn", help));
         }
-        super::print(&table(source.batches.as_ref(), split, args.show));
-        return super::DONE;
+        return match table(source.batches.as_ref(), split, args.show) {
+            Ok(lines) => {
+                super::print(&lines);
+                super::DONE
+            }
+            Err(error) => refuse(runtime::failed("R0917", &format!("the data stopped coming: {error}"), "")),
+        };
     };
     let pairs: Vec<_> = (0..args.show as u64).map(|i| source.pair(split, i)).collect();
     let pictures = source.pictures();
@@ -81,7 +90,7 @@ pub fn run(args: &DataArgs) -> u8 {
 }
 
 /// The first samples of a split, field by field: shape, least, mean and greatest number.
-fn table(batches: &dyn Batches, split: Split, show: usize) -> String {
+fn table(batches: &dyn Batches, split: Split, show: usize) -> Result<String, DataError> {
     let available = match split {
         Split::Train => u64::MAX,
         Split::Validation => batches.validation_batches(),
@@ -91,7 +100,7 @@ fn table(batches: &dyn Batches, split: Split, show: usize) -> String {
         if shown >= show {
             break;
         }
-        let batch = batches.batch_at(split, step);
+        let batch = batches.batch_at(split, step)?;
         if batch.size == 0 {
             break;
         }
@@ -109,5 +118,5 @@ fn table(batches: &dyn Batches, split: Split, show: usize) -> String {
         }
         shown += batch.size;
     }
-    lines
+    Ok(lines)
 }

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use super::DataError;
+use super::Picture;
 use super::datasets::Offered;
 use super::pairs::{PairRecipe, PairSource, Split};
 
@@ -35,17 +37,18 @@ pub trait Batches: Send + Sync {
     /// Batches of the validation split; 0 where nothing is validated.
     fn validation_batches(&self) -> u64;
 
-    /// Batch number `step` of a split. Training is endless; epochs follow one another.
-    fn batch_at(&self, split: Split, step: u64) -> Batch;
+    /// Batch number `step` of a split. Training is endless; epochs follow one another. Errors: a file that was there at the
+    /// start cannot be read any more.
+    fn batch_at(&self, split: Split, step: u64) -> Result<Batch, DataError>;
 
     /// A batch that stands beside another dataset's validation, where this one keeps nothing back to validate.
-    fn beside(&self, step: u64) -> Batch {
+    fn beside(&self, step: u64) -> Result<Batch, DataError> {
         self.batch_at(Split::Train, step)
     }
 
-    /// Why batches are not to be used any more, where data could not be read.
-    fn trouble(&self) -> Option<String> {
-        None
+    /// What was done to the data that a reader of the pipeline would not expect: each a sentence without its full stop.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
     }
 
     /// What is trained on and what is validated, in words: `19 layouts to train on and 5 to validate`.
@@ -78,11 +81,11 @@ impl Batches for PairBatches {
         self.source.validation_batches()
     }
 
-    fn batch_at(&self, split: Split, step: u64) -> Batch {
+    fn batch_at(&self, split: Split, step: u64) -> Result<Batch, DataError> {
         let (size, n) = (self.source.recipe().batch, self.source.recipe().patch);
         let mut fields: Vec<Field> = Vec::with_capacity(self.fields.len());
         for field in &self.fields {
-            let shape = field.part.shape(size, n);
+            let shape = field.part.shape(size, n, self.source.recipe().channels);
             let values = Vec::with_capacity(shape.iter().product());
             fields.push(Field { name: field.name.to_string(), shape, values });
         }
@@ -94,16 +97,15 @@ impl Batches for PairBatches {
                 field.values.extend_from_slice(offered.part.of(&pair));
             }
         }
-        Batch { size, fields }
+        match self.source.pictures().iter().find_map(Picture::trouble) {
+            Some(error) => Err(error.clone()),
+            None => Ok(Batch { size, fields }),
+        }
     }
 
     /// Drawn as in validation, of what is trained on.
-    fn beside(&self, step: u64) -> Batch {
+    fn beside(&self, step: u64) -> Result<Batch, DataError> {
         self.batch_at(Split::Validation, step)
-    }
-
-    fn trouble(&self) -> Option<String> {
-        self.source.trouble().map(|error| format!("{error} ({})", error.help()))
     }
 
     fn about(&self) -> String {

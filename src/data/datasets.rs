@@ -16,9 +16,9 @@ pub struct Offered {
 /// A part of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The original view, (B, 1, n, n).
+    /// The original view, (B, channels, n, n).
     Image,
-    /// The moved view, (B, 1, n, n).
+    /// The moved view, (B, channels, n, n).
     Moved,
     /// The homography, (B, 3, 3).
     Homography,
@@ -37,8 +37,8 @@ const DATASETS: &[(&str, &[Offered])] = &[
     (
         "layout_pairs",
         &[
-            offered("image", "Image[B, 1, patch, patch]@orig", Part::Image),
-            offered("image_r", "Image[B, 1, patch, patch]@moved", Part::Moved),
+            offered("image", "Image[B, channels, patch, patch]@orig", Part::Image),
+            offered("image_r", "Image[B, channels, patch, patch]@moved", Part::Moved),
             offered("H", "Homography[B]@orig->moved", Part::Homography),
             offered("corners", "Label[B, 1, patch, patch]@orig", Part::Corners),
         ],
@@ -46,22 +46,30 @@ const DATASETS: &[(&str, &[Offered])] = &[
     (
         "layout_images",
         &[
-            offered("image", "Image[B, 1, patch, patch]@orig", Part::Image),
+            offered("image", "Image[B, channels, patch, patch]@orig", Part::Image),
             offered("corners", "Label[B, 1, patch, patch]@orig", Part::Corners),
         ],
     ),
     (
         "layout_patches",
         &[
-            offered("a", "Image[B, 1, size, size]@a", Part::Image),
-            offered("b", "Image[B, 1, size, size]@b", Part::Moved),
+            offered("a", "Image[B, channels, size, size]@a", Part::Image),
+            offered("b", "Image[B, channels, size, size]@b", Part::Moved),
             offered("H", "Homography[B]@a->b", Part::Homography),
+        ],
+    ),
+    (
+        "file_pairs",
+        &[
+            offered("image", "Image[B, channels, patch, patch]@orig", Part::Image),
+            offered("image_r", "Image[B, channels, patch, patch]@moved", Part::Moved),
+            offered("H", "Homography[B]@orig->moved", Part::Homography),
         ],
     ),
     (
         "labelled_layouts",
         &[
-            offered("image", "Image[B, 1, patch, patch]@image", Part::Image),
+            offered("image", "Image[B, channels, patch, patch]@image", Part::Image),
             offered("truth", "Label[B, 1, patch, patch]@image", Part::Truth),
         ],
     ),
@@ -78,11 +86,12 @@ pub fn offers(dataset: &str) -> Vec<(&'static str, &'static str)> {
 }
 
 impl Part {
-    /// The shape of a batch of it, for patches of n pixels.
-    pub fn shape(self, batch: usize, n: usize) -> Vec<usize> {
+    /// The shape of a batch of it, for patches of n pixels and views of so many channels.
+    pub fn shape(self, batch: usize, n: usize, channels: usize) -> Vec<usize> {
         match self {
             Self::Homography => vec![batch, 3, 3],
-            Self::Image | Self::Moved | Self::Corners | Self::Truth => vec![batch, 1, n, n],
+            Self::Image | Self::Moved => vec![batch, channels, n, n],
+            Self::Corners | Self::Truth => vec![batch, 1, n, n],
         }
     }
 

@@ -78,12 +78,54 @@ pub enum DataError {
     /// A picture has no layer of the wanted name; `present` are those it has.
     #[error("{picture}: no layer `{layer}`; there are {}", present.join(", "))]
     NoSuchLayer { picture: String, layer: String, present: Vec<String> },
+    /// A file of a known kind that is not read; `help` is how to make it into one that is.
+    #[error("{path}: {what}, which is not read")]
+    Unsupported { path: PathBuf, what: String, help: String },
+    /// A file that is to be trained on and validated on.
+    #[error("{path}: both to train on and to validate")]
+    BothSides { path: PathBuf },
+    /// A picture of another number of layers or colors than the dataset has channels.
+    #[error("{picture}: {found} channels ({}), and the dataset has {wanted}", layers.join(", "))]
+    Channels { picture: String, found: usize, wanted: usize, layers: Vec<String> },
+    /// Pictures have no drawn corners.
+    #[error("{picture}: a picture from a file has no drawn corners")]
+    NoCorners { picture: String },
+    /// All pairs of pictures have pictures in common, so that none can be kept back.
+    #[error("all {pairs} pairs have pictures in common")]
+    OneGroup { pairs: usize },
+    /// A list of pairs with a line that is none.
+    #[error("{path}: line {line}: {reason}")]
+    BadList { path: PathBuf, line: usize, reason: String },
+    /// A file of pictures that lie over each other, without one of its name on the other side.
+    #[error("{path}: no file of this name on the other side")]
+    NoPartner { path: PathBuf },
+    /// Two files of one name on one side.
+    #[error("{path}: of the same name as {other}")]
+    SameName { path: PathBuf, other: PathBuf },
     /// A setting outside what it may be.
     #[error("{setting} = {value}, not in {low}..={high}")]
     BadSetting { setting: &'static str, value: f64, low: f64, high: f64 },
     /// A split without pictures: `pictures` in all, of which the part `train` is for training.
     #[error("no picture is left for {split}: {pictures} in all, {train} of them for training")]
     NothingToTrainOn { split: String, pictures: usize, train: f64 },
+}
+
+impl DataError {
+    /// What to do about it, where that depends on the file.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Unsupported { help, .. } => Some(help.clone()),
+            Self::Channels { found, .. } => {
+                Some(format!("set  channels = {found}, or 1 for grey; `layers` of gds(…) chooses among the layers"))
+            }
+            Self::NoCorners { .. } => Some("find corners in the grey values:  corners = picture".into()),
+            Self::OneGroup { .. } => {
+                Some("train on all:  train = 1.0, or name lists to validate on:  validation = …".into())
+            }
+            Self::BothSides { .. } => Some("leave it out of one of the two".into()),
+            _ => None,
+        }
+    }
 }
 
 impl From<rord_files::FileError> for DataError {
@@ -109,12 +151,13 @@ fn some(names: &[String]) -> String {
 
 /// A line for each file, with what helps.
 fn lines(files: &[crate::loaded::UnfitFile]) -> String {
-    files.iter().map(|file| format!("\n  {} ({})", file.error, file.error.help())).collect()
+    let help = |error: &DataError| error.help().unwrap_or_else(|| error.advice().into());
+    files.iter().map(|file| format!("\n  {} ({})", file.error, help(&file.error))).collect()
 }
 
 impl DataError {
-    /// What helps, in a few words.
-    pub fn help(&self) -> &'static str {
+    /// What helps in general, in a few words.
+    pub fn advice(&self) -> &'static str {
         use rord_layouts::ReadError as R;
         match self {
             Self::NotFound { .. } => "check the path; paths start in the folder in which rord-run is started",

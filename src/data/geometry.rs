@@ -1,7 +1,8 @@
-//! How the second view of a pair is moved: one of the 8 symmetries of the square, a rotation, or any linear map.
+//! How the second view of a pair is moved: one of the 8 symmetries of the square, a rotation, any linear map, or a
+//! homography.
 //!
-//! Everything turns about the middle of the patch, so a move is a 2×2 matrix: the same in normalized coordinates as in
-//! pixels counted from the middle `(n-1)/2`. Coordinates are (x, y) with y downwards; positive degrees turn
+//! Everything turns about the middle of the patch, so a linear move is a 2×2 matrix: the same in normalized coordinates as
+//! in pixels counted from the middle `(n-1)/2`. Coordinates are (x, y) with y downwards; positive degrees turn
 //! counter-clockwise as seen.
 //!
 //! ```
@@ -11,7 +12,13 @@
 //! assert_eq!(quarter.permute(&['a', 'b', 'c', 'd'], 2), ['b', 'd', 'a', 'c']);
 //! ```
 
+use super::patch::Grid;
+use super::project::{Projection, View};
 use rord_random::Stream;
+
+pub mod perspective;
+
+pub use perspective::{Homography, Perspective};
 
 /// A 2×2 matrix, row by row: takes (x, y) counted from the middle of the patch.
 pub type Linear = [[f64; 2]; 2];
@@ -87,6 +94,8 @@ pub enum Geometry {
         /// Whether half of the moves are mirrored.
         mirror: bool,
     },
+    /// The corners of the patch moved on their own, and a similarity of all of it.
+    Perspective(Perspective),
 }
 
 impl Geometry {
@@ -108,40 +117,61 @@ impl Geometry {
                 let bend = [[sx, stream.range(shear.0, shear.1) * sy], [0.0, sy]];
                 Move::Linear(product(product(turn, bend), mirrored(mirror && stream.chance(0.5))))
             }
+            Self::Perspective(ref perspective) => Move::Projective(perspective.draw(stream)),
         }
     }
 }
 
-/// One move about the middle of the patch.
+/// One move of the patch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Move {
     /// An exact permutation of pixels.
     Symmetry(Symmetry),
-    /// A linear map, original to moved, that is sampled.
+    /// A linear map about the middle of the patch, original to moved, that is sampled.
     Linear(Linear),
+    /// A homography in normalized coordinates, original to moved, that is sampled.
+    Projective(Homography),
 }
 
 impl Move {
-    /// Original to moved.
-    pub fn matrix(&self) -> Linear {
+    /// Original to moved, in normalized coordinates.
+    pub fn map(&self) -> Homography {
         match self {
-            Self::Symmetry(symmetry) => symmetry.matrix().map(|row| row.map(f64::from)),
-            Self::Linear(matrix) => *matrix,
+            Self::Symmetry(symmetry) => Homography::linear(symmetry.matrix().map(|row| row.map(f64::from))),
+            Self::Linear(matrix) => Homography::linear(*matrix),
+            Self::Projective(homography) => *homography,
         }
     }
 
-    /// Moved to original.
-    pub fn inverse(&self) -> Linear {
-        let [[a, b], [c, d]] = self.matrix();
+    /// Moved to original about the middle of the patch; `None` where it is no linear map.
+    pub fn inverse(&self) -> Option<Linear> {
+        let [[a, b], [c, d]] = match self {
+            Self::Symmetry(symmetry) => symmetry.matrix().map(|row| row.map(f64::from)),
+            Self::Linear(matrix) => *matrix,
+            Self::Projective(_) => return None,
+        };
         let det = a * d - b * c;
-        [[d / det, -b / det], [-c / det, a / det]]
+        Some([[d / det, -b / det], [-c / det, a / det]])
+    }
+
+    /// Where a patch lies in a picture that shows the original moved by this: `middle` is what the middle of the original
+    /// shows, of `zoom` picture pixels in each of its own. An exact permutation lies where the original lies.
+    pub fn view(&self, n: usize, middle: [f64; 2], zoom: f64) -> View {
+        let here = Grid::new(n, middle, zoom, [[1.0, 0.0], [0.0, 1.0]]);
+        match self {
+            Self::Symmetry(_) => View::Grid(here),
+            Self::Linear(_) => View::Grid(self.inverse().map_or(here, |back| Grid::new(n, middle, zoom, back))),
+            Self::Projective(map) => match map.inverse() {
+                Some(back) => View::Projection(Projection::new(n, middle, zoom, &back)),
+                None => View::Grid(here),
+            },
+        }
     }
 
     /// The 3×3 matrix H in normalized coordinates, row by row: takes a column (x, y, 1) of the original to the moved
     /// view.
     pub fn homography(&self) -> [f32; 9] {
-        let [[a, b], [c, d]] = self.matrix().map(|row| row.map(|x| x as f32));
-        [a, b, 0.0, c, d, 0.0, 0.0, 0.0, 1.0]
+        self.map().flat()
     }
 }
 
@@ -188,7 +218,7 @@ mod tests {
             let image: Vec<usize> = (0..n * n).collect();
             for symmetry in Symmetry::ALL {
                 let moved = symmetry.permute(&image, n);
-                let [[a, b], [c, d]] = Move::Symmetry(symmetry).inverse();
+                let [[a, b], [c, d]] = Move::Symmetry(symmetry).inverse().unwrap();
                 let middle = (n as f64 - 1.0) / 2.0;
                 for (at, &found) in moved.iter().enumerate() {
                     let (u, v) = ((at % n) as f64 - middle, (at / n) as f64 - middle);
@@ -204,7 +234,7 @@ mod tests {
     fn quarter_turns_are_exact_and_compose() {
         for (k, symmetry) in Symmetry::ALL.into_iter().take(4).enumerate() {
             for whole in [-720.0, 0.0, 360.0] {
-                let exact = Move::Symmetry(symmetry).matrix();
+                let exact = symmetry.matrix().map(|row| row.map(f64::from));
                 assert_eq!(rotation(whole + 90.0 * k as f64), exact);
             }
         }
@@ -223,9 +253,10 @@ mod tests {
         let mut mirrored = 0;
         for _ in 0..50 {
             let drawn = any.draw(&mut stream);
-            let [[a, b], [c, d]] = product(drawn.matrix(), drawn.inverse());
+            let Move::Linear(matrix) = drawn else { panic!() };
+            let [[a, b], [c, d]] = product(matrix, drawn.inverse().unwrap());
             assert!((a - 1.0).abs() + b.abs() + c.abs() + (d - 1.0).abs() < 1e-12);
-            let [[a, b], [c, d]] = drawn.matrix();
+            let [[a, b], [c, d]] = matrix;
             mirrored += usize::from(a * d - b * c < 0.0);
         }
         assert!((10..40).contains(&mirrored), "{mirrored} of 50 mirrored");

@@ -11,18 +11,22 @@ pub mod batches;
 pub mod convolution;
 pub mod corners;
 pub mod datasets;
+pub mod detect;
 pub mod error;
+pub mod file_pairs;
 pub mod files;
 pub mod gds;
 pub mod geometry;
 pub mod images;
 pub mod layout;
+pub mod listed;
 pub mod loaded;
 pub mod loader;
 pub mod pairs;
 pub mod patch;
 pub mod photo;
 pub mod picture;
+pub mod project;
 pub mod raster;
 pub mod render;
 pub mod several;
@@ -56,6 +60,36 @@ impl Source {
             Self::Synth(synth) => synth.load(store).map(Loaded::made),
             Self::Gds(gds) => gds.load(store),
             Self::Images(images) => images.load().map(Loaded::made),
+        }
+    }
+}
+
+/// Changes a few bytes: other values, parts cut out, put in twice, or cut off.
+#[cfg(test)]
+#[allow(clippy::indexing_slicing)]
+fn mutate(bytes: &mut Vec<u8>, stream: &mut rord_random::Stream) {
+    for _ in 0..=stream.below(6) {
+        let (at, n) = (stream.below(bytes.len()), bytes.len());
+        if n == 0 {
+            return;
+        }
+        match stream.below(6) {
+            0 => bytes[at] ^= 1 << stream.below(8),
+            1 => bytes[at] = stream.bits() as u8,
+            2 => bytes[at] = [0, 0xff, 0x7f, 0x80][stream.below(4)],
+            3 => drop(bytes.drain(at..(at + 1 + stream.below(8)).min(n))),
+            4 => {
+                let part = bytes[at..(at + 1 + stream.below(16)).min(n)].to_vec();
+                let to = stream.below(n);
+                bytes.splice(to..to, part);
+            }
+            _ if stream.below(8) == 0 => bytes.truncate(at),
+            _ => {
+                let number = (stream.bits() as u32 >> stream.below(32)).to_le_bytes();
+                for (k, byte) in number.into_iter().enumerate().take(n - at) {
+                    bytes[at + k] = byte;
+                }
+            }
         }
     }
 }

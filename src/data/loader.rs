@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use super::DataError;
 use super::batches::{Batch, Batches};
 use super::pairs::Split;
 
@@ -17,7 +18,7 @@ use super::pairs::Split;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// What can go wrong in a loader, as facts.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum LoaderError {
     /// A thread panicked while it made an item.
     #[error("item {step}: {message}")]
@@ -27,11 +28,13 @@ pub enum LoaderError {
         /// The message of the panic.
         message: String,
     },
-    /// Data could not be read while batches were made.
-    #[error("{reason}")]
-    Unreadable {
-        /// What and why.
-        reason: String,
+    /// The data cannot be read any more.
+    #[error("item {step}: {error}")]
+    Data {
+        /// The item's number.
+        step: u64,
+        /// Why.
+        error: DataError,
     },
     /// The operating system gave no thread.
     #[error("no thread: {reason}")]
@@ -43,7 +46,10 @@ pub enum LoaderError {
 
 /// The batches of one split, from a given step on: an iterator, endless for training, [`Batches::validation_batches`]
 /// long for validation. After an error it ends.
-pub struct Loader(Ahead<Batch>, Arc<dyn Batches>);
+pub struct Loader(Ahead<Made>);
+
+/// A batch with its number, or why there is none.
+type Made = Result<Batch, LoaderError>;
 
 impl Loader {
     /// Makes up to `ahead` batches in advance on `threads` threads (at least one each), beginning with batch number
@@ -59,19 +65,19 @@ impl Loader {
             Split::Train => u64::MAX,
             Split::Validation => source.validation_batches(),
         };
-        let made = source.clone();
-        Ok(Self(Ahead::new(move |step| made.batch_at(split, step), first..end, ahead, threads)?, source))
+        let make = move |step| source.batch_at(split, step).map_err(|error| LoaderError::Data { step, error });
+        Ahead::new(make, first..end, ahead, threads).map(Self)
     }
 }
 
 impl Loader {
     /// The next batch; `None` at the end, and soon after `stop` is set.
     pub fn next_unless(&mut self, stop: &AtomicBool) -> Option<Result<Batch, LoaderError>> {
-        let batch = self.0.next_unless(stop)?;
-        Some(match self.1.trouble() {
-            Some(reason) => batch.and(Err(LoaderError::Unreadable { reason })),
-            None => batch,
-        })
+        let made = self.0.next_unless(stop)?.and_then(|made| made);
+        if made.is_err() {
+            self.0.shared.stop();
+        }
+        Some(made)
     }
 
     /// Stops the threads without waiting for what they are making.

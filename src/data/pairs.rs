@@ -15,12 +15,13 @@ use super::geometry::Move;
 use super::patch::{Cut, Grid, Plane};
 use super::photo;
 use super::picture::{Picture, Run, Samples};
+use super::project::View;
 use super::render::Look;
 use super::split::{Field, split};
-use super::{DataError, Loaded, corners};
+use super::{DataError, Loaded, corners, detect};
 use rord_random::Stream;
 
-pub use recipe::PairRecipe;
+pub use recipe::{Detect, PairRecipe};
 
 /// Which pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,7 +35,7 @@ pub enum Split {
 /// One training sample of patch size n.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pair {
-    /// The original view, n rows of n values in 0..=1.
+    /// The original view, n rows of n values in 0..=1 for each channel.
     pub image: Vec<f32>,
     /// The moved view, `image_r(q) = image(H⁻¹ q)` but for what each side draws on its own.
     pub image_r: Vec<f32>,
@@ -50,6 +51,23 @@ pub struct Pair {
     pub from: [i64; 2],
     /// Picture pixels in a patch pixel, along an axis.
     pub zoom: f64,
+}
+
+impl Pair {
+    /// Nothing to see.
+    pub fn black(recipe: &PairRecipe) -> Self {
+        let (black, channels) = (vec![0.0; recipe.patch * recipe.patch], recipe.channels);
+        Self {
+            image: black.repeat(channels),
+            image_r: black.repeat(channels),
+            h: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+            corners: black.clone(),
+            truth: black,
+            picture: 0,
+            from: [0, 0],
+            zoom: 1.0,
+        }
+    }
 }
 
 /// Pictures, split for training and validation, from which pairs are made.
@@ -85,6 +103,8 @@ impl PairSource {
             let present = first.layers.iter().map(|l| l.name.clone()).collect();
             return Err(DataError::NoSuchLayer { picture: first.name.clone(), layer: layer.clone(), present });
         }
+        let hidden = usize::from(recipe.target.is_some());
+        pictures.iter().try_for_each(|picture| picture.has_channels(recipe.channels, hidden))?;
         Ok(Self { pictures, recipe, train, validation })
     }
 
@@ -121,11 +141,11 @@ impl PairSource {
     /// Batches in the validation split: as many for one of training as its pictures are for one of training's, rounded
     /// up, `⌈steps · (1 - train) / train⌉` and at least one; none where `train` is 1.
     pub fn validation_batches(&self) -> u64 {
-        let PairRecipe { train, steps, .. } = self.recipe;
         if self.validation.is_empty() {
             return 0;
         }
-        ((steps as f64 * (1.0 - train) / train - 1e-9).ceil() as u64).max(1)
+        let train = self.recipe.train;
+        self.recipe.validation_batches((1.0 - train) / train)
     }
 
     fn fields(&self, split: Split) -> &[Field] {
@@ -151,27 +171,24 @@ impl PairSource {
         let n = recipe.patch;
         let mut places = stream(0);
         let moved = recipe.geometry.draw(&mut places);
-        let empty = |h| {
-            let black = || vec![0.0; n * n];
-            let (image, image_r, corners) = (black(), black(), black());
-            Pair { image, image_r, h, corners, truth: black(), picture: 0, from: [0, 0], zoom: 1.0 }
-        };
         // Neither can be missing: `new` refuses an empty split.
-        let Some(place) = self.place(recipe, split, &moved, &mut places) else { return empty(moved.homography()) };
-        let Some(picture) = self.pictures.get(place.field.picture) else { return empty(moved.homography()) };
+        let Some(place) = self.place(recipe, split, &moved, &mut places) else { return Pair::black(recipe) };
+        let Some(picture) = self.pictures.get(place.field.picture) else { return Pair::black(recipe) };
 
         let middle = place.from.map(|at| at as f64 + n as f64 * place.zoom / 2.0);
         let here = Grid::new(n, middle, place.zoom, [[1.0, 0.0], [0.0, 1.0]]);
-        let there = match moved {
-            Move::Symmetry(_) => here,
-            Move::Linear(_) if !recipe.moved => here,
-            Move::Linear(_) => Grid::new(n, middle, place.zoom, moved.inverse()),
-        };
+        let there = if recipe.moved { moved.view(n, middle, place.zoom) } else { View::Grid(here) };
+        let detected = if recipe.corners && recipe.detect == Detect::Picture { detect::AROUND } else { 0.0 };
         let etched = recipe.render.as_ref().map_or(0, |r| (r.reach() * place.zoom).ceil() as usize);
         let labelled = if recipe.corners { corners::MARGIN } else { 0 };
+        let labelled = labelled.max((detected * place.zoom).ceil() as usize);
         let window = here.reach().grown(labelled.max(etched)).union(there.reach().grown(etched));
         let cut = Cut::new(picture, place.field.region, window);
-        let label = if recipe.corners { corners::corners(&cut, &here) } else { Vec::new() };
+        let label = match recipe.detect {
+            _ if !recipe.corners => Vec::new(),
+            Detect::Drawn => corners::corners(&cut, &here),
+            Detect::Picture => detect::corners(&Look::plain(picture).composite(&cut, place.zoom), &here),
+        };
 
         let hidden = recipe.target.as_ref().and_then(|t| picture.layer(t));
         let truth = match &recipe.target {
@@ -181,22 +198,27 @@ impl PairSource {
         let drawn = |(i, layer): (usize, &Option<Samples>)| (layer.is_some() && Some(i) != hidden).then_some(i);
         let present: Vec<usize> = cut.layers.iter().enumerate().filter_map(drawn).collect();
         let kept = present.get(places.below(present.len())).copied();
-        let draw = |part: u64| match &recipe.render {
-            Some(render) => Look::draw(render, cut.layers.len(), kept, &mut stream(part)),
-            None => Look::plain(picture),
+        let draw = |part: u64| {
+            let look = recipe.render.as_ref().map(|r| Look::draw(r, cut.layers.len(), kept, &mut stream(part)));
+            Look::views(look.map(|look| look.without(hidden)), picture, &cut, place.zoom, (recipe.channels, hidden))
         };
-        let draw = |part: u64| draw(part).without(hidden).composite(&cut, place.zoom);
-        let view = |plane: &Plane, moved: &Move| match moved {
-            Move::Symmetry(symmetry) => symmetry.permute(&plane.sample(&here), n),
-            Move::Linear(_) => plane.sample(&there),
+        let planes = draw(1);
+        let mut image: Vec<f32> = planes.iter().flat_map(|plane| plane.sample(&here)).collect();
+        let view = |planes: &[Plane]| -> Vec<f32> {
+            match &moved {
+                Move::Symmetry(symmetry) => {
+                    planes.iter().flat_map(|plane| symmetry.permute(&plane.sample(&here), n)).collect()
+                }
+                Move::Linear(_) | Move::Projective(_) => planes.iter().flat_map(|plane| there.sample(plane)).collect(),
+            }
         };
-        let plane = draw(1);
-        let mut image = plane.sample(&here);
         let mut image_r = match (&recipe.render, &moved) {
             _ if !recipe.moved => Vec::new(),
-            (None, Move::Symmetry(symmetry)) => symmetry.permute(&image, n),
-            (None, _) => view(&plane, &moved),
-            (Some(_), _) => view(&draw(2), &moved),
+            (None, Move::Symmetry(symmetry)) => {
+                image.chunks_exact(n * n).flat_map(|channel| symmetry.permute(channel, n)).collect()
+            }
+            (None, _) => view(&planes),
+            (Some(_), _) => view(&draw(2)),
         };
         photo::apply(&recipe.photo, &mut image, n, &mut stream(3));
         photo::apply(&recipe.photo, &mut image_r, n, &mut stream(4));
@@ -252,8 +274,8 @@ impl PairSource {
         let zoom = stream.range(low, high.min(fits).max(low));
         let half = n * zoom / 2.0;
         let extent = match moved {
-            Move::Linear(_) if recipe.moved => {
-                Grid::new(recipe.patch, [0.0; 2], zoom, moved.inverse()).half_extent().map(|e| e.max(half))
+            Move::Linear(_) | Move::Projective(_) if recipe.moved => {
+                moved.view(recipe.patch, [0.0; 2], zoom).half_extent().map(|e| e.max(half))
             }
             _ => [half; 2],
         };
@@ -278,7 +300,7 @@ fn needed(recipe: &PairRecipe) -> usize {
 
 /// The deviation of the default drawing in a square window, over two dozen of its rows at uneven distances (even ones
 /// would see the same thing again and again in a regular layout).
-fn variation(picture: &Picture, [x, y]: [i64; 2], size: usize) -> f64 {
+pub fn variation(picture: &Picture, [x, y]: [i64; 2], size: usize) -> f64 {
     let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return 0.0 };
     let rows = size.min(24);
     let stride = size / rows.max(1);

@@ -29,7 +29,8 @@ pub enum Photo {
     Gamma(f64, f64),
 }
 
-/// Applies `photos` in order to an image of rows of `width` values, with draws from `stream`; then clamps it to 0..=1.
+/// Applies `photos` in order to channels of `width` rows of `width` values, all alike, with draws from `stream`; then
+/// clamps them to 0..=1.
 pub fn apply(photos: &[Photo], image: &mut [f32], width: usize, stream: &mut Stream) {
     for photo in photos {
         match *photo {
@@ -44,7 +45,10 @@ pub fn apply(photos: &[Photo], image: &mut [f32], width: usize, stream: &mut Str
                 image.iter_mut().for_each(|v| *v = (*v - mean) * factor + mean);
             }
             Photo::Noise(sigma) => add_noise(image, sigma as f32, stream),
-            Photo::Blur(low, high) => blur(image, width, stream.range(low, high)),
+            Photo::Blur(low, high) => {
+                let sigma = stream.range(low, high);
+                image.chunks_mut((width * width).max(1)).for_each(|channel| blur(channel, width, sigma));
+            }
             Photo::Gamma(low, high) => {
                 let power = stream.range(low, high) as f32;
                 image.iter_mut().for_each(|v| *v = v.max(0.0).powf(power));

@@ -61,6 +61,35 @@ impl Look {
         Self { inks, inverted: stream.chance(render.invert) }
     }
 
+    /// The planes of a view: one of all layers in grey, or, of more than one channel, one for each layer but the hidden one.
+    /// Without a look, grey is the picture's own drawing and a channel is the layer's coverage.
+    pub fn views(
+        look: Option<Self>,
+        picture: &Picture,
+        cut: &Cut,
+        zoom: f64,
+        (channels, hidden): (usize, Option<usize>),
+    ) -> Vec<Plane> {
+        if channels == 1 {
+            return vec![look.unwrap_or_else(|| Self::plain(picture).without(hidden)).composite(cut, zoom)];
+        }
+        let layers = (0..cut.layers.len()).filter(|layer| Some(*layer) != hidden);
+        layers
+            .map(|layer| match &look {
+                Some(look) => look.channel(cut, zoom, layer),
+                None => cut.coverage(Some(layer)),
+            })
+            .collect()
+    }
+
+    /// One layer alone, as this look draws it over black.
+    fn channel(&self, cut: &Cut, zoom: f64, layer: usize) -> Plane {
+        let inks = self.inks.get(layer..).and_then(|inks| inks.first()).copied();
+        let alone = Self { inks: inks.into_iter().collect(), inverted: self.inverted };
+        let layers = cut.layers.get(layer).cloned().into_iter().collect();
+        alone.composite(&Cut { rect: cut.rect, layers }, zoom)
+    }
+
     /// The same look, but `layer` is not drawn.
     pub fn without(mut self, layer: Option<usize>) -> Self {
         if let Some(ink) = layer.and_then(|i| self.inks.get_mut(i)) {

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::DataError;
 use super::batches::{Batch, Batches};
 use super::pairs::Split;
 
@@ -30,24 +31,27 @@ impl Batches for Several {
         self.parts.iter().map(|(_, part)| part.validation_batches()).max().unwrap_or(0)
     }
 
-    fn batch_at(&self, split: Split, step: u64) -> Batch {
+    fn batch_at(&self, split: Split, step: u64) -> Result<Batch, DataError> {
         let mut all = Batch::default();
         for (name, part) in &self.parts {
             let batch = match split {
                 Split::Validation if part.validation_batches() == 0 => part.beside(step),
                 split => part.batch_at(split, step),
-            };
+            }?;
             all.size = batch.size;
             for mut field in batch.fields {
                 field.name = format!("{name}.{}", field.name);
                 all.fields.push(field);
             }
         }
-        all
+        Ok(all)
     }
 
-    fn trouble(&self) -> Option<String> {
-        self.parts.iter().find_map(|(_, part)| part.trouble())
+    fn notes(&self) -> Vec<String> {
+        let of = |(name, part): &(String, Arc<dyn Batches>)| -> Vec<String> {
+            part.notes().into_iter().map(|note| format!("{name}: {note}")).collect()
+        };
+        self.parts.iter().flat_map(of).collect()
     }
 
     fn about(&self) -> String {
@@ -80,9 +84,9 @@ mod tests {
         fn validation_batches(&self) -> u64 {
             self.1
         }
-        fn batch_at(&self, split: Split, step: u64) -> Batch {
+        fn batch_at(&self, split: Split, step: u64) -> Result<Batch, DataError> {
             let value = step as f32 + if split == Split::Validation { 100.0 } else { 0.0 };
-            Batch { size: 1, fields: vec![Field { name: "x".into(), shape: vec![1], values: vec![value] }] }
+            Ok(Batch { size: 1, fields: vec![Field { name: "x".into(), shape: vec![1], values: vec![value] }] })
         }
         fn about(&self) -> String {
             format!("{} steps", self.0)
@@ -98,7 +102,7 @@ mod tests {
         assert_eq!((all.steps(), all.validation_batches(), all.noun()), (7, 2, "samples"));
         assert_eq!(all.about(), "a: 3 steps; b: 7 steps");
         let numbers = |split, step| {
-            let fields = all.batch_at(split, step).fields;
+            let fields = all.batch_at(split, step).unwrap().fields;
             fields.into_iter().map(|f| (f.name, f.values[0])).collect::<Vec<_>>()
         };
         assert_eq!(numbers(Split::Train, 5), [("a.x".to_string(), 5.0), ("b.x".to_string(), 5.0)]);

@@ -14,6 +14,7 @@ use super::program::{Part, Watch};
 use super::refusals::Stop;
 use super::step::{Stepped, Stepper, load, prepare};
 use rord_data::batches::Batch;
+use rord_data::loader::LoaderError;
 use rord_data::pairs::Split;
 use rord_graph::flops::{Flops, flops};
 use rord_graph::node::{Graph, NodeSource, OpNode};
@@ -150,7 +151,8 @@ pub fn bench(
     let (mut batches, mut making) = (Vec::new(), Vec::new());
     for number in 0..BATCHES {
         let begun = Instant::now();
-        batches.push(data.batches.batch_at(Split::Train, number));
+        let batch = data.batches.batch_at(Split::Train, number);
+        batches.push(batch.map_err(|error| LoaderError::Data { step: number, error })?);
         making.push(ms(begun.elapsed()));
     }
     let load = load(plan, stepper.state.optimizer.moments());

@@ -9,11 +9,13 @@ use candle_core::{DType, Device, Tensor};
 use super::timed::Clock;
 use rord_data::batches::{Batch, Batches, Field, PairBatches, RecipeAt};
 use rord_data::datasets::{self, Offered, Part};
+use rord_data::file_pairs::FilePairs;
 use rord_data::gds::Gds;
-use rord_data::geometry::Geometry;
+use rord_data::geometry::{Geometry, Perspective};
 use rord_data::images::Images;
+use rord_data::listed;
 use rord_data::loaded::{FileFacts, UnfitFile};
-use rord_data::pairs::{PairRecipe, PairSource, Split};
+use rord_data::pairs::{Detect, PairRecipe, PairSource, Split};
 use rord_data::photo::Photo;
 use rord_data::render::Render;
 use rord_data::several::Several;
@@ -132,7 +134,8 @@ impl DataSource {
         match dataset.recipe.op.as_str() {
             "tensors" => {
                 let recipe = TensorRecipe {
-                    file: settings.text("file")?.into(),
+                    files: texts(settings, "file"),
+                    validation: texts(settings, "validation"),
                     shuffle: settings.flag("shuffle")?,
                     train: settings.number("train")?,
                     batch,
@@ -143,23 +146,30 @@ impl DataSource {
                 let (files, skipped, warnings) = (vec![], vec![], vec![]);
                 Ok(Self { batches: Arc::new(tensors), sizes, pairs: None, files, skipped, warnings })
             }
+            op @ "file_pairs" => {
+                let fields = offered(op, dataset)?;
+                let made = Made { batch, seed, corners: false };
+                let (last, zoom) =
+                    (pair_recipe(&settings.at(&|course| course.reach.last), made)?, widest(settings, made)?);
+                let images =
+                    Images { range: settings.range("range").ok(), color: last.channels == 3, ..Images::default() };
+                let lists = listed::listed(&texts(settings, "list"), &texts(settings, "second"))?;
+                let held = match texts(settings, "validation") {
+                    none if none.is_empty() => Vec::new(),
+                    lists => listed::listed(&lists, &[])?,
+                };
+                let pairs = FilePairs::new(&lists, &held, &images, PairRecipe { zoom, ..last.clone() }, fields)?;
+                let changing = changing(settings, made, &last, timed);
+                let batches = Arc::new(pairs.changing(last, changing));
+                let (files, skipped, warnings) = (vec![], vec![], vec![]);
+                Ok(Self { batches, sizes: HashMap::new(), pairs: None, files, skipped, warnings })
+            }
             op => {
-                let fields = datasets::fields(op).ok_or_else(|| SourceError::Unknown(op.into()))?;
-                let named = |field: &&Offered| dataset.fields.iter().any(|(n, _)| n == field.name);
-                let fields: Vec<Offered> = fields.iter().filter(named).copied().collect();
+                let fields = offered(op, dataset)?;
                 let made = Made { batch, seed, corners: fields.iter().any(|f| f.part == Part::Corners) };
                 let (source, known) = pairs(settings, made)?;
                 let source = Arc::new(source);
-                let changing = settings.0.iter().any(|(_, value)| !value.courses().is_empty());
-                let recipe = timed.filter(|_| changing).map(|clock| {
-                    let (clock, settings, last) = (Arc::clone(clock), settings.clone(), source.recipe().clone());
-                    let at = move |step| {
-                        let now = settings.at(&|course| clock.number(course, step));
-                        // The same settings could be read before.
-                        pair_recipe(&now, made).unwrap_or_else(|_| last.clone())
-                    };
-                    Arc::new(at) as RecipeAt
-                });
+                let recipe = changing(settings, made, source.recipe(), timed);
                 let batches = PairBatches { source: Arc::clone(&source), fields, recipe };
                 let Loaded { files, skipped, mut warnings, .. } = known;
                 let of = |file: &FileFacts| {
@@ -173,6 +183,27 @@ impl DataSource {
             }
         }
     }
+}
+
+/// The fields that a pipeline takes of a dataset of pairs.
+fn offered(op: &str, dataset: &Dataset) -> Result<Vec<Offered>, SourceError> {
+    let fields = datasets::fields(op).ok_or_else(|| SourceError::Unknown(op.into()))?;
+    let named = |field: &&Offered| dataset.fields.iter().any(|(n, _)| n == field.name);
+    Ok(fields.iter().filter(named).copied().collect())
+}
+
+/// How pairs are made at each training step, where a number of it changes.
+fn changing(settings: &Settings, made: Made, last: &PairRecipe, timed: Option<&Arc<Clock>>) -> Option<RecipeAt> {
+    let changes = settings.0.iter().any(|(_, value)| !value.courses().is_empty());
+    timed.filter(|_| changes).map(|clock| {
+        let (clock, settings, last) = (Arc::clone(clock), settings.clone(), last.clone());
+        let at = move |step| {
+            let now = settings.at(&|course| clock.number(course, step));
+            // The same settings could be read before.
+            pair_recipe(&now, made).unwrap_or_else(|_| last.clone())
+        };
+        Arc::new(at) as RecipeAt
+    })
 }
 
 /// The seed of a further dataset: of the run's and its name.
@@ -193,10 +224,23 @@ struct Made {
 /// What makes pairs, and what is known of the files they are cut from (without the pictures): by the settings as they
 /// end, which have to be in range all along.
 fn pairs(settings: &Settings, made: Made) -> Result<(PairSource, Loaded), SourceError> {
-    let layouts = layouts_of(settings.recipe("layouts")?)?;
+    let mut layouts = layouts_of(settings.recipe("layouts")?)?;
     let last = pair_recipe(&settings.at(&|course| course.reach.last), made)?;
-    // The largest patches at their smallest: pictures have to hold them at every step.
-    let mut zoom = last.zoom;
+    if let Source::Images(images) = &mut layouts {
+        if last.corners && last.detect == Detect::Drawn {
+            return Err(DataError::NoCorners { picture: images.files.join(", ") }.into());
+        }
+        images.color = last.channels == 3;
+    }
+    let zoom = widest(settings, made)?;
+    let loaded = layouts.load(&Store::of_process())?;
+    let (source, known) = PairSource::of(loaded, PairRecipe { zoom, ..last.clone() })?;
+    Ok((source.with_recipe(last), known))
+}
+
+/// The largest patches at their smallest, which pictures have to hold at every step.
+fn widest(settings: &Settings, made: Made) -> Result<(f64, f64), SourceError> {
+    let mut zoom = pair_recipe(&settings.at(&|course| course.reach.last), made)?.zoom;
     let all = Constant::Recipe(Recipe { op: String::new(), settings: settings.clone() });
     for settings in
         all.on_the_way().iter().filter_map(|c| if let Constant::Recipe(r) = c { Some(&r.settings) } else { None })
@@ -205,9 +249,7 @@ fn pairs(settings: &Settings, made: Made) -> Result<(PairSource, Loaded), Source
         recipe.check()?;
         zoom = if recipe.zoom.0 > zoom.0 { recipe.zoom } else { zoom };
     }
-    let loaded = layouts.load(&Store::of_process())?;
-    let (source, known) = PairSource::of(loaded, PairRecipe { zoom, ..last.clone() })?;
-    Ok((source.with_recipe(last), known))
+    Ok(zoom)
 }
 
 fn pair_recipe(settings: &Settings, Made { batch, seed, corners }: Made) -> Result<PairRecipe, SourceError> {
@@ -225,6 +267,8 @@ fn pair_recipe(settings: &Settings, Made { batch, seed, corners }: Made) -> Resu
         seed,
         moved: moves.is_some(),
         corners,
+        channels: settings.count("channels").unwrap_or(1),
+        detect: if settings.text("corners") == Ok("picture") { Detect::Picture } else { Detect::Drawn },
         target: settings.text("target").ok().map(str::to_string),
     })
 }
@@ -253,8 +297,6 @@ fn layouts_of(recipe: &Recipe) -> Result<Source, SourceError> {
             resolution: s.number("resolution")?,
         }),
         "gds" => {
-            let text = |layer: &Constant| if let Constant::Text(text) = layer { Some(text.clone()) } else { None };
-            let layers = s.list("layers")?.iter().filter_map(text).collect();
             let window: Vec<f64> = s.list("window")?.iter().filter_map(Constant::number).collect();
             let four = Unreadable { name: "window".into(), wanted: "four numbers" };
             let window = match window.as_slice() {
@@ -262,8 +304,8 @@ fn layouts_of(recipe: &Recipe) -> Result<Source, SourceError> {
                 four_of_them => Some(*four_of_them.first_chunk().filter(|_| window.len() == 4).ok_or(four)?),
             };
             Source::Gds(Gds {
-                files: s.text("files")?.to_string(),
-                layers,
+                files: texts(s, "files"),
+                layers: texts(s, "layers"),
                 resolution: s.number("resolution")?,
                 top: s.text("top").ok().map(str::to_string),
                 names: s.text("names").ok().map(PathBuf::from),
@@ -271,9 +313,21 @@ fn layouts_of(recipe: &Recipe) -> Result<Source, SourceError> {
                 unfit: if s.text("unfit") == Ok("skip") { Unfit::Skip } else { Unfit::Refuse },
             })
         }
-        "images" => Source::Images(Images { files: s.text("files")?.to_string() }),
+        "images" => Source::Images(Images {
+            files: texts(s, "files"),
+            validation: texts(s, "validation"),
+            range: s.range("range").ok(),
+            resize: s.number("resize")?,
+            color: false,
+        }),
         other => return Err(SourceError::Unknown(other.into())),
     })
+}
+
+/// A text, or those of a list.
+fn texts(settings: &Settings, name: &str) -> Vec<String> {
+    let items = settings.list(name).unwrap_or_default();
+    items.iter().filter_map(|item| if let Constant::Text(text) = item { Some(text.clone()) } else { None }).collect()
 }
 
 fn geometry(recipe: &Recipe) -> Result<Geometry, SourceError> {
@@ -288,6 +342,13 @@ fn geometry(recipe: &Recipe) -> Result<Geometry, SourceError> {
             shear: s.range("shear")?,
             mirror: s.flag("mirror")?,
         },
+        "perspective" => Geometry::Perspective(Perspective {
+            corners: s.number("corners")?,
+            degrees: s.range("degrees")?,
+            scale: s.range("scale")?,
+            shift: s.number("shift")?,
+            mirror: s.flag("mirror")?,
+        }),
         other => return Err(SourceError::Unknown(other.into())),
     })
 }

@@ -216,6 +216,10 @@ impl Run<'_> {
                 position,
             })?;
         }
+        // What was done to the data is said once it is known that the run begins.
+        for note in self.data.batches.notes() {
+            self.watched(|o| o.note(&note))?;
+        }
         Ok(())
     }
 

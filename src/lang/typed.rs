@@ -157,6 +157,8 @@ pub struct Share {
 impl Share {
     /// The argument of a dataset that is its share.
     pub const SETTING: &'static str = "train";
+    /// The argument of a dataset, or of its layouts, that names files to validate on.
+    pub const APART: &'static str = "validation";
 }
 
 /// Something that is computed and reported.

@@ -72,6 +72,8 @@ pub enum Kind {
     Range,
     /// `[a, b, c]`.
     List,
+    /// Names of files: a string, or a list of strings.
+    Paths,
     /// One of a few words.
     Word,
     /// A value that is watched: `val.total`.
@@ -109,7 +111,7 @@ pub enum Kind {
 use Kind::*;
 
 /// Every kind with its name, the kind directly above it, and what it holds, in words.
-const KINDS: [(Kind, &str, Option<Kind>, &str); 48] = [
+const KINDS: [(Kind, &str, Option<Kind>, &str); 49] = [
     (Values, "Values", None, "real numbers"),
     (Map, "Map", Some(Values), "any real number"),
     (Image, "Image", Some(Map), "any real number"),
@@ -134,6 +136,7 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 48] = [
     (Flag, "Flag", None, "true or false"),
     (Text, "Text", None, "a string"),
     (Path, "Path", None, "a string that names a file"),
+    (Paths, "Paths", None, "a string that names files, or a list of such"),
     (Pixels, "Pixels", None, "a length such as 8px"),
     (Degrees, "Degrees", None, "an angle such as 90deg"),
     (Epochs, "Epochs", Some(Duration), "a duration such as 5epochs"),

@@ -4,7 +4,7 @@
 //! use rord_data::{gds::Gds, store::Store};
 //! // Metal 1 and 2 of sky130, at 10 pixels per micrometer.
 //! let layers = vec!["68/20".into(), "69/20".into()];
-//! let gds = Gds { files: "tiles/*.gds.gz".into(), layers, ..Gds::default() };
+//! let gds = Gds { files: vec!["tiles/*.gds.gz".into()], layers, ..Gds::default() };
 //! let loaded = gds.load(&Store::default()).unwrap();
 //! ```
 
@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use rord_layouts::select::{LayerChoice, LayerNames};
 
 use super::DataError;
-use super::files::find;
+use super::files::{LAYOUTS, find_all};
 use super::layout::default_weights;
 use super::loaded::{FileFacts, LayerFacts, Loaded, PictureFacts, Unfit, UnfitFile};
 use super::picture::{Origin, PictureLayer};
@@ -26,17 +26,14 @@ use super::store::Store;
 use file::Drawn;
 pub use file::hash;
 
-/// How the files of a folder must end to be read.
-const ENDINGS: [&str; 8] = [".gds", ".gds.gz", ".gds2", ".gdsii", ".oas", ".oas.gz", ".oasis", ".gdsii.gz"];
-
 /// The share of the area from which on a layer hides the others.
 const EVERYWHERE: f64 = 0.95;
 
 /// The recipe `gds(…)`: which files, which of their layers, how large.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gds {
-    /// A file, a folder or a glob pattern.
-    pub files: String,
+    /// Files, folders or glob patterns.
+    pub files: Vec<String>,
     /// The layers in drawing order, the lowest first: numbers, ranges, exclusions and names, see [`LayerChoice`]. None:
     /// all that have polygons, by number, but those that cover nearly everything.
     pub layers: Vec<String>,
@@ -56,7 +53,7 @@ impl Default for Gds {
     /// No file, at 10 pixels per micrometer.
     fn default() -> Self {
         Self {
-            files: String::new(),
+            files: Vec::new(),
             layers: Vec::new(),
             names: None,
             resolution: 10.0,
@@ -81,7 +78,7 @@ impl Gds {
             return Err(DataError::BadWindow { window });
         }
         let choice = self.choice()?;
-        let files = find(&self.files, &ENDINGS)?;
+        let files = find_all(&self.files, &LAYOUTS)?;
         let drawn: Vec<Result<Drawn, DataError>> =
             files.par_iter().map(|path| file::draw(self, &choice, path, store)).collect();
         let mut loaded = Loaded { unfit: self.unfit, ..Loaded::default() };

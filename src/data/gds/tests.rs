@@ -67,7 +67,7 @@ impl Place {
     }
 
     fn all(&self) -> Gds {
-        Gds { files: self.0.path().to_str().unwrap().into(), ..Gds::default() }
+        Gds { files: vec![self.0.path().to_str().unwrap().into()], ..Gds::default() }
     }
 }
 
@@ -233,7 +233,7 @@ fn real_layouts_are_drawn() {
         return skip("RORD_LAYOUTS may name a folder with the layouts of sky130");
     };
     let place = Place::new();
-    let cells = Gds { files: folder.join("cells").to_str().unwrap().into(), ..Gds::default() };
+    let cells = Gds { files: vec![folder.join("cells").to_str().unwrap().into()], ..Gds::default() };
     let pictures = cells.load(&place.store()).unwrap().fit().unwrap();
     assert_eq!(pictures.len(), 1);
     let layer = pictures[0].layer("67/20").unwrap();

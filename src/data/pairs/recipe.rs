@@ -1,7 +1,7 @@
 //! How pairs are made, and which settings can be: `PairRecipe { patch: 64, ..PairRecipe::default() }`.
 
 use crate::DataError;
-use crate::geometry::Geometry;
+use crate::geometry::{Geometry, Perspective};
 use crate::photo::Photo;
 use crate::render::Render;
 
@@ -32,8 +32,21 @@ pub struct PairRecipe {
     pub moved: bool,
     /// Whether corners are found. Without it `corners` is empty and the rest is unchanged.
     pub corners: bool,
+    /// Channels of a view: at 1 all layers are drawn over each other in grey, else each layer is a channel of its own.
+    pub channels: usize,
+    /// Where corners come from.
+    pub detect: Detect,
     /// The layer that is not drawn but returned as `truth`.
     pub target: Option<String>,
+}
+
+/// Where corners come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detect {
+    /// From the polygons of layouts; pictures from files have none.
+    Drawn,
+    /// From the grey values of the first view before `photo`, see [`detect::corners`](crate::detect::corners).
+    Picture,
 }
 
 impl Default for PairRecipe {
@@ -50,12 +63,19 @@ impl Default for PairRecipe {
             seed: 0,
             moved: true,
             corners: true,
+            channels: 1,
+            detect: Detect::Drawn,
             target: None,
         }
     }
 }
 
 impl PairRecipe {
+    /// Validation batches where `ratio` times as much is validated as trained on, at least one.
+    pub fn validation_batches(&self, ratio: f64) -> u64 {
+        ((self.steps as f64 * ratio - 1e-9).ceil() as u64).max(1)
+    }
+
     /// Checks that all settings are in their ranges.
     pub fn check(&self) -> Result<(), DataError> {
         let one = |setting, value: f64, low: f64, high: f64| match (low..=high).contains(&value) {
@@ -66,6 +86,7 @@ impl PairRecipe {
             one(setting, a, low, high)?;
             one(setting, b, a, high)
         };
+        one("channels", self.channels as f64, 1.0, 4096.0)?;
         one("patch", self.patch as f64, 1.0, 65_536.0)?;
         one("steps", self.steps as f64, 1.0, 1e12)?;
         one("batch", self.batch as f64, 1.0, 1e6)?;
@@ -78,6 +99,12 @@ impl PairRecipe {
                 range("degrees", degrees, -36_000.0, 36_000.0)?;
                 range("stretch", stretch, 0.1, 10.0)?;
                 range("shear", shear, -5.0, 5.0)?;
+            }
+            Geometry::Perspective(Perspective { corners, degrees, scale, shift, .. }) => {
+                one("corners", corners, 0.0, 0.49)?;
+                range("degrees", degrees, -36_000.0, 36_000.0)?;
+                range("scale", scale, 0.1, 10.0)?;
+                one("shift", shift, 0.0, 2.0)?;
             }
         }
         for photo in &self.photo {

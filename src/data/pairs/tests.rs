@@ -184,7 +184,7 @@ fn pairs_depend_on_their_number_alone() {
         let fields = parts.map(|(name, part)| Offered { name, ty: "", part }).to_vec();
         Arc::new(PairBatches { source, fields, recipe: None })
     };
-    let batches: Vec<_> = (0..6).map(|step| named(here.clone()).batch_at(Split::Train, step)).collect();
+    let batches: Vec<_> = (0..6).map(|step| named(here.clone()).batch_at(Split::Train, step).unwrap()).collect();
     let (pair, fields) = (here.pair(Split::Train, 3), &batches[1].fields);
     assert_eq!((&fields[0].values[..48 * 48], fields[0].shape.as_slice()), (&pair.image[..], &[3, 1, 48, 48][..]));
     assert_eq!((fields[2].name.as_str(), &fields[2].values[..9]), ("H", &pair.h[..]));

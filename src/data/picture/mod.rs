@@ -107,6 +107,16 @@ impl Picture {
         self.layers.iter().position(|layer| layer.name == name)
     }
 
+    /// Checks that a view of it can have so many channels: one for each layer but `hidden` of them, or one for all.
+    pub fn has_channels(&self, channels: usize, hidden: usize) -> Result<(), DataError> {
+        let found = self.layers.len().saturating_sub(hidden);
+        if channels == 1 || channels == found {
+            return Ok(());
+        }
+        let layers = self.layers.iter().map(|layer| layer.name.clone()).collect();
+        Err(DataError::Channels { picture: self.name.clone(), found, wanted: channels, layers })
+    }
+
     /// The first error that reading it met. What could not be read was shown as black, and must not be used.
     pub fn trouble(&self) -> Option<&DataError> {
         self.trouble.get()

@@ -1,13 +1,12 @@
-//! A safetensors file: a header that is checked against the file's length, then one tensor at a time.
+//! A safetensors file: a header that is checked against the file's length, and where each tensor lies.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use candle_core::safetensors::Load;
-use candle_core::{DType, Device};
-use safetensors::tensor::{Metadata, TensorView};
+use safetensors::tensor::Metadata;
 
+use super::numbers::Number;
+use super::stored::{Bytes, Stored};
 use crate::DataError;
 
 /// The bytes that hold the header's length.
@@ -15,10 +14,10 @@ const PREFIX: u64 = 8;
 /// The longest header that the format allows.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-/// An open file of tensors, whose header fits the file.
+/// A file of tensors whose header fits the file.
+#[derive(Debug)]
 pub struct TensorFile {
     path: PathBuf,
-    file: File,
     metadata: Metadata,
     /// Where the tensors begin.
     start: u64,
@@ -51,33 +50,26 @@ impl TensorFile {
             let reason = format!("its header lists {listed} bytes of tensors, and {found} follow; is the file whole?");
             return Err(malformed(reason));
         }
-        Ok(Self { path: path.to_path_buf(), file, metadata, start })
+        Ok(Self { path: path.to_path_buf(), metadata, start })
     }
 
-    /// The names and shapes of all tensors: `image [10, 1, 8, 12]`.
-    pub fn present(&self) -> Vec<String> {
-        let mut present: Vec<String> =
-            self.metadata.tensors().iter().map(|(name, info)| format!("{name} {:?}", info.shape)).collect();
-        present.sort();
-        present
+    /// The names and shapes of all tensors.
+    pub fn present(&self) -> Vec<(String, Vec<usize>)> {
+        self.metadata.tensors().iter().map(|(name, info)| (name.clone(), info.shape.clone())).collect()
     }
 
     /// The shape of a tensor.
-    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.metadata.info(name).map(|info| info.shape.clone())
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.metadata.info(name).map(|info| info.shape.as_slice())
     }
 
-    /// The numbers of a tensor as f32, or the reason why they are not read.
-    pub fn numbers(&mut self, name: &str) -> Result<Vec<f32>, String> {
+    /// Where the numbers of a tensor lie, or the reason why they are not read.
+    pub fn stored(&self, name: &str) -> Result<Stored, String> {
         let info = self.metadata.info(name).ok_or("the file does not have it")?;
-        let (from, to) = info.data_offsets;
-        let mut bytes = vec![0; to.saturating_sub(from)];
-        let read = self.file.seek(SeekFrom::Start(self.start + from as u64));
-        read.and_then(|_| self.file.read_exact(&mut bytes))
-            .map_err(|e| format!("{}: {}", self.path.display(), rord_files::plain(&e)))?;
-        let view = TensorView::new(info.dtype, info.shape.clone(), &bytes).map_err(|e| e.to_string())?;
-        let numbers = || view.load(&Device::Cpu)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1();
-        numbers().map_err(|e| e.to_string().lines().next().unwrap_or_default().to_string())
+        let number = Number::of_safetensors(info.dtype)
+            .ok_or_else(|| format!("its numbers are of type {:?}, which is not read", info.dtype))?;
+        let start = self.start + info.data_offsets.0 as u64;
+        Ok(Stored { bytes: Bytes::closed(&self.path), start, number, big: false, shape: info.shape.clone() })
     }
 }
 

@@ -1,11 +1,17 @@
-//! Data that is tensors already: a safetensors file, the first axis of each tensor counting samples.
+//! Data that is tensors already: safetensors or npz files, the first axis of each tensor counting samples.
 //!
-//! What the pipeline declares is checked against the file before anything runs, and sizes that only the file knows are
-//! taken from it.
+//! What the pipeline declares is checked against the files before anything runs, and sizes that only they know are taken
+//! from them. The numbers stay in the files: a batch reads those of its samples.
 
+mod archive;
 mod file;
 mod misfit;
+mod npy;
+mod npz;
+mod numbers;
 mod reader;
+mod scan;
+mod stored;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests;
@@ -14,24 +20,38 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rayon::prelude::*;
+
 use crate::DataError;
 use crate::batches::{Batch, Batches, Field};
+use crate::files::{TENSORS, find_all, unreadable};
 use crate::pairs::Split;
-use file::TensorFile;
+use archive::Archive;
+use npz::Scratch;
 use reader::Reader;
-use rord_lang::types::Type;
+use rord_lang::types::{Kind, Type};
 use rord_random::Stream;
+use scan::Seen;
+use stored::Stored;
 
+pub use archive::read_all;
 pub use misfit::{Misfit, TensorsError};
 
-/// How a file of tensors is used.
+/// As many files are held open at a time.
+const OPEN: usize = 100;
+/// As many misfits are told.
+const TOLD: usize = 12;
+
+/// How files of tensors are used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorRecipe {
-    /// The file.
-    pub file: PathBuf,
+    /// Files, folders or patterns; samples come file by file, in the order of their paths.
+    pub files: Vec<String>,
+    /// Files of which all samples are for validation; then all of `files` are for training.
+    pub validation: Vec<String>,
     /// Whether training samples are drawn in another order in each epoch.
     pub shuffle: bool,
-    /// The share of samples, the first ones of the file, for training. At 1 nothing is left for validation.
+    /// The share of samples, the first ones of the files, for training. At 1 nothing is left for validation.
     pub train: f64,
     /// Samples in a batch.
     pub batch: usize,
@@ -39,28 +59,40 @@ pub struct TensorRecipe {
     pub seed: u64,
 }
 
-/// A field's numbers for all samples.
+/// A field.
 #[derive(Debug)]
 struct Column {
     name: String,
     /// The shape of one sample.
     shape: Vec<usize>,
-    values: Vec<f32>,
+    /// Where its numbers lie, file by file.
+    parts: Vec<Part>,
 }
 
-/// The tensors of a file, cut into batches.
+/// A field in one file.
+#[derive(Debug)]
+struct Part {
+    /// Samples of it and of all files before it.
+    until: usize,
+    stored: Stored,
+    /// What its numbers are multiplied by.
+    scale: f32,
+}
+
+/// The tensors of some files, cut into batches.
 #[derive(Debug)]
 pub struct Tensors {
     recipe: TensorRecipe,
     columns: Vec<Column>,
     samples: usize,
     trained: usize,
+    notes: Vec<String>,
     /// The order of an epoch, kept because every batch of it asks.
     order: Mutex<Option<(u64, Arc<Vec<usize>>)>>,
 }
 
 impl Tensors {
-    /// Reads the fields of `wanted`. `sizes` holds the sizes that are known; those that only the file knows are added.
+    /// Finds the fields of `wanted`. `sizes` holds the sizes that are known; those that only the files know are added.
     pub fn load(
         recipe: TensorRecipe,
         wanted: &[(String, Type)],
@@ -70,25 +102,79 @@ impl Tensors {
             let (value, low, high) = (recipe.train, 0.0, 1.0);
             return Err(DataError::BadSetting { setting: "train", value, low, high }.into());
         }
-        let file = TensorFile::open(&recipe.file)?;
-        let mut reader = Reader { file, sizes, origins: HashMap::new(), samples: None, misfits: Vec::new() };
-        let columns: Vec<Column> = wanted.iter().filter_map(|(name, ty)| reader.column(name, ty)).collect();
-        let Reader { samples, mut misfits, .. } = reader;
-        let samples = samples.map_or(0, |(n, _)| n);
-        let trained = match recipe.train >= 1.0 {
-            true => samples,
-            false => ((samples as f64 * recipe.train).round() as usize).clamp(samples.min(1), samples),
+        let (files, first_held) = paths(&recipe)?;
+        let several = files.len() > 1;
+        let mut reader =
+            Reader { sizes, origins: HashMap::new(), scratch: Scratch::default(), misfits: Vec::new(), several };
+        let column = |(name, _): &(String, Type)| Column { name: name.clone(), shape: Vec::new(), parts: Vec::new() };
+        let mut columns: Vec<Column> = wanted.iter().map(column).collect();
+        let (mut samples, mut trained) = (0, None);
+        for (index, path) in files.iter().enumerate() {
+            if Some(index) == first_held {
+                trained = Some(samples);
+            }
+            let archive = Archive::open(path)?;
+            let (count, fields) = reader.file(path, &archive, wanted);
+            samples += count;
+            if fields.len() < wanted.len() {
+                continue;
+            }
+            for (column, mut stored) in columns.iter_mut().zip(fields) {
+                if index < OPEN && stored.bytes.open.is_none() {
+                    stored.bytes.open = Some(Arc::new(rord_files::open(path).map_err(DataError::from)?.0));
+                }
+                column.shape = stored.shape.get(1..).unwrap_or_default().to_vec();
+                column.parts.push(Part { until: samples, stored, scale: 1.0 });
+            }
+        }
+        let mut misfits = reader.misfits;
+        let trained = match trained {
+            Some(trained) => trained,
+            None if recipe.train >= 1.0 => samples,
+            None => ((samples as f64 * recipe.train).round() as usize).clamp(samples.min(1), samples),
         };
         if misfits.is_empty() {
-            let batch = recipe.batch;
-            let splits = [("training", trained, true), ("validation", samples - trained, recipe.train < 1.0)];
+            let (batch, held) = (recipe.batch, first_held.is_some() || recipe.train < 1.0);
+            let splits = [("training", trained, true), ("validation", samples - trained, held)];
             let few = splits.into_iter().filter(|(_, n, used)| *used && *n < batch.max(1));
             misfits.extend(few.map(|(split, samples, _)| Misfit::TooFew { split, samples, batch }));
         }
+        let mut notes = Vec::new();
+        if misfits.is_empty() {
+            for (column, (_, ty)) in columns.iter_mut().zip(wanted) {
+                match column.look(ty.kind, several) {
+                    Ok(note) => notes.extend(note),
+                    Err(found) => misfits.extend(found),
+                }
+            }
+        }
         if !misfits.is_empty() {
+            misfits.truncate(TOLD);
             return Err(TensorsError::Misfits(misfits));
         }
-        Ok(Self { recipe, columns, samples, trained, order: Mutex::new(None) })
+        Ok(Self { recipe, columns, samples, trained, notes, order: Mutex::new(None) })
+    }
+
+    /// What was done to numbers that a reader of the pipeline would not expect: each a sentence.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    fn read(&self, column: &Column, samples: &[usize]) -> Result<Vec<f32>, DataError> {
+        let cells: usize = column.shape.iter().product();
+        let (mut values, mut raw) = (Vec::with_capacity(samples.len() * cells), Vec::new());
+        for sample in samples {
+            let at = column.parts.partition_point(|part| part.until <= *sample);
+            let Some(part) = column.parts.get(at) else { continue };
+            let first = part.until - part.stored.samples();
+            let from = values.len();
+            let read = part.stored.read(sample - first, 1, &mut raw, &mut values);
+            read.map_err(|error| unreadable(&part.stored.bytes.path, &error))?;
+            if part.scale != 1.0 {
+                values.iter_mut().skip(from).for_each(|value| *value *= part.scale);
+            }
+        }
+        Ok(values)
     }
 
     /// The order of training samples in an epoch: a shuffle of all of them, drawn from the seed and the epoch.
@@ -119,7 +205,7 @@ impl Batches for Tensors {
         ((self.samples - self.trained) / self.recipe.batch.max(1)) as u64
     }
 
-    fn batch_at(&self, split: Split, step: u64) -> Batch {
+    fn batch_at(&self, split: Split, step: u64) -> Result<Batch, DataError> {
         let size = self.recipe.batch.max(1);
         let samples: Vec<usize> = match split {
             Split::Train => {
@@ -135,16 +221,16 @@ impl Batches for Tensors {
                 (within * size..(within + 1) * size).map(|i| self.trained + i).collect()
             }
         };
-        let field = |column: &Column| {
-            let cells: usize = column.shape.iter().product();
-            let mut values = Vec::with_capacity(size * cells);
-            for sample in &samples {
-                values.extend_from_slice(column.values.get(sample * cells..(sample + 1) * cells).unwrap_or_default());
-            }
+        let mut fields = Vec::with_capacity(self.columns.len());
+        for column in &self.columns {
             let shape = std::iter::once(size).chain(column.shape.iter().copied()).collect();
-            Field { name: column.name.clone(), shape, values }
-        };
-        Batch { size, fields: self.columns.iter().map(field).collect() }
+            fields.push(Field { name: column.name.clone(), shape, values: self.read(column, &samples)? });
+        }
+        Ok(Batch { size, fields })
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
     }
 
     fn about(&self) -> String {
@@ -154,4 +240,58 @@ impl Batches for Tensors {
     fn noun(&self) -> &'static str {
         "samples"
     }
+}
+
+impl Column {
+    /// Looks at all its numbers, finds what they are multiplied by, and what is to be told of that.
+    fn look(&mut self, kind: Kind, several: bool) -> Result<Option<String>, Vec<Misfit>> {
+        let name = &self.name;
+        let seen: Vec<Result<Seen, Misfit>> =
+            self.parts.par_iter().map(|part| scan::scan(name, kind, &part.stored)).collect();
+        let (mut misfits, mut greatest) = (Vec::new(), Vec::new());
+        for (part, seen) in self.parts.iter().zip(seen) {
+            match seen {
+                Ok(seen) => greatest.push(seen.greatest),
+                Err(of) if several => {
+                    misfits.push(Misfit::In { file: part.stored.bytes.path.clone(), of: of.into() });
+                }
+                Err(misfit) => misfits.push(misfit),
+            }
+        }
+        if !misfits.is_empty() {
+            return Err(misfits);
+        }
+        if kind != Kind::Image {
+            return Ok(None);
+        }
+        // Whether 0 and 1 of whole numbers are black and white is the same for all files.
+        let all = greatest.iter().copied().fold(0.0, f32::max);
+        let mut note = None;
+        for part in &mut self.parts {
+            let number = part.stored.number;
+            if let (Some(full), true) = (number.full(), all > 1.0) {
+                part.scale = 1.0 / full;
+                note = Some(format!("`{name}` is {}: 0 to {full} is taken as 0 to 1", number.name()));
+            } else if all > 16.0 && note.is_none() {
+                note = Some(format!(
+                    "`{name}` is {} and reaches {all}, which is taken as it is; images are 0 to 1 elsewhere",
+                    number.name()
+                ));
+            }
+        }
+        Ok(note)
+    }
+}
+
+/// The files for training and then those for validation, and which is the first of the latter.
+fn paths(recipe: &TensorRecipe) -> Result<(Vec<PathBuf>, Option<usize>), DataError> {
+    let mut files = find_all(&recipe.files, &TENSORS)?;
+    if recipe.validation.is_empty() {
+        return Ok((files, None));
+    }
+    let held = find_all(&recipe.validation, &TENSORS)?;
+    let first = files.len();
+    crate::files::apart(&files, &held)?;
+    files.extend(held);
+    Ok((files, Some(first)))
 }

@@ -1,69 +1,69 @@
-//! Reads the fields of a pipeline from a file of tensors, and checks them against their declared types.
+//! Finds the fields of a pipeline in files of tensors, and checks their shapes against the declared types.
 
 use std::collections::HashMap;
+use std::path::Path;
 
-use super::Column;
-use super::file::TensorFile;
+use super::archive::Archive;
 use super::misfit::Misfit;
+use super::npz::Scratch;
+use super::stored::Stored;
 use rord_lang::types::{Kind, Type};
 
-/// Reads fields one after the other, each against what those before it set.
+/// Reads files one after the other, each field against what those before it set.
 pub struct Reader<'a> {
-    /// The file.
-    pub file: TensorFile,
     /// The sizes that are known by symbol.
     pub sizes: &'a mut HashMap<u32, i64>,
     /// Which field set a size.
     pub origins: HashMap<u32, String>,
-    /// The number of samples, and the field that has them.
-    pub samples: Option<(usize, String)>,
+    /// Where arrays are unpacked to.
+    pub scratch: Scratch,
     /// What does not fit so far.
     pub misfits: Vec<Misfit>,
+    /// Whether there are several files, so that a misfit has to say which.
+    pub several: bool,
 }
 
 impl Reader<'_> {
-    /// One field; `None` where something was put on the list.
-    pub fn column(&mut self, name: &str, ty: &Type) -> Option<Column> {
-        match self.try_column(name, ty) {
-            Ok(column) => Some(column),
-            Err(misfit) => {
-                self.misfits.push(misfit);
-                None
+    /// Where the fields of a file lie, and how many samples it has; less where something was put on the list.
+    pub fn file(&mut self, path: &Path, archive: &Archive, wanted: &[(String, Type)]) -> (usize, Vec<Stored>) {
+        let (mut samples, mut fields): (Option<(usize, String)>, Vec<Stored>) = (None, Vec::new());
+        for (name, ty) in wanted {
+            match self.field(archive, &mut samples, name, ty) {
+                Ok(stored) => fields.push(stored),
+                Err(misfit) => {
+                    let misfit = match self.several {
+                        true => Misfit::In { file: path.to_path_buf(), of: misfit.into() },
+                        false => misfit,
+                    };
+                    self.misfits.push(misfit);
+                }
             }
         }
+        (samples.map_or(0, |(n, _)| n), fields)
     }
 
-    fn try_column(&mut self, name: &str, ty: &Type) -> Result<Column, Misfit> {
+    fn field(
+        &mut self,
+        archive: &Archive,
+        samples: &mut Option<(usize, String)>,
+        name: &str,
+        ty: &Type,
+    ) -> Result<Stored, Misfit> {
         let field = name.to_string();
-        let Some(shape) = self.file.shape(name) else {
-            return Err(Misfit::Missing { field, present: self.file.present() });
+        let Some(shape) = archive.shape(name) else {
+            return Err(Misfit::Missing { field, present: archive.present() });
         };
+        let shape = shape.to_vec();
         self.fit_shape(name, ty, &shape)?;
-        let values = self.file.numbers(name).map_err(|reason| Misfit::Unreadable { field: field.clone(), reason })?;
-        let (samples, shape) = shape.split_first().map(|(n, rest)| (*n, rest.to_vec())).unwrap_or((0, vec![]));
-        let cells = shape.iter().product::<usize>().max(1);
-        let holds: fn(f32) -> bool = match ty.kind {
-            Kind::Mask => |x| x == 0.0 || x == 1.0,
-            kind if kind.is(Kind::Prob) => |x| (0.0..=1.0).contains(&x),
-            Kind::Dist => |x| x >= 0.0,
-            _ => |_| true,
-        };
-        let count = values.iter().filter(|x| !x.is_finite()).count();
-        if let Some(at) = values.iter().position(|x| !x.is_finite()) {
-            return Err(Misfit::NotFinite { field, sample: at / cells, count });
-        }
-        if let Some((at, value)) = values.iter().enumerate().find(|(_, x)| !holds(**x)) {
-            let count = values.iter().filter(|x| !holds(**x)).count();
-            return Err(Misfit::OutOfRange { field, kind: ty.kind, sample: at / cells, value: *value, count });
-        }
-        match &self.samples {
-            Some((expected, first)) if *expected != samples => {
-                return Err(Misfit::Samples { field, found: samples, first: first.clone(), expected: *expected });
+        let found = shape.first().copied().unwrap_or(0);
+        match samples {
+            Some((expected, first)) if *expected != found => {
+                return Err(Misfit::Samples { field, found, first: first.clone(), expected: *expected });
             }
             Some(_) => {}
-            None => self.samples = Some((samples, field.clone())),
+            None => *samples = Some((found, field.clone())),
         }
-        Ok(Column { name: field, shape, values })
+        archive.stored(name, &mut self.scratch).map_err(|reason| Misfit::Unreadable { field, reason })
     }
 
     /// Checks the axes after the first against the declared ones, and takes sizes that nothing has set yet.
@@ -73,6 +73,9 @@ impl Reader<'_> {
         let wanted = ty.dims.len() + more.len();
         if shape.len() != wanted {
             return Err(Misfit::Rank { field, wanted, found: shape.to_vec() });
+        }
+        if self.channels_last(ty, shape) {
+            return Err(Misfit::ChannelsLast { field, shape: shape.to_vec() });
         }
         for (dim, found) in ty.dims.iter().zip(shape).skip(1) {
             let size = i64::try_from(*found).unwrap_or(i64::MAX);
@@ -106,6 +109,22 @@ impl Reader<'_> {
                 Err(Misfit::Size { field, declared, value, origin: None, shape: shape.to_vec() })
             }
             None => Ok(()),
+        }
+    }
+
+    /// Whether a map's channels lie behind its rows and columns: the last size is the declared number of channels and the
+    /// second is not, or, where any number is declared, few channels lie behind what is larger.
+    fn channels_last(&self, ty: &Type, shape: &[usize]) -> bool {
+        let (Some(declared), &[_, second, third, last]) = (ty.dims.get(1), shape) else { return false };
+        if !ty.kind.is(Kind::Map) {
+            return false;
+        }
+        match declared.value(self.sizes) {
+            Some(Ok(channels)) => {
+                let is = |size: usize| i64::try_from(size) == Ok(channels);
+                is(last) && !is(second)
+            }
+            _ => ty.kind == Kind::Image && (1..=4).contains(&last) && second > 4 && third > 4,
         }
     }
 }

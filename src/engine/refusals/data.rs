@@ -28,7 +28,7 @@ pub fn data(place: Span, fields: &[(String, Span)], error: &SourceError) -> Vec<
 fn misfit_at(span: Span, misfit: &Misfit) -> Report {
     use Misfit as M;
     let of = misfit.field().unwrap_or_default();
-    let (code, title, help) = match misfit {
+    let (code, title, help) = match misfit.fact() {
         M::Missing { .. } => (
             "R0918",
             format!("the file holds no tensor called `{of}`"),
@@ -58,6 +58,24 @@ fn misfit_at(span: Span, misfit: &Misfit) -> Report {
             format!("`{of}` is not what it is declared to be"),
             "declare another kind, or scale the numbers when the file is written",
         ),
+        M::ChannelsLast { .. } => (
+            "R0920",
+            format!("`{of}` has its channels last in the file"),
+            "channels come first here:  numpy.transpose(x, (0, 3, 1, 2)), or  x.permute(0, 3, 1, 2) in PyTorch",
+        ),
+        M::Far { .. } => (
+            "R0924",
+            format!("`{of}` does not lead from one view to the other"),
+            "coordinates are normalized: -1 and 1 are the edges of a view. A matrix P in pixels of n × n views becomes \
+             S P S⁻¹ with S = [[2/n, 0, 1/n - 1], [0, 2/n, 1/n - 1], [0, 0, 1]]",
+        ),
+        M::Singular { .. } => (
+            "R0924",
+            format!("`{of}` is no homography everywhere"),
+            "a homography can be undone; leave these samples out, or fix what wrote them",
+        ),
+        // The fact itself is never said of a file.
+        M::In { .. } => ("R0919", format!("`{of}` cannot be read"), ""),
         M::TooFew { split, .. } => (
             "R0925",
             format!("there are fewer samples for {split} than a batch takes"),
@@ -120,8 +138,8 @@ fn data_failure(place: Span, error: &SourceError) -> Report {
         D::NoSuchCell { .. } => {
             ("R0907", "there is no such cell", "leave `top` out to draw the cells that no other places")
         }
-        D::Unfit { .. } => ("R0906", "files of the data cannot be used", error.help()),
-        D::NoPlace { .. } => ("R0907", "drawn layouts can be written nowhere", error.help()),
+        D::Unfit { .. } => ("R0906", "files of the data cannot be used", error.advice()),
+        D::NoPlace { .. } => ("R0907", "drawn layouts can be written nowhere", error.advice()),
         D::BadLayers { .. } | D::BadNames { .. } => {
             ("R0908", "the layers cannot be read", "as in  layers = [\"66/20\", \"68/*\", \"-236/*\"]")
         }
@@ -130,7 +148,15 @@ fn data_failure(place: Span, error: &SourceError) -> Report {
             ("R0907", "the data is too large", "lower the resolution, or draw fewer layers")
         }
         D::Unreadable { .. } => ("R0904", "the data cannot be read", "check the file's permissions"),
+        D::Unsupported { .. } => ("R0904", "a file of the data is of a kind that is not read", ""),
+        D::Channels { .. } => ("R0907", "the data has other channels than the dataset", ""),
+        D::NoCorners { .. } => ("R0907", "this data has no corners", ""),
+        D::BadList { .. } => ("R0906", "a list of pairs is broken", "a line is  a.png, b.png, h11, …, h33"),
+        D::NoPartner { .. } | D::SameName { .. } => {
+            ("R0907", "these pictures do not go in pairs", "each picture needs one of its name in the other folder")
+        }
+        D::BothSides { .. } | D::OneGroup { .. } => ("R0907", "the data cannot be split", ""),
         _ => ("R0906", "a file of the data is broken", "fetch or export it again, or leave it out of the pattern"),
     };
-    runtime::data(code, place, title, &facts, help)
+    runtime::data(code, place, title, &facts, error.help().as_deref().unwrap_or(help))
 }

@@ -27,8 +27,9 @@ fn go((stepper, data, plan): &mut (Stepper, DataSource, crate::plan::Plan), step
             seen.extend(ended.train.iter().map(|(_, x)| x.to_bits()));
         }
         let first = stepper.next_batch();
-        let batches: Vec<_> =
-            (first..first + stepper.batches_of_step() as u64).map(|n| data.batches.batch_at(Split::Train, n)).collect();
+        let batches: Vec<_> = (first..first + stepper.batches_of_step() as u64)
+            .map(|n| data.batches.batch_at(Split::Train, n).unwrap())
+            .collect();
         match stepper.step(&batches, &mut ()).unwrap() {
             Stepped::Taken { values, lr, grad_norm } => {
                 seen.extend(values.iter().chain([&lr, &grad_norm]).map(|x| x.to_bits()))

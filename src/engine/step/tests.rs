@@ -13,7 +13,7 @@ fn run(text: &str) -> (Stepper, DataSource, Plan) {
 fn step((stepper, data, _): &mut (Stepper, DataSource, Plan)) -> Vec<f64> {
     let first = stepper.next_batch();
     let numbers = first..first + stepper.batches_of_step() as u64;
-    let batches: Vec<_> = numbers.map(|n| data.batches.batch_at(Split::Train, n)).collect();
+    let batches: Vec<_> = numbers.map(|n| data.batches.batch_at(Split::Train, n).unwrap()).collect();
     match stepper.step(&batches, &mut ()).unwrap() {
         Stepped::Taken { values, grad_norm, .. } => values.into_iter().chain([grad_norm]).collect(),
         Stepped::NotFinite { what, .. } => panic!("{}", what.detail()),

@@ -376,7 +376,7 @@ impl Checker<'_> {
         if param.ty.kind.text == "Axes" {
             return self.axes_argument(e, env);
         }
-        if matches!(param.ty.kind.text.as_str(), "Path" | "Text") && self.unquoted_path(e, env) {
+        if matches!(param.ty.kind.text.as_str(), "Path" | "Paths" | "Text") && self.unquoted_path(e, env) {
             let kind = Kind::named(&param.ty.kind.text).unwrap_or(Kind::Text);
             let text = self.sources.text(e.span).to_string();
             self.logs.reports.push(crate::report::params::unquoted_argument(e.span, &param.name.text, kind, &text));

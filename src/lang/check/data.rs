@@ -8,7 +8,7 @@ use super::items::Progress;
 use super::scope::{Env, Known, Record, Term};
 use super::sizes::SizeOrigin;
 use crate::ast::{BinaryOp, DimExpr, DimKind, Expr, ExprKind, FnParam, Name, TypeExpr};
-use crate::constant::{Constant, Recipe};
+use crate::constant::{Constant, Recipe, Settings};
 use crate::dim::Dim;
 use crate::report::{frames, kinds, names, shapes};
 use crate::source::Span;
@@ -65,9 +65,13 @@ impl Checker<'_> {
         }
         let stated: Vec<(Name, TypeExpr)> = match declared {
             Some(fields) => fields.to_vec(),
-            None => {
-                offers.iter().map(|(n, ty)| (Name { text: (*n).into(), span: name.span }, plain_sizes(ty))).collect()
-            }
+            None => offers
+                .iter()
+                .map(|(n, ty)| {
+                    let ty = plain_sizes(ty, recipe.as_ref());
+                    (Name { text: (*n).into(), span: name.span }, ty)
+                })
+                .collect(),
         };
         let mut frames_of: HashMap<String, Frame> = HashMap::new();
         let mut fields: Vec<(String, Term)> = Vec::new();
@@ -228,7 +232,7 @@ impl Checker<'_> {
             return None;
         }
         let offer_dims: &[DimExpr] = offer.dims.as_deref().unwrap_or(&[]);
-        let own = plain_sizes(offer);
+        let own = plain_sizes(offer, context.recipe);
         let dims = written.dims.as_deref().or(own.dims.as_deref()).unwrap_or(&[]);
         if dims.len() != offer_dims.len() {
             let wanted = crate::tree::type_expr(offer);
@@ -345,15 +349,18 @@ impl Context<'_> {
     }
 }
 
-/// The type a dataset offers, with its image's sizes called H and W.
-fn plain_sizes(offer: &TypeExpr) -> TypeExpr {
+/// The type a dataset offers, with its channels as the number that they are, and its image's sizes called H and W.
+fn plain_sizes(offer: &TypeExpr, recipe: Option<&Recipe>) -> TypeExpr {
     let mut ty = offer.clone();
     for (axis, dim) in ty.dims.iter_mut().flatten().enumerate() {
-        if let DimKind::Name(name) = &mut dim.kind
-            && name != "B"
-        {
-            *name = if axis == 2 { "H".into() } else { "W".into() };
-        }
+        let DimKind::Name(name) = &dim.kind else { continue };
+        let count = || recipe.and_then(|r| r.settings.count(name).ok()).and_then(|n| i64::try_from(n).ok());
+        dim.kind = match axis {
+            0 => continue,
+            1 => count().map_or(DimKind::Name("C".into()), DimKind::Number),
+            2 => DimKind::Name("H".into()),
+            _ => DimKind::Name("W".into()),
+        };
     }
     ty
 }
@@ -378,6 +385,10 @@ fn written_dim(written: &DimExpr, known: &HashMap<String, (Dim, usize)>) -> Opti
 /// The share of a dataset that is trained on, at the argument that sets it; where there is none, at the dataset.
 fn share(value: &Expr, recipe: &Recipe, params: &[FnParam]) -> Option<Share> {
     let trained = recipe.settings.number(Share::SETTING).ok()?;
+    // Files of its own to validate on leave none of the others out, whatever the share is.
+    let held = |settings: &Settings| settings.list(Share::APART).is_ok_and(|files| !files.is_empty());
+    let of_layouts = recipe.settings.0.iter().any(|(_, c)| matches!(c, Constant::Recipe(r) if held(&r.settings)));
+    let trained = if held(&recipe.settings) || of_layouts { trained.min(0.5) } else { trained };
     let args = if let ExprKind::Call { args, .. } = &value.kind { args.as_slice() } else { &[] };
     let named = args.iter().find(|a| a.name.as_ref().is_some_and(|n| n.text == Share::SETTING));
     let at = params.iter().position(|p| p.name.text == Share::SETTING);

@@ -495,6 +495,7 @@ impl Checker<'_> {
                 || k.kind == Kind::Scalar && kind.is(Kind::Scalar)
                 || k.kind == Kind::Count && kind.is(Kind::Scalar)
                 || kind == Kind::Path && k.kind == Kind::Text
+                || kind == Kind::Paths && matches!(k.kind, Kind::Text | Kind::Path | Kind::List)
                 || kind == Kind::Range && k.kind.is(Kind::Scalar);
             if !fits {
                 self.logs.reports.push(kinds::constant(given, what, kind, k.kind.name(), Some(declared)));
@@ -519,7 +520,8 @@ impl Checker<'_> {
             (Kind::Steps | Kind::Duration, Constant::Quantity(x, Unit::Steps)) => *x >= 0.0,
             (Kind::Factor, Constant::Quantity(x, Unit::Times)) => *x > 0.0,
             (Kind::Flag, Constant::Flag(_)) => true,
-            (Kind::Text | Kind::Path, Constant::Text(_)) => true,
+            (Kind::Text | Kind::Path | Kind::Paths, Constant::Text(_)) => true,
+            (Kind::Paths, Constant::List(items)) => items.iter().all(|item| matches!(item, Constant::Text(_))),
             (Kind::Word | Kind::Reduce | Kind::Watch, Constant::Word(_)) => k.kind == kind || kind == Kind::Word,
             (Kind::Axes, Constant::Word(_) | Constant::List(_)) => k.kind == Kind::Axes,
             // Words that a parameter of another kind knows: `pad = same`.

@@ -72,8 +72,13 @@ impl Checker<'_> {
         // What a run was made with takes the place of the default: a preset that is asked for now changes it.
         let (of_run, asked): (Vec<_>, Vec<_>) = given.partition(|g| matches!(g.origin, Origin::Run(_)));
         for outer in of_run.into_iter().chain(preset).chain(asked) {
-            let text = matches!(kind, Kind::Text | Kind::Path);
-            if outer.given && text && !matches!(outer.value.kind, ExprKind::Text(_)) {
+            let text = matches!(kind, Kind::Text | Kind::Path | Kind::Paths);
+            let in_quotes = match outer.value.kind {
+                ExprKind::Text(_) => true,
+                ExprKind::List(_) => kind == Kind::Paths,
+                _ => false,
+            };
+            if outer.given && text && !in_quotes {
                 let bare = self.sources.text(outer.value.span).to_string();
                 let set = outer.origin == Origin::Set;
                 self.logs.reports.push(params::unquoted(outer.value.span, &written.name.text, kind, &bare, set));
@@ -138,7 +143,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        if quoted && !matches!(kind, Kind::Text | Kind::Path) && k.kind == Kind::Text {
+        if quoted && !matches!(kind, Kind::Text | Kind::Path | Kind::Paths) && k.kind == Kind::Text {
             let bare = self.sources.text(e.span).trim_matches(['"', '\'']).to_string();
             self.logs.reports.push(params::quoted(e.span, &written.name.text, kind, &bare));
             return None;
@@ -200,7 +205,7 @@ impl Checker<'_> {
                     c.number().is_some() && same
                 }
                 Some(Constant::Recipe(_)) => k.kind.is(kind),
-                Some(Constant::Text(_)) => matches!(kind, Kind::Text | Kind::Path),
+                Some(Constant::Text(_)) => matches!(kind, Kind::Text | Kind::Path | Kind::Paths),
                 Some(Constant::Flag(_)) => kind == Kind::Flag,
                 Some(_) => !interval,
             };

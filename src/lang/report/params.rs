@@ -172,7 +172,7 @@ pub fn missing_param(span: Span, name: &str, kind: Kind) -> Report {
     Report::error("R0815", format!("the parameter `{name}` has no value"))
         .label(span, format!("a {} ({}) without a default", kind.name(), kind.holds()))
         .help(match kind {
-            Kind::Text | Kind::Path => format!("give it one:  --set '{name}=\"…\"'"),
+            Kind::Text | Kind::Path | Kind::Paths => format!("give it one:  --set '{name}=\"…\"'"),
             _ => format!("give it one:  --set {name}=…"),
         })
 }
@@ -180,14 +180,19 @@ pub fn missing_param(span: Span, name: &str, kind: Kind) -> Report {
 /// Text from outside that is not in quotes, so that it reads as a formula.
 pub fn unquoted(span: Span, name: &str, kind: Kind, text: &str, set: bool) -> Report {
     let text = text.trim();
-    Report::error("R0820", format!("`{name}` is a {}, and this is not in quotes", kind.name()))
+    Report::error("R0820", format!("`{name}` {}, and this is not in quotes", text_of(kind)))
         .label(span, "read as a formula")
         .help(format!("write  {}", assignment(name, &format!("\"{text}\""), set)))
 }
 
+/// What takes text is.
+fn text_of(kind: Kind) -> String {
+    if kind == Kind::Paths { "names files".into() } else { format!("is a {}", kind.name()) }
+}
+
 /// Text in a call that is not in quotes.
 pub fn unquoted_argument(span: Span, name: &str, kind: Kind, text: &str) -> Report {
-    Report::error("R0820", format!("`{name}` is a {}, and this is not in quotes", kind.name()))
+    Report::error("R0820", format!("`{name}` {}, and this is not in quotes", text_of(kind)))
         .label(span, "read as a formula")
         .help(format!("write  \"{text}\""))
         .fix(span, format!("\"{text}\""))

@@ -75,15 +75,28 @@ param layouts: Layouts = gds(\"tiles/*.gds.gz\", layers = [\"66/20\", \"67/20\",
     Op::recipe(
         "images",
         Entry {
-            signature: "images(files: Path) -> Layouts",
+            signature: "images(files: Paths, validation: Paths = [], range: Range = none, resize: Rate = 1) -> Layouts",
             manual: "\
-Pictures from PNG and JPEG files: a file, a folder, or a pattern such as \"chips/*.png\". Colors become grey by Rec. 709
-luma.
+Pictures from PNG, JPEG, TIFF, WebP, BMP, PPM, PGM and PBM files.
+
+`files` and `validation` are as in `gds`. Colors become grey by Rec. 709 luma, and a CMYK picture's inks colors; what is
+transparent is drawn over black; a camera's note (EXIF) of how it was held is followed. Each page of a TIFF file is a
+picture. Eight bits stay eight, and sixteen stay sixteen.
+
+`range = a..b` makes the stored values a to b 0 to 1, and cuts off what lies beyond: 0..4095 for twelve bits in a file of
+sixteen. Without it the whole range of the file's type is 0 to 1, and floating-point numbers beyond 0 to 1 are stretched
+from the least to the greatest of the picture. `resize` is how many pixels a pixel of the file becomes along an axis.
 
 ```rord
-param layouts: Layouts = images(\"chips/*.png\")
+param layouts: Layouts = images([\"chips/*.png\", \"scans\"], range = 0..4095, resize = 0.5)
 ```
 ",
+            rule: |a| {
+                paths(a, "files", 1);
+                paths(a, "validation", 0);
+                limits(a, "resize", 0.01, 16.0);
+                value_range(a);
+            },
             ..Entry::PLAIN
         },
     ),
@@ -92,15 +105,22 @@ param layouts: Layouts = images(\"chips/*.png\")
         Entry {
             signature: "layout_pairs(layouts: Layouts, patch: Pixels = 128px, zoom: Range = 1..1, \
                         geometry: Symmetry = square_symmetries, photo: Augment = [], render: Render = none, \
-                        steps: Count = 50, train: Weight = 0.8) -> Dataset",
+                        steps: Count = 50, train: Weight = 0.8, channels: Count = 1, \
+                        corners: Word = drawn) -> Dataset",
             manual: "\
 A patch of a layout, the same patch moved, and the move.
 
-`image` is (B, 1, patch, patch) with values in [0, 1]; `image_r(q) = image(H⁻¹ q)`; `H` takes normalized points of the
-first view to the second. `corners` is 1 where a drawn corner lies in the first view and 0 elsewhere.
+`image` is (B, channels, patch, patch) with values in [0, 1]; `image_r(q) = image(H⁻¹ q)`; `H` takes normalized points of
+the first view to the second. `corners` is 1 where a drawn corner lies in the first view and 0 elsewhere.
 
+* `channels`: 1 is a drawing in grey. As many as there are layers (those that `gds` lists) gives each layer's coverage as a
+  channel of its own, bottom to top, and 3 with color `images` red, green and blue. `render` then draws each channel over
+  black: greys, missing layers and edges channel by channel, exchanged black and white of a whole view.
+* `corners`: `drawn` takes them from polygons, which pictures from files do not have. `picture` finds them in the grey values
+  of the first view, before `photo` (Shi and Tomasi, 1994).
 * `zoom`: how many source pixels a patch pixel shows along an axis, drawn from this range.
-* `geometry`: how the second view is made: `square_symmetries` (exact, by permutation), `rotations(…)`.
+* `geometry`: how the second view is made: `square_symmetries` (exact, by permutation), `rotations(…)`,
+  `affine(…)`, `perspective(…)`.
 * `photo`: what is done to each view on its own, in this order.
 * `render`: how layers become grey; without it both views are drawn alike.
 * `steps`: batches in an epoch. `train`: the share of layouts to train on; validation sees the others, the same pairs
@@ -111,6 +131,7 @@ data pairs = layout_pairs(synth(tiles = 8), patch = 64px, photo = [noise(0.02)])
 ```
 ",
             rule: pairs,
+            words: &[("corners", &["drawn", "picture"])],
             timed: &["zoom"],
             offers: Offers::Fields(offers),
             ..Entry::PLAIN
@@ -121,9 +142,9 @@ data pairs = layout_pairs(synth(tiles = 8), patch = 64px, photo = [noise(0.02)])
         Entry {
             signature: "layout_images(layouts: Layouts, patch: Pixels = 128px, zoom: Range = 1..1, \
                         photo: Augment = [], render: Render = none, steps: Count = 50, \
-                        train: Weight = 0.8) -> Dataset",
+                        train: Weight = 0.8, channels: Count = 1, corners: Word = drawn) -> Dataset",
             manual: "\
-A patch of a layout: `image` (B, 1, patch, patch) in [0, 1], and its drawn `corners`. The arguments are those of
+A patch of a layout: `image` (B, channels, patch, patch) in [0, 1], and its `corners`. The arguments are those of
 `layout_pairs`.
 
 ```rord
@@ -131,6 +152,7 @@ data patches = layout_images(synth(tiles = 8), patch = 64px) -> { image: Image[B
 ```
 ",
             rule: pairs,
+            words: &[("corners", &["drawn", "picture"])],
             timed: &["zoom"],
             offers: Offers::Fields(offers),
             ..Entry::PLAIN
@@ -141,9 +163,9 @@ data patches = layout_images(synth(tiles = 8), patch = 64px) -> { image: Image[B
         Entry {
             signature: "layout_patches(layouts: Layouts, size: Pixels = 32px, zoom: Range = 1..1, \
                         geometry: Symmetry = square_symmetries, photo: Augment = [], render: Render = none, \
-                        steps: Count = 50, train: Weight = 0.8) -> Dataset",
+                        steps: Count = 50, train: Weight = 0.8, channels: Count = 1) -> Dataset",
             manual: "\
-Small patches in two views, for descriptors of whole patches: `a` and `b` are (N, 1, size, size) in [0, 1] and show the
+Small patches in two views, for descriptors of whole patches: `a` and `b` are (N, channels, size, size) in [0, 1] and show the
 same place of a layout, N places in a batch. `b(q) = a(H⁻¹ q)`. Patch i of `a` belongs to patch i of `b`; all others are
 negatives, though a layout that repeats itself shows some places twice.
 
@@ -163,9 +185,10 @@ data patches = layout_patches(synth(tiles = 8), size = 32px) -> { a: Image[N, 1,
         "labelled_layouts",
         Entry {
             signature: "labelled_layouts(layouts: Layouts, patch: Pixels = 128px, target: Text, zoom: Range = 1..1, \
-                        photo: Augment = [], render: Render = none, steps: Count = 50, train: Weight = 0.8) -> Dataset",
+                        photo: Augment = [], render: Render = none, steps: Count = 50, train: Weight = 0.8, \
+                        channels: Count = 1) -> Dataset",
             manual: "\
-A patch of a layout drawn without one of its layers, and that layer: `image` (B, 1, patch, patch) in [0, 1] shows all
+A patch of a layout drawn without one of its layers, and that layer: `image` (B, channels, patch, patch) in [0, 1] shows all
 layers but `target`, `truth` (B, 1, patch, patch) is the exact part of each pixel that `target` covers, also where
 layers above lie over it.
 
@@ -184,21 +207,78 @@ data tiles = labelled_layouts(synth(tiles = 8), patch = 64px, target = \"via\")
         },
     ),
     Op::recipe(
+        "file_pairs",
+        Entry {
+            signature: "file_pairs(list: Paths, second: Paths = [], channels: Count = 1, patch: Pixels = 128px, \
+                        zoom: Range = 1..1, geometry: Symmetry = same_view, photo: Augment = [], range: Range = none, \
+                        steps: Count = 50, train: Weight = 0.8, validation: Paths = []) -> Dataset",
+            manual: "\
+Crops of two pictures of the same thing, and the homography between them.
+
+`list` names the pairs, in one of these forms:
+
+* a CSV file of lines `a.png, b.png, h11, h12, h13, h21, h22, h23, h31, h32, h33`, row by row; without the nine numbers the
+  pictures lie over each other. Paths start in the list's folder; a first line may name the columns;
+* a file of JSON lines, `{\"a\": \"a.png\", \"b\": \"b.png\", \"H\": [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}`;
+* a folder in the form of HPatches: `1.ppm` to `6.ppm` with `H_1_2` to `H_1_6`, or a folder of such folders;
+* with `second`, two folders (or patterns, or lists) of pictures: those of the same name lie over each other.
+
+A homography takes pixels of the first picture to pixels of the second as OpenCV counts them: x to the right, y
+downwards, the middle of the first pixel at (0, 0). Here it comes out exact, between the crops and in normalized
+coordinates.
+
+The first crop is drawn from the first picture, the second around the same place of the other; at least half of the first is to be
+seen in the second where that can be. `geometry` moves the second crop further. `image` and `image_r` are (B, channels,
+patch, patch) in [0, 1], `H` leads from the first to the second.
+
+`train` is the share of pictures to train on; pairs that have a picture in common stay on one side. With `validation`, its
+lists are validated and all of `list` is trained on. The other arguments are those of `layout_pairs` and `images`.
+
+Source: Balntas et al., \"HPatches\" (2017), for its form.
+
+```rord
+data pairs = file_pairs(\"hpatches\", patch = 64px, geometry = rotations(-20deg..20deg))
+```
+",
+            rule: |a| {
+                pairs(a);
+                paths(a, "list", 1);
+                paths(a, "second", 0);
+                paths(a, "validation", 0);
+                value_range(a);
+                let list = |a: &Application<'_>, name| {
+                    a.arg(name).and_then(|x| x.constant.clone()).is_some_and(|c| c != Constant::List(Vec::new()))
+                };
+                if list(a, "second") && list(a, "validation") {
+                    let span = a.arg("validation").map_or(a.span, |x| x.span);
+                    let title = "pictures that lie over each other are split by `train`";
+                    a.reports.push(numbers::rule(span, title, "beside `second`", "write the pairs of both in lists"));
+                }
+            },
+            timed: &["zoom"],
+            offers: Offers::Fields(offers),
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
         "tensors",
         Entry {
-            signature: "tensors(file: Path, shuffle: Flag = false, train: Weight = 1.0) -> Dataset",
+            signature: "tensors(file: Paths, shuffle: Flag = false, train: Weight = 1.0, validation: Paths = []) \
+                        -> Dataset",
             manual: "\
-Tensors from a safetensors file. Each field is the tensor of its name, whose first axis counts samples; other tensors of
-the file are not read. A `Homography[B]` is (samples, 3, 3), `Points[B, N]` are (samples, N, 2), all else has the
-declared axes.
+Tensors from safetensors files or NumPy's npz. Each field is the tensor of its name, whose first axis counts samples; other
+tensors of the file are not read. A `Homography[B]` is (samples, 3, 3), `Points[B, N]` are (samples, N, 2), all else has
+the declared axes, channels first.
 
-Names, kinds, sizes and frames are what the pipeline says: the file is not opened before the run. Then it must fit:
-names that stand for sizes are set by it, every number must be finite, and a `Prob` or `Label` within 0 to 1. Numbers
-are read as f32.
+`file` is a file, a folder, a pattern, or a list of these; of several files samples come file by file, in the order of their
+paths. Names, kinds, sizes and frames are what the pipeline says: no file is opened before the run. Then they must fit:
+names that stand for sizes are set by them, every number must be finite, a `Prob` or `Label` within 0 to 1, and a
+`Homography` in normalized coordinates lead from the view to somewhere near it. Numbers are read as f32, and by the
+sample: files may be larger than memory. An `Image` of type U8 or U16 is taken as 0 to 1.
 
-A pass is ⌊samples/batch⌋ steps; what is left over is not used in it. Samples come in the order of the file, with
-`shuffle` in another order in each epoch, drawn from the seed. `train` is the share of samples, the first of the file,
-to train on; the others are validated.
+A pass is ⌊samples/batch⌋ steps; what is left over is not used in it. Samples come in the order of the files, with
+`shuffle` in another order in each epoch, drawn from the seed. `train` is the share of samples, the first ones, to train on;
+the others are validated. With `validation`, its files are validated and all others trained on, whatever `train` is.
 
 ```rord
 data pairs = tensors(\"pairs.safetensors\", shuffle = true) -> {
@@ -208,7 +288,11 @@ data pairs = tensors(\"pairs.safetensors\", shuffle = true) -> {
 }
 ```
 ",
-            rule: |a| share(a, "samples"),
+            rule: |a| {
+                share(a, "samples");
+                paths(a, "file", 1);
+                paths(a, "validation", 0);
+            },
             offers: Offers::Declared,
             ..Entry::PLAIN
         },
@@ -217,6 +301,8 @@ data pairs = tensors(\"pairs.safetensors\", shuffle = true) -> {
 
 fn pairs(a: &mut Application<'_>) {
     positive(a, "steps");
+    positive(a, "channels");
+    limits(a, "channels", 0.0, 4096.0);
     range_of(a, "zoom", None, 0.0);
     limits(a, "zoom", 0.02, 50.0);
     limits(a, "train", 1e-6, 1.0);
@@ -239,6 +325,28 @@ fn pairs(a: &mut Application<'_>) {
         a.reports.push(numbers::rule(span, "a zoom must be positive", "reaches 0 or below", "as in  zoom = 0.8..1.2"));
     }
     share(a, "layouts");
+}
+
+/// A range of stored values leads upwards.
+fn value_range(a: &mut Application<'_>) {
+    if let Some((low, high)) = a.arg("range").and_then(|x| x.constant.as_ref()).and_then(Constant::range)
+        && low >= high
+    {
+        let span = a.arg("range").map_or(a.span, |x| x.span);
+        let title = "a range leads from a value to a higher one";
+        a.reports.push(numbers::rule(span, title, "its ends are not in this order", "as in  range = 0..4095"));
+    }
+}
+
+/// A list of paths holds `least` at least.
+fn paths(a: &mut Application<'_>, name: &str, least: usize) {
+    if let Some(arg) = a.arg(name)
+        && let Some(Constant::List(items)) = &arg.constant
+        && items.len() < least
+    {
+        let title = format!("`{name}` names no file");
+        a.reports.push(numbers::rule(arg.span, &title, "an empty list", "as in  [\"a\", \"b/*\"]"));
+    }
 }
 
 /// `train` is the part of the data that is trained on.

@@ -92,6 +92,38 @@ data pairs = layout_pairs(synth(), geometry = affine(stretch = 0.9..1.1, shear =
         },
     ),
     Op::recipe(
+        "perspective",
+        Entry {
+            signature: "perspective(corners: Weight = 0.2, degrees: Range = -45deg..45deg, scale: Range = 0.8..1.25, \
+                        shift: Weight = 0, mirror: Flag = false) -> Symmetry",
+            manual: "\
+A random homography: each corner of the patch moves on its own by up to `corners` of the patch's side along each axis, then
+all of it is scaled by a factor from `scale`, turned by an angle from `degrees`, moved by up to `shift` of its side along
+each axis, and with `mirror` mirrored in half of the pairs. H is exact.
+
+Corners that would turn the patch inside out, or tilt it by more than 4 to 1, move less. The second view is read from the
+layout itself, so no part of it is empty; what it shows smaller is averaged as much as it shrinks there.
+
+Source: DeTone, Malisiewicz and Rabinovich, \"Deep Image Homography Estimation\" (2016), whose corners move by 0.25; scale
+and turn are drawn behind that as in SuperPoint (2018), which takes 0.8..1.2 and -90deg..90deg.
+
+```rord
+data pairs = layout_pairs(synth(), geometry = perspective(corners = 0.25, degrees = -30deg..30deg))
+```
+",
+            timed: &["corners", "degrees", "scale", "shift"],
+            rule: |a| {
+                limits(a, "corners", 0.0, 0.49);
+                range_of(a, "degrees", Some(Unit::Deg), f64::NEG_INFINITY);
+                limits(a, "degrees", -36_000.0, 36_000.0);
+                range_of(a, "scale", None, f64::NEG_INFINITY);
+                limits(a, "scale", 0.1, 10.0);
+                limits(a, "shift", 0.0, 2.0);
+            },
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
         "brightness",
         Entry {
             signature: "brightness(by: Range) -> Augment",
