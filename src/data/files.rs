@@ -17,7 +17,8 @@ use super::DataError;
 pub use foreign::foreign;
 
 /// How files of layouts end.
-pub const LAYOUTS: [&str; 7] = [".gds", ".gds.gz", ".gds2", ".gdsii", ".oas", ".oas.gz", ".oasis"];
+pub const LAYOUTS: [&str; 9] =
+    [".gds", ".gds.gz", ".gds2", ".gdsii", ".gdsii.gz", ".oas", ".oas.gz", ".oasis", ".oasis.gz"];
 /// How pictures end.
 pub const PICTURES: [&str; 11] =
     [".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm"];

@@ -18,16 +18,13 @@ use rayon::prelude::*;
 use rord_layouts::select::{LayerChoice, LayerNames};
 
 use super::DataError;
-use super::files::{apart, find_all};
+use super::files::{LAYOUTS, apart, find_all};
 use super::layout::default_weights;
 use super::loaded::{FileFacts, LayerFacts, Loaded, PictureFacts, Unfit, UnfitFile};
 use super::picture::{Origin, PictureLayer};
 use super::store::Store;
 use file::Drawn;
 pub use file::hash;
-
-/// How the files of a folder must end to be read.
-const ENDINGS: [&str; 8] = [".gds", ".gds.gz", ".gds2", ".gdsii", ".oas", ".oas.gz", ".oasis", ".gdsii.gz"];
 
 /// The share of the area from which on a layer hides the others.
 const EVERYWHERE: f64 = 0.95;
@@ -84,10 +81,10 @@ impl Gds {
             return Err(DataError::BadWindow { window });
         }
         let choice = self.choice()?;
-        let mut files = find_all(&self.files, &ENDINGS)?;
+        let mut files = find_all(&self.files, &LAYOUTS)?;
         let trained = files.len();
         if !self.validation.is_empty() {
-            let held = find_all(&self.validation, &ENDINGS)?;
+            let held = find_all(&self.validation, &LAYOUTS)?;
             apart(&files, &held)?;
             files.extend(held);
         }

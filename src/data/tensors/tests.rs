@@ -167,3 +167,47 @@ fn a_file_that_is_none_is_said() {
         assert!(matches!(at(name), TensorsError::Data(DataError::Malformed { .. })), "{name}");
     }
 }
+
+#[test]
+fn channels_that_lie_last_and_homographies_in_pixels_are_refused() {
+    let said = misfits(("image", ones(&[10, 8, 12, 1])));
+    assert_eq!(said, ["image: the file has [10, 8, 12, 1], which looks like (samples, H, W, C)"]);
+    let mut pixels = identities();
+    pixels.values[9 * 4 + 2] = 12.5;
+    let said = misfits(("H", pixels));
+    assert!(
+        said.len() == 1 && said[0].contains("the one of sample 4 takes its middle to (12.5000, 0.0000)"),
+        "{said:?}"
+    );
+    assert_eq!(
+        misfits(("H", ones(&[10, 3, 3]))),
+        ["H: 10 of them cannot be undone (their determinant is 0), the first in sample 0"]
+    );
+}
+
+#[test]
+fn bytes_of_several_files_become_zero_to_one_and_files_may_be_validated() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, value) in [("a", 51u8), ("b", 102), ("v", 255)] {
+        let bytes = vec![value; 2 * 4];
+        let view = TensorView::new(Dtype::U8, vec![2, 1, 2, 2], &bytes).unwrap();
+        let file = folder.path().join(format!("{name}.safetensors"));
+        std::fs::write(file, safetensors::serialize([("image", view)], None).unwrap()).unwrap();
+    }
+    let wanted = vec![("image".to_string(), ty(Kind::Image, &[Dim::number(1), symbol(1, "H"), symbol(2, "W")]))];
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let load = |files: &[&str], validation: &[&str]| {
+        let of = |names: &[&str]| names.iter().map(|name| at(name)).collect();
+        let recipe = recipe_of(Path::new(""), 1);
+        let recipe = TensorRecipe { files: of(files), validation: of(validation), ..recipe };
+        Tensors::load(recipe, &wanted, &mut HashMap::new())
+    };
+    let tensors = load(&["b.safetensors", "a.*"], &["v.safetensors"]).unwrap();
+    assert_eq!(tensors.notes(), ["`image` is U8: 0 to 255 is taken as 0 to 1"]);
+    assert_eq!((tensors.steps(), tensors.validation_batches()), (4, 2));
+    let value = |split, step| tensors.batch_at(split, step).unwrap().fields[0].values[0];
+    let close = |a: f32, b: f32| (a - b).abs() < 1e-6;
+    assert!(close(value(Split::Train, 1), 0.2) && close(value(Split::Train, 2), 0.4));
+    assert!(close(value(Split::Validation, 1), 1.0));
+    assert!(matches!(load(&[""], &["v.safetensors"]), Err(TensorsError::Data(DataError::BothSides { .. }))));
+}
