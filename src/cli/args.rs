@@ -182,6 +182,23 @@ pub struct DataArgs {
     /// The `data` to show, where there are several; the first
     #[arg(long, value_name = "NAME")]
     pub of: Option<String>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = EvalFormat::Human)]
+    pub format: EvalFormat,
+}
+
+/// Arguments of `cache`.
+#[derive(Clone, Debug, Args)]
+pub struct CacheArgs {
+    /// Remove drawings; what is needed again is drawn again
+    #[arg(long)]
+    pub clear: bool,
+    /// With --clear: those that were not used for so many days
+    #[arg(long, value_name = "DAYS", requires = "clear")]
+    pub unused: Option<u64>,
+    /// How it is written
+    #[arg(long, value_enum, default_value_t = EvalFormat::Human)]
+    pub format: EvalFormat,
 }
 
 /// Arguments of `bench`.

@@ -1,7 +1,8 @@
 //! `rord-run data`: the pairs that the network will see, as a table or a picture.
 
-use super::args::DataArgs;
+use super::args::{DataArgs, EvalFormat};
 use super::load::load_or_report;
+use super::seen;
 use rord_data::DataError;
 use rord_data::batches::Batches;
 use rord_data::pairs::Split;
@@ -43,11 +44,16 @@ pub fn run(args: &DataArgs) -> u8 {
             return super::REFUSED;
         }
     };
+    if args.format == EvalFormat::Json {
+        super::print(&format!("{}\n", seen::object(&source)));
+        return super::DONE;
+    }
     let split = if args.validation { Split::Validation } else { Split::Train };
     super::print(&format!("{}: {}\n", dataset.name, source.batches.about()));
     for note in source.batches.notes() {
         super::print(&format!("note: {note}\n"));
     }
+    super::print(&seen::table(&source));
     let Some(source) = source.pairs else {
         if args.png.is_some() {
             let help = "a sheet shows patches of layouts; leave --png out for a table of the tensors";

@@ -4,6 +4,7 @@
 
 pub mod args;
 pub mod bench;
+pub mod cache;
 pub mod check;
 pub mod completions;
 pub mod crops;
@@ -21,6 +22,7 @@ pub mod lsp;
 pub mod mistakes;
 pub mod new;
 pub mod params;
+pub mod seen;
 pub mod sweep;
 pub mod train;
 pub mod types;
@@ -28,14 +30,17 @@ pub mod using;
 pub mod verbs;
 
 use std::io::{IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::{Error, Parser};
 
+use rord_data::store::{Hear, Progress, Settings, Store};
 use rord_kernels::simd::{Simd, VARIABLE};
 
 use rord_lang::report::render::{Style, draw, json};
 use rord_lang::report::{Report, Severity, any_error, plural};
 use rord_lang::source::Sources;
+use rord_record::terminal::Busy;
 use verbs::Cli;
 
 /// Reads the arguments, calls the verb, and returns its exit code.
@@ -58,7 +63,24 @@ pub fn main() -> u8 {
     if let Err(text) = Simd::asked() {
         return no_such_instructions(&text);
     }
+    begin_store(cli.data_memory);
     cli.run()
+}
+
+/// Sets how much of what is drawn is held in memory, and shows what is being drawn.
+fn begin_store(megabytes: usize) {
+    let bar = Arc::new(Mutex::new(None));
+    let hear: Hear = Arc::new(move |progress: Progress<'_>| {
+        let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = format!("drawing {}: {} of {} tiles", progress.file, progress.done, progress.total);
+        bar.get_or_insert_with(|| Busy::new(&text)).now(&text);
+        if progress.done >= progress.total {
+            *bar = None;
+        }
+    });
+    let memory = megabytes.saturating_mul(1_000_000);
+    // Nobody used it before.
+    let _ = Store::begin(Settings { memory, progress: Some(hear), ..Settings::default() });
 }
 
 /// Prints what is wrong with the command line, or the help that was asked for.

@@ -4,7 +4,9 @@
 use clap::{CommandFactory, Parser, Subcommand};
 
 use super::args::*;
-use super::{bench, check, completions, data, eval, explain, fmt, graph, loss, lsp, new, params, sweep, train, types};
+use super::{
+    bench, cache, check, completions, data, eval, explain, fmt, graph, loss, lsp, new, params, sweep, train, types,
+};
 
 macro_rules! verbs {
     ($($(#[$about:meta])+ $name:ident($args:ty) => $run:path,)+) => {
@@ -44,6 +46,8 @@ verbs! {
     Eval(EvalArgs) => eval::run,
     /// Evaluate losses on tensors of your own
     Loss(LossArgs) => loss::run,
+    /// List or remove the drawings of layouts that are kept on disk
+    Cache(CacheArgs) => cache::run,
     /// Measure training steps: time by operation, memory
     Bench(BenchArgs) => bench::run,
     /// Print the manual: operations, reports, words, formulas
@@ -74,6 +78,9 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub verb: Option<Verb>,
+    /// Keep at most so many MB of drawn layouts in memory; the rest is read from the cache
+    #[arg(long, global = true, value_name = "MB", default_value_t = 512, hide_default_value = false)]
+    pub data_memory: usize,
     /// Training, where no verb is given.
     #[command(flatten)]
     pub train: TrainArgs,

@@ -107,7 +107,7 @@ impl DataSource {
         Ok(Self { batches, sizes: known, pairs: None, files, skipped, warnings })
     }
 
-    /// Refuses layouts of which all patches have nearly one value, and warns where many have.
+    /// Refuses layouts of which all training patches have nearly one value, and warns where many have.
     fn seen(mut self) -> Result<Self, SourceError> {
         let Some(pairs) = &self.pairs else { return Ok(self) };
         let flat = pairs.flat(Split::Train, LOOKED_AT);

@@ -217,7 +217,9 @@ impl Run<'_> {
             })?;
         }
         // What was done to the data is said once it is known that the run begins.
-        for note in self.data.batches.notes() {
+        let warnings = self.data.warnings.iter().map(|warning| format!("warning: {warning}"));
+        let notes: Vec<String> = self.data.batches.notes().into_iter().chain(warnings).collect();
+        for note in notes {
             self.watched(|o| o.note(&note))?;
         }
         Ok(())
