@@ -244,6 +244,38 @@ pub struct ChipArgs {
     pub top: Option<String>,
 }
 
+/// Arguments of `find`.
+#[derive(Clone, Debug, Args)]
+pub struct FindArgs {
+    /// The run
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// What is looked for: pictures, folders of pictures, x0,y0,x1,y1 in µm of the chip, or cell:NAME
+    #[arg(long, value_name = "QUERY", required = true, num_args = 1.., allow_hyphen_values = true)]
+    pub query: Vec<String>,
+    /// Where it is looked for
+    #[command(flatten)]
+    pub chips: ChipArgs,
+    /// Every place where it lies, not the best alone
+    #[arg(long)]
+    pub all: bool,
+    /// The least score of an answer, from 0 to 1
+    #[arg(long, value_name = "SCORE", default_value_t = 0.0)]
+    pub least: f64,
+    /// Write what was found, by the ending: .json, .png, .lyrdb (KLayout's markers), .gds (a copy with boxes)
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Weights in place of the run's best
+    #[arg(long, value_name = "WEIGHTS|RUN")]
+    pub weights: Option<PathBuf>,
+    /// Threads on the CPU; results do not depend on it [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = EvalFormat::Human)]
+    pub format: EvalFormat,
+}
+
 /// Arguments of `eval`.
 #[derive(Clone, Debug, Args)]
 pub struct EvalArgs {

@@ -55,6 +55,8 @@ pub struct Shown {
     pub picture: Picture,
     /// The file that it is from.
     pub file: PathBuf,
+    /// The cell that is drawn; empty for pictures.
+    pub top: String,
     /// Where the picture lies, in µm: its left and its upper edge, and pixels per µm. `None` of what has no length.
     pub place: Option<([f64; 2], f64)>,
     /// How it was read.
@@ -84,6 +86,7 @@ pub fn chips(args: &ChipArgs, loaded: &Loaded) -> Result<Vec<Shown>, Vec<Report>
             shown.extend(pictures.into_iter().map(|picture| Shown {
                 picture,
                 file: file.clone(),
+                top: String::new(),
                 place: None,
                 recipe: None,
             }));
@@ -105,7 +108,8 @@ pub fn chips(args: &ChipArgs, loaded: &Loaded) -> Result<Vec<Shown>, Vec<Report>
         for (index, picture) in read.fit().map_err(failed)?.into_iter().enumerate() {
             let facts = facts.iter().find(|f| f.picture == index);
             let place = facts.map(|f| ([f.corner_um.0, f.corner_um.1], resolution));
-            shown.push(Shown { picture, file: file.clone(), place, recipe: Some(recipe.clone()) });
+            let top = facts.map(|f| f.top.clone()).unwrap_or_default();
+            shown.push(Shown { picture, file: file.clone(), top, place, recipe: Some(recipe.clone()) });
         }
     }
     Ok(shown)

@@ -5,7 +5,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::args::*;
 use super::{
-    bench, cache, check, completions, data, eval, explain, fmt, graph, loss, lsp, new, params, sweep, train, types,
+    bench, cache, check, completions, data, eval, explain, find, fmt, graph, loss, lsp, new, params, sweep, train, types,
 };
 
 macro_rules! verbs {
@@ -42,6 +42,8 @@ verbs! {
     Params(ParamsArgs) => params::run,
     /// Look at the pairs that the network will see
     Data(DataArgs) => data::run,
+    /// Find crops in chips with a trained network
+    Find(FindArgs) => find::run,
     /// Measure how well a trained network finds crops in layouts
     Eval(EvalArgs) => eval::run,
     /// Evaluate losses on tensors of your own

@@ -1,6 +1,6 @@
 //! A file's library: GDSII or OASIS, plain or gzip, known by its content and never by its name.
 
-use std::io::{BufReader, Cursor, Read};
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
@@ -31,6 +31,20 @@ pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<ReadLibrary, ReadError>
 pub fn at_most(path: &Path, bytes: Vec<u8>, limit: u64) -> Result<ReadLibrary, ReadError> {
     let size = bytes.len() as u64;
     source(path, Cursor::new(bytes), size, limit)
+}
+
+/// All bytes of a file, decompressed where it begins as gzip does.
+pub fn content(path: &Path) -> Result<Vec<u8>, ReadError> {
+    let (file, size) = rord_files::open(path).map_err(|error| ReadError::unreadable(path, &error.source))?;
+    let mut file = BufReader::with_capacity(1 << 16, file);
+    let gzip = file.fill_buf().map_err(|error| ReadError::unreadable(path, &error))?.starts_with(&[0x1f, 0x8b]);
+    match gzip {
+        false => whole(path, file, MOST_BYTES, false),
+        true => {
+            let limit = MOST_BYTES.min(FREE_GROWTH.saturating_add(size.saturating_mul(MOST_GROWTH)));
+            whole(path, MultiGzDecoder::new(file), limit, true)
+        }
+    }
 }
 
 /// Reads `source`, a file of `size` bytes.

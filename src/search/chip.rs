@@ -1,5 +1,7 @@
 //! Where queries lie in a chip: by windows that overlap, so that each place of a query lies wholly in one of them.
 
+use std::time::{Duration, Instant};
+
 use rord_matching::features::Select;
 use rord_matching::instances::{Instances, instances};
 use rord_matching::moves::Move;
@@ -37,6 +39,19 @@ pub struct Answer {
     pub inliers: usize,
     /// How alike the descriptors are under it.
     pub likeness: f64,
+    /// How sure it is, from 0 to 1.
+    pub score: f64,
+}
+
+/// What a search gives.
+#[derive(Clone, Debug, Default)]
+pub struct Searched {
+    /// For each query its answers, the likeliest first.
+    pub answers: Vec<Vec<Answer>>,
+    /// How long the network looked at the chip.
+    pub looking: Duration,
+    /// For each query, how long it was matched.
+    pub matching: Vec<Duration>,
 }
 
 /// A chip that is searched.
@@ -58,26 +73,33 @@ impl Chip<'_> {
         network: &mut Network<'_>,
         queries: &[Query],
         progress: &mut Progress<'_>,
-    ) -> Result<Vec<Vec<Answer>>, SearchError> {
+    ) -> Result<Searched, SearchError> {
         let mut found: Vec<Vec<Found>> = vec![Vec::new(); queries.len()];
         let windows = self.windows(queries);
         let pixels = |w: &Window| w.width as u64 * w.height as u64;
         let all: u64 = windows.iter().map(pixels).sum();
         let (mut done, mut going) = (0, true);
+        let (mut looking, mut matching) = (Duration::ZERO, vec![Duration::ZERO; queries.len()]);
         for window in windows {
             if !going {
                 break;
             }
+            let begin = Instant::now();
             let maps = Maps::by_tiles(network, self.pixels, window, &mut |more| {
                 done += more as u64;
                 going = progress(done.min(all), all);
                 going
             })?;
-            for (query, found) in queries.iter().zip(&mut found) {
-                found.extend(self.in_window(query, &maps, window));
+            let target = target(maps, window);
+            looking += begin.elapsed();
+            for ((query, found), took) in queries.iter().zip(&mut found).zip(&mut matching) {
+                let begin = Instant::now();
+                found.extend(self.in_window(query, &target, window));
+                *took += begin.elapsed();
             }
         }
-        Ok(queries.iter().zip(found).map(|(query, found)| self.answers(query, found)).collect())
+        let answers = queries.iter().zip(found).map(|(query, found)| self.answers(query, found)).collect();
+        Ok(Searched { answers, looking, matching })
     }
 
     /// The windows, row by row. They overlap by the longest diagonal of a query at its largest.
@@ -100,16 +122,10 @@ impl Chip<'_> {
     }
 
     /// What a window has of a query, in the chip's pixels.
-    fn in_window(&self, query: &Query, maps: &Maps, window: Window) -> Vec<Found> {
-        // One key point for so many pixels.
-        const PIXELS_A_POINT: usize = 100;
-        let size = [window.width, window.height];
-        let keep = (size[0] * size[1] / PIXELS_A_POINT).clamp(200, 60_000);
-        let features = maps.features(size, &Select { keep, apart: 4.0, border: 2.0, least: 0.0 });
-        let target = Target { features, dense: maps.dense.clone() };
+    fn in_window(&self, query: &Query, target: &Target, window: Window) -> Vec<Found> {
         let most = if self.options.all.is_some() { 1 } else { 4 };
         let views = query.views();
-        let found = find(&views, &target, query.size, &self.options.search, most);
+        let found = find(&views, target, query.size, &self.options.search, most);
         let found = match (&self.options.all, found.first()) {
             (Some(settings), Some(first)) => {
                 // The linear part of the move in every view, by that of the one that was found.
@@ -133,7 +149,8 @@ impl Chip<'_> {
                 continue;
             }
             if kept.iter().all(|k| corners_apart(&k.by, &one.by, query.size) > apart) {
-                kept.push(Answer { by: one.by, inliers: one.inliers, likeness: one.likeness });
+                let Found { by, inliers, likeness } = one;
+                kept.push(Answer { by, inliers, likeness, score: sure(likeness, inliers) });
             }
         }
         kept
@@ -149,4 +166,21 @@ fn linear(first: &Found, view: &View) -> Move {
     let mirrors = view.mirrored != (view.from_query.growth([0.0, 0.0]) < 0.0);
     let rest = if mirrors == mirrored { rest } else { -rest };
     Move::similarity(view.turn + rest, scale, view.mirrored, [0.0, 0.0])
+}
+
+/// The key points and descriptors of a window.
+fn target(maps: Maps, window: Window) -> Target {
+    /// One key point for so many pixels.
+    const PIXELS_A_POINT: usize = 100;
+    let size = [window.width, window.height];
+    let keep = (size[0] * size[1] / PIXELS_A_POINT).clamp(200, 60_000);
+    let features = maps.features(size, &Select { keep, apart: 4.0, border: 2.0, least: 0.0 });
+    Target { features, dense: maps.dense }
+}
+
+/// How sure an answer is: of a network whose descriptors are unit vectors, those of different places have inner products
+/// around 0.3 and those of one place around 0.8, and a move that few key points agree on is chance.
+fn sure(likeness: f64, inliers: usize) -> f64 {
+    let logit = 14.0 * (likeness - 0.5) + 0.12 * (inliers as f64 - 12.0).min(20.0);
+    1.0 / (1.0 + (-logit).exp())
 }

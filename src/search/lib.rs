@@ -9,6 +9,7 @@ pub mod chip;
 pub mod drawn;
 pub mod maps;
 pub mod network;
+pub mod picture;
 pub mod query;
 pub mod suite;
 

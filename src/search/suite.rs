@@ -183,7 +183,7 @@ impl Suite {
                 here.iter().map(|crop| Query::new(network, &crop.pixels)).collect::<Result<_, _>>()?;
             let drawn = drawn(picture, at.1);
             let chip = Chip { pixels: &drawn, options: *options };
-            let answers = chip.search(network, &queries, progress)?;
+            let answers = chip.search(network, &queries, progress)?.answers;
             outcomes.extend(here.iter().zip(answers).map(|(crop, answers)| {
                 let answer = answers.into_iter().next();
                 let error = answer.as_ref().map(|a| corners_apart(&a.by, &crop.truth, [self.side; 2]));

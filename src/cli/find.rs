@@ -1,0 +1,84 @@
+//! `rord-run find`: where crops lie in chips.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use rord_engine::predict::Predictor;
+use rord_engine::refusals::Stop;
+use rord_lang::report::Report;
+use rord_matching::instances::Instances;
+use rord_search::chip::{Chip, Options};
+use rord_search::drawn::Drawn;
+use rord_search::network::Network;
+use rord_search::query::Query;
+
+use super::args::{EvalFormat, FindArgs};
+use super::found::{Found, Hit};
+use super::load::{Loaded, load_or_report};
+use super::{queries, using};
+
+/// Finds the queries.
+pub fn run(args: &FindArgs) -> u8 {
+    let Some(loaded) = load_or_report(&args.file) else { return super::REFUSED };
+    match attempt(args, &loaded) {
+        Ok(true) => super::DONE,
+        Ok(false) => super::train::INTERRUPTED,
+        Err(reports) => {
+            super::print_reports(&reports, &loaded.sources);
+            super::REFUSED
+        }
+    }
+}
+
+/// False where somebody asked to stop; what was found until then is printed.
+fn attempt(args: &FindArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
+    if let Some(threads) = args.threads {
+        super::train::set_threads(threads).map_err(|r| vec![r])?;
+    }
+    super::interrupt::watch().map_err(|r| vec![r])?;
+    let weights = using::weights(loaded, args.weights.as_deref()).map_err(|r| vec![r])?;
+    let predictor =
+        Predictor::new(&loaded.pipeline, &loaded.vocabulary, weights.as_deref(), 0).map_err(Stop::reports)?;
+    let mut network = Network::new(predictor).map_err(using::refused)?;
+    let chips = using::chips(&args.chips, loaded)?;
+    let asked = queries::read(&args.query, &chips)?;
+    let all = args.all.then(Instances::default);
+    let options = Options { all, ..Options::default() };
+    let (mut views, mut ms) = (Vec::new(), Vec::new());
+    for one in &asked {
+        let begin = Instant::now();
+        views.push(Query::new(&mut network, &one.pixels).map_err(using::refused)?);
+        ms.push(begin.elapsed().as_millis() as u64);
+    }
+    let mut hits: Vec<Vec<Hit>> = asked.iter().map(|_| Vec::new()).collect();
+    let mut index_ms = 0;
+    for (index, shown) in chips.iter().enumerate() {
+        let bar = using::Bar::new(&format!("searching {}", shown.picture.name));
+        let drawn = Drawn::new(&shown.picture, 1);
+        let chip = Chip { pixels: &drawn, options };
+        let searched = chip.search(&mut network, &views, &mut |done, all| bar.at(done, all));
+        let searched = searched.map_err(using::refused)?;
+        index_ms += searched.looking.as_millis() as u64;
+        ms.iter_mut().zip(&searched.matching).for_each(|(ms, took)| *ms += took.as_millis() as u64);
+        for (hits, answers) in hits.iter_mut().zip(searched.answers) {
+            hits.extend(answers.into_iter().map(|answer| Hit { chip: index, answer }));
+        }
+    }
+    for hits in &mut hits {
+        hits.retain(|hit| hit.answer.score >= args.least);
+        hits.sort_by(|a, b| b.answer.likeness.total_cmp(&a.answer.likeness));
+        if !args.all {
+            hits.truncate(1);
+        }
+    }
+    let found = Found { asked: &asked, chips: &chips, hits, ms, index_ms };
+    match args.format {
+        EvalFormat::Json => super::print(&format!("{}\n", found.json())),
+        EvalFormat::Human => super::print(&found.lines()),
+    }
+    if let Some(out) = &args.out {
+        found.write(out).map_err(|r| vec![r])?;
+        eprintln!("written to {}", out.display());
+    }
+    Ok(!super::interrupt::STOP.load(Ordering::Relaxed))
+}
