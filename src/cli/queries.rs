@@ -62,8 +62,9 @@ fn rectangle(text: &str) -> Option<[f64; 4]> {
 fn of_picture(path: &Path) -> Result<Asked, Report> {
     let pages = decode(path, &Images::default()).map_err(|e| unreadable(&e))?;
     let page = pages.into_iter().next();
-    let page = page.ok_or_else(|| runtime::failed("R0914", &format!("{}: no picture", path.display()), "give another"))?;
-    let values: Vec<f32> = page.planes.iter().flat_map(|plane| plane.shares().collect::<Vec<f32>>()).collect();
+    let page =
+        page.ok_or_else(|| runtime::failed("R0914", &format!("{}: no picture", path.display()), "give another"))?;
+    let values: Vec<f32> = page.planes.iter().flat_map(|(_, plane)| plane.shares().collect::<Vec<f32>>()).collect();
     let pixels = Held { values, channels: page.planes.len(), size: [page.width, page.height] };
     Ok(Asked { name: path.display().to_string(), pixels })
 }

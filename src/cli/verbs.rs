@@ -5,7 +5,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::args::*;
 use super::{
-    bench, cache, check, completions, data, eval, explain, find, fmt, graph, loss, lsp, new, params, sweep, train, types,
+    bench, cache, check, completions, data, eval, explain, find, fmt, graph, loss, lsp, new, params, sweep, train,
+    types,
 };
 
 macro_rules! verbs {

@@ -22,7 +22,8 @@ pub fn marked(found: &Found<'_>) -> Result<Vec<u8>, String> {
         return Err(format!("{} layouts were searched; a .gds file is a copy of one", files.len()));
     };
     let bytes = content(file).map_err(|e| e.to_string())?;
-    let records = records(&bytes).ok_or_else(|| format!("{} is no GDSII file; write .lyrdb or .json", file.display()))?;
+    let records =
+        records(&bytes).ok_or_else(|| format!("{} is no GDSII file; write .lyrdb or .json", file.display()))?;
     let unit = records.iter().find(|r| r.kind == UNITS).and_then(|r| real(bytes.get(r.at + 12..r.at + 20)?));
     let unit = unit.filter(|u| *u > 0.0).ok_or("the file has no unit")?;
     let used = |layer: u16| {
@@ -50,7 +51,9 @@ fn boxes(found: &Found<'_>, unit: f64, layer: u16) -> Result<BTreeMap<Vec<u8>, V
     let mut all: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
     for (asked, hits) in found.all() {
         for hit in hits {
-            let Some((chip, to_um)) = found.chip(hit).and_then(|chip| Some((chip, Shown::to_um(chip)?))) else { continue };
+            let Some((chip, to_um)) = found.chip(hit).and_then(|chip| Some((chip, Shown::to_um(chip)?))) else {
+                continue;
+            };
             // µm to database units, which are given in meters.
             let whole = |um: f64| {
                 let value = (um * 1e-6 / unit).round();

@@ -19,7 +19,9 @@ pub fn text(found: &Found<'_>) -> String {
             escaped(&format!("where {} was found", asked.name))
         );
         for hit in hits {
-            let Some((chip, to_um)) = found.chip(hit).and_then(|chip| Some((chip, Shown::to_um(chip)?))) else { continue };
+            let Some((chip, to_um)) = found.chip(hit).and_then(|chip| Some((chip, Shown::to_um(chip)?))) else {
+                continue;
+            };
             let corners = asked.corners(&hit.answer.by).map(|corner| to_um.apply(corner));
             let points: Vec<String> = corners.iter().map(|[x, y]| format!("{x:.6},{y:.6}")).collect();
             let (turn, scale, mirrored) = hit.answer.by.parts();
@@ -40,7 +42,8 @@ pub fn text(found: &Found<'_>) -> String {
             );
         }
     }
-    let cells: String = cells.iter().map(|name| format!("  <cell>\n   <name>{}</name>\n  </cell>\n", escaped(name))).collect();
+    let cells: String =
+        cells.iter().map(|name| format!("  <cell>\n   <name>{}</name>\n  </cell>\n", escaped(name))).collect();
     let original = found.layouts().first().map_or(String::new(), |file| file.display().to_string());
     format!(
         "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<report-database>\n <description>Found by rord</description>\n \
