@@ -37,6 +37,9 @@ fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
     let place = Place::new(&args.place).map_err(|r| vec![r])?;
     let init = init::began(args.place.init.as_deref(), loaded).map_err(|r| vec![r])?;
     let summary = train_one(loaded, &plan, args.file.path(), &place, init, args.out.as_deref())?;
+    if let Some(folder) = summary.folder.as_ref().filter(|_| !loaded.pipeline.exports.is_empty()) {
+        super::print(&format!("next:  rord-run find {} --query crop.png --in chip.gds\n", folder.display()));
+    }
     Ok(if summary.interrupted { INTERRUPTED } else { super::DONE })
 }
 

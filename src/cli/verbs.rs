@@ -41,7 +41,7 @@ verbs! {
     Types(FileArgs) => types::types,
     /// Print what can be changed from outside, and the values it has
     Params(ParamsArgs) => params::run,
-    /// Look at the pairs that the network will see
+    /// List what the network will see, and draw pairs of it
     Data(DataArgs) => data::run,
     /// Find crops in chips with a trained network
     Find(FindArgs) => find::run,

@@ -87,8 +87,12 @@ impl Loaded {
         Self { pictures, ..Self::default() }
     }
 
-    /// Leaves out pictures with a side shorter than `needed` pixels. A file of which none is left cannot be used.
+    /// Leaves out pictures of files with a side shorter than `needed` pixels. A file of which none is left cannot be used.
+    /// Generated ones are all of one size, which the split judges.
     pub fn leave_out_small(&mut self, needed: usize) {
+        if self.files.is_empty() {
+            return;
+        }
         let small = |picture: &Picture| picture.width.min(picture.height) < needed;
         let mut places = BTreeMap::new();
         let mut kept = Vec::new();

@@ -1,4 +1,4 @@
-#![allow(clippy::indexing_slicing)] // matrices of a fixed size
+#![allow(clippy::indexing_slicing, clippy::needless_range_loop)] // matrices of a fixed size, by row and column
 //! The small systems of equations that fits lead to.
 
 /// Solves `a · x = b` by elimination with pivots. `None` where `a` is singular to rounding, or something is no number.

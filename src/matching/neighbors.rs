@@ -61,7 +61,7 @@ pub fn mutual(a: &[f32], b: &[f32], channels: usize) -> Vec<Match> {
 
 /// The best of every row of the table of all inner products, and of every column.
 fn nearest(a: &[f32], b: &[f32], channels: usize) -> (Vec<Best>, Vec<Best>) {
-    if channels == 0 || a.len() % channels != 0 || b.len() % channels != 0 {
+    if channels == 0 || !a.len().is_multiple_of(channels) || !b.len().is_multiple_of(channels) {
         return (Vec::new(), Vec::new());
     }
     let (rows, columns) = (a.len() / channels, b.len() / channels);

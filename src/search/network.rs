@@ -120,7 +120,7 @@ impl<'v> Network<'v> {
         };
         let tensor = outputs.get(at).ok_or_else(|| bad(Vec::new()))?;
         let &[1, channels, rows, columns] = tensor.dims() else { return Err(bad(tensor.dims().to_vec())) };
-        if rows == 0 || columns == 0 || picture.height % rows != 0 || picture.width % columns != 0 {
+        if rows == 0 || columns == 0 || !picture.height.is_multiple_of(rows) || !picture.width.is_multiple_of(columns) {
             return Err(bad(tensor.dims().to_vec()));
         }
         let numbers = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;

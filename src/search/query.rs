@@ -49,7 +49,7 @@ impl Query {
             let select = Select { keep: POINTS, apart: 4.0, border: 2.0, least: 0.0 };
             let features = maps.features(turned.size(), &select);
             let dense = cropped(maps.dense, turned.size());
-            shown.push(Shown { features, dense, from_query: turned.from_picture() });
+            shown.push(Shown { features, dense, from_query: turned.picture_to_turned() });
         }
         Ok(Self { size: pixels.size(), shown, exchanges })
     }
@@ -105,7 +105,7 @@ struct Turned<'a> {
 
 impl Turned<'_> {
     /// From the picture's pixels to those of the turned one.
-    fn from_picture(&self) -> Move {
+    fn picture_to_turned(&self) -> Move {
         let [a, b, c, d] = motion(self.symmetry).map(f64::from);
         let [width, height] = self.pixels.size().map(|side| (side as f64 - 1.0) / 2.0);
         let [new_width, new_height] = self.size().map(|side| (side as f64 - 1.0) / 2.0);
@@ -130,7 +130,7 @@ impl Pixels for Turned<'_> {
         // A query is small: all of it is read, and what the window shows is taken.
         let [width, height] = self.pixels.size();
         let all = self.pixels.read(Window { x: 0, y: 0, width, height })?;
-        let back = self.from_picture().inverse().unwrap_or(Move::IDENTITY);
+        let back = self.picture_to_turned().inverse().unwrap_or(Move::IDENTITY);
         let [turned_width, turned_height] = self.size();
         let mut out = Vec::with_capacity(self.channels() * window.width * window.height);
         for plane in all.chunks_exact((width * height).max(1)) {

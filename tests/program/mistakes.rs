@@ -178,8 +178,11 @@ Verbs:
   graph        Print the graph of a pipeline
   types        Print names with types, the weights, and what a step takes
   params       Print what can be changed from outside, and the values it has
-  data         Look at the pairs that the network will see
+  data         List what the network will see, and draw pairs of it
+  find         Find crops in chips with a trained network
+  eval         Measure how well a trained network finds crops in layouts
   loss         Evaluate losses on tensors of your own
+  cache        List or remove the drawings of layouts that are kept on disk
   bench        Measure training steps: time by operation, memory
   explain      Print the manual: operations, reports, words, formulas
   fmt          Lay out pipelines in the one way there is; comments stay

@@ -122,9 +122,7 @@ fn page(path: &Path, length: usize, decoder: &mut Decoder<Cursor<&[u8]>>, has_pa
     if has_palette || matches!(color, ColorType::Palette(_)) {
         numbers = palette(decoder, &numbers, bits).map_err(fail)?;
         colors = Colors::Rgb;
-    } else if bits < 8 {
-        white = Some(f64::from((1u32 << bits) - 1));
-    } else if (9..16).contains(&bits) {
+    } else if bits < 16 && bits != 8 {
         white = Some(f64::from((1u32 << bits) - 1));
     }
     let orientation: u16 = decoder.find_tag_unsigned(Tag::Orientation).ok().flatten().unwrap_or(1);

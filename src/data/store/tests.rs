@@ -18,7 +18,7 @@ fn value(layer: usize, x: usize, y: usize) -> u16 {
     match layer {
         0 => 0,
         1 => u16::MAX,
-        2 => 257 * u16::from(x / 50 % 2 == 0 && y / 170 % 3 == 1),
+        2 => 257 * u16::from((x / 50).is_multiple_of(2) && y / 170 % 3 == 1),
         _ => (x * 31 + y * 17) as u16,
     }
 }

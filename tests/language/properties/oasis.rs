@@ -9,12 +9,7 @@ use rord_layouts::{Hierarchy, hierarchy};
 const MOST: Limits = Limits { inflated: 1 << 22, points: 1 << 20 };
 const FLAT: hierarchy::Limits = hierarchy::Limits { polygons: 200, points: 4_000 };
 
-/// Reads bytes as an OASIS file, as if they began as one, and visits all its tops.
-pub fn oasis(bytes: &[u8]) {
-    is_layout(bytes);
-}
-
-/// As [`oasis`]; true where the bytes are a layout.
+/// Reads bytes as an OASIS file, as if they began as one, and visits all its tops. True where they are a layout.
 pub fn is_layout(bytes: &[u8]) -> bool {
     const MAGIC: &[u8] = b"%SEMI-OASIS\r\n";
     let file = [MAGIC, bytes.strip_prefix(MAGIC).unwrap_or(bytes)].concat();

@@ -13,12 +13,13 @@ const NOTE: &str =
     "<!-- Written from the code: INSTA_UPDATE=always cargo test --no-default-features --release --test docs -->\n";
 
 /// The pages of the book that are written by hand and come before the reference, in order.
-const GUIDE: [&str; 11] = [
+const GUIDE: [&str; 12] = [
     "guide/first-loss.md",
     "guide/language.md",
     "guide/axes.md",
     "guide/places.md",
     "guide/fields.md",
+    "guide/finding.md",
     "guide/changing.md",
     "guide/data.md",
     "guide/running.md",
