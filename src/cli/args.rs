@@ -251,7 +251,7 @@ pub struct FindArgs {
     #[command(flatten)]
     pub file: FileArgs,
     /// What is looked for: pictures, folders of pictures, x0,y0,x1,y1 in µm of the chip, or cell:NAME
-    #[arg(long, value_name = "QUERY", required = true, num_args = 1.., allow_hyphen_values = true)]
+    #[arg(long, value_name = "QUERY", required = true, num_args = 1..)]
     pub query: Vec<String>,
     /// Where it is looked for
     #[command(flatten)]

@@ -8,7 +8,7 @@ use rord_search::network::Network;
 use rord_search::suite::{Case, Outcome, Suite};
 
 use super::args::{EvalArgs, EvalFormat};
-use super::load::{Loaded, load_or_report};
+use super::load::{Loaded, load_sound};
 use super::using;
 
 /// An answer is right within this distance of all corners, in pixels.
@@ -16,7 +16,8 @@ const WITHIN: f64 = 3.0;
 
 /// Evaluates a run.
 pub fn run(args: &EvalArgs) -> u8 {
-    let Some(loaded) = load_or_report(&args.file) else { return super::REFUSED };
+    // What is to be said of the text was said before it was trained.
+    let Some(loaded) = load_sound(args.file.path(), &args.file.changes.given()) else { return super::REFUSED };
     match attempt(args, &loaded) {
         Ok(()) => super::DONE,
         Err(reports) => {

@@ -14,12 +14,13 @@ use rord_search::query::Query;
 
 use super::args::{EvalFormat, FindArgs};
 use super::found::{Found, Hit};
-use super::load::{Loaded, load_or_report};
+use super::load::{Loaded, load_sound};
 use super::{queries, using};
 
 /// Finds the queries.
 pub fn run(args: &FindArgs) -> u8 {
-    let Some(loaded) = load_or_report(&args.file) else { return super::REFUSED };
+    // What is to be said of the text was said before it was trained.
+    let Some(loaded) = load_sound(args.file.path(), &args.file.changes.given()) else { return super::REFUSED };
     match attempt(args, &loaded) {
         Ok(true) => super::DONE,
         Ok(false) => super::train::INTERRUPTED,

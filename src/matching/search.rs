@@ -75,27 +75,79 @@ const HALF: f64 = 55.0 / 180.0 * PI;
 /// Cells of a query that are compared for a first ranking.
 const CELLS: usize = 600;
 
-/// The moves under which the query lies in the picture, the likeliest first, at most `most`. Of moves that agree to within
-/// [`Search::within`] at the query's corners only the best is kept. `size` is the query's, in pixels.
+/// The moves under which the query lies in the picture, the likeliest first, at most `most`. Of moves that nearly agree at
+/// the query's corners only the best is kept. `size` is the query's, in pixels.
 pub fn find(views: &[View], target: &Target, size: [usize; 2], search: &Search, most: usize) -> Vec<Found> {
-    let found: Vec<Vec<Found>> = views.par_iter().map(|view| moves_of(view, target, search)).collect();
-    let mut found: Vec<Found> = found.into_iter().flatten().collect();
+    let found: Vec<Vec<(usize, Found)>> = views
+        .par_iter()
+        .enumerate()
+        .map(|(index, view)| moves_of(view, target, search).into_iter().map(|found| (index, found)).collect())
+        .collect();
+    let mut found: Vec<(usize, Found)> = found.into_iter().flatten().collect();
     rank(&mut found);
-    let mut kept: Vec<Found> = Vec::new();
+    let mut kept: Vec<(usize, Found)> = Vec::new();
     for one in found {
         if kept.len() >= most {
             break;
         }
-        if kept.iter().all(|other| corners_apart(&one.by, &other.by, size) > 4.0 * search.within) {
+        if kept.iter().all(|(_, other)| corners_apart(&one.1.by, &other.by, size) > 4.0 * search.within) {
             kept.push(one);
         }
     }
-    kept
+    let polished = |(index, found): &(usize, Found)| match views.get(*index) {
+        Some(view) => (*index, polished(view, target, found, search)),
+        None => (*index, found.clone()),
+    };
+    let mut kept: Vec<(usize, Found)> = kept.par_iter().map(polished).collect();
+    rank(&mut kept);
+    kept.into_iter().map(|(_, found)| found).collect()
+}
+
+/// The move shifted, turned and scaled a little at a time to where the maps are most alike: key points lie within a cell or
+/// so, and what is left of a turn is largest at the corners.
+fn polished(view: &View, target: &Target, found: &Found, search: &Search) -> Found {
+    /// Steps of a shift in pixels; steps of turn and scale move a corner as far.
+    const STEPS: [f64; 6] = [4.0, 2.0, 1.0, 0.5, 0.25, 0.12];
+    /// Rounds at a step, so that the search ends.
+    const ROUNDS: usize = 8;
+    let Some(to_query) = view.from_query.inverse() else { return found.clone() };
+    let [width, height] = view.dense.size.map(|side| side as f64);
+    let middle = [(width - 1.0) / 2.0, (height - 1.0) / 2.0];
+    let reach = (width.hypot(height) / 2.0).max(1.0);
+    let likeness = |by: &Move| view.dense.likeness(&target.dense, by, search.margin, 4 * CELLS);
+    let mut best = found.by.after(&to_query);
+    let mut most = likeness(&best);
+    for step in STEPS {
+        for _ in 0..ROUNDS {
+            let before = most;
+            for [x, y, turn, scale] in
+                [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
+            {
+                for sign in [step, -step] {
+                    let about = Move::similarity(sign * turn / reach, (sign * scale / reach).exp(), false, [0.0; 2]);
+                    let there = about.apply(middle);
+                    let back = Move::similarity(0.0, 1.0, false, [middle[0] - there[0], middle[1] - there[1]]);
+                    let shift = Move::similarity(0.0, 1.0, false, [sign * x, sign * y]);
+                    let next = shift.after(&best).after(&back.after(&about));
+                    let now = likeness(&next);
+                    if now > most {
+                        (best, most) = (next, now);
+                        break;
+                    }
+                }
+            }
+            if most <= before {
+                break;
+            }
+        }
+    }
+    let likeness = view.dense.likeness(&target.dense, &best, search.margin, CELLS);
+    Found { by: best.after(&view.from_query), inliers: found.inliers, likeness: likeness.max(found.likeness) }
 }
 
 /// Likeness decides; of equal ones the number of pairs.
-fn rank(found: &mut [Found]) {
-    found.sort_by(|a, b| b.likeness.total_cmp(&a.likeness).then(b.inliers.cmp(&a.inliers)));
+fn rank(found: &mut [(usize, Found)]) {
+    found.sort_by(|(_, a), (_, b)| b.likeness.total_cmp(&a.likeness).then(b.inliers.cmp(&a.inliers)));
 }
 
 /// The largest distance between where two moves take the corners of a picture.

@@ -33,7 +33,7 @@ Source: `kornia.filters.sobel`; Sobel and Feldman, 1968.
 ```rord
 model net(x: Image[B, 1, H, W]@f) {
   let steep = sobel(x)
-  out y     = steep / sqrt(avg_pool(square(steep), 31, stride = 1, pad = 15) + 1e-4) |> conv(8, 3)
+  out y = steep / sqrt(avg_pool(square(steep), 31, stride = 1, pad = 15) + 1e-4) |> conv(8, 3)
 }
 ```
 ";

@@ -7,6 +7,7 @@ mod bench;
 mod cli;
 mod docs;
 mod editors;
+mod find;
 mod front;
 mod loss;
 mod lsp;
