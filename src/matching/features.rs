@@ -136,6 +136,25 @@ impl Features {
         Self { points, descriptors, channels }
     }
 
+    /// The middles of all cells of a dense map that lie at least `border` pixels from the picture's edge, every one with its
+    /// descriptor: of a small picture, so that nothing depends on where a detector fires.
+    pub fn of_cells(map: &Dense, border: f64) -> Self {
+        let mut points = KeyPoints::default();
+        let mut descriptors = Vec::new();
+        let [right, bottom] = map.size.map(|side| side as f64 - 1.0 - border);
+        for row in 0..map.height {
+            for column in 0..map.width {
+                let [x, y] = map.middle(row, column);
+                if x >= border && y >= border && x <= right && y <= bottom {
+                    points.places.push([x, y]);
+                    points.scores.push(1.0);
+                    descriptors.extend_from_slice(map.cell(row, column));
+                }
+            }
+        }
+        Self { points, descriptors, channels: map.channels }
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.points.places.len()

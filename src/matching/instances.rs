@@ -82,9 +82,10 @@ fn of_view(view: &View, linear: &Move, chip: &Dense, size: [usize; 2], least: f6
         p[0] >= m && p[1] >= m && p[0] <= w as f64 - 1.0 - m && p[1] <= h as f64 - 1.0 - m
     };
     let points = view.features.points.places.iter().zip(view.features.descriptors.chunks_exact(channels));
+    let stride = view.features.len().div_ceil(settings.voters.max(1)).max(1);
     let voters: Vec<Voter<'_>> = points
         .filter(|(p, _)| inside(p))
-        .take(settings.voters)
+        .step_by(stride)
         .map(|(p, descriptor)| {
             let at = linear.apply(*p);
             Voter { offset: [(at[0] - centre[0]) / step_x, (at[1] - centre[1]) / step_y], descriptor }

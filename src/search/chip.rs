@@ -171,10 +171,10 @@ fn linear(first: &Found, view: &View) -> Move {
 /// The key points and descriptors of a window.
 fn target(maps: Maps, window: Window) -> Target {
     /// One key point for so many pixels.
-    const PIXELS_A_POINT: usize = 100;
+    const PIXELS_A_POINT: usize = 40;
     let size = [window.width, window.height];
     let keep = (size[0] * size[1] / PIXELS_A_POINT).clamp(200, 60_000);
-    let features = maps.features(size, &Select { keep, apart: 4.0, border: 2.0, least: 0.0 });
+    let features = maps.features(size, &Select { keep, apart: 2.0, border: 2.0, least: 0.0 });
     Target { features, dense: maps.dense }
 }
 

@@ -6,7 +6,7 @@
 
 use rord_engine::predict::Picture;
 use rord_matching::dense::Dense;
-use rord_matching::features::{Features, Scores, Select};
+use rord_matching::features::{Features, KeyPoints, Scores, Select};
 
 use crate::network::{Network, SearchError};
 
@@ -161,6 +161,11 @@ impl Maps {
 
     /// Key points of the first `size` pixels with their descriptors.
     pub fn features(&self, size: [usize; 2], select: &Select) -> Features {
+        Features::sample(self.key_points(size, select), &self.dense)
+    }
+
+    /// Key points of the first `size` pixels.
+    pub fn key_points(&self, size: [usize; 2], select: &Select) -> KeyPoints {
         let [height, width] = self.cells;
         let scores = Scores { values: &self.scores, height, width, size: self.dense.size };
         let mut points = scores.key_points(select);
@@ -171,6 +176,6 @@ impl Maps {
         points.places.retain(|_| keep.next().copied().unwrap_or(false));
         let mut keep = kept.iter();
         points.scores.retain(|_| keep.next().copied().unwrap_or(false));
-        Features::sample(points, &self.dense)
+        points
     }
 }

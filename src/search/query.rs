@@ -29,8 +29,10 @@ struct Shown {
     from_query: Move,
 }
 
-/// Key points that a query has at most.
-const POINTS: usize = 400;
+/// Descriptors that a query has at most.
+const CELLS: usize = 2500;
+/// How far they lie from its edge, beyond which a network sees what is not in the query.
+const BORDER: f64 = 4.0;
 
 impl Query {
     /// Looks at a picture with a network. The 8 symmetries of the square are views of their own: of a field of all 8 by
@@ -46,9 +48,15 @@ impl Query {
         for symmetry in symmetries {
             let turned = Turned { pixels, symmetry };
             let maps = Maps::of(network, &turned)?;
-            let select = Select { keep: POINTS, apart: 4.0, border: 2.0, least: 0.0 };
-            let features = maps.features(turned.size(), &select);
-            let dense = cropped(maps.dense, turned.size());
+            let dense = cropped(maps.dense.clone(), turned.size());
+            // A query larger than this is looked for by its key points: its cells would be too many to match.
+            let features = match dense.height * dense.width <= CELLS {
+                true => Features::of_cells(&dense, BORDER),
+                false => {
+                    let select = Select { keep: CELLS, apart: 4.0, border: BORDER, least: 0.0 };
+                    Features::sample(maps.key_points(turned.size(), &select), &dense)
+                }
+            };
             shown.push(Shown { features, dense, from_query: turned.picture_to_turned() });
         }
         Ok(Self { size: pixels.size(), shown, exchanges })
