@@ -7,6 +7,7 @@ use rord_data::loaded::{FileFacts, PictureFacts};
 use rord_data::pairs::{PairSource, Split};
 use rord_data::store::Store;
 use rord_engine::source::DataSource;
+use rord_lang::report::plural;
 use serde_json::{Map, Value, json};
 
 /// Patches of a split that are looked at.
@@ -100,7 +101,7 @@ pub fn table(source: &DataSource) -> String {
     for unfit in &source.skipped {
         text += &format!("skip   {}\n", unfit.error);
     }
-    for warning in &source.warnings {
+    for warning in source.warnings.iter().filter(|w| !w.starts_with("passed over:")) {
         text += &format!("warning: {warning}\n");
     }
     if let Some(pairs) = source.pairs.as_ref().filter(|_| !source.files.is_empty()) {
@@ -109,8 +110,8 @@ pub fn table(source: &DataSource) -> String {
                 continue;
             }
             let flat = pairs.flat(split, PATCHES);
-            text +=
-                &format!("{name}: {} pictures, {flat} of {PATCHES} patches are flat\n", pairs.pictures_of(split).len());
+            let pictures = plural(pairs.pictures_of(split).len(), "picture");
+            text += &format!("{name}: {pictures}, {flat} of {PATCHES} patches are flat\n");
         }
     }
     text

@@ -55,15 +55,15 @@ pub enum DataError {
     #[error("{place}; {} MB are needed", needed.div_ceil(1 << 20))]
     NoPlace { place: crate::store::NoPlace, needed: u64 },
     /// Files that cannot be used, of `files` and `fit` in all.
-    #[error("{} of {} files cannot be used:{}", files.len(), files.len() + fit, lines(files))]
+    #[error("{} of {} files cannot be used", files.len(), files.len() + fit)]
     Unfit { fit: usize, files: Vec<crate::loaded::UnfitFile> },
     /// No cell matches the asked top; `tops` are the cells that no other places.
     #[error("{path}: no cell `{cell}`; top cells: {}", some(tops))]
     NoSuchCell { path: PathBuf, cell: String, tops: Vec<String> },
     /// Nothing to draw: no polygon on a wanted layer (on any layer, where `wanted` is empty). `present` counts flat
-    /// polygons.
-    #[error("{path}: no polygon on {}; there are {}", list(wanted), counts(present))]
-    NoPolygons { path: PathBuf, wanted: Vec<String>, present: Vec<(LayerKey, u64)> },
+    /// polygons; `read` is what the reader let pass or left out.
+    #[error("{path}: no polygon on {}; there are {}{}", list(wanted), counts(present), also(read))]
+    NoPolygons { path: PathBuf, wanted: Vec<String>, present: Vec<(LayerKey, u64)>, read: Vec<String> },
     /// Pixels per micrometer that are not positive and finite.
     #[error("a resolution of {value} px/µm")]
     BadResolution { value: f64 },
@@ -132,16 +132,17 @@ fn some(names: &[String]) -> String {
     if more == 0 { first } else { format!("{first} and {more} more") }
 }
 
-/// A line for each file, with what helps.
-fn lines(files: &[crate::loaded::UnfitFile]) -> String {
-    files.iter().map(|file| format!("\n  {} ({})", file.error, file.error.help())).collect()
-}
-
 impl DataError {
     /// What helps, in a few words.
     pub fn help(&self) -> Cow<'static, str> {
         match self {
             Self::Unsupported { help, .. } => help.clone().into(),
+            Self::Unfit { files, .. } => {
+                let line = |file: &crate::loaded::UnfitFile| format!("{}\n  {}\n", file.error, file.error.help());
+                let lines: String = files.iter().map(line).collect();
+                format!("{lines}mend these files, leave them out of the pattern, or pass them over:  unfit = skip")
+                    .into()
+            }
             Self::Channels { found, .. } => {
                 format!("set  channels = {found}, or 1 for grey; `layers` of gds(…) chooses among the layers").into()
             }
@@ -161,6 +162,7 @@ impl DataError {
             Self::EmptyFolder { .. } | Self::NoMatch { .. } => "check the folder and the ending of the files",
             Self::Unreadable { .. } | Self::Layout(R::Unreadable { .. }) => "check the file's permissions",
             Self::EmptyFile { .. } | Self::Layout(R::EmptyFile { .. }) => "fetch or export it again",
+            Self::NoPolygons { present, .. } if present.is_empty() => "leave the file out, or draw another cell of it",
             Self::NoPolygons { .. } | Self::NoSuchLayer { .. } => "choose among the layers that are there",
             Self::PictureTooSmall { .. } => "use a smaller patch or zoom, or a higher resolution",
             Self::PictureTooLarge { .. } | Self::FileTooLarge { .. } | Self::Layout(R::FileTooLarge { .. }) => {
@@ -173,10 +175,14 @@ impl DataError {
             }
             Self::Changed { .. } => "start the run again",
             Self::NoPlace { .. } => "free space, or let RORD_CACHE name a folder that has it",
-            Self::Unfit { .. } => "fix these files, leave them out of the pattern, or pass them over:  unfit = skip",
             _ => "check the settings of the data",
         }
     }
+}
+
+/// What the reader said, where there is anything.
+fn also(read: &[String]) -> String {
+    if read.is_empty() { String::new() } else { format!("; the file has {}", read.join(", ")) }
 }
 
 fn counts(present: &[(LayerKey, u64)]) -> String {

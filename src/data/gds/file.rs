@@ -72,7 +72,8 @@ pub fn draw(gds: &Gds, choice: &LayerChoice, path: &Path, store: &Store) -> Resu
         if made.pictures.is_empty() {
             let present = empty.into_iter().max_by_key(|(_, counts)| counts.len()).map(|(_, counts)| counts);
             let (wanted, present) = (gds.layers.clone(), present.unwrap_or_default());
-            return Err(DataError::NoPolygons { path: path.to_path_buf(), wanted, present });
+            let read = warnings.to_vec();
+            return Err(DataError::NoPolygons { path: path.to_path_buf(), wanted, present, read });
         }
         if !empty.is_empty() {
             let names: Vec<&str> = empty.iter().map(|(name, _)| name.as_str()).take(5).collect();
