@@ -2,6 +2,7 @@
 //!
 //! A batch is a function of its split and its number, so it can be made on any thread and made again.
 
+use rord_lang::report::plural;
 use std::sync::Arc;
 
 use super::DataError;
@@ -133,7 +134,7 @@ impl Batches for PairBatches {
     fn about(&self) -> String {
         let count = |split| self.source.pictures_of(split).len();
         let validated = if self.validation_batches() == 0 { 0 } else { count(Split::Validation) };
-        format!("{} layouts to train on and {validated} to validate", count(Split::Train))
+        format!("{} to train on and {validated} to validate", plural(count(Split::Train), "layout"))
     }
 
     fn noun(&self) -> &'static str {

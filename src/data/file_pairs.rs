@@ -7,6 +7,7 @@
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests;
 
+use rord_lang::report::plural;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -304,7 +305,11 @@ impl Batches for FilePairs {
     }
 
     fn about(&self) -> String {
-        format!("{} pairs of pictures to train on and {} to validate", self.train.len(), self.validation.len())
+        format!(
+            "{} of pictures to train on and {} to validate",
+            plural(self.train.len(), "pair"),
+            self.validation.len()
+        )
     }
 
     fn noun(&self) -> &'static str {

@@ -175,10 +175,6 @@ impl Builder {
         repetition: Repetition,
         magnified: bool,
     ) {
-        if half == 0.0 {
-            self.liberty("paths without width, which cover nothing");
-            return;
-        }
         if magnified && !caps.contains(&Cap::Round) {
             let line: Vec<[f64; 2]> = spine.iter().map(|point| point.map(f64::from)).collect();
             let outline = outline(&line, half, caps);

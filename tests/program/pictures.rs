@@ -38,7 +38,7 @@ fn pairs_of_files_and_their_channels_are_cut() {
     let fields = "image: Image[B, C, H, W]@a, image_r: Image[B, C, H, W]@b, H: Homography[B]@a->b";
     let (code, said) = data(dir.path(), "file_pairs(\"list.csv\", patch = 32px, channels = 3, train = 0.5)", fields);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("1 pairs of pictures to train on and 1 to validate"), "{said}");
+    assert!(said.contains("1 pair of pictures to train on and 1 to validate"), "{said}");
     assert!(said.contains("image_r [3, 32, 32]") && said.contains("H [3, 3]"), "{said}");
     let (code, said) = data(dir.path(), "file_pairs(\"list.csv\", patch = 32px, channels = 4, train = 1.0)", fields);
     assert_eq!(code, Some(1), "{said}");

@@ -207,8 +207,12 @@ fn all_unfit_files_are_named_at_once_or_skipped() {
     let error = gds.load(&place.store()).unwrap().fit().unwrap_err();
     let DataError::Unfit { fit: 1, files } = &error else { panic!("{error}") };
     assert_eq!(files.len(), 3);
-    let told = error.to_string();
-    assert!(told.starts_with("3 of 4 files cannot be used:\n") && told.lines().count() == 4, "{told}");
+    assert_eq!(error.to_string(), "3 of 4 files cannot be used");
+    let told = error.help();
+    for name in ["b.gds: ends at byte", "c.gds: ", "d.gds: no polygon on 1/0; there are 7/0 (1)"] {
+        assert_eq!(told.matches(name).count(), 1, "{name}: {told}");
+    }
+    assert!(told.ends_with("unfit = skip") && told.lines().count() == 7, "{told}");
     let skipped = Gds { unfit: Unfit::Skip, ..gds.clone() }.load(&place.store()).unwrap();
     assert_eq!((skipped.skipped.len(), skipped.fit().unwrap().len()), (3, 1));
     std::fs::remove_file(place.0.path().join("a.gds")).unwrap();

@@ -29,6 +29,7 @@ use crate::pairs::Split;
 use archive::Archive;
 use npz::Scratch;
 use reader::Reader;
+use rord_lang::report::plural;
 use rord_lang::types::{Kind, Type};
 use rord_random::Stream;
 use scan::Seen;
@@ -234,7 +235,7 @@ impl Batches for Tensors {
     }
 
     fn about(&self) -> String {
-        format!("{} samples to train on and {} to validate", self.trained, self.samples - self.trained)
+        format!("{} to train on and {} to validate", plural(self.trained, "sample"), self.samples - self.trained)
     }
 
     fn noun(&self) -> &'static str {

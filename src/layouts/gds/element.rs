@@ -136,6 +136,10 @@ impl Element {
     fn add_path(&self, builder: &mut Builder) {
         let key = self.key(builder);
         let half = f64::from(self.width).abs() / 2.0;
+        if half == 0.0 {
+            // The format has them; who draws with them is told that nothing is seen of it.
+            return builder.liberty("paths without width, which cover nothing");
+        }
         let caps = match self.path_type {
             1 => [Cap::Round; 2],
             2 => [Cap::Square; 2],

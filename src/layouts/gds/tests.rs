@@ -229,7 +229,7 @@ const CASES: [(&str, usize, f64, usize); 13] = [
     // gdstk's area is 170.1374, KLayout's, whose circles are finer, 170.1523.
     ("path_types.gds", 4, 170.1379e6, 0),
     // Both keep a polygon without area.
-    ("path_width_0.gds", 0, 0.0, 0),
+    ("path_width_0.gds", 0, 0.0, 1),
     ("two_xy_records.gds", 4, 434.1591e6, 1),
     ("ten/9.gds", 14, 296e6, 0),
 ];
