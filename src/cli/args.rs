@@ -125,7 +125,7 @@ pub struct CheckArgs {
     pub changes: Changes,
 }
 
-/// How reports are written.
+/// How reports and results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
     /// For people
@@ -183,8 +183,8 @@ pub struct DataArgs {
     #[arg(long, value_name = "NAME")]
     pub of: Option<String>,
     /// How it is written
-    #[arg(long, value_enum, default_value_t = EvalFormat::Human)]
-    pub format: EvalFormat,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
 }
 
 /// Arguments of `cache`.
@@ -197,8 +197,8 @@ pub struct CacheArgs {
     #[arg(long, value_name = "DAYS", requires = "clear")]
     pub unused: Option<u64>,
     /// How it is written
-    #[arg(long, value_enum, default_value_t = EvalFormat::Human)]
-    pub format: EvalFormat,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
 }
 
 /// Arguments of `bench`.
@@ -244,6 +244,17 @@ pub struct ChipArgs {
     pub top: Option<String>,
 }
 
+/// The weights of a trained network, and where it runs.
+#[derive(Clone, Debug, Args)]
+pub struct NetworkArgs {
+    /// Weights in place of the run's best
+    #[arg(long, value_name = "WEIGHTS|RUN")]
+    pub weights: Option<PathBuf>,
+    /// Threads on the CPU; results do not depend on it [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
 /// Arguments of `find`.
 #[derive(Clone, Debug, Args)]
 pub struct FindArgs {
@@ -265,15 +276,12 @@ pub struct FindArgs {
     /// Write what was found, by the ending: .json, .png, .lyrdb (KLayout's markers), .gds (a copy with boxes)
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Weights in place of the run's best
-    #[arg(long, value_name = "WEIGHTS|RUN")]
-    pub weights: Option<PathBuf>,
-    /// Threads on the CPU; results do not depend on it [default: one a core]
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
+    /// The network's weights, and where it runs
+    #[command(flatten)]
+    pub network: NetworkArgs,
     /// How results are written
-    #[arg(long, value_enum, default_value_t = EvalFormat::Human)]
-    pub format: EvalFormat,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
 }
 
 /// Arguments of `eval`.
@@ -303,15 +311,12 @@ pub struct EvalArgs {
     /// Write the queries and the layouts as pictures to this folder, for other ways to find them, and do no more
     #[arg(long, value_name = "DIR")]
     pub crops: Option<PathBuf>,
-    /// Weights in place of the run's best
-    #[arg(long, value_name = "WEIGHTS|RUN")]
-    pub weights: Option<PathBuf>,
-    /// Threads on the CPU [default: one a core]
-    #[arg(long, value_name = "N")]
-    pub threads: Option<usize>,
+    /// The network's weights, and where it runs
+    #[command(flatten)]
+    pub network: NetworkArgs,
     /// How results are written
-    #[arg(long, value_enum, default_value_t = EvalFormat::Human)]
-    pub format: EvalFormat,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
 }
 
 /// What is measured.
@@ -319,15 +324,6 @@ pub struct EvalArgs {
 pub enum EvalSuite {
     /// Crops found in layouts
     Find,
-}
-
-/// How results are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum EvalFormat {
-    /// A table
-    Human,
-    /// One object
-    Json,
 }
 
 /// Arguments of `explain`.

@@ -7,7 +7,7 @@ use rord_lang::report::{plural, runtime};
 use rord_lang::source::Sources;
 use serde_json::json;
 
-use super::args::{CacheArgs, EvalFormat};
+use super::args::{CacheArgs, ReportFormat};
 
 /// Lists the drawings, or removes them.
 pub fn run(args: &CacheArgs) -> u8 {
@@ -31,7 +31,7 @@ pub fn run(args: &CacheArgs) -> u8 {
         Err(error) => return refuse(&format!("{}: {error}", folder.display()), "see who may write there"),
     };
     let bytes: u64 = drawings.iter().map(|drawing| drawing.bytes).sum();
-    if args.format == EvalFormat::Json {
+    if args.format == ReportFormat::Json {
         let one = |d: &Drawing| json!({ "key": d.key, "file": d.file, "pictures": d.pictures, "bytes": d.bytes, "unused_s": age(d, now) });
         let all: Vec<_> = drawings.iter().map(one).collect();
         let object = json!({ "folder": folder, "cleared": args.clear, "bytes": bytes, "drawings": all });

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use rord_data::patch::Rect;
 use rord_data::picture::Picture;
 use rord_data::sheet::grey_png;
 use rord_lang::report::{Report, runtime};
-use rord_search::maps::{Pixels, Window};
+use rord_search::maps::Pixels;
 use rord_search::suite::{Case, Suite, drawn};
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ pub fn write(folder: &Path, suite: &Suite, pictures: &[Picture], cases: &[Case],
     };
     let picture = |name: &str, pixels: &dyn Pixels| {
         let [width, height] = pixels.size();
-        let values = pixels.read(Window { x: 0, y: 0, width, height }).map_err(&failed)?;
+        let values = pixels.read(Rect { x: 0, y: 0, width, height }).map_err(&failed)?;
         put(name, &grey_png(&values, width, height).map_err(&failed)?)
     };
     let (mut listed, mut chips) = (Vec::new(), BTreeSet::new());

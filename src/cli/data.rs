@@ -1,6 +1,6 @@
 //! `rord-run data`: the pairs that the network will see, as a table or a picture.
 
-use super::args::{DataArgs, EvalFormat};
+use super::args::{DataArgs, ReportFormat};
 use super::load::load_or_report;
 use super::seen;
 use rord_data::DataError;
@@ -44,7 +44,7 @@ pub fn run(args: &DataArgs) -> u8 {
             return super::REFUSED;
         }
     };
-    if args.format == EvalFormat::Json {
+    if args.format == ReportFormat::Json {
         super::print(&format!("{}\n", seen::object(&source)));
         return super::DONE;
     }

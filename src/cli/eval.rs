@@ -1,13 +1,11 @@
 //! `rord-run eval`: how well a trained network does what it is for.
 
 use rord_data::picture::Picture;
-use rord_engine::predict::Predictor;
 use rord_lang::report::{Report, runtime};
 use rord_search::chip::Options;
-use rord_search::network::Network;
 use rord_search::suite::{Case, Outcome, Suite};
 
-use super::args::{EvalArgs, EvalFormat};
+use super::args::{EvalArgs, ReportFormat};
 use super::load::{Loaded, load_sound};
 use super::using;
 
@@ -28,7 +26,7 @@ pub fn run(args: &EvalArgs) -> u8 {
 }
 
 fn attempt(args: &EvalArgs, loaded: &Loaded) -> Result<(), Vec<Report>> {
-    if let Some(threads) = args.threads {
+    if let Some(threads) = args.network.threads {
         super::train::set_threads(threads).map_err(|r| vec![r])?;
     }
     let pictures: Vec<Picture> = using::chips(&args.chips, loaded)?.into_iter().map(|shown| shown.picture).collect();
@@ -40,11 +38,8 @@ fn attempt(args: &EvalArgs, loaded: &Loaded) -> Result<(), Vec<Report>> {
     if let Some(folder) = &args.crops {
         return super::crops::write(folder, &suite, &pictures, &cases, args.queries).map_err(|r| vec![r]);
     }
-    let weights = using::weights(loaded, args.weights.as_deref()).map_err(|r| vec![r])?;
-    let predictor = Predictor::new(&loaded.pipeline, &loaded.vocabulary, weights.as_deref(), 0)
-        .map_err(rord_engine::refusals::Stop::reports)?;
-    let mut network = Network::new(predictor).map_err(using::refused)?;
-    let (mut rows, mut times) = (Vec::new(), Vec::new());
+    let mut network = using::network(&args.network, loaded)?;
+    let mut rows = Vec::new();
     for case in cases {
         let begin = std::time::Instant::now();
         let bar = using::Bar::new(&format!("{}: searching", case.name()));
@@ -52,15 +47,13 @@ fn attempt(args: &EvalArgs, loaded: &Loaded) -> Result<(), Vec<Report>> {
             .run(&mut network, &pictures, case, args.queries, &Options::default(), &mut |done, all| bar.at(done, all))
             .map_err(using::refused)?;
         drop(bar);
-        times.push(begin.elapsed().as_secs_f64());
-        rows.push((case, outcomes));
-        if let (EvalFormat::Human, Some((case, outcomes))) = (args.format, rows.last()) {
-            super::print(&line(*case, outcomes, times.last().copied().unwrap_or_default()));
+        match args.format {
+            ReportFormat::Human => super::print(&line(case, &outcomes, begin.elapsed().as_secs_f64())),
+            ReportFormat::Json => rows.push(json(case, &outcomes)),
         }
     }
-    if args.format == EvalFormat::Json {
-        let object: Vec<serde_json::Value> = rows.iter().map(|(case, outcomes)| json(*case, outcomes)).collect();
-        super::print(&format!("{}\n", serde_json::json!({ "suite": "find", "within_px": WITHIN, "cases": object })));
+    if args.format == ReportFormat::Json {
+        super::print(&format!("{}\n", serde_json::json!({ "suite": "find", "within_px": WITHIN, "cases": rows })));
     }
     Ok(())
 }

@@ -3,16 +3,13 @@
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use rord_engine::predict::Predictor;
-use rord_engine::refusals::Stop;
 use rord_lang::report::Report;
 use rord_matching::instances::Instances;
 use rord_search::chip::{Chip, Options};
 use rord_search::drawn::Drawn;
-use rord_search::network::Network;
 use rord_search::query::Query;
 
-use super::args::{EvalFormat, FindArgs};
+use super::args::{FindArgs, ReportFormat};
 use super::found::{Found, Hit};
 use super::load::{Loaded, load_sound};
 use super::{queries, using};
@@ -33,14 +30,11 @@ pub fn run(args: &FindArgs) -> u8 {
 
 /// False where somebody asked to stop; what was found until then is printed.
 fn attempt(args: &FindArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
-    if let Some(threads) = args.threads {
+    if let Some(threads) = args.network.threads {
         super::train::set_threads(threads).map_err(|r| vec![r])?;
     }
     super::interrupt::watch().map_err(|r| vec![r])?;
-    let weights = using::weights(loaded, args.weights.as_deref()).map_err(|r| vec![r])?;
-    let predictor =
-        Predictor::new(&loaded.pipeline, &loaded.vocabulary, weights.as_deref(), 0).map_err(Stop::reports)?;
-    let mut network = Network::new(predictor).map_err(using::refused)?;
+    let mut network = using::network(&args.network, loaded)?;
     let chips = using::chips(&args.chips, loaded)?;
     let asked = queries::read(&args.query, &chips)?;
     let all = args.all.then(Instances::default);
@@ -74,8 +68,8 @@ fn attempt(args: &FindArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
     }
     let found = Found { asked: &asked, chips: &chips, hits, ms, index_ms };
     match args.format {
-        EvalFormat::Json => super::print(&format!("{}\n", found.json())),
-        EvalFormat::Human => super::print(&found.lines()),
+        ReportFormat::Json => super::print(&format!("{}\n", found.json())),
+        ReportFormat::Human => super::print(&found.lines()),
     }
     if let Some(out) = &args.out {
         found.write(out).map_err(|r| vec![r])?;

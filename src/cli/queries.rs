@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use rord_data::files::{PICTURES, find};
 use rord_data::gds::Gds;
 use rord_data::images::{Images, decode};
+use rord_data::patch::Rect;
+use rord_data::picture::Picture;
 use rord_data::store::Store;
 use rord_data::{DataError, Source};
 use rord_lang::report::{Report, runtime};
 use rord_search::drawn::{Drawn, Held};
-use rord_search::maps::{Pixels, Window};
+use rord_search::maps::Pixels;
 
 use super::using::Shown;
 
@@ -87,9 +89,14 @@ fn of_rectangle(text: &str, [x0, y0, x1, y1]: [f64; 4], chips: &[Shown]) -> Resu
         let help = format!("it reaches from {left:.3},{to_y:.3} to {to_x:.3},{upper:.3} µm");
         return Err(runtime::failed("R0914", &title, &help));
     }
-    let window = Window { x, y, width: (right - x) as usize, height: (bottom - y) as usize };
-    let values = Drawn::new(&chip.picture, 1).read(window).map_err(|e| runtime::failed("R0914", &e, ""))?;
-    Ok(Asked { name: text.into(), pixels: Held { values, channels: 1, size: [window.width, window.height] } })
+    let window = Rect { x, y, width: (right - x) as usize, height: (bottom - y) as usize };
+    Ok(Asked { name: text.into(), pixels: drawn(&chip.picture, window)? })
+}
+
+/// A part of a picture in grey.
+fn drawn(picture: &Picture, window: Rect) -> Result<Held, Report> {
+    let values = Drawn::new(picture, 1).read(window).map_err(|e| runtime::failed("R0914", &e, ""))?;
+    Ok(Held { values, channels: 1, size: [window.width, window.height] })
 }
 
 /// A cell, drawn alone as its chip is.
@@ -103,10 +110,8 @@ fn of_cell(text: &str, cell: &str, chips: &[Shown]) -> Result<Asked, Report> {
         match Source::Gds(recipe).load(&Store::of_process()).and_then(|loaded| loaded.fit()) {
             Ok(pictures) => {
                 let Some(picture) = pictures.first() else { continue };
-                let window = Window { x: 0, y: 0, width: picture.width, height: picture.height };
-                let values = Drawn::new(picture, 1).read(window).map_err(|e| runtime::failed("R0914", &e, ""))?;
-                let size = [picture.width, picture.height];
-                return Ok(Asked { name: text.into(), pixels: Held { values, channels: 1, size } });
+                let window = Rect { x: 0, y: 0, width: picture.width, height: picture.height };
+                return Ok(Asked { name: text.into(), pixels: drawn(picture, window)? });
             }
             Err(error) => last = Some(error),
         }

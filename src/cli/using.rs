@@ -1,8 +1,7 @@
 //! What the verbs that use a trained network share: its weights, the pictures it is given, and a bar.
 
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use rord_data::files::PICTURES;
 use rord_data::gds::Gds;
@@ -11,17 +10,27 @@ use rord_data::loaded::PictureFacts;
 use rord_data::picture::Picture;
 use rord_data::store::Store;
 use rord_data::{DataError, Source};
+use rord_engine::predict::Predictor;
 use rord_engine::refusals::Stop;
-use rord_lang::constant::Constant;
+use rord_engine::source::layouts_of;
 use rord_lang::report::{Report, runtime};
-use rord_search::network::SearchError;
+use rord_record::terminal::Busy;
+use rord_search::network::{Network, SearchError};
 
-use super::args::ChipArgs;
+use super::args::{ChipArgs, NetworkArgs};
 use super::init;
 use super::load::Loaded;
 
+/// The network of a run, ready for pictures.
+pub fn network<'v>(args: &NetworkArgs, loaded: &'v Loaded) -> Result<Network<'v>, Vec<Report>> {
+    let weights = weights(loaded, args.weights.as_deref()).map_err(|r| vec![r])?;
+    let predictor =
+        Predictor::new(&loaded.pipeline, &loaded.vocabulary, weights.as_deref(), 0).map_err(Stop::reports)?;
+    Network::new(predictor).map_err(refused)
+}
+
 /// The weights of a run, or those that are named.
-pub fn weights(loaded: &Loaded, named: Option<&Path>) -> Result<Option<PathBuf>, Report> {
+fn weights(loaded: &Loaded, named: Option<&Path>) -> Result<Option<PathBuf>, Report> {
     match (named, &loaded.run) {
         (Some(path), _) => init::weights(Some(path)),
         (None, Some(run)) => init::weights(Some(&run.folder)),
@@ -65,15 +74,15 @@ pub struct Shown {
 
 /// Reads layouts, drawn as the network was trained unless the command line says otherwise, and pictures.
 pub fn chips(args: &ChipArgs, loaded: &Loaded) -> Result<Vec<Shown>, Vec<Report>> {
-    let trained = loaded.pipeline.datasets.iter().filter_map(|d| d.recipe.settings.recipe("layouts").ok());
-    let trained = trained.filter(|recipe| recipe.op == "gds").map(|recipe| &recipe.settings).next();
-    let texts = |list: &[Constant]| list.iter().filter_map(text).collect::<Vec<String>>();
-    let layers = match args.layers.is_empty() {
-        true => trained.and_then(|s| s.list("layers").ok()).map(texts).unwrap_or_default(),
-        false => args.layers.clone(),
-    };
-    let names = args.names.clone().or_else(|| trained.and_then(|s| s.text("names").ok()).map(PathBuf::from));
-    let resolution = args.resolution.or_else(|| trained.and_then(|s| s.number("resolution").ok())).unwrap_or(10.0);
+    let recipes = loaded.pipeline.datasets.iter().filter_map(|d| d.recipe.settings.recipe("layouts").ok());
+    let trained = recipes.filter_map(|recipe| layouts_of(recipe).ok()).find_map(|source| match source {
+        Source::Gds(gds) => Some(gds),
+        _ => None,
+    });
+    let Gds { layers, names, resolution, .. } = trained.unwrap_or_default();
+    let layers = if args.layers.is_empty() { layers } else { args.layers.clone() };
+    let names = args.names.clone().or(names);
+    let resolution = args.resolution.unwrap_or(resolution);
     let failed = |e: DataError| vec![runtime::failed("R0914", &e.to_string(), &e.help())];
     let store = Store::of_process();
     let mut shown = Vec::new();
@@ -115,40 +124,21 @@ pub fn chips(args: &ChipArgs, loaded: &Loaded) -> Result<Vec<Shown>, Vec<Report>
     Ok(shown)
 }
 
-fn text(constant: &Constant) -> Option<String> {
-    match constant {
-        Constant::Text(text) => Some(text.clone()),
-        _ => None,
-    }
-}
-
-/// How far a search is, in one line of a terminal that goes when it is done.
+/// How far a search is, on the terminal's last line.
 pub struct Bar {
     what: String,
-    shown: bool,
-    last: AtomicU64,
+    busy: Busy,
 }
 
 impl Bar {
     /// Begins at nothing.
     pub fn new(what: &str) -> Self {
-        Self { what: what.into(), shown: std::io::stderr().is_terminal(), last: AtomicU64::new(u64::MAX) }
+        Self { what: what.into(), busy: Busy::new(what) }
     }
 
     /// So many of all are done. Returns false once somebody asked to stop.
     pub fn at(&self, done: u64, all: u64) -> bool {
-        let percent = 100 * done / all.max(1);
-        if self.shown && self.last.swap(percent, Ordering::Relaxed) != percent {
-            let _ = write!(std::io::stderr(), "\r{} {percent} %\x1b[K", self.what);
-        }
+        self.busy.now(&format!("{} {} %", self.what, 100 * done / all.max(1)));
         !super::interrupt::STOP.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        if self.shown {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
     }
 }

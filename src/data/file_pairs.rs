@@ -95,10 +95,7 @@ impl FilePairs {
 
     /// The pair number `index` of a split, by `recipe`.
     pub fn pair_by(&self, recipe: &PairRecipe, split: Split, index: u64) -> Pair {
-        let stream = |part: u64| match split {
-            Split::Train => Stream::new(recipe.seed, &[0, index, part]),
-            Split::Validation => Stream::new(0, &[1, index, part]),
-        };
+        let stream = |part: u64| split.stream(recipe.seed, index, part);
         let n = recipe.patch;
         let mut places = stream(0);
         let moved = recipe.geometry.draw(&mut places);

@@ -32,6 +32,16 @@ pub enum Split {
     Validation,
 }
 
+impl Split {
+    /// The stream of a part of the pair number `index`. That of validation does not depend on the seed.
+    pub(crate) fn stream(self, seed: u64, index: u64, part: u64) -> Stream {
+        match self {
+            Self::Train => Stream::new(seed, &[0, index, part]),
+            Self::Validation => Stream::new(0, &[1, index, part]),
+        }
+    }
+}
+
 /// One training sample of patch size n.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pair {
@@ -164,10 +174,7 @@ impl PairSource {
     /// The same by another recipe, which may differ in what is drawn: in zoom, geometry, `photo` and `render`. The
     /// draws are the same.
     pub fn pair_by(&self, recipe: &PairRecipe, split: Split, index: u64) -> Pair {
-        let stream = |part: u64| match split {
-            Split::Train => Stream::new(recipe.seed, &[0, index, part]),
-            Split::Validation => Stream::new(0, &[1, index, part]),
-        };
+        let stream = |part: u64| split.stream(recipe.seed, index, part);
         let n = recipe.patch;
         let mut places = stream(0);
         let moved = recipe.geometry.draw(&mut places);

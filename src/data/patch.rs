@@ -254,13 +254,13 @@ fn repeat<T: Copy + Default + PartialEq + std::ops::BitOr<Output = T>>(
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     const HERE: Linear = [[1.0, 0.0], [0.0, 1.0]];
 
     /// A plane over 0..side on both axes with values from `f` at pixel centers.
-    fn plane(side: usize, f: impl Fn(f64, f64) -> f64) -> Plane {
+    pub(crate) fn plane(side: usize, f: impl Fn(f64, f64) -> f64) -> Plane {
         let rect = Rect { x: 0, y: 0, width: side, height: side };
         let at = |i: usize| f((i % side) as f64 + 0.5, (i / side) as f64 + 0.5) as f32;
         Plane { rect, values: (0..side * side).map(at).collect() }

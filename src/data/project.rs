@@ -161,12 +161,7 @@ impl View {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests {
     use super::*;
-
-    fn plane(side: usize, f: impl Fn(f64, f64) -> f64) -> Plane {
-        let rect = Rect { x: 0, y: 0, width: side, height: side };
-        let at = |i: usize| f((i % side) as f64 + 0.5, (i / side) as f64 + 0.5) as f32;
-        Plane { rect, values: (0..side * side).map(at).collect() }
-    }
+    use crate::patch::tests::plane;
 
     #[test]
     fn a_linear_map_gives_what_a_grid_gives() {

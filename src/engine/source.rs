@@ -290,7 +290,8 @@ pub fn pictures(datasets: &[Dataset]) -> usize {
     datasets.iter().map(bytes).sum()
 }
 
-fn layouts_of(recipe: &Recipe) -> Result<Source, SourceError> {
+/// What a recipe of layouts names.
+pub fn layouts_of(recipe: &Recipe) -> Result<Source, SourceError> {
     let s = &recipe.settings;
     Ok(match recipe.op.as_str() {
         "synth" => Source::Synth(Synth {
@@ -300,8 +301,6 @@ fn layouts_of(recipe: &Recipe) -> Result<Source, SourceError> {
             resolution: s.number("resolution")?,
         }),
         "gds" => {
-            let text = |layer: &Constant| if let Constant::Text(text) = layer { Some(text.clone()) } else { None };
-            let layers = s.list("layers")?.iter().filter_map(text).collect();
             let window: Vec<f64> = s.list("window")?.iter().filter_map(Constant::number).collect();
             let four = Unreadable { name: "window".into(), wanted: "four numbers" };
             let window = match window.as_slice() {
@@ -311,7 +310,7 @@ fn layouts_of(recipe: &Recipe) -> Result<Source, SourceError> {
             Source::Gds(Gds {
                 files: texts(s, "files"),
                 validation: texts(s, "validation"),
-                layers,
+                layers: strings(s.list("layers")?),
                 resolution: s.number("resolution")?,
                 top: s.text("top").ok().map(str::to_string),
                 names: s.text("names").ok().map(PathBuf::from),
@@ -338,7 +337,11 @@ fn unfit(settings: &Settings) -> Unfit {
 
 /// A text, or those of a list.
 fn texts(settings: &Settings, name: &str) -> Vec<String> {
-    let items = settings.list(name).unwrap_or_default();
+    settings.list(name).map(strings).unwrap_or_default()
+}
+
+/// The texts among the items of a list.
+fn strings(items: &[Constant]) -> Vec<String> {
     items.iter().filter_map(|item| if let Constant::Text(text) = item { Some(text.clone()) } else { None }).collect()
 }
 

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use crate::dense::Dense;
 use crate::moves::Move;
-use crate::search::{Found, View, corners_apart};
+use crate::search::{Found, View};
 
 /// How instances are looked for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,12 +43,9 @@ pub fn instances(
     found.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
     let mut kept: Vec<Found> = Vec::new();
     for one in found {
-        // Two instances do not lie on each other: their corners are at least half the query's shorter side apart.
+        // Two instances do not lie on each other: their middles are at least half the query's shorter side apart.
         let least = size[0].min(size[1]) as f64 / 2.0;
-        if kept
-            .iter()
-            .all(|other| corners_apart(&one.by, &other.by, size).min(middles_apart(&one, other, size)) > least)
-        {
+        if kept.iter().all(|other| middles_apart(&one, other, size) > least) {
             kept.push(one);
         }
     }

@@ -150,11 +150,15 @@ fn rank(found: &mut [(usize, Found)]) {
     found.sort_by(|(_, a), (_, b)| b.likeness.total_cmp(&a.likeness).then(b.inliers.cmp(&a.inliers)));
 }
 
-/// The largest distance between where two moves take the corners of a picture.
-pub fn corners_apart(a: &Move, b: &Move, [width, height]: [usize; 2]) -> f64 {
+/// The corners of a picture, clockwise from the upper left one: the outer ones of its outermost pixels.
+pub fn corners([width, height]: [usize; 2]) -> [[f64; 2]; 4] {
     let (right, bottom) = (width as f64 - 0.5, height as f64 - 0.5);
-    let corners = [[-0.5, -0.5], [right, -0.5], [right, bottom], [-0.5, bottom]];
-    corners.iter().map(|&c| apart(a.apply(c), b.apply(c))).fold(0.0, f64::max)
+    [[-0.5, -0.5], [right, -0.5], [right, bottom], [-0.5, bottom]]
+}
+
+/// The largest distance between where two moves take the corners of a picture.
+pub fn corners_apart(a: &Move, b: &Move, size: [usize; 2]) -> f64 {
+    corners(size).iter().map(|&c| apart(a.apply(c), b.apply(c))).fold(0.0, f64::max)
 }
 
 fn moves_of(view: &View, target: &Target, search: &Search) -> Vec<Found> {

@@ -7,7 +7,9 @@ use rord_matching::instances::{Instances, instances};
 use rord_matching::moves::Move;
 use rord_matching::search::{Found, Search, Target, View, corners_apart, find};
 
-use crate::maps::{Maps, Pixels, Window};
+use rord_data::patch::Rect;
+
+use crate::maps::{Maps, Pixels};
 use crate::network::{Network, SearchError};
 use crate::query::Query;
 
@@ -18,15 +20,13 @@ pub struct Options {
     pub search: Search,
     /// How instances are looked for; `None`: the best place alone.
     pub all: Option<Instances>,
-    /// The least calibrated score of an answer.
-    pub least: f64,
     /// Pixels of a window's side, without what it overlaps.
     pub window: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { search: Search::default(), all: None, least: 0.0, window: 2048 }
+        Self { search: Search::default(), all: None, window: 2048 }
     }
 }
 
@@ -76,7 +76,7 @@ impl Chip<'_> {
     ) -> Result<Searched, SearchError> {
         let mut found: Vec<Vec<Found>> = vec![Vec::new(); queries.len()];
         let windows = self.windows(queries);
-        let pixels = |w: &Window| w.width as u64 * w.height as u64;
+        let pixels = |w: &Rect| w.width as u64 * w.height as u64;
         let all: u64 = windows.iter().map(pixels).sum();
         let (mut done, mut going) = (0, true);
         let (mut looking, mut matching) = (Duration::ZERO, vec![Duration::ZERO; queries.len()]);
@@ -103,7 +103,7 @@ impl Chip<'_> {
     }
 
     /// The windows, row by row. They overlap by the longest diagonal of a query at its largest.
-    fn windows(&self, queries: &[Query]) -> Vec<Window> {
+    fn windows(&self, queries: &[Query]) -> Vec<Rect> {
         let [width, height] = self.pixels.size();
         let diagonal = |q: &Query| (q.size[0] as f64).hypot(q.size[1] as f64) * self.options.search.scale.1;
         let overlap = queries.iter().map(diagonal).fold(0.0, f64::max).ceil() as usize + Network::UNIT;
@@ -115,14 +115,14 @@ impl Chip<'_> {
         let mut windows = Vec::new();
         for (y, height) in starts(height) {
             for (x, width) in starts(width) {
-                windows.push(Window { x: x as i64, y: y as i64, width, height });
+                windows.push(Rect { x: x as i64, y: y as i64, width, height });
             }
         }
         windows
     }
 
     /// What a window has of a query, in the chip's pixels.
-    fn in_window(&self, query: &Query, target: &Target, window: Window) -> Vec<Found> {
+    fn in_window(&self, query: &Query, target: &Target, window: Rect) -> Vec<Found> {
         let most = if self.options.all.is_some() { 1 } else { 4 };
         let views = query.views();
         let found = find(&views, target, query.size, &self.options.search, most);
@@ -169,7 +169,7 @@ fn linear(first: &Found, view: &View) -> Move {
 }
 
 /// The key points and descriptors of a window.
-fn target(maps: Maps, window: Window) -> Target {
+fn target(maps: Maps, window: Rect) -> Target {
     /// One key point for so many pixels.
     const PIXELS_A_POINT: usize = 40;
     let size = [window.width, window.height];

@@ -4,7 +4,7 @@ use rord_data::patch::{Cut, Rect, Region};
 use rord_data::picture::Picture;
 use rord_data::render::Look;
 
-use crate::maps::{Pixels, Window};
+use crate::maps::Pixels;
 
 /// A picture as it is drawn by default: one channel of grey, or its layers as channels.
 pub struct Drawn<'a> {
@@ -34,9 +34,8 @@ impl Pixels for Drawn<'_> {
         self.channels
     }
 
-    fn read(&self, window: Window) -> Result<Vec<f32>, String> {
-        let Window { x, y, width, height } = window;
-        let cut = Cut::new(self.picture, Region::whole(self.picture), Rect { x, y, width, height });
+    fn read(&self, window: Rect) -> Result<Vec<f32>, String> {
+        let cut = Cut::new(self.picture, Region::whole(self.picture), window);
         let planes = Look::views(self.look.clone(), self.picture, &cut, 1.0, (self.channels, None));
         match self.picture.trouble() {
             Some(error) => Err(error.to_string()),
@@ -64,7 +63,7 @@ impl Pixels for Held {
         self.channels
     }
 
-    fn read(&self, window: Window) -> Result<Vec<f32>, String> {
+    fn read(&self, window: Rect) -> Result<Vec<f32>, String> {
         let [width, height] = self.size;
         if width == 0 || height == 0 {
             return Err("an empty picture".into());

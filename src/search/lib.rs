@@ -14,6 +14,6 @@ pub mod query;
 pub mod suite;
 
 pub use chip::{Answer, Chip, Options};
-pub use maps::{Maps, Pixels, Window};
+pub use maps::{Maps, Pixels};
 pub use network::{Network, SearchError};
 pub use query::Query;

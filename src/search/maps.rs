@@ -4,24 +4,12 @@
 //! A network sees zeros beyond the edge of what it is given. So tiles overlap, and what lies near a tile's edge is taken
 //! from its neighbor; at the picture's own edge its outermost pixels are repeated.
 
+use rord_data::patch::Rect;
 use rord_engine::predict::Picture;
 use rord_matching::dense::Dense;
 use rord_matching::features::{Features, KeyPoints, Scores, Select};
 
 use crate::network::{Network, SearchError};
-
-/// A rectangle of pixels; it may reach beyond the picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// First column.
-    pub x: i64,
-    /// First row.
-    pub y: i64,
-    /// Columns.
-    pub width: usize,
-    /// Rows.
-    pub height: usize,
-}
 
 /// A picture that is read by windows.
 pub trait Pixels {
@@ -31,7 +19,7 @@ pub trait Pixels {
     fn channels(&self) -> usize;
     /// The window's values in 0..=1, (channels, height, width); beyond the picture its outermost pixels are repeated.
     /// Errors: in words.
-    fn read(&self, window: Window) -> Result<Vec<f32>, String>;
+    fn read(&self, window: Rect) -> Result<Vec<f32>, String>;
 }
 
 /// Scores and descriptors of a part of a picture. Its first pixel is (0, 0).
@@ -54,7 +42,7 @@ impl Maps {
     /// [`Network::UNIT`] by repeating its outermost pixels.
     pub fn of(network: &mut Network<'_>, pixels: &dyn Pixels) -> Result<Self, SearchError> {
         let [width, height] = pixels.size().map(|side| side.next_multiple_of(Network::UNIT).max(Network::UNIT));
-        let window = Window { x: 0, y: 0, width, height };
+        let window = Rect { x: 0, y: 0, width, height };
         Self::over(network, pixels, window, [width, height], 0, &mut |_| true)
     }
 
@@ -63,11 +51,11 @@ impl Maps {
     pub fn by_tiles(
         network: &mut Network<'_>,
         pixels: &dyn Pixels,
-        window: Window,
+        window: Rect,
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<Self, SearchError> {
         let side = |side: usize| side.next_multiple_of(Network::UNIT);
-        let window = Window { width: side(window.width), height: side(window.height), ..window };
+        let window = Rect { width: side(window.width), height: side(window.height), ..window };
         let core = [CORE.min(window.width), CORE.min(window.height)];
         Self::over(network, pixels, window, core, HALO, progress)
     }
@@ -75,7 +63,7 @@ impl Maps {
     fn over(
         network: &mut Network<'_>,
         pixels: &dyn Pixels,
-        window: Window,
+        window: Rect,
         [core_x, core_y]: [usize; 2],
         halo: usize,
         progress: &mut dyn FnMut(usize) -> bool,
@@ -85,7 +73,7 @@ impl Maps {
         for top in (0..window.height).step_by(core_y.max(1)) {
             for left in (0..window.width).step_by(core_x.max(1)) {
                 let (x, y) = (window.x + left as i64 - halo as i64, window.y + top as i64 - halo as i64);
-                let values = pixels.read(Window { x, y, width, height }).map_err(SearchError::Pixels)?;
+                let values = pixels.read(Rect { x, y, width, height }).map_err(SearchError::Pixels)?;
                 let picture = Picture { values: &values, channels: pixels.channels(), height, width };
                 let raw = network.maps(&picture)?;
                 let (channels, rows, columns, descriptors) = &raw.descriptors;
@@ -95,8 +83,17 @@ impl Maps {
                 if maps.scores.is_empty() {
                     maps.begin(window, *channels, step, score_step);
                 }
-                maps.put_dense(descriptors, [*rows, *columns], step, [left, top], [core_x, core_y], halo);
-                maps.put_scores(scores, [*score_rows, *score_columns], score_step, [left, top], [core_x, core_y], halo);
+                let tile = Tile { at: [left, top], core: [core_x, core_y], halo };
+                let dense = &mut maps.dense;
+                tile.put(
+                    descriptors,
+                    *channels,
+                    [*rows, *columns],
+                    step,
+                    &mut dense.values,
+                    [dense.height, dense.width],
+                );
+                tile.put(scores, 1, [*score_rows, *score_columns], score_step, &mut maps.scores, maps.cells);
                 if !progress(core_x.min(window.width - left) * core_y.min(window.height - top)) {
                     return Ok(maps);
                 }
@@ -105,58 +102,13 @@ impl Maps {
         Ok(maps)
     }
 
-    fn begin(&mut self, window: Window, channels: usize, step: [usize; 2], score_step: [usize; 2]) {
+    fn begin(&mut self, window: Rect, channels: usize, step: [usize; 2], score_step: [usize; 2]) {
         let cells = |step: [usize; 2]| [window.height.div_ceil(step[1]), window.width.div_ceil(step[0])];
         let [height, width] = cells(step);
         let size = [width * step[0], height * step[1]];
         self.dense = Dense { values: vec![0.0; height * width * channels], height, width, channels, size };
         self.cells = cells(score_step);
         self.scores = vec![0.0; self.cells[0] * self.cells[1]];
-    }
-
-    fn put_dense(
-        &mut self,
-        planes: &[f32],
-        [rows, columns]: [usize; 2],
-        step: [usize; 2],
-        [left, top]: [usize; 2],
-        [core_x, core_y]: [usize; 2],
-        halo: usize,
-    ) {
-        let (cells, channels) = (rows * columns, self.dense.channels);
-        for row in 0..core_y / step[1] {
-            for column in 0..core_x / step[0] {
-                let (to_row, to_column) = (top / step[1] + row, left / step[0] + column);
-                if to_row >= self.dense.height || to_column >= self.dense.width {
-                    continue;
-                }
-                let from = (row + halo / step[1]) * columns + column + halo / step[0];
-                let to = (to_row * self.dense.width + to_column) * channels;
-                for channel in 0..channels {
-                    self.dense.values[to + channel] = planes[channel * cells + from];
-                }
-            }
-        }
-    }
-
-    fn put_scores(
-        &mut self,
-        scores: &[f32],
-        [_, columns]: [usize; 2],
-        step: [usize; 2],
-        [left, top]: [usize; 2],
-        [core_x, core_y]: [usize; 2],
-        halo: usize,
-    ) {
-        for row in 0..core_y / step[1] {
-            for column in 0..core_x / step[0] {
-                let (to_row, to_column) = (top / step[1] + row, left / step[0] + column);
-                if to_row < self.cells[0] && to_column < self.cells[1] {
-                    let from = (row + halo / step[1]) * columns + column + halo / step[0];
-                    self.scores[to_row * self.cells[1] + to_column] = scores[from];
-                }
-            }
-        }
     }
 
     /// Key points of the first `size` pixels with their descriptors.
@@ -177,5 +129,40 @@ impl Maps {
         let mut keep = kept.iter();
         points.scores.retain(|_| keep.next().copied().unwrap_or(false));
         points
+    }
+}
+
+/// Where a tile's core lies in a window, in pixels, and how far the tile reaches beyond it.
+struct Tile {
+    at: [usize; 2],
+    core: [usize; 2],
+    halo: usize,
+}
+
+impl Tile {
+    /// Copies the core of a tile's map, (channels, rows, columns) with cells of `step` pixels, into the map of the window, whose
+    /// cells have their channels side by side.
+    fn put(
+        &self,
+        planes: &[f32],
+        channels: usize,
+        [rows, columns]: [usize; 2],
+        step: [usize; 2],
+        out: &mut [f32],
+        [height, width]: [usize; 2],
+    ) {
+        for row in 0..self.core[1] / step[1] {
+            for column in 0..self.core[0] / step[0] {
+                let (to_row, to_column) = (self.at[1] / step[1] + row, self.at[0] / step[0] + column);
+                if to_row >= height || to_column >= width {
+                    continue;
+                }
+                let from = (row + self.halo / step[1]) * columns + column + self.halo / step[0];
+                let to = (to_row * width + to_column) * channels;
+                for channel in 0..channels {
+                    out[to + channel] = planes[channel * rows * columns + from];
+                }
+            }
+        }
     }
 }

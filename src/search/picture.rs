@@ -5,7 +5,9 @@ use std::io::Cursor;
 
 use image::{ImageFormat, Rgb, RgbImage};
 
-use crate::maps::{Pixels, Window};
+use rord_data::patch::Rect;
+
+use crate::maps::Pixels;
 
 const BACKGROUND: Rgb<u8> = Rgb([46, 48, 54]);
 const FRAME: Rgb<u8> = Rgb([255, 202, 58]);
@@ -25,7 +27,7 @@ pub fn found(query: &dyn Pixels, chip: &dyn Pixels, places: &[[[f64; 2]; 4]]) ->
     let (left, height) = (query_width * scale, window.height.max(query_height * scale));
     let (width, all) = (left + window.width + 3 * GUTTER, height + 2 * GUTTER);
     let mut canvas = RgbImage::from_pixel(width as u32, all as u32, BACKGROUND);
-    let shown = query.read(Window { x: 0, y: 0, width: query_width, height: query_height })?;
+    let shown = query.read(Rect { x: 0, y: 0, width: query_width, height: query_height })?;
     for y in 0..query_height * scale {
         for x in 0..left {
             put(&mut canvas, [GUTTER + x, GUTTER + y], shown[y / scale * query_width + x / scale]);
@@ -51,9 +53,9 @@ pub fn found(query: &dyn Pixels, chip: &dyn Pixels, places: &[[[f64; 2]; 4]]) ->
 }
 
 /// The whole chip where it is small, else what lies around the places, or its middle.
-fn around([width, height]: [usize; 2], places: &[[[f64; 2]; 4]]) -> Window {
+fn around([width, height]: [usize; 2], places: &[[[f64; 2]; 4]]) -> Rect {
     if width <= MOST && height <= MOST {
-        return Window { x: 0, y: 0, width, height };
+        return Rect { x: 0, y: 0, width, height };
     }
     let along = |axis: usize, side: usize| {
         let shown = side.min(MOST);
@@ -64,7 +66,7 @@ fn around([width, height]: [usize; 2], places: &[[[f64; 2]; 4]]) -> Window {
         (first as i64, shown)
     };
     let ((x, width), (y, height)) = (along(0, width), along(1, height));
-    Window { x, y, width, height }
+    Rect { x, y, width, height }
 }
 
 fn put(canvas: &mut RgbImage, [x, y]: [usize; 2], value: f32) {

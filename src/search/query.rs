@@ -7,7 +7,9 @@ use rord_matching::features::{Features, Select};
 use rord_matching::moves::Move;
 use rord_matching::search::View;
 
-use crate::maps::{Maps, Pixels, Window};
+use rord_data::patch::Rect;
+
+use crate::maps::{Maps, Pixels};
 use crate::network::{Network, SearchError};
 
 /// What is looked for, as a network sees it.
@@ -131,13 +133,13 @@ impl Pixels for Turned<'_> {
         self.pixels.channels()
     }
 
-    fn read(&self, window: Window) -> Result<Vec<f32>, String> {
+    fn read(&self, window: Rect) -> Result<Vec<f32>, String> {
         if self.symmetry == 0 {
             return self.pixels.read(window);
         }
         // A query is small: all of it is read, and what the window shows is taken.
         let [width, height] = self.pixels.size();
-        let all = self.pixels.read(Window { x: 0, y: 0, width, height })?;
+        let all = self.pixels.read(Rect { x: 0, y: 0, width, height })?;
         let back = self.picture_to_turned().inverse().unwrap_or(Move::IDENTITY);
         let [turned_width, turned_height] = self.size();
         let mut out = Vec::with_capacity(self.channels() * window.width * window.height);

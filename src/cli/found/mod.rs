@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rord_lang::report::{Report, runtime};
 use rord_matching::moves::Move;
+use rord_matching::search;
 use rord_search::chip::Answer;
 use rord_search::drawn::Drawn;
 use rord_search::picture;
@@ -40,9 +41,7 @@ pub struct Found<'a> {
 impl Asked {
     /// The corners, clockwise from the upper left one, under a move.
     pub fn corners(&self, by: &Move) -> [[f64; 2]; 4] {
-        let [width, height] = self.pixels.size;
-        let (right, bottom) = (width as f64 - 0.5, height as f64 - 0.5);
-        [[-0.5, -0.5], [right, -0.5], [right, bottom], [-0.5, bottom]].map(|corner| by.apply(corner))
+        search::corners(self.pixels.size).map(|corner| by.apply(corner))
     }
 }
 
