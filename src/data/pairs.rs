@@ -204,7 +204,14 @@ impl PairSource {
         };
         let drawn = |(i, layer): (usize, &Option<Samples>)| (layer.is_some() && Some(i) != hidden).then_some(i);
         let present: Vec<usize> = cut.layers.iter().enumerate().filter_map(drawn).collect();
-        let kept = present.get(places.below(present.len())).copied();
+        // A layer that is shown alone should show something.
+        let shows = |layer: &usize| varies(&cut.coverage(Some(*layer)).sample(&here));
+        let shown: Vec<usize> = match &recipe.render {
+            Some(render) if render.single > 0.0 => present.iter().copied().filter(shows).collect(),
+            _ => Vec::new(),
+        };
+        let kept = if shown.is_empty() { &present } else { &shown };
+        let kept = kept.get(places.below(kept.len())).copied();
         let draw = |part: u64| {
             let look = recipe.render.as_ref().map(|r| Look::draw(r, cut.layers.len(), kept, &mut stream(part)));
             Look::views(look.map(|look| look.without(hidden)), picture, &cut, place.zoom, (recipe.channels, hidden))
@@ -331,6 +338,13 @@ pub fn variation(picture: &Picture, [x, y]: [i64; 2], size: usize) -> f64 {
     }
     let mean = sum / f64::max(count, 1.0);
     (square / f64::max(count, 1.0) - mean * mean).max(0.0).sqrt()
+}
+
+/// True where values deviate by a tenth: there is something to see.
+fn varies(values: &[f32]) -> bool {
+    let n = values.len().max(1) as f32;
+    let mean = values.iter().sum::<f32>() / n;
+    values.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / n >= 0.01
 }
 
 /// Draws samples over grey values.

@@ -20,6 +20,10 @@ pub struct Render {
     pub invert: f64,
     /// The chance that the two views of a pair are drawn each on its own; else both are drawn as the first.
     pub differ: f64,
+    /// The chance that all edges of a view move by one length; else each layer's by its own.
+    pub together: f64,
+    /// The chance that a view shows one layer alone.
+    pub single: f64,
 }
 
 impl Render {
@@ -69,8 +73,17 @@ impl Look {
             dropped: stream.chance(render.drop) && Some(layer) != kept,
             etch: stream.range(render.etch.0, render.etch.1),
         };
-        let inks = (0..layers).map(&mut ink).collect();
-        Self { inks, inverted: stream.chance(render.invert) }
+        let mut inks: Vec<Ink> = (0..layers).map(&mut ink).collect();
+        let inverted = stream.chance(render.invert);
+        // Drawn last: without them all other draws are what they are.
+        if stream.chance(render.together) {
+            let etch = stream.range(render.etch.0, render.etch.1);
+            inks.iter_mut().for_each(|ink| ink.etch = etch);
+        }
+        if stream.chance(render.single) && kept.is_some() {
+            inks.iter_mut().enumerate().for_each(|(layer, ink)| ink.dropped = Some(layer) != kept);
+        }
+        Self { inks, inverted }
     }
 
     /// The planes of a view: one of all layers in grey, or, of more than one channel, one for each layer but the hidden one.
@@ -229,7 +242,15 @@ mod tests {
     fn looks_differ_stay_in_range_and_keep_one_layer() {
         let cut =
             Cut { rect: RECT, layers: vec![Some(Samples::Eight(square(12))), None, Some(Samples::Eight(square(6)))] };
-        let render = Render { weights: (0.2, 1.0), drop: 0.9, etch: (-1.0, 1.0), invert: 0.5, differ: 1.0 };
+        let render = Render {
+            weights: (0.2, 1.0),
+            drop: 0.9,
+            etch: (-1.0, 1.0),
+            invert: 0.5,
+            differ: 1.0,
+            together: 0.0,
+            single: 0.0,
+        };
         let mut inverted = 0;
         for seed in 0..40 {
             let look = Look::draw(&render, 3, Some(2), &mut Stream::new(seed, &[]));
@@ -240,6 +261,31 @@ mod tests {
             inverted += usize::from(drawn[0] == 1.0);
         }
         assert!((8..32).contains(&inverted), "{inverted} of 40 inverted");
+    }
+
+    #[test]
+    fn edges_move_together_and_layers_stand_alone_where_asked() {
+        let render = Render {
+            weights: (0.2, 1.0),
+            drop: 0.0,
+            etch: (-1.0, 1.0),
+            invert: 0.0,
+            differ: 1.0,
+            together: 1.0,
+            single: 1.0,
+        };
+        for seed in 0..20 {
+            let stream = || Stream::new(seed, &[]);
+            let look = Look::draw(&render, 5, Some(3), &mut stream());
+            assert!(look.inks.windows(2).all(|two| two[0].etch == two[1].etch), "{look:?}");
+            let shown: Vec<usize> = (0..5).filter(|k| !look.inks[*k].dropped).collect();
+            assert_eq!(shown, [3]);
+            // Greys are drawn as they are without both.
+            let without = Render { together: 0.0, single: 0.0, ..render.clone() };
+            let other = Look::draw(&without, 5, Some(3), &mut stream());
+            assert!(look.inks.iter().zip(&other.inks).all(|(a, b)| a.weight == b.weight));
+            assert!(other.inks.windows(2).any(|two| two[0].etch != two[1].etch));
+        }
     }
 
     #[test]

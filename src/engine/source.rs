@@ -393,6 +393,8 @@ fn render(recipe: &Recipe) -> Result<Render, SourceError> {
         etch: s.range("etch")?,
         invert: s.number("invert")?,
         differ: s.number("differ")?,
+        together: s.number("together")?,
+        single: s.number("single")?,
     })
 }
 

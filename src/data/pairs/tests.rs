@@ -169,7 +169,15 @@ fn full() -> PairRecipe {
         zoom: (0.8, 1.25),
         geometry: ANY_TURN,
         photo: vec![Photo::Brightness(0.5, 1.5), Photo::Blur(0.0, 1.0), Photo::Contrast(0.8, 1.2), Photo::Noise(0.05)],
-        render: Some(Render { weights: (0.2, 1.0), drop: 0.3, etch: (-1.0, 1.0), invert: 0.25, differ: 1.0 }),
+        render: Some(Render {
+            weights: (0.2, 1.0),
+            drop: 0.3,
+            etch: (-1.0, 1.0),
+            invert: 0.25,
+            differ: 1.0,
+            together: 0.0,
+            single: 0.0,
+        }),
         batch: 3,
         ..PairRecipe::default()
     }

@@ -219,17 +219,20 @@ data pairs = layout_pairs(synth(), photo = [gamma(0.7..1.4)])
         "layers",
         Entry {
             signature: "layers(weights: Range = 0.2..1, drop: Weight = 0, etch: Range = 0px..0px, \
-                        invert: Weight = 0, differ: Weight = 1) -> Render",
+                        invert: Weight = 0, differ: Weight = 1, together: Weight = 0, single: Weight = 0) -> Render",
             manual: "\
 Draws each view on its own, as different microscopes would: every layer's grey value comes from `weights`, a layer is
 missing with probability `drop`, edges move outwards by a length from `etch`, and the view is inverted with probability
 `invert`. In a share `differ` of the pairs the two views are drawn each on its own; in the others both are drawn as the first.
 
+Each layer's edges move by a length of their own; with probability `together` all of a view move by one length, as when a
+whole process prints too thin. With probability `single` a view shows one layer alone, one that the other view shows too.
+
 ```rord
 data pairs = layout_pairs(synth(), render = layers(drop = 0.1, etch = -1px..1px))
 ```
 ",
-            timed: &["weights", "drop", "etch", "invert", "differ"],
+            timed: &["weights", "drop", "etch", "invert", "differ", "together", "single"],
             rule: |a| {
                 range_of(a, "weights", None, 0.0);
                 limits(a, "weights", 0.0, 1.0);
@@ -237,7 +240,9 @@ data pairs = layout_pairs(synth(), render = layers(drop = 0.1, etch = -1px..1px)
                 range_of(a, "etch", Some(Unit::Px), f64::NEG_INFINITY);
                 between(a, "drop", 0.0, 1.0, true);
                 between(a, "invert", 0.0, 1.0, false);
-                between(a, "differ", 0.0, 1.0, false);
+                for name in ["differ", "together", "single"] {
+                    between(a, name, 0.0, 1.0, false);
+                }
             },
             ..Entry::PLAIN
         },
