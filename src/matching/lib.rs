@@ -11,6 +11,7 @@
 //! | `moves.rs` | similarities and homographies, fitted to pairs of places |
 //! | `linear.rs` | the small systems of equations that fits lead to |
 //! | `ransac.rs` | the move that most pairs agree on |
+//! | `votes.rs` | the moves that a few pairs among many wrong ones vote for |
 //! | `dense.rs` | how alike two maps of descriptors are under a move |
 //! | `search.rs` | where a query lies in a picture |
 //! | `instances.rs` | every place where a query lies |
@@ -23,6 +24,7 @@ pub mod moves;
 pub mod neighbors;
 pub mod ransac;
 pub mod search;
+pub mod votes;
 
 pub use features::{Features, KeyPoints};
 pub use moves::Move;

@@ -101,6 +101,54 @@ fn nearest(a: &[f32], b: &[f32], channels: usize) -> (Vec<Best>, Vec<Best>) {
     (best_rows, best_columns)
 }
 
+/// For each row of `a` the `most` rows of `b` with the greatest inner products, the greatest first; ties go to the first.
+/// `lead` is over the next one in the list, 0 for the last. Empty where the lengths do not fit.
+pub fn nearest_few(a: &[f32], b: &[f32], channels: usize, most: usize) -> Vec<Match> {
+    if channels == 0 || most == 0 || !a.len().is_multiple_of(channels) || !b.len().is_multiple_of(channels) {
+        return Vec::new();
+    }
+    let (rows, columns) = (a.len() / channels, b.len() / channels);
+    let [high, wide] = BLOCK;
+    let blocks: Vec<Vec<Match>> = (0..rows.div_ceil(high))
+        .into_par_iter()
+        .map(|block| {
+            let start = block * high;
+            let tall = high.min(rows - start);
+            let left = Matrix::rows(&a[start * channels..(start + tall) * channels], tall, channels, channels);
+            let mut lists: Vec<Vec<(f32, usize)>> = vec![Vec::with_capacity(most + 1); tall];
+            let mut product = vec![0f32; tall * wide.min(columns)];
+            for first in (0..columns).step_by(wide) {
+                let count = wide.min(columns - first);
+                let right = Matrix::rows(&b[first * channels..(first + count) * channels], count, channels, channels);
+                // The sizes were checked above.
+                let _ = multiply(&mut product[..tall * count], count, left, right.transposed(), false);
+                for (list, line) in lists.iter_mut().zip(product[..tall * count].chunks_exact(count)) {
+                    for (j, similarity) in line.iter().enumerate() {
+                        let full = list.len() == most;
+                        if similarity.is_nan() || full && list.last().is_some_and(|last| *similarity <= last.0) {
+                            continue;
+                        }
+                        let at = list.partition_point(|kept| kept.0 >= *similarity);
+                        list.insert(at, (*similarity, first + j));
+                        list.truncate(most);
+                    }
+                }
+            }
+            let matches = |(i, list): (usize, Vec<(f32, usize)>)| {
+                (0..list.len())
+                    .map(|k| {
+                        let (similarity, at) = list[k];
+                        let next = list.get(k + 1).map_or(similarity, |next| next.0);
+                        Match { a: start + i, b: at, similarity, lead: similarity - next }
+                    })
+                    .collect::<Vec<_>>()
+            };
+            lists.into_iter().enumerate().flat_map(matches).collect()
+        })
+        .collect();
+    blocks.into_iter().flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +179,24 @@ mod tests {
             let found: Vec<(usize, usize)> = mutual(&a, &b, c).iter().map(|m| (m.a, m.b)).collect();
             assert_eq!(found, plainly(&a, &b, c), "{n} {m} {c}");
         }
+    }
+
+    #[test]
+    fn the_nearest_few_are_those_of_a_sorted_list() {
+        for (n, m, c, most) in [(1, 1, 3, 4), (300, 7, 8, 3), (7, 1100, 5, 6), (260, 700, 16, 5)] {
+            let (a, b) = (vectors(n, c, 1), vectors(m, c, 2));
+            let found = nearest_few(&a, &b, c, most);
+            assert_eq!(found.len(), n * most.min(m));
+            for i in 0..n {
+                let product = |j: usize| (0..c).map(|k| f64::from(a[i * c + k]) * f64::from(b[j * c + k])).sum::<f64>();
+                let mut order: Vec<usize> = (0..m).collect();
+                order.sort_by(|x, y| product(*y).total_cmp(&product(*x)));
+                order.truncate(most);
+                let here: Vec<usize> = found.iter().filter(|f| f.a == i).map(|f| f.b).collect();
+                assert_eq!(here, order, "{n} {m} {c}");
+            }
+        }
+        assert!(nearest_few(&[1.0], &[1.0, 2.0], 2, 3).is_empty() && nearest_few(&[1.0], &[], 1, 3).is_empty());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Where a query lies in a picture.
 //!
 //! A query is looked for in several views: turned and mirrored, as pictures or by exchanging the channels of descriptors
-//! that know how they turn. In each view the nearest neighbors vote for a few moves; all moves are ranked by how alike the
-//! maps of descriptors are under them, and the best are fitted once more to all key points near where they should be.
+//! that know how they turn. In each view the nearest neighbors vote for moves, two pairs at a time, so that a few right ones
+//! among many wrong ones are enough; all moves are ranked by how alike the maps of descriptors are under them, and the best
+//! are fitted once more to all key points near where they should be.
 
 use std::f64::consts::PI;
 
@@ -11,8 +12,8 @@ use rayon::prelude::*;
 use crate::dense::Dense;
 use crate::features::Features;
 use crate::moves::{Move, Pair, apart};
-use crate::neighbors::mutual;
-use crate::ransac::{Kind, Settings, ransac};
+use crate::neighbors::nearest_few;
+use crate::votes::{Ballot, proposals};
 
 /// A query in one of its turns.
 #[derive(Clone, Debug)]
@@ -49,13 +50,13 @@ pub struct Search {
     pub moves: usize,
     /// How many pixels of the query's edge are not compared: what a network sees there is not in the query.
     pub margin: f64,
-    /// Draws for a move.
-    pub draws: usize,
+    /// How many of the picture's key points may be a key point of the query's.
+    pub neighbors: usize,
 }
 
 impl Default for Search {
     fn default() -> Self {
-        Self { scale: (0.75, 1.35), within: 4.0, moves: 3, margin: 8.0, draws: 1500 }
+        Self { scale: (0.75, 1.35), within: 4.0, moves: 3, margin: 8.0, neighbors: 8 }
     }
 }
 
@@ -161,33 +162,65 @@ pub fn corners_apart(a: &Move, b: &Move, size: [usize; 2]) -> f64 {
     corners(size).iter().map(|&c| apart(a.apply(c), b.apply(c))).fold(0.0, f64::max)
 }
 
+/// The moves of a view that nearest neighbors vote for, the most alike ones, each fitted once more.
 fn moves_of(view: &View, target: &Target, search: &Search) -> Vec<Found> {
+    /// Moves with the most votes that are compared.
+    const PROPOSED: usize = 96;
+    /// Cells of the query that they are compared by.
+    const FEW_CELLS: usize = 150;
     let (ours, theirs) = (&view.features, &target.features);
     if ours.channels != theirs.channels {
         return Vec::new();
     }
-    let matches = mutual(&ours.descriptors, &theirs.descriptors, ours.channels);
-    let place = |m: &crate::neighbors::Match| Some((*ours.points.places.get(m.a)?, *theirs.points.places.get(m.b)?));
-    let mut pairs: Vec<Pair> = matches.iter().filter_map(place).collect();
-    let kind = Kind::Similarity { mirrored: view.mirrored, scale: search.scale, turn: view.turn, half: HALF };
-    let mut found = Vec::new();
-    for seed in 0..search.moves {
-        let settings = Settings { within: search.within, draws: search.draws, sure: 0.999, seed: seed as u64 };
-        let Some(agreed) = ransac(&pairs, &kind, &settings) else { break };
-        let by = guided(view, target, &kind, agreed.by, search.within);
-        let likeness = view.dense.likeness(&target.dense, &by, search.margin, CELLS);
-        found.push(Found { by: by.after(&view.from_query), inliers: agreed.inliers.len(), likeness });
-        let mut index = 0;
-        pairs.retain(|_| {
-            index += 1;
-            agreed.inliers.binary_search(&(index - 1)).is_err()
-        });
+    let matches = nearest_few(&ours.descriptors, &theirs.descriptors, ours.channels, search.neighbors);
+    let place = |m: &crate::neighbors::Match| {
+        let pair = (*ours.points.places.get(m.a)?, *theirs.points.places.get(m.b)?);
+        (m.similarity > 0.0).then_some((pair, f64::from(m.similarity)))
+    };
+    let pairs: Vec<(Pair, f64)> = matches.iter().filter_map(place).collect();
+    let View { mirrored, turn, .. } = *view;
+    let ballot = Ballot { mirrored, scale: search.scale, turn, half: HALF, size: view.dense.size };
+    let likeness = |by: &Move, cells| view.dense.likeness(&target.dense, by, search.margin, cells);
+    let mut proposed: Vec<(f64, Move)> = proposals(&pairs, &ballot, PROPOSED)
+        .into_iter()
+        .map(|proposal| {
+            let agreeing = agreeing(&pairs, &proposal.by, 2.0 * search.within);
+            let by = Move::fit_similarity(&agreeing, mirrored).unwrap_or(proposal.by);
+            let (before, after) = (likeness(&proposal.by, FEW_CELLS), likeness(&by, FEW_CELLS));
+            if after > before { (after, by) } else { (before, proposal.by) }
+        })
+        .collect();
+    // Of equal ones the one with more votes stays first.
+    proposed.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let mut kept: Vec<Move> = Vec::new();
+    for (_, by) in proposed {
+        if kept.len() >= search.moves {
+            break;
+        }
+        if kept.iter().all(|other| corners_apart(&by, other, view.dense.size) > 2.0 * search.within) {
+            kept.push(by);
+        }
     }
-    found
+    let found = kept.into_iter().map(|by| {
+        let by = guided(view, target, mirrored, by, search.within);
+        let mut agreed: Vec<[u64; 2]> =
+            agreeing(&pairs, &by, search.within).iter().map(|((a, _), _)| a.map(f64::to_bits)).collect();
+        // A key point counts once, however many of its neighbors agree.
+        agreed.sort_unstable();
+        agreed.dedup();
+        Found { by: by.after(&view.from_query), inliers: agreed.len(), likeness: likeness(&by, CELLS) }
+    });
+    found.collect()
+}
+
+/// The pairs of which the move takes the first place to within some pixels of the second.
+fn agreeing(pairs: &[(Pair, f64)], by: &Move, within: f64) -> Vec<(Pair, f64)> {
+    let near = |a: [f64; 2], b: [f64; 2]| (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2) <= within * within;
+    pairs.iter().filter(|((a, b), _)| near(by.apply(*a), *b)).copied().collect()
 }
 
 /// Fits the move once more, to the most alike key points near where it takes ours; as it was where that is less alike.
-fn guided(view: &View, target: &Target, kind: &Kind, by: Move, within: f64) -> Move {
+fn guided(view: &View, target: &Target, mirrored: bool, by: Move, within: f64) -> Move {
     let likeness = |by: &Move| view.dense.likeness(&target.dense, by, 0.0, CELLS);
     let (mut best, mut most) = (by, likeness(&by));
     for radius in [2.0 * within, within] {
@@ -195,7 +228,6 @@ fn guided(view: &View, target: &Target, kind: &Kind, by: Move, within: f64) -> M
         if pairs.len() < 4 {
             break;
         }
-        let Kind::Similarity { mirrored, .. } = *kind else { break };
         let Some(next) = Move::fit_similarity(&pairs, mirrored) else { break };
         let now = likeness(&next);
         if now > most {
