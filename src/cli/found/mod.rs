@@ -146,8 +146,8 @@ impl Found<'_> {
         let (asked, hits) = first.ok_or("there is no query to show")?;
         let chip = hits.first().and_then(|hit| self.chip(hit)).or(self.chips.first()).ok_or("there is no chip")?;
         let here = |hit: &&Hit| self.chip(hit).is_some_and(|c| std::ptr::eq(c, chip));
-        let boxes: Vec<_> = hits.iter().filter(here).map(|hit| asked.corners(&hit.answer.by)).collect();
-        picture::found(&asked.pixels, &Drawn::new(&chip.picture, 1), &boxes)
+        let places: Vec<_> = hits.iter().filter(here).map(|hit| hit.answer.by).collect();
+        picture::found(&asked.pixels, &Drawn::new(&chip.picture, 1), &places)
     }
 
     /// The files of the chips that are layouts, each once.
