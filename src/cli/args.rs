@@ -258,9 +258,12 @@ pub struct NetworkArgs {
 /// Arguments of `find`.
 #[derive(Clone, Debug, Args)]
 pub struct FindArgs {
-    /// The run
+    /// The folder of a run [default: the network that comes with rord]
+    #[arg(value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// What is changed in it
     #[command(flatten)]
-    pub file: FileArgs,
+    pub changes: Changes,
     /// What is looked for: pictures, folders of pictures, x0,y0,x1,y1 in µm of the chip, or cell:NAME
     #[arg(long, value_name = "QUERY", required = true, num_args = 1..)]
     pub query: Vec<String>,
@@ -282,6 +285,14 @@ pub struct FindArgs {
     /// How results are written
     #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
     pub format: ReportFormat,
+}
+
+/// Arguments of `demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Where it is written
+    #[arg(value_name = "FOLDER", default_value = "demo")]
+    pub folder: PathBuf,
 }
 
 /// Arguments of `eval`.

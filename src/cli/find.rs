@@ -12,12 +12,17 @@ use rord_search::query::Query;
 use super::args::{FindArgs, ReportFormat};
 use super::found::{Found, Hit};
 use super::load::{Loaded, load_sound};
-use super::{queries, using};
+use super::{queries, shipped, using};
 
 /// Finds the queries.
 pub fn run(args: &FindArgs) -> u8 {
     // What is to be said of the text was said before it was trained.
-    let Some(loaded) = load_sound(args.file.path(), &args.file.changes.given()) else { return super::REFUSED };
+    let given = args.changes.given();
+    let loaded = match &args.run {
+        Some(run) => load_sound(run, &given),
+        None => shipped::load_sound(&given),
+    };
+    let Some(loaded) = loaded else { return super::REFUSED };
     match attempt(args, &loaded) {
         Ok(true) => super::DONE,
         Ok(false) => super::train::INTERRUPTED,
@@ -34,7 +39,10 @@ fn attempt(args: &FindArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
         super::train::set_threads(threads).map_err(|r| vec![r])?;
     }
     super::interrupt::watch().map_err(|r| vec![r])?;
-    let mut network = using::network(&args.network, loaded)?;
+    let mut network = match (&args.run, &args.network.weights) {
+        (None, None) => shipped::network(loaded)?,
+        _ => using::network(&args.network, loaded)?,
+    };
     let chips = using::chips(&args.chips, loaded)?;
     let asked = queries::read(&args.query, &chips)?;
     let all = args.all.then(Instances::default);

@@ -72,14 +72,23 @@ pub struct Shown {
     pub recipe: Option<Gds>,
 }
 
-/// Reads layouts, drawn as the network was trained unless the command line says otherwise, and pictures.
-pub fn chips(args: &ChipArgs, loaded: &Loaded) -> Result<Vec<Shown>, Vec<Report>> {
+/// How the layouts were drawn that a network was trained on.
+fn trained(loaded: &Loaded) -> Option<Gds> {
     let recipes = loaded.pipeline.datasets.iter().filter_map(|d| d.recipe.settings.recipe("layouts").ok());
-    let trained = recipes.filter_map(|recipe| layouts_of(recipe).ok()).find_map(|source| match source {
+    recipes.filter_map(|recipe| layouts_of(recipe).ok()).find_map(|source| match source {
         Source::Gds(gds) => Some(gds),
         _ => None,
-    });
-    let Gds { layers, names, resolution, .. } = trained.unwrap_or_default();
+    })
+}
+
+/// The layers of layouts that a network was trained on.
+pub fn layers(loaded: &Loaded) -> Vec<String> {
+    trained(loaded).map(|gds| gds.layers).unwrap_or_default()
+}
+
+/// Reads layouts, drawn as the network was trained unless the command line says otherwise, and pictures.
+pub fn chips(args: &ChipArgs, loaded: &Loaded) -> Result<Vec<Shown>, Vec<Report>> {
+    let Gds { layers, names, resolution, .. } = trained(loaded).unwrap_or_default();
     let layers = if args.layers.is_empty() { layers } else { args.layers.clone() };
     let names = args.names.clone().or(names);
     let resolution = args.resolution.unwrap_or(resolution);

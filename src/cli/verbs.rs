@@ -5,8 +5,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::args::*;
 use super::{
-    bench, cache, check, completions, data, eval, explain, find, fmt, graph, loss, lsp, new, params, sweep, train,
-    types,
+    bench, cache, check, completions, data, demo, eval, explain, find, fmt, graph, loss, lsp, new, params, sweep,
+    train, types,
 };
 
 macro_rules! verbs {
@@ -45,6 +45,8 @@ verbs! {
     Data(DataArgs) => data::run,
     /// Find crops in chips with a trained network
     Find(FindArgs) => find::run,
+    /// Make a small chip, draw crops of it otherwise, and find them
+    Demo(DemoArgs) => demo::run,
     /// Measure how well a trained network finds crops in layouts
     Eval(EvalArgs) => eval::run,
     /// Evaluate losses on tensors of your own

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::program::{Feed, Program};
 use super::refusals::Stop;
-use super::weights::Weights;
+use super::weights::{Weights, weight_specs};
 use super::{begin, graphs};
 use rord_graph::build::Wanted;
 use rord_graph::node::Role;
@@ -70,13 +70,30 @@ impl<'v> Predictor<'v> {
         weights: Option<&Path>,
         seed: u64,
     ) -> Result<Self, Stop> {
+        let (weights, _) = begin::weights(pipeline, weights, seed, DType::F32, &Device::Cpu)?;
+        Self::of(pipeline, vocabulary, weights)
+    }
+
+    /// Makes a network ready, with the weights that are in the bytes of a file; `path` is what reports call it.
+    ///
+    /// Refused: as by [`Predictor::new`].
+    pub fn from_bytes(
+        pipeline: &Pipeline,
+        vocabulary: &'v Vocabulary,
+        bytes: &[u8],
+        path: &Path,
+    ) -> Result<Self, Stop> {
+        let weights = Weights::read(bytes, path, &weight_specs(pipeline), DType::F32, &Device::Cpu)?;
+        Self::of(pipeline, vocabulary, weights)
+    }
+
+    fn of(pipeline: &Pipeline, vocabulary: &'v Vocabulary, weights: Weights) -> Result<Self, Stop> {
         let outputs = match pipeline.exports.is_empty() {
             false => pipeline.exports.clone(),
             true => by_kind(pipeline).map_err(|report| Stop::Refused(vec![report]))?,
         };
         let image = outputs.first().and_then(|o| image_of(pipeline, o.value));
         let Some(image) = image else { return Err(Stop::Refused(vec![exports::nothing(&[])])) };
-        let (weights, _) = begin::weights(pipeline, weights, seed, DType::F32, &Device::Cpu)?;
         let exports = outputs.iter().map(|o| export(pipeline, o)).collect();
         let wanted = outputs
             .into_iter()

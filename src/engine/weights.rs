@@ -116,10 +116,20 @@ impl Weights {
     ///
     /// Fails with [`WeightsError::Differs`] unless the file holds exactly these names with exactly these shapes.
     pub fn load(path: &Path, specs: &[WeightSpec], dtype: DType, device: &Device) -> Result<Self, WeightsError> {
+        Self::read(&rord_files::whole(path)?, path, specs, dtype, device)
+    }
+
+    /// As [`Weights::load`], of the bytes of a file; `path` is what errors call it.
+    pub fn read(
+        bytes: &[u8],
+        path: &Path,
+        specs: &[WeightSpec],
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Self, WeightsError> {
         unique(specs)?;
-        let bytes = rord_files::whole(path)?;
         let malformed = |reason: String| WeightsError::Malformed { path: path.into(), reason };
-        let file = SafeTensors::deserialize(&bytes).map_err(|error| malformed(error.to_string()))?;
+        let file = SafeTensors::deserialize(bytes).map_err(|error| malformed(error.to_string()))?;
         let views: std::collections::HashMap<String, TensorView> = file.tensors().into_iter().collect();
 
         let expected: Vec<(&str, &[usize])> = specs.iter().map(|s| (s.name.as_str(), s.shape.as_slice())).collect();

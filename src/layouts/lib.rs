@@ -2,7 +2,7 @@
 
 mod builder;
 pub mod error;
-mod gds;
+pub mod gds;
 pub mod hierarchy;
 pub mod layer;
 pub mod liberty;

@@ -195,3 +195,36 @@ fn crops_are_found_again_and_written_for_other_ways() {
     assert_eq!(queries.len(), 6);
     assert!(queries.iter().all(|q| dir.path().join("crops").join(q["query"].as_str().unwrap()).is_file()));
 }
+
+/// The network that comes with rord finds crops in a chip of a process that it never saw, drawn in five ways.
+#[test]
+fn the_demonstration_finds_its_crops_and_the_command_that_it_prints_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = rord(dir.path(), &["demo"]);
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert_eq!(out.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(text.matches("): found, ").count(), 5, "{text}");
+    let command = text.lines().find_map(|line| line.trim().strip_prefix("rord-run ")).unwrap();
+    let args: Vec<&str> = command.split(' ').chain(["--format", "json"]).collect();
+    let out = rord(dir.path(), &args);
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(said.starts_with("with the network that comes with rord\n"), "{said}");
+    let found: Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(found["queries"][0]["found"].as_array().unwrap().len(), 1);
+    assert!(dir.path().join("found.png").is_file());
+    // What is there stays.
+    let again = rord(dir.path(), &["demo"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("demo is not empty"));
+}
+
+/// The text of the network that comes with rord is the pipeline that trains another one.
+#[test]
+fn the_network_that_comes_with_rord_is_what_its_pipeline_trains() {
+    let read = |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    assert_eq!(read("networks/find/pipeline.rord"), read("pipelines/find.rord"));
+    let record = read("networks/find/run.yaml");
+    assert!(record.contains("status: finished"), "{record}");
+    let layers = r#"layers = ["65/20", "66/20", "67/20", "68/20", "69/20"], resolution = 10"#;
+    assert!(record.contains(layers), "{record}");
+}

@@ -5,6 +5,7 @@
 
 mod element;
 mod records;
+pub mod write;
 
 use std::io::Read;
 use std::path::Path;
