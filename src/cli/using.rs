@@ -154,7 +154,14 @@ impl Reader {
             let which = if one.top.is_empty() { (index + 1).to_string() } else { one.top.clone() };
             one.name = if several { format!("{} {which}", file.display()) } else { file.display().to_string() };
         }
-        shown.iter().try_for_each(|one| one.picture.has_channels(self.channels, 0)).map_err(failed)?;
+        if let Some(other) = shown.iter().find(|one| one.picture.has_channels(self.channels, 0).is_err()) {
+            let layers: Vec<&str> = other.picture.layers.iter().map(|layer| layer.name.as_str()).collect();
+            let found = rord_lang::report::plural(layers.len(), "channel");
+            let takes = self.channels;
+            let title = format!("{} has {found} ({}), and the network takes {takes}", other.name, layers.join(", "));
+            let help = "give pictures like those that it was trained on; of a layout --layers chooses the channels";
+            return Err(vec![runtime::failed("R0914", &title, help)]);
+        }
         Ok(shown)
     }
 }

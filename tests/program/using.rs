@@ -50,6 +50,7 @@ fn segmenting() -> tempfile::TempDir {
     std::fs::copy(folder.join("lib/nets.rord"), dir.path().join("lib/nets.rord")).unwrap();
     let text = std::fs::read_to_string(folder.join("segment.rord")).unwrap();
     std::fs::write(dir.path().join("mask.rord"), text + "export { mask = sigmoid(logits) }\n").unwrap();
+    done(dir.path(), &["fmt", "mask.rord"]);
     done(dir.path(), &["mask.rord", "--preset", "smoke", "--set", "epochs=2", "--out", "run"]);
     dir
 }
@@ -315,18 +316,17 @@ fn a_run_is_an_argument_wherever_a_pipeline_is() {
     );
     // A frozen model, and a part, take the weights of a folder.
     let text = std::fs::read_to_string(dir.join("mask.rord")).unwrap();
-    let frozen = text.replace("model net(", "@frozen(weights = \"run\")\nmodel net(");
-    let begun = text + "part net { init = \"run\" }\n";
-    std::fs::write(dir.join("begun.rord"), begun).unwrap();
-    assert_eq!(done(dir, &["check", "begun.rord"]), "begun.rord: no reports\n");
-    let with_one_more = frozen
-        .replace("let { logits }       = net(image)", "let { logits: fixed } = net(image)\nlet logits = own(fixed)")
-        .replace(
-            "let { image, truth }",
-            "model own(x: Map[B, 1, H, W]@f) { out y: Logit[B, 1, H, W]@f = x |> conv(1, 1) }\nlet { image, truth }",
-        );
-    std::fs::write(dir.join("frozen.rord"), with_one_more).unwrap();
-    let out = rord(dir, &["check", "frozen.rord"]);
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(!said.contains("R0913") && !said.contains("is a directory"), "{said}");
+    let begun = text.replace("  batch, epochs\n", "  batch, epochs\n  part net { init = \"run\" }\n");
+    let frozen = text
+        .replace("model net(", "@frozen(weights = \"run\")\nmodel net(")
+        .replace("let { image, truth }", "model own(x: Logit[B, 1, H, W]@f) {\n  out logits: Logit[B, 1, H, W]@f = conv(x, 1, 1)\n}\n\nlet { image, truth }")
+        .replace("= net(image)\n", "= own(net(image).logits)\n");
+    for (name, text) in [("begun.rord", begun), ("frozen.rord", frozen)] {
+        std::fs::write(dir.join(name), text).unwrap();
+        assert_eq!(done(dir, &["check", name]), format!("{name}: no reports\n"));
+    }
+    std::fs::rename(dir.join("run"), dir.join("gone")).unwrap();
+    for name in ["begun.rord", "frozen.rord"] {
+        assert_eq!(rord(dir, &["check", name]).status.code(), Some(1), "{name} needs the run");
+    }
 }
