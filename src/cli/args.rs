@@ -230,6 +230,14 @@ pub struct ChipArgs {
     /// Chips: layouts or pictures; files, folders, or patterns
     #[arg(long = "in", value_name = "CHIP", required = true, num_args = 1..)]
     pub chips: Vec<PathBuf>,
+    /// How layouts are drawn
+    #[command(flatten)]
+    pub drawn: DrawnArgs,
+}
+
+/// How layouts are drawn for a network.
+#[derive(Clone, Debug, Args)]
+pub struct DrawnArgs {
     /// The layers that are drawn, the lowest first [default: those that the network was trained on]
     #[arg(long, value_name = "LAYER,…", value_delimiter = ',')]
     pub layers: Vec<String>,
@@ -295,32 +303,112 @@ pub struct DemoArgs {
     pub folder: PathBuf,
 }
 
+/// Arguments of `predict`.
+#[derive(Clone, Debug, Args)]
+pub struct PredictArgs {
+    /// The run
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// What it is used on
+    #[command(flatten)]
+    pub chips: ChipArgs,
+    /// Write what comes of it, by the ending: .npz, .safetensors, .csv, .png, .json; for several pictures a folder
+    #[arg(long, value_name = "FILE|DIR")]
+    pub out: Option<PathBuf>,
+    /// Key points of a picture at most, the surest
+    #[arg(long, value_name = "N", default_value_t = 2048)]
+    pub keep: usize,
+    /// The least score of a key point
+    #[arg(long, value_name = "SCORE", default_value_t = 0.0)]
+    pub least: f32,
+    /// The exported maps themselves, rather than key points
+    #[arg(long)]
+    pub dense: bool,
+    /// The network's weights, and where it runs
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
+}
+
+/// Arguments of `match`.
+#[derive(Clone, Debug, Args)]
+pub struct MatchArgs {
+    /// The run
+    #[command(flatten)]
+    pub file: FileArgs,
+    /// A picture or a layout
+    #[arg(value_name = "A", required = true)]
+    pub a: PathBuf,
+    /// The one that it is matched with
+    #[arg(value_name = "B", required = true)]
+    pub b: PathBuf,
+    /// Draw both with their matches, to a .png, or write what --format json prints, to a .json
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// The move that is looked for between them
+    #[arg(long = "move", value_enum, value_name = "MOVE", default_value_t = MoveKind::Similarity)]
+    pub moves: MoveKind,
+    /// Key points of each at most, the surest
+    #[arg(long, value_name = "N", default_value_t = 2048)]
+    pub keep: usize,
+    /// How far a match may lie from the move, in pixels of B
+    #[arg(long, value_name = "PX", default_value_t = 4.0)]
+    pub within: f64,
+    /// Match A as it lies, not in all its quarter turns and mirrors
+    #[arg(long)]
+    pub upright: bool,
+    /// How layouts are drawn
+    #[command(flatten)]
+    pub drawn: DrawnArgs,
+    /// The network's weights, and where it runs
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
+}
+
+/// A move between two pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MoveKind {
+    /// A turn, a scale and a shift, mirrored or not
+    Similarity,
+    /// Any that keeps lines parallel
+    Affine,
+    /// Any that keeps lines straight
+    Homography,
+}
+
 /// Arguments of `eval`.
 #[derive(Clone, Debug, Args)]
+#[command(mut_arg("chips", |arg| arg.required(false)))]
 pub struct EvalArgs {
     /// The run
     #[command(flatten)]
     pub file: FileArgs,
-    /// What is measured: find looks for crops that are drawn and moved otherwise
-    #[arg(long, value_enum, value_name = "SUITE", default_value_t = EvalSuite::Find)]
-    pub suite: EvalSuite,
+    /// What is measured: find looks for crops that are drawn and moved otherwise [default: find of what --in names; without it
+    /// losses and metrics on the validation data]
+    #[arg(long, value_enum, value_name = "SUITE", requires = "chips")]
+    pub suite: Option<EvalSuite>,
     /// What it is measured on
     #[command(flatten)]
     pub chips: ChipArgs,
     /// Queries of each case
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, requires = "chips", value_name = "N", default_value_t = 100)]
     pub queries: u64,
     /// Pixels of a query's side
-    #[arg(long, value_name = "PX", default_value_t = 128)]
+    #[arg(long, requires = "chips", value_name = "PX", default_value_t = 128)]
     pub side: usize,
     /// The cases: same, inverted, intensities, scaled, etched, layer, layer-in-all [default: all]
-    #[arg(long, value_name = "CASE,…", value_delimiter = ',')]
+    #[arg(long, requires = "chips", value_name = "CASE,…", value_delimiter = ',')]
     pub cases: Vec<String>,
     /// The seed of the queries
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, requires = "chips", value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Write the queries and the layouts as pictures to this folder, for other ways to find them, and do no more
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, requires = "chips", value_name = "DIR")]
     pub crops: Option<PathBuf>,
     /// The network's weights, and where it runs
     #[command(flatten)]

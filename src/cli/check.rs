@@ -3,12 +3,11 @@
 use std::path::Path;
 
 use super::args::{CheckArgs, ReportFormat};
-use super::load::load_given;
+use super::load::{load_given, not_a_run};
 use rord_engine::begin;
 use rord_lang::report::{Report, any_error, runtime};
 use rord_lang::source::{SourceKind, Sources};
 use rord_project::load::check_text;
-use rord_project::run::Named;
 use rord_project::{files, fix};
 
 /// Checks every file.
@@ -38,18 +37,6 @@ fn checked(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
         }
         (loaded.reports, loaded.sources)
     })
-}
-
-/// What a run keeps is what it ran.
-fn not_a_run(path: &Path) -> Result<(), Report> {
-    match Named::new(path)?.run {
-        Some(run) => Err(runtime::failed(
-            "R0914",
-            &format!("{} is what a run was made from, and stays as it is", run.file().display()),
-            "copy it to change it",
-        )),
-        None => Ok(()),
-    }
 }
 
 /// What is left to say once the edits are made. They are shown to people, and written unless this is a trial.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use similar::{Change, ChangeTag, TextDiff};
 
 use super::args::FmtArgs;
+use super::load::{not_a_run, text_of};
 use rord_lang::format::{FormatError, format};
 use rord_lang::report::{Report, runtime};
 use rord_lang::source::{SourceKind, Sources};
@@ -31,7 +32,10 @@ pub fn run(args: &FmtArgs) -> u8 {
 /// True where nothing is left to be done.
 fn one(path: &Path, check: bool, sources: &mut Sources) -> Result<bool, Vec<Report>> {
     let stdin = path == Path::new("-");
-    let read = if stdin { read_stdin(sources) } else { files::read(path, SourceKind::Main, sources) };
+    if !stdin && !check {
+        not_a_run(path).map_err(|r| vec![r])?;
+    }
+    let read = if stdin { read_stdin(sources) } else { files::read(&text_of(path), SourceKind::Main, sources) };
     let file = read.map_err(|r| vec![r])?;
     let text = sources.get(file).map(|s| s.text.clone()).unwrap_or_default();
     let shown = if stdin { "standard input".into() } else { path.display().to_string() };

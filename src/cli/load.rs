@@ -1,14 +1,15 @@
 //! The pipeline that a command names, with the operations of this program; reports are printed here.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::FileArgs;
 use rord_lang::check::Tensors;
-use rord_lang::report::any_error;
+use rord_lang::report::{Report, any_error, runtime};
 use rord_project::load;
 pub use rord_project::load::{Loaded, Refused};
 use rord_project::outside::Given;
+use rord_project::run::Named;
 
 /// Reads and checks the pipeline or the run that a command names.
 pub fn load(args: &FileArgs) -> Result<Loaded, Refused> {
@@ -62,4 +63,22 @@ pub fn load_or_report(args: &FileArgs) -> Option<Loaded> {
             None
         }
     }
+}
+
+/// What a run keeps is what it ran.
+pub fn not_a_run(path: &Path) -> Result<(), Report> {
+    match Named::new(path)?.run {
+        Some(run) => Err(runtime::failed(
+            "R0914",
+            &format!("{} is what a run was made from, and stays as it is", run.file().display()),
+            "copy it to change it",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The text that a path names: its own, or that of the run whose folder it is.
+pub fn text_of(path: &Path) -> PathBuf {
+    // A run that cannot be read is refused where it is read.
+    Named::new(path).map_or_else(|_| path.to_path_buf(), |named| named.file)
 }

@@ -1,9 +1,10 @@
 //! What the verbs that use a trained network share: its weights, the pictures it is given, and a bar.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use rord_data::files::PICTURES;
+use rord_data::files::{LAYOUTS, PICTURES, find};
 use rord_data::gds::Gds;
 use rord_data::images::Images;
 use rord_data::loaded::PictureFacts;
@@ -17,20 +18,23 @@ use rord_lang::report::{Report, runtime};
 use rord_record::terminal::Busy;
 use rord_search::network::{Network, SearchError};
 
-use super::args::{ChipArgs, NetworkArgs};
+use super::args::{ChipArgs, DrawnArgs, NetworkArgs};
 use super::init;
 use super::load::Loaded;
 
 /// The network of a run, ready for pictures.
 pub fn network<'v>(args: &NetworkArgs, loaded: &'v Loaded) -> Result<Network<'v>, Vec<Report>> {
+    Network::new(predictor(args, loaded)?).map_err(refused)
+}
+
+/// What computes the exports of a run.
+pub fn predictor<'v>(args: &NetworkArgs, loaded: &'v Loaded) -> Result<Predictor<'v>, Vec<Report>> {
     let weights = weights(loaded, args.weights.as_deref()).map_err(|r| vec![r])?;
-    let predictor =
-        Predictor::new(&loaded.pipeline, &loaded.vocabulary, weights.as_deref(), 0).map_err(Stop::reports)?;
-    Network::new(predictor).map_err(refused)
+    Predictor::new(&loaded.pipeline, &loaded.vocabulary, weights.as_deref(), 0).map_err(Stop::reports)
 }
 
 /// The weights of a run, or those that are named.
-fn weights(loaded: &Loaded, named: Option<&Path>) -> Result<Option<PathBuf>, Report> {
+pub fn weights(loaded: &Loaded, named: Option<&Path>) -> Result<Option<PathBuf>, Report> {
     match (named, &loaded.run) {
         (Some(path), _) => init::weights(Some(path)),
         (None, Some(run)) => init::weights(Some(&run.folder)),
@@ -52,6 +56,17 @@ pub fn refused(error: SearchError) -> Vec<Report> {
         SearchError::Channels { .. } => {
             vec![runtime::failed("R0914", &error.to_string(), "give pictures like those that it was trained on")]
         }
+        SearchError::Fixed { .. } => {
+            vec![runtime::failed("R0914", &error.to_string(), "cut or scale the picture to that size first")]
+        }
+        SearchError::Whole { .. } => {
+            vec![runtime::failed("R0914", &error.to_string(), "give a smaller picture, or export a map")]
+        }
+        SearchError::TooLarge { .. } => {
+            let help =
+                "leave out --dense for key points, or give a part of the picture; --resolution draws layouts smaller";
+            vec![runtime::failed("R0914", &error.to_string(), help)]
+        }
         SearchError::BadMap { .. } | SearchError::Pixels(_) => {
             vec![runtime::failed("R0914", &error.to_string(), "give another picture, or another network")]
         }
@@ -60,6 +75,8 @@ pub fn refused(error: SearchError) -> Vec<Report> {
 
 /// A chip as it was read.
 pub struct Shown {
+    /// What it is called: its file, and which of it where that holds several.
+    pub name: String,
     /// Its picture.
     pub picture: Picture,
     /// The file that it is from.
@@ -86,49 +103,103 @@ pub fn layers(loaded: &Loaded) -> Vec<String> {
     trained(loaded).map(|gds| gds.layers).unwrap_or_default()
 }
 
-/// Reads layouts, drawn as the network was trained unless the command line says otherwise, and pictures.
-pub fn chips(args: &ChipArgs, loaded: &Loaded) -> Result<Vec<Shown>, Vec<Report>> {
-    let Gds { layers, names, resolution, .. } = trained(loaded).unwrap_or_default();
-    let layers = if args.layers.is_empty() { layers } else { args.layers.clone() };
-    let names = args.names.clone().or(names);
-    let resolution = args.resolution.unwrap_or(resolution);
-    let failed = |e: DataError| vec![runtime::failed("R0914", &e.to_string(), &e.help())];
-    let store = Store::of_process();
-    let mut shown = Vec::new();
-    for file in &args.chips {
-        let files = vec![file.display().to_string()];
-        let ends = |endings: &[&str]| endings.iter().any(|e| files.iter().all(|f| f.to_lowercase().ends_with(e)));
-        if ends(&PICTURES) {
-            let read = Source::Images(Images { files, ..Images::default() }).load(&store).and_then(|l| l.fit());
-            let pictures = read.map_err(failed)?;
-            shown.extend(pictures.into_iter().map(|picture| Shown {
-                picture,
-                file: file.clone(),
-                top: String::new(),
-                place: None,
-                recipe: None,
-            }));
-            continue;
-        }
-        let recipe = Gds {
-            files,
-            layers: layers.clone(),
-            names: names.clone(),
-            resolution,
+/// How pictures and layouts are read for a network.
+pub struct Reader {
+    layouts: Gds,
+    /// Channels of a picture as the network takes it: 1 is grey, 3 of a picture are its colors, more of a layout its layers.
+    pub channels: usize,
+}
+
+impl Reader {
+    /// Layouts are drawn as the network was trained unless the command line says otherwise.
+    pub fn new(args: &DrawnArgs, loaded: &Loaded, channels: usize) -> Self {
+        let Gds { layers, names, resolution, .. } = trained(loaded).unwrap_or_default();
+        let layouts = Gds {
+            layers: if args.layers.is_empty() { layers } else { args.layers.clone() },
+            names: args.names.clone().or(names),
+            resolution: args.resolution.unwrap_or(resolution),
             top: args.top.clone(),
             ..Gds::default()
         };
-        let read = Source::Gds(recipe.clone()).load(&store).map_err(failed)?;
-        let facts: Vec<PictureFacts> = read.files.iter().flat_map(|f| f.pictures.clone()).collect();
-        for warning in read.warnings.iter().chain(read.files.iter().flat_map(|f| &f.warnings)) {
-            eprintln!("warning: {}: {warning}", file.display());
+        Self { layouts, channels }
+    }
+
+    /// The pictures of a file: pages of a picture, cells of a layout that no other places.
+    pub fn read(&self, file: &Path) -> Result<Vec<Shown>, Vec<Report>> {
+        let failed = |e: DataError| vec![runtime::failed("R0914", &e.to_string(), &e.help())];
+        let store = Store::of_process();
+        let files = vec![file.display().to_string()];
+        let mut shown: Vec<Shown> = if is_picture(file) {
+            let images = Images { files, color: self.channels == 3, ..Images::default() };
+            let read = Source::Images(images).load(&store).and_then(|l| l.fit());
+            let (name, top) = (String::new(), String::new());
+            let one = |picture| Shown {
+                name: name.clone(),
+                picture,
+                file: file.into(),
+                top: top.clone(),
+                place: None,
+                recipe: None,
+            };
+            read.map_err(failed)?.into_iter().map(one).collect()
+        } else {
+            let recipe = Gds { files, ..self.layouts.clone() };
+            let read = Source::Gds(recipe.clone()).load(&store).map_err(failed)?;
+            let facts: Vec<PictureFacts> = read.files.iter().flat_map(|f| f.pictures.clone()).collect();
+            for warning in read.warnings.iter().chain(read.files.iter().flat_map(|f| &f.warnings)) {
+                eprintln!("warning: {}: {warning}", file.display());
+            }
+            let one = |(index, picture): (usize, Picture)| {
+                let facts = facts.iter().find(|f| f.picture == index);
+                let place = facts.map(|f| ([f.corner_um.0, f.corner_um.1], recipe.resolution));
+                let top = facts.map(|f| f.top.clone()).unwrap_or_default();
+                let name = String::new();
+                Shown { name, picture, file: file.into(), top, place, recipe: Some(recipe.clone()) }
+            };
+            read.fit().map_err(failed)?.into_iter().enumerate().map(one).collect()
+        };
+        let several = shown.len() > 1;
+        for (index, one) in shown.iter_mut().enumerate() {
+            let which = if one.top.is_empty() { (index + 1).to_string() } else { one.top.clone() };
+            one.name = if several { format!("{} {which}", file.display()) } else { file.display().to_string() };
         }
-        for (index, picture) in read.fit().map_err(failed)?.into_iter().enumerate() {
-            let facts = facts.iter().find(|f| f.picture == index);
-            let place = facts.map(|f| ([f.corner_um.0, f.corner_um.1], resolution));
-            let top = facts.map(|f| f.top.clone()).unwrap_or_default();
-            shown.push(Shown { picture, file: file.clone(), top, place, recipe: Some(recipe.clone()) });
+        if let Some(other) = shown.iter().find(|one| one.picture.has_channels(self.channels, 0).is_err()) {
+            let layers: Vec<&str> = other.picture.layers.iter().map(|layer| layer.name.as_str()).collect();
+            let found = rord_lang::report::plural(layers.len(), "channel");
+            let takes = self.channels;
+            let title = format!("{} has {found} ({}), and the network takes {takes}", other.name, layers.join(", "));
+            let help = "give pictures like those that it was trained on; of a layout --layers chooses the channels";
+            return Err(vec![runtime::failed("R0914", &title, help)]);
         }
+        Ok(shown)
+    }
+}
+
+fn is_picture(file: &Path) -> bool {
+    let name = file.to_string_lossy().to_lowercase();
+    PICTURES.iter().any(|ending| name.ends_with(ending))
+}
+
+/// The files that are meant by files, folders and patterns, in their order.
+pub fn files(named: &[PathBuf]) -> Result<Vec<PathBuf>, Vec<Report>> {
+    let endings: Vec<&str> = PICTURES.iter().chain(&LAYOUTS).copied().collect();
+    let mut all: Vec<PathBuf> = Vec::new();
+    for path in named {
+        let found = find(&path.to_string_lossy(), &endings);
+        let found = found.map_err(|e| vec![runtime::failed("R0914", &e.to_string(), &e.help())])?;
+        all.extend(found);
+    }
+    let mut seen = HashSet::new();
+    all.retain(|file| seen.insert(file.clone()));
+    Ok(all)
+}
+
+/// Reads layouts and pictures in grey.
+pub fn chips(args: &ChipArgs, loaded: &Loaded) -> Result<Vec<Shown>, Vec<Report>> {
+    let reader = Reader::new(&args.drawn, loaded, 1);
+    let mut shown = Vec::new();
+    for file in files(&args.chips)? {
+        shown.extend(reader.read(&file)?);
     }
     Ok(shown)
 }

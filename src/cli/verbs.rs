@@ -5,8 +5,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::args::*;
 use super::{
-    bench, cache, check, completions, data, demo, eval, explain, find, fmt, graph, loss, lsp, new, params, sweep,
-    train, types,
+    bench, cache, check, completions, data, demo, eval, explain, find, fmt, graph, loss, lsp, matches, new, params,
+    predict, sweep, train, types,
 };
 
 macro_rules! verbs {
@@ -43,11 +43,15 @@ verbs! {
     Params(ParamsArgs) => params::run,
     /// List what the network will see, and draw pairs of it
     Data(DataArgs) => data::run,
+    /// Use a trained network on pictures: key points with descriptors, or what it exports
+    Predict(PredictArgs) => predict::run,
+    /// Match two pictures with a trained network, and find the move between them
+    Match(MatchArgs) => matches::run,
     /// Find crops in chips with a trained network
     Find(FindArgs) => find::run,
     /// Make a small chip, draw crops of it otherwise, and find them
     Demo(DemoArgs) => demo::run,
-    /// Measure how well a trained network finds crops in layouts
+    /// Measure a trained network: losses and metrics, or how well it finds crops
     Eval(EvalArgs) => eval::run,
     /// Evaluate losses on tensors of your own
     Loss(LossArgs) => loss::run,

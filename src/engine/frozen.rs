@@ -1,13 +1,14 @@
-//! Weights of frozen models: `@frozen(weights = path)` takes them from a file instead of drawing them.
+//! Weights of frozen models: `@frozen(weights = path)` takes them from a file, or from a run's folder, instead of drawing them.
 //!
 //! The file is another run's: its weights may belong to a model of another name, as long as it holds that one model
 //! alone or one of the frozen model's own name.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use candle_core::{DType, Device};
 
 use super::difference::Difference;
+use super::kept;
 use super::weights::{Weights, WeightsError, weight_specs};
 use rord_lang::source::Span;
 use rord_lang::typed::{ModelInfo, Pipeline};
@@ -45,7 +46,7 @@ pub fn load(pipeline: &Pipeline, weights: &mut Weights, dtype: DType, device: &D
 
 fn load_one(model: &ModelInfo, weights: &mut Weights, dtype: DType, device: &Device) -> Result<(), WeightsError> {
     let Some(Some(path)) = &model.frozen else { return Ok(()) };
-    let path = PathBuf::from(path);
+    let path = kept::file(Path::new(path));
     let bytes = rord_files::whole(&path)?;
     let found = candle_core::safetensors::load_buffer(&bytes, device)
         .map_err(|e| WeightsError::Malformed { path: path.clone(), reason: e.to_string() })?;

@@ -12,6 +12,7 @@ pub mod frozen;
 pub mod graphs;
 pub mod groups;
 pub mod heap;
+pub mod kept;
 pub mod machine;
 pub mod memory;
 pub mod optim;
@@ -27,6 +28,7 @@ pub mod step;
 pub mod stored;
 pub mod timed;
 pub mod train;
+pub mod validate;
 pub mod weights;
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub struct Export {
     pub name: String,
     /// What it is.
     pub kind: Kind,
+    /// True for maps: (1, channels, rows, columns).
+    pub map: bool,
     /// Of descriptors, how many turns of a field its channels hold; 1 where it is no field's.
     pub turns: usize,
 }
@@ -41,6 +43,9 @@ pub struct Picture<'a> {
     /// Pixels in a row.
     pub width: usize,
 }
+
+/// As many programs are held, one for each size of picture.
+const PROGRAMS: usize = 32;
 
 /// A network with its weights.
 pub struct Predictor<'v> {
@@ -129,6 +134,10 @@ impl<'v> Predictor<'v> {
         let size = (picture.height, picture.width);
         if !self.programs.contains_key(&size) {
             let program = self.program(picture)?;
+            // Of a folder of pictures each may have a size of its own.
+            if self.programs.len() >= PROGRAMS {
+                self.programs.clear();
+            }
             self.programs.insert(size, program);
         }
         let shape = (1, picture.channels, picture.height, picture.width);
@@ -232,6 +241,7 @@ fn root(pipeline: &Pipeline, value: ValueId) -> ValueId {
 /// What an export is. Descriptors that come from a field, by whatever keeps the order of channels, have its turns.
 fn export(pipeline: &Pipeline, output: &Output) -> Export {
     let kind = pipeline.value(output.value).map_or(Kind::Values, |v| v.ty.kind);
+    let map = pipeline.value(output.value).is_some_and(|v| v.ty.dims.len() == 4);
     let mut at = output.value;
     let turns = loop {
         match pipeline.value(at).map(|v| (&v.source, &v.ty)) {
@@ -250,5 +260,5 @@ fn export(pipeline: &Pipeline, output: &Output) -> Export {
             _ => break 1,
         }
     };
-    Export { name: output.name.clone(), kind, turns }
+    Export { name: output.name.clone(), kind, map, turns }
 }

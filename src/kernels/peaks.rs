@@ -61,6 +61,21 @@ pub fn peaks(g: &Choice, scores: &[f64]) -> Result<Vec<usize>, Mismatch> {
     Ok(out)
 }
 
+/// The peaks of a single map alone, in order of their scores, of equal ones that with the lower number: at most `keep`, and
+/// fewer where there are no more.
+pub fn maxima(g: &Choice, scores: &[f64]) -> Result<Vec<usize>, Mismatch> {
+    length("scores", scores, g.height * g.width)?;
+    let around = around(g);
+    let rows: Vec<Vec<usize>> = (0..g.height)
+        .into_par_iter()
+        .map(|row| (row * g.width..(row + 1) * g.width).filter(|at| is_peak(g, scores, &around, *at)).collect())
+        .collect();
+    let mut found: Vec<usize> = rows.into_iter().flatten().collect();
+    found.sort_unstable_by(|a, b| better(scores, *a, *b));
+    found.truncate(g.keep);
+    Ok(found)
+}
+
 /// The cells nearer than `apart` to a cell, as steps down and to the right, the nearest first.
 fn around(g: &Choice) -> Vec<(isize, isize)> {
     let reach = |n: usize, step: f64| ((g.apart / step).ceil().max(0.0) as isize).min(n as isize);
@@ -143,6 +158,8 @@ mod tests {
         let map = [0.0, 0.9, 0.8, 0.1, 0.2, 0.7, 0.3, 0.0];
         // 0.9 and 0.7 are 8 apart and exceed all cells within 4; nothing else is 5 away from both, so 0.8 is next.
         assert_eq!(peaks(&ROW, &map).unwrap(), [1, 5, 2]);
+        assert_eq!(maxima(&ROW, &map).unwrap(), [1, 5], "and nothing else where peaks alone are wanted");
+        assert_eq!(maxima(&ROW, &[0.5; 8]).unwrap(), [0], "of what is flat the first");
         // A cell at each end is 5 away from a peak in the middle.
         let map = [0.1, 0.2, 0.3, 0.4, 0.3, 0.2, 0.1, 0.0];
         assert_eq!(peaks(&ROW, &map).unwrap(), [3, 0, 6]);

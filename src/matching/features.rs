@@ -1,6 +1,6 @@
 //! Key points of a score map, and the descriptors there.
 
-use rord_kernels::peaks::{Choice, peaks};
+use rord_kernels::peaks::{Choice, maxima, peaks};
 
 use crate::dense::Dense;
 
@@ -86,18 +86,47 @@ impl Scores<'_> {
             if !self.is_peak(row, column, score) {
                 continue;
             }
-            let middle = [column as f64 + 0.5, row as f64 + 0.5];
-            let off = [self.vertex(row, column, score, 0), self.vertex(row, column, score, 1)];
-            points.places.push([0, 1].map(|k: usize| {
-                let (middle, off, step) = match k {
-                    0 => (middle[0], off[0], step[0]),
-                    _ => (middle[1], off[1], step[1]),
-                };
-                (middle + off) * step - 0.5
-            }));
+            points.places.push(self.place(row, column, score));
             points.scores.push(score);
         }
         points
+    }
+
+    /// Every local maximum as a key point, the surest first, refined as [`Scores::key_points`] does, and nothing that is
+    /// none: of a flat map its first cell.
+    pub fn maxima(&self, select: &Select) -> KeyPoints {
+        let cells = self.height * self.width;
+        let mut points = KeyPoints::default();
+        if cells == 0 || self.values.len() != cells {
+            return points;
+        }
+        let step = self.step();
+        let choice = Choice {
+            batch: 1,
+            height: self.height,
+            width: self.width,
+            keep: select.keep,
+            step,
+            // A maximum exceeds all eight neighbors, whatever the size of cells.
+            apart: select.apart.max(1.5 * step[0].max(step[1])),
+            border: select.border,
+        };
+        let scores: Vec<f64> = self.values.iter().map(|s| f64::from(*s)).collect();
+        for cell in maxima(&choice, &scores).unwrap_or_default() {
+            let (row, column) = (cell / self.width, cell % self.width);
+            let Some(score) = self.at(row, column).filter(|s| s.is_finite() && *s >= select.least) else { continue };
+            points.places.push(self.place(row, column, score));
+            points.scores.push(score);
+        }
+        points
+    }
+
+    /// Where the peak of a cell lies between its neighbors, in pixels.
+    fn place(&self, row: usize, column: usize, score: f32) -> [f64; 2] {
+        let [wide, high] = self.step();
+        let x = column as f64 + 0.5 + self.vertex(row, column, score, 0);
+        let y = row as f64 + 0.5 + self.vertex(row, column, score, 1);
+        [x * wide - 0.5, y * high - 0.5]
     }
 
     fn is_peak(&self, row: usize, column: usize, score: f32) -> bool {
@@ -193,6 +222,7 @@ mod tests {
         let found = scores.key_points(&Select { keep: 9, apart: 4.0, border: 4.0, least: 0.5 });
         assert_eq!(found.places.len(), 1, "{found:?}");
         assert!((found.places[0][0] - 21.3).abs() < 0.1 && (found.places[0][1] - 9.8).abs() < 0.1, "{found:?}");
+        assert_eq!(scores.maxima(&Select { keep: 9, apart: 1.0, border: 4.0, least: 0.5 }), found);
     }
 
     #[test]
@@ -201,6 +231,8 @@ mod tests {
             let scores = Scores { values: &values, height: 3, width: 4, size: [4, 3] };
             let found = scores.key_points(&Select { keep: 5, apart: 1.0, border: 0.0, least: 0.0 });
             assert!(found.places.len() <= 5);
+            let maxima = scores.maxima(&Select { keep: 5, apart: 1.0, border: 0.0, least: 0.0 });
+            assert_eq!(maxima.places.len(), usize::from(values.first().is_some_and(|x| *x == 0.5)));
         }
     }
 }

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `features.rs` | key points of a score map, and their descriptors |
 //! | `neighbors.rs` | nearest neighbors by matrix products in blocks |
-//! | `moves.rs` | similarities and homographies, fitted to pairs of places |
+//! | `moves.rs` | similarities, affine moves and homographies, fitted to pairs of places |
 //! | `linear.rs` | the small systems of equations that fits lead to |
 //! | `ransac.rs` | the move that most pairs agree on |
 //! | `votes.rs` | the moves that a few pairs among many wrong ones vote for |

@@ -1,5 +1,5 @@
 #![allow(clippy::indexing_slicing)] // matrices of a fixed size
-//! Similarities and homographies, fitted to pairs of places.
+//! Similarities, affine moves and homographies, fitted to pairs of places.
 
 use crate::linear::{least_eigenvector, solve};
 
@@ -100,6 +100,45 @@ impl Move {
         let shift = [to[0] - (c * from[0] - s * m * from[1]), to[1] - (s * from[0] + c * m * from[1])];
         let fitted = Self([[c, -s * m, shift[0]], [s, c * m, shift[1]], [0.0, 0.0, 1.0]]);
         fitted.is_finite().then_some(fitted)
+    }
+
+    /// The affine move of least squared distances, each pair with its weight, from the normal equations about the mean.
+    /// `None` for less than three different places, or places in a line.
+    pub fn fit_affine(pairs: &[(Pair, f64)]) -> Option<Self> {
+        let weight: f64 = pairs.iter().map(|(_, w)| w).sum();
+        let mean = |of: &dyn Fn(&Pair) -> f64| pairs.iter().map(|(p, w)| w * of(p)).sum::<f64>() / weight;
+        let from = [mean(&|p| p.0[0]), mean(&|p| p.0[1])];
+        let to = [mean(&|p| p.1[0]), mean(&|p| p.1[1])];
+        let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
+        let mut with = [[0.0; 2]; 2];
+        for ((a, b), w) in pairs {
+            let (x, y) = (a[0] - from[0], a[1] - from[1]);
+            (xx, xy, yy) = (xx + w * x * x, xy + w * x * y, yy + w * y * y);
+            for (row, sum) in with.iter_mut().enumerate() {
+                let t = b[row] - to[row];
+                *sum = [sum[0] + w * x * t, sum[1] + w * y * t];
+            }
+        }
+        let spread = xx * yy - xy * xy;
+        // In a line it is nothing but rounding.
+        if spread.is_nan() || spread <= 1e-9 * (xx + yy) * (xx + yy) {
+            return None;
+        }
+        let row = |k: usize| {
+            let [x, y] = with[k];
+            let (a, b) = ((x * yy - y * xy) / spread, (y * xx - x * xy) / spread);
+            [a, b, to[k] - a * from[0] - b * from[1]]
+        };
+        let fitted = Self([row(0), row(1), [0.0, 0.0, 1.0]]);
+        fitted.is_finite().then_some(fitted)
+    }
+
+    /// The least and the greatest factor by which it stretches lengths near a place: its derivative's singular values.
+    pub fn stretches(&self, at: [f64; 2]) -> (f64, f64) {
+        let [[a, b], [c, d]] = self.linear(at);
+        let (sum, growth) = (a * a + b * b + c * c + d * d, a * d - b * c);
+        let root = (sum * sum - 4.0 * growth * growth).max(0.0).sqrt();
+        (((sum - root) / 2.0).max(0.0).sqrt(), ((sum + root) / 2.0).sqrt())
     }
 
     /// The homography of the direct linear transform, with both sides' places moved and scaled to mean 0 and mean distance
@@ -207,6 +246,25 @@ mod tests {
                 assert!(cost(&fitted) < cost(&other));
             }
         }
+    }
+
+    #[test]
+    fn an_affine_move_is_found_from_three_pairs_and_from_many() {
+        let truth = Move([[0.9, 0.4, 14.0], [-0.1, 1.3, 3.0], [0.0, 0.0, 1.0]]);
+        for n in [3, 25] {
+            let pairs: Vec<(Pair, f64)> = places(n).into_iter().map(|p| ((p, truth.apply(p)), 0.5)).collect();
+            assert!(near(&Move::fit_affine(&pairs).unwrap(), &truth), "{n}");
+        }
+        let line: Vec<(Pair, f64)> = (0..9).map(|i| ([f64::from(i); 2], [f64::from(i); 2])).map(|p| (p, 1.0)).collect();
+        assert_eq!(Move::fit_affine(&line), None);
+        assert_eq!(Move::fit_affine(&[]), None);
+        let turned = Move::similarity(0.7, 1.0, true, [0.0; 2]).after(&Move([
+            [2.0, 0.0, 0.0],
+            [0.0, 0.5, 0.0],
+            [0.0, 0.0, 1.0],
+        ]));
+        let (low, high) = turned.stretches([3.0, 4.0]);
+        assert!((low - 0.5).abs() < 1e-9 && (high - 2.0).abs() < 1e-9, "{low} {high}");
     }
 
     #[test]

@@ -22,6 +22,11 @@ pub enum Kind {
         /// How far from it they lie at most; π is all.
         half: f64,
     },
+    /// Any affine move that does not mirror and stretches no length by less or more than this.
+    Affine {
+        /// The least and the greatest factor.
+        scale: (f64, f64),
+    },
     /// Any homography that mirrors nowhere among the pairs.
     Homography,
 }
@@ -78,6 +83,26 @@ pub fn ransac(pairs: &[Pair], kind: &Kind, settings: &Settings) -> Option<Agreem
     best.filter(|best| best.inliers.len() > drawn)
 }
 
+/// The move fitted again to the pairs that agree ever more closely, down to a quarter of `within`, as long as half of them
+/// stay: wrong pairs that happened to lie near draw it less.
+pub fn sharpened(pairs: &[Pair], kind: &Kind, found: Agreement, within: f64) -> Agreement {
+    let least = (found.inliers.len() / 2).max(kind.draws() + 1);
+    let mut by = found.by;
+    for closer in [within / 2.0, within / 4.0] {
+        let next = refine(pairs, kind, by, closer);
+        if next.inliers.len() < least {
+            break;
+        }
+        by = next.by;
+    }
+    let close = |i: &usize| closeness(&by, pairs[*i].0, pairs[*i].1, within) > 0.0;
+    let inliers: Vec<usize> = (0..pairs.len()).filter(close).collect();
+    if inliers.len() < found.inliers.len() * 3 / 4 {
+        return found;
+    }
+    Agreement { by, inliers, support: support(pairs, &by, within) }
+}
+
 fn support(pairs: &[Pair], by: &Move, within: f64) -> f64 {
     pairs.iter().map(|(a, b)| closeness(by, *a, *b, within)).sum()
 }
@@ -113,6 +138,7 @@ impl Kind {
     fn draws(&self) -> usize {
         match self {
             Self::Similarity { .. } => 2,
+            Self::Affine { .. } => 3,
             Self::Homography => 4,
         }
     }
@@ -142,6 +168,11 @@ impl Kind {
                 let off = (angle - turn).rem_euclid(std::f64::consts::TAU);
                 let off = off.min(std::f64::consts::TAU - off);
                 (scale >= low && scale <= high && off <= half).then_some(by)
+            }
+            Self::Affine { scale: (low, high) } => {
+                let by = Move::fit_affine(pairs)?;
+                let (least, most) = by.stretches([0.0; 2]);
+                (least >= low && most <= high && by.growth([0.0; 2]) > 0.0).then_some(by)
             }
             Self::Homography => {
                 let by = Move::fit_homography(pairs)?;
@@ -188,12 +219,45 @@ mod tests {
     }
 
     #[test]
+    fn an_affine_move_is_found_among_wrong_pairs_and_no_mirrored_one() {
+        let truth = Move([[0.9, 0.3, 14.0], [-0.2, 1.2, 3.0], [0.0, 0.0, 1.0]]);
+        let kind = Kind::Affine { scale: (0.2, 5.0) };
+        let found = ransac(&pairs(&truth, 60, 180), &kind, &SETTINGS).unwrap();
+        for corner in [[0.0, 0.0], [127.0, 0.0], [0.0, 127.0], [127.0, 127.0]] {
+            assert!(apart(found.by.apply(corner), truth.apply(corner)) < 2.0);
+        }
+        let mirrored = Move([[-0.9, 0.3, 140.0], [0.2, 1.2, 3.0], [0.0, 0.0, 1.0]]);
+        let other = ransac(&pairs(&mirrored, 60, 180), &kind, &SETTINGS);
+        assert!(other.is_none_or(|o| o.support < 0.5 * found.support));
+    }
+
+    #[test]
     fn a_homography_is_found_among_wrong_pairs() {
         let truth = Move([[0.9, 0.2, 14.0], [-0.1, 1.1, 3.0], [4e-4, -7e-4, 1.0]]);
         let found = ransac(&pairs(&truth, 60, 150), &Kind::Homography, &SETTINGS).unwrap();
         for corner in [[0.0, 0.0], [127.0, 0.0], [0.0, 127.0], [127.0, 127.0]] {
             assert!(apart(found.by.apply(corner), truth.apply(corner)) < 2.0);
         }
+    }
+
+    #[test]
+    fn wrong_pairs_that_lie_near_draw_a_sharpened_move_less() {
+        let truth = Move::similarity(0.5, 1.0, false, [10.0, 20.0]);
+        let mut stream = Stream::new(3, &[]);
+        let exact: Vec<[f64; 2]> = (0..14).map(|_| [stream.range(0.0, 128.0), stream.range(0.0, 128.0)]).collect();
+        let mut all: Vec<Pair> = exact.iter().map(|p| (*p, truth.apply(*p))).collect();
+        // Off to one side by 2 to 3 pixels.
+        all.extend((0..6).map(|i| {
+            let p = [f64::from(i) * 3.0, 100.0 + f64::from(i)];
+            let [x, y] = truth.apply(p);
+            (p, [x + 2.0 + f64::from(i % 2), y])
+        }));
+        let settings = Settings { within: 4.0, ..SETTINGS };
+        let found = ransac(&all, &ANY, &settings).unwrap();
+        let off = |by: &Move| apart(by.apply([0.0, 128.0]), truth.apply([0.0, 128.0]));
+        let before = off(&found.by);
+        let after = sharpened(&all, &ANY, found, 4.0);
+        assert!(before > 0.3 && off(&after.by) < 0.05 && after.inliers.len() >= 14, "{before} {}", off(&after.by));
     }
 
     #[test]

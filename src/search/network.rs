@@ -2,9 +2,12 @@
 
 use candle_core::{DType, Tensor};
 
-use rord_engine::predict::{Picture, Predictor};
+use rord_engine::predict::{Export, Picture, Predictor};
 use rord_engine::refusals::Stop;
 use rord_lang::types::Kind;
+
+/// What a map of scores is called.
+const SCORE: &str = "score";
 
 /// Why a picture could not be searched.
 #[derive(Debug, thiserror::Error)]
@@ -35,9 +38,38 @@ pub enum SearchError {
         /// What the network takes.
         wanted: usize,
     },
+    /// The network takes pictures of one size alone.
+    #[error("a picture of {} × {} px, for a network that takes {} × {} px", found[0], found[1], side(wanted[0]), side(wanted[1]))]
+    Fixed {
+        /// Width and height that it takes, where they are fixed.
+        wanted: [Option<usize>; 2],
+        /// Width and height of the picture.
+        found: [usize; 2],
+    },
+    /// What is no map cannot be put together from tiles.
+    #[error("`{name}` is no map, so the whole picture has to be fed at once: {most} pixels at most")]
+    Whole {
+        /// The export.
+        name: String,
+        /// The most pixels that are fed at once.
+        most: usize,
+    },
+    /// A map that is too large to be held.
+    #[error("`{name}` is {shape:?}, which is too large to be held")]
+    TooLarge {
+        /// The export.
+        name: String,
+        /// Channels, rows and columns.
+        shape: Vec<usize>,
+    },
     /// The pixels cannot be read.
     #[error("{0}")]
     Pixels(String),
+}
+
+/// A side that is fixed, or any.
+fn side(fixed: Option<usize>) -> String {
+    fixed.map_or("any".into(), |n| n.to_string())
 }
 
 impl From<Stop> for SearchError {
@@ -56,7 +88,8 @@ impl From<candle_core::Error> for SearchError {
 pub struct Raw {
     /// Scores: rows, columns, and row by row the numbers. Where the network has no detector, everywhere 1.
     pub scores: (usize, usize, Vec<f32>),
-    /// Descriptors: channels, rows, columns, and the numbers, channel by channel.
+    /// Descriptors: channels, rows, columns, and the numbers, channel by channel. Of a detector alone they have no channels,
+    /// and the rows and columns of the scores.
     pub descriptors: (usize, usize, usize, Vec<f32>),
 }
 
@@ -64,18 +97,49 @@ pub struct Raw {
 pub struct Network<'v> {
     predictor: Predictor<'v>,
     score: Option<usize>,
-    descriptors: usize,
+    descriptors: Option<usize>,
     turns: usize,
 }
 
 impl<'v> Network<'v> {
-    /// Takes the first export that is a map of descriptors, and the first that is a `Prob` or a `Logit`.
+    /// Takes the first export that is a map of descriptors, and of those that are a `Prob` or a `Logit` the one called
+    /// `score`, else the first.
     pub fn new(predictor: Predictor<'v>) -> Result<Self, SearchError> {
+        let network = Self::any(predictor);
+        if network.descriptors.is_none() { Err(SearchError::NoDescriptors) } else { Ok(network) }
+    }
+
+    /// As [`Network::new`], of a detector without descriptors, too.
+    pub fn any(predictor: Predictor<'v>) -> Self {
         let exports = predictor.exports();
-        let descriptors = exports.iter().position(|e| e.kind == Kind::Desc).ok_or(SearchError::NoDescriptors)?;
-        let score = exports.iter().position(|e| matches!(e.kind, Kind::Prob | Kind::Logit));
-        let turns = exports.get(descriptors).map_or(1, |e| e.turns);
-        Ok(Self { predictor, score, descriptors, turns })
+        let descriptors = exports.iter().position(|e| e.kind == Kind::Desc);
+        let is_score = |e: &Export| matches!(e.kind, Kind::Prob | Kind::Logit);
+        let score = exports.iter().position(|e| is_score(e) && e.name == SCORE);
+        let score = score.or_else(|| exports.iter().position(is_score));
+        let turns = descriptors.and_then(|at| exports.get(at)).map_or(1, |e| e.turns);
+        Self { predictor, score, descriptors, turns }
+    }
+
+    /// True where it is for key points: it exports a map of descriptors, or one of scores that is called `score`.
+    pub fn is_for_key_points(predictor: &Predictor<'_>) -> bool {
+        let exports = predictor.exports();
+        let scores = |e: &Export| e.name == SCORE && matches!(e.kind, Kind::Prob | Kind::Logit);
+        exports.iter().any(|e| e.map && (e.kind == Kind::Desc || scores(e)))
+    }
+
+    /// False where its scores are everywhere 1 because it exports none.
+    pub fn detects(&self) -> bool {
+        self.score.is_some()
+    }
+
+    /// Channels of the pictures that it takes, where that is known.
+    pub fn channels(&self) -> Option<usize> {
+        self.predictor.channels()
+    }
+
+    /// Height and width of the pictures that it takes, where it takes no others.
+    pub fn fixed(&self) -> [Option<usize>; 2] {
+        self.predictor.fixed()
     }
 
     /// How many turns of a field the channels of its descriptors hold: 8, 4, or 1.
@@ -92,8 +156,8 @@ impl<'v> Network<'v> {
             return Err(SearchError::Channels { found: picture.channels, wanted });
         }
         let outputs = self.predictor.run(picture)?;
-        let (channels, rows, columns, numbers) = self.map(&outputs, self.descriptors, picture)?;
-        let descriptors = (channels, rows, columns, numbers);
+        let described = self.descriptors.map(|at| self.map(&outputs, at, picture)).transpose()?;
+        let cells = described.as_ref().map_or((1, 1), |(_, rows, columns, _)| (*rows, *columns));
         let scores = match self.score {
             Some(score) => {
                 let (_, rows, columns, mut numbers) = self.map(&outputs, score, picture)?;
@@ -102,8 +166,9 @@ impl<'v> Network<'v> {
                 }
                 (rows, columns, numbers)
             }
-            None => (rows, columns, vec![1.0; rows * columns]),
+            None => (cells.0, cells.1, vec![1.0; cells.0 * cells.1]),
         };
+        let descriptors = described.unwrap_or((0, scores.0, scores.1, Vec::new()));
         Ok(Raw { scores, descriptors })
     }
 

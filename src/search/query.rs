@@ -7,10 +7,9 @@ use rord_matching::features::{Features, Select};
 use rord_matching::moves::Move;
 use rord_matching::search::View;
 
-use rord_data::patch::Rect;
-
 use crate::maps::{Maps, Pixels};
 use crate::network::{Network, SearchError};
+use crate::turned::Turned;
 
 /// What is looked for, as a network sees it.
 #[derive(Clone, Debug)]
@@ -84,7 +83,7 @@ impl Shown {
 
 /// The channels of descriptors in the order they have when the picture is moved by a symmetry: block t is what was block
 /// g⁻¹·t.
-fn channel_order(symmetry: usize, turns: usize, channels: usize) -> Vec<usize> {
+pub(crate) fn channel_order(symmetry: usize, turns: usize, channels: usize) -> Vec<usize> {
     let block = channels / turns.max(1);
     (0..turns)
         .flat_map(|t| (0..block).map(move |c| (t, c)))
@@ -105,55 +104,4 @@ fn cropped(dense: Dense, size: [usize; 2]) -> Dense {
     });
     let size = [width * step[0], height * step[1]];
     Dense { values: rows.collect(), height, width, channels: dense.channels, size }
-}
-
-/// A picture moved by a symmetry of the square about its middle.
-struct Turned<'a> {
-    pixels: &'a dyn Pixels,
-    symmetry: usize,
-}
-
-impl Turned<'_> {
-    /// From the picture's pixels to those of the turned one.
-    fn picture_to_turned(&self) -> Move {
-        let [a, b, c, d] = motion(self.symmetry).map(f64::from);
-        let [width, height] = self.pixels.size().map(|side| (side as f64 - 1.0) / 2.0);
-        let [new_width, new_height] = self.size().map(|side| (side as f64 - 1.0) / 2.0);
-        Move([[a, b, new_width - a * width - b * height], [c, d, new_height - c * width - d * height], [0.0, 0.0, 1.0]])
-    }
-}
-
-impl Pixels for Turned<'_> {
-    fn size(&self) -> [usize; 2] {
-        let [width, height] = self.pixels.size();
-        if motion(self.symmetry)[0] == 0 { [height, width] } else { [width, height] }
-    }
-
-    fn channels(&self) -> usize {
-        self.pixels.channels()
-    }
-
-    fn read(&self, window: Rect) -> Result<Vec<f32>, String> {
-        if self.symmetry == 0 {
-            return self.pixels.read(window);
-        }
-        // A query is small: all of it is read, and what the window shows is taken.
-        let [width, height] = self.pixels.size();
-        let all = self.pixels.read(Rect { x: 0, y: 0, width, height })?;
-        let back = self.picture_to_turned().inverse().unwrap_or(Move::IDENTITY);
-        let [turned_width, turned_height] = self.size();
-        let mut out = Vec::with_capacity(self.channels() * window.width * window.height);
-        for plane in all.chunks_exact((width * height).max(1)) {
-            for row in 0..window.height {
-                for column in 0..window.width {
-                    let clamp = |at: i64, side: usize| at.clamp(0, side as i64 - 1) as f64;
-                    let x = clamp(window.x + column as i64, turned_width);
-                    let y = clamp(window.y + row as i64, turned_height);
-                    let [x, y] = back.apply([x, y]).map(|at| at.round() as usize);
-                    out.push(plane[y.min(height - 1) * width + x.min(width - 1)]);
-                }
-            }
-        }
-        Ok(out)
-    }
 }

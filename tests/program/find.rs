@@ -7,7 +7,7 @@ use rord_random::Stream;
 use serde_json::Value;
 
 /// The binary, with a cache of its own.
-fn rord(dir: &Path, args: &[&str]) -> Output {
+pub fn rord(dir: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rord-run"));
     command.current_dir(dir).args(args).env("RORD_CACHE", dir.join("cache")).env("NO_COLOR", "1").env_remove("TERM");
     let out = command.env("RORD_WIDTH", "200").output().unwrap();
@@ -93,7 +93,7 @@ fn chip(path: &Path) {
 }
 
 /// A folder with a chip and a run of one epoch.
-fn trained() -> (tempfile::TempDir, PathBuf) {
+pub fn trained() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     chip(&dir.path().join("chip.gds"));
     let pipeline = Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines/find.rord");

@@ -22,3 +22,4 @@ mod runs;
 #[path = "../skip.rs"]
 mod skip;
 mod tensors;
+mod using;

@@ -179,8 +179,10 @@ Verbs:
   types        Print names with types, the weights, and what a step takes
   params       Print what can be changed from outside, and the values it has
   data         List what the network will see, and draw pairs of it
+  predict      Use a trained network on pictures: key points with descriptors, or what it exports
+  match        Match two pictures with a trained network, and find the move between them
   find         Find crops in chips with a trained network
-  eval         Measure how well a trained network finds crops in layouts
+  eval         Measure a trained network: losses and metrics, or how well it finds crops
   loss         Evaluate losses on tensors of your own
   cache        List or remove the drawings of layouts that are kept on disk
   bench        Measure training steps: time by operation, memory

@@ -9,8 +9,10 @@ use rord_lang::parse::parse;
 use rord_lang::report::{closest, elsewhere};
 use rord_lang::source::FileId;
 
+use crate::load::text_of;
+
 /// What other tools call a verb.
-pub const ELSEWHERE: [(&str, &str); 18] = [
+pub const ELSEWHERE: [(&str, &str); 22] = [
     ("run", "train"),
     ("fit", "train"),
     ("start", "train"),
@@ -22,8 +24,12 @@ pub const ELSEWHERE: [(&str, &str); 18] = [
     ("create", "new"),
     ("benchmark", "bench"),
     ("profile", "bench"),
-    ("eval", "loss"),
-    ("evaluate", "loss"),
+    ("evaluate", "eval"),
+    ("test", "eval"),
+    ("infer", "predict"),
+    ("detect", "predict"),
+    ("search", "find"),
+    ("locate", "find"),
     ("doc", "explain"),
     ("man", "explain"),
     ("show", "data"),
@@ -59,13 +65,13 @@ pub fn named(tree: &File, name: &str, near: bool) -> Option<Named> {
 
 /// The syntax tree of a file, if it can be read.
 pub fn read(path: &str) -> Option<File> {
-    let bytes = rord_files::read(Path::new(path), rord_project::files::MOST_BYTES).ok()?;
+    let bytes = rord_files::read(&text_of(Path::new(path)), rord_project::files::MOST_BYTES).ok()?;
     Some(parse(std::str::from_utf8(&bytes).ok()?, FileId(0)).0)
 }
 
-/// True for what names a pipeline.
+/// True for what names a pipeline, or a run.
 pub fn is_file(word: &str) -> bool {
-    word.ends_with(".rord") || Path::new(word).is_file()
+    word.ends_with(".rord") || Path::new(word).is_file() || text_of(Path::new(word)) != Path::new(word)
 }
 
 /// True for what could be the name of a parameter.

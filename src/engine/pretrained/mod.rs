@@ -10,6 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
 
+use super::kept;
 use super::weights::{Weights, weight_specs};
 use archive::Real;
 pub use fit::{By, Misfit};
@@ -223,7 +224,7 @@ fn matched(
     specs: &[WeightSpec],
 ) -> Result<Match, InitError> {
     let failed = |why| InitError { part: part.name.clone(), span, path: path.into(), why };
-    let source = Source::read(path).map_err(failed)?;
+    let source = Source::read(&kept::file(path)).map_err(failed)?;
     let mine: Vec<usize> =
         (0..specs.len()).filter(|i| pipeline.weights.get(*i).is_some_and(|w| part.holds(w))).collect();
     let named = |spec: &WeightSpec| Named { name: spec.name.clone(), shape: spec.shape.clone() };
