@@ -10,6 +10,8 @@ pub mod completions;
 pub mod crops;
 pub mod data;
 pub mod eval;
+mod eval_cells;
+mod eval_pairs;
 pub mod explain;
 pub mod find;
 pub mod fmt;

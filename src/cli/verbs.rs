@@ -45,7 +45,7 @@ verbs! {
     Data(DataArgs) => data::run,
     /// Find crops in chips with a trained network
     Find(FindArgs) => find::run,
-    /// Measure how well a trained network finds crops in layouts
+    /// Measure how well a trained network finds crops and cells, or matches pictures
     Eval(EvalArgs) => eval::run,
     /// Evaluate losses on tensors of your own
     Loss(LossArgs) => loss::run,

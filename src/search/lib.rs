@@ -5,10 +5,13 @@
 //! exchanged, for any other network the picture itself is turned. A chip goes by windows that overlap by a query
 //! (`chip.rs`), so that memory is bounded by a window and not by the chip.
 
+pub mod cells;
 pub mod chip;
+pub mod copies;
 pub mod drawn;
 pub mod maps;
 pub mod network;
+pub mod pairs;
 pub mod picture;
 pub mod query;
 pub mod suite;

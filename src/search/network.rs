@@ -83,6 +83,11 @@ impl<'v> Network<'v> {
         self.turns
     }
 
+    /// Channels of the pictures that it takes, where that is known.
+    pub fn channels(&self) -> Option<usize> {
+        self.predictor.channels()
+    }
+
     /// Sides of pictures are multiples of this: no network that is met halves sizes more often.
     pub const UNIT: usize = 32;
 

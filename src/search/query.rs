@@ -6,6 +6,7 @@ use rord_matching::dense::{Dense, permuted};
 use rord_matching::features::{Features, Select};
 use rord_matching::moves::Move;
 use rord_matching::search::View;
+use rord_matching::template::Grey;
 
 use rord_data::patch::Rect;
 
@@ -17,6 +18,8 @@ use crate::network::{Network, SearchError};
 pub struct Query {
     /// Width and height in pixels.
     pub size: [usize; 2],
+    /// Its pixels.
+    pub(crate) grey: Grey,
     /// What the network was shown.
     shown: Vec<Shown>,
     /// How many exchanges of turns each stands for: 1, 4 or 8.
@@ -61,7 +64,10 @@ impl Query {
             };
             shown.push(Shown { features, dense, from_query: turned.picture_to_turned() });
         }
-        Ok(Self { size: pixels.size(), shown, exchanges })
+        let size @ [width, height] = pixels.size();
+        let planes = pixels.read(Rect { x: 0, y: 0, width, height }).map_err(SearchError::Pixels)?;
+        let grey = Grey::of_planes(&planes, size).unwrap_or_default();
+        Ok(Self { size, grey, shown, exchanges })
     }
 
     /// All its views.
@@ -84,7 +90,7 @@ impl Shown {
 
 /// The channels of descriptors in the order they have when the picture is moved by a symmetry: block t is what was block
 /// g⁻¹·t.
-fn channel_order(symmetry: usize, turns: usize, channels: usize) -> Vec<usize> {
+pub(crate) fn channel_order(symmetry: usize, turns: usize, channels: usize) -> Vec<usize> {
     let block = channels / turns.max(1);
     (0..turns)
         .flat_map(|t| (0..block).map(move |c| (t, c)))

@@ -180,7 +180,7 @@ Verbs:
   params       Print what can be changed from outside, and the values it has
   data         List what the network will see, and draw pairs of it
   find         Find crops in chips with a trained network
-  eval         Measure how well a trained network finds crops in layouts
+  eval         Measure how well a trained network finds crops and cells, or matches pictures
   loss         Evaluate losses on tensors of your own
   cache        List or remove the drawings of layouts that are kept on disk
   bench        Measure training steps: time by operation, memory
