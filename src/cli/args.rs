@@ -388,28 +388,39 @@ pub struct EvalArgs {
     /// The run
     #[command(flatten)]
     pub file: FileArgs,
-    /// What is measured: find looks for crops that are drawn and moved otherwise [default: find of what --in names; without it
-    /// losses and metrics on the validation data]
+    /// What is measured [default: find of what --in names; without it losses and metrics on the validation data]
     #[arg(long, value_enum, value_name = "SUITE", requires = "chips")]
     pub suite: Option<EvalSuite>,
     /// What it is measured on
     #[command(flatten)]
     pub chips: ChipArgs,
-    /// Queries of each case
-    #[arg(long, requires = "chips", value_name = "N", default_value_t = 100)]
-    pub queries: u64,
-    /// Pixels of a query's side
-    #[arg(long, requires = "chips", value_name = "PX", default_value_t = 128)]
-    pub side: usize,
-    /// The cases: same, inverted, intensities, scaled, etched, layer, layer-in-all [default: all]
+    /// find: queries of each case [default: 100]
+    #[arg(long, requires = "chips", value_name = "N")]
+    pub queries: Option<u64>,
+    /// find: pixels of a query's side [default: 128]
+    #[arg(long, requires = "chips", value_name = "PX")]
+    pub side: Option<usize>,
+    /// find: the cases: same, inverted, intensities, scaled, etched, layer, layer-in-all [default: all]
     #[arg(long, requires = "chips", value_name = "CASE,…", value_delimiter = ',')]
     pub cases: Vec<String>,
-    /// The seed of the queries
-    #[arg(long, requires = "chips", value_name = "N", default_value_t = 0)]
-    pub seed: u64,
-    /// Write the queries and the layouts as pictures to this folder, for other ways to find them, and do no more
+    /// find: the seed of the queries [default: 0]
+    #[arg(long, requires = "chips", value_name = "N")]
+    pub seed: Option<u64>,
+    /// find: write the queries and the layouts as pictures to this folder, for other ways to find them, and do no more
     #[arg(long, requires = "chips", value_name = "DIR")]
     pub crops: Option<PathBuf>,
+    /// cells: the cells that are looked for, also as patterns [default: the most frequent that are large enough]
+    #[arg(long, requires = "chips", value_name = "CELL,…", value_delimiter = ',')]
+    pub cells: Vec<String>,
+    /// cells: the least likeness of an instance, from 0 to 1 [default: 0.5, as find --all]
+    #[arg(long, requires = "chips", value_name = "LIKENESS")]
+    pub least: Option<f64>,
+    /// pairs: key points of a picture at most [default: 1024]
+    #[arg(long, requires = "chips", value_name = "N")]
+    pub points: Option<usize>,
+    /// pairs: pixels that the shorter side of every picture is made [default: pictures stay as they are]
+    #[arg(long, requires = "chips", value_name = "PX")]
+    pub short: Option<usize>,
     /// The network's weights, and where it runs
     #[command(flatten)]
     pub network: NetworkArgs,
@@ -421,8 +432,12 @@ pub struct EvalArgs {
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EvalSuite {
-    /// Crops found in layouts
+    /// Crops that are drawn and moved otherwise, looked for in layouts
     Find,
+    /// Every instance of a cell, looked for from one exemplar
+    Cells,
+    /// Pairs of pictures with the homography between them, as in HPatches
+    Pairs,
 }
 
 /// Arguments of `explain`.

@@ -11,6 +11,8 @@ pub mod crops;
 pub mod data;
 pub mod demo;
 pub mod eval;
+mod eval_cells;
+mod eval_pairs;
 pub mod explain;
 pub mod find;
 pub mod fmt;

@@ -10,10 +10,11 @@ use rord_data::picture::Picture;
 use rord_data::store::Store;
 use rord_data::{DataError, Source};
 use rord_lang::report::{Report, runtime};
+use rord_matching::moves::Move;
 use rord_search::drawn::{Drawn, Held};
 use rord_search::maps::Pixels;
 
-use super::using::Shown;
+use super::using::{self, Shown};
 
 /// A query, and what it is called.
 pub struct Asked {
@@ -24,7 +25,7 @@ pub struct Asked {
 }
 
 /// Queries have at least so many pixels on a side.
-const LEAST: usize = 16;
+const LEAST: usize = 12;
 
 /// Reads every query. Rectangles and cells are those of the first chip that has them.
 pub fn read(texts: &[String], chips: &[Shown]) -> Result<Vec<Asked>, Vec<Report>> {
@@ -104,20 +105,42 @@ fn of_cell(text: &str, cell: &str, chips: &[Shown]) -> Result<Asked, Report> {
     let mut last = None;
     let mut seen: Vec<&PathBuf> = Vec::new();
     for chip in chips {
-        let Some(recipe) = chip.recipe.as_ref().filter(|_| !seen.contains(&&chip.file)) else { continue };
+        if chip.recipe.is_none() || seen.contains(&&chip.file) {
+            continue;
+        }
         seen.push(&chip.file);
-        let recipe = Gds { top: Some(cell.into()), ..recipe.clone() };
-        match Source::Gds(recipe).load(&Store::of_process()).and_then(|loaded| loaded.fit()) {
-            Ok(pictures) => {
-                let Some(picture) = pictures.first() else { continue };
-                let window = Rect { x: 0, y: 0, width: picture.width, height: picture.height };
-                return Ok(Asked { name: text.into(), pixels: drawn(picture, window)? });
-            }
-            Err(error) => last = Some(error),
+        match exemplar(cell, chip) {
+            Ok(exemplar) => return Ok(Asked { name: text.into(), pixels: exemplar.pixels }),
+            Err(report) => last = Some(report),
         }
     }
-    Err(match last {
-        Some(error) => unreadable(&error),
-        None => runtime::failed("R0914", &format!("`{text}`: pictures have no cells"), "give a layout to --in"),
-    })
+    let none = || runtime::failed("R0914", &format!("`{text}`: pictures have no cells"), "give a layout to --in");
+    Err(last.unwrap_or_else(none))
+}
+
+/// A cell that is drawn alone.
+pub struct Exemplar {
+    /// Its pixels.
+    pub pixels: Held,
+    /// From its pixel centers to µm in the cell.
+    pub to_um: Move,
+}
+
+/// A cell of a layout, drawn alone with the layers and the resolution of the layout.
+pub fn exemplar(cell: &str, chip: &Shown) -> Result<Exemplar, Report> {
+    let Some(recipe) = &chip.recipe else {
+        let title = format!("{}: a picture has no cell `{cell}`", chip.file.display());
+        return Err(runtime::failed("R0914", &title, "give a layout to --in"));
+    };
+    let recipe = Gds { top: Some(cell.into()), ..recipe.clone() };
+    let loaded = Source::Gds(recipe.clone()).load(&Store::of_process()).map_err(|e| unreadable(&e))?;
+    let corner = loaded.files.iter().flat_map(|file| &file.pictures).map(|facts| facts.corner_um).next();
+    let pictures = loaded.fit().map_err(|e| unreadable(&e))?;
+    let (Some(picture), Some((left, upper))) = (pictures.first(), corner) else {
+        let title = format!("cell `{cell}` has nothing on the layers that are drawn");
+        return Err(runtime::failed("R0914", &title, "choose other layers with --layers"));
+    };
+    let window = Rect { x: 0, y: 0, width: picture.width, height: picture.height };
+    let to_um = using::to_um(([left, upper], recipe.resolution));
+    Ok(Exemplar { pixels: drawn(picture, window)?, to_um })
 }

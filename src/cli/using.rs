@@ -15,6 +15,7 @@ use rord_engine::predict::Predictor;
 use rord_engine::refusals::Stop;
 use rord_engine::source::layouts_of;
 use rord_lang::report::{Report, runtime};
+use rord_matching::moves::Move;
 use rord_record::terminal::Busy;
 use rord_search::network::{Network, SearchError};
 
@@ -202,6 +203,12 @@ pub fn chips(args: &ChipArgs, loaded: &Loaded) -> Result<Vec<Shown>, Vec<Report>
         shown.extend(reader.read(&file)?);
     }
     Ok(shown)
+}
+
+/// From pixel centers of a picture to µm, where its left and its upper edge and pixels per µm are known.
+pub fn to_um(([left, upper], resolution): ([f64; 2], f64)) -> Move {
+    let step = 1.0 / resolution;
+    Move([[step, 0.0, left + 0.5 * step], [0.0, -step, upper - 0.5 * step], [0.0, 0.0, 1.0]])
 }
 
 /// How far a search is, on the terminal's last line.

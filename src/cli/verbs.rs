@@ -51,7 +51,7 @@ verbs! {
     Find(FindArgs) => find::run,
     /// Make a small chip, draw crops of it otherwise, and find them
     Demo(DemoArgs) => demo::run,
-    /// Measure a trained network: losses and metrics, or how well it finds crops
+    /// Measure a trained network: losses and metrics, crops and cells that it finds, pictures that it matches
     Eval(EvalArgs) => eval::run,
     /// Evaluate losses on tensors of your own
     Loss(LossArgs) => loss::run,

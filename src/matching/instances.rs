@@ -17,13 +17,15 @@ pub struct Instances {
     pub voters: usize,
     /// The least likeness of an instance to that of the best.
     pub share: f64,
+    /// The least score of a copy that is told by its pixels, see [`crate::template::copies`].
+    pub least: f64,
     /// How many pixels of the query's edge are not compared.
     pub margin: f64,
 }
 
 impl Default for Instances {
     fn default() -> Self {
-        Self { voters: 64, share: 0.8, margin: 8.0 }
+        Self { voters: 64, share: 0.55, least: 0.5, margin: 8.0 }
     }
 }
 

@@ -15,7 +15,12 @@
 //! | `dense.rs` | how alike two maps of descriptors are under a move |
 //! | `search.rs` | where a query lies in a picture |
 //! | `instances.rs` | every place where a query lies |
+//! | `template.rs` | copies of a small drawing, pixel by pixel |
+//! | `covariance.rs` | how pixels of a picture vary together |
+//! | `agreement.rs` | how well key points and matches agree with a known homography |
 
+pub mod agreement;
+pub mod covariance;
 pub mod dense;
 pub mod features;
 pub mod instances;
@@ -24,6 +29,7 @@ pub mod moves;
 pub mod neighbors;
 pub mod ransac;
 pub mod search;
+pub mod template;
 pub mod votes;
 
 pub use features::{Features, KeyPoints};

@@ -142,14 +142,14 @@ impl Move {
     }
 
     /// The homography of the direct linear transform, with both sides' places moved and scaled to mean 0 and mean distance
-    /// √2 before. Source: Hartley and Zisserman, *Multiple View Geometry*, algorithm 4.2. `None` for less than four pairs,
-    /// or places in a line.
+    /// √2 before. A pair's weight multiplies its squared residuals, as in kornia's `find_homography_dlt`. Source: Hartley and
+    /// Zisserman, *Multiple View Geometry*, algorithm 4.2. `None` for less than four pairs, or places in a line.
     pub fn fit_homography(pairs: &[(Pair, f64)]) -> Option<Self> {
         if pairs.len() < 4 {
             return None;
         }
-        let from = normalizer(pairs.iter().map(|(p, w)| (p.0, *w)))?;
-        let to = normalizer(pairs.iter().map(|(p, w)| (p.1, *w)))?;
+        let from = normalizer(pairs.iter().map(|(p, _)| p.0))?;
+        let to = normalizer(pairs.iter().map(|(p, _)| p.1))?;
         let mut square = [[0.0; 9]; 9];
         for ((a, b), w) in pairs {
             let ([x, y], [u, v]) = (from.apply(*a), to.apply(*b));
@@ -178,13 +178,10 @@ impl Move {
 }
 
 /// Moves and scales places to mean 0 and mean distance √2.
-fn normalizer(places: impl Iterator<Item = ([f64; 2], f64)> + Clone) -> Option<Move> {
-    let (mut x, mut y, mut weight) = (0.0, 0.0, 0.0);
-    for (p, w) in places.clone() {
-        (x, y, weight) = (x + w * p[0], y + w * p[1], weight + w);
-    }
-    let (x, y) = (x / weight, y / weight);
-    let distance = places.map(|(p, w)| w * (p[0] - x).hypot(p[1] - y)).sum::<f64>() / weight;
+fn normalizer(places: impl ExactSizeIterator<Item = [f64; 2]> + Clone) -> Option<Move> {
+    let count = places.len() as f64;
+    let [x, y] = places.clone().fold([0.0, 0.0], |[x, y], p| [x + p[0] / count, y + p[1] / count]);
+    let distance = places.map(|p| (p[0] - x).hypot(p[1] - y)).sum::<f64>() / count;
     if distance.is_nan() || distance < 1e-9 {
         return None;
     }

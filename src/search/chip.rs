@@ -6,9 +6,11 @@ use rord_matching::features::Select;
 use rord_matching::instances::{Instances, instances};
 use rord_matching::moves::Move;
 use rord_matching::search::{Found, Search, Target, View, corners_apart, find};
+use rord_matching::template::Grey;
 
 use rord_data::patch::Rect;
 
+use crate::copies::copies;
 use crate::maps::{Maps, Pixels};
 use crate::network::{Network, SearchError};
 use crate::query::Query;
@@ -126,7 +128,9 @@ impl Chip<'_> {
         let most = if self.options.all.is_some() { 1 } else { 4 };
         let views = query.views();
         let found = find(&views, target, query.size, &self.options.search, most);
+        let copied = self.options.all.as_ref().map(|settings| self.copies(query, window, found.first(), settings));
         let found = match (&self.options.all, found.first()) {
+            _ if copied.as_ref().is_some_and(|copied| !copied.is_empty()) => copied.unwrap_or_default(),
             (Some(settings), Some(first)) => {
                 // The linear part of the move in every view, by that of the one that was found.
                 let views: Vec<_> = views.iter().map(|view| (view, linear(first, view))).collect();
@@ -136,6 +140,13 @@ impl Chip<'_> {
         };
         let shift = Move::similarity(0.0, 1.0, false, [window.x as f64, window.y as f64]);
         found.into_iter().map(|f| Found { by: shift.after(&f.by), ..f }).collect()
+    }
+
+    /// The copies of a query in a window, by its pixels; empty where the window is drawn otherwise and the query was not found.
+    fn copies(&self, query: &Query, window: Rect, first: Option<&Found>, settings: &Instances) -> Vec<Found> {
+        let planes = self.pixels.read(window).unwrap_or_default();
+        let picture = Grey::of_planes(&planes, [window.width, window.height]);
+        picture.map_or(Vec::new(), |picture| copies(&query.grey, &picture, first, settings.least))
     }
 
     /// The likeliest of all windows, each place once.

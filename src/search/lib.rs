@@ -6,7 +6,9 @@
 //! (`chip.rs`), so that memory is bounded by a window and not by the chip. Key points (`detect.rs`), whatever else a
 //! network exports (`outputs.rs`) and the matches of two pictures (`matched.rs`) need no more than a tile (`tiles.rs`).
 
+pub mod cells;
 pub mod chip;
+pub mod copies;
 pub mod detect;
 pub mod drawing;
 pub mod drawn;
@@ -14,6 +16,7 @@ pub mod maps;
 pub mod matched;
 pub mod network;
 pub mod outputs;
+pub mod pairs;
 pub mod picture;
 pub mod query;
 pub mod suite;

@@ -1,11 +1,13 @@
 #![allow(clippy::indexing_slicing)] // copies of pixels between pictures whose sizes are made here
 //! A query in all its turns.
 
+use rord_data::patch::Rect;
 use rord_kernels::turns::{inverse, motion, product};
 use rord_matching::dense::{Dense, permuted};
 use rord_matching::features::{Features, Select};
 use rord_matching::moves::Move;
 use rord_matching::search::View;
+use rord_matching::template::Grey;
 
 use crate::maps::{Maps, Pixels};
 use crate::network::{Network, SearchError};
@@ -16,6 +18,8 @@ use crate::turned::Turned;
 pub struct Query {
     /// Width and height in pixels.
     pub size: [usize; 2],
+    /// Its pixels.
+    pub(crate) grey: Grey,
     /// What the network was shown.
     shown: Vec<Shown>,
     /// How many exchanges of turns each stands for: 1, 4 or 8.
@@ -60,7 +64,10 @@ impl Query {
             };
             shown.push(Shown { features, dense, from_query: turned.picture_to_turned() });
         }
-        Ok(Self { size: pixels.size(), shown, exchanges })
+        let size @ [width, height] = pixels.size();
+        let planes = pixels.read(Rect { x: 0, y: 0, width, height }).map_err(SearchError::Pixels)?;
+        let grey = Grey::of_planes(&planes, size).unwrap_or_default();
+        Ok(Self { size, grey, shown, exchanges })
     }
 
     /// All its views.

@@ -163,6 +163,7 @@ fn every_instance_of_a_cell_is_found_and_marked() {
 fn what_cannot_be_found_is_one_report() {
     let (dir, _) = trained();
     std::fs::write(dir.path().join("torn.png"), b"\x89PNG\r\n\x1a\n").unwrap();
+    std::fs::write(dir.path().join("black.pgm"), [&b"P5 64 64 255\n"[..], &[0; 4096]].concat()).unwrap();
     for (args, fact) in [
         (&["find", "run", "--in", "chip.gds", "--query", "50,50,70,70"][..], "does not lie in"),
         (&["find", "run", "--in", "chip.gds", "--query", "1,1,1.5,1.5"], "too little"),
@@ -172,12 +173,36 @@ fn what_cannot_be_found_is_one_report() {
         (&["find", "run", "--in", "chip.gds", "--query", "cell:none"], "none"),
         (&["find", "run", "--in", "chip.gds", "--query", "9,9,22,22", "--out", "x.txt"], "x.txt"),
         (&["eval", "run", "--in", "chip.gds", "--cases", "other"], "other"),
+        (
+            &["eval", "run", "--suite", "cells", "--in", "chip.gds", "--cells", "dff*"],
+            "no cell that is placed fits `dff*`",
+        ),
+        (&["eval", "run", "--suite", "cells", "--in", "chip.gds", "--least", "2"], "`--least 2` is out of range"),
+        (&["eval", "run", "--suite", "cells", "--in", "black.pgm"], "a picture has no cells"),
     ] {
         let out = rord(dir.path(), args);
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
         assert_eq!(out.status.code(), Some(1), "{args:?}: {said}");
         assert!(said.contains(fact) && said.matches("  × ").count() == 1, "{args:?}: {said}");
     }
+}
+
+#[test]
+fn instances_of_a_cell_are_counted_against_the_hierarchy() {
+    let (dir, _) = trained();
+    let common = ["eval", "run", "--suite", "cells", "--in", "chip.gds", "--layers", "1/0,2/0"];
+    let out = rord(dir.path(), &[&common[..], &["--format", "json"]].concat());
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let answer: Value = serde_json::from_slice(&out.stdout).unwrap();
+    let part = &answer["cells"][0];
+    assert_eq!((part["cell"].as_str(), part["instances"].as_u64()), (Some("part"), Some(3)), "{answer}");
+    assert_eq!((part["right"].as_u64(), part["recall"].as_f64()), (Some(3), Some(1.0)), "{answer}");
+    assert_eq!((&part["px"], &part["symmetric"]), (&serde_json::json!([128, 128]), &false.into()));
+    let out = rord(dir.path(), &[&common[..], &["--cells", "pa*", "--threads", "1"]].concat());
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let words: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(words[1][..3], ["part", "128×128", "3"], "{text}");
+    assert_eq!(words[1][4], "3", "{text}");
 }
 
 #[test]

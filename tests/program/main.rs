@@ -7,6 +7,7 @@ mod bench;
 mod cli;
 mod docs;
 mod editors;
+mod eval;
 mod find;
 mod front;
 mod loss;

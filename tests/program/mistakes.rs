@@ -182,7 +182,8 @@ Verbs:
   predict      Use a trained network on pictures: key points with descriptors, or what it exports
   match        Match two pictures with a trained network, and find the move between them
   find         Find crops in chips with a trained network
-  eval         Measure a trained network: losses and metrics, or how well it finds crops
+  demo         Make a small chip, draw crops of it otherwise, and find them
+  eval         Measure a trained network: losses and metrics, crops and cells that it finds, pictures that it matches
   loss         Evaluate losses on tensors of your own
   cache        List or remove the drawings of layouts that are kept on disk
   bench        Measure training steps: time by operation, memory

@@ -14,7 +14,7 @@ use rord_search::picture;
 use serde_json::{Value, json};
 
 use super::queries::Asked;
-use super::using::Shown;
+use super::using::{self, Shown};
 
 /// What a query was answered, and in which chip.
 pub struct Hit {
@@ -48,9 +48,7 @@ impl Asked {
 impl Shown {
     /// From pixel centers of the picture to µm.
     pub fn to_um(&self) -> Option<Move> {
-        let ([left, upper], resolution) = self.place?;
-        let step = 1.0 / resolution;
-        Some(Move([[step, 0.0, left + 0.5 * step], [0.0, -step, upper - 0.5 * step], [0.0, 0.0, 1.0]]))
+        self.place.map(using::to_um)
     }
 }
 
