@@ -14,6 +14,7 @@ pub mod groups;
 pub mod heap;
 pub mod machine;
 pub mod memory;
+pub mod note;
 pub mod optim;
 pub mod plan;
 pub mod predict;

@@ -8,6 +8,7 @@ mod cli;
 mod docs;
 mod editors;
 mod find;
+mod finite;
 mod front;
 mod loss;
 mod lsp;
@@ -18,6 +19,7 @@ mod pictures;
 mod pipelines;
 mod repeat;
 mod reports;
+mod resume;
 mod runs;
 #[path = "../skip.rs"]
 mod skip;
