@@ -36,6 +36,7 @@ use rord_engine::train::{Options, train};
 use rord_lang::report::render::{Style, draw};
 use rord_lang::report::{Report, any_error, runtime};
 use rord_lang::source::Sources;
+use rord_project::keep::text_hash;
 use rord_project::load::{self, Loaded};
 
 pub use rord_engine::train::Summary;
@@ -133,13 +134,18 @@ impl Pipeline {
     pub fn train(&self, out: Option<&Path>, observers: Vec<Box<dyn Observer>>) -> Result<Summary, Refused> {
         let refused = |reports| Refused::new(reports, &self.0.sources);
         let plan = Plan::new(&self.0.pipeline, self.0.end()).map_err(refused)?;
+        let texts = self.0.kept().map_err(|report| refused(vec![report]))?;
+        let shown = |report: &Report| report.title.clone();
         let options = Options {
+            text: text_hash(&texts),
+            resume: None,
+            shown: &shown,
             out: out.map(Path::to_path_buf),
             init: None,
             device: Device::Cpu,
             device_name: "cpu".into(),
             source: self.0.sources.get(self.0.file).map(|s| s.name.clone()).unwrap_or_default(),
-            texts: self.0.kept().map_err(|report| refused(vec![report]))?,
+            texts,
             stop: &NEVER,
         };
         let trained = train(&self.0.pipeline, &self.0.vocabulary, &plan, &options, observers);

@@ -9,7 +9,7 @@ hljs.registerLanguage("rord", () => ({
     { className: "doctag", begin: /##/, end: /$/ },
     { className: "comment", begin: /#/, end: /$/ },
     { className: "string", begin: /"/, end: /"/, contains: [{ begin: /\\./ }] },
-    { className: "number", begin: /\b\d+(\.\d+)?([eE][+-]?\d+)?(px|deg|epochs|steps)?\b/ },
+    { className: "number", begin: /\b\d+(\.\d+)?([eE][+-]?\d+)?(px|deg|epochs|steps|min|x)?\b/ },
     { className: "meta", begin: /@\w+(->\w+)?/ },
     { className: "type", begin: /\b[A-Z][a-z]\w*/ },
     { className: "built_in", begin: /\b[a-z_]\w*(?=\()/ },

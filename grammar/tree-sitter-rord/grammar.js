@@ -121,7 +121,7 @@ module.exports = grammar({
     _word: ($) => choice($.name, ...KEYWORDS.map((word) => alias(word, $.name))),
     name: () => /[\p{L}\p{Nl}][\p{L}\p{Nl}\p{N}_]*|_[\p{L}\p{Nl}\p{N}_]+/,
 
-    number: () => /[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?(px|deg|epochs|steps|x)?/,
+    number: () => /[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?(px|deg|epochs|steps|min|x)?/,
     string: () => /"([^"\\\n]|\\["\\nt])*"/,
 
     doc: () => token(prec(1, /##([^#\n][^\n]*)?/)),

@@ -58,9 +58,26 @@ pub struct TrainArgs {
     /// Write the run to this folder, which must be empty or not there yet [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Where --out holds a run of the same text that was interrupted, go on with it
+    #[arg(long, requires = "out")]
+    pub auto_resume: bool,
     /// Where and with what it begins
     #[command(flatten)]
     pub place: PlaceArgs,
+}
+
+/// Arguments of `resume`.
+#[derive(Clone, Debug, Args)]
+pub struct ResumeArgs {
+    /// The folder of the run
+    #[arg(value_name = "RUN", required = true)]
+    pub run: PathBuf,
+    /// Where to run: cpu, cuda, cuda:1, metal [default: where it ran]
+    #[arg(long, value_name = "DEVICE")]
+    pub device: Option<String>,
+    /// Threads on the CPU; results do not depend on it [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
 }
 
 /// Where runs take place, and what they begin with.

@@ -9,6 +9,6 @@ use super::verbs::Cli;
 pub fn run(args: &CompletionsArgs) -> u8 {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "rord-run", &mut script);
-    super::print(&String::from_utf8_lossy(&script));
+    super::print_as_is(&String::from_utf8_lossy(&script));
     super::DONE
 }

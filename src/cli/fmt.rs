@@ -50,7 +50,7 @@ fn one(path: &Path, check: bool, sources: &mut Sources) -> Result<bool, Vec<Repo
     if check {
         if !same {
             let (bare, laid_out) = (text.replace("\r\n", "\n"), formatted.replace("\r\n", "\n"));
-            super::print(&match bare == laid_out {
+            super::print_as_is(&match bare == laid_out {
                 true => format!("{shown} is not laid out: some lines end in \\r\\n and some in \\n\n"),
                 false => format!("{shown} is not laid out:\n{}", difference(&bare, &laid_out)),
             });
@@ -58,7 +58,7 @@ fn one(path: &Path, check: bool, sources: &mut Sources) -> Result<bool, Vec<Repo
         return Ok(same);
     }
     if stdin {
-        super::print(&formatted);
+        super::print_as_is(&formatted);
     } else if !same {
         rord_files::replace(path, formatted.as_bytes()).map_err(|e| {
             let help = format!("{}; the file was left as it is", e.help());

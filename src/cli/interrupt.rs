@@ -1,17 +1,23 @@
-//! Ctrl-C: the first ends the run after its step, the second ends the process. The run's record reports either.
+//! Signals that end a run: SIGINT (Ctrl-C), SIGTERM, SIGHUP, and SIGUSR1, which Slurm sends ahead of the end of a job. The first ends
+//! the run after its step, the second ends the process. The run's record reports either, and the exit code is 128 and the signal.
 //!
-//! Before a run has its folder nothing is kept, so that Ctrl-C need not wait for data that is being loaded.
+//! Before a run has its folder nothing is kept, so that a signal need not wait for data that is being loaded. In a validation the state
+//! is saved already, so that it need not wait for a batch either.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::train::INTERRUPTED;
 use rord_lang::report::{Report, runtime};
+use rord_record::progress::go_on;
 use rord_record::{Finished, Live, Observer, RecordError, Started, Status};
 
-/// Set by Ctrl-C: the run ends after its step, and its weights are kept.
+/// Set by the first signal: the run ends after its step, and its weights and its state are kept.
 pub static STOP: AtomicBool = AtomicBool::new(false);
+
+/// The exit code that the first signal asks for.
+static CODE: AtomicU8 = AtomicU8::new(INTERRUPTED);
 
 /// The record of the run at hand.
 static RUNNING: Mutex<Option<Live>> = Mutex::new(None);
@@ -19,14 +25,21 @@ static RUNNING: Mutex<Option<Live>> = Mutex::new(None);
 /// Signals that come within this time are one: `timeout -s INT` signals a process and then its group.
 const SAME_SIGNAL: Duration = Duration::from_millis(300);
 
-/// How long a run that has no folder yet may take to notice by itself.
+/// How long a run may take to notice by itself: one that has no folder yet, or that validates.
 const NOTICE: Duration = Duration::from_millis(400);
 
-/// Begins to watch for Ctrl-C. Once in a process.
+/// The exit code of a run that a signal ended: 128 and the signal.
+pub fn code() -> u8 {
+    CODE.load(Ordering::Relaxed)
+}
+
+/// Begins to watch for signals. Once in a process.
 pub fn watch() -> Result<(), Report> {
     let mut first: Option<Instant> = None;
-    let handler = move || {
-        STOP.store(true, Ordering::Relaxed);
+    listen(move |signal| {
+        if !STOP.swap(true, Ordering::Relaxed) {
+            CODE.store(128u8.wrapping_add(signal), Ordering::Relaxed);
+        }
         match first {
             Some(at) if at.elapsed() <= SAME_SIGNAL => {}
             Some(_) => leave(),
@@ -35,9 +48,35 @@ pub fn watch() -> Result<(), Report> {
                 first = Some(Instant::now());
             }
         }
-    };
-    let help = "another part of the process handles this signal already";
-    ctrlc::set_handler(handler).map_err(|e| runtime::failed("R0910", &format!("cannot watch for Ctrl-C: {e}"), help))
+    })
+    .map_err(|reason| {
+        let help = "another part of the process handles these signals already";
+        runtime::failed("R0910", &format!("cannot watch for signals: {reason}"), help)
+    })
+}
+
+/// Calls `heard` with the number of each signal, on a thread of its own.
+#[cfg(unix)]
+fn listen(mut heard: impl FnMut(u8) + Send + 'static) -> Result<(), String> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+    let wanted = [SIGINT, SIGTERM, SIGUSR1].into_iter().chain((!hangup_is_ignored()).then_some(SIGHUP));
+    let mut signals = signal_hook::iterator::Signals::new(wanted).map_err(|e| e.to_string())?;
+    let hear = move || signals.forever().for_each(|signal| heard(u8::try_from(signal).unwrap_or(0)));
+    std::thread::Builder::new().name("signals".into()).spawn(hear).map(|_| ()).map_err(|e| e.to_string())
+}
+
+/// True under `nohup`: who starts a process so wants it to go on when the terminal is gone.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 != 0)
+}
+
+#[cfg(not(unix))]
+fn listen(mut heard: impl FnMut(u8) + Send + 'static) -> Result<(), String> {
+    ctrlc::set_handler(move || heard(2)).map_err(|e| e.to_string())
 }
 
 fn running() -> MutexGuard<'static, Option<Live>> {
@@ -50,20 +89,35 @@ fn notice() {
         // A run that begins in this moment is ended as any other.
         std::thread::sleep(NOTICE);
     }
-    if running().is_some() {
-        eprintln!("\nstopping after this step; Ctrl-C again stops at once");
-        return;
-    }
-    eprintln!("stopped before the first step; nothing was written");
-    std::process::exit(i32::from(INTERRUPTED));
+    let Some(live) = running().clone() else {
+        eprintln!("stopped before the first step; nothing was written");
+        std::process::exit(i32::from(code()));
+    };
+    eprintln!("\nstopping after this step; a second signal (Ctrl-C) stops at once");
+    // On a thread of its own: a second signal is not kept waiting.
+    let rest = move || {
+        std::thread::sleep(NOTICE);
+        live.leave(|left| {
+            match left {
+                Ok(()) => eprintln!("stopped in the validation\n{}", go_on(live.path())),
+                Err(error) => eprintln!("{error}"),
+            }
+            std::process::exit(i32::from(code()));
+        });
+    };
+    // Without a thread the run ends after its batch.
+    let _ = std::thread::Builder::new().name("leave".into()).spawn(rest);
 }
 
 /// The second signal: the step is not waited for, but the record is.
 fn leave() {
-    if let Some(Err(error)) = running().as_ref().map(|live| live.close(Status::Interrupted)) {
-        eprintln!("{error}");
+    if let Some(live) = running().as_ref() {
+        match live.close(Status::Interrupted) {
+            Ok(_) => eprintln!("stopped at once; {}", go_on(live.path())),
+            Err(error) => eprintln!("{error}"),
+        }
     }
-    std::process::exit(i32::from(INTERRUPTED));
+    std::process::exit(i32::from(code()));
 }
 
 /// Keeps the record of the run at hand, so that a signal can close it.

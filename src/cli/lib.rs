@@ -1,6 +1,6 @@
 //! The command `rord-run`: one file a verb.
 //!
-//! Verbs return an exit code: 0 done, 1 refused with reports, 2 used wrongly, 130 interrupted.
+//! Verbs return an exit code: 0 done, 1 refused with reports, 2 used wrongly, 128 and the signal interrupted.
 
 pub mod args;
 pub mod bench;
@@ -31,6 +31,7 @@ pub mod params;
 pub mod predict;
 pub mod predicted;
 pub mod queries;
+pub mod resume;
 pub mod seen;
 pub mod shipped;
 pub mod sweep;
@@ -49,6 +50,7 @@ use rord_data::store::{Hear, Progress, Settings, Store};
 use rord_kernels::simd::{Simd, VARIABLE};
 
 use rord_lang::report::render::{Style, draw, json};
+use rord_lang::report::visible::visible_but_colors;
 use rord_lang::report::{Report, Severity, any_error, plural};
 use rord_lang::source::Sources;
 use rord_record::terminal::Busy;
@@ -178,8 +180,13 @@ pub fn no_such_instructions(text: &str) -> u8 {
     USAGE
 }
 
-/// Writes to standard output; a closed pipe ends nothing.
+/// Writes to standard output; a closed pipe ends nothing. What would steer a terminal, in a name of a file or a cell, is shown as a sign.
 pub fn print(text: &str) {
+    print_as_is(&visible_but_colors(text));
+}
+
+/// As [`print`], with every character as it is: a text that is passed on.
+pub fn print_as_is(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
     let _ = std::io::stdout().flush();
 }

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::args::SweepArgs;
 use super::columns;
 use super::init::{began, hash};
+use super::interrupt;
 use super::load::{Loaded, Refused, load, load_text};
-use super::train::{INTERRUPTED, Place, train_one};
+use super::train::{Place, train_one};
 use rord_engine::plan::Plan;
 use rord_engine::schedule::Mode;
 use rord_files::{Action, FileError, write_atomic};
@@ -103,7 +104,7 @@ fn attempt(args: &SweepArgs) -> Result<u8, Refused> {
         match train_one(&point.loaded, &point.plan, args.file.path(), &place, init.clone(), Some(&out)) {
             Ok(summary) if summary.interrupted => {
                 eprintln!("the same command goes on with run {} of {}", number + 1, points.len());
-                return Ok(INTERRUPTED);
+                return Ok(interrupt::code());
             }
             Ok(_) => {}
             // What is refused before a run begins is refused for every run.

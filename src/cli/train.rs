@@ -8,21 +8,32 @@ use super::args::{PlaceArgs, TrainArgs};
 use super::init;
 use super::interrupt::{self, Interruptible, STOP};
 use super::load::{Loaded, load_or_report};
+use super::resume::{self, Before};
 use rord_engine::plan::Plan;
 use rord_engine::refusals::Stop;
 use rord_engine::train::{Options, Summary, train};
 use rord_kernels::simd::Simd;
+use rord_lang::report::render::draw;
 use rord_lang::report::{Report, runtime};
+use rord_project::keep::text_hash;
 use rord_record::metrics::Metrics;
 use rord_record::progress::Progress;
-use rord_record::{InitWeights, Observer};
+use rord_record::{InitWeights, Observer, RunFolder};
 
-/// The exit code of a run that was asked to stop.
+/// The exit code of what Ctrl-C ends.
 pub const INTERRUPTED: u8 = 130;
 
 /// Trains the pipeline.
 pub fn run(args: &TrainArgs) -> u8 {
     let Some(loaded) = load_or_report(&args.file) else { return super::REFUSED };
+    match before(args, &loaded) {
+        Ok(None) => {}
+        Ok(Some(code)) => return code,
+        Err(report) => {
+            super::print_reports(&[report], &loaded.sources);
+            return super::REFUSED;
+        }
+    }
     match attempt(args, &loaded) {
         Ok(code) => code,
         Err(reports) => {
@@ -32,15 +43,43 @@ pub fn run(args: &TrainArgs) -> u8 {
     }
 }
 
+/// Looks at what --out holds before anything is loaded. An exit code where that is gone on with.
+fn before(args: &TrainArgs, loaded: &Loaded) -> Result<Option<u8>, Report> {
+    let Some(out) = &args.out else { return Ok(None) };
+    let before = Before::of(out, loaded)?;
+    if let Some(report) = before.report(out, args.auto_resume) {
+        return Err(report);
+    }
+    match before {
+        Before::Nothing if args.auto_resume => resume::clean(out, loaded).map(|()| None),
+        Before::Finished | Before::Unfinished if args.auto_resume => {
+            Ok(Some(resume::go(out, Some(&args.place.device), args.place.threads)))
+        }
+        _ => Ok(None),
+    }
+}
+
 fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
     let plan = Plan::new(&loaded.pipeline, loaded.end())?;
     let place = Place::new(&args.place).map_err(|r| vec![r])?;
     let init = init::began(args.place.init.as_deref(), loaded).map_err(|r| vec![r])?;
+    if let Some(out) = &args.out {
+        // Before the data is loaded.
+        RunFolder::free(out).map_err(|e| Stop::from(e).reports())?;
+    }
     let summary = train_one(loaded, &plan, args.file.path(), &place, init, args.out.as_deref())?;
+    Ok(ended(&summary, loaded))
+}
+
+/// What is said at the end of a run, and the exit code.
+pub fn ended(summary: &Summary, loaded: &Loaded) -> u8 {
+    if summary.interrupted {
+        return interrupt::code();
+    }
     if let Some(folder) = summary.folder.as_ref().filter(|_| !loaded.pipeline.exports.is_empty()) {
         super::print(&format!("next:  rord-run find {} --query crop.png --in chip.gds\n", folder.display()));
     }
-    Ok(if summary.interrupted { INTERRUPTED } else { super::DONE })
+    super::DONE
 }
 
 /// Where runs take place, and that they can be stopped.
@@ -50,10 +89,15 @@ pub struct Place {
 }
 
 impl Place {
-    /// Finds the device, sets the threads, and begins to watch for Ctrl-C. Once in a process.
+    /// Finds the device, sets the threads, and begins to watch for signals. Once in a process.
     pub fn new(args: &PlaceArgs) -> Result<Self, Report> {
-        let (device, name) = device(&args.device)?;
-        if let Some(threads) = args.threads {
+        Self::named(&args.device, args.threads)
+    }
+
+    /// As [`Place::new`], by name.
+    pub fn named(name: &str, threads: Option<usize>) -> Result<Self, Report> {
+        let (device, name) = device(name)?;
+        if let Some(threads) = threads {
             set_threads(threads)?;
         }
         interrupt::watch()?;
@@ -70,14 +114,41 @@ pub fn train_one(
     init: Option<(PathBuf, InitWeights)>,
     out: Option<&Path>,
 ) -> Result<Summary, Vec<Report>> {
+    one(loaded, plan, path, place, init, (out, None))
+}
+
+/// Goes on with the run in a folder, whose text is loaded.
+pub fn resume_one(
+    loaded: &Loaded,
+    plan: &Plan,
+    place: &Place,
+    init: Option<(PathBuf, InitWeights)>,
+    run: &Path,
+) -> Result<Summary, Vec<Report>> {
+    one(loaded, plan, run, place, init, (None, Some(run)))
+}
+
+fn one(
+    loaded: &Loaded,
+    plan: &Plan,
+    path: &Path,
+    place: &Place,
+    init: Option<(PathBuf, InitWeights)>,
+    (out, resume): (Option<&Path>, Option<&Path>),
+) -> Result<Summary, Vec<Report>> {
     precision(plan, &place.device).map_err(|r| vec![r])?;
+    let texts = loaded.kept().map_err(|r| vec![r])?;
+    let shown = |report: &Report| draw(report, &loaded.sources, super::style());
     let options = Options {
         out: out.map(Path::to_path_buf),
         init,
+        text: text_hash(&texts),
+        resume: resume.map(Path::to_path_buf),
+        shown: &shown,
         device: place.device.clone(),
         device_name: place.name.clone(),
         source: path.display().to_string(),
-        texts: loaded.kept().map_err(|r| vec![r])?,
+        texts,
         stop: &STOP,
     };
     // The record first: what ends the process while others write can then close it.

@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::args::*;
 use super::{
     bench, cache, check, completions, data, demo, eval, explain, find, fmt, graph, loss, lsp, matches, new, params,
-    predict, sweep, train, types,
+    predict, resume, sweep, train, types,
 };
 
 macro_rules! verbs {
@@ -31,6 +31,8 @@ macro_rules! verbs {
 verbs! {
     /// Train a pipeline
     Train(TrainArgs) => train::run,
+    /// Go on with a run that was interrupted or killed
+    Resume(ResumeArgs) => resume::run,
     /// Train a pipeline once for each point of a grid that it names
     Sweep(SweepArgs) => sweep::run,
     /// Check pipelines and report what is wrong

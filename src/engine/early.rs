@@ -29,7 +29,7 @@ impl EarlyStop {
 
     /// Takes the watched number after an epoch, counted from 1. What a reader of the run is told, where it ends here.
     pub fn after_validation(&mut self, value: f64, epoch: u64) -> Option<String> {
-        if self.mode.better(value, self.best) {
+        if value.is_finite() && self.mode.better(value, self.best) {
             (self.best, self.epoch, self.bad) = (value, epoch, 0);
             return None;
         }

@@ -15,6 +15,7 @@ pub mod heap;
 pub mod kept;
 pub mod machine;
 pub mod memory;
+pub mod note;
 pub mod optim;
 pub mod plan;
 pub mod predict;

@@ -19,8 +19,10 @@ use rules::{Adam, Block, Pace, Rule, Sgd};
 /// Moves weights against their gradients.
 pub trait Optimizer: Send {
     /// One step. `weights` and `grads` are in the order of the specs the optimizer was made with; `None` is a weight
-    /// that got no gradient. Where an error is returned, no weight and no moment has changed.
-    fn step(&mut self, lr: f64, weights: &mut [Tensor], grads: &[Option<Tensor>]) -> Result<()>;
+    /// that got no gradient. Where an error is returned, no weight and no moment has changed. Where the step would make a number
+    /// of a weight infinite or NaN, that weight's place and how many such numbers it would have are returned; no weight has changed
+    /// then, but moments have, and no further step can be taken.
+    fn step(&mut self, lr: f64, weights: &mut [Tensor], grads: &[Option<Tensor>]) -> Result<Option<Overflow>>;
 
     /// The learning rate of its recipe, from which a schedule starts.
     fn base_lr(&self) -> f64;
@@ -34,6 +36,17 @@ pub trait Optimizer: Send {
 
     /// Takes up a state that [`Optimizer::state`] gave, in any order: all of it, or nothing and an error.
     fn load(&mut self, state: &[(String, Tensor)]) -> std::result::Result<(), StateError>;
+}
+
+/// A weight that a step would make infinite or NaN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overflow {
+    /// The first such weight, by its place.
+    pub weight: usize,
+    /// How many of its numbers; 0 where it is what the optimizer remembers of its gradients.
+    pub numbers: usize,
+    /// How many it has.
+    pub of: usize,
 }
 
 /// A recipe that makes no optimizer, clip or schedule.
@@ -204,8 +217,8 @@ impl<R: Rule> Moments<R> {
     }
 
     /// Steps all weights in `hosts` at once: their blocks are one list of jobs, so a large weight does not keep the
-    /// other cores waiting. Results and moments are written; steps are not yet counted.
-    fn by_blocks(&mut self, lr: f64, hosts: &mut [Option<Host>]) -> Result<()> {
+    /// other cores waiting. Results and moments are written; steps are not yet counted. False where one is not finite.
+    fn by_blocks(&mut self, lr: f64, hosts: &mut [Option<Host>]) -> Result<bool> {
         let tensors: Vec<_> = hosts.iter().map(|h| h.as_ref().map(|h| (h.weight.clone(), h.grad.clone()))).collect();
         let tensors: Vec<_> = tensors.iter().map(Option::as_ref).collect();
         let held = tensors.iter().map(|t| t.map(|(w, g)| (w.storage_and_layout().0, g.storage_and_layout().0)));
@@ -235,9 +248,33 @@ impl<R: Rule> Moments<R> {
             }
         }
         let rule = &self.rule;
-        jobs.into_par_iter().for_each(|(pace, block)| rule.block(pace, block));
-        Ok(())
+        // Every block is computed, whatever another one comes to.
+        Ok(jobs.into_par_iter().map(|(pace, block)| rule.block(pace, block)).reduce(|| true, |a, b| a & b))
     }
+}
+
+/// The first weight whose step, or what is remembered of it, is not finite.
+fn overflow(hosts: &[Option<Host>], slots: &[Slot]) -> Overflow {
+    let bad = |values: &[f32]| values.iter().filter(|x| !x.is_finite()).count();
+    let remembered = |slot: &Slot| slot.moments.iter().any(|m| matches!(m, Moment::Host(values) if bad(values) > 0));
+    let found = hosts.iter().zip(slots).enumerate().filter_map(|(weight, (host, slot))| {
+        let result = &host.as_ref()?.result;
+        let numbers = bad(result);
+        (numbers > 0 || remembered(slot)).then_some(Overflow { weight, numbers, of: result.len() })
+    });
+    // Most tell of the first weight that is lost itself.
+    found.min_by_key(|found| (found.numbers == 0, found.weight)).unwrap_or(Overflow { weight: 0, numbers: 0, of: 0 })
+}
+
+/// How many numbers of a tensor, wherever it lies, are infinite or NaN.
+pub fn not_finite(tensor: &Tensor) -> Result<usize> {
+    // 0 times a number is 0, and NaN where it is not finite: one sum tells, on the device.
+    let sum = (tensor * 0.0)?.sum_all()?.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_scalar::<f64>()?;
+    if sum.is_finite() {
+        return Ok(0);
+    }
+    let all: Vec<f64> = tensor.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?;
+    Ok(all.iter().filter(|x| !x.is_finite()).count())
 }
 
 /// The elements of a contiguous f32 tensor on the CPU.
@@ -252,7 +289,7 @@ fn slice<'a>(storage: &'a StorageRef, tensor: &Tensor) -> Result<&'a [f32]> {
 }
 
 impl<R: Rule> Optimizer for Moments<R> {
-    fn step(&mut self, lr: f64, weights: &mut [Tensor], grads: &[Option<Tensor>]) -> Result<()> {
+    fn step(&mut self, lr: f64, weights: &mut [Tensor], grads: &[Option<Tensor>]) -> Result<Option<Overflow>> {
         self.check(weights, grads)?;
         let (mut hosts, mut wholes) = (Vec::new(), Vec::new());
         let all = weights.iter().zip(grads).zip(&self.slots).zip(&self.groups);
@@ -264,14 +301,21 @@ impl<R: Rule> Optimizer for Moments<R> {
                     result: vec![0.0; weight.elem_count()],
                 }),
                 Some(grad) => {
-                    wholes.push((index, self.whole(lr, *group, weight, grad, slot)?));
+                    let whole = self.whole(lr, *group, weight, grad, slot)?;
+                    let numbers = not_finite(&whole.0)?;
+                    if numbers > 0 {
+                        return Ok(Some(Overflow { weight: index, numbers, of: weight.elem_count() }));
+                    }
+                    wholes.push((index, whole));
                     None
                 }
                 None => None,
             });
         }
         // Everything above may fail and has changed nothing; the moments change here, all of them or none.
-        self.by_blocks(lr, &mut hosts)?;
+        if !self.by_blocks(lr, &mut hosts)? {
+            return Ok(Some(overflow(&hosts, &self.slots)));
+        }
         for ((weight, slot), host) in weights.iter_mut().zip(&mut self.slots).zip(hosts) {
             if let Some(host) = host {
                 *weight = Tensor::from_vec(host.result, host.weight.shape(), host.weight.device())?;
@@ -283,7 +327,7 @@ impl<R: Rule> Optimizer for Moments<R> {
                 (*weight, *slot) = whole;
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn base_lr(&self) -> f64 {

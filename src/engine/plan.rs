@@ -62,6 +62,10 @@ pub struct Plan {
     pub keep: usize,
     /// How often the weights are kept under a name of their own, in epochs or steps.
     pub every: Option<(f64, Unit)>,
+    /// Batches of the validation that are tried before the first epoch.
+    pub sanity: u64,
+    /// How often the state is saved between validations, in minutes, steps or epochs.
+    pub state: Option<(f64, Unit)>,
     /// Whether the last weights are kept.
     pub keep_last: bool,
     /// For each dataset, where its layouts or its file are named and where its fields are declared, for reports.
@@ -110,6 +114,13 @@ impl Plan {
             Some(Constant::Quantity(x, unit)) => Some((*x, *unit)),
             _ => None,
         };
+        let state = match pipeline.save("state") {
+            Some(Constant::Recipe(recipe)) => match recipe.settings.get("time") {
+                Some(Constant::Quantity(x, unit)) => Some((*x, *unit)),
+                _ => None,
+            },
+            _ => None,
+        };
         Ok(Plan {
             batch: count("batch"),
             epochs: count("epochs") as u64,
@@ -128,6 +139,8 @@ impl Plan {
             ema: pipeline.train("ema").and_then(Constant::number),
             keep: pipeline.setting("save", "keep").and_then(|c| c.count()).unwrap_or(1),
             every,
+            sanity: count("sanity") as u64,
+            state,
             keep_last: pipeline.setting("save", "last") == Some(Constant::Flag(true)),
             data_places: (0..)
                 .zip(&pipeline.datasets)

@@ -18,6 +18,7 @@ use super::memory::TooLarge;
 use super::optim::RecipeError;
 use super::plan::Plan;
 use super::pretrained::{InitError, Misfit, Why};
+use super::state::StateError;
 use super::stored::StoredError;
 use super::weights::WeightsError;
 
@@ -47,6 +48,9 @@ pub enum Stop {
     /// Weights that a part begins with.
     #[error(transparent)]
     Init(#[from] InitError),
+    /// The saved state of a run cannot be taken up.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The run's folder or one of its files could not be written.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -85,11 +89,13 @@ impl Stop {
                 let help = match &e {
                     RecordError::NotEmpty { .. } => OTHER_FOLDER,
                     RecordError::NotAFolder { .. } => "name a folder with --out",
+                    RecordError::InUse { .. } => "wait until that process has ended, or name another folder",
                     RecordError::File(e) => e.help(),
                     RecordError::Malformed { .. } => "a run's files must stay as the run has written them",
                 };
                 one("R0914", &e.to_string(), help)
             }
+            Stop::State(e) => vec![state(&e)],
             Stop::Stored(StoredError::File(e)) => one("R0914", &e.to_string(), e.help()),
             Stop::Stored(StoredError::Tensor(e)) | Stop::Tensor(e) => tensor(&e),
             Stop::Fault(e) => vec![runtime::data("R0915", e.span, "an operation failed", &e.to_string(), LESS)],
@@ -117,6 +123,19 @@ pub fn weights(error: &WeightsError) -> Report {
             };
             runtime::failed("R0913", &other.to_string(), help)
         }
+    }
+}
+
+/// The report for a saved state that cannot be taken up.
+fn state(error: &StateError) -> Report {
+    const REPEAT: &str = "the run can be repeated from its beginning:  rord-run RUN --out OTHER";
+    match error {
+        StateError::File(e) => runtime::failed("R0914", &e.to_string(), e.help()),
+        StateError::Weights(difference) => {
+            runtime::failed("R0914", "the saved run has other weights", &differing(difference))
+        }
+        StateError::Tensor(e) => runtime::failed("R0915", &format!("a tensor operation failed: {e}"), LESS),
+        other => runtime::failed("R0914", &other.to_string(), REPEAT),
     }
 }
 

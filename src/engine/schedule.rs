@@ -264,7 +264,7 @@ impl Schedule for Plateau {
     }
 
     fn after_validation(&mut self, watched: f64) -> Option<LrChange> {
-        if self.better(watched) {
+        if watched.is_finite() && self.better(watched) {
             self.best = watched;
             self.bad = 0;
         } else {
@@ -274,7 +274,8 @@ impl Schedule for Plateau {
             self.cooling -= 1;
             self.bad = 0;
         }
-        if self.bad <= self.patience {
+        // What is no number is no progress, but lowers nothing itself.
+        if self.bad <= self.patience || !watched.is_finite() {
             return None;
         }
         self.cooling = self.cooldown;

@@ -25,6 +25,9 @@ use rord_record::Best;
 /// The note of a file that holds all numbers.
 const NOTE: &str = "rord.state";
 
+/// The version of what a state holds. One that is not this is not read.
+const FORMAT: u64 = 1;
+
 /// A run between two steps.
 pub struct State {
     /// The weights.
@@ -53,6 +56,44 @@ pub struct State {
     pub observers: Vec<(String, u64)>,
     /// The numbers that change.
     pub timed: Arc<Clock>,
+    /// What run it is.
+    pub identity: Identity,
+}
+
+/// What a state must have in common with the run that goes on from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The hash of the texts and parameters.
+    pub text: String,
+    /// The hash of the graph that is trained.
+    pub graph: String,
+    /// Steps of an epoch.
+    pub steps: u64,
+    /// The data in words.
+    pub data: String,
+}
+
+impl Identity {
+    fn state(&self) -> Value {
+        json!({ "text": self.text, "graph": self.graph, "steps": self.steps, "data": self.data })
+    }
+
+    /// What a saved one has otherwise, in words.
+    fn other(&self, saved: &Value) -> Option<String> {
+        let text = |name: &str| saved.get(name).and_then(Value::as_str).unwrap_or_default();
+        let steps = saved.get("steps").and_then(Value::as_u64).unwrap_or_default();
+        if text("text") != self.text {
+            return Some("it is of another text, or of other parameters".into());
+        }
+        if text("data") != self.data {
+            return Some(format!("its data were {}, and now are {}", text("data"), self.data));
+        }
+        if steps != self.steps {
+            return Some(format!("an epoch of it had {steps} steps, and now has {}", self.steps));
+        }
+        let graph = text("graph") != self.graph;
+        graph.then(|| "this version of rord makes another graph of its text".to_string())
+    }
 }
 
 /// A running average of the weights: after each step, `decay` times itself and `1 - decay` times them, as
@@ -110,6 +151,14 @@ pub enum StateError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// It is of another run.
+    #[error("{} is not of this run: {reason}", path.display())]
+    OtherRun {
+        /// The file.
+        path: PathBuf,
+        /// What is other.
         reason: String,
     },
     /// It has other weights.
@@ -179,6 +228,9 @@ impl State {
         let best = self.best.as_ref();
         let observers: Map<String, Value> = self.observers.iter().map(|(n, at)| (n.clone(), (*at).into())).collect();
         let numbers = json!({
+            "format": FORMAT,
+            "hash": hash(&tensors)?,
+            "run": self.identity.state(),
             "epochs": self.epochs,
             "steps": self.steps,
             "means": self.means.iter().map(|x| text(*x)).collect::<Vec<_>>(),
@@ -198,12 +250,28 @@ impl State {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| malformed(e.to_string()))?;
         let note = header.metadata().as_ref().and_then(|notes| notes.get(NOTE));
         let note = note.ok_or_else(|| malformed("it holds weights and nothing else".into()))?;
-        let value = serde_json::from_str(note).map_err(|e| malformed(e.to_string()))?;
+        let value: Value = serde_json::from_str(note).map_err(|e| malformed(e.to_string()))?;
+        match value.get("format").and_then(Value::as_u64) {
+            Some(FORMAT) => {}
+            Some(other) => {
+                return Err(malformed(format!("its format is {other}, and this version of rord reads {FORMAT}")));
+            }
+            None => return Err(malformed("it does not say in which format it is".into())),
+        }
+        if let Some(reason) = value.get("run").and_then(|saved| self.identity.other(saved)) {
+            return Err(StateError::OtherRun { path: path.into(), reason });
+        }
         let numbers = numbers(&value).map_err(|entry| malformed(format!("its entry `{entry}` cannot be read")))?;
         if numbers.means.len() != self.means.len() {
             return Err(malformed(format!("it has {} outputs, not {}", numbers.means.len(), self.means.len())));
         }
         let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+        let found: Vec<(String, Tensor)> = tensors.iter().map(|(n, t)| (n.clone(), t.clone())).collect();
+        if value.get("hash").and_then(Value::as_str) != Some(hash(&found)?.as_str()) {
+            return Err(malformed(
+                "its numbers are not those that were written: the disk or a copy has changed them".into(),
+            ));
+        }
         let part = |prefix: &str| -> Vec<(String, Tensor)> {
             let mut part: Vec<(String, Tensor)> =
                 tensors.iter().filter_map(|(n, t)| Some((n.strip_prefix(prefix)?.to_string(), t.clone()))).collect();
@@ -287,6 +355,18 @@ fn same_weights(weights: &Weights, found: &[(String, Tensor)]) -> Result<Vec<Ten
         tensors.push(tensor.to_device(weight.device())?);
     }
     if difference.is_empty() { Ok(tensors) } else { Err(StateError::Weights(difference)) }
+}
+
+/// The hash of named tensors, in whatever order they come.
+fn hash(tensors: &[(String, Tensor)]) -> candle_core::Result<String> {
+    let mut sorted: Vec<&(String, Tensor)> = tensors.iter().collect();
+    sorted.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut hash = blake3::Hasher::new();
+    for (name, tensor) in sorted {
+        hash.update(&(name.len() as u64).to_le_bytes()).update(name.as_bytes());
+        hash.update(&safetensors::View::data(&tensor.contiguous()?));
+    }
+    Ok(rord_record::fingerprint(&hash.finalize(), 32))
 }
 
 /// Reads what [`State::to_bytes`] wrote; the error is the entry that is absent or unreadable.

@@ -15,20 +15,22 @@ use super::follow::{self, Follower};
 use super::graphs;
 use super::groups::{self, Freezing};
 use super::memory::{self, Load};
-use super::optim::optimizer;
+use super::optim::{Overflow, not_finite, optimizer};
 use super::plan::{Plan, Watched};
 use super::pretrained::Taken;
 use super::program::{Feed, NotFinite, Part, Program, Watch};
 use super::refusals::{self, Stop};
 use super::schedule::{LrChange, Mode, Span, schedule};
 use super::source::{self, DataSource, tensors};
-use super::state::{Average, State};
+use super::state::{Average, Identity, State};
 use super::timed::Clock;
 use super::weights::weight_specs;
 use rord_data::batches::Batch;
 use rord_graph::gradients::trained_by;
 use rord_graph::node::{Graph, NodeSource};
+use rord_lang::constant::number;
 use rord_lang::report::runtime::Cause;
+use rord_lang::source::Span as LangSpan;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
 use rord_record::Best;
@@ -58,6 +60,8 @@ pub struct Stepper {
     plain: bool,
     seed: u64,
     device: Device,
+    /// Where the optimizer is named.
+    optimizer: LangSpan,
 }
 
 /// What becomes of the weights in the program of an objective.
@@ -100,6 +104,8 @@ pub struct Ended {
     pub lr: f64,
     /// True where it is the best epoch so far.
     pub best: bool,
+    /// The number that the best epoch is chosen by; NaN where it is none.
+    pub value: f64,
     /// What the schedule made of the number that it watches.
     pub change: Option<LrChange>,
     /// The numbers that change, as its last step had them.
@@ -178,6 +184,7 @@ pub fn prepare(
         best: None,
         observers: Vec::new(),
         timed,
+        identity: Identity::default(),
     };
     let clip = plan.clip.as_ref().map(Clip::new).transpose()?;
     let weights = 0..pipeline.weights.len();
@@ -203,6 +210,7 @@ pub fn prepare(
         plain: false,
         seed: plan.seed,
         device: device.clone(),
+        optimizer: pipeline.train.iter().find(|f| f.name == "optimizer").map(|f| f.span).unwrap_or_default(),
     };
     Ok((stepper, data))
 }
@@ -348,10 +356,17 @@ impl Stepper {
                 return Ok(Err((what, at)));
             }
             // Running statistics: the optimizer leaves them as they are.
+            let mut wrong = 0;
             for (slot, update) in self.state.weights.tensors_mut().iter_mut().zip(outcome.updates) {
                 if let Some(update) = update {
+                    wrong += not_finite(&update)?;
                     *slot = update;
                 }
+            }
+            if wrong > 0 {
+                let span = program.graph().objective().map(|o| o.span).unwrap_or_default();
+                let what = format!("{wrong} running statistics become infinite or NaN");
+                return Ok(Err((NotFinite { span, what, inputs: vec![], cause: Cause::Update }, at)));
             }
             add(&mut grads, outcome.grads)?;
         }
@@ -369,8 +384,21 @@ impl Stepper {
             let what = "its value is finite, but its gradient is not".into();
             return Ok(Err((NotFinite { span, what, inputs: vec![], cause: Cause::Steps }, fed.len())));
         }
-        self.state.optimizer.step(lr, self.state.weights.tensors_mut(), &grads)?;
-        Ok(Ok((values, norm)))
+        match self.state.optimizer.step(lr, self.state.weights.tensors_mut(), &grads)? {
+            None => Ok(Ok((values, norm))),
+            Some(overflow) => Ok(Err((self.overflown(overflow, lr), fed.len()))),
+        }
+    }
+
+    /// What is said of a step that would make weights infinite or NaN.
+    fn overflown(&self, Overflow { weight, numbers, of }: Overflow, lr: f64) -> NotFinite {
+        let name = self.state.weights.names().get(weight).map_or("?", String::as_str);
+        let lost = match numbers {
+            0 => format!("what it remembers of the gradients of `{name}` becomes infinite"),
+            n => format!("{n} of {of} numbers of `{name}` become infinite or NaN"),
+        };
+        let what = format!("{lost}, at a learning rate of {}", number(lr));
+        NotFinite { span: self.optimizer, what, inputs: vec![], cause: Cause::Update }
     }
 
     /// Ends the epoch at hand, whose validation gave these numbers: the best epoch, the schedule.
@@ -397,6 +425,7 @@ impl Stepper {
             Some(value) => state.rank(value, *mode, plan.keep),
             None => (false, Vec::new()),
         };
+        let score = read(&plan.best.0).unwrap_or(f64::NAN);
         let watched = plan.watch.as_ref().and_then(|(w, _)| read(w));
         let change = match (&mut state.schedule, watched) {
             (Some(schedule), Some(value)) => schedule.after_validation(value),
@@ -407,7 +436,7 @@ impl Stepper {
             (Some(stop), Some(value)) => stop.after_validation(value, state.epochs),
             _ => None,
         };
-        Ended { train, lr: state.lr, best: best.is_some(), change, timed, top, dropped, stop }
+        Ended { train, lr: state.lr, best: best.is_some(), value: score, change, timed, top, dropped, stop }
     }
 }
 

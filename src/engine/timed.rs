@@ -137,6 +137,10 @@ impl Curve {
         else {
             return so_far;
         };
+        // What is no number is no reason to go on.
+        if !x.is_finite() {
+            return so_far;
+        }
         let good = above.is_none_or(|bound| *x > bound) && below.is_none_or(|bound| *x < bound);
         if good { (so_far + by).min(1.0) } else { so_far }
     }

@@ -1,39 +1,39 @@
-//! The training loop: epochs of steps, a validation after each, weights kept as it goes.
+//! The training loop: epochs of steps, a validation after each, weights and the state kept as it goes.
 //!
-//! What people and programs read of it is written by observers, which the caller brings.
+//! What people and programs read of it is written by observers, which the caller brings. A run that was interrupted or killed is taken
+//! up at its last state (`folder`), and ends as if nothing had happened.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+mod folder;
+mod keep;
+mod validation;
+
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 
 use super::graphs;
 use super::plan::Plan;
 use super::pretrained::Taken;
-use super::program::{Feed, NotFinite, Program};
+use super::program::Program;
 use super::refusals::Stop;
-use super::source::{DataSource, tensors};
+use super::source::DataSource;
 use super::state::Kept;
 use super::step::{Stepped, Stepper, prepare};
-use super::stored;
 use super::timed::LAG;
 use rord_data::batches::Batch;
 use rord_data::loader::Loader;
 use rord_data::pairs::Split;
-use rord_graph::node::Graph;
 use rord_lang::constant::{Unit, number};
-use rord_lang::report::runtime;
+use rord_lang::report::Report;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
-use rord_record::{
-    BegunPart, Epoch, Finished, InitWeights, KeptWeights, Live, Observer, Record, RecordError, RunFolder, Started,
-    Status, Step, fingerprint, timestamp,
-};
+use rord_record::{Epoch, Finished, InitWeights, KeptWeights, Live, Observer, RecordError, Started, Status, Step};
+use validation::Validated;
 
-/// Validation draws from streams of its own, the same in every run and epoch.
-const VALIDATION_SEED: u64 = 0x7661_6c69_6461_7465;
+pub use folder::resumable;
+pub use keep::STATE;
 
 /// Batches that are made ahead of the loop, by a thread of their own.
 const AHEAD: usize = 3;
@@ -42,7 +42,7 @@ const AHEAD: usize = 3;
 const _: () = assert!(LAG > AHEAD as u64);
 
 /// How a run is started.
-pub struct Options {
+pub struct Options<'a> {
     /// The folder to write to; `None`: a new one under `runs/`.
     pub out: Option<PathBuf>,
     /// Weights to begin with, and what the record keeps of them.
@@ -55,6 +55,12 @@ pub struct Options {
     pub source: String,
     /// The texts that repeat the run: the place of each, seen from the run's folder, and its content.
     pub texts: Vec<(PathBuf, String)>,
+    /// The hash of these texts.
+    pub text: String,
+    /// The folder of a run of the same texts that is taken up where it was saved last; `out` is not read then.
+    pub resume: Option<PathBuf>,
+    /// A report as a person reads it.
+    pub shown: &'a dyn Fn(&Report) -> String,
     /// Set to ask the run to end after its step.
     pub stop: &'static AtomicBool,
 }
@@ -79,86 +85,39 @@ pub fn train(
 ) -> Result<Summary, Stop> {
     let init = options.init.as_ref().map(|(path, _)| path.as_path());
     let mut busy = |what: &str| observers.iter_mut().for_each(|observer| observer.busy(what));
-    let (stepper, data) = prepare(pipeline, vocabulary, plan, init, &options.device, &mut busy)?;
+    let (mut stepper, data) = prepare(pipeline, vocabulary, plan, init, &options.device, &mut busy)?;
     let validation = graphs::graph(pipeline, vocabulary, &graphs::validation(pipeline), &data.sizes)?;
     let validation = Program::new(validation, |_| false, DType::F32, &options.device)?;
     if options.stop.load(Ordering::Relaxed) {
         return Ok(Summary { folder: None, interrupted: true, epochs: 0 });
     }
     // From here on things are written; whatever could be refused has been.
-    let record = open(pipeline, plan, options, graph_hash(stepper.graph(), vocabulary), &stepper.taken)?;
-    let mut run = Run { plan, options, stepper, validation, data, record, observers };
+    let opened = match &options.resume {
+        Some(path) => folder::take_up(path, vocabulary, options, &mut stepper, &data)?,
+        None => folder::open(pipeline, vocabulary, plan, options, &mut stepper, &data)?,
+    };
+    let (record, notes) = opened;
+    let saved = Instant::now();
+    let mut run = Run { plan, options, stepper, validation, data, record, observers, notes, saved };
     run.go()?;
     let ended = run.record.get();
     let interrupted = ended.status == Status::Interrupted;
     Ok(Summary { folder: Some(run.record.path().into()), interrupted, epochs: ended.epochs_done })
 }
 
-/// The folder of a new run, with the texts that are run and the record.
-fn open(
-    pipeline: &Pipeline,
-    plan: &Plan,
-    options: &Options,
-    graph: String,
-    taken: &[Taken],
-) -> Result<Live, RecordError> {
-    let now = SystemTime::now();
-    let folder = RunFolder::create(options.out.as_deref(), Path::new("runs"), &pipeline.name, now)?;
-    for (path, text) in &options.texts {
-        folder.write_text(path, text)?;
-    }
-    let mut record = Record {
-        rord: env!("CARGO_PKG_VERSION").into(),
-        pipeline: pipeline.name.clone(),
-        source: options.source.clone(),
-        graph,
-        status: Status::Running,
-        started: timestamp(now),
-        finished: None,
-        device: options.device_name.clone(),
-        threads: rayon::current_num_threads(),
-        seed: plan.seed,
-        init: options.init.as_ref().map(|(_, init)| init.clone()),
-        parts: taken.iter().map(begun).collect(),
-        params: Default::default(),
-        origins: Default::default(),
-        epochs_done: 0,
-        best: None,
-        kept: Vec::new(),
-        stopped: None,
-        validation: Default::default(),
-    };
-    for param in &pipeline.params {
-        if let Some(value) = &param.value {
-            record.param(&param.name, value, &param.origin.to_string());
-        }
-    }
-    Live::open(folder, record)
-}
-
-/// What a part began with, for the record.
-fn begun(taken: &Taken) -> BegunPart {
-    BegunPart {
-        part: taken.part.clone(),
-        file: taken.file.clone(),
-        hash: taken.hash.clone(),
-        under: taken.under.clone(),
-        matched: taken.by.to_string(),
-        took: taken.took.iter().map(|(weight, tensor)| (weight.as_str().into(), tensor.as_str().into())).collect(),
-        left: taken.left.clone(),
-        random: taken.random.clone(),
-    }
-}
-
 /// Everything a run holds.
 struct Run<'a> {
     plan: &'a Plan,
-    options: &'a Options,
+    options: &'a Options<'a>,
     stepper: Stepper,
     validation: Program,
     data: DataSource,
     record: Live,
     observers: Vec<Box<dyn Observer>>,
+    /// What is said of a run that was taken up.
+    notes: Vec<String>,
+    /// When the state was saved last.
+    saved: Instant,
 }
 
 impl Drop for Run<'_> {
@@ -172,6 +131,10 @@ impl Run<'_> {
     /// The whole run; its record is closed with how it ended.
     fn go(&mut self) -> Result<(), Stop> {
         let result = self.epochs();
+        self.record.rest(None);
+        if result.is_err() {
+            self.failed();
+        }
         let status = match &result {
             Ok(true) => Status::Interrupted,
             Ok(false) => Status::Finished,
@@ -181,6 +144,10 @@ impl Run<'_> {
         let finished = self.finished(status);
         result?;
         closed?;
+        if status == Status::Finished {
+            // Nothing goes on from it any more. Where it cannot be removed, it is in nobody's way.
+            let _ = std::fs::remove_file(self.record.folder().file(STATE));
+        }
         Ok(finished?)
     }
 
@@ -219,8 +186,8 @@ impl Run<'_> {
         // What was done to the data is said once it is known that the run begins.
         let warnings = self.data.warnings.iter().map(|warning| format!("warning: {warning}"));
         let notes: Vec<String> = self.data.batches.notes().into_iter().chain(warnings).collect();
-        for note in notes {
-            self.watched(|o| o.note(&note))?;
+        for note in notes.iter().chain(&std::mem::take(&mut self.notes)) {
+            self.watched(|o| o.note(note))?;
         }
         Ok(())
     }
@@ -235,6 +202,7 @@ impl Run<'_> {
             done: self.stepper.done(),
             steps: self.stepper.steps,
             weights: last.exists().then_some(last.as_path()),
+            resumable: status == Status::Interrupted && self.record.folder().file(STATE).exists(),
             best: best.as_ref(),
         };
         self.watched(|o| o.finished(&end))
@@ -249,6 +217,17 @@ impl Run<'_> {
         self.started()?;
         let lines: Vec<String> = self.stepper.taken.iter().map(Taken::line).collect();
         lines.iter().try_for_each(|line| self.watched(|o| o.note(line)))?;
+        let mut tried = None;
+        if self.stepper.state.steps == 0 && self.plan.sanity > 0 {
+            self.busy("trying the validation");
+            match self.validate(Some(self.plan.sanity)) {
+                Ok(Validated::Stopped) => return self.interrupted(None),
+                Ok(Validated::Means(_)) => {}
+                // The first step comes first: what is wrong with the formula itself is said with the step's own batch.
+                Err(bad @ Stop::NotFinite(_)) => tried = Some(bad),
+                Err(other) => return Err(other),
+            }
+        }
         self.busy("making the first step");
         let batches = self.data.batches.clone();
         let mut loader = Loader::new(batches, Split::Train, self.stepper.next_batch(), AHEAD, 1)?;
@@ -259,20 +238,27 @@ impl Run<'_> {
                 while batches.len() < self.stepper.batches_of_step() {
                     match loader.next_unless(self.options.stop).transpose()? {
                         Some(batch) => batches.push(batch),
-                        None => return self.interrupted(loader),
+                        None => return self.interrupted(Some(loader)),
                     }
                 }
                 self.step(&batches)?;
+                if let Some(bad) = tried.take() {
+                    return Err(bad);
+                }
             }
             self.busy("validating");
-            match self.validate()? {
-                Some(validation) => {
+            // Before the validation: whatever goes wrong there, no step is lost.
+            if self.record.get().resumed.last().map(|r| r.step) != Some(self.stepper.state.steps) {
+                self.save_state()?;
+            }
+            match self.validate(None)? {
+                Validated::Means(validation) => {
                     self.busy("saving");
                     if self.end_epoch(&validation, begun)? {
                         break;
                     }
                 }
-                None => return self.interrupted(loader),
+                Validated::Stopped => return self.interrupted(Some(loader)),
             }
         }
         Ok(false)
@@ -297,76 +283,13 @@ impl Run<'_> {
         if let Some((every, Unit::Steps)) = self.plan.every
             && reached(every, steps)
         {
-            self.save(&format!("step-{steps}.safetensors"))?;
+            self.save(&format!("step-{steps}.safetensors"), None)?;
+        }
+        // Last: whatever the state counts is there by then.
+        if self.stepper.done() < self.stepper.steps && self.state_is_due() {
+            self.save_state()?;
         }
         Ok(())
-    }
-
-    /// Writes the weights of the run, or their average, to a file in its folder.
-    fn save(&self, name: &str) -> Result<(), Stop> {
-        Ok(self.stepper.state.shown().save(&self.record.folder().file(name))?)
-    }
-
-    /// Removes a file of weights that is kept no longer. One that is gone already is no loss.
-    fn remove(&mut self, name: &str) -> Result<(), Stop> {
-        let path = self.record.folder().file(name);
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
-                Ok(self.watched(|o| o.note(&format!("{} could not be removed: {e}", path.display())))?)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn kept_positions(&mut self) {
-        self.stepper.state.observers = self.observers.iter().map(|o| (o.name().into(), o.position())).collect();
-    }
-
-    /// Keeps the weights and the batch, and reports where it went wrong.
-    fn not_finite(&self, bad: &NotFinite, step: u64, fields: &HashMap<String, Tensor>) -> Stop {
-        let folder = self.record.folder();
-        let weights = folder.file(&format!("nan-{step}.safetensors"));
-        let batch = folder.file(&format!("nan-{step}-batch.safetensors"));
-        let fields: Vec<(String, Tensor)> = fields.iter().map(|(n, t)| (n.clone(), t.clone())).collect();
-        let saved = self.stepper.state.weights.save(&weights).map_err(|e| e.to_string());
-        let kept = match saved.and_then(|()| stored::write(&batch, &fields).map_err(|e| e.to_string())) {
-            Ok(()) => format!("the weights are in {}, the batch in {}", weights.display(), batch.display()),
-            Err(error) => format!("the weights and the batch are not kept: {error}"),
-        };
-        let (name, epoch) = (self.stepper.objective(), self.stepper.state.epochs + 1);
-        Stop::NotFinite(Box::new(runtime::not_finite(bad.span, name, (step, epoch), (&bad.detail(), bad.cause), &kept)))
-    }
-
-    /// The mean of every output over the validation; empty where there is none, `None` where the run was asked to end.
-    fn validate(&self) -> Result<Option<Vec<(String, f64)>>, Stop> {
-        let batches = self.data.batches.validation_batches();
-        let outputs = &self.validation.graph().outputs;
-        let mut means = vec![0.0; outputs.len()];
-        if batches == 0 {
-            return Ok(Some(vec![]));
-        }
-        let mut loader = Loader::new(self.data.batches.clone(), Split::Validation, 0, AHEAD, 1)?;
-        for step in 0..batches {
-            let Some(batch) = loader.next_unless(self.options.stop).transpose()? else { break };
-            let fields = tensors(&batch, DType::F32, &self.options.device)?;
-            let feed = Feed {
-                batch: batch.size,
-                fields: &fields,
-                weights: self.stepper.state.shown().tensors(),
-                seed: VALIDATION_SEED,
-                step,
-                training: false,
-                timed: None,
-            };
-            for (mean, value) in means.iter_mut().zip(self.validation.run(&feed, false)?.numbers()?) {
-                *mean += value / batches as f64;
-            }
-        }
-        if self.asked_to_stop() {
-            loader.detach();
-            return Ok(None);
-        }
-        Ok(Some(outputs.iter().map(|o| o.name.clone()).zip(means).collect()))
     }
 
     /// Keeps the weights, then calls the observers, then writes the record: what the record counts is written by then. True where the
@@ -381,7 +304,8 @@ impl Run<'_> {
             (ended.top, format!("top-{at}.safetensors")),
             (periodic, format!("epoch-{at}.safetensors")),
         ];
-        names.iter().filter(|(wanted, _)| *wanted).try_for_each(|(_, name)| self.save(name))?;
+        let score = (self.plan.best.0.to_string(), ended.value);
+        names.iter().filter(|(wanted, _)| *wanted).try_for_each(|(_, name)| self.save(name, Some(&score)))?;
         ended.dropped.iter().try_for_each(|epoch| self.remove(&format!("top-{epoch}.safetensors")))?;
         let state = &self.stepper.state;
         fn named(numbers: &[(String, f64)]) -> Vec<(&str, f64)> {
@@ -410,8 +334,6 @@ impl Run<'_> {
         }
         self.kept_positions();
         let state = &self.stepper.state;
-        let kept =
-            |k: &Kept| KeptWeights { file: format!("top-{}.safetensors", k.epoch), value: k.value, epoch: k.epoch };
         self.record.change(|record| {
             record.epochs_done = state.epochs;
             record.best = state.best.clone();
@@ -419,15 +341,12 @@ impl Run<'_> {
             record.stopped = stopped.clone();
             record.validated(validation.iter().copied());
         })?;
+        let ends = stopped.is_some() || at >= self.plan.epochs;
+        // A run that ends here would go on from a state after its last validation.
+        if !ends {
+            self.save_state()?;
+        }
         Ok(stopped.is_some())
-    }
-
-    /// Keeps the weights of a run that was asked to end.
-    fn interrupted(&mut self, loader: Loader) -> Result<bool, Stop> {
-        // The batch that is being made is not waited for.
-        loader.detach();
-        self.save("last.safetensors")?;
-        Ok(true)
     }
 }
 
@@ -437,10 +356,9 @@ fn reached(every: f64, count: u64) -> bool {
     count > 0 && times(count) > times(count - 1)
 }
 
-/// The fingerprint of what is trained: the optimized graph as text.
-fn graph_hash(graph: &Graph, vocabulary: &Vocabulary) -> String {
-    let text = rord_graph::print::text(graph, vocabulary);
-    fingerprint(&blake3::hash(text.as_bytes()), 8)
+/// One of the best epochs, as records have it.
+fn kept(k: &Kept) -> KeptWeights {
+    KeptWeights { file: format!("top-{}.safetensors", k.epoch), value: k.value, epoch: k.epoch }
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::difference::Difference;
+use super::note::Note;
+use super::optim::not_finite;
 use super::stored;
 use rord_files::{FileError, write_atomic};
 use rord_graph::weight::{Init, WeightSpec};
@@ -158,9 +160,25 @@ impl Weights {
 
     /// Writes all weights as f32. Either the whole file appears under `path` or what was there stays.
     pub fn save(&self, path: &Path) -> Result<(), WeightsError> {
+        self.save_noted(path, None)
+    }
+
+    /// As [`Weights::save`], with what weights they are ([`Note`]).
+    pub fn save_noted(&self, path: &Path, note: Option<&Note>) -> Result<(), WeightsError> {
         let single = |(name, tensor): (&str, &Tensor)| Ok((name.to_string(), tensor.to_dtype(DType::F32)?));
         let tensors = self.iter().map(single).collect::<candle_core::Result<Vec<_>>>()?;
-        Ok(write_atomic(path, &stored::bytes(&tensors, None)?)?)
+        Ok(write_atomic(path, &stored::bytes(&tensors, note.map(Note::entries))?)?)
+    }
+
+    /// The first weight that is not finite everywhere: its name, and how many of its numbers.
+    pub fn not_finite(&self) -> candle_core::Result<Option<(&str, usize)>> {
+        for (name, tensor) in self.iter() {
+            match not_finite(tensor)? {
+                0 => {}
+                count => return Ok(Some((name, count))),
+            }
+        }
+        Ok(None)
     }
 
     /// The names, in the order of the pipeline.

@@ -14,4 +14,4 @@ mod write;
 
 pub use error::{Action, FileError, plain};
 pub use read::{at_most, bounded, open, read, whole};
-pub use write::{replace, write_atomic};
+pub use write::{is_temporary, replace, write_atomic};

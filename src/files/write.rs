@@ -54,6 +54,14 @@ fn write(path: &Path, bytes: &[u8], permissions: Option<Permissions>) -> io::Res
     })
 }
 
+/// True for the name that a file has before it is whole. One that stays was left by a writer that was killed.
+pub fn is_temporary(name: &str) -> bool {
+    let Some(inner) = name.strip_prefix('.').and_then(|rest| rest.strip_suffix(".tmp")) else { return false };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let numbered = inner.rsplit_once('.').and_then(|(_, writer)| writer.split_once('-'));
+    numbered.is_some_and(|(process, count)| digits(process) && digits(count))
+}
+
 /// A rename is on the disk once its folder is.
 #[cfg(unix)]
 fn sync_folder(path: &Path) -> io::Result<()> {
@@ -87,6 +95,10 @@ mod tests {
         assert_eq!(names, ["taken"]);
         assert_eq!(std::fs::read_to_string(target.join("inside")).unwrap(), "kept");
         assert!(write_atomic(Path::new("/"), b"new").is_err());
+        assert!(is_temporary(".run.yaml.4711-0.tmp"));
+        for name in ["run.yaml", ".run.yaml.tmp", ".tmp", ".a.1-.tmp", "run.yaml.4711-0.tmp", ".a.b-1.tmp"] {
+            assert!(!is_temporary(name), "{name}");
+        }
         let path = folder.path().join("file");
         write_atomic(&path, b"old").unwrap();
         write_atomic(&path, b"new").unwrap();

@@ -18,13 +18,15 @@ pub enum Unit {
     Epochs,
     /// Optimizer steps.
     Steps,
+    /// Minutes of the clock.
+    Minutes,
     /// So many times another number: `0.1x`.
     Times,
 }
 
 impl Unit {
     /// All units, in the order in which a message lists them.
-    pub const ALL: [Unit; 5] = [Unit::Px, Unit::Deg, Unit::Epochs, Unit::Steps, Unit::Times];
+    pub const ALL: [Unit; 6] = [Unit::Px, Unit::Deg, Unit::Epochs, Unit::Steps, Unit::Minutes, Unit::Times];
 
     /// The unit as it is written.
     pub fn name(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Unit {
             Unit::Deg => "deg",
             Unit::Epochs => "epochs",
             Unit::Steps => "steps",
+            Unit::Minutes => "min",
             Unit::Times => "x",
         }
     }

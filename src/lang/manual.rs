@@ -92,7 +92,7 @@ pub const LINTS: [(&str, &str); 9] = [
 ];
 
 /// Words and marks within items: what each is for, and lines with it.
-pub const WORDS: [(&[&str], &str, &str); 22] = [
+pub const WORDS: [(&[&str], &str, &str); 23] = [
     (
         &["out"],
         "what a model returns, by name, or what a function with names of its own computes",
@@ -138,6 +138,7 @@ pub const WORDS: [(&[&str], &str, &str); 22] = [
         "a duration in steps of the optimizer, glued to its number",
         "train { optimizer = adam(lr = 1e-3), schedule = cosine(warmup = 100steps) }\n",
     ),
+    (&["min", "minutes"], "a duration by the clock, glued to its number", "save { state = every(5min) }\n"),
     (
         &["val", "val.total"],
         "the numbers of validation, by name: `val.total` is the mean of `total` over the data that is not trained on. They can be watched and saved by; `train.total` is the same of training",

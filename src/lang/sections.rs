@@ -156,6 +156,13 @@ pub const SECTIONS: [Section; 4] = [
                 ..PLAIN
             },
             Field {
+                name: "sanity",
+                kind: Kind::Count,
+                default: Default::Count(1),
+                about: "how many batches of the validation are tried before the first epoch, so that what fails there fails at once",
+                ..PLAIN
+            },
+            Field {
                 name: "schedule",
                 kind: Kind::Schedule,
                 about: "how the learning rate changes: `reduce_on_plateau(…)`, `cosine(…)`",
@@ -206,6 +213,13 @@ pub const SECTIONS: [Section; 4] = [
                 kind: Kind::Flag,
                 default: Default::Flag(true),
                 about: "whether the weights of the last epoch are kept",
+                ..PLAIN
+            },
+            Field {
+                name: "state",
+                kind: Kind::Every,
+                about: "how often, besides before and after each validation, everything is saved that `rord-run resume` goes on \
+                        from: `every(5min)`, `every(200steps)`",
                 ..PLAIN
             },
         ],

@@ -66,6 +66,10 @@ pub enum Kind {
     Steps,
     /// A duration in epochs or steps.
     Duration,
+    /// A duration in minutes.
+    Minutes,
+    /// A duration in epochs, steps or minutes.
+    Interval,
     /// So many times another number.
     Factor,
     /// `low..high`.
@@ -94,6 +98,8 @@ pub enum Kind {
     Clip,
     /// When a run ends early.
     Stop,
+    /// How often something is done.
+    Every,
     /// How an image is disturbed.
     Augment,
     /// How a second view is made.
@@ -111,7 +117,7 @@ pub enum Kind {
 use Kind::*;
 
 /// Every kind with its name, the kind directly above it, and what it holds, in words.
-const KINDS: [(Kind, &str, Option<Kind>, &str); 49] = [
+const KINDS: [(Kind, &str, Option<Kind>, &str); 52] = [
     (Values, "Values", None, "real numbers"),
     (Map, "Map", Some(Values), "any real number"),
     (Image, "Image", Some(Map), "any real number"),
@@ -141,7 +147,9 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 49] = [
     (Degrees, "Degrees", None, "an angle such as 90deg"),
     (Epochs, "Epochs", Some(Duration), "a duration such as 5epochs"),
     (Steps, "Steps", Some(Duration), "a duration such as 100steps"),
-    (Duration, "Duration", None, "a duration such as 5epochs or 100steps"),
+    (Duration, "Duration", Some(Interval), "a duration such as 5epochs or 100steps"),
+    (Minutes, "Minutes", Some(Interval), "a duration such as 5min"),
+    (Interval, "Interval", None, "a duration such as 5min, 100steps or 1epochs"),
     (Factor, "Factor", None, "a multiple such as 0.1x"),
     (Range, "Range", None, "a range such as 0.8..1.2"),
     (Word, "Word", None, "one of a few words"),
@@ -155,6 +163,7 @@ const KINDS: [(Kind, &str, Option<Kind>, &str); 49] = [
     (Schedule, "Schedule", None, "a schedule: reduce_on_plateau(…)"),
     (Clip, "Clip", None, "a bound on gradients: grad_norm(…)"),
     (Stop, "Stop", None, "an early end: after(…)"),
+    (Every, "Every", None, "how often: every(…)"),
     (Augment, "Augment", None, "a disturbance: noise(…)"),
     (Symmetry, "Symmetry", None, "a geometry: square_symmetries"),
     (Render, "Render", None, "a way to draw: layers(…)"),

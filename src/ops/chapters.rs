@@ -269,6 +269,7 @@ pub const CHAPTERS: &[Chapter] = &[
             "grad_norm",
             "grad_value",
             "after",
+            "every",
             "constant",
             "reduce_on_plateau",
             "cosine",

@@ -11,7 +11,7 @@ use rord_lang::constant;
 use rord_lang::parse;
 use rord_lang::report::{Report, runtime};
 use rord_lang::source::{FileId, SourceKind, Span};
-use rord_record::{PARAMS, PIPELINE};
+use rord_record::{PARAMS, PIPELINE, fingerprint};
 
 use super::files::real;
 use super::load::Loaded;
@@ -83,6 +83,19 @@ impl Loaded {
         }
         text
     }
+}
+
+/// The hash of the texts that a run keeps, each with its place: what is run, to the last letter and the last parameter.
+pub fn text_hash(kept: &[(PathBuf, String)]) -> String {
+    let mut hash = blake3::Hasher::new();
+    for (place, text) in kept {
+        let place = place.to_string_lossy();
+        for part in [place.as_bytes(), text.as_bytes()] {
+            // The length of each is hashed with it, so that parts are not confused.
+            hash.update(&(part.len() as u64).to_le_bytes()).update(part);
+        }
+    }
+    fingerprint(&hash.finalize(), 16)
 }
 
 /// True for a place at which no file of the run itself can lie, now or in a later version: these lie at the top of its

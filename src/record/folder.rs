@@ -10,7 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_yaml::{Mapping, Value};
 
-use rord_files::{Action, FileError, read, write_atomic};
+use super::lock::LOCK;
+use rord_files::{Action, FileError, is_temporary, read, write_atomic};
 use rord_lang::constant::{Constant, of_f32};
 
 /// The most bytes of a record that are read; it has a few kilobytes.
@@ -44,6 +45,14 @@ pub enum RecordError {
         /// The first of its entries, in alphabetical order.
         first: String,
     },
+    /// Another process writes to the folder.
+    #[error("{} is in use by {by}", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The process, in words.
+        by: String,
+    },
     /// The path that was asked for is a file.
     #[error("{} is not a folder", path.display())]
     NotAFolder {
@@ -70,17 +79,9 @@ impl RunFolder {
     /// pipeline's name becomes `-`.
     pub fn create(out: Option<&Path>, root: &Path, pipeline: &str, now: SystemTime) -> Result<Self, RecordError> {
         let made = |path: &Path| FileError::at(Action::MakeFolder, path);
-        let listed = |path: &Path| FileError::at(Action::List, path);
         if let Some(out) = out {
-            if out.exists() && !out.is_dir() {
-                return Err(RecordError::NotAFolder { path: out.into() });
-            }
+            Self::free(out)?;
             std::fs::create_dir_all(out).map_err(made(out))?;
-            let entries: Result<Vec<_>, _> = std::fs::read_dir(out).map_err(listed(out))?.collect();
-            let names = entries.map_err(listed(out))?.into_iter().map(|e| e.file_name().to_string_lossy().into_owned());
-            if let Some(first) = names.min() {
-                return Err(RecordError::NotEmpty { path: out.into(), first });
-            }
             return Ok(Self::open(out));
         }
         std::fs::create_dir_all(root).map_err(made(root))?;
@@ -97,6 +98,23 @@ impl RunFolder {
             }
         }
         Ok(Self::open(&path))
+    }
+
+    /// Whether a new run may be written to a folder: it is empty or absent.
+    pub fn free(out: &Path) -> Result<(), RecordError> {
+        if !out.exists() {
+            return Ok(());
+        }
+        if !out.is_dir() {
+            return Err(RecordError::NotAFolder { path: out.into() });
+        }
+        let listed = FileError::at(Action::List, out);
+        let entries: Result<Vec<_>, _> = std::fs::read_dir(out).map_err(&listed)?.collect();
+        let names = entries.map_err(&listed)?.into_iter().map(|e| e.file_name().to_string_lossy().into_owned());
+        match names.filter(|name| !is_left(name)).min() {
+            Some(first) => Err(RecordError::NotEmpty { path: out.into(), first }),
+            None => Ok(()),
+        }
     }
 
     /// The folder of a run that is already there. Nothing is read or checked.
@@ -118,6 +136,15 @@ impl RunFolder {
     /// A file of the run: `last.safetensors`.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// Removes what writers left that were killed. Only who has the folder's lock may do this.
+    pub fn sweep(&self) {
+        let entries = std::fs::read_dir(&self.path).into_iter().flatten().flatten();
+        for entry in entries.filter(|entry| entry.file_name().to_str().is_some_and(is_temporary)) {
+            // One that cannot be removed is in nobody's way.
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 
     /// Writes a text that repeats the run: `pipeline.rord`, what it imports, `params.yaml`. `name` is its path in the folder.
@@ -145,6 +172,11 @@ impl RunFolder {
     }
 }
 
+/// True for a file that nobody misses: the lock's, and what a killed writer left.
+fn is_left(name: &str) -> bool {
+    name == LOCK || is_temporary(name)
+}
+
 /// The entries of `run.yaml`, in its order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -156,15 +188,24 @@ pub struct Record {
     pub source: String,
     /// The hash of its graph: `b3:9d41c07e`.
     pub graph: String,
+    /// The hash of its texts and parameters: `b3:0c5d1f22a0b7e319`. Empty in records of versions before it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
     /// Whether the run goes on, and if not, how it ended.
     pub status: Status,
     /// When it started, in UTC: `2026-11-23T12:52:16Z` (see [`timestamp`]).
     pub started: String,
+    /// When it was taken up again, and after which step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<Resumed>,
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<String>,
     /// Where it runs: `cpu`, `cuda:0`.
     pub device: String,
+    /// The instructions that the CPU's kernels use, as `RORD_SIMD` names them: between two sets the last bits differ.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub instructions: String,
     /// Threads on the CPU.
     pub threads: usize,
     /// The seed of all random streams.
@@ -207,6 +248,15 @@ pub enum Status {
     Interrupted,
     /// An error ended it.
     Failed,
+}
+
+/// A run that was taken up again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumed {
+    /// When, in UTC.
+    pub at: String,
+    /// The steps that it had taken.
+    pub step: u64,
 }
 
 /// Weights that a run began with.
@@ -357,9 +407,12 @@ pub(crate) mod tests {
             pipeline: "rord".into(),
             source: "pipelines/default.rord".into(),
             graph: "b3:9d41c07e".into(),
+            text: String::new(),
             status: Status::Interrupted,
             started: timestamp(at(1_795_438_336)),
             finished: Some(timestamp(at(1_795_438_336 + 3600))),
+            resumed: Vec::new(),
+            instructions: String::new(),
             device: "cpu".into(),
             threads: 2,
             seed: 0,

@@ -4,6 +4,7 @@
 pub mod fingerprint;
 pub mod folder;
 pub mod live;
+pub mod lock;
 pub mod metrics;
 pub mod observer;
 pub mod progress;
@@ -11,8 +12,9 @@ pub mod terminal;
 
 pub use fingerprint::fingerprint;
 pub use folder::{
-    BegunPart, Best, InitWeights, KeptWeights, PARAMS, PIPELINE, RECORD, Record, RecordError, RunFolder, Status,
-    readable, timestamp, yaml,
+    BegunPart, Best, InitWeights, KeptWeights, PARAMS, PIPELINE, RECORD, Record, RecordError, Resumed, RunFolder,
+    Status, readable, timestamp, yaml,
 };
 pub use live::Live;
+pub use lock::Lock;
 pub use observer::{Epoch, Finished, Observer, Started, Step};

@@ -6,13 +6,20 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::{Record, RecordError, RunFolder, Status, timestamp};
+use super::{Lock, Record, RecordError, RunFolder, Status, timestamp};
+
+/// What is left to do where the process ends while a run rests.
+pub type Leave = Box<dyn Fn() -> Result<(), String> + Send>;
 
 /// An open record. Clones share it.
 #[derive(Clone)]
 pub struct Live {
     folder: RunFolder,
     kept: Arc<Mutex<Kept>>,
+    /// Set while everything that the run goes on from is on the disk already.
+    rest: Arc<Mutex<Option<Leave>>>,
+    /// Nobody else writes to the folder meanwhile.
+    _lock: Arc<Lock>,
 }
 
 struct Kept {
@@ -21,10 +28,28 @@ struct Kept {
 }
 
 impl Live {
-    /// Writes a record into its folder and keeps it open.
-    pub fn open(folder: RunFolder, record: Record) -> Result<Self, RecordError> {
+    /// Writes a record into its folder, which is locked, and keeps it open.
+    pub fn open(folder: RunFolder, record: Record, lock: Lock) -> Result<Self, RecordError> {
         folder.write_record(&record)?;
-        Ok(Self { folder, kept: Arc::new(Mutex::new(Kept { record, closed: false })) })
+        let kept = Arc::new(Mutex::new(Kept { record, closed: false }));
+        Ok(Self { folder, kept, rest: Arc::default(), _lock: Arc::new(lock) })
+    }
+
+    /// From here on the process may end at any moment once `leave` is done; with `None` no more. Where it is just ending, this does
+    /// not return.
+    pub fn rest(&self, leave: Option<Leave>) {
+        *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = leave;
+    }
+
+    /// Does what is left to do of a run that rests, closes its record as interrupted, and calls `exit`, which ends the process. Does
+    /// nothing where the run does not rest.
+    pub fn leave(&self, exit: impl FnOnce(Result<(), String>)) {
+        // Held until the end: the run does not go on meanwhile.
+        let rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(leave) = &*rest {
+            let left = leave().and_then(|()| self.close(Status::Interrupted).map(|_| ()).map_err(|e| e.to_string()));
+            exit(left);
+        }
     }
 
     /// The record as it is.
@@ -80,7 +105,8 @@ mod tests {
     fn the_first_to_close_a_record_has_the_last_word() {
         let root = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(None, root.path(), "rord", SystemTime::UNIX_EPOCH).unwrap();
-        let live = Live::open(folder.clone(), super::super::folder::tests::record()).unwrap();
+        let lock = Lock::take(folder.path()).unwrap();
+        let live = Live::open(folder.clone(), super::super::folder::tests::record(), lock).unwrap();
         live.change(|r| r.status = Status::Running).unwrap();
         let other = live.clone();
         other.change(|r| r.epochs_done = 7).unwrap();
@@ -91,5 +117,19 @@ mod tests {
         let written = folder.read_record().unwrap();
         assert_eq!((written.status, written.epochs_done), (Status::Interrupted, 7));
         assert!(written.finished.is_some());
+    }
+
+    #[test]
+    fn only_a_run_that_rests_is_left() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(None, root.path(), "rord", SystemTime::UNIX_EPOCH).unwrap();
+        let lock = Lock::take(folder.path()).unwrap();
+        let running = Record { status: Status::Running, ..super::super::folder::tests::record() };
+        let live = Live::open(folder.clone(), running, lock).unwrap();
+        live.leave(|_| panic!("it does not rest"));
+        live.rest(Some(Box::new(|| Ok(()))));
+        let mut left = None;
+        live.leave(|done| left = Some(done));
+        assert_eq!((left, folder.read_record().unwrap().status), (Some(Ok(())), Status::Interrupted));
     }
 }

@@ -79,6 +79,13 @@ impl Observer for Metrics {
         self.write(line)
     }
 
+    fn flush(&mut self) -> Result<(), RecordError> {
+        match &self.0 {
+            Some(open) => Ok(open.file.sync_data().map_err(FileError::at(Action::Write, &open.path))?),
+            None => Ok(()),
+        }
+    }
+
     fn position(&self) -> u64 {
         self.0.as_ref().map_or(0, |open| open.length)
     }
@@ -88,7 +95,11 @@ impl Metrics {
     fn write(&mut self, line: Map<String, Value>) -> Result<(), RecordError> {
         let Some(open) = &mut self.0 else { return Ok(()) };
         let text = format!("{}\n", Value::Object(line));
-        open.file.write_all(text.as_bytes()).map_err(FileError::at(Action::Write, &open.path))?;
+        if let Err(error) = open.file.write_all(text.as_bytes()) {
+            // A full disk takes part of a line; the lines before it stay whole.
+            let _ = open.file.set_len(open.length);
+            return Err(FileError::at(Action::Write, &open.path)(error).into());
+        }
         open.length += text.len() as u64;
         Ok(())
     }

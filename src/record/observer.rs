@@ -84,6 +84,8 @@ pub struct Finished<'a> {
     pub steps: u64,
     /// The last weights, where they were kept.
     pub weights: Option<&'a Path>,
+    /// True where the run can be taken up again.
+    pub resumable: bool,
     /// The best epoch.
     pub best: Option<&'a Best>,
 }
@@ -118,6 +120,11 @@ pub trait Observer {
 
     /// The run has ended.
     fn finished(&mut self, _: &Finished<'_>) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    /// The run is about to be saved: what was written until now is to outlast the machine.
+    fn flush(&mut self) -> Result<(), RecordError> {
         Ok(())
     }
 

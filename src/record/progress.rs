@@ -6,6 +6,7 @@
 //! ```
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use console::Term;
@@ -15,6 +16,7 @@ use super::observer::{Epoch, Finished, Observer, Started, Step};
 use super::{RecordError, Status, terminal};
 use rord_lang::constant;
 use rord_lang::report::plural;
+use rord_lang::report::visible::visible_but_colors;
 
 /// Shows a run as it goes. Nothing here can fail a run: a closed pipe is ignored.
 pub struct Progress {
@@ -35,6 +37,17 @@ pub struct Progress {
     done: u64,
     /// The objective and its parts by name.
     smooth: Vec<(String, Smooth)>,
+}
+
+/// The line that says how a run goes on.
+pub fn go_on(folder: &Path) -> String {
+    let name = folder.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=,:@%".contains(c);
+    let name = match !name.is_empty() && name.chars().all(plain) {
+        true => name,
+        false => format!("'{}'", name.replace('\'', "'\\''")),
+    };
+    format!("go on with:  rord-run resume {name}")
 }
 
 /// The least time between two plain lines within an epoch.
@@ -160,6 +173,7 @@ impl Progress {
     fn write(&mut self, line: &str, result: bool) {
         let term = if result { Term::stdout() } else { Term::stderr() };
         let columns = (self.folds && term.is_term()).then(|| usize::from(term.size().1));
+        let line = &*visible_but_colors(line);
         let line = columns.map_or_else(|| line.to_string(), |width| terminal::folded(line, width));
         let to = if result { &mut self.out } else { &mut self.aside };
         let mut write = || {
@@ -247,6 +261,9 @@ impl Observer for Progress {
                 };
                 let kept = end.weights.map(|path| format!("; weights in {}", path.display()));
                 self.finish(&format!("{place}{}", kept.unwrap_or_default()));
+                if end.resumable {
+                    self.write(&go_on(end.folder), false);
+                }
             }
             Status::Finished => {
                 let best = end.best.map(|b| format!("best {} = {} in epoch {}, ", b.watch, short(b.value), b.epoch));

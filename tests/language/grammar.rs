@@ -203,7 +203,7 @@ fn the_grammar_for_editors_has_the_same_words() {
     let textmate = std::fs::read_to_string("grammar/rord.tmLanguage.json").unwrap();
     let _: serde_json::Value = serde_json::from_str(&textmate).unwrap();
     let listed: BTreeSet<&str> = textmate.split(|c: char| !c.is_alphabetic()).collect();
-    for word in KEYWORDS.iter().chain(&["px", "deg", "epochs", "steps", "x", "unit", "part", "under"]) {
+    for word in KEYWORDS.iter().chain(&["px", "deg", "epochs", "steps", "min", "x", "unit", "part", "under"]) {
         assert!(listed.contains(word), "{word} is not in rord.tmLanguage.json");
     }
 }

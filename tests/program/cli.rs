@@ -45,7 +45,7 @@ pub fn rord(dir: &Path, args: &[&str]) -> Output {
     command(dir, args).output().unwrap()
 }
 
-fn command(dir: &Path, args: &[&str]) -> Command {
+pub fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rord-run"));
     command.current_dir(dir).args(args).env("RORD_WIDTH", "100").env("NO_COLOR", "1").env_remove("TERM");
     command

@@ -9,6 +9,7 @@ mod docs;
 mod editors;
 mod eval;
 mod find;
+mod finite;
 mod front;
 mod loss;
 mod lsp;
@@ -19,6 +20,7 @@ mod pictures;
 mod pipelines;
 mod repeat;
 mod reports;
+mod resume;
 mod runs;
 #[path = "../skip.rs"]
 mod skip;

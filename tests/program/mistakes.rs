@@ -173,6 +173,7 @@ const ALONE: &str = r##"Trains local-feature networks from pipelines whose losse
 
 Verbs:
   train        Train a pipeline
+  resume       Go on with a run that was interrupted or killed
   sweep        Train a pipeline once for each point of a grid that it names
   check        Check pipelines and report what is wrong
   graph        Print the graph of a pipeline

@@ -15,8 +15,9 @@ pub(super) trait Rule: Send + Sync {
     /// The weight decay of its recipe.
     fn decay(&self) -> f64;
 
-    /// The new weights of one block; moments start at 0.
-    fn block(&self, pace: Pace, block: Block);
+    /// The new weights of one block; moments start at 0. False where one of them is not finite, or a moment by which weights
+    /// would stand still from then on.
+    fn block(&self, pace: Pace, block: Block) -> bool;
 
     /// The same for whole tensors of any type on any device: the new weight, and new moments written over the old.
     fn whole(&self, pace: Pace, weight: &Tensor, grad: &Tensor, moments: &mut [Tensor]) -> Result<Tensor>;
@@ -39,6 +40,20 @@ pub(super) struct Block<'a> {
     pub(super) grad: &'a [f32],
     pub(super) moments: Vec<&'a mut [f32]>,
     pub(super) result: &'a mut [f32],
+}
+
+/// What a block has come to, gathered while it is computed: no second pass, and nothing that keeps the loop from vectors.
+#[derive(Clone, Copy, Default)]
+struct Broken(u32);
+
+impl Broken {
+    /// The exponent of an f32, which is all ones for what is not finite.
+    const EXPONENT: u32 = 0x7f80_0000;
+
+    #[inline(always)]
+    fn look(&mut self, x: f32) {
+        self.0 |= u32::from(x.to_bits() & Self::EXPONENT == Self::EXPONENT);
+    }
 }
 
 /// Adam (Kingma and Ba 2015) as `torch.optim.Adam`; `decoupled` makes it AdamW (Loshchilov and Hutter 2019).
@@ -86,19 +101,24 @@ impl Rule for Adam {
         self.weight_decay
     }
 
-    fn block(&self, pace: Pace, block: Block) {
+    fn block(&self, pace: Pace, block: Block) -> bool {
+        let mut broken = Broken::default();
         let (keep, decay, length, root) = self.factors(pace);
         let (keep, decay, length, root) = (keep as f32, decay as f32, length as f32, root as f32);
         let (first, second, rest) = ((1.0 - self.beta1) as f32, self.beta2 as f32, (1.0 - self.beta2) as f32);
         let eps = self.eps as f32;
         let Block { weight, grad, mut moments, result } = block;
-        let [m, v] = moments.as_mut_slice() else { return };
+        let [m, v] = moments.as_mut_slice() else { return false };
         for ((((y, w), g), m), v) in result.iter_mut().zip(weight).zip(grad).zip(m.iter_mut()).zip(v.iter_mut()) {
             let g = g + decay * w;
             *m += (g - *m) * first;
             *v = *v * second + rest * g * g;
             *y = w * keep - length * *m / (v.sqrt() / root + eps);
+            broken.look(*y);
+            // An infinite one would hold its weight where it is, silently.
+            broken.look(*v);
         }
+        broken.0 == 0
     }
 
     fn whole(&self, pace: Pace, weight: &Tensor, grad: &Tensor, moments: &mut [Tensor]) -> Result<Tensor> {
@@ -138,7 +158,8 @@ impl Rule for Sgd {
         self.weight_decay
     }
 
-    fn block(&self, pace: Pace, block: Block) {
+    fn block(&self, pace: Pace, block: Block) -> bool {
+        let mut broken = Broken::default();
         let (lr, decay) = (pace.lr as f32, pace.decay as f32);
         let momentum = self.momentum as f32;
         let Block { weight, grad, mut moments, result } = block;
@@ -149,14 +170,17 @@ impl Rule for Sgd {
                     // At the first step the buffer is 0 and becomes the gradient, as in torch.
                     *b = *b * momentum + g;
                     *y = w - lr * if self.nesterov { g + momentum * *b } else { *b };
+                    broken.look(*y);
                 }
             }
             _ => {
                 for ((y, w), g) in result.iter_mut().zip(weight).zip(grad) {
                     *y = w - lr * (g + decay * w);
+                    broken.look(*y);
                 }
             }
         }
+        broken.0 == 0
     }
 
     fn whole(&self, pace: Pace, weight: &Tensor, grad: &Tensor, moments: &mut [Tensor]) -> Result<Tensor> {

@@ -256,3 +256,43 @@ fn groups_are_those_of_torch_and_a_weight_that_waits_has_taken_no_step() {
         }
     }
 }
+
+#[test]
+fn a_step_that_would_lose_a_weight_changes_none_and_says_which() {
+    let specs = [spec("a", &[3]), spec("b", &[3])];
+    let grad = |numbers: &[f64]| Some(tensor(numbers, DType::F32));
+    for (recipe, ..) in references() {
+        for dtype in [DType::F32, DType::F64] {
+            // Too large for f64 where that computes it, and for f32 there.
+            let lr = if dtype == DType::F32 { 1e39 } else { f64::INFINITY };
+            let mut optimizer = optimizer(&recipe, &specs, &[]).unwrap();
+            let mut weights = [tensor(&START, dtype), tensor(&START, dtype)];
+            let grads = [None, Some(tensor(&STEPS[0], dtype))];
+            let found = optimizer.step(lr, &mut weights, &grads).unwrap();
+            assert!(
+                found.is_some_and(|f| f.weight == 1 && f.numbers > 0 && f.of == 3),
+                "{recipe} {dtype:?}: {found:?}"
+            );
+            assert_eq!(weights.each_ref().map(values), [START.to_vec(), START.to_vec()]);
+        }
+    }
+    // The square of a gradient that f32 does not hold: the weight would stand still from then on.
+    let (recipe, ..) = references().swap_remove(0);
+    let mut adam = optimizer(&recipe, &specs, &[]).unwrap();
+    let mut weights = [tensor(&START, DType::F32), tensor(&START, DType::F32)];
+    let found = adam.step(0.1, &mut weights, &[grad(&[1e30, 0.0, 0.0]), grad(&STEPS[0])]).unwrap();
+    assert_eq!(found, Some(Overflow { weight: 0, numbers: 0, of: 3 }));
+}
+
+#[test]
+fn what_is_not_finite_is_counted_wherever_it_is() {
+    for n in [1, 7, 40_000] {
+        let mut numbers = vec![f32::MAX; n];
+        let count = |numbers: &[f32]| not_finite(&Tensor::from_slice(numbers, n, &Device::Cpu).unwrap()).unwrap();
+        assert_eq!(count(&numbers), 0);
+        for (at, bad) in [(0, f32::NAN), (n - 1, f32::INFINITY), (n / 2, f32::NEG_INFINITY)] {
+            numbers[at] = bad;
+            assert!(count(&numbers) > 0, "{bad} at {at} of {n}");
+        }
+    }
+}

@@ -47,7 +47,8 @@ fn plateau_waits_reduces_cools_down_and_stops_at_the_minimum() {
     assert_eq!(s.after_validation(0.99995), Some(LrChange { from: 0.1, to: 0.05 }));
     // 0.9998 is better than 1 - 1e-4 and starts the count again.
     assert_eq!(after(&mut s, &[1.0, 1.0, 0.9998, 1.0, 1.0, 1.0]), [0.05, 0.05, 0.05, 0.05, 0.05, 0.025]);
-    assert_eq!(after(&mut s, &[1.0; 3])[2], 0.02);
+    assert_eq!(after(&mut s, &[f64::NAN; 9]), [0.025; 9]);
+    assert_eq!(after(&mut s, &[1.0])[0], 0.02);
     assert_eq!(after(&mut s, &[1.0; 9]), [0.02; 9]);
 }
 

@@ -67,6 +67,8 @@ fn what_is_heard_in_validation_counts_from_there_on() {
     let other = self::clock("pace(watch = val.seen, below = 0.5, by = 0.25)");
     other.load(&state).unwrap();
     assert_eq!((other.state(), other.numbers(LAG + 1)[0].1), (state.clone(), 0.25));
+    other.validated(&[("seen".into(), f64::NEG_INFINITY)]);
+    assert_eq!(other.state(), state, "what is no number brings nothing forward");
     let another = self::clock("pace(watch = val.seen, below = 0.5, by = 0.5)");
     assert!(another.load(&state).is_err() && another.load(&serde_json::json!({ "step": 3 })).is_err());
 }

@@ -47,7 +47,7 @@ impl Checker<'_> {
             return range;
         }
         let numeric = |k: &Known| {
-            k.kind.is(Kind::Scalar) || matches!(k.kind, Kind::Pixels | Kind::Degrees) || k.kind.is(Kind::Duration)
+            k.kind.is(Kind::Scalar) || matches!(k.kind, Kind::Pixels | Kind::Degrees) || k.kind.is(Kind::Interval)
         };
         let equal_anything = op == BinaryOp::Equal && x.kind.join(y.kind).is_some();
         for (k, place) in [(x, at.0), (y, at.1)] {

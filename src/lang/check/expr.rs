@@ -392,6 +392,7 @@ pub fn unit_kind(unit: Unit) -> Kind {
         Unit::Deg => Kind::Degrees,
         Unit::Epochs => Kind::Epochs,
         Unit::Steps => Kind::Steps,
+        Unit::Minutes => Kind::Minutes,
         Unit::Times => Kind::Factor,
     }
 }

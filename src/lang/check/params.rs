@@ -182,7 +182,7 @@ impl Checker<'_> {
     pub fn sound_domain(&mut self, name: &str, kind: Kind, domain: &Domain, env: &Env) -> bool {
         let ordered = kind.is(Kind::Scalar)
             || matches!(kind, Kind::Pixels | Kind::Degrees | Kind::Factor)
-            || kind.is(Kind::Duration);
+            || kind.is(Kind::Interval);
         let (values, interval): (Vec<&Expr>, _) = match domain {
             Domain::Interval { span, .. } if !ordered => {
                 self.logs.reports.push(params::no_interval(*span, name, kind));

@@ -138,7 +138,7 @@ pub fn weights_outside_model(span: Span, op: &str, would: Option<&str>) -> Repor
 
 /// True for a kind whose plain numbers can have one unit only.
 pub(super) fn only_unit(kind: Kind) -> bool {
-    matches!(kind, Kind::Pixels | Kind::Epochs | Kind::Steps)
+    matches!(kind, Kind::Pixels | Kind::Epochs | Kind::Steps | Kind::Minutes)
 }
 
 /// A constant of the wrong kind.
@@ -152,6 +152,7 @@ pub fn constant(span: Span, what: &str, wanted: Kind, found: &str, declared: Opt
         Kind::Degrees => "deg",
         Kind::Epochs | Kind::Duration => "epochs",
         Kind::Steps => "steps",
+        Kind::Minutes | Kind::Interval => "min",
         _ => "",
     };
     let report = match declared {

@@ -23,6 +23,7 @@ pub mod shapes;
 pub mod sheet;
 pub mod syntax;
 pub mod translate;
+pub mod visible;
 pub mod wrap;
 
 use super::source::Span;

@@ -209,6 +209,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("R0930", include_str!("../../../docs/reports/R0930.md")),
     ("R0931", include_str!("../../../docs/reports/R0931.md")),
     ("R0932", include_str!("../../../docs/reports/R0932.md")),
+    ("R0935", include_str!("../../../docs/reports/R0935.md")),
     ("R0999", include_str!("../../../docs/reports/R0999.md")),
 ];
 

@@ -279,6 +279,7 @@ pub fn domain_kind(span: Span, name: &str, kind: Kind, found: &str) -> Report {
         Kind::Degrees => "deg",
         Kind::Epochs | Kind::Duration => "epochs",
         Kind::Steps => "steps",
+        Kind::Minutes | Kind::Interval => "min",
         Kind::Factor => "x",
         _ => "",
     };

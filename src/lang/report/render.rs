@@ -5,6 +5,7 @@ use std::fmt;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 
 use super::sheet::{AROUND, Sheet};
+use super::visible::visible;
 use super::wrap::wrap;
 use super::{Label, Report, Severity};
 use crate::source::{Source, Sources, Span};
@@ -146,7 +147,7 @@ impl fmt::Debug for Drawn<'_> {
 
 impl fmt::Display for Drawn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&wrap(&self.report.title, self.width.saturating_sub(BESIDE_TITLE)))
+        f.write_str(&wrap(&visible(&self.report.title), self.width.saturating_sub(BESIDE_TITLE)))
     }
 }
 
@@ -173,7 +174,7 @@ impl Diagnostic for Drawn<'_> {
             format!("{name}:{line}:{column}: {}", l.text)
         });
         let lines: Vec<String> = self.report.help.iter().cloned().chain(elsewhere).collect();
-        let text = wrap(&lines.join("\n"), self.width.saturating_sub(BESIDE_HELP));
+        let text = wrap(&visible(&lines.join("\n")), self.width.saturating_sub(BESIDE_HELP));
         (!lines.is_empty()).then(|| Box::new(text) as Box<dyn fmt::Display>)
     }
 
@@ -183,7 +184,7 @@ impl Diagnostic for Drawn<'_> {
             let len = (l.span.end.saturating_sub(l.span.start) as usize).min(shown_len(self.sources, l.span));
             let (start, end) = (l.span.start as usize, l.span.start as usize + len);
             let (start, end) = (sheet.place(start), sheet.place(end));
-            let text = (!l.text.is_empty()).then(|| wrap(&l.text, self.room(sheet, l.span, (start, end))));
+            let text = (!l.text.is_empty()).then(|| wrap(&visible(&l.text), self.room(sheet, l.span, (start, end))));
             LabeledSpan::new(text, start, end.saturating_sub(start))
         });
         Some(Box::new(labels))

@@ -19,6 +19,8 @@ pub enum Cause {
     Data,
     /// A weight, which only a step can have changed.
     Steps,
+    /// A step itself: what it would make of the weights.
+    Update,
 }
 
 impl Cause {
@@ -48,10 +50,32 @@ pub fn not_finite(
     kept: &str,
 ) -> Report {
     let title = match step {
+        _ if cause == Cause::Update => format!("step {step} (epoch {epoch}) makes weights that are not finite numbers"),
         0 => format!("`{name}` is not a finite number at step 0 (epoch {epoch})"),
         _ => format!("`{name}` is no longer a finite number at step {step} (epoch {epoch})"),
     };
     Report::error("R0902", title).label(span, detail.to_string()).help(format!("{kept}\n{}", cause.remedy(step)))
+}
+
+/// A mean of a validation that is not a finite number, after the epoch of this number, counted from 1, and from the batch of this number
+/// on. Only that of a metric lets the run go on, and is a warning.
+pub fn validation_not_finite(
+    span: Span,
+    name: &str,
+    (batch, of, epoch): (u64, u64, u64),
+    (detail, cause): (&str, Cause),
+    kept: Option<&str>,
+) -> Report {
+    let when = if epoch == 0 { "before the first epoch".to_string() } else { format!("after epoch {epoch}") };
+    let title = format!("`val.{name}` is not a finite number {when}, from batch {batch} of {of} on");
+    let remedy = cause.remedy(epoch);
+    match kept {
+        Some(kept) => Report::error("R0902", title).label(span, detail.to_string()).help(format!("{kept}\n{remedy}")),
+        None => {
+            let help = format!("it counts as no score: it is never the best, and lowers no rate\n{remedy}");
+            Report::warning("R0902", title).label(span, detail.to_string()).help(help)
+        }
+    }
 }
 
 /// A value of an evaluation that is not a finite number; `detail` is where that began.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
+use super::visible::{shown, visible};
 use crate::source::{Source, Span};
 
 /// A label as it takes room: its place, and the columns of its text.
@@ -16,9 +17,11 @@ const LEAST: usize = 8;
 
 /// A source with some of its lines cut.
 pub struct Sheet<'a> {
-    name: &'a str,
+    name: Cow<'a, str>,
     text: Cow<'a, str>,
     cuts: Vec<Cut>,
+    /// Signs in place of what steers terminals: offsets after the cuts, and how far what follows them has moved.
+    signs: Vec<(usize, usize)>,
 }
 
 /// A line of which only a part is shown, by offsets into the source.
@@ -64,9 +67,12 @@ impl<'a> Sheet<'a> {
         let margin = (deepest.max().unwrap_or(0) + 1).to_string().len() + 5;
         let cuts: Vec<Cut> =
             starts.into_iter().filter_map(|from| cut(text, from, labels, width.saturating_sub(margin))).collect();
-        let mut sheet = Self { name: &source.name, text: Cow::Borrowed(text), cuts };
+        let mut sheet = Self { name: visible(&source.name), text: Cow::Borrowed(text), cuts, signs: Vec::new() };
         if !sheet.cuts.is_empty() {
             sheet.text = Cow::Owned(sheet.written(text));
+        }
+        if let Some((text, signs)) = shown(&sheet.text) {
+            (sheet.text, sheet.signs) = (Cow::Owned(text), signs);
         }
         sheet
     }
@@ -86,6 +92,13 @@ impl<'a> Sheet<'a> {
 
     /// Where a place of the source is in what is shown.
     pub fn place(&self, offset: usize) -> usize {
+        let at = self.cut_place(offset);
+        let before = self.signs.partition_point(|(end, _)| *end <= at);
+        at + before.checked_sub(1).and_then(|last| self.signs.get(last)).map_or(0, |(_, grown)| *grown)
+    }
+
+    /// As [`Sheet::place`], before signs.
+    fn cut_place(&self, offset: usize) -> usize {
         let (mut before, mut now) = (0, 0);
         for cut in self.cuts.iter().take_while(|cut| cut.from <= offset) {
             if offset <= cut.to {

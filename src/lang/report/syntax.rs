@@ -73,7 +73,8 @@ pub fn nearest_unit(unit: &str) -> Option<&'static str> {
         "degree" | "degrees" | "d" | "rad" | "radians" => Some("deg"),
         "epoch" | "e" | "ep" => Some("epochs"),
         "step" | "s" | "iterations" | "iter" => Some("steps"),
-        _ => closest(unit, ["px", "deg", "epochs", "steps"]),
+        "minute" | "minutes" | "mins" | "m" => Some("min"),
+        _ => closest(unit, ["px", "deg", "epochs", "steps", "min"]),
     }
 }
 
@@ -103,12 +104,13 @@ pub fn unknown_unit(span: Span, digits: &str, unit: &str) -> Report {
     let near = nearest_unit(unit);
     let report = Report::error("R0103", format!("`{unit}` is not a unit"))
         .label(span, format!("a number with the unit `{unit}`"));
-    let rule = "Units are written without a space: px, deg, epochs, steps.";
+    let rule = "Units are written without a space: px, deg, epochs, steps, min.";
     let whole_word = |near: &str| {
         match near {
             "px" => &["px", "pixel", "pixels"],
             "deg" => &["deg", "degree", "degrees"],
             "epochs" => &["epochs", "epoch", "epochs"],
+            "min" => &["min", "minute", "minutes"],
             _ => &["steps", "step", "steps"],
         }
         .contains(&unit.to_lowercase().as_str())

@@ -121,6 +121,29 @@ Source: Prechelt, Early Stopping - But When?, 1998.
         },
     ),
     Op::recipe(
+        "every",
+        Entry {
+            signature: "every(time: Interval) -> Every",
+            manual: "\
+How often the state of a run is saved, in minutes, steps or epochs: `rord-run resume RUN` goes on from the last one. Whenever it
+is saved, the numbers of the run stay the same. It is saved before and after each validation in any case.
+
+```rord
+train { optimizer = adam(lr = 1e-3) }
+save { state = every(5min) }
+```
+",
+            rule: |a| {
+                if a.number("time") == Some(0.0) {
+                    let span = a.arg("time").map_or(a.span, |x| x.span);
+                    let help = "as in  every(5min), or every(200steps)";
+                    a.reports.push(numbers::rule(span, "`time` of `every` is a time above 0", "no time", help));
+                }
+            },
+            ..Entry::PLAIN
+        },
+    ),
+    Op::recipe(
         "reduce_on_plateau",
         Entry {
             signature: "reduce_on_plateau(watch: Watch, factor: Rate = 0.1, patience: Duration = 10epochs, \

@@ -207,6 +207,7 @@ fn summary(written: &[(PathBuf, String)]) -> String {
         line(&mut out, 0, &title(page), page);
     }
     line(&mut out, 0, &title("performance.md"), "performance.md");
+    line(&mut out, 0, &title("reliability.md"), "reliability.md");
     out.push_str("\n# Reference\n\n");
     line(&mut out, 0, "Operations", "reference/operations.md");
     for chapter in CHAPTERS {

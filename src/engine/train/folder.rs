@@ -1,0 +1,195 @@
+//! The folder of a run: a new one with its texts and record, or that of a run that is taken up where it was saved last.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::{Options, STATE};
+use crate::note::Note;
+use crate::plan::Plan;
+use crate::pretrained::Taken;
+use crate::refusals::Stop;
+use crate::source::DataSource;
+use crate::state::{Identity, StateError};
+use crate::step::Stepper;
+use rord_graph::node::Graph;
+use rord_kernels::simd::Simd;
+use rord_lang::typed::Pipeline;
+use rord_lang::vocabulary::Vocabulary;
+use rord_record::{BegunPart, Live, Lock, Record, Resumed, RunFolder, Status, fingerprint, timestamp};
+
+/// A record that is open, and what a person is told of a run that was taken up.
+type Opened = (Live, Vec<String>);
+
+/// The folder of a new run, with the texts that are run and the record.
+pub(super) fn open(
+    pipeline: &Pipeline,
+    vocabulary: &Vocabulary,
+    plan: &Plan,
+    options: &Options,
+    stepper: &mut Stepper,
+    data: &DataSource,
+) -> Result<Opened, Stop> {
+    let now = SystemTime::now();
+    let folder = RunFolder::create(options.out.as_deref(), Path::new("runs"), &pipeline.name, now)?;
+    let lock = Lock::take(folder.path())?;
+    folder.sweep();
+    for (path, text) in &options.texts {
+        folder.write_text(path, text)?;
+    }
+    let graph = graph_hash(stepper.graph(), vocabulary);
+    stepper.state.identity = identity(options, graph.clone(), stepper, data);
+    let mut record = Record {
+        rord: env!("CARGO_PKG_VERSION").into(),
+        pipeline: pipeline.name.clone(),
+        source: options.source.clone(),
+        graph,
+        text: options.text.clone(),
+        status: Status::Running,
+        started: timestamp(now),
+        resumed: Vec::new(),
+        finished: None,
+        device: options.device_name.clone(),
+        instructions: Simd::chosen().name().into(),
+        threads: rayon::current_num_threads(),
+        seed: plan.seed,
+        init: options.init.as_ref().map(|(_, init)| init.clone()),
+        parts: stepper.taken.iter().map(begun).collect(),
+        params: Default::default(),
+        origins: Default::default(),
+        epochs_done: 0,
+        best: None,
+        kept: Vec::new(),
+        stopped: None,
+        validation: Default::default(),
+    };
+    for param in &pipeline.params {
+        if let Some(value) = &param.value {
+            record.param(&param.name, value, &param.origin.to_string());
+        }
+    }
+    Ok((Live::open(folder, record, lock)?, Vec::new()))
+}
+
+/// True where a run can be taken up from a saved state, rather than from its beginning.
+pub fn resumable(run: &Path) -> bool {
+    run.join(STATE).is_file()
+}
+
+/// Takes up a run of the same texts. Without a state it was killed before its first, and begins anew; of what it wrote after its last
+/// one, the lines of `metrics.jsonl` are cut off, and files are written again.
+pub(super) fn take_up(
+    path: &Path,
+    vocabulary: &Vocabulary,
+    options: &Options,
+    stepper: &mut Stepper,
+    data: &DataSource,
+) -> Result<Opened, Stop> {
+    let folder = RunFolder::open(path);
+    let lock = Lock::take(path)?;
+    folder.sweep();
+    let record = folder.read_record()?;
+    let graph = graph_hash(stepper.graph(), vocabulary);
+    if record.graph != graph {
+        let reason = "this version of rord makes another graph of its text".to_string();
+        return Err(StateError::OtherRun { path: path.into(), reason }.into());
+    }
+    stepper.state.identity = identity(options, graph, stepper, data);
+    let mut notes = Vec::new();
+    if resumable(path) {
+        stepper.state.load(&folder.file(STATE))?;
+        // What was taken from other files was said when the run began.
+        stepper.taken.clear();
+        let state = &stepper.state;
+        notes.push(format!("goes on after step {} of epoch {}", stepper.done(), state.epochs + 1));
+    } else {
+        notes.push("it was not saved yet, and begins anew".to_string());
+    }
+    let state = &stepper.state;
+    notes.extend(other_machine(&record, options));
+    notes.extend(other_best(&folder, stepper));
+    let mut record = record;
+    if record.epochs_done != state.epochs {
+        record.validation = Default::default();
+    }
+    record.status = Status::Running;
+    record.finished = None;
+    record.stopped = None;
+    record.epochs_done = state.epochs;
+    record.best = state.best.clone();
+    record.kept = state.kept.iter().map(super::kept).collect();
+    record.threads = rayon::current_num_threads();
+    record.device = options.device_name.clone();
+    record.resumed.push(Resumed { at: timestamp(SystemTime::now()), step: state.steps });
+    Ok((Live::open(folder, record, lock)?, notes))
+}
+
+/// What is said where a run goes on with other instructions: its last bits are then others.
+fn other_machine(record: &Record, options: &Options) -> Option<String> {
+    let (now, before) = (Simd::chosen().name(), record.instructions.as_str());
+    if record.device != options.device_name {
+        let (from, to) = (&record.device, &options.device_name);
+        return Some(format!(
+            "warning: it began on {from} and goes on on {to}: the last digits of its numbers will differ"
+        ));
+    }
+    let other = !before.is_empty() && before != now;
+    other.then(|| {
+        format!(
+            "warning: it began with the instructions {before} and goes on with {now}: the last digits of its numbers will differ"
+        )
+    })
+}
+
+/// What is said of a file of the best weights that is not of the best epoch that the state knows.
+fn other_best(folder: &RunFolder, stepper: &Stepper) -> Option<String> {
+    let best = stepper.state.best.as_ref()?;
+    let path = folder.file("best.safetensors");
+    if !path.exists() {
+        let name = path.display();
+        return Some(format!(
+            "warning: {name} is gone; it is written again by an epoch that is better than {}",
+            best.epoch
+        ));
+    }
+    let note = Note::read(&path)?;
+    match note {
+        note if note.text != stepper.state.identity.text => {
+            Some(format!("warning: {} is of another run", path.display()))
+        }
+        note if note.epoch > best.epoch => Some(format!(
+            "{} is of epoch {}, which was not saved as a whole, and is made again",
+            path.display(),
+            note.epoch
+        )),
+        note if note.epoch < best.epoch => {
+            let (own, found) = (best.epoch, note.epoch);
+            Some(format!("warning: {} is of epoch {found}, and the best epoch is {own}", path.display()))
+        }
+        _ => None,
+    }
+}
+
+/// What the states of a run have in common.
+fn identity(options: &Options, graph: String, stepper: &Stepper, data: &DataSource) -> Identity {
+    Identity { text: options.text.clone(), graph, steps: stepper.steps, data: data.batches.about() }
+}
+
+/// What a part began with, for the record.
+fn begun(taken: &Taken) -> BegunPart {
+    BegunPart {
+        part: taken.part.clone(),
+        file: taken.file.clone(),
+        hash: taken.hash.clone(),
+        under: taken.under.clone(),
+        matched: taken.by.to_string(),
+        took: taken.took.iter().map(|(weight, tensor)| (weight.as_str().into(), tensor.as_str().into())).collect(),
+        left: taken.left.clone(),
+        random: taken.random.clone(),
+    }
+}
+
+/// The fingerprint of what is trained: the optimized graph as text.
+fn graph_hash(graph: &Graph, vocabulary: &Vocabulary) -> String {
+    let text = rord_graph::print::text(graph, vocabulary);
+    fingerprint(&blake3::hash(text.as_bytes()), 8)
+}

@@ -1,0 +1,122 @@
+//! The validation of a run: the mean of every output over its batches, or a report where one is no finite number.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Tensor};
+
+use super::keep::{LAST, STATE};
+use super::{AHEAD, Run};
+use crate::program::{Feed, NotFinite};
+use crate::refusals::Stop;
+use crate::source::tensors;
+use rord_data::loader::Loader;
+use rord_data::pairs::Split;
+use rord_graph::node::Role;
+use rord_lang::report::runtime::{self, Cause};
+
+/// Validation draws from streams of its own, the same in every run and epoch.
+const VALIDATION_SEED: u64 = 0x7661_6c69_6461_7465;
+
+/// What became of a validation.
+pub(super) enum Validated {
+    /// The mean of every output by name; empty where there is no data for it.
+    Means(Vec<(String, f64)>),
+    /// The run was asked to end.
+    Stopped,
+}
+
+impl Run<'_> {
+    /// Validates, or tries the first `tried` batches of the validation.
+    pub(super) fn validate(&mut self, tried: Option<u64>) -> Result<Validated, Stop> {
+        let batches = self.data.batches.validation_batches();
+        let names: Vec<(String, bool)> = {
+            let outputs = &self.validation.graph().outputs;
+            outputs.iter().map(|o| (o.name.clone(), o.role == Role::Metric)).collect()
+        };
+        let mut means = vec![0.0; names.len()];
+        if batches == 0 {
+            return Ok(Validated::Means(vec![]));
+        }
+        match tried {
+            // Nothing was done that could be lost.
+            Some(_) => self.record.rest(Some(Box::new(|| Ok(())))),
+            None => self.rest(),
+        }
+        let mut warned = vec![false; names.len()];
+        let mut loader = Loader::new(self.data.batches.clone(), Split::Validation, 0, AHEAD, 1)?;
+        for step in 0..tried.unwrap_or(batches).min(batches) {
+            let Some(batch) = loader.next_unless(self.options.stop).transpose()? else { break };
+            let fields = tensors(&batch, DType::F32, &self.options.device)?;
+            let feed = Feed {
+                batch: batch.size,
+                fields: &fields,
+                weights: self.stepper.state.shown().tensors(),
+                seed: VALIDATION_SEED,
+                step,
+                training: false,
+                timed: None,
+            };
+            let numbers = self.validation.run(&feed, false)?.numbers()?;
+            let wrong = numbers.iter().zip(&names).zip(&warned).position(|((x, (_, metric)), warned)| {
+                // A metric that is no number ends nothing, and is told once.
+                !x.is_finite() && !(*metric && (*warned || tried.is_some()))
+            });
+            if let Some(at) = wrong {
+                let found = self.validation.first_not_finite(&feed)?;
+                let metric = names.get(at).is_some_and(|(_, metric)| *metric);
+                let stop = self.bad_validation(at, (step, batches, tried.is_some()), found, &fields, metric);
+                match stop {
+                    stop if !metric => return Err(stop),
+                    Stop::NotFinite(warning) => {
+                        let text = (self.options.shown)(&warning);
+                        self.watched(|o| o.note(text.trim_end()))?;
+                    }
+                    stop => return Err(stop),
+                }
+            }
+            for ((mean, value), warned) in means.iter_mut().zip(numbers).zip(&mut warned) {
+                *warned |= !value.is_finite();
+                *mean += value / batches as f64;
+            }
+        }
+        self.record.rest(None);
+        if self.asked_to_stop() {
+            loader.detach();
+            return Ok(Validated::Stopped);
+        }
+        Ok(Validated::Means(names.into_iter().map(|(name, _)| name).zip(means).collect()))
+    }
+
+    /// The process may end from here on: the state is saved, and only the last weights are left to be.
+    fn rest(&self) {
+        let folder = self.record.folder();
+        if !folder.file(STATE).exists() {
+            return;
+        }
+        let (weights, note, path) = (self.stepper.state.shown().clone(), self.note(None), folder.file(LAST));
+        self.record.rest(Some(Box::new(move || weights.save_noted(&path, Some(&note)).map_err(|e| e.to_string()))));
+    }
+
+    /// The report on a value of a batch that is no finite number.
+    fn bad_validation(
+        &self,
+        at: usize,
+        (step, batches, tried): (u64, u64, bool),
+        found: Option<NotFinite>,
+        fields: &HashMap<String, Tensor>,
+        metric: bool,
+    ) -> Stop {
+        let output = self.validation.graph().outputs.get(at);
+        let name = output.map_or("?", |o| o.name.as_str());
+        let place = output.map(|o| o.span).unwrap_or_default();
+        let (span, detail, cause) = match &found {
+            Some(found) => (found.span, found.detail(), found.cause),
+            None => (place, "this is infinite or NaN".to_string(), Cause::Size),
+        };
+        let epoch = if tried { 0 } else { self.stepper.state.epochs + 1 };
+        let kept = (!metric).then(|| self.kept_batch(fields));
+        let when = (step + 1, batches, epoch);
+        let report = runtime::validation_not_finite(span, name, when, (&detail, cause), kept.as_deref());
+        Stop::NotFinite(Box::new(report))
+    }
+}
