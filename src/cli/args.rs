@@ -429,7 +429,7 @@ pub struct EvalArgs {
     /// cells: the cells that are looked for, also as patterns [default: the most frequent that are large enough]
     #[arg(long, requires = "chips", value_name = "CELL,…", value_delimiter = ',')]
     pub cells: Vec<String>,
-    /// cells: the least likeness of an instance, from 0 to 1 [default: 0.5, as find --all]
+    /// cells: the least likeness of an instance, from 0 to 1 [default: 0.43, as find --all]
     #[arg(long, requires = "chips", value_name = "LIKENESS")]
     pub least: Option<f64>,
     /// pairs: key points of a picture at most [default: 1024]

@@ -14,10 +14,11 @@ pub struct Covariance {
     reach: [usize; 2],
 }
 
-/// Places of a picture that are looked at.
-const PLACES: usize = 20_000;
-/// What is added to the covariance of a pixel with itself, as a share of it: of details that no two copies share.
-const OWN: f64 = 0.3;
+/// Places of a picture that are looked at, about: with fewer the table of a large filter is no covariance.
+const PLACES: usize = 400_000;
+/// What is added to the covariance of a pixel with itself, as a share of it: of details that no two copies share. More is added
+/// where that is not enough.
+const OWN: [f64; 3] = [0.3, 1.0, 4.0];
 
 impl Covariance {
     /// That of pixels at most `reach` apart along x and along y.
@@ -25,19 +26,21 @@ impl Covariance {
         let (width, height) = (picture.width, picture.height);
         let pixels = width * height;
         let mean = picture.values.iter().map(|v| f64::from(*v)).sum::<f64>() / pixels.max(1) as f64;
+        let contrast: Vec<f32> = picture.values.iter().map(|v| v - mean as f32).collect();
+        // Whole rows, so that products run along memory.
         let step = (pixels / PLACES).max(1) | 1;
         let across = 2 * reach[0] + 1;
         let entry = |index: usize| {
             let (dx, dy) = (index as i64 % across as i64 - reach[0] as i64, index / across);
-            let (mut sum, mut count) = (0.0, 0usize);
-            for at in (0..pixels).step_by(step) {
-                let (x, y) = ((at % width) as i64 + dx, at / width + dy);
-                if x >= 0 && x < width as i64 && y < height {
-                    let other = picture.values[y * width + x as usize];
-                    sum += (f64::from(picture.values[at]) - mean) * (f64::from(other) - mean);
-                    count += 1;
-                }
+            let shift = dx.unsigned_abs() as usize;
+            if shift >= width || dy >= height {
+                return 0.0;
             }
+            let (left, right) = if dx < 0 { (shift, 0) } else { (0, shift) };
+            let line = |y: usize, x: usize| &contrast[y * width + x..y * width + x + width - shift];
+            let rows = (0..height - dy).step_by(step);
+            let count = rows.len() * (width - shift);
+            let sum: f64 = rows.map(|y| product(line(y, left), line(y + dy, right))).sum();
             sum / count.max(1) as f64
         };
         let table = (0..across * (reach[1] + 1)).into_par_iter().map(entry).collect();
@@ -56,8 +59,8 @@ impl Covariance {
         self.table[self.reach[0]]
     }
 
-    /// The covariance times values that lie in rows of `width`.
-    fn times(&self, values: &[f64], width: usize) -> Vec<f64> {
+    /// The covariance times values that lie in rows of `width`, with `own` of a pixel's covariance with itself added.
+    fn times(&self, values: &[f64], width: usize, own: f64) -> Vec<f64> {
         let middle = self.reach[0];
         let rows: Vec<&[f64]> = values.chunks_exact(width).collect();
         let out = (0..rows.len()).into_par_iter().flat_map_iter(|y| {
@@ -75,9 +78,21 @@ impl Covariance {
             line
         });
         let mut out: Vec<f64> = out.collect();
-        out.iter_mut().zip(values).for_each(|(sum, v)| *sum += OWN * self.own() * v);
+        out.iter_mut().zip(values).for_each(|(sum, v)| *sum += own * self.own() * v);
         out
     }
+}
+
+/// In eight sums, which are added in order.
+fn product(a: &[f32], b: &[f32]) -> f64 {
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    let mut sums = [0f32; 8];
+    for (a, b) in a.iter().zip(b) {
+        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    f64::from(sums.iter().sum::<f32>() + rest)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -87,13 +102,20 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 /// The weights whose product with the covariance are the values, by conjugate gradients; 0 where there is no value, and as if
 /// these pixels were not there. `None` where nothing varies. Source: Hestenes and Stiefel, 1952.
 pub fn whitened(values: &[Option<f64>], width: usize, covariance: &Covariance) -> Option<Vec<f64>> {
-    /// Rounds at most, and the share of the values' length that may be left.
-    const ROUNDS: usize = 60;
-    const LEFT: f64 = 1e-3;
     let [reach_x, reach_y] = covariance.reach;
-    if width == 0 || width > reach_x + 1 || values.len() / width > reach_y + 1 || !(covariance.own() > 1e-9) {
+    let varies = covariance.own() > 1e-9;
+    if width == 0 || width > reach_x + 1 || values.len() / width > reach_y + 1 || !varies {
         return None;
     }
+    OWN.iter().find_map(|own| solved(values, width, covariance, *own))
+}
+
+/// `None` where the table with `own` added is not that of a covariance.
+fn solved(values: &[Option<f64>], width: usize, covariance: &Covariance, own: f64) -> Option<Vec<f64>> {
+    /// Rounds at most, the share of the values' length that is left when it is enough, and that may be left.
+    const ROUNDS: usize = 60;
+    const ENOUGH: f64 = 1e-3;
+    const LEFT: f64 = 0.05;
     let masked = |mut product: Vec<f64>| {
         product.iter_mut().zip(values).filter(|(_, v)| v.is_none()).for_each(|(p, _)| *p = 0.0);
         product
@@ -102,16 +124,15 @@ pub fn whitened(values: &[Option<f64>], width: usize, covariance: &Covariance) -
     let mut weights = vec![0.0; rest.len()];
     let mut along = rest.clone();
     let mut length = dot(&rest, &rest);
-    let enough = LEFT * LEFT * length;
+    let (enough, left) = (ENOUGH * ENOUGH * length, LEFT * LEFT * length);
     for _ in 0..ROUNDS {
         if length <= enough {
             break;
         }
-        let product = masked(covariance.times(&along, width));
+        let product = masked(covariance.times(&along, width, own));
         let bend = dot(&along, &product);
-        // Tables are made from samples, and may not be exactly those of a covariance.
-        if !(bend > 0.0) {
-            break;
+        if bend.is_nan() || bend <= 0.0 {
+            return None;
         }
         let step = length / bend;
         weights.iter_mut().zip(&along).for_each(|(w, a)| *w += step * a);
@@ -120,7 +141,7 @@ pub fn whitened(values: &[Option<f64>], width: usize, covariance: &Covariance) -
         along.iter_mut().zip(&rest).for_each(|(a, r)| *a = r + next / length * *a);
         length = next;
     }
-    weights.iter().all(|w| w.is_finite()).then_some(weights)
+    (length <= left && weights.iter().all(|w| w.is_finite())).then_some(weights)
 }
 
 #[cfg(test)]
@@ -140,7 +161,7 @@ mod tests {
         assert!(covariance.table[12 + 1] > 0.5 * covariance.own() && covariance.table[12 + 6] < 0.2 * covariance.own());
         let wanted: Vec<Option<f64>> = (0..9 * 7).map(|k| (k != 5).then_some((k * k % 11) as f64)).collect();
         let weights = whitened(&wanted, 9, &covariance).unwrap();
-        let again = covariance.times(&weights, 9);
+        let again = covariance.times(&weights, 9, OWN[0]);
         for ((found, wanted), weight) in again.iter().zip(&wanted).zip(&weights) {
             match wanted {
                 Some(wanted) => assert!((found - wanted).abs() < 0.05, "{found} {wanted}"),

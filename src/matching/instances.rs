@@ -25,7 +25,7 @@ pub struct Instances {
 
 impl Default for Instances {
     fn default() -> Self {
-        Self { voters: 64, share: 0.55, least: 0.5, margin: 8.0 }
+        Self { voters: 64, share: 0.5, least: 0.43, margin: 8.0 }
     }
 }
 
