@@ -86,7 +86,7 @@ impl Out {
     /// Writes what came of a picture. Refused: a second picture for a file that holds one.
     pub fn write(&mut self, one: &Predicted, pixels: &dyn Pixels) -> Result<(), Report> {
         let failed = |text: String| runtime::failed("R0914", &text, "name another file with --out");
-        let Some(form) = self.form else { return self.to_folder(one, pixels) };
+        let Some(form) = self.form else { return self.put_in_folder(one, pixels) };
         if self.written > 0 {
             return Err(self.holds_one(&one.name));
         }
@@ -94,7 +94,7 @@ impl Out {
         put(&self.path, &one.bytes(form, pixels).map_err(failed)?)
     }
 
-    fn to_folder(&mut self, one: &Predicted, pixels: &dyn Pixels) -> Result<(), Report> {
+    fn put_in_folder(&mut self, one: &Predicted, pixels: &dyn Pixels) -> Result<(), Report> {
         let failed = |text: String| runtime::failed("R0914", &text, "name another folder with --out");
         let stem = self.stem(&one.name);
         std::fs::create_dir_all(&self.path)
