@@ -89,14 +89,16 @@ fn notice() {
         // A run that begins in this moment is ended as any other.
         std::thread::sleep(NOTICE);
     }
-    let Some(live) = running().clone() else {
+    if running().is_none() {
         eprintln!("stopped before the first step; nothing was written");
         std::process::exit(i32::from(code()));
-    };
+    }
     eprintln!("\nstopping after this step; a second signal (Ctrl-C) stops at once");
     // On a thread of its own: a second signal is not kept waiting.
     let rest = move || {
         std::thread::sleep(NOTICE);
+        // A run that has ended meanwhile is nobody's.
+        let Some(live) = running().clone() else { return };
         live.leave(|left| {
             match left {
                 Ok(()) => eprintln!("stopped in the validation\n{}", go_on(live.path())),

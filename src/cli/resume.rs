@@ -8,7 +8,7 @@ use super::load::{Loaded, load_given};
 use super::train::{self, Place};
 use super::{init, print_reports};
 use rord_engine::plan::Plan;
-use rord_engine::train::resumable;
+use rord_engine::train::{put_away, resumable};
 use rord_lang::report::{Report, any_error, runtime};
 use rord_project::keep::text_hash;
 use rord_project::outside::Given;
@@ -55,6 +55,10 @@ fn attempt(folder: &Path, device: Option<&str>, threads: Option<usize>, loaded: 
     let record = record.ok_or_else(|| vec![runtime::failed("R0817", "this is no run", "")])?;
     if record.status == Status::Finished {
         eprintln!("{} is finished; nothing is left to do", folder.display());
+        // One that was killed as it ended has not put everything away.
+        if let Ok(_lock) = Lock::take(folder) {
+            put_away(&RunFolder::open(folder));
+        }
         return Ok(super::DONE);
     }
     if let Some(report) = refused(folder, &record, loaded)? {

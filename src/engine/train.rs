@@ -32,7 +32,7 @@ use rord_lang::vocabulary::Vocabulary;
 use rord_record::{Epoch, Finished, InitWeights, KeptWeights, Live, Observer, RecordError, Started, Status, Step};
 use validation::Validated;
 
-pub use folder::resumable;
+pub use folder::{put_away, resumable};
 pub use keep::STATE;
 
 /// Batches that are made ahead of the loop, by a thread of their own.
@@ -145,8 +145,7 @@ impl Run<'_> {
         result?;
         closed?;
         if status == Status::Finished {
-            // Nothing goes on from it any more. Where it cannot be removed, it is in nobody's way.
-            let _ = std::fs::remove_file(self.record.folder().file(STATE));
+            put_away(self.record.folder());
         }
         Ok(finished?)
     }

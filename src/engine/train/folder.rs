@@ -75,6 +75,13 @@ pub fn resumable(run: &Path) -> bool {
     run.join(STATE).is_file()
 }
 
+/// Removes what a finished run needs no more: its state, and what killed writers left. The folder is locked by this process.
+pub fn put_away(folder: &RunFolder) {
+    folder.sweep();
+    // Nothing goes on from it any more. Where it cannot be removed, it is in nobody's way.
+    let _ = std::fs::remove_file(folder.file(STATE));
+}
+
 /// Takes up a run of the same texts. Without a state it was killed before its first, and begins anew; of what it wrote after its last
 /// one, the lines of `metrics.jsonl` are cut off, and files are written again.
 pub(super) fn take_up(
