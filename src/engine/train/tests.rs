@@ -1,6 +1,8 @@
 use super::*;
 use crate::testing::small;
+use rord_record::folder::RunFolder;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 static GO_ON: AtomicBool = AtomicBool::new(false);
@@ -65,6 +67,9 @@ fn run(out: &Path, witness: &Witness) -> Result<Summary, Stop> {
         device_name: "cpu".into(),
         source: "small.rord".into(),
         texts: vec![],
+        text: String::new(),
+        resume: None,
+        shown: &|_| String::new(),
         stop: &GO_ON,
     };
     train(&pipeline, &vocabulary, &plan, &options, vec![Box::new(witness.clone())])

@@ -78,7 +78,7 @@ mod tests {
         second.push_rectangle([-5, -7, 1_000_000, 20]);
         let key = |layer, datatype| LayerKey { layer, datatype };
         let bytes = flat("chip", 0.001, [(key(66, 20), &first), (key(68, 0), &second)]).unwrap();
-        let read = from_bytes(Path::new("chip.gds"), &bytes).unwrap();
+        let read = from_bytes(Path::new("chip.gds"), bytes).unwrap();
         assert!(read.liberties.is_empty(), "{:?}", read.liberties);
         assert!((read.library.unit - 0.001).abs() < 1e-15);
         let hierarchy = Hierarchy::new(read.library).unwrap();
