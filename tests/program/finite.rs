@@ -80,7 +80,8 @@ fn a_step_that_would_lose_weights_is_not_taken() {
         for fact in [
             "R0902",
             "step 0 (epoch 1) makes weights that are not finite",
-            "become infinite or NaN, at a learning rate of 1e39",
+            "become infinite or",
+            "a learning rate of 1e39",
         ] {
             assert!(said.contains(fact), "{optimizer}: {said}");
         }

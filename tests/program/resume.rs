@@ -269,10 +269,10 @@ fn a_folder_with_an_interrupted_run_is_told_of_and_goes_on_where_it_is_asked_to(
         &["full.rord", "--out", "run", "--auto-resume", "--set", "epochs=13"],
         &["holds a run of another text, or with other parameters"],
     );
-    let text = std::fs::read(dir.join("run/params.yaml")).unwrap();
-    std::fs::write(dir.join("run/params.yaml"), [&text[..], b"# more\n"].concat()).unwrap();
+    let text = std::fs::read(dir.join("run/pipeline.rord")).unwrap();
+    std::fs::write(dir.join("run/pipeline.rord"), [&text[..], b"# more\n"].concat()).unwrap();
     refused(&["resume", "run"], &["the text or the parameters in run have changed since the run began"]);
-    std::fs::write(dir.join("run/params.yaml"), text).unwrap();
+    std::fs::write(dir.join("run/pipeline.rord"), text).unwrap();
 
     // A state that the disk has changed is not gone on from, whatever it still looks like.
     let path = dir.join("run/state.safetensors");

@@ -130,7 +130,7 @@ is saved, the numbers of the run stay the same. It is saved before and after eac
 
 ```rord
 train { optimizer = adam(lr = 1e-3) }
-save { state = every(5min) }
+save  { state = every(5min) }
 ```
 ",
             rule: |a| {
