@@ -69,7 +69,7 @@ fn attempt(args: &FindArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
     }
     for hits in &mut hits {
         hits.retain(|hit| hit.answer.score >= args.least);
-        hits.sort_by(|a, b| b.answer.likeness.total_cmp(&a.answer.likeness));
+        hits.sort_by(|a, b| b.answer.score.total_cmp(&a.answer.score));
         if !args.all {
             hits.truncate(1);
         }

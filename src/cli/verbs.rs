@@ -53,7 +53,7 @@ verbs! {
     Find(FindArgs) => find::run,
     /// Make a small chip, draw crops of it otherwise, and find them
     Demo(DemoArgs) => demo::run,
-    /// Measure a trained network: losses and metrics, crops and cells that it finds, pictures that it matches
+    /// Measure a trained network: its losses, what it finds, what it matches
     Eval(EvalArgs) => eval::run,
     /// Evaluate losses on tensors of your own
     Loss(LossArgs) => loss::run,

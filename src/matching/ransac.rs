@@ -248,7 +248,7 @@ mod tests {
         let mut all: Vec<Pair> = exact.iter().map(|p| (*p, truth.apply(*p))).collect();
         // Off to one side by 2 to 3 pixels.
         all.extend((0..6).map(|i| {
-            let p = [f64::from(i) * 3.0, 100.0 + f64::from(i)];
+            let p = [f64::from(i) * 20.0, 100.0 - f64::from(i) * 15.0];
             let [x, y] = truth.apply(p);
             (p, [x + 2.0 + f64::from(i % 2), y])
         }));

@@ -86,7 +86,7 @@ fn own() -> String {
 }
 
 /// What the process that holds the lock says of itself.
-fn holder(path: &PathBuf) -> String {
+fn holder(path: &Path) -> String {
     let bytes = read(path, MOST_BYTES).unwrap_or_default();
     let text: String = String::from_utf8_lossy(&bytes).chars().filter(|c| !c.is_control()).collect();
     if text.is_empty() { "another process".into() } else { text }

@@ -156,6 +156,6 @@ mod tests {
         columns.sort_unstable();
         columns.dedup();
         let gaps: Vec<i64> = columns.iter().zip(columns.iter().skip(1)).map(|(a, b)| b - a).collect();
-        assert!(gaps.iter().all(|gap| *gap == 640), "{gaps:?}");
+        assert!(gaps.iter().all(|gap| *gap == 600), "{gaps:?}");
     }
 }

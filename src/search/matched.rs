@@ -191,7 +191,11 @@ mod tests {
     fn both(by: &Move, n: usize) -> (Features, Features) {
         let mut stream = Stream::new(5, &[]);
         let places: Vec<[f64; 2]> = (0..n).map(|_| [stream.range(0.0, 200.0), stream.range(0.0, 150.0)]).collect();
-        let descriptors: Vec<f32> = (0..16 * n).map(|_| stream.normal() as f32).collect();
+        let mut descriptors: Vec<f32> = (0..16 * n).map(|_| stream.normal() as f32).collect();
+        for descriptor in descriptors.chunks_mut(16) {
+            let length = descriptor.iter().map(|x| x * x).sum::<f32>().sqrt();
+            descriptor.iter_mut().for_each(|x| *x /= length);
+        }
         let features = |places: Vec<[f64; 2]>, descriptors: Vec<f32>| {
             let points = KeyPoints { scores: vec![1.0; places.len()], places };
             Features { points, descriptors, channels: 16 }

@@ -75,7 +75,9 @@ mod tests {
             let all: Vec<Tile> = tiles(size, [None; 2]).unwrap().collect();
             let pixels: usize = all.iter().map(|t| t.core.width * t.core.height).sum();
             assert_eq!(pixels, size[0] * size[1], "{size:?}");
-            for place in [[0.0, 0.0], [size[0] as f64 - 1.0, size[1] as f64 - 1.0], [size[0] as f64 / 2.0, 0.49]] {
+            for place in
+                [[0.0, 0.0], [size[0] as f64 - 1.0, size[1] as f64 - 1.0], [(size[0] as f64 - 1.0) / 2.0, 0.49]]
+            {
                 assert_eq!(all.iter().filter(|t| t.owns(place)).count(), 1, "{size:?} {place:?}");
             }
             assert_eq!(all.len() == 1, size[0] * size[1] <= WHOLE);

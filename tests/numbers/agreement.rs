@@ -25,7 +25,7 @@ fn near(found: &[f64], wanted: &Value, what: &str) {
     let wanted = numbers(wanted);
     assert_eq!(found.len(), wanted.len(), "{what}");
     for (a, b) in found.iter().zip(&wanted) {
-        assert!((a - b).abs() < 1e-9, "{what}: {found:?} for {wanted:?}");
+        assert!((a - b).abs() < 1e-6 * b.abs().max(1.0), "{what}: {found:?} for {wanted:?}");
     }
 }
 

@@ -184,7 +184,7 @@ Verbs:
   match        Match two pictures with a trained network, and find the move between them
   find         Find crops in chips with a trained network
   demo         Make a small chip, draw crops of it otherwise, and find them
-  eval         Measure a trained network: losses and metrics, crops and cells that it finds, pictures that it matches
+  eval         Measure a trained network: its losses, what it finds, what it matches
   loss         Evaluate losses on tensors of your own
   cache        List or remove the drawings of layouts that are kept on disk
   bench        Measure training steps: time by operation, memory

@@ -94,7 +94,7 @@ fn spread(n: usize) -> f64 {
 
 /// The command that goes on with a run, whatever is left of it.
 fn goes_on(dir: &Path, run: &str, n: usize) -> Vec<String> {
-    let all: &[&str] = match n % 2 == 0 && dir.join(run).join("run.yaml").exists() {
+    let all: &[&str] = match n.is_multiple_of(2) && dir.join(run).join("run.yaml").exists() {
         true => &["resume", run],
         false => &["full.rord", "--out", run, "--auto-resume"],
     };

@@ -79,7 +79,8 @@ pub fn sound(reports: &[Report], sources: &Sources) {
         for (unicode, color, width) in [(true, true, 100), (false, false, 40)] {
             let drawn = draw(report, sources, Style { width, color, unicode });
             assert!(drawn.starts_with(report.code) || color, "{drawn}");
-            assert!(words(&drawn).contains(&words(&report.title)), "the title is lost:\n{drawn}\n{report:?}");
+            let title = words(&rord_lang::report::visible::visible(&report.title));
+            assert!(words(&drawn).contains(&title), "the title is lost:\n{drawn}\n{report:?}");
             let place = report.place().unwrap_or_default();
             let name = &sources.get(place.file).unwrap().name;
             assert!(drawn.contains(&**name), "the place is lost:\n{drawn}\n{report:?}");
