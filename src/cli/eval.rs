@@ -23,6 +23,7 @@ pub fn run(args: &EvalArgs) -> u8 {
     // What is to be said of the text was said before it was trained.
     let Some(loaded) = load_sound(args.file.path(), &args.file.changes.given()) else { return super::REFUSED };
     match attempt(args, &loaded) {
+        Ok(()) if super::interrupt::stopped() => super::interrupt::code(),
         Ok(()) => super::DONE,
         Err(reports) => {
             super::print_reports(&reports, &loaded.sources);
@@ -36,7 +37,7 @@ fn attempt(args: &EvalArgs, loaded: &Loaded) -> Result<(), Vec<Report>> {
         super::train::set_threads(threads).map_err(|r| vec![r])?;
     }
     refuse_unused(args).map_err(|r| vec![r])?;
-    super::interrupt::watch().map_err(|r| vec![r])?;
+    super::interrupt::watch_use().map_err(|r| vec![r])?;
     match suite(args) {
         EvalSuite::Find => find(args, loaded),
         EvalSuite::Cells => super::eval_cells::attempt(args, loaded),
@@ -118,6 +119,10 @@ fn find(args: &EvalArgs, loaded: &Loaded) -> Result<(), Vec<Report>> {
             .run(&mut network, &pictures, case, queries, &Options::default(), &mut |done, all| bar.at(done, all))
             .map_err(using::refused)?;
         drop(bar);
+        // What was stopped is not a measurement.
+        if super::interrupt::stopped() {
+            return Ok(());
+        }
         match args.format {
             ReportFormat::Human => super::print(&line(case, &outcomes, begin.elapsed().as_secs_f64())),
             ReportFormat::Json => rows.push(json(case, &outcomes)),

@@ -74,6 +74,9 @@ pub fn attempt(args: &EvalArgs, loaded: &Loaded) -> Result<(), Vec<Report>> {
         let drawn = Drawn::new(&layout.shown.picture, 1);
         let chip = Chip { pixels: &drawn, options };
         let searched = chip.search(&mut network, &views, &mut |done, all| bar.at(done, all)).map_err(using::refused)?;
+        if super::interrupt::stopped() {
+            return Ok(());
+        }
         for ((name, exemplar, truth), answers) in cells.iter().zip(searched.answers) {
             let scored = truth.score(&answers, exemplar.pixels.size);
             let row = rows.entry(name).or_default();

@@ -56,6 +56,9 @@ pub fn attempt(args: &EvalArgs, loaded: &Loaded) -> Result<(), Vec<Report>> {
         first = Some(a);
     }
     drop(bar);
+    if super::interrupt::stopped() {
+        return Ok(());
+    }
     let rows: Vec<(&str, Summary)> = SETS
         .into_iter()
         .filter_map(|(name, begins)| {

@@ -25,7 +25,7 @@ pub fn run(args: &FindArgs) -> u8 {
     let Some(loaded) = loaded else { return super::REFUSED };
     match attempt(args, &loaded) {
         Ok(true) => super::DONE,
-        Ok(false) => super::train::INTERRUPTED,
+        Ok(false) => super::interrupt::code(),
         Err(reports) => {
             super::print_reports(&reports, &loaded.sources);
             super::REFUSED
@@ -38,7 +38,7 @@ fn attempt(args: &FindArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
     if let Some(threads) = args.network.threads {
         super::train::set_threads(threads).map_err(|r| vec![r])?;
     }
-    super::interrupt::watch().map_err(|r| vec![r])?;
+    super::interrupt::watch_use().map_err(|r| vec![r])?;
     let mut network = match (&args.run, &args.network.weights) {
         (None, None) => shipped::network(loaded)?,
         _ => using::network(&args.network, loaded)?,

@@ -33,19 +33,35 @@ pub fn code() -> u8 {
     CODE.load(Ordering::Relaxed)
 }
 
-/// Begins to watch for signals. Once in a process.
+/// True once a signal asked to stop.
+pub fn stopped() -> bool {
+    STOP.load(Ordering::Relaxed)
+}
+
+/// Begins to watch for signals that end a run. Once in a process.
 pub fn watch() -> Result<(), Report> {
-    let mut first: Option<Instant> = None;
+    hear(notice, leave)
+}
+
+/// As [`watch`], for what uses a network and keeps no record: the first signal ends it after the picture or the batch at hand.
+pub fn watch_use() -> Result<(), Report> {
+    let first = || eprintln!("\nstopping; a second signal (Ctrl-C) stops at once");
+    hear(first, || std::process::exit(i32::from(code())))
+}
+
+/// Calls `first` at the first signal and `second` at the next.
+fn hear(first: fn(), second: fn()) -> Result<(), Report> {
+    let mut heard: Option<Instant> = None;
     listen(move |signal| {
         if !STOP.swap(true, Ordering::Relaxed) {
             CODE.store(128u8.wrapping_add(signal), Ordering::Relaxed);
         }
-        match first {
+        match heard {
             Some(at) if at.elapsed() <= SAME_SIGNAL => {}
-            Some(_) => leave(),
+            Some(_) => second(),
             None => {
-                notice();
-                first = Some(Instant::now());
+                first();
+                heard = Some(Instant::now());
             }
         }
     })

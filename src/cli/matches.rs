@@ -21,7 +21,7 @@ pub fn run(args: &MatchArgs) -> u8 {
     let Some(loaded) = load_sound(args.file.path(), &args.file.changes.given()) else { return super::REFUSED };
     match attempt(args, &loaded) {
         Ok(true) => super::DONE,
-        Ok(false) => super::train::INTERRUPTED,
+        Ok(false) => super::interrupt::code(),
         Err(reports) => {
             super::print_reports(&reports, &loaded.sources);
             super::REFUSED
@@ -40,7 +40,7 @@ fn attempt(args: &MatchArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
     if let Some(threads) = args.network.threads {
         super::train::set_threads(threads).map_err(|r| vec![r])?;
     }
-    super::interrupt::watch().map_err(|r| vec![r])?;
+    super::interrupt::watch_use().map_err(|r| vec![r])?;
     let mut network = using::network(&args.network, loaded)?;
     let reader = Reader::new(&args.drawn, loaded, network.channels().unwrap_or(1));
     let [a, b] = [only(&reader, &args.a)?, only(&reader, &args.b)?];

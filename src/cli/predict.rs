@@ -22,7 +22,7 @@ pub fn run(args: &PredictArgs) -> u8 {
     let Some(loaded) = load_sound(args.file.path(), &args.file.changes.given()) else { return super::REFUSED };
     match attempt(args, &loaded) {
         Ok(true) => super::DONE,
-        Ok(false) => super::train::INTERRUPTED,
+        Ok(false) => super::interrupt::code(),
         Err(reports) => {
             super::print_reports(&reports, &loaded.sources);
             super::REFUSED
@@ -71,7 +71,7 @@ fn attempt(args: &PredictArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
     if let Some(threads) = args.network.threads {
         super::train::set_threads(threads).map_err(|r| vec![r])?;
     }
-    super::interrupt::watch().map_err(|r| vec![r])?;
+    super::interrupt::watch_use().map_err(|r| vec![r])?;
     let predictor = using::predictor(&args.network, loaded)?;
     let mut user = match Network::is_for_key_points(&predictor) && !args.dense {
         true => {

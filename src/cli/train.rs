@@ -15,6 +15,7 @@ use rord_engine::train::{Options, Summary, train};
 use rord_kernels::simd::Simd;
 use rord_lang::report::render::draw;
 use rord_lang::report::{Report, runtime};
+use rord_lang::types::Kind;
 use rord_project::keep::text_hash;
 use rord_record::metrics::Metrics;
 use rord_record::progress::Progress;
@@ -76,7 +77,9 @@ pub fn ended(summary: &Summary, loaded: &Loaded) -> u8 {
     if summary.interrupted {
         return interrupt::code();
     }
-    if let Some(folder) = summary.folder.as_ref().filter(|_| !loaded.pipeline.exports.is_empty()) {
+    let pipeline = &loaded.pipeline;
+    let describes = pipeline.exports.iter().any(|e| pipeline.value(e.value).is_some_and(|v| v.ty.kind == Kind::Desc));
+    if let Some(folder) = summary.folder.as_ref().filter(|_| describes) {
         super::print(&format!("next:  rord-run find {} --query crop.png --in chip.gds\n", folder.display()));
     }
     super::DONE

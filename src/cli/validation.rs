@@ -29,7 +29,7 @@ pub fn run(args: &EvalArgs) -> u8 {
         }
         Ok(None) => {
             eprintln!("stopped before the last batch; there is no mean");
-            super::train::INTERRUPTED
+            super::interrupt::code()
         }
         Err(reports) => {
             super::print_reports(&reports, &loaded.sources);
@@ -51,7 +51,7 @@ fn attempt(args: &EvalArgs, loaded: &Loaded) -> Result<Option<Validated>, Vec<Re
     if let Some(threads) = args.network.threads {
         super::train::set_threads(threads).map_err(|r| vec![r])?;
     }
-    interrupt::watch().map_err(|r| vec![r])?;
+    interrupt::watch_use().map_err(|r| vec![r])?;
     let weights = using::weights(loaded, args.network.weights.as_deref()).map_err(|r| vec![r])?;
     let busy = Busy::new("loading the data");
     let mut progress = |done: u64, all: u64| busy.now(&format!("validating: batch {done} of {all}"));

@@ -192,7 +192,8 @@ fn signal(child: &Child, name: &str) {
 
 #[test]
 fn every_signal_has_its_exit_code_and_the_run_goes_on_from_there() {
-    let (dir, whole, _) = whole(&FULL.replace("Count  = 12", "Count  = 60"));
+    // So long that none of the signals comes after its end, however late the lines are seen.
+    let (dir, whole, _) = whole(&FULL.replace("Count  = 12", "Count  = 400"));
     let dir = dir.path();
     let signals = [("-INT", 130, 3), ("-TERM", 143, 20), ("-HUP", 129, 41), ("-USR1", 138, 62)];
     let mut args = vec!["full.rord", "--out", "run"];
@@ -237,7 +238,8 @@ fn a_signal_is_heard_within_a_second_in_a_batch_of_the_validation() {
     signal(&child, "-TERM");
     let begun = Instant::now();
     let out = child.wait_with_output().unwrap();
-    assert!(begun.elapsed() < Duration::from_millis(1500), "{:?}", begun.elapsed());
+    // A second, and room for a machine that has other work.
+    assert!(begun.elapsed() < Duration::from_millis(4000), "{:?}", begun.elapsed());
     assert_eq!(out.status.code(), Some(143), "{}", err(&out));
     assert!(err(&out).ends_with("stopped in the validation\ngo on with:  rord-run resume run\n"), "{}", err(&out));
     assert!(std::fs::read_to_string(dir.join("run/run.yaml")).unwrap().contains("status: interrupted"));

@@ -244,7 +244,7 @@ fn ctrl_c_ends_an_evaluation() {
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     let said = String::from_utf8_lossy(&out.stderr);
     assert_eq!((out.status.code(), out.stdout.len()), (Some(130), 0), "{said}");
-    assert!(said.contains("stopped"), "{said}");
+    assert!(said.contains("stopping; a second signal (Ctrl-C) stops at once"), "{said}");
 }
 
 #[test]
