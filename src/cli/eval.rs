@@ -22,22 +22,12 @@ pub fn run(args: &EvalArgs) -> u8 {
     }
     // What is to be said of the text was said before it was trained.
     let Some(loaded) = load_sound(args.file.path(), &args.file.changes.given()) else { return super::REFUSED };
-    match attempt(args, &loaded) {
-        Ok(()) if super::interrupt::stopped() => super::interrupt::code(),
-        Ok(()) => super::DONE,
-        Err(reports) => {
-            super::print_reports(&reports, &loaded.sources);
-            super::REFUSED
-        }
-    }
+    using::ended(attempt(args, &loaded).map(|()| !super::interrupt::stopped()), &loaded)
 }
 
 fn attempt(args: &EvalArgs, loaded: &Loaded) -> Result<(), Vec<Report>> {
-    if let Some(threads) = args.network.threads {
-        super::train::set_threads(threads).map_err(|r| vec![r])?;
-    }
+    using::begin(&args.network).map_err(|r| vec![r])?;
     refuse_unused(args).map_err(|r| vec![r])?;
-    super::interrupt::watch_use().map_err(|r| vec![r])?;
     match suite(args) {
         EvalSuite::Find => find(args, loaded),
         EvalSuite::Cells => super::eval_cells::attempt(args, loaded),

@@ -1,6 +1,5 @@
 //! `rord-run find`: where crops lie in chips.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rord_lang::report::Report;
@@ -23,22 +22,12 @@ pub fn run(args: &FindArgs) -> u8 {
         None => shipped::load_sound(&given),
     };
     let Some(loaded) = loaded else { return super::REFUSED };
-    match attempt(args, &loaded) {
-        Ok(true) => super::DONE,
-        Ok(false) => super::interrupt::code(),
-        Err(reports) => {
-            super::print_reports(&reports, &loaded.sources);
-            super::REFUSED
-        }
-    }
+    using::ended(attempt(args, &loaded), &loaded)
 }
 
 /// False where somebody asked to stop; what was found until then is printed.
 fn attempt(args: &FindArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
-    if let Some(threads) = args.network.threads {
-        super::train::set_threads(threads).map_err(|r| vec![r])?;
-    }
-    super::interrupt::watch_use().map_err(|r| vec![r])?;
+    using::begin(&args.network).map_err(|r| vec![r])?;
     let mut network = match (&args.run, &args.network.weights) {
         (None, None) => shipped::network(loaded)?,
         _ => using::network(&args.network, loaded)?,
@@ -83,5 +72,5 @@ fn attempt(args: &FindArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
         found.write(out).map_err(|r| vec![r])?;
         eprintln!("written to {}", out.display());
     }
-    Ok(!super::interrupt::STOP.load(Ordering::Relaxed))
+    Ok(!super::interrupt::stopped())
 }

@@ -45,7 +45,12 @@ pub fn load_text(path: &Path, text: &str, given: &Given<'_>) -> Result<Loaded, R
 
 /// As [`load_given`]. Where there is an error, all reports are printed and there is nothing to go on with; where there is none, none is.
 pub fn load_sound(path: &Path, given: &Given<'_>) -> Option<Loaded> {
-    let (reports, sources) = match load_given(path, given) {
+    sound(load_given(path, given))
+}
+
+/// What was read; where there is an error, all reports are printed and there is nothing to go on with.
+pub fn sound(read: Result<Loaded, Refused>) -> Option<Loaded> {
+    let (reports, sources) = match read {
         Ok(loaded) if !any_error(&loaded.reports) => return Some(loaded),
         Ok(loaded) => (loaded.reports, loaded.sources),
         Err(found) => found,

@@ -1,7 +1,6 @@
 //! `rord-run match`: which places of two pictures are the same, and the move between them.
 
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rord_lang::report::{Report, runtime};
@@ -12,21 +11,13 @@ use rord_search::view;
 use serde_json::{Value, json};
 
 use super::args::{MatchArgs, MoveKind, ReportFormat};
-use super::interrupt::STOP;
 use super::load::{Loaded, load_sound};
 use super::using::{self, Reader, Shown};
 
 /// Matches.
 pub fn run(args: &MatchArgs) -> u8 {
     let Some(loaded) = load_sound(args.file.path(), &args.file.changes.given()) else { return super::REFUSED };
-    match attempt(args, &loaded) {
-        Ok(true) => super::DONE,
-        Ok(false) => super::interrupt::code(),
-        Err(reports) => {
-            super::print_reports(&reports, &loaded.sources);
-            super::REFUSED
-        }
-    }
+    using::ended(attempt(args, &loaded), &loaded)
 }
 
 /// False where somebody asked to stop.
@@ -37,10 +28,7 @@ fn attempt(args: &MatchArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
         let title = format!("nothing is matched with --keep {} and --within {within}", args.keep);
         return Err(vec![runtime::failed("R0908", &title, "give numbers above 0, as --keep 2048 --within 4")]);
     }
-    if let Some(threads) = args.network.threads {
-        super::train::set_threads(threads).map_err(|r| vec![r])?;
-    }
-    super::interrupt::watch_use().map_err(|r| vec![r])?;
+    using::begin(&args.network).map_err(|r| vec![r])?;
     let mut network = using::network(&args.network, loaded)?;
     let reader = Reader::new(&args.drawn, loaded, network.channels().unwrap_or(1));
     let [a, b] = [only(&reader, &args.a)?, only(&reader, &args.b)?];
@@ -75,7 +63,7 @@ fn attempt(args: &MatchArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
         rord_files::write_atomic(out, &bytes).map_err(|e| vec![runtime::failed("R0914", &e.to_string(), e.help())])?;
         eprintln!("written to {}", out.display());
     }
-    Ok(!STOP.load(Ordering::Relaxed))
+    Ok(!super::interrupt::stopped())
 }
 
 /// How what was matched is written.

@@ -1,6 +1,5 @@
 //! `rord-run predict`: what a trained network makes of pictures and layouts.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use rord_engine::predict::Predictor;
@@ -12,7 +11,6 @@ use rord_search::network::{Network, SearchError};
 use rord_search::outputs::outputs;
 
 use super::args::{PredictArgs, ReportFormat};
-use super::interrupt::STOP;
 use super::load::{Loaded, load_sound};
 use super::predicted::{Out, Predicted, What, object};
 use super::using::{self, Reader, Shown};
@@ -20,14 +18,7 @@ use super::using::{self, Reader, Shown};
 /// Predicts.
 pub fn run(args: &PredictArgs) -> u8 {
     let Some(loaded) = load_sound(args.file.path(), &args.file.changes.given()) else { return super::REFUSED };
-    match attempt(args, &loaded) {
-        Ok(true) => super::DONE,
-        Ok(false) => super::interrupt::code(),
-        Err(reports) => {
-            super::print_reports(&reports, &loaded.sources);
-            super::REFUSED
-        }
-    }
+    using::ended(attempt(args, &loaded), &loaded)
 }
 
 /// What is asked of the network.
@@ -68,10 +59,7 @@ fn attempt(args: &PredictArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
         let help = "give how many key points are kept, as in --keep 2048";
         return Err(vec![runtime::failed("R0908", "no key point is kept by --keep 0", help)]);
     }
-    if let Some(threads) = args.network.threads {
-        super::train::set_threads(threads).map_err(|r| vec![r])?;
-    }
-    super::interrupt::watch_use().map_err(|r| vec![r])?;
+    using::begin(&args.network).map_err(|r| vec![r])?;
     let predictor = using::predictor(&args.network, loaded)?;
     let mut user = match Network::is_for_key_points(&predictor) && !args.dense {
         true => {
@@ -110,5 +98,5 @@ fn attempt(args: &PredictArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
     if let Some(path) = &args.out {
         eprintln!("written to {}", path.display());
     }
-    Ok(!STOP.load(Ordering::Relaxed))
+    Ok(!super::interrupt::stopped())
 }

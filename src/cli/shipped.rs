@@ -6,11 +6,11 @@ use std::path::Path;
 
 use rord_engine::predict::Predictor;
 use rord_engine::refusals::Stop;
-use rord_lang::report::{Report, any_error};
+use rord_lang::report::Report;
 use rord_project::outside::Given;
 use rord_search::network::Network;
 
-use super::load::{Loaded, Refused, load_text};
+use super::load::{Loaded, Refused, load_text, sound};
 use super::using;
 
 /// Its text, as the run kept it.
@@ -32,13 +32,7 @@ pub fn load(given: &Given<'_>) -> Result<Loaded, Refused> {
 /// As [`load`], told to the user; where there is an error, all reports are printed.
 pub fn load_sound(given: &Given<'_>) -> Option<Loaded> {
     eprintln!("with the network that comes with rord");
-    let (reports, sources) = match load(given) {
-        Ok(loaded) if !any_error(&loaded.reports) => return Some(loaded),
-        Ok(loaded) => (loaded.reports, loaded.sources),
-        Err(found) => found,
-    };
-    super::print_reports(&reports, &sources);
-    None
+    sound(load(given))
 }
 
 /// It, ready for pictures.

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 
 use rord_data::files::{LAYOUTS, PICTURES, find};
 use rord_data::gds::Gds;
@@ -22,6 +21,26 @@ use rord_search::network::{Network, SearchError};
 use super::args::{ChipArgs, DrawnArgs, NetworkArgs};
 use super::init;
 use super::load::Loaded;
+
+/// Before a network is used: as many threads as are asked for, and signals are heard.
+pub fn begin(args: &NetworkArgs) -> Result<(), Report> {
+    if let Some(threads) = args.threads {
+        super::train::set_threads(threads)?;
+    }
+    super::interrupt::watch_use()
+}
+
+/// The exit code of what used a network; it is false where a signal stopped it.
+pub fn ended(whole: Result<bool, Vec<Report>>, loaded: &Loaded) -> u8 {
+    match whole {
+        Ok(true) => super::DONE,
+        Ok(false) => super::interrupt::code(),
+        Err(reports) => {
+            super::print_reports(&reports, &loaded.sources);
+            super::REFUSED
+        }
+    }
+}
 
 /// The network of a run, ready for pictures.
 pub fn network<'v>(args: &NetworkArgs, loaded: &'v Loaded) -> Result<Network<'v>, Vec<Report>> {
@@ -226,6 +245,6 @@ impl Bar {
     /// So many of all are done. Returns false once somebody asked to stop.
     pub fn at(&self, done: u64, all: u64) -> bool {
         self.busy.now(&format!("{} {} %", self.what, 100 * done / all.max(1)));
-        !super::interrupt::STOP.load(Ordering::Relaxed)
+        !super::interrupt::stopped()
     }
 }

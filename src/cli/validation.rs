@@ -1,7 +1,5 @@
 //! `rord-run eval` without a suite: losses and metrics of a run on its validation data.
 
-use std::sync::atomic::Ordering;
-
 use rord_engine::plan::Plan;
 use rord_engine::refusals::Stop;
 use rord_engine::validate::{Validated, validate};
@@ -48,17 +46,14 @@ fn attempt(args: &EvalArgs, loaded: &Loaded) -> Result<Option<Validated>, Vec<Re
     }
     let plan = Plan::new(pipeline, loaded.end())?;
     super::train::precision(&plan, &candle_core::Device::Cpu).map_err(|r| vec![r])?;
-    if let Some(threads) = args.network.threads {
-        super::train::set_threads(threads).map_err(|r| vec![r])?;
-    }
-    interrupt::watch_use().map_err(|r| vec![r])?;
+    using::begin(&args.network).map_err(|r| vec![r])?;
     let weights = using::weights(loaded, args.network.weights.as_deref()).map_err(|r| vec![r])?;
     let busy = Busy::new("loading the data");
     let mut progress = |done: u64, all: u64| busy.now(&format!("validating: batch {done} of {all}"));
     let found =
         validate(pipeline, &loaded.vocabulary, &plan, weights.as_deref(), &STOP, &mut progress).map_err(Stop::reports);
     drop(busy);
-    let found = found?.filter(|_| !STOP.load(Ordering::Relaxed));
+    let found = found?.filter(|_| !interrupt::stopped());
     if let Some(found) = &found {
         found.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     }
