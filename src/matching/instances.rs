@@ -101,7 +101,7 @@ fn of_view(view: &View, linear: &Move, chip: &Dense, size: [usize; 2], least: f6
         let by = polished(view, chip, shift.after(linear), step_x.min(step_y), settings.margin);
         let likeness = view.dense.likeness(chip, &by, settings.margin, 600);
         if likeness >= least {
-            found.push(Found { by: by.after(&view.from_query), inliers: voters.len(), likeness });
+            found.push(Found { by: by.after(&view.from_query), inliers: voters.len(), likeness, agreement: 0.0 });
         }
     }
     found

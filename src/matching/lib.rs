@@ -12,17 +12,25 @@
 //! | `linear.rs` | the small systems of equations that fits lead to |
 //! | `ransac.rs` | the move that most pairs agree on |
 //! | `votes.rs` | the moves that a few pairs among many wrong ones vote for |
+//! | `everywhere.rs` | the moves that all places together vote for, where the nearest few know none |
 //! | `dense.rs` | how alike two maps of descriptors are under a move |
+//! | `climb.rs` | the nearest move under which something is largest |
+//! | `edges.rs` | how well the edges of two pictures lie on each other under a move |
 //! | `search.rs` | where a query lies in a picture |
+//! | `guided.rs` | a move fitted once more, to key points near it |
 //! | `instances.rs` | every place where a query lies |
 //! | `template.rs` | copies of a small drawing, pixel by pixel |
 //! | `covariance.rs` | how pixels of a picture vary together |
 //! | `agreement.rs` | how well key points and matches agree with a known homography |
 
 pub mod agreement;
+mod climb;
 pub mod covariance;
 pub mod dense;
+pub mod edges;
+pub mod everywhere;
 pub mod features;
+mod guided;
 pub mod instances;
 pub mod linear;
 pub mod moves;

@@ -2,15 +2,19 @@
 //!
 //! A query is looked for in several views: turned and mirrored, as pictures or by exchanging the channels of descriptors
 //! that know how they turn. In each view the nearest neighbors vote for moves, two pairs at a time, so that a few right ones
-//! among many wrong ones are enough; all moves are ranked by how alike the maps of descriptors are under them, and the best
-//! are fitted once more to all key points near where they should be.
+//! among many wrong ones are enough; all moves are ranked by how alike the maps of descriptors are under them. Where few pairs
+//! agree on the best, the whole picture is looked at, cell by cell. What is left is settled by the edges of both drawings.
 
 use std::f64::consts::PI;
 
 use rayon::prelude::*;
 
+use crate::climb::climb;
 use crate::dense::Dense;
+use crate::edges::{Edges, Outline};
+use crate::everywhere::{Range, everywhere};
 use crate::features::Features;
+use crate::guided::guided;
 use crate::moves::{Move, Pair, apart};
 use crate::neighbors::nearest_few;
 use crate::votes::{Ballot, proposals};
@@ -37,6 +41,8 @@ pub struct Target {
     pub features: Features,
     /// Its descriptors.
     pub dense: Dense,
+    /// Its edges.
+    pub edges: Edges,
 }
 
 /// How it is looked for.
@@ -52,11 +58,13 @@ pub struct Search {
     pub margin: f64,
     /// How many of the picture's key points may be a key point of the query's.
     pub neighbors: usize,
+    /// A query is looked for everywhere where fewer pairs of key points than this agree on the best move.
+    pub agreed: usize,
 }
 
 impl Default for Search {
     fn default() -> Self {
-        Self { scale: (0.75, 1.35), within: 4.0, moves: 3, margin: 8.0, neighbors: 8 }
+        Self { scale: (0.75, 1.35), within: 4.0, moves: 3, margin: 8.0, neighbors: 8, agreed: 60 }
     }
 }
 
@@ -69,23 +77,39 @@ pub struct Found {
     pub inliers: usize,
     /// How alike the descriptors are under it: their mean inner product, 1 for the same.
     pub likeness: f64,
+    /// How well the query's edges lie on the picture's: 1 for the same drawing, around 0 for unrelated ones.
+    pub agreement: f64,
 }
 
 /// Half the angle of turns that one view stands for, with room to spare between two of them.
 const HALF: f64 = 55.0 / 180.0 * PI;
 /// Cells of a query that are compared for a first ranking.
-const CELLS: usize = 600;
+pub(crate) const CELLS: usize = 600;
 
 /// The moves under which the query lies in the picture, the likeliest first, at most `most`. Of moves that nearly agree at
 /// the query's corners only the best is kept. `size` is the query's, in pixels.
-pub fn find(views: &[View], target: &Target, size: [usize; 2], search: &Search, most: usize) -> Vec<Found> {
-    let found: Vec<Vec<(usize, Found)>> = views
-        .par_iter()
-        .enumerate()
-        .map(|(index, view)| moves_of(view, target, search).into_iter().map(|found| (index, found)).collect())
-        .collect();
-    let mut found: Vec<(usize, Found)> = found.into_iter().flatten().collect();
+pub fn find(
+    views: &[View],
+    outline: &Outline,
+    target: &Target,
+    size: [usize; 2],
+    search: &Search,
+    most: usize,
+) -> Vec<Found> {
+    let pairs: Vec<Vec<(Pair, f64)>> = views.par_iter().map(|view| neighbors(view, target, search)).collect();
+    let in_views = |moves: &(dyn Fn(&View, &[(Pair, f64)]) -> Vec<Found> + Sync)| -> Vec<(usize, Found)> {
+        let found = views.par_iter().zip(&pairs).enumerate();
+        let found = found.map(|(index, (view, pairs))| {
+            moves(view, pairs).into_iter().map(|found| (index, found)).collect::<Vec<_>>()
+        });
+        found.collect::<Vec<_>>().into_iter().flatten().collect()
+    };
+    let mut found = in_views(&|view, pairs| moves_of(view, target, pairs, search));
     rank(&mut found);
+    if found.first().is_none_or(|(_, best)| best.inliers < search.agreed) {
+        found.extend(in_views(&|view, pairs| moves_from_everywhere(view, target, pairs, search)));
+        rank(&mut found);
+    }
     let mut kept: Vec<(usize, Found)> = Vec::new();
     for one in found {
         if kept.len() >= most {
@@ -96,7 +120,7 @@ pub fn find(views: &[View], target: &Target, size: [usize; 2], search: &Search, 
         }
     }
     let polished = |(index, found): &(usize, Found)| match views.get(*index) {
-        Some(view) => (*index, polished(view, target, found, search)),
+        Some(view) => (*index, polished(view, outline, target, found, search)),
         None => (*index, found.clone()),
     };
     let mut kept: Vec<(usize, Found)> = kept.par_iter().map(polished).collect();
@@ -104,46 +128,26 @@ pub fn find(views: &[View], target: &Target, size: [usize; 2], search: &Search, 
     kept.into_iter().map(|(_, found)| found).collect()
 }
 
-/// The move shifted, turned and scaled a little at a time to where the maps are most alike: key points lie within a cell or
-/// so, and what is left of a turn is largest at the corners.
-fn polished(view: &View, target: &Target, found: &Found, search: &Search) -> Found {
-    /// Steps of a shift in pixels; steps of turn and scale move a corner as far.
-    const STEPS: [f64; 6] = [4.0, 2.0, 1.0, 0.5, 0.25, 0.12];
-    /// Rounds at a step, so that the search ends.
-    const ROUNDS: usize = 8;
+/// The move shifted, turned and scaled to where the descriptors are most alike: key points lie within a cell or so, and what
+/// is left of a turn is largest at the corners. From there to where the edges agree best, which is known to a fraction of a
+/// pixel, unless that is another place to the descriptors.
+fn polished(view: &View, outline: &Outline, target: &Target, found: &Found, search: &Search) -> Found {
+    /// By how much descriptors may be less alike where edges agree best.
+    const LESS: f64 = 0.03;
+    /// From this agreement on edges are believed.
+    const AGREE: f64 = 0.25;
     let Some(to_query) = view.from_query.inverse() else { return found.clone() };
-    let [width, height] = view.dense.size.map(|side| side as f64);
-    let middle = [(width - 1.0) / 2.0, (height - 1.0) / 2.0];
-    let reach = (width.hypot(height) / 2.0).max(1.0);
     let likeness = |by: &Move| view.dense.likeness(&target.dense, by, search.margin, 4 * CELLS);
-    let mut best = found.by.after(&to_query);
-    let mut most = likeness(&best);
-    for step in STEPS {
-        for _ in 0..ROUNDS {
-            let before = most;
-            for [x, y, turn, scale] in
-                [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
-            {
-                for sign in [step, -step] {
-                    let about = Move::similarity(sign * turn / reach, (sign * scale / reach).exp(), false, [0.0; 2]);
-                    let there = about.apply(middle);
-                    let back = Move::similarity(0.0, 1.0, false, [middle[0] - there[0], middle[1] - there[1]]);
-                    let shift = Move::similarity(0.0, 1.0, false, [sign * x, sign * y]);
-                    let next = shift.after(&best).after(&back.after(&about));
-                    let now = likeness(&next);
-                    if now > most {
-                        (best, most) = (next, now);
-                        break;
-                    }
-                }
-            }
-            if most <= before {
-                break;
-            }
-        }
-    }
-    let likeness = view.dense.likeness(&target.dense, &best, search.margin, CELLS);
-    Found { by: best.after(&view.from_query), inliers: found.inliers, likeness: likeness.max(found.likeness) }
+    let begin = found.by.after(&to_query);
+    let (by, alike) = climb(&likeness, &begin, view.dense.size, &[4.0, 2.0, 1.0, 0.5, 0.25, 0.12]);
+    let by = by.after(&view.from_query);
+    let settled = outline.settled(&target.edges, &by, view.dense.size);
+    let agreement = outline.agreement(&target.edges, &settled);
+    let believed = agreement >= AGREE && likeness(&settled.after(&to_query)) >= alike - LESS;
+    let by = if believed { settled } else { by };
+    let agreement = outline.agreement(&target.edges, &by);
+    let likeness = view.dense.likeness(&target.dense, &by.after(&to_query), search.margin, CELLS);
+    Found { by, inliers: found.inliers, likeness: likeness.max(found.likeness), agreement }
 }
 
 /// Likeness decides; of equal ones the number of pairs.
@@ -162,12 +166,8 @@ pub fn corners_apart(a: &Move, b: &Move, size: [usize; 2]) -> f64 {
     corners(size).iter().map(|&c| apart(a.apply(c), b.apply(c))).fold(0.0, f64::max)
 }
 
-/// The moves of a view that nearest neighbors vote for, the most alike ones, each fitted once more.
-fn moves_of(view: &View, target: &Target, search: &Search) -> Vec<Found> {
-    /// Moves with the most votes that are compared.
-    const PROPOSED: usize = 96;
-    /// Cells of the query that they are compared by.
-    const FEW_CELLS: usize = 150;
+/// The key points of a view, each with its nearest neighbors in the picture and how alike they are.
+fn neighbors(view: &View, target: &Target, search: &Search) -> Vec<(Pair, f64)> {
     let (ours, theirs) = (&view.features, &target.features);
     if ours.channels != theirs.channels {
         return Vec::new();
@@ -177,14 +177,22 @@ fn moves_of(view: &View, target: &Target, search: &Search) -> Vec<Found> {
         let pair = (*ours.points.places.get(m.a)?, *theirs.points.places.get(m.b)?);
         (m.similarity > 0.0).then_some((pair, f64::from(m.similarity)))
     };
-    let pairs: Vec<(Pair, f64)> = matches.iter().filter_map(place).collect();
+    matches.iter().filter_map(place).collect()
+}
+
+/// The moves of a view that nearest neighbors vote for, the most alike ones, each fitted once more.
+fn moves_of(view: &View, target: &Target, pairs: &[(Pair, f64)], search: &Search) -> Vec<Found> {
+    /// Moves with the most votes that are compared.
+    const PROPOSED: usize = 96;
+    /// Cells of the query that they are compared by.
+    const FEW_CELLS: usize = 150;
     let View { mirrored, turn, .. } = *view;
     let ballot = Ballot { mirrored, scale: search.scale, turn, half: HALF, size: view.dense.size };
     let likeness = |by: &Move, cells| view.dense.likeness(&target.dense, by, search.margin, cells);
-    let mut proposed: Vec<(f64, Move)> = proposals(&pairs, &ballot, PROPOSED)
+    let mut proposed: Vec<(f64, Move)> = proposals(pairs, &ballot, PROPOSED)
         .into_iter()
         .map(|proposal| {
-            let agreeing = agreeing(&pairs, &proposal.by, 2.0 * search.within);
+            let agreeing = agreeing(pairs, &proposal.by, 2.0 * search.within);
             let by = Move::fit_similarity(&agreeing, mirrored).unwrap_or(proposal.by);
             let (before, after) = (likeness(&proposal.by, FEW_CELLS), likeness(&by, FEW_CELLS));
             if after > before { (after, by) } else { (before, proposal.by) }
@@ -201,74 +209,42 @@ fn moves_of(view: &View, target: &Target, search: &Search) -> Vec<Found> {
             kept.push(by);
         }
     }
-    let found = kept.into_iter().map(|by| {
-        let by = guided(view, target, mirrored, by, search.within);
-        let mut agreed: Vec<[u64; 2]> =
-            agreeing(&pairs, &by, search.within).iter().map(|((a, _), _)| a.map(f64::to_bits)).collect();
-        // A key point counts once, however many of its neighbors agree.
-        agreed.sort_unstable();
-        agreed.dedup();
-        Found { by: by.after(&view.from_query), inliers: agreed.len(), likeness: likeness(&by, CELLS) }
-    });
-    found.collect()
+    kept.into_iter().map(|by| fitted(view, target, pairs, by, search)).collect()
+}
+
+/// The moves of a view that all cells together find, the most alike ones, each fitted once more.
+fn moves_from_everywhere(view: &View, target: &Target, pairs: &[(Pair, f64)], search: &Search) -> Vec<Found> {
+    /// Moves that are compared.
+    const PROPOSED: usize = 24;
+    let View { mirrored, turn, .. } = *view;
+    let range = Range { mirrored, scale: search.scale, turn, half: HALF, margin: search.margin };
+    let proposed = everywhere(&view.dense, &target.dense, &range, PROPOSED);
+    let mut found: Vec<Found> = proposed
+        .into_iter()
+        .map(|by| {
+            let by = guided(view, target, mirrored, by, 2.0 * search.within);
+            fitted(view, target, pairs, by, search)
+        })
+        .collect();
+    found.sort_by(|a, b| b.likeness.total_cmp(&a.likeness));
+    found.truncate(search.moves);
+    found
+}
+
+/// A move fitted once more to the key points near it, and how many of the pairs agree with it.
+fn fitted(view: &View, target: &Target, pairs: &[(Pair, f64)], by: Move, search: &Search) -> Found {
+    let by = guided(view, target, view.mirrored, by, search.within);
+    let mut agreed: Vec<[u64; 2]> =
+        agreeing(pairs, &by, search.within).iter().map(|((a, _), _)| a.map(f64::to_bits)).collect();
+    // A key point counts once, however many of its neighbors agree.
+    agreed.sort_unstable();
+    agreed.dedup();
+    let likeness = view.dense.likeness(&target.dense, &by, search.margin, CELLS);
+    Found { by: by.after(&view.from_query), inliers: agreed.len(), likeness, agreement: 0.0 }
 }
 
 /// The pairs of which the move takes the first place to within some pixels of the second.
 fn agreeing(pairs: &[(Pair, f64)], by: &Move, within: f64) -> Vec<(Pair, f64)> {
     let near = |a: [f64; 2], b: [f64; 2]| (a[0] - b[0]).powi(2) + (a[1] - b[1]).powi(2) <= within * within;
     pairs.iter().filter(|((a, b), _)| near(by.apply(*a), *b)).copied().collect()
-}
-
-/// Fits the move once more, to the most alike key points near where it takes ours; as it was where that is less alike.
-fn guided(view: &View, target: &Target, mirrored: bool, by: Move, within: f64) -> Move {
-    let likeness = |by: &Move| view.dense.likeness(&target.dense, by, 0.0, CELLS);
-    let (mut best, mut most) = (by, likeness(&by));
-    for radius in [2.0 * within, within] {
-        let pairs = near_pairs(view, target, &best, radius);
-        if pairs.len() < 4 {
-            break;
-        }
-        let Some(next) = Move::fit_similarity(&pairs, mirrored) else { break };
-        let now = likeness(&next);
-        if now > most {
-            (best, most) = (next, now);
-        }
-    }
-    best
-}
-
-/// For each of our key points the most alike of theirs within `radius` of where the move takes it; alike by half at least.
-fn near_pairs(view: &View, target: &Target, by: &Move, radius: f64) -> Vec<(Pair, f64)> {
-    const ALIKE: f32 = 0.5;
-    let (ours, theirs) = (&view.features, &target.features);
-    let channels = ours.channels.max(1);
-    let moved: Vec<[f64; 2]> = ours.points.places.iter().map(|p| by.apply(*p)).collect();
-    let low = [0, 1].map(|k: usize| moved.iter().filter_map(|p| p.get(k)).fold(f64::MAX, |a, b| a.min(*b)) - radius);
-    let high = [0, 1].map(|k: usize| moved.iter().filter_map(|p| p.get(k)).fold(f64::MIN, |a, b| a.max(*b)) + radius);
-    let [low_x, low_y] = low;
-    let [high_x, high_y] = high;
-    let inside = |[x, y]: [f64; 2]| x >= low_x && x <= high_x && y >= low_y && y <= high_y;
-    let near: Vec<([f64; 2], &[f32])> = theirs
-        .points
-        .places
-        .iter()
-        .zip(theirs.descriptors.chunks_exact(channels))
-        .filter(|(p, _)| inside(**p))
-        .map(|(p, d)| (*p, d))
-        .collect();
-    let mut pairs = Vec::new();
-    for ((place, there), descriptor) in
-        ours.points.places.iter().zip(&moved).zip(ours.descriptors.chunks_exact(channels))
-    {
-        let close = near.iter().filter(|(p, _)| apart(*p, *there) <= radius);
-        let alike = close.map(|(p, d)| (*p, d.iter().zip(descriptor).map(|(a, b)| a * b).sum::<f32>()));
-        let best = alike.fold(None, |best: Option<([f64; 2], f32)>, one| match best {
-            Some(best) if best.1 >= one.1 => Some(best),
-            _ => Some(one),
-        });
-        if let Some((to, similarity)) = best.filter(|(_, s)| *s >= ALIKE) {
-            pairs.push(((*place, to), f64::from(similarity)));
-        }
-    }
-    pairs
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rord_matching::edges::Edges;
 use rord_matching::features::Select;
 use rord_matching::instances::{Instances, instances};
 use rord_matching::moves::Move;
@@ -92,7 +93,7 @@ impl Chip<'_> {
                 going = progress(done.min(all), all);
                 going
             })?;
-            let target = target(maps, window);
+            let target = target(maps, window, self.pixels);
             looking += begin.elapsed();
             for ((query, found), took) in queries.iter().zip(&mut found).zip(&mut matching) {
                 let begin = Instant::now();
@@ -127,7 +128,7 @@ impl Chip<'_> {
     fn in_window(&self, query: &Query, target: &Target, window: Rect) -> Vec<Found> {
         let most = if self.options.all.is_some() { 1 } else { 4 };
         let views = query.views();
-        let found = find(&views, target, query.size, &self.options.search, most);
+        let found = find(&views, &query.outline, target, query.size, &self.options.search, most);
         let copied = self.options.all.as_ref().map(|settings| self.copies(query, window, found.first(), settings));
         let found = match (&self.options.all, found.first()) {
             _ if copied.as_ref().is_some_and(|copied| !copied.is_empty()) => copied.unwrap_or_default(),
@@ -160,7 +161,7 @@ impl Chip<'_> {
                 continue;
             }
             if kept.iter().all(|k| corners_apart(&k.by, &one.by, query.size) > apart) {
-                let Found { by, inliers, likeness } = one;
+                let Found { by, inliers, likeness, .. } = one;
                 kept.push(Answer { by, inliers, likeness, score: sure(likeness, inliers) });
             }
         }
@@ -180,13 +181,14 @@ fn linear(first: &Found, view: &View) -> Move {
 }
 
 /// The key points and descriptors of a window.
-fn target(maps: Maps, window: Rect) -> Target {
+fn target(maps: Maps, window: Rect, pixels: &dyn Pixels) -> Target {
     /// One key point for so many pixels.
     const PIXELS_A_POINT: usize = 40;
     let size = [window.width, window.height];
     let keep = (size[0] * size[1] / PIXELS_A_POINT).clamp(200, 60_000);
     let features = maps.features(size, &Select { keep, apart: 2.0, border: 2.0, least: 0.0 });
-    Target { features, dense: maps.dense }
+    let picture = Grey::of_planes(&pixels.read(window).unwrap_or_default(), size).unwrap_or_default();
+    Target { features, dense: maps.dense, edges: Edges::of(&picture) }
 }
 
 /// How sure an answer is, from 0 to 1. Of one that key points voted for it counts how many of them agree: this tells right

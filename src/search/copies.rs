@@ -25,8 +25,8 @@ pub fn copies(query: &Grey, picture: &Grey, first: Option<&Found>, least: f64) -
             copied = shown.map_or(Vec::new(), |shown| template::copies(&shown, picture, &first.by, least));
         }
     }
-    // No key points were compared.
-    copied.into_iter().map(|one| Found { by: one.by, inliers: 0, likeness: one.score }).collect()
+    // Neither key points nor edges were compared.
+    copied.into_iter().map(|one| Found { by: one.by, inliers: 0, likeness: one.score, agreement: 0.0 }).collect()
 }
 
 /// Whether a move keeps sizes, and turns by quarters alone.

@@ -4,6 +4,7 @@
 use rord_data::patch::Rect;
 use rord_kernels::turns::{inverse, motion, product};
 use rord_matching::dense::{Dense, permuted};
+use rord_matching::edges::{Edges, Outline};
 use rord_matching::features::{Features, Select};
 use rord_matching::moves::Move;
 use rord_matching::search::View;
@@ -20,6 +21,8 @@ pub struct Query {
     pub size: [usize; 2],
     /// Its pixels.
     pub(crate) grey: Grey,
+    /// Its edges.
+    pub(crate) outline: Outline,
     /// What the network was shown.
     shown: Vec<Shown>,
     /// How many exchanges of turns each stands for: 1, 4 or 8.
@@ -67,7 +70,8 @@ impl Query {
         let size @ [width, height] = pixels.size();
         let planes = pixels.read(Rect { x: 0, y: 0, width, height }).map_err(SearchError::Pixels)?;
         let grey = Grey::of_planes(&planes, size).unwrap_or_default();
-        Ok(Self { size, grey, shown, exchanges })
+        let outline = Edges::of(&grey).outline();
+        Ok(Self { size, grey, outline, shown, exchanges })
     }
 
     /// All its views.
