@@ -295,6 +295,9 @@ pub struct FindArgs {
     /// Where it is looked for
     #[command(flatten)]
     pub chips: ChipArgs,
+    /// Keep what the network saw of the chip in this folder, and look there first
+    #[arg(long, value_name = "FOLDER")]
+    pub index: Option<PathBuf>,
     /// Every place where it lies, not the best alone
     #[arg(long)]
     pub all: bool,

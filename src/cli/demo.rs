@@ -79,7 +79,7 @@ fn attempt(folder: &Path) -> Result<(), Vec<Report>> {
         queries.push(Query::new(&mut network, &crop.pixels).map_err(using::refused)?);
     }
     let pixels = Drawn::new(&picture, 1);
-    let chip = Chip { pixels: &pixels, options: Options::default() };
+    let chip = Chip { pixels: &pixels, options: Options::default(), index: None };
     let bar = using::Bar::new("searching");
     let searched = chip.search(&mut network, &queries, &mut |done, all| bar.at(done, all)).map_err(using::refused)?;
     drop(bar);

@@ -72,7 +72,7 @@ pub fn attempt(args: &EvalArgs, loaded: &Loaded) -> Result<(), Vec<Report>> {
             .map_err(using::refused)?;
         let bar = using::Bar::new(&format!("searching {}", layout.shown.picture.name));
         let drawn = Drawn::new(&layout.shown.picture, 1);
-        let chip = Chip { pixels: &drawn, options };
+        let chip = Chip { pixels: &drawn, options, index: None };
         let searched = chip.search(&mut network, &views, &mut |done, all| bar.at(done, all)).map_err(using::refused)?;
         if super::interrupt::stopped() {
             return Ok(());

@@ -6,6 +6,7 @@ use rord_lang::report::Report;
 use rord_matching::instances::Instances;
 use rord_search::chip::{Chip, Options};
 use rord_search::drawn::Drawn;
+use rord_search::index::Index;
 use rord_search::query::Query;
 
 use super::args::{FindArgs, ReportFormat};
@@ -42,12 +43,14 @@ fn attempt(args: &FindArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
         views.push(Query::new(&mut network, &one.pixels).map_err(using::refused)?);
         ms.push(begin.elapsed().as_millis() as u64);
     }
+    let kept =
+        args.index.as_ref().map(|folder| Index::open(folder, &mut network)).transpose().map_err(using::refused)?;
     let mut hits: Vec<Vec<Hit>> = asked.iter().map(|_| Vec::new()).collect();
     let mut index_ms = 0;
     for (index, shown) in chips.iter().enumerate() {
         let bar = using::Bar::new(&format!("searching {}", shown.picture.name));
         let drawn = Drawn::new(&shown.picture, 1);
-        let chip = Chip { pixels: &drawn, options };
+        let chip = Chip { pixels: &drawn, options, index: kept.as_ref() };
         let searched = chip.search(&mut network, &views, &mut |done, all| bar.at(done, all));
         let searched = searched.map_err(using::refused)?;
         index_ms += searched.looking.as_millis() as u64;

@@ -87,6 +87,10 @@ pub fn refused(error: SearchError) -> Vec<Report> {
                 "leave out --dense for key points, or give a part of the picture; --resolution draws layouts smaller";
             vec![runtime::failed("R0914", &error.to_string(), help)]
         }
+        SearchError::Index { .. } => {
+            let help = "--index takes a folder, which is made where it is not there; give another one, or make room";
+            vec![runtime::failed("R0914", &error.to_string(), help)]
+        }
         SearchError::BadMap { .. } | SearchError::Pixels(_) => {
             vec![runtime::failed("R0914", &error.to_string(), "give another picture, or another network")]
         }

@@ -12,6 +12,7 @@ use rord_matching::template::Grey;
 use rord_data::patch::Rect;
 
 use crate::copies::copies;
+use crate::index::Index;
 use crate::maps::{Maps, Pixels};
 use crate::network::{Network, SearchError};
 use crate::query::Query;
@@ -63,6 +64,8 @@ pub struct Chip<'a> {
     pub pixels: &'a dyn Pixels,
     /// How.
     pub options: Options,
+    /// What is kept of it, and was seen before.
+    pub index: Option<&'a Index>,
 }
 
 /// What `progress` hears: pixels that are done, and of how many.
@@ -88,11 +91,15 @@ impl Chip<'_> {
                 break;
             }
             let begin = Instant::now();
-            let maps = Maps::by_tiles(network, self.pixels, window, &mut |more| {
+            let mut looked = |more: usize| {
                 done += more as u64;
                 going = progress(done.min(all), all);
                 going
-            })?;
+            };
+            let maps = match self.index {
+                Some(index) => index.maps(network, self.pixels, window, &mut looked),
+                None => Maps::by_tiles(network, self.pixels, window, &mut looked),
+            }?;
             let target = target(maps, window, self.pixels);
             looking += begin.elapsed();
             for ((query, found), took) in queries.iter().zip(&mut found).zip(&mut matching) {
@@ -110,6 +117,8 @@ impl Chip<'_> {
         let [width, height] = self.pixels.size();
         let diagonal = |q: &Query| (q.size[0] as f64).hypot(q.size[1] as f64) * self.options.search.scale.1;
         let overlap = queries.iter().map(diagonal).fold(0.0, f64::max).ceil() as usize + Network::UNIT;
+        // Queries of nearly the same size share the windows that are kept.
+        let overlap = if self.index.is_some() { overlap.next_multiple_of(256) } else { overlap };
         let starts = |side: usize| -> Vec<(usize, usize)> {
             // What is a little larger than a window is one.
             let step = if side <= self.options.window + overlap { side.max(1) } else { self.options.window };

@@ -35,7 +35,7 @@ pub struct Maps {
 
 /// Sides of a tile's core and how far tiles reach beyond it, in pixels.
 const CORE: usize = 448;
-const HALO: usize = 64;
+pub(crate) const HALO: usize = 64;
 
 impl Maps {
     /// The maps of a whole small picture, fed as it is but for its sides, which are filled up to multiples of

@@ -1,5 +1,7 @@
 //! A network as a search uses it: a map of scores and a map of descriptors.
 
+use std::path::PathBuf;
+
 use candle_core::{DType, Tensor};
 
 use rord_engine::predict::{Export, Picture, Predictor};
@@ -61,6 +63,14 @@ pub enum SearchError {
         name: String,
         /// Channels, rows and columns.
         shape: Vec<usize>,
+    },
+    /// A folder of what was seen, or a file in it, that cannot be written.
+    #[error("{} cannot be written: {why}", path.display())]
+    Index {
+        /// Which.
+        path: PathBuf,
+        /// In words.
+        why: String,
     },
     /// The pixels cannot be read.
     #[error("{0}")]

@@ -182,7 +182,7 @@ impl Suite {
             let queries: Vec<Query> =
                 here.iter().map(|crop| Query::new(network, &crop.pixels)).collect::<Result<_, _>>()?;
             let drawn = drawn(picture, at.1);
-            let chip = Chip { pixels: &drawn, options: *options };
+            let chip = Chip { pixels: &drawn, options: *options, index: None };
             let answers = chip.search(network, &queries, progress)?.answers;
             outcomes.extend(here.iter().zip(answers).map(|(crop, answers)| {
                 let answer = answers.into_iter().next();
