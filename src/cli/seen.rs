@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rord_data::loaded::{FileFacts, PictureFacts};
 use rord_data::pairs::{PairSource, Split};
 use rord_data::store::Store;
-use rord_engine::source::DataSource;
+use rord_engine::source::{About, DataSource};
 use rord_lang::report::plural;
 use serde_json::{Map, Value, json};
 
@@ -26,7 +26,11 @@ pub fn object(source: &DataSource) -> Value {
             .iter()
             .map(|(name, polygons)| {
                 let share = picture.drawn.iter().find(|layer| layer.name == *name).map(|layer| layer.share);
-                (name.clone(), json!({ "polygons": polygons, "share": share }))
+                let mut layer = json!({ "polygons": polygons, "share": share });
+                if let (Some(called), Some(facts)) = (file.names.get(name), layer.as_object_mut()) {
+                    facts.insert("name".into(), json!(called));
+                }
+                (name.clone(), layer)
             })
             .collect();
         files.push(json!({
@@ -45,7 +49,7 @@ pub fn object(source: &DataSource) -> Value {
     let memory = Store::of_process().memory().limit() / 1_000_000;
     json!({
         "files": files, "train": split(source, Split::Train), "val": split(source, Split::Validation),
-        "memory_mb": memory, "cached": cached, "warnings": source.warnings,
+        "memory_mb": memory, "cached": cached, "warnings": source.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 
@@ -90,7 +94,10 @@ pub fn table(source: &DataSource) -> String {
         let mut layers: Vec<_> = picture.drawn.iter().collect();
         layers.sort_by(|a, b| b.share.total_cmp(&a.share));
         let polygons = |name: &str| picture.present.iter().find(|(n, _)| n == name).map_or(0, |(_, count)| *count);
-        let show = |name: &str, share: f64| format!("{name} {:.1} % ({} polygons)", 100.0 * share, polygons(name));
+        let show = |name: &str, share: f64| {
+            let (shown, percent) = (file.layer(name), 100.0 * share);
+            format!("{shown} {percent:.1} % ({} polygons)", polygons(name))
+        };
         let lines: Vec<String> = layers.iter().take(LAYERS).map(|layer| show(&layer.name, layer.share)).collect();
         let more = layers.len().saturating_sub(LAYERS);
         let more = if more > 0 { format!(", and {more} more") } else { String::new() };
@@ -101,7 +108,7 @@ pub fn table(source: &DataSource) -> String {
     for unfit in &source.skipped {
         text += &format!("skip   {}\n", unfit.error);
     }
-    for warning in source.warnings.iter().filter(|w| !w.starts_with("passed over:")) {
+    for warning in source.warnings.iter().filter(|w| w.about != About::Skipped) {
         text += &format!("warning: {warning}\n");
     }
     if let Some(pairs) = source.pairs.as_ref().filter(|_| !source.files.is_empty()) {

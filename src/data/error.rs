@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use super::LayerKey;
-
 /// What can be wrong with data, as facts.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[allow(missing_docs)] // each field is what the sentence above its variant names it
@@ -48,6 +46,9 @@ pub enum DataError {
     /// The list of layers cannot be read.
     #[error("{reason}")]
     BadLayers { reason: String },
+    /// A name in the list of layers that the file does not give to any.
+    #[error("{path}: {reason}")]
+    NoSuchName { path: PathBuf, reason: String },
     /// A window that is not from the left to the right and from below to above.
     #[error("a window from ({}, {}) to ({}, {}) µm", window[0], window[1], window[2], window[3])]
     BadWindow { window: [f64; 4] },
@@ -63,7 +64,7 @@ pub enum DataError {
     /// Nothing to draw: no polygon on a wanted layer (on any layer, where `wanted` is empty). `present` counts flat
     /// polygons; `read` is what the reader let pass or left out.
     #[error("{path}: no polygon on {}; there are {}{}", list(wanted), counts(present), also(read))]
-    NoPolygons { path: PathBuf, wanted: Vec<String>, present: Vec<(LayerKey, u64)>, read: Vec<String> },
+    NoPolygons { path: PathBuf, wanted: Vec<String>, present: Vec<(String, u64)>, read: Vec<String> },
     /// Pixels per micrometer that are not positive and finite.
     #[error("a resolution of {value} px/µm")]
     BadResolution { value: f64 },
@@ -163,6 +164,7 @@ impl DataError {
             Self::Unreadable { .. } | Self::Layout(R::Unreadable { .. }) => "check the file's permissions",
             Self::EmptyFile { .. } | Self::Layout(R::EmptyFile { .. }) => "fetch or export it again",
             Self::NoPolygons { present, .. } if present.is_empty() => "leave the file out, or draw another cell of it",
+            Self::NoSuchName { .. } => "write its number, or give a file of names:  names = \"….lyp\"",
             Self::NoPolygons { .. } | Self::NoSuchLayer { .. } => "choose among the layers that are there",
             Self::PictureTooSmall { .. } => "use a smaller patch or zoom, or a higher resolution",
             Self::PictureTooLarge { .. } | Self::FileTooLarge { .. } | Self::Layout(R::FileTooLarge { .. }) => {
@@ -185,7 +187,7 @@ fn also(read: &[String]) -> String {
     if read.is_empty() { String::new() } else { format!("; the file has {}", read.join(", ")) }
 }
 
-fn counts(present: &[(LayerKey, u64)]) -> String {
+fn counts(present: &[(String, u64)]) -> String {
     if present.is_empty() {
         return "none".into();
     }

@@ -11,19 +11,18 @@ use rord_lang::report::plural;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-
 use super::DataError;
 use super::batches::{Batch, Batches, Field, RecipeAt};
 use super::datasets::Offered;
 use super::geometry::{Homography, Move};
-use super::images::{Images, pictures};
+use super::images::{self, Images};
 use super::listed::Listed;
 use super::pairs::{Pair, PairRecipe, Split, variation};
 use super::patch::{Cut, Grid, Region};
 use super::photo;
 use super::picture::Picture;
 use super::render::Look;
+use super::store::Store;
 use rord_random::Stream;
 
 /// Two pictures and what leads from one to the other.
@@ -56,6 +55,7 @@ impl FilePairs {
         listed: &[Listed],
         held: &[Listed],
         images: &Images,
+        store: &Store,
         recipe: PairRecipe,
         fields: Vec<Offered>,
     ) -> Result<Self, DataError> {
@@ -68,8 +68,8 @@ impl FilePairs {
                 paths.len() - 1
             });
         }
-        let read: Vec<_> = paths.par_iter().map(|path| one(path, images, &recipe)).collect();
-        let all = read.into_iter().collect::<Result<Vec<Picture>, _>>()?;
+        let read = images::load(&paths, images, store).into_iter().zip(&paths);
+        let all = read.map(|(read, path)| one(path, read?.0, &recipe)).collect::<Result<Vec<Picture>, _>>()?;
         let half = |s: f64| Homography([[1.0, 0.0, s], [0.0, 1.0, s], [0.0, 0.0, 1.0]]);
         let link = |pair: &Listed| {
             let (a, b) = (numbers.get(pair.a.as_path())?, numbers.get(pair.b.as_path())?);
@@ -199,8 +199,7 @@ struct Place {
 }
 
 /// A file's only picture, which has to hold a patch.
-fn one(path: &Path, images: &Images, recipe: &PairRecipe) -> Result<Picture, DataError> {
-    let mut pages = pictures(path, images)?;
+fn one(path: &Path, mut pages: Vec<Picture>, recipe: &PairRecipe) -> Result<Picture, DataError> {
     let Some(picture) = pages.drain(..).next() else {
         return Err(DataError::BadImage { path: path.to_path_buf(), reason: "a file without a picture".into() });
     };

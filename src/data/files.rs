@@ -22,6 +22,8 @@ pub const LAYOUTS: [&str; 9] =
 /// How pictures end.
 pub const PICTURES: [&str; 11] =
     [".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".ppm", ".pgm", ".pbm", ".pnm"];
+/// What packs files and is not read. A folder's files that end so behind a fitting name are named, not passed over.
+const PACKED: [&str; 4] = [".bz2", ".xz", ".zst", ".zip"];
 /// How files of tensors end.
 pub const TENSORS: [&str; 2] = [".safetensors", ".npz"];
 
@@ -167,6 +169,13 @@ fn below(pattern: &str, compiled: &glob::Pattern) -> Result<Vec<PathBuf>, DataEr
     Ok(files)
 }
 
+/// Whether a file's name, in lower case, ends so; or packed, where what it holds does not lie beside it.
+fn fits(path: &Path, name: &str, endings: &[&str]) -> bool {
+    let ends = |name: &str| endings.iter().any(|ending| name.ends_with(ending));
+    let unpacked = PACKED.iter().find_map(|packed| name.strip_suffix(packed));
+    ends(name) || unpacked.is_some_and(|name| ends(name) && !path.with_extension("").exists())
+}
+
 fn walk(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
     let (mut files, mut folders, mut links) = (Vec::new(), vec![folder.to_path_buf()], Vec::new());
     let mut seen = HashSet::new();
@@ -183,7 +192,7 @@ fn walk(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, DataError> {
             if path.is_dir() {
                 let link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
                 if link { &mut links } else { &mut folders }.push(path);
-            } else if endings.iter().any(|ending| name.ends_with(ending)) && path.is_file() {
+            } else if fits(&path, &name, endings) && path.is_file() {
                 files.push(path);
             }
         }

@@ -12,12 +12,14 @@
 //! ```
 
 mod jpeg;
-mod palette;
 mod plain;
 mod planes;
+mod png;
 mod pnm;
 mod raw;
 mod resize;
+mod stored;
+mod strips;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests;
@@ -25,14 +27,14 @@ mod tiff;
 
 use std::path::Path;
 
-use rayon::prelude::*;
-
 use super::DataError;
 use super::files::{PICTURES, apart, find_all, foreign, unreadable};
+use super::gate::in_parallel;
 use super::loaded::{FileFacts, Loaded, PictureFacts, Unfit, UnfitFile};
-use super::picture::{Origin, Picture, PictureLayer, Samples};
+use super::store::Store;
 
 pub use planes::Page;
+pub use stored::pictures;
 
 /// The name of a grey picture's only plane.
 pub const GREY: &str = "grey";
@@ -88,10 +90,14 @@ pub fn from_bytes(path: &Path, bytes: &[u8], images: &Images) -> Result<Vec<Page
     raws.into_iter().map(|raw| planes::page(path, raw, images)).collect()
 }
 
+/// The bytes that files take at once while they are drawn.
+const AT_ONCE: u64 = 320 << 20;
+
 impl Images {
-    /// The pictures of all files, in the order of their paths, those to validate on behind the others. Files that cannot be
-    /// used are listed in what is returned. Errors: no file.
-    pub fn load(&self) -> Result<Loaded, DataError> {
+    /// The pictures of all files, in the order of their paths, those to validate on behind the others: drawn into `store`
+    /// where no run has done so before, a large TIFF or PNG file by strips, and read from there. Files that cannot be
+    /// used are listed in what is returned. Errors: no file, or nowhere to write.
+    pub fn load(&self, store: &Store) -> Result<Loaded, DataError> {
         let mut files = find_all(&self.files, &PICTURES)?;
         let trained = files.len();
         if !self.validation.is_empty() {
@@ -99,12 +105,12 @@ impl Images {
             apart(&files, &held)?;
             files.extend(held);
         }
-        let read: Vec<_> = files.par_iter().map(|path| pictures(path, self)).collect();
+        let read = load(&files, self, store);
         let mut loaded = Loaded { unfit: self.unfit, ..Loaded::default() };
         for (index, (path, read)) in files.into_iter().zip(read).enumerate() {
             match read {
-                Ok(pictures) => {
-                    let mut facts = FileFacts { path, ..FileFacts::default() };
+                Ok((pictures, cached)) => {
+                    let mut facts = FileFacts { path, cached, ..FileFacts::default() };
                     for picture in pictures {
                         facts.warnings.extend_from_slice(&picture.notes);
                         let number = loaded.pictures.len();
@@ -113,25 +119,21 @@ impl Images {
                     }
                     loaded.files.push(facts);
                 }
+                Err(error @ DataError::NoPlace { .. }) => return Err(error),
                 Err(error) => loaded.skipped.push(UnfitFile { path, error: Box::new(error) }),
             }
         }
+        loaded.warnings.extend(store.warning());
         Ok(loaded)
     }
 }
 
-/// The pictures of a file.
-pub fn pictures(path: &Path, images: &Images) -> Result<Vec<Picture>, DataError> {
-    let bytes = rord_files::whole(path).map_err(|error| unreadable(path, &error.source))?;
-    let content = *blake3::hash(&bytes).as_bytes();
-    let pages = from_bytes(path, &bytes, images)?;
-    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(pages.into_iter().map(|page| picture(page, Origin { file: file.clone(), content })).collect())
-}
-
-fn picture(page: Page, origin: Origin) -> Picture {
-    let notes = page.notes.clone();
-    let layer = |(name, samples): (&'static str, Samples)| (PictureLayer { name: name.into(), weight: 1.0 }, samples);
-    let layers = page.planes.into_iter().map(layer).collect();
-    Picture::held(page.name, page.width, page.height, layers).from_origin(origin).noted(notes)
+/// The pictures of each of these files, and whether an earlier run had read them.
+pub fn load<P: AsRef<Path> + Sync>(
+    files: &[P],
+    images: &Images,
+    store: &Store,
+) -> Vec<Result<(Vec<super::Picture>, bool), DataError>> {
+    let cost = |path: &P| stored::cost(path.as_ref(), images);
+    in_parallel(files, cost, AT_ONCE, |path| pictures(path.as_ref(), images, store))
 }

@@ -15,6 +15,7 @@ pub mod detect;
 pub mod error;
 pub mod file_pairs;
 pub mod files;
+pub mod gate;
 pub mod gds;
 pub mod geometry;
 pub mod images;
@@ -59,7 +60,7 @@ impl Source {
         match self {
             Self::Synth(synth) => synth.load(store).map(Loaded::made),
             Self::Gds(gds) => gds.load(store),
-            Self::Images(images) => images.load(),
+            Self::Images(images) => images.load(store),
         }
     }
 }

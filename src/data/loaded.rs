@@ -34,10 +34,24 @@ pub struct FileFacts {
     pub tops: Vec<String>,
     /// What was read although the format does not allow it, and what was left out.
     pub warnings: Vec<String>,
+    /// What its layers are called, by their numbers: `68/20` is `met1`.
+    pub names: BTreeMap<String, String>,
     /// The pictures that were made of it.
     pub pictures: Vec<PictureFacts>,
     /// Whether an earlier run had drawn it.
     pub cached: bool,
+}
+
+impl FileFacts {
+    /// A layer by its name, where it has one, and its number: `met1 68/20`.
+    pub fn layer(&self, number: &str) -> String {
+        called(&self.names, number)
+    }
+}
+
+/// A layer by its name, where it has one of `names`, and its number.
+pub fn called(names: &BTreeMap<String, String>, number: &str) -> String {
+    names.get(number).map_or(number.to_string(), |name| format!("{name} {number}"))
 }
 
 /// What is known of a picture of a file.

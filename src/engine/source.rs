@@ -72,7 +72,33 @@ pub struct DataSource {
     /// Files that were passed over.
     pub skipped: Vec<UnfitFile>,
     /// What a person should know before a run.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
+}
+
+/// Something that a person should know before a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// What it is about.
+    pub about: About,
+    /// A sentence without its full stop.
+    pub text: String,
+}
+
+/// What a warning is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// A file that was passed over; the list of these has it too.
+    Skipped,
+    /// A file that is used.
+    File,
+    /// All of the data.
+    Data,
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 /// Patches that are looked at before a run.
@@ -99,7 +125,8 @@ impl DataSource {
             let part = part.map_err(|error| (index, error))?;
             files.extend(part.files);
             skipped.extend(part.skipped);
-            warnings.extend(part.warnings.into_iter().map(|warning| format!("{}: {warning}", dataset.name)));
+            let named = |warning: Warning| Warning { text: format!("{}: {warning}", dataset.name), ..warning };
+            warnings.extend(part.warnings.into_iter().map(named));
             known.extend(part.sizes);
             parts.push((dataset.name.clone(), part.batches));
         }
@@ -115,7 +142,8 @@ impl DataSource {
             return Err(SourceError::Flat { samples: LOOKED_AT });
         }
         if 3 * flat > LOOKED_AT {
-            self.warnings.push(format!("{flat} of {LOOKED_AT} patches have nearly one value"));
+            let text = format!("{flat} of {LOOKED_AT} patches have nearly one value");
+            self.warnings.push(Warning { about: About::Data, text });
         }
         Ok(self)
     }
@@ -158,7 +186,14 @@ impl DataSource {
                     none if none.is_empty() => Vec::new(),
                     lists => listed::listed(&lists, &[])?,
                 };
-                let pairs = FilePairs::new(&lists, &held, &images, PairRecipe { zoom, ..last.clone() }, fields)?;
+                let pairs = FilePairs::new(
+                    &lists,
+                    &held,
+                    &images,
+                    &Store::of_process(),
+                    PairRecipe { zoom, ..last.clone() },
+                    fields,
+                )?;
                 let changing = changing(settings, made, &last, timed);
                 let batches = Arc::new(pairs.changing(last, changing));
                 let (files, skipped, warnings) = (vec![], vec![], vec![]);
@@ -171,13 +206,16 @@ impl DataSource {
                 let source = Arc::new(source);
                 let recipe = changing(settings, made, source.recipe(), timed);
                 let batches = PairBatches { source: Arc::clone(&source), fields, recipe };
-                let Loaded { files, skipped, mut warnings, .. } = known;
+                let Loaded { files, skipped, warnings, .. } = known;
+                let warning = |about: About| move |text: String| Warning { about, text };
+                let mut warnings: Vec<Warning> = warnings.into_iter().map(warning(About::Data)).collect();
                 let of = |file: &FileFacts| {
                     let path = file.path.display().to_string();
                     file.warnings.iter().map(move |warning| format!("{path}: {warning}")).collect::<Vec<_>>()
                 };
-                warnings.extend(files.iter().flat_map(of));
-                warnings.extend(skipped.iter().map(|file| format!("passed over: {}", file.error)));
+                warnings.extend(files.iter().flat_map(of).map(warning(About::File)));
+                let passed = skipped.iter().map(|file| format!("passed over: {}", file.error));
+                warnings.extend(passed.map(warning(About::Skipped)));
                 let batches = Arc::new(batches);
                 Ok(Self { batches, sizes: HashMap::new(), pairs: Some(source), files, skipped, warnings })
             }
@@ -283,7 +321,7 @@ pub fn pictures(datasets: &[Dataset]) -> usize {
         match layouts.and_then(|recipe| layouts_of(recipe).ok()) {
             Some(Source::Synth(synth)) => synth.bytes().min(Store::of_process().memory().limit()),
             // What lies in the store takes as much as may be held of it.
-            Some(Source::Gds(_)) => Store::of_process().memory().limit(),
+            Some(Source::Gds(_) | Source::Images(_)) => Store::of_process().memory().limit(),
             _ => 0,
         }
     };

@@ -82,6 +82,6 @@ pub fn validate(
         progress(step + 1, batches);
     }
     let values = outputs.iter().zip(means).map(|(o, mean)| (o.name.clone(), o.role, mean)).collect();
-    let (about, warnings) = (data.batches.about(), data.warnings);
+    let (about, warnings) = (data.batches.about(), data.warnings.iter().map(ToString::to_string).collect());
     Ok(Some(Validated { values, batches, batch: plan.batch, about, warnings }))
 }

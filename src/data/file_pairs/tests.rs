@@ -15,6 +15,10 @@ fn save(path: &Path, h: &Homography, (width, height): (u32, u32)) {
     image.save(path).unwrap();
 }
 
+fn store(folder: &Path) -> Store {
+    Store::new(crate::store::Settings { folder: Some(folder.join("cache")), ..Default::default() })
+}
+
 fn pairs(folder: &Path, geometry: Geometry, train: f64) -> Result<FilePairs, DataError> {
     let same = Homography::linear([[1.0, 0.0], [0.0, 1.0]]);
     let h = Homography([[0.95, 0.12, 6.0], [-0.1, 1.05, 9.0], [0.0003, -0.0002, 1.0]]);
@@ -27,7 +31,7 @@ fn pairs(folder: &Path, geometry: Geometry, train: f64) -> Result<FilePairs, Dat
     }
     let recipe = PairRecipe { patch: 32, zoom: (0.8, 1.5), geometry, train, batch: 2, ..PairRecipe::default() };
     let fields = datasets::fields("file_pairs").unwrap().to_vec();
-    FilePairs::new(&listed, &[], &Images::default(), recipe, fields)
+    FilePairs::new(&listed, &[], &Images::default(), &store(folder), recipe, fields)
 }
 
 #[test]
@@ -88,6 +92,7 @@ fn other_channels_are_refused_with_both_numbers() {
     let a = folder.path().join("0a.png");
     let listed = [Listed { a: a.clone(), b: a, h: Homography::linear([[1.0, 0.0], [0.0, 1.0]]) }];
     let recipe = PairRecipe { channels: 3, train: 1.0, ..source.recipe.clone() };
-    let refused = FilePairs::new(&listed, &[], &Images { color: true, ..Images::default() }, recipe, Vec::new());
+    let images = Images { color: true, ..Images::default() };
+    let refused = FilePairs::new(&listed, &[], &images, &store(folder.path()), recipe, Vec::new());
     assert!(matches!(refused.err(), Some(DataError::Channels { found: 1, wanted: 3, .. })));
 }

@@ -71,6 +71,17 @@ fn links_are_followed_and_not_in_circles() {
 }
 
 #[test]
+fn packed_files_of_a_folder_are_not_passed_over() {
+    let folder = folder();
+    for name in ["d.gds.bz2", "c.gds.xz", "note.txt.xz", "b/5.gds.ZST"] {
+        std::fs::write(folder.path().join(name), "x").unwrap();
+    }
+    let all = ["a.gds.gz", "b/2.GDS", "b/5.gds.ZST", "c.gds", "d.gds.bz2"].map(str::to_string).to_vec();
+    // What was unpacked already is not needed twice.
+    assert_eq!(found(folder.path(), &[""]), Ok(all));
+}
+
+#[test]
 fn a_tilde_is_the_home_folder() {
     let Ok(folder) = std::env::var("HOME") else { return };
     assert_eq!(home("~/x/*.gds"), Ok(format!("{}/x/*.gds", folder.trim_end_matches('/'))));

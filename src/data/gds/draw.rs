@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rayon::prelude::*;
-use rord_layouts::select::LayerChoice;
-use rord_layouts::{Bounds, CellId, Hierarchy, LayerKey, Limits};
+use rord_layouts::hierarchy::Seen;
+use rord_layouts::oasis::LayerName;
+use rord_layouts::select::{ChoiceError, LayerChoice};
+use rord_layouts::{Bounds, Hierarchy, LayerKey, Limits};
 
 use super::file;
 use crate::DataError;
@@ -46,9 +48,14 @@ pub struct Source {
     layout: Mutex<Option<Arc<Layout>>>,
 }
 
-struct Layout {
-    hierarchy: Hierarchy,
-    warnings: Vec<String>,
+/// A layout at hand.
+pub struct Layout {
+    pub hierarchy: Hierarchy,
+    pub warnings: Vec<String>,
+    /// Which layers are drawn, with the file's own names looked up.
+    pub choice: LayerChoice,
+    /// What the file calls its layers.
+    pub names: Vec<LayerName>,
 }
 
 impl Source {
@@ -68,12 +75,8 @@ impl Source {
     }
 
     /// Passes on the layout, which is read if it is not there. Errors: also a file that has changed.
-    pub fn with_layout<T>(
-        &self,
-        use_it: impl FnOnce(&Hierarchy, &[String]) -> Result<T, DataError>,
-    ) -> Result<T, DataError> {
-        let layout = self.layout()?;
-        use_it(&layout.hierarchy, &layout.warnings)
+    pub fn with_layout<T>(&self, use_it: impl FnOnce(&Layout) -> Result<T, DataError>) -> Result<T, DataError> {
+        use_it(self.layout()?.as_ref())
     }
 
     fn layout(&self) -> Result<Arc<Layout>, DataError> {
@@ -89,7 +92,9 @@ impl Source {
         let warnings = read.liberties.iter().map(ToString::to_string).collect();
         let failed = |error| DataError::Hierarchy { path: self.path.clone(), error };
         let hierarchy = Hierarchy::new(read.library).map_err(failed)?;
-        let layout = Arc::new(Layout { hierarchy, warnings });
+        let unknown = |error: ChoiceError| DataError::NoSuchName { path: self.path.clone(), reason: error.to_string() };
+        let choice = self.choice.in_file(&read.layer_names).map_err(unknown)?;
+        let layout = Arc::new(Layout { hierarchy, warnings, choice, names: read.layer_names });
         *self.layout.lock().unwrap_or_else(PoisonError::into_inner) = Some(layout.clone());
         Ok(layout)
     }
@@ -105,7 +110,8 @@ pub struct Drawer {
 
 /// What is the same for all rows.
 struct Plan {
-    top: CellId,
+    /// What of each cell is drawn.
+    seen: Seen,
     bounds: Bounds,
     /// The layers of the picture that each layer of the file is.
     planes: BTreeMap<LayerKey, Vec<usize>>,
@@ -118,11 +124,11 @@ impl Drawer {
         Self { source, top: top.into(), size, plan: OnceLock::new() }
     }
 
-    fn plan(&self, layout: &Hierarchy) -> Result<&Plan, DataError> {
+    fn plan(&self, Layout { hierarchy: layout, choice, .. }: &Layout) -> Result<&Plan, DataError> {
         if let Some(plan) = self.plan.get() {
             return Ok(plan);
         }
-        let Source { path, scale, choice, .. } = self.source.as_ref();
+        let Source { path, scale, .. } = self.source.as_ref();
         let gone = || DataError::NoSuchCell { path: path.clone(), cell: self.top.clone(), tops: vec![] };
         let top = layout.named(&self.top).ok_or_else(gone)?;
         let present: Vec<LayerKey> =
@@ -131,12 +137,15 @@ impl Drawer {
         let mut planes: BTreeMap<LayerKey, Vec<usize>> = BTreeMap::new();
         order.iter().enumerate().for_each(|(plane, key)| planes.entry(*key).or_default().push(plane));
         let bounds = file::bounds(path, layout, top, &order, scale)?.ok_or_else(gone)?;
-        Ok(self.plan.get_or_init(|| Plan { top, bounds, planes, layers: order.len() }))
+        let failed = |error| DataError::Hierarchy { path: path.clone(), error };
+        let seen = layout.view(top, &|key| planes.contains_key(&key), Limits::FILE).map_err(failed)?.seen();
+        Ok(self.plan.get_or_init(|| Plan { seen, bounds, planes, layers: order.len() }))
     }
 
     /// The edges of each layer that reach into `rows`.
-    fn edges(&self, layout: &Hierarchy, rows: &Range<usize>) -> Result<Vec<Edges>, DataError> {
-        let Plan { top, bounds, planes, layers } = self.plan(layout)?;
+    fn edges(&self, layout: &Layout, rows: &Range<usize>) -> Result<Vec<Edges>, DataError> {
+        let Plan { seen, bounds, planes, layers } = self.plan(layout)?;
+        let layout = &layout.hierarchy;
         let pixels = self.source.scale.resolution * layout.library().unit;
         let (left, upper) = (f64::from(bounds.low[0]), f64::from(bounds.high[1]));
         // A little more than the rows: what touches none of them leaves no edge.
@@ -154,8 +163,7 @@ impl Drawer {
                 }
             }
         };
-        let view = layout.view(*top, &|key| planes.contains_key(&key), Limits::FILE).map_err(failed)?;
-        view.visit(Some(window), &mut sink).map_err(failed)?;
+        layout.again(seen).visit(Some(window), &mut sink).map_err(failed)?;
         Ok(edges)
     }
 }
@@ -163,7 +171,7 @@ impl Drawer {
 impl Paint for Drawer {
     fn paint(&self, rows: Range<usize>, sink: Sink<'_>) -> Result<(), DataError> {
         let layout = self.source.layout()?;
-        let edges = self.edges(&layout.hierarchy, &rows)?;
+        let edges = self.edges(&layout, &rows)?;
         edges.par_iter().enumerate().filter(|(_, edges)| !edges.is_empty()).for_each(|(plane, edges)| {
             for y in rows.clone().step_by(SQUARE) {
                 let part = y..(y + SQUARE).min(rows.end);

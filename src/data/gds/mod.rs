@@ -14,20 +14,23 @@ mod file;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use rayon::prelude::*;
 use rord_layouts::select::{LayerChoice, LayerNames};
 
 use super::DataError;
 use super::files::{LAYOUTS, apart, find_all};
+use super::gate::in_parallel;
 use super::layout::default_weights;
-use super::loaded::{FileFacts, LayerFacts, Loaded, PictureFacts, Unfit, UnfitFile};
+use super::loaded::{self, FileFacts, LayerFacts, Loaded, PictureFacts, Unfit, UnfitFile};
 use super::picture::{Origin, PictureLayer};
-use super::store::Store;
+use super::store::{Manifest, Store};
 use file::Drawn;
 pub use file::hash;
 
 /// The share of the area from which on a layer hides the others.
 const EVERYWHERE: f64 = 0.95;
+
+/// The bytes that layouts take at once while they are drawn.
+const AT_ONCE: u64 = 256 << 20;
 
 /// The recipe `gds(…)`: which files, which of their layers, how large.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,7 +83,7 @@ impl Gds {
         {
             return Err(DataError::BadWindow { window });
         }
-        let choice = self.choice()?;
+        let (choice, names) = self.choice()?;
         let mut files = find_all(&self.files, &LAYOUTS)?;
         let trained = files.len();
         if !self.validation.is_empty() {
@@ -88,8 +91,8 @@ impl Gds {
             apart(&files, &held)?;
             files.extend(held);
         }
-        let drawn: Vec<Result<Drawn, DataError>> =
-            files.par_iter().map(|path| file::draw(self, &choice, path, store)).collect();
+        let drawn =
+            in_parallel(&files, |path| file::cost(path), AT_ONCE, |path| file::draw(self, &choice, path, store));
         let mut loaded = Loaded { unfit: self.unfit, ..Loaded::default() };
         let mut fit = Vec::new();
         for (index, (path, drawn)) in files.iter().zip(drawn).enumerate() {
@@ -100,16 +103,17 @@ impl Gds {
                 Err(error) => loaded.skipped.push(UnfitFile { path: path.clone(), error: Box::new(error) }),
             }
         }
-        let covering = self.covering(&choice, &fit);
+        let covering = covering(&choice, &names, &fit);
         for drawn in fit {
-            self.open(drawn, &choice, &covering, store, &mut loaded);
+            self.open(drawn, &choice, &names, &covering, store, &mut loaded);
         }
         loaded.warnings.extend(covering.values().cloned());
         loaded.warnings.extend(store.warning());
         Ok(loaded)
     }
 
-    fn choice(&self) -> Result<LayerChoice, DataError> {
+    /// The layers, as far as they can be known without the files, and the names that were given.
+    fn choice(&self) -> Result<(LayerChoice, LayerNames), DataError> {
         let names = match &self.names {
             None => LayerNames::default(),
             Some(path) => {
@@ -122,31 +126,7 @@ impl Gds {
             }
         };
         let bad = |error: rord_layouts::select::ChoiceError| DataError::BadLayers { reason: error.to_string() };
-        LayerChoice::parse(&self.layers, &names).map_err(bad)
-    }
-
-    /// The layers that cover nearly everything, over all pictures that have them, while there are others; each with a
-    /// warning.
-    fn covering(&self, choice: &LayerChoice, files: &[(Drawn, bool)]) -> BTreeMap<String, String> {
-        let mut shares: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
-        for picture in files.iter().flat_map(|(file, _)| &file.manifest.pictures) {
-            let area = picture.size.0 as f64 * picture.size.1 as f64;
-            for layer in &picture.layers {
-                let (covered, all) = shares.entry(&layer.name).or_default();
-                (*covered, *all) = (*covered + layer.share * area, *all + area);
-            }
-        }
-        let covers = |(covered, all): &(f64, f64)| *covered >= EVERYWHERE * all.max(1.0);
-        if shares.values().all(covers) {
-            return BTreeMap::new();
-        }
-        let done =
-            if choice.is_all() { "it is left out; list it in `layers` to draw it" } else { "it hides the others" };
-        let covering = shares.iter().filter(|(_, share)| covers(share));
-        let warning = |(name, (covered, all)): (&&str, &(f64, f64))| {
-            (name.to_string(), format!("layer {name} covers {:.1} % of the area: {done}", 100.0 * covered / all))
-        };
-        covering.map(warning).collect()
+        Ok((LayerChoice::open(&self.layers, &names).map_err(bad)?, names))
     }
 
     /// Opens the pictures of a file, which is perhaps one to validate on.
@@ -154,6 +134,7 @@ impl Gds {
         &self,
         (drawn, validates): (Drawn, bool),
         choice: &LayerChoice,
+        names: &LayerNames,
         covering: &BTreeMap<String, String>,
         store: &Store,
         loaded: &mut Loaded,
@@ -163,6 +144,7 @@ impl Gds {
         let mut facts = FileFacts { path: path.clone(), cached, ..FileFacts::default() };
         facts.tops.clone_from(&manifest.tops);
         facts.warnings.clone_from(&manifest.warnings);
+        facts.names = called(&manifest, names);
         let several = manifest.pictures.len() > 1;
         for (number, picture) in manifest.pictures.iter().enumerate() {
             let hidden = |name: &str| choice.is_all() && covering.contains_key(name);
@@ -195,6 +177,49 @@ impl Gds {
         }
         loaded.files.push(facts);
     }
+}
+
+/// What the layers of a file are called: by the names that were given, else by its own.
+fn called(manifest: &Manifest, names: &LayerNames) -> BTreeMap<String, String> {
+    let mut all = manifest.names.clone();
+    for picture in &manifest.pictures {
+        let numbers = picture.present.iter().map(|(number, _)| number);
+        for number in numbers.chain(picture.layers.iter().map(|layer| &layer.name)) {
+            if let Some(name) = number.parse().ok().and_then(|key| names.of(key)) {
+                all.insert(number.clone(), name.to_owned());
+            }
+        }
+    }
+    all
+}
+
+/// The layers that cover nearly everything, over all pictures that have them, while there are others; each with a warning.
+fn covering(choice: &LayerChoice, names: &LayerNames, files: &[(Drawn, bool)]) -> BTreeMap<String, String> {
+    let mut shares: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+    for picture in files.iter().flat_map(|(file, _)| &file.manifest.pictures) {
+        let area = picture.size.0 as f64 * picture.size.1 as f64;
+        for layer in &picture.layers {
+            let (covered, all) = shares.entry(&layer.name).or_default();
+            (*covered, *all) = (*covered + layer.share * area, *all + area);
+        }
+    }
+    let covers = |(covered, all): &(f64, f64)| *covered >= EVERYWHERE * all.max(1.0);
+    if shares.values().all(covers) {
+        return BTreeMap::new();
+    }
+    let done = if choice.is_all() { "it is left out; list it in `layers` to draw it" } else { "it hides the others" };
+    let names: BTreeMap<String, String> = files.iter().flat_map(|(file, _)| called(&file.manifest, names)).collect();
+    let covering = shares.iter().filter(|(_, share)| covers(share));
+    let warning = |(name, (covered, all)): (&&str, &(f64, f64))| {
+        let shown = loaded::called(&names, name);
+        (name.to_string(), format!("layer {shown} covers {:.1} % of the area: {done}", 100.0 * covered / all))
+    };
+    covering.map(warning).collect()
+}
+
+/// Whether a text may be a layer's name in files that have names of layers.
+pub fn may_be_name(text: &str) -> bool {
+    text.contains(|letter: char| letter.is_alphabetic() || letter == '_')
 }
 
 /// Whether a text can be read as a layer, a range of layers or an exclusion, without names.

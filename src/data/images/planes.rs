@@ -61,6 +61,33 @@ impl Stored for f32 {
     }
 }
 
+/// What becomes of the numbers of a picture, the same for all its rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plan {
+    /// Three planes for color, or one.
+    pub planes: usize,
+    /// The stored values that become 0 and 1; without it numbers stay as they are.
+    pub range: Option<(f64, f64)>,
+}
+
+/// What is counted while numbers become planes, for the notes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    pixels: u64,
+    transparent: u64,
+    inks: bool,
+    /// The range that a picture without one was given.
+    own: Option<(f64, f64)>,
+    /// The greatest number of the type.
+    full: f64,
+    /// The least and the greatest value, as they are kept.
+    ends: Option<(f64, f64)>,
+    /// Numbers that were scaled, and how many of them lay on either side of the range.
+    scaled: u64,
+    below: u64,
+    above: u64,
+}
+
 /// The planes of a decoded picture.
 pub fn page(path: &Path, raw: Raw, images: &Images) -> Result<Page, DataError> {
     let raw = raw.upright();
@@ -68,39 +95,67 @@ pub fn page(path: &Path, raw: Raw, images: &Images) -> Result<Page, DataError> {
         Some(page) => format!("{}#{page}", path.display()),
         None => path.display().to_string(),
     };
-    let (width, height, channels, white) = (raw.width, raw.height, raw.colors.count(), raw.white);
-    let wanted = if images.color && raw.colors != Colors::Grey { 3 } else { 1 };
-    let mut notes = Vec::new();
-    let planes = match &raw.numbers {
-        Numbers::Eight(v) => split(v, &raw, wanted, &mut notes, |planes, notes| match (images.range, white) {
-            (None, None) => whole(planes, images.range, notes, Samples::Eight),
-            (range, white) => scaled(planes, range.or(white.map(|w| (0.0, w))), white.unwrap_or(255.0), notes),
-        }),
-        Numbers::Sixteen(v) => split(v, &raw, wanted, &mut notes, |planes, notes| match (images.range, white) {
-            (None, None) => whole(planes, images.range, notes, Samples::Sixteen),
-            (range, white) => scaled(planes, range.or(white.map(|w| (0.0, w))), white.unwrap_or(65535.0), notes),
-        }),
-        Numbers::Float(v) => split(v, &raw, wanted, &mut notes, |planes, notes| {
-            let range = images.range.unwrap_or_else(|| own_range(&planes, notes));
-            scaled(planes, Some(range), 1.0, notes)
-        }),
-    };
-    let names: &[&'static str] = if planes.len() == 3 { &COLORS } else { &[GREY] };
-    let planes: Vec<_> = names.iter().copied().zip(planes).collect();
-    let page = Page { name, width, height, channels, planes, notes };
+    let (width, height, channels) = (raw.width, raw.height, raw.colors.count());
+    let mut tally = Tally::default();
+    let plan = Plan::new(&raw, images).unwrap_or_else(|planes| {
+        let ends = survey(&raw, planes, None);
+        Plan::own(planes, ends, &mut tally)
+    });
+    let planes: Vec<_> = plan.names().iter().copied().zip(strip(&raw, plan, &mut tally)).collect();
+    let page = Page { name, width, height, channels, planes, notes: tally.notes(plan) };
     if images.resize == 1.0 { Ok(page) } else { resize::page(page, images.resize) }
+}
+
+impl Plan {
+    /// By the kind of numbers and what a pipeline sets. Where the range depends on all numbers, the number of planes
+    /// alone: then it takes [`survey`] and [`Plan::own`].
+    pub fn new(raw: &Raw, images: &Images) -> Result<Self, usize> {
+        let planes = if images.color && raw.colors != Colors::Grey { 3 } else { 1 };
+        match (&raw.numbers, images.range) {
+            (Numbers::Float(_), None) => Err(planes),
+            (_, range) => Ok(Self { planes, range: range.or(raw.white.map(|white| (0.0, white))) }),
+        }
+    }
+
+    /// The range of numbers that no type bounds: 0 to 1 where they lie there, else that of the picture.
+    pub fn own(planes: usize, ends: Option<(f64, f64)>, tally: &mut Tally) -> Self {
+        let beyond = ends.filter(|(low, high)| !(*low >= 0.0 && *high <= 1.0));
+        tally.own = beyond;
+        Self { planes, range: Some(beyond.unwrap_or((0.0, 1.0))) }
+    }
+
+    /// What the planes are called.
+    pub fn names(&self) -> &'static [&'static str] {
+        if self.planes == 3 { &COLORS } else { &[GREY] }
+    }
+}
+
+/// The planes of a picture, or of some rows of it.
+pub fn strip(raw: &Raw, plan: Plan, tally: &mut Tally) -> Vec<Samples> {
+    match &raw.numbers {
+        Numbers::Eight(v) => finish(split(v, raw, plan.planes, tally), plan, tally, Samples::Eight),
+        Numbers::Sixteen(v) => finish(split(v, raw, plan.planes, tally), plan, tally, Samples::Sixteen),
+        Numbers::Float(v) => {
+            let planes = split(v, raw, plan.planes, tally);
+            scaled(&planes, plan.range.unwrap_or((0.0, 1.0)), tally)
+        }
+    }
+}
+
+/// The least and the greatest finite value of a picture, or of some rows of it and those `before`.
+pub fn survey(raw: &Raw, planes: usize, before: Option<(f64, f64)>) -> Option<(f64, f64)> {
+    let mut unused = Tally::default();
+    match &raw.numbers {
+        Numbers::Eight(v) => ends(&split(v, raw, planes, &mut unused), before),
+        Numbers::Sixteen(v) => ends(&split(v, raw, planes, &mut unused), before),
+        Numbers::Float(v) => ends(&split(v, raw, planes, &mut unused), before),
+    }
 }
 
 type Planes<T> = Vec<Vec<T>>;
 
-/// Splits pixels into planes over black, and has `finish` make values of 0 to 1 of them.
-fn split<T: Stored>(
-    values: &[T],
-    raw: &Raw,
-    wanted: usize,
-    notes: &mut Vec<String>,
-    finish: impl Fn(Planes<T>, &mut Vec<String>) -> Vec<Samples>,
-) -> Vec<Samples> {
+/// Splits pixels into planes over black.
+fn split<T: Stored>(values: &[T], raw: &Raw, wanted: usize, tally: &mut Tally) -> Planes<T> {
     let (stored, count) = (raw.channels(), raw.colors.count());
     let full = raw.white.unwrap_or(T::FULL);
     let mut planes: Planes<T> = (0..wanted).map(|_| Vec::with_capacity(raw.width * raw.height)).collect();
@@ -134,36 +189,89 @@ fn split<T: Stored>(
             _ => {}
         }
     }
-    if transparent > 0 {
-        let share = 100.0 * transparent as f64 / (raw.width * raw.height).max(1) as f64;
-        notes.push(format!("{share:.1} % of it is transparent, which is drawn over black"));
-    }
-    if raw.colors == Colors::Cmyk {
-        notes.push("its inks (CMYK) are taken as colors without a profile".into());
-    }
-    finish(planes, notes)
+    tally.pixels += (raw.width * raw.height) as u64;
+    tally.transparent += transparent;
+    tally.inks |= raw.colors == Colors::Cmyk;
+    tally.full = T::FULL;
+    planes
 }
 
-/// The least and the greatest finite value.
-fn ends<T: Stored>(planes: &Planes<T>) -> Option<(f64, f64)> {
+/// The least and the greatest finite value of these planes and of what was `before`.
+fn ends<T: Stored>(planes: &Planes<T>, before: Option<(f64, f64)>) -> Option<(f64, f64)> {
     let finite = planes.iter().flatten().map(|v| v.number()).filter(|v| v.is_finite());
-    finite.fold(None, |ends, v| {
+    finite.fold(before, |ends, v| {
         let (low, high) = ends.unwrap_or((v, v));
         Some((f64::min(low, v), f64::max(high, v)))
     })
 }
 
-/// Values of the whole range of their type.
-fn whole<T: Stored>(
-    planes: Planes<T>,
-    _: Option<(f64, f64)>,
-    notes: &mut Vec<String>,
-    samples: fn(Vec<T>) -> Samples,
-) -> Vec<Samples> {
-    if let Some((low, high)) = ends(&planes) {
-        notes.extend(little(low, high, T::FULL));
+/// Values as they are, or scaled.
+fn finish<T: Stored>(planes: Planes<T>, plan: Plan, tally: &mut Tally, keep: fn(Vec<T>) -> Samples) -> Vec<Samples> {
+    if let Some(range) = plan.range {
+        return scaled(&planes, range, tally);
     }
-    planes.into_iter().map(samples).collect()
+    tally.ends = ends(&planes, tally.ends);
+    planes.into_iter().map(keep).collect()
+}
+
+/// Values of `range` as 0 to 1, in sixteen bits; what lies beyond is cut off.
+fn scaled<T: Stored>(planes: &Planes<T>, (low, high): (f64, f64), tally: &mut Tally) -> Vec<Samples> {
+    let width = width(low, high);
+    let mut scale = |v: &T| {
+        let v = v.number();
+        tally.scaled += 1;
+        tally.below += u64::from(v < low || v.is_nan());
+        tally.above += u64::from(v > high);
+        // What is no number becomes 0.
+        (((v - low) / width).clamp(0.0, 1.0) * 65535.0).round() as u16
+    };
+    let planes: Vec<Vec<u16>> = planes.iter().map(|plane| plane.iter().map(&mut scale).collect()).collect();
+    tally.ends = ends(&planes, tally.ends);
+    planes.into_iter().map(Samples::Sixteen).collect()
+}
+
+fn width(low: f64, high: f64) -> f64 {
+    if high > low { high - low } else { 1.0 }
+}
+
+impl Tally {
+    /// What is to be told of a picture whose rows were all counted.
+    pub fn notes(&self, plan: Plan) -> Vec<String> {
+        let share = |part: u64, all: u64| 100.0 * part as f64 / all.max(1) as f64;
+        let mut notes = Vec::new();
+        if self.transparent > 0 {
+            let share = share(self.transparent, self.pixels);
+            notes.push(format!("{share:.1} % of it is transparent, which is drawn over black"));
+        }
+        if self.inks {
+            notes.push("its inks (CMYK) are taken as colors without a profile".into());
+        }
+        if let Some((low, high)) = self.own {
+            notes.push(format!(
+                "its values, {low} to {high}, are taken as 0 to 1; `range` sets that for all pictures alike"
+            ));
+        }
+        let Some((low, high)) = plan.range else {
+            notes.extend(self.ends.and_then(|(least, most)| little(least, most, self.full)));
+            return notes;
+        };
+        if (self.below + self.above) * 100 > self.scaled {
+            notes.push(format!(
+                "{:.1} % of its values lie below {low} and {:.1} % above {high}, which are cut off",
+                share(self.below, self.scaled),
+                share(self.above, self.scaled)
+            ));
+        } else if let Some((least, most)) = self.ends
+            && most - least < 65535.0 / 4.0
+        {
+            let of = |v: f64| low + v / 65535.0 * width(low, high);
+            notes.push(match least == most {
+                true => format!("every pixel is {} of {low} to {high}", of(least)),
+                false => format!("its values are {:.4} to {:.4} of {low} to {high}", of(least), of(most)),
+            });
+        }
+        notes
+    }
 }
 
 /// What to say of values that use little of their range.
@@ -180,51 +288,4 @@ fn little(low: f64, high: f64, full: f64) -> Option<String> {
         };
         format!("its values are {low} to {high} of 0 to {full}; `range = {from}..{to}` would make them 0 to 1")
     })
-}
-
-/// Values of `range` as 0 to 1, in sixteen bits; what lies beyond is cut off.
-fn scaled<T: Stored>(planes: Planes<T>, range: Option<(f64, f64)>, full: f64, notes: &mut Vec<String>) -> Vec<Samples> {
-    let (low, high) = range.unwrap_or((0.0, full));
-    let width = if high > low { high - low } else { 1.0 };
-    let (mut below, mut above, mut all) = (0u64, 0u64, 0u64);
-    let mut scale = |v: &T| {
-        let v = v.number();
-        all += 1;
-        below += u64::from(v < low || v.is_nan());
-        above += u64::from(v > high);
-        // What is no number becomes 0.
-        (((v - low) / width).clamp(0.0, 1.0) * 65535.0).round() as u16
-    };
-    let planes: Vec<Vec<u16>> = planes.iter().map(|plane| plane.iter().map(&mut scale).collect()).collect();
-    if (below + above) * 100 > all {
-        let share = |n: u64| 100.0 * n as f64 / all.max(1) as f64;
-        notes.push(format!(
-            "{:.1} % of its values lie below {low} and {:.1} % above {high}, which are cut off",
-            share(below),
-            share(above)
-        ));
-    } else if let Some((least, most)) = ends(&planes)
-        && most - least < 65535.0 / 4.0
-    {
-        let of = |v: f64| low + v / 65535.0 * width;
-        notes.push(match least == most {
-            true => format!("every pixel is {} of {low} to {high}", of(least)),
-            false => format!("its values are {:.4} to {:.4} of {low} to {high}", of(least), of(most)),
-        });
-    }
-    planes.into_iter().map(Samples::Sixteen).collect()
-}
-
-/// The range of numbers that no type bounds: 0 to 1 where they lie there, else that of the picture.
-fn own_range(planes: &Planes<f32>, notes: &mut Vec<String>) -> (f64, f64) {
-    match ends(planes) {
-        None => (0.0, 1.0),
-        Some((low, high)) if low >= 0.0 && high <= 1.0 => (0.0, 1.0),
-        Some((low, high)) => {
-            notes.push(format!(
-                "its values, {low} to {high}, are taken as 0 to 1; `range` sets that for all pictures alike"
-            ));
-            (low, high)
-        }
-    }
 }

@@ -1,6 +1,7 @@
 //! Pictures of every kind, by their values.
 
 use super::*;
+use crate::picture::Samples;
 use ::image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgb, RgbImage, Rgba, RgbaImage};
 use ::tiff::encoder::{TiffEncoder, colortype};
 use std::io::Cursor;

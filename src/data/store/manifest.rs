@@ -1,5 +1,6 @@
 //! What is known of a file's drawing without reading the file's layout: enough to begin the next run at once.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ pub struct Manifest {
     pub tops: Vec<String>,
     /// What was read although the format does not allow it, and what was left out.
     pub warnings: Vec<String>,
+    /// What the file calls its layers, where it does.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
     /// Its pictures.
     pub pictures: Vec<Drawn>,
 }
@@ -37,6 +41,12 @@ pub struct Drawn {
     pub layers: Vec<Layer>,
     /// All layers that have polygons below the cell, and how many.
     pub present: Vec<(String, u64)>,
+    /// The page of its file, from 1, where that has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<usize>,
+    /// What is to be told of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// A layer of a picture.
@@ -77,7 +87,8 @@ mod tests {
     fn a_manifest_reads_back_and_a_broken_one_is_none() {
         let layers = vec![Layer { name: "68/20".into(), share: 0.1 + 0.2 }];
         let (present, size_um, corner_um) = (vec![("68/20".into(), u64::MAX)], (2.5, 1.0 / 3.0), (-0.1, 7.0));
-        let drawn = Drawn { top: "inv \"1\"".into(), size: (25, 17), size_um, corner_um, layers, present };
+        let top = "inv \"1\"".into();
+        let drawn = Drawn { top, size: (25, 17), size_um, corner_um, layers, present, ..Drawn::default() };
         let manifest =
             Manifest { file: "a.gds".into(), tops: vec!["t".into()], pictures: vec![drawn], ..Manifest::default() };
         let folder = tempfile::tempdir().unwrap();

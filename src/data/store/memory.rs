@@ -1,7 +1,7 @@
 //! What is kept in memory of all pictures of the process, under a limit in bytes: what was used last stays.
 //!
-//! Half is for squares as they are read, half for packed ones, of which ten to thirty times as many find place. Both
-//! lie in shards with a lock each, so that threads rarely wait for each other.
+//! Of seven eighths of it, half is for squares as they are read, half for packed ones, of which ten to thirty times as
+//! many find place. Both lie in shards with a lock each, so that threads rarely wait for each other.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -25,7 +25,9 @@ pub struct Memory {
 impl Memory {
     /// Room for `limit` bytes.
     pub fn new(limit: usize) -> Self {
-        Self { limit, open: Recent::new(limit / 2), packed: Recent::new(limit / 2) }
+        // An eighth is for what threads have at hand, and for what the allocator takes beside.
+        let half = limit / 16 * 7;
+        Self { limit, open: Recent::new(half), packed: Recent::new(half) }
     }
 
     /// The limit in bytes.

@@ -31,7 +31,7 @@ use tile::{TILE, TileId};
 
 /// The version of drawings: of the files' format, of the readers and of the rasterizer. What another version has drawn
 /// is not read.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// How far drawing is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use crate::polygons::{Bounds, Point};
 use extent::Extent;
 use index::LayerIndex;
 
-pub use view::View;
+pub use view::{Seen, View};
 
 /// How deep cells may be nested; bounds the recursion.
 pub const MAX_DEPTH: usize = 256;

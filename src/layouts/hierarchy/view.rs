@@ -30,7 +30,14 @@ pub(super) struct CellView {
 pub struct View<'a> {
     pub(super) hierarchy: &'a Hierarchy,
     pub(super) top: CellId,
-    pub(super) cells: Vec<CellView>,
+    pub(super) cells: Cow<'a, [CellView]>,
+}
+
+/// What a view knows, kept without the hierarchy: see [`Hierarchy::again`].
+#[derive(Debug)]
+pub struct Seen {
+    top: CellId,
+    cells: Vec<CellView>,
 }
 
 /// Where a walk is and what it does.
@@ -57,18 +64,28 @@ impl Hierarchy {
         }
         let nothing =
             CellView { extent: Extent::EMPTY, reach: 0.0, exact: true, layers: vec![], placements: Chunks::default() };
-        let mut view = View { hierarchy: self, top, cells: vec![nothing; self.library.cells.len()] };
+        let mut view = View { hierarchy: self, top, cells: vec![nothing; self.library.cells.len()].into() };
         let times = self.times(top);
         for &id in self.order.iter().filter(|&&id| super::get(&times, id) > 0) {
             let Some(cell) = self.cell(id) else { continue };
             let seen = view.cell(id, cell, wanted);
-            set(&mut view.cells, id, seen);
+            set(view.cells.to_mut(), id, seen);
         }
         Ok(view)
+    }
+
+    /// The view that was seen before, of this hierarchy or one of the same file.
+    pub fn again<'a>(&'a self, seen: &'a Seen) -> View<'a> {
+        View { hierarchy: self, top: seen.top, cells: Cow::Borrowed(&seen.cells) }
     }
 }
 
 impl View<'_> {
+    /// What it knows.
+    pub fn seen(self) -> Seen {
+        Seen { top: self.top, cells: self.cells.into_owned() }
+    }
+
     /// What is visited of a cell, when that of all it places is known.
     fn cell(&self, id: CellId, cell: &Cell, wanted: &dyn Fn(LayerKey) -> bool) -> CellView {
         let (mut extent, mut reach, mut exact) = (Extent::EMPTY, 0f64, true);

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use super::matching;
 use super::names::LayerNames;
 use crate::layer::LayerKey;
+use crate::oasis::LayerName;
 
 /// A text that chooses no layer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,6 +14,14 @@ pub enum ChoiceError {
     /// Neither numbers nor, of `known` names, one that is known.
     #[error("`{text}` is neither a layer nor one of {known} names of layers")]
     Unknown {
+        /// The text.
+        text: String,
+        /// How many names there are.
+        known: usize,
+    },
+    /// Neither numbers nor one of the `known` names that the file gives to layers.
+    #[error("`{text}` is neither a layer nor one of the file's {known} names of layers")]
+    NotInFile {
         /// The text.
         text: String,
         /// How many names there are.
@@ -45,6 +54,10 @@ enum Layers {
     /// Numbers and datatypes.
     Range(RangeInclusive<u32>, RangeInclusive<u32>),
     Named(Vec<LayerKey>),
+    /// A name, or a pattern of names, that only the file itself may know.
+    Own(String),
+    /// What the file calls so: first and last number, first and last datatype.
+    Ranges(Vec<[[u32; 2]; 2]>),
 }
 
 impl Layers {
@@ -53,6 +66,10 @@ impl Layers {
             Self::One(one) => *one == key,
             Self::Range(layers, datatypes) => layers.contains(&key.layer) && datatypes.contains(&key.datatype),
             Self::Named(keys) => keys.contains(&key),
+            Self::Own(_) => false,
+            Self::Ranges(ranges) => ranges.iter().any(|[layers, datatypes]| {
+                (layers[0]..=layers[1]).contains(&key.layer) && (datatypes[0]..=datatypes[1]).contains(&key.datatype)
+            }),
         }
     }
 }
@@ -62,6 +79,17 @@ impl LayerChoice {
     /// number, a range `1-5` or `*`, and the datatype is 0 where it is left out; or it is a name, or a pattern of names.
     /// A `-` before it leaves it out, wherever it comes in the list; a list of nothing else leaves these out of all.
     pub fn parse(texts: &[String], names: &LayerNames) -> Result<Self, ChoiceError> {
+        let choice = Self::open(texts, names)?;
+        let unknown =
+            choice.items().find_map(|item| if let Layers::Own(text) = &item.layers { Some(text) } else { None });
+        match unknown {
+            Some(text) => Err(ChoiceError::Unknown { text: text.clone(), known: names.len() }),
+            None => Ok(choice),
+        }
+    }
+
+    /// As [`LayerChoice::parse`], but names that are not known may be those of a file, see [`LayerChoice::in_file`].
+    pub fn open(texts: &[String], names: &LayerNames) -> Result<Self, ChoiceError> {
         let mut choice = Self::default();
         for text in texts {
             let text = text.trim();
@@ -73,6 +101,39 @@ impl LayerChoice {
             list.push(Item { text: text.to_owned(), layers: layers(rest, names)? });
         }
         Ok(choice)
+    }
+
+    fn items(&self) -> impl Iterator<Item = &Item> {
+        self.wanted.iter().chain(&self.left_out)
+    }
+
+    /// The same choice in a file that names its layers so. Errors: a name that is not known there either.
+    pub fn in_file(&self, own: &[LayerName]) -> Result<Self, ChoiceError> {
+        let known = |item: &Item| {
+            let Layers::Own(text) = &item.layers else { return Ok(item.clone()) };
+            let called = |matches: &dyn Fn(&str) -> bool| -> Vec<[[u32; 2]; 2]> {
+                own.iter().filter(|name| matches(&name.name)).map(|name| [name.layers, name.datatypes]).collect()
+            };
+            let mut ranges = called(&|name| name == text);
+            if ranges.is_empty() {
+                ranges = called(&|name| matching(text, name));
+            }
+            if ranges.is_empty() {
+                return Err(ChoiceError::NotInFile { text: text.clone(), known: own.len() });
+            }
+            // Single layers come though they are not present, as those of a file of names do.
+            let single = |[layers, datatypes]: &[[u32; 2]; 2]| {
+                let key = LayerKey { layer: layers[0], datatype: datatypes[0] };
+                (layers[0] == layers[1] && datatypes[0] == datatypes[1]).then_some(key)
+            };
+            let layers = match ranges.iter().map(single).collect::<Option<BTreeSet<_>>>() {
+                Some(keys) => Layers::Named(keys.into_iter().collect()),
+                None => Layers::Ranges(ranges),
+            };
+            Ok(Item { text: item.text.clone(), layers })
+        };
+        let all = |items: &[Item]| items.iter().map(known).collect::<Result<Vec<_>, _>>();
+        Ok(Self { wanted: all(&self.wanted)?, left_out: all(&self.left_out)? })
     }
 
     /// True where no list was given: all layers.
@@ -114,7 +175,7 @@ impl LayerChoice {
     /// The texts that mean no layer that is present.
     pub fn without_layer(&self, present: &[LayerKey]) -> Vec<&str> {
         let empty = |item: &&Item| !present.iter().any(|&key| item.layers.contain(key));
-        self.wanted.iter().chain(&self.left_out).filter(empty).map(|item| item.text.as_str()).collect()
+        self.items().filter(empty).map(|item| item.text.as_str()).collect()
     }
 }
 
@@ -137,10 +198,10 @@ fn layers(text: &str, names: &LayerNames) -> Result<Layers, ChoiceError> {
     }
     let found: BTreeSet<LayerKey> =
         names.iter().filter(|(name, _)| matching(text, name)).flat_map(|(_, keys)| keys).copied().collect();
-    match found.is_empty() {
-        true => Err(ChoiceError::Unknown { text: text.to_owned(), known: names.len() }),
-        false => Ok(Layers::Named(found.into_iter().collect())),
-    }
+    Ok(match found.is_empty() {
+        true => Layers::Own(text.to_owned()),
+        false => Layers::Named(found.into_iter().collect()),
+    })
 }
 
 /// `*`, a number or a range.

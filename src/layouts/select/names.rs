@@ -53,6 +53,12 @@ impl LayerNames {
         self.names.iter().map(|(name, keys)| (name.as_str(), keys.as_slice()))
     }
 
+    /// What a layer is called: of its names the one that means the fewest layers, then the shortest.
+    pub fn of(&self, key: LayerKey) -> Option<&str> {
+        let names = self.names.iter().filter(|(_, keys)| keys.binary_search(&key).is_ok());
+        names.min_by_key(|(name, keys)| (keys.len(), name.len())).map(|(name, _)| name.as_str())
+    }
+
     /// How many names there are.
     pub fn len(&self) -> usize {
         self.names.len()

@@ -136,3 +136,31 @@ fn patterns_are_as_shells_have_them() {
     // Many stars take no more time than their product with the name.
     assert!(!matching(&"*a".repeat(1000), &format!("{}b", "a".repeat(10_000))));
 }
+
+#[test]
+fn a_file_may_name_its_layers() {
+    use crate::oasis::LayerName;
+    let name = |name: &str, layers, datatypes| LayerName { name: name.into(), layers, datatypes };
+    let own = [name("met1", [68, 68], [20, 20]), name("vias", [67, 69], [44, 44]), name("text", [0, u32::MAX], [5, 5])];
+    let names = LayerNames::read("poly 66 20\n").unwrap();
+    let of = |texts: &[&str]| {
+        let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
+        let present: Vec<LayerKey> = ["66/20", "67/44", "69/44", "70/5"].map(|key| key.parse().unwrap()).to_vec();
+        let order = LayerChoice::open(&texts, &names).unwrap().in_file(&own)?.order(&present);
+        Ok(order.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    // A single layer comes though it is not there; of several those that are there.
+    assert_eq!(of(&["vias", "met1", "poly"]).unwrap(), ["67/44", "69/44", "68/20", "66/20"]);
+    assert_eq!(of(&["*", "-t*t"]).unwrap(), ["66/20", "67/44", "69/44"]);
+    let unknown: ChoiceError = of(&["met2"]).unwrap_err();
+    assert_eq!(unknown.to_string(), "`met2` is neither a layer nor one of the file's 3 names of layers");
+    assert!(LayerChoice::parse(&["met1".into()], &names).is_err());
+}
+
+#[test]
+fn a_layer_is_called_by_a_name_of_its_own() {
+    let names = LayerNames::read("met1 drawing 68 20\nmet1 pin 68 16\nmet 68 20\nmet 69 20\n").unwrap();
+    assert_eq!(names.of("68/20".parse().unwrap()), Some("met1"));
+    assert_eq!(names.of("69/20".parse().unwrap()), Some("met"));
+    assert_eq!(names.of("1/0".parse().unwrap()), None);
+}

@@ -3,6 +3,7 @@
 
 mod data;
 mod initial;
+mod layouts;
 mod timed;
 mod training;
 mod views;
@@ -14,7 +15,7 @@ use rord_lang::vocabulary::Application;
 
 /// Every recipe.
 pub fn all() -> impl Iterator<Item = &'static Op> {
-    let data = data::RECIPES.iter().chain(views::RECIPES);
+    let data = layouts::RECIPES.iter().chain(data::RECIPES).chain(views::RECIPES);
     data.chain(training::RECIPES).chain(timed::RECIPES).chain(initial::RECIPES)
 }
 
