@@ -79,7 +79,9 @@ module.exports = grammar({
         seq('train', '{', repeat(seq(choice($.part, $.assignment), optional(','))), '}'),
       ),
     fields: ($) => seq('{', repeat(seq($.assignment, optional(','))), '}'),
-    assignment: ($) => choice(field('name', $.name), seq(field('name', $._word), '=', $._expr)),
+    // `part` begins a part only where a path follows.
+    assignment: ($) =>
+      choice(field('name', $.name), seq(field('name', choice($._word, alias('part', $.name))), '=', $._expr)),
     // `part` and `under` are names elsewhere; what follows decides.
     part: ($) =>
       seq('part', choice(seq(field('path', $.name), repeat(seq('.', field('path', $._word)))), field('path', $.string)),

@@ -299,7 +299,7 @@ fn within(x: f32, low: f32, high: f32) -> f32 {
 
 /// Cephes' expf; beyond the range of `f32` its smallest normal number, or near its largest.
 #[inline(always)]
-fn exp32(x: f32) -> f32 {
+pub(crate) fn exp32(x: f32) -> f32 {
     let x = within(x, -87.0, 88.0);
     // Added and taken off again, this rounds to a whole number, which then is in the low bits of the sum.
     const SHIFT: f32 = 12_582_912.0;

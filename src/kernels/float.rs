@@ -38,6 +38,11 @@ pub trait Float:
     fn root(self) -> Self;
     /// `e` to this power.
     fn exponential(self) -> Self;
+    /// `e` to this power without a branch, as loops over vectors want it: in `f32` within a rounding or two of the exact
+    /// number, and beyond the range of normal numbers its smallest, or near its largest.
+    fn power(self) -> Self;
+    /// The natural logarithm.
+    fn logarithm(self) -> Self;
     /// The largest whole number that is not above this one.
     fn whole(self) -> Self;
     /// The larger of two numbers; the other one where this is not a number.
@@ -62,6 +67,13 @@ impl Float for f32 {
     }
     fn exponential(self) -> Self {
         self.exp()
+    }
+    #[inline(always)]
+    fn power(self) -> Self {
+        crate::activation::exp32(self)
+    }
+    fn logarithm(self) -> Self {
+        self.ln()
     }
     fn whole(self) -> Self {
         self.floor()
@@ -91,6 +103,12 @@ impl Float for f64 {
     }
     fn exponential(self) -> Self {
         self.exp()
+    }
+    fn power(self) -> Self {
+        self.exp()
+    }
+    fn logarithm(self) -> Self {
+        self.ln()
     }
     fn whole(self) -> Self {
         self.floor()

@@ -14,6 +14,7 @@
 //! | `layer_norm.rs` | the channels of every cell |
 //! | `order.rs` | channels first and channels last |
 //! | `reduce.rs` | axes folded away, and spread again |
+//! | `soft.rs` | sums of exponentials along axes, and shares of 1 |
 //! | `map.rs` | one function over one, two or three slices |
 //! | `simd/` | vectors as wide as the machine has them |
 //! | `turns.rs` | filters in all turns of a symmetry group |
@@ -42,6 +43,7 @@ pub mod pool;
 pub mod reduce;
 mod shared;
 pub mod simd;
+pub mod soft;
 pub mod turns;
 
 pub use float::Float;

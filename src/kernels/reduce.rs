@@ -6,6 +6,7 @@
 
 use rayon::prelude::*;
 
+use super::simd::{Lanes, Simd, Task, run as wide};
 use super::{Float, Mismatch, length};
 
 /// Numbers that one task folds at least, and the widest row that it folds side by side.
@@ -50,18 +51,31 @@ impl Cut {
     }
 
     /// The length of the runs, and whether they go.
-    fn run(&self) -> (usize, bool) {
+    pub(crate) fn run(&self) -> (usize, bool) {
         self.groups.last().copied().unwrap_or((1, true))
     }
 
     /// Where the runs of one number of the result (or of one row of it) begin, from the first of them.
-    fn starts(&self) -> Vec<usize> {
+    pub(crate) fn starts(&self) -> Vec<usize> {
         self.offsets(true)
     }
 
     /// Where the first run of each number of the result (or of each row of it) begins.
-    fn bases(&self) -> Vec<usize> {
+    pub(crate) fn bases(&self) -> Vec<usize> {
         self.offsets(false)
+    }
+
+    /// Of every run in order: which number (or row) of the result it belongs to.
+    pub(crate) fn owners(&self) -> Vec<usize> {
+        let mut owners = vec![0usize];
+        for (n, gone) in self.groups.iter().take(self.groups.len().saturating_sub(1)) {
+            let grow = |at: &usize| {
+                let at = *at;
+                (0..*n).map(move |i| if *gone { at } else { at * n + i }).collect::<Vec<_>>()
+            };
+            owners = owners.iter().flat_map(grow).collect();
+        }
+        owners
     }
 
     /// The offsets that the groups of one fate make, the last group left out.
@@ -103,21 +117,31 @@ fn fold<T: Float>(
         let least = (BLOCK / cut.folded().max(1)).max(1);
         out.par_iter_mut().zip(bases).enumerate().with_min_len(least).for_each(|(i, (out, base))| {
             let p = with.get(i).copied().unwrap_or(T::ZERO);
-            for at in &starts {
-                *out = run(*out, p, &x[base + at..base + at + size]);
-            }
+            wide(
+                Simd::chosen(),
+                Do(|| {
+                    for at in &starts {
+                        *out = run(*out, p, &x[base + at..base + at + size]);
+                    }
+                }),
+            );
         });
     } else {
         let least = (BLOCK / (size * starts.len()).max(1)).max(1);
-        let wide = (BLOCK / starts.len().max(1)).clamp(64, BLOCK).min(size);
+        let broad = (BLOCK / starts.len().max(1)).clamp(64, BLOCK).min(size);
         out.par_chunks_mut(size).zip(bases).enumerate().with_min_len(least).for_each(|(i, (out, base))| {
-            out.par_chunks_mut(wide).enumerate().for_each(|(j, out)| {
-                let (from, count) = (j * wide, out.len());
+            out.par_chunks_mut(broad).enumerate().for_each(|(j, out)| {
+                let (from, count) = (j * broad, out.len());
                 let p = if with.is_empty() { &[] } else { &with[i * size + from..i * size + from + count] };
-                for at in &starts {
-                    let first = base + at + from;
-                    row(out, p, &x[first..first + count]);
-                }
+                wide(
+                    Simd::chosen(),
+                    Do(|| {
+                        for at in &starts {
+                            let first = base + at + from;
+                            row(out, p, &x[first..first + count]);
+                        }
+                    }),
+                );
             });
         });
     }
@@ -185,35 +209,80 @@ pub fn spread<T: Float>(
     if cut.total == 0 {
         return Ok(out);
     }
-    let (size, goes) = cut.run();
-    // Of every run in order: which number (or row) of the result it belongs to.
-    let mut owners = vec![0usize];
-    for (n, gone) in cut.groups.iter().take(cut.groups.len().saturating_sub(1)) {
-        let grow = |at: &usize| {
-            let at = *at;
-            (0..*n).map(move |i| if *gone { at } else { at * n + i }).collect::<Vec<_>>()
-        };
-        owners = owners.iter().flat_map(grow).collect();
-    }
-    let number = |slice: &[T], at: usize| slice.get(at).copied().unwrap_or(T::ZERO);
-    let least = (BLOCK / size).max(1);
-    out.par_chunks_mut(size).zip(owners).enumerate().with_min_len(least).for_each(|(i, (out, owner))| {
-        let part = |slice: &'_ [T]| -> (usize, bool) { (i * size, slice.is_empty()) };
-        let ((at, no_x), (_, no_y)) = (part(x), part(y));
-        let own = |slice: &[T], none: bool, k: usize| if none { T::ZERO } else { slice[at + k] };
-        if goes {
-            let params = [number(p, owner), number(q, owner)];
-            for (k, out) in out.iter_mut().enumerate() {
-                *out = f([own(x, no_x, k), own(y, no_y, k)], params);
-            }
-        } else {
-            for (k, out) in out.iter_mut().enumerate() {
-                let at = owner * size + k;
-                *out = f([own(x, no_x, k), own(y, no_y, k)], [number(p, at), number(q, at)]);
-            }
-        }
+    let ((size, goes), owners) = (cut.run(), cut.owners());
+    let runs = (BLOCK / size).max(1);
+    let parts = out.par_chunks_mut(size * runs).zip(owners.par_chunks(runs)).enumerate();
+    parts.for_each(|(i, (out, owners))| {
+        let at = i * size * runs;
+        let part = |slice: &'_ [T]| if slice.is_empty() { 0..0 } else { at..at + out.len() };
+        let (x, y) = (&x[part(x)], &y[part(y)]);
+        wide(Simd::chosen(), Each { size, goes, owners, x, y, p, q, out, f: &f });
     });
     Ok(out)
+}
+
+/// Some runs of the result of [`spread`], with the numbers that lie where they do.
+struct Each<'a, T, F> {
+    size: usize,
+    goes: bool,
+    owners: &'a [usize],
+    x: &'a [T],
+    y: &'a [T],
+    p: &'a [T],
+    q: &'a [T],
+    out: &'a mut [T],
+    f: &'a F,
+}
+
+impl<T: Float, F: Fn([T; 2], [T; 2]) -> T> Task for Each<'_, T, F> {
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let Each { size, goes, owners, x, y, p, q, out, f } = self;
+        let one = |slice: &[T], at: usize| slice.get(at).copied().unwrap_or(T::ZERO);
+        for ((k, out), owner) in out.chunks_mut(size).enumerate().zip(owners) {
+            let (at, n, own) = (k * size, out.len(), owner * size);
+            let of = |slice: &'_ [T], at: usize| if slice.is_empty() { 0..0 } else { at..at + n };
+            let (x, y) = (&x[of(x, at)], &y[of(y, at)]);
+            if goes {
+                let params = [one(p, *owner), one(q, *owner)];
+                match (x.is_empty(), y.is_empty()) {
+                    (true, true) => out.fill(f([T::ZERO; 2], params)),
+                    (false, true) => out.iter_mut().zip(x).for_each(|(out, x)| *out = f([*x, T::ZERO], params)),
+                    (true, false) => out.iter_mut().zip(y).for_each(|(out, y)| *out = f([T::ZERO, *y], params)),
+                    (false, false) => {
+                        let both = x.iter().zip(y);
+                        out.iter_mut().zip(both).for_each(|(out, (x, y))| *out = f([*x, *y], params));
+                    }
+                }
+                continue;
+            }
+            let (p, q) = (&p[of(p, own)], &q[of(q, own)]);
+            if [x, y, p, q].iter().all(|slice| !slice.is_empty()) {
+                let all = x.iter().zip(y).zip(p.iter().zip(q));
+                out.iter_mut().zip(all).for_each(|(out, ((x, y), (p, q)))| *out = f([*x, *y], [*p, *q]));
+            } else if x.is_empty() && y.is_empty() && q.is_empty() && !p.is_empty() {
+                out.iter_mut().zip(p).for_each(|(out, p)| *out = f([T::ZERO; 2], [*p, T::ZERO]));
+            } else {
+                for (i, out) in out.iter_mut().enumerate() {
+                    *out = f([one(x, i), one(y, i)], [one(p, i), one(q, i)]);
+                }
+            }
+        }
+    }
+}
+
+/// A closure, compiled for the widest vectors.
+struct Do<F>(F);
+
+impl<F: FnOnce()> Task for Do<F> {
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        (self.0)();
+    }
 }
 
 #[cfg(test)]

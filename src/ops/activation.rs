@@ -11,7 +11,8 @@ use crate::rules::disturbed;
 use crate::sigmoid::sigmoid;
 use rord_kernels::activation::{self, Activation};
 use rord_lang::constant::Settings;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::range::Range;
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// An activation `$name` with further parameters `$more`.
 macro_rules! activation {
@@ -68,7 +69,17 @@ pub static LEAKY_RELU: Op = activation!(
     "`torch.nn.functional.leaky_relu(x, slope)`",
     |call| Ok(Activation::Leaky(call.number("slope")?)),
     || Ok(samples(true)?.into_iter().map(|s| s.number("slope", 0.2)).collect())
-);
+)
+.with_lints(LintFacts {
+    rises: &["x"],
+    keeps_zero: true,
+    keeps_positive: true,
+    range: |r| {
+        let slope = r.of("slope").low;
+        r.of("x").rising(|x| if x > 0.0 { x } else { slope * x })
+    },
+    ..LintFacts::NONE
+});
 
 /// The Gaussian error linear unit.
 pub static GELU: Op = activation!(
@@ -88,7 +99,8 @@ pub static GELU: Op = activation!(
         let exact = samples(false)?.into_iter().map(|s| s.word("form", "exact"));
         Ok(exact.chain(samples(false)?.into_iter().map(|s| s.word("form", "tanh"))).collect())
     }
-);
+)
+.with_lints(LintFacts { range: |r| Range::new(-0.171, r.of("x").high.max(0.0)), ..LintFacts::NONE });
 
 /// The sigmoid linear unit, or swish.
 pub static SILU: Op = activation!(
@@ -100,7 +112,8 @@ pub static SILU: Op = activation!(
     "`torch.nn.functional.silu`",
     |_| Ok(Activation::Silu),
     || samples(false)
-);
+)
+.with_lints(LintFacts { range: |r| Range::new(-0.279, r.of("x").high.max(0.0)), ..LintFacts::NONE });
 
 /// The hyperbolic tangent.
 pub static TANH: Op = activation!(
@@ -112,7 +125,8 @@ pub static TANH: Op = activation!(
     "`torch.tanh`",
     |_| Ok(Activation::Tanh),
     || samples(false)
-);
+)
+.with_lints(LintFacts { rises: &["x"], keeps_zero: true, range: |r| r.of("x").rising(f64::tanh), ..LintFacts::NONE });
 
 /// An activation: which one, by the call's settings.
 struct Curve {

@@ -13,7 +13,7 @@ use rord_lang::constant::Settings;
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
 use rord_lang::types::{Kind, Type};
-use rord_lang::vocabulary::{Application, Entry};
+use rord_lang::vocabulary::{Application, Entry, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -22,6 +22,12 @@ pub static OP: Op = Op {
         signature: "append(a: Values, b: Values, over: Axes) -> Values",
         manual: MANUAL,
         rule,
+        lints: LintFacts {
+            rises: &["a", "b"],
+            keeps_zero: true,
+            range: |r| r.of("a").hull(r.of("b")),
+            ..LintFacts::NONE
+        },
         ..Entry::PLAIN
     },
     compute: Some(&Append),

@@ -6,10 +6,10 @@ use crate::compute::elementwise::{gradients, operands, samples};
 use crate::compute::{Call, Compute, Gradients, Output, layout};
 use crate::op::Op;
 use rord_lang::constant::Settings;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::vocabulary::{Combines, Entry, GraphFacts, LintFacts};
 
 macro_rules! arithmetic {
-    ($name:literal, $what:literal, $formula:literal, $note:literal, $example:literal, $compute:expr) => {
+    ($name:literal, $what:literal, $formula:literal, $note:literal, $example:literal, $combines:expr, $compute:expr) => {
         Op {
             name: $name,
             entry: Entry {
@@ -31,6 +31,7 @@ let c = ", $example, "
 ```
 "),
                 operator: true,
+                lints: LintFacts::combining($combines),
                 graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
                 ..Entry::PLAIN
             },
@@ -41,11 +42,11 @@ let c = ", $example, "
 }
 
 /// `a + b`.
-pub static ADD: Op = arithmetic!("add", "sum", "a + b", "", "a + b", Add);
+pub static ADD: Op = arithmetic!("add", "sum", "a + b", "", "a + b", Combines::Sum, Add);
 /// `a - b`.
-pub static SUB: Op = arithmetic!("sub", "difference", "a - b", "", "a - b", Sub);
+pub static SUB: Op = arithmetic!("sub", "difference", "a - b", "", "a - b", Combines::Difference, Sub);
 /// `a * b`.
-pub static MUL: Op = arithmetic!("mul", "product", "a · b", "", "a * b", Mul);
+pub static MUL: Op = arithmetic!("mul", "product", "a · b", "", "a * b", Combines::Product, Mul);
 /// `a / b`.
 pub static DIV: Op = arithmetic!(
     "div",
@@ -53,6 +54,7 @@ pub static DIV: Op = arithmetic!(
     "a / b",
     " A divisor of 0 gives infinity, or what is not a number: add something to it.",
     "a / (1 + b * b)",
+    Combines::Quotient,
     Div
 );
 

@@ -10,7 +10,7 @@ use crate::max_pool::saved;
 use crate::op::Op;
 use crate::ranks::{axis, last, places};
 use rord_lang::report::shapes;
-use rord_lang::vocabulary::{Application, Entry};
+use rord_lang::vocabulary::{Application, Entry, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -19,6 +19,7 @@ pub static OP: Op = Op {
         signature: "arrange(x: Values, by: Values, over: Axes, descending: Flag = false) -> Values",
         manual: MANUAL,
         rule,
+        lints: LintFacts { lends: &["by"], ..LintFacts::SAME },
         ..Entry::PLAIN
     },
     compute: Some(&Arrange),

@@ -12,7 +12,7 @@ use rord_lang::constant::Settings;
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::{Application, Entry};
+use rord_lang::vocabulary::{Application, Entry, LintFacts};
 
 /// A map as a list.
 pub static CELLS: Op = Op {
@@ -36,6 +36,7 @@ let list = as_vectors(desc)
             a.set_dim(1, cells);
             a.result.unit = a.ty("x").is_some_and(|x| x.unit);
         },
+        lints: LintFacts { averages: Some("x"), ..LintFacts::SAME },
         ..Entry::PLAIN
     },
     compute: Some(&Cells),
@@ -64,6 +65,7 @@ let shown = as_map(seen(move(coords(like = det), H)), like = det)
 ```
 ",
         rule: map_rule,
+        lints: LintFacts { lends: &["like"], ..LintFacts::SAME },
         ..Entry::PLAIN
     },
     compute: Some(&AsMap),

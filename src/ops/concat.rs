@@ -7,7 +7,7 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use rord_lang::constant::Settings;
-use rord_lang::vocabulary::{Application, Entry, GraphFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -18,6 +18,12 @@ pub static OP: Op = Op {
         rule,
         fields: true,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
+        lints: LintFacts {
+            rises: &["a", "b"],
+            keeps_zero: true,
+            range: |r| r.of("a").hull(r.of("b")),
+            ..LintFacts::NONE
+        },
         ..Entry::PLAIN
     },
     compute: Some(&OnFields(Concat, As::Batch)),

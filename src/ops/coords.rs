@@ -8,7 +8,7 @@ use crate::compute::slices::constant;
 use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
 use crate::rules::cells_of;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -21,6 +21,7 @@ pub static OP: Op = Op {
             a.set_dim(1, cells);
         },
         graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+        lints: LintFacts::SHAPE,
         ..Entry::PLAIN
     },
     compute: Some(&Coords),

@@ -7,13 +7,14 @@ use crate::compute::tables::{back, both, result};
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::hardneg::squares;
 use crate::op::Op;
+use rord_lang::constant::Constant;
 use rord_lang::vocabulary::{Compares, Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
     name: "distances",
     entry: Entry {
-        signature: "distances(a: Vectors[N, C], b: Vectors[M, C]) -> Dist[N, M]",
+        signature: "distances(a: Vectors[N, C], b: Vectors[M, C], squared: Flag = false) -> Dist[N, M]",
         manual: MANUAL,
         batched: true,
         of_places: Some("place_distances"),
@@ -32,7 +33,7 @@ pub static OP: Op = Op {
 const MANUAL: &str = "\
 How far apart every vector of one list is from every vector of another.
 
-    d[i, j] = sqrt(max(0, ‖a_i‖² + ‖b_j‖² - 2·a_i·b_j) + 1e-6)
+    d[i, j] = sqrt(max(0, ‖a_i‖² + ‖b_j‖² - 2·a_i·b_j) + 1e-6)        squared = true:  d[i, j] = ‖a_i - b_j‖²
 
 `a` is (N, C), `b` is (M, C); the result is a table (N, M): rows are a's, columns b's. Of (B, N, C) and (B, M, C) it is a
 table (B, N, M) for each sample, and a list without a batch belongs to every sample. The 1e-6 keeps the slope of the
@@ -55,18 +56,25 @@ pub struct Distances;
 /// Added below the root.
 const EPS: f64 = 1e-6;
 
+/// True where squares are asked for.
+pub(crate) fn squared(call: &Call) -> bool {
+    call.settings.flag("squared").unwrap_or(false)
+}
+
 impl Compute for Distances {
     fn forward(&self, call: &Call) -> Result<Output> {
         let (a, b) = (call.tensor("a")?, call.tensor("b")?);
         let (x, y) = both(a, b)?;
-        Ok(result((squares(&x, &y)? + EPS)?.sqrt()?, a, b)?.into())
+        let squares = squares(&x, &y)?;
+        let value = if squared(call) { squares } else { (squares + EPS)?.sqrt()? };
+        Ok(result(value, a, b)?.into())
     }
 
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (a, b) = (call.tensor("a")?, call.tensor("b")?);
         let (x, y) = both(a, b)?;
-        // d' = (a - b)/d, added up over the partners.
-        let weight = (grad / &output.value)?;
+        // d' = (a - b)/d, and 2·(a - b) of squares, added up over the partners.
+        let weight = if squared(call) { (grad * 2.0)? } else { (grad / &output.value)? };
         let weight = if weight.rank() == 2 { weight.unsqueeze(0)? } else { weight };
         let one = |own: &Tensor, other: &Tensor, weight: &Tensor| -> Result<Tensor> {
             let sum = weight.sum_keepdim(2)?;
@@ -94,6 +102,7 @@ pub fn samples() -> Result<Vec<Sample>> {
         case("oblong", &[3, 7], &[3, 2], &[7, 2])?,
         case("a batch", &[2, 3, 7], &[2, 3, 5], &[2, 7, 5])?,
         case("one list for a batch", &[2, 4, 3], &[4, 5], &[2, 3, 5])?,
+        case("squared", &[3, 7], &[3, 2], &[7, 2])?.setting("squared", Constant::Flag(true)),
         Sample::new("identical", &[2, 2])
             .filled("a", &[2, 3], 0.7)?
             .filled("b", &[2, 3], 0.7)?

@@ -28,7 +28,7 @@ The ", $word, " of two values, number by number; or the ", $most, " number of on
 
     y = ", $name, "(a, b)        y = ", $name, "(a, over = channel)
 
-Two values meet as in `a + b`: by the names of their axes, in one frame. The gradient goes to the number that is taken;
+Two values meet as in `a + b`: by the names of their axes, in one frame; either may be one number. The gradient goes to the number that is taken;
 of two equal ones to each by half.
 
 Of one value `over` says which axes go, `per` which stay; without either the result is one number. The gradient goes to
@@ -46,9 +46,11 @@ let nearest  = ", $name, "(d, over = column)
 ```
 "),
                 rule,
+                numbers: &["a", "b"],
                 lints: LintFacts {
                     rises: &["a", "b"],
                     keeps_zero: true,
+                    margin: $greater,
                     range: |r| {
                         // Of one value along some axes, and 0 where a mask hides everything.
                         if !r.given("b") {
@@ -140,7 +142,7 @@ impl<const GREATER: bool> Folds for Extreme<GREATER> {
         let equal = |x: &Tensor, v: &Tensor| x.eq(v)?.to_dtype(x.dtype());
         let count = folding.sum_with(&x, &output.value, |x, v| f64::from(u8::from(x == v)), |x, v| equal(x, v))?;
         let share = (grad / count.maximum(1.0)?)?;
-        let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, _], [v, g]| if x == v { g } else { 0.0 };
+        let f = |[x, _]: [f64; 2], [v, g]: [f64; 2]| if x == v { g } else { 0.0 };
         let out = folding.spread([&x, &x], [&output.value, &share], f, |[x, _], [v, g]| equal(x, v)? * g)?;
         Ok(vec![("a", out)])
     }
@@ -162,6 +164,10 @@ fn samples() -> Result<Vec<Sample>> {
         case("vectors", &[3, 4])?,
         case("one each", &[5])?,
         Sample::new("equal", &[3]).filled("a", &[3], 0.5)?.filled("b", &[3], 0.5)?.to(&["a", "b"]).kinked(),
+        Sample::new("and a number", &[3, 4])
+            .random("a", &[3, 4], -1.0, 1.0)?
+            .given("b", &[], vec![0.2])?
+            .to(&["a", "b"]),
         Sample::new("all", &[]).random("a", &[3, 5], -1.0, 1.0)?.to(&["a"]),
         along("over channels", &[2, 5, 3, 4], &[2, 3, 4], &["channel"], &[1])?,
         along("over places", &[2, 3, 5, 7], &[2, 3], &["place"], &[2, 3])?,

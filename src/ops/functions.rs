@@ -8,6 +8,7 @@ use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use crate::rules::disturbed;
 use crate::sigmoid::sigmoid;
+use rord_lang::range::Range;
 use rord_lang::types::Kind;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
@@ -89,6 +90,7 @@ pub static LOG: Op = function!(
 )
 .with_lints(LintFacts {
     rises: &["x"],
+    logarithm: true,
     range: |r| r.of("x").rising(|x| x.max(r.of("eps").low.max(0.0)).ln()),
     ..LintFacts::NONE
 });
@@ -112,7 +114,11 @@ pub static SQRT: Op = function!(
     },
     samples(0.2..2.0, &[-1.0, 0.0, 1e-20, 1e30])
 )
-.with_lints(LintFacts { range: |r| r.of("x").rising(|x| x.max(0.0).sqrt()), ..LintFacts::RECTIFIER });
+.with_lints(LintFacts {
+    keeps_positive: false,
+    range: |r| r.of("x").rising(|x| x.max(0.0).sqrt()),
+    ..LintFacts::RECTIFIER
+});
 
 /// The size of a number.
 pub static ABS: Op = function!(
@@ -129,7 +135,7 @@ pub static ABS: Op = function!(
     },
     samples(-2.0..2.0, &[0.0, -0.0, -1e30])
 )
-.with_lints(LintFacts { drops_sign: true, range: |r| r.of("x").size(), ..LintFacts::NONE });
+.with_lints(LintFacts { drops_sign: true, keeps_positive: true, range: |r| r.of("x").size(), ..LintFacts::NONE });
 
 /// A rectifier without a corner.
 pub static SOFTPLUS: Op = function!(
@@ -152,6 +158,9 @@ pub static SOFTPLUS: Op = function!(
     ..LintFacts::NONE
 });
 
+/// What swings between -1 and 1.
+const WAVE: LintFacts = LintFacts { range: |_| Range::new(-1.0, 1.0), ..LintFacts::NONE };
+
 /// The sine.
 pub static SIN: Op = function!(
     "sin" "",
@@ -163,7 +172,8 @@ pub static SIN: Op = function!(
     GraphFacts::NONE,
     Unary { value: |_, x| x.sin(), slope: |_, x, _| x.cos() },
     samples(-4.0..4.0, &[0.0, 1e3, -1e3])
-);
+)
+.with_lints(WAVE);
 
 /// The cosine.
 pub static COS: Op = function!(
@@ -176,7 +186,8 @@ pub static COS: Op = function!(
     GraphFacts::NONE,
     Unary { value: |_, x| x.cos(), slope: |_, x, _| x.sin()?.neg() },
     samples(-4.0..4.0, &[0.0, 1e3, -1e3])
-);
+)
+.with_lints(WAVE);
 
 /// A logarithm or a sine of a distance may be negative.
 fn signed(a: &mut Application<'_>) {

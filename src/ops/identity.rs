@@ -7,7 +7,7 @@ use crate::compute::{Call, Compute, Output};
 use crate::diagonal::unit;
 use crate::op::Op;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -37,6 +37,7 @@ loss decorrelated = mean(square(s - identity(s)))
             a.result.unit = false;
         },
         graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+        lints: LintFacts::SHAPE,
         ..Entry::PLAIN
     },
     compute: Some(&Identity),

@@ -11,7 +11,7 @@ use crate::max_pool::saved;
 use crate::op::Op;
 use rord_kernels::turns::{largest, mean, spread};
 use rord_lang::constant::Settings;
-use rord_lang::vocabulary::{Entry, GraphFacts, Shapes};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -21,6 +21,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         words: &[("by", &["mean", "max"])],
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
+        lints: LintFacts::SAME,
         ..Entry::PLAIN
     },
     compute: Some(&Invariant),

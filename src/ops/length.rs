@@ -6,12 +6,18 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::distance::{norm, norm_slope};
 use crate::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::range::Range;
+use rord_lang::vocabulary::{Entry, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
     name: "length",
-    entry: Entry { signature: "length(x: Offsets[B, N]@f) -> Dist[batch B, item N]", manual: MANUAL, ..Entry::PLAIN },
+    entry: Entry {
+        signature: "length(x: Offsets[B, N]@f) -> Dist[batch B, item N]",
+        manual: MANUAL,
+        lints: LintFacts { drops_sign: true, range: |_| Range::POSITIVE, ..LintFacts::NONE },
+        ..Entry::PLAIN
+    },
     compute: Some(&Length),
     samples,
 };

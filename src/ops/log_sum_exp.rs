@@ -8,6 +8,7 @@ use crate::compute::folding::{Folded, Folding, Folds, at, mask};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
+use rord_kernels::soft::Made;
 use rord_lang::axis::Axis;
 use rord_lang::constant::Constant;
 use rord_lang::report::shapes;
@@ -90,7 +91,13 @@ impl Folds for LogSumExp {
     fn value(&self, call: &Call, fast: bool) -> Result<Output> {
         let x = call.tensor("x")?;
         let folding = Folding::new(call, x, fast)?;
-        let Some(mask) = mask(call, x)? else {
+        let mask = mask(call, x)?;
+        if folding.is_fast() {
+            let [most, sum] = folding.exponentials(x, mask.as_ref())?;
+            let sum = if mask.is_some() { sum.maximum(LEAST)? } else { sum };
+            return Ok((sum.log()? + most)?.into());
+        }
+        let Some(mask) = mask else {
             let most = folding.extreme(x, true)?;
             let sum = folding.sum_with(x, &most, |x, m| (x - m).exp(), |x, m| (x - m)?.exp())?;
             return Ok((sum.log()? + most)?.into());
@@ -111,12 +118,17 @@ impl Folds for LogSumExp {
         }
         let x = call.tensor("x")?;
         let folding = Folding::new(call, x, fast)?;
-        let Some(mask) = mask(call, x)? else {
-            let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, _], [v, g]| (x - v).exp() * g;
+        let mask = mask(call, x)?;
+        if folding.is_fast() {
+            let (made, y) = mask.as_ref().map_or((Made::Power, x), |mask| (Made::Weighed, mask));
+            return Ok(vec![("x", folding.made(made, [x, y], [&output.value, grad])?)]);
+        }
+        let Some(mask) = mask else {
+            let f = |[x, _]: [f64; 2], [v, g]: [f64; 2]| (x - v).exp() * g;
             let out = folding.spread([x, x], [&output.value, grad], f, |[x, _], [v, g]| (x - v)?.exp()? * g)?;
             return Ok(vec![("x", out)]);
         };
-        let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, m], [v, g]| if m > 0.0 { m * (x - v).exp() * g } else { 0.0 };
+        let f = |[x, m]: [f64; 2], [v, g]: [f64; 2]| if m > 0.0 { m * (x - v).exp() * g } else { 0.0 };
         let out = folding.spread([x, &mask], [&output.value, grad], f, |[x, m], [v, g]| {
             let seen = m.gt(0.0)?;
             let rest = seen.where_cond(&(x - v)?, &x.zeros_like()?)?;

@@ -7,7 +7,7 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use rord_lang::constant::Settings;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Combines, Entry, LintFacts};
 
 macro_rules! operator {
     ($name:literal, $signature:literal, $pixels:expr, $manual:literal, $compute:expr, $samples:expr) => {
@@ -49,7 +49,8 @@ let apart = mean(length(p - q))
 ",
     Between,
     between_samples
-);
+)
+.with_lints(LintFacts::combining(Combines::Difference));
 
 /// `p + o` of places and offsets.
 pub static PLACE_ADD: Op = operator!(

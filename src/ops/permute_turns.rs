@@ -9,7 +9,7 @@ use crate::op::Op;
 use rord_kernels::turns::{inverse, motion, product};
 use rord_lang::constant::Settings;
 use rord_lang::report::shapes;
-use rord_lang::vocabulary::{Application, Entry, GraphFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -21,6 +21,7 @@ pub static OP: Op = Op {
         rule,
         words: &[("symmetry", &["c4", "d4"])],
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
+        lints: LintFacts::SAME,
         ..Entry::PLAIN
     },
     compute: Some(&PermuteTurns),

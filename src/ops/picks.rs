@@ -13,7 +13,7 @@ use rord_lang::axis::Axis;
 use rord_lang::dim::Dim;
 use rord_lang::meet::union;
 use rord_lang::types::{Kind, Type};
-use rord_lang::vocabulary::{Application, Entry, GraphFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 macro_rules! arg {
     ($name:literal, $most:literal, $greatest:literal) => {
@@ -88,6 +88,7 @@ let picked = take(v, at, over = item)
 ```
 ",
         rule: take,
+        lints: LintFacts { lends: &["at"], ..LintFacts::SAME },
         ..Entry::PLAIN
     },
     compute: Some(&Take),

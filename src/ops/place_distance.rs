@@ -7,7 +7,7 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::distance::{exponent, norm, norm_slope};
 use crate::op::Op;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -19,6 +19,7 @@ pub static OP: Op = Op {
         operator: true,
         pixels_of: Some("a"),
         in_pixels: true,
+        lints: LintFacts::distance("a", "b"),
         ..Entry::PLAIN
     },
     compute: Some(&PlaceDistance),

@@ -6,19 +6,23 @@ use crate::compute::places::{half_sizes, sizes};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, read, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::distances::squared;
 use crate::op::Op;
 use rord_kernels::places::{self as kernel, Pairs};
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::constant::Constant;
+use rord_lang::range::Range;
+use rord_lang::vocabulary::{Compares, Entry, GraphFacts, LintFacts};
 
 /// All distances.
 pub static DISTANCES: Op = Op {
     name: "place_distances",
     entry: Entry {
-        signature: "place_distances(a: Points[B, N]@f, b: Points[B, M]@f) -> Dist[batch B, row N, column M]",
+        signature: "place_distances(a: Points[B, N]@f, b: Points[B, M]@f, squared: Flag = false) -> \
+                    Dist[batch B, row N, column M]",
         manual: "\
 `distances(p, q)` of places: how far apart every place of one list is from every place of another, in pixels.
 
-    d[i, j] = ‖(p_i - q_j)·(width, height)/2‖
+    d[i, j] = ‖(p_i - q_j)·(width, height)/2‖        squared = true:  the square of it
 
 `a` is (B, N, 2) and `b` (B, M, 2), normalized, in one frame; the result is (B, N, M): a table for each sample, rows are
 a's, columns b's. Pixels are those of the image that declares the frame. The gradient goes to both, and is 0 for places
@@ -36,6 +40,7 @@ let far = distances(p, coords(like = det))
         operator: true,
         pixels_of: Some("a"),
         in_pixels: true,
+        lints: LintFacts { compares: Compares::Distances("a", "b"), range: |_| Range::POSITIVE, ..LintFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Distances),
@@ -106,13 +111,17 @@ struct Distances;
 
 impl Paths for Distances {
     fn lower(&self, call: &Call) -> Result<Output> {
-        Ok(squares(call)?.sqrt()?.into())
+        let squares = squares(call)?;
+        Ok(if squared(call) { squares } else { squares.sqrt()? }.into())
     }
 
     fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let some = output.value.gt(0.0)?;
         let safe = some.where_cond(&output.value, &output.value.ones_like()?)?;
-        let slope = ((grad / safe)? * some.to_dtype(grad.dtype())?)?;
+        let slope = match squared(call) {
+            true => (grad * 2.0)?,
+            false => ((grad / safe)? * some.to_dtype(grad.dtype())?)?,
+        };
         let [x, y] = differences(call)?;
         let [width, height] = half_sizes(call)?;
         let (x, y) = (((x * &slope)? * width)?, ((y * &slope)? * height)?);
@@ -127,6 +136,9 @@ impl Paths for Distances {
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        if squared(call) {
+            return self.lower(call);
+        }
         let g = pairs::<T>(call)?;
         let tensors = [call.tensor("a")?, call.tensor("b")?];
         let value = read::<T, _, 2>(tensors, |[a, b]| kernel::distances(&g, a, b))?;
@@ -134,6 +146,9 @@ impl Paths for Distances {
     }
 
     fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if squared(call) {
+            return self.lower_backward(call, output, grad);
+        }
         let g = pairs::<T>(call)?;
         let (a, b) = (call.tensor("a")?, call.tensor("b")?);
         let tensors = [a, b, &output.value, grad];
@@ -174,6 +189,7 @@ fn distances_samples() -> Result<Vec<Sample>> {
     Ok(vec![
         to(case("oblong", 2, 3, 5)?),
         to(case("one pair", 1, 1, 1)?),
+        to(case("squared", 2, 3, 5)?.setting("squared", Constant::Flag(true))),
         to(same.number("width", 36.0).number("height", 24.0)).kinked(),
     ])
 }

@@ -10,7 +10,7 @@ use rord_lang::axis::Axis;
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
 use rord_lang::types::{Kind, Type};
-use rord_lang::vocabulary::{Application, Entry, GraphFacts, Products};
+use rord_lang::vocabulary::{Application, Combines, Entry, GraphFacts, LintFacts, Products};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -20,6 +20,10 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         graph: GraphFacts { products: Some(PRODUCTS), ..GraphFacts::NONE },
+        lints: LintFacts {
+            range: |r| r.of("a").times(r.of("b")).added_up(),
+            ..LintFacts::combining(Combines::Products)
+        },
         ..Entry::PLAIN
     },
     compute: Some(&Product),

@@ -95,6 +95,7 @@ let y = cumsum(x, over = column)
             crate::rules::real_of(a);
             one_axis(a);
         },
+        lints: LintFacts::SUM,
         ..Entry::PLAIN
     },
     compute: Some(&CumSum),

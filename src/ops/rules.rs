@@ -3,7 +3,7 @@
 use rord_lang::dim::Dim;
 use rord_lang::meet::meet;
 use rord_lang::report::{numbers, shapes};
-use rord_lang::types::Kind;
+use rord_lang::types::{Kind, Type};
 use rord_lang::vocabulary::{Application, Products, Shapes};
 
 /// Of every vector of `a` (N, C) with every one of `b` (M, C).
@@ -177,7 +177,16 @@ pub fn between(a: &mut Application<'_>, name: &str, low: f64, high: f64, open_ab
 /// probability and a score is a number of some map.
 pub fn alike(a: &mut Application<'_>) {
     let (Some(x), Some(y)) = (a.arg("a"), a.arg("b")) else { return };
-    let result = if x.ty.dims.is_empty() || y.ty.dims.is_empty() {
+    let number = |t: &Type| t.kind.is(Kind::Scalar);
+    let result = if number(&x.ty) != number(&y.ty) {
+        let whole = if number(&x.ty) { &y.ty } else { &x.ty };
+        let kind = match whole.kind {
+            k if k.is(Kind::Map) && k != Kind::Field => Kind::Values,
+            Kind::Dist if a.name != "max" => Kind::Values,
+            k => k,
+        };
+        Ok(Type { kind, unit: false, ..whole.clone() })
+    } else if x.ty.dims.is_empty() || y.ty.dims.is_empty() {
         if x.ty.dims.is_empty() && y.ty.dims.is_empty() && x.ty.is_open() == y.ty.is_open() {
             Ok(x.ty.clone())
         } else {
@@ -190,10 +199,13 @@ pub fn alike(a: &mut Application<'_>) {
     };
     match result {
         Ok(ty) => {
-            let kind = x.ty.kind.join(y.ty.kind).unwrap_or(Kind::Values);
+            let kind = match number(&x.ty) != number(&y.ty) {
+                true => ty.kind,
+                false => x.ty.kind.join(y.ty.kind).unwrap_or(Kind::Values),
+            };
             let kind = if kind == Kind::Label { Kind::Prob } else { kind };
             a.aligned.extend(["a", "b"].map(|name| (name, ty.axes.clone())));
-            a.result = rord_lang::types::Type { kind, ..ty }.natural();
+            a.result = Type { kind, ..ty }.natural();
         }
         Err(report) => a.reports.push(*report),
     }

@@ -7,7 +7,7 @@ use crate::compute::slices::constant;
 use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
 use crate::rules::between;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -18,6 +18,7 @@ pub static OP: Op = Op {
         rule: |a| between(a, "border", 0.0, 1e6, false),
         pixels_of: Some("points"),
         graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+        lints: LintFacts { shows_border: true, ..LintFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Seen),

@@ -9,7 +9,7 @@ use crate::compute::slices::constant;
 use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
 use rord_lang::dim::Dim;
-use rord_lang::vocabulary::{Application, Entry, GraphFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -33,6 +33,7 @@ let each = sum(square(x), over = channel) / size(x, channel)
 ",
         rule,
         graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+        lints: LintFacts { lends: &["x"], ..LintFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Size),

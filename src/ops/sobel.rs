@@ -5,7 +5,8 @@ use candle_core::{Result, Tensor};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::range::Range;
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -14,6 +15,7 @@ pub static OP: Op = Op {
         signature: "sobel(x: Map[B, C, H, W]@f) -> Feat[B, C, H, W]@f",
         manual: MANUAL,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
+        lints: LintFacts { drops_sign: true, range: |_| Range::POSITIVE, ..LintFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Sobel),

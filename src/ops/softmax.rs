@@ -7,9 +7,11 @@ use crate::compute::folding::{Folded, Folding, Folds, at};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
+use rord_kernels::soft::Made;
 use rord_lang::constant::Constant;
+use rord_lang::range::Range;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::{Application, Entry};
+use rord_lang::vocabulary::{Application, Entry, LintFacts};
 
 macro_rules! softmax {
     ($name:literal, $what:literal, $formula:literal, $note:literal, $log:literal) => {
@@ -44,6 +46,11 @@ let y = ",
 "
                 ),
                 rule: if $log { logarithms } else { shares },
+                lints: LintFacts {
+                    logarithm: $log,
+                    range: if $log { |_| Range::new(f64::NEG_INFINITY, 0.0) } else { |_| Range::UNIT },
+                    ..LintFacts::NONE
+                },
                 ..Entry::PLAIN
             },
             compute: Some(&Folded(Softmax::<$log>)),
@@ -89,13 +96,21 @@ impl<const LOG: bool> Folds for Softmax<LOG> {
     fn value(&self, call: &Call, fast: bool) -> Result<Output> {
         let x = call.tensor("x")?;
         let folding = Folding::new(call, x, fast)?;
+        if folding.is_fast() {
+            let [most, sum] = folding.exponentials(x, None)?;
+            return Ok(match LOG {
+                true => folding.made(Made::Less, [x, x], [&most, &sum.log()?])?,
+                false => folding.made(Made::Power, [x, x], [&most, &sum.recip()?])?,
+            }
+            .into());
+        }
         let most = folding.extreme(x, true)?;
         let sum = folding.sum_with(x, &most, |x, m| (x - m).exp(), |x, m| (x - m)?.exp())?;
         let value = if LOG {
-            let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, _], [m, s]| x - m - s;
+            let f = |[x, _]: [f64; 2], [m, s]: [f64; 2]| x - m - s;
             folding.spread([x, x], [&most, &sum.log()?], f, |[x, _], [m, s]| (x - m)? - s)?
         } else {
-            let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, _], [m, s]| (x - m).exp() / s;
+            let f = |[x, _]: [f64; 2], [m, s]: [f64; 2]| (x - m).exp() / s;
             folding.spread([x, x], [&most, &sum], f, |[x, _], [m, s]| (x - m)?.exp()? / s)?
         };
         Ok(value.into())
@@ -106,11 +121,17 @@ impl<const LOG: bool> Folds for Softmax<LOG> {
         let folding = Folding::new(call, y, fast)?;
         let out = if LOG {
             let sum = folding.sum(grad)?;
-            let f: fn([f64; 2], [f64; 2]) -> f64 = |[y, g], [s, _]| g - y.exp() * s;
+            if folding.is_fast() {
+                return Ok(vec![("x", folding.made(Made::Logarithm, [y, grad], [&sum, &sum])?)]);
+            }
+            let f = |[y, g]: [f64; 2], [s, _]: [f64; 2]| g - y.exp() * s;
             folding.spread([y, grad], [&sum, &sum], f, |[y, g], [s, _]| g - (y.exp()? * s)?)?
         } else {
             let sum = folding.sum(&(y * grad)?)?;
-            let f: fn([f64; 2], [f64; 2]) -> f64 = |[y, g], [s, _]| y * (g - s);
+            if folding.is_fast() {
+                return Ok(vec![("x", folding.made(Made::Share, [y, grad], [&sum, &sum])?)]);
+            }
+            let f = |[y, g]: [f64; 2], [s, _]: [f64; 2]| y * (g - s);
             folding.spread([y, grad], [&sum, &sum], f, |[y, g], [s, _]| y * (g - s)?)?
         };
         Ok(vec![("x", out)])

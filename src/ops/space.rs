@@ -8,7 +8,7 @@ use crate::op::Op;
 use crate::rules::positive;
 use rord_lang::constant::Settings;
 use rord_lang::report::shapes;
-use rord_lang::vocabulary::{Application, Entry, GraphFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 macro_rules! space {
     ($name:literal, $what:literal, $shape:literal, $formula:literal, $torch:literal, $input:literal, $down:literal) => {
@@ -48,6 +48,7 @@ let y = ",
                 ),
                 rule: if $down { down } else { up },
                 graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
+                lints: LintFacts::SAME,
                 ..Entry::PLAIN
             },
             compute: Some(&Space::<$down>),

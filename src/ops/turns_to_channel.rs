@@ -8,7 +8,7 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output, layout};
 use crate::op::Op;
 use rord_lang::constant::Settings;
-use rord_lang::vocabulary::{Application, Entry, GraphFacts, Shapes};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -18,6 +18,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
+        lints: LintFacts::SAME,
         ..Entry::PLAIN
     },
     compute: Some(&TurnsToChannel),

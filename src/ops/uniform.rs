@@ -6,7 +6,7 @@ use crate::compute::samples::Sample;
 use crate::compute::slices::constant;
 use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
-use rord_lang::vocabulary::{Entry, GraphFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -15,6 +15,7 @@ pub static OP: Op = Op {
         signature: "uniform(like: Map[B, C, h, w]@f) -> Prob[B, C, h, w]@f",
         manual: MANUAL,
         graph: GraphFacts { random: true, stops_gradient: true, ..GraphFacts::NONE },
+        lints: LintFacts::SHAPE,
         ..Entry::PLAIN
     },
     compute: Some(&Uniform),

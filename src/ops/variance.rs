@@ -104,7 +104,7 @@ impl<const ROOT: bool> Folds for Spread<ROOT> {
             let safe = some.where_cond(&output.value, &output.value.ones_like()?)?;
             factor = some.where_cond(&((factor * 0.5)? / safe)?, &grad.zeros_like()?)?;
         }
-        let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, _], [m, g]| (x - m) * g;
+        let f = |[x, _]: [f64; 2], [m, g]: [f64; 2]| (x - m) * g;
         let out = folding.spread([x, x], [mean, &factor], f, |[x, _], [m, g]| (x - m)? * g)?;
         let out = match mask(call, x)? {
             Some(mask) => (out * mask)?,

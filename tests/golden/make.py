@@ -724,6 +724,8 @@ def tables():
         f = lambda a, b: ((a[..., :, None, :] - b[..., None, :, :]).square().sum(-1) + 1e-6).sqrt()
         case("distances", name, f, inputs)
         case("similarities", name, lambda a, b: a @ b.mT, inputs)
+        squares = lambda a, b: (a[..., :, None, :] - b[..., None, :, :]).square().sum(-1)
+        case("distances", f"{name}, squared", squares, inputs, {"squared": True})
     tables = {"x": rand("tables", (2, 4, 4))}
     case("diagonal", "a batch", lambda x: x.diagonal(dim1=1, dim2=2), tables)
     case("off_diagonal", "a batch", lambda x: x.masked_fill(torch.eye(4, dtype=torch.bool), 9.0), tables, {"fill": 9.0})
@@ -734,6 +736,8 @@ def tables():
     for op, f in [("min", torch.minimum), ("max", torch.maximum)]:
         for name, shape in [("maps", (2, 3, 5, 7)), ("rows", (3, 4)), ("one each", (5,)), ("numbers", ())]:
             case(op, name, lambda a, b, f=f: f(a, b), {"a": rand(f"{op}/{name}/a", shape), "b": rand(f"{op}/{name}/b", shape)})
+        inputs = {"a": rand(f"{op}/and a number", (3, 4)), "b": torch.tensor(0.25, dtype=torch.float64)}
+        case(op, "and a number", lambda a, b, f=f: f(a, b), inputs)
         level = (rand(f"{op}/level", (12,)) * 2).round()
         case(op, "equal numbers", lambda a, b, f=f: f(a, b), {"a": level, "b": level.flip(0)})
 

@@ -57,6 +57,7 @@ def tables(case, rand):
     for name, batch, rows, columns in [("oblong", 2, 3, 5), ("one pair", 1, 1, 1), ("many", 1, 11, 67)]:
         inputs = {"a": rand(f"ta/{name}", (batch, rows, 2)), "b": rand(f"tb/{name}", (batch, columns, 2))}
         case("place_distances", name, far, inputs, SIZE)
+        case("place_distances", f"{name}, squared", lambda a, b: far(a, b).square(), inputs, SIZE | {"squared": True})
         for within in [3.0, 12.0]:
             gap = (far(**{k: v.float().double() for k, v in inputs.items()}) - within).abs()
             assert (gap > 1e-4).all(), "no case may hang on rounding"

@@ -31,6 +31,10 @@ let loose  = sample(desc_r, pick(hardneg(), near, desc_r, to))
 let table  = similarities(l2norm(rows(near)), l2norm(rows(far))) / 0.07
 let far_apart = distances(rows(near), rows(far))
 let guess  = teacher(image).t
+let spot   = soft_argmax(det)
+let spot_r = soft_argmax(det_r)
+fn cells(x: Map[B, 1, h, w]@f) = space_to_channel(x, 8)
+fn share(x: Map[B, 1, h, w]@f) = softmax(cells(x), over = channel)
 fn my_dice(p: Prob[B, C, h, w]@f, q: Prob[B, C, h, w]@f) -> Loss =
   1 - (2 * sum(p * q) + 1) / (sum(p) + sum(q) + 1)
 fn my_cosim(p: Prob[B, 1, h, w]@f, q: Prob[B, 1, h, w]@f) -> Loss = mean(
@@ -151,7 +155,78 @@ const TWINS: &[(&str, &[&str], &[&str])] = &[
         &["mean(hinge(1 + diagonal(far_apart) - row_min(off_diagonal(far_apart))))"],
         &[],
     ),
+    (
+        "mean(distance(near, far, squared = true))",
+        &[
+            "mean(diagonal(distances(rows(near), rows(far), squared = true)))",
+            "mean(sum(near * near + far * far - 2 * near * far, over = channel))",
+            "mean(sum(square(near), over = channel) + sum(square(far), over = channel) - 2 * sum(near * far, over = channel))",
+            "2 - 2 * mean(diagonal(similarities(rows(near), rows(far))))",
+            "2 - 2 * mean(diagonal(product(table(rows(near)), transpose(table(rows(far))))))",
+            "mean(min(distances(near, far), over = column))",
+            "mean(take(distances(near, far), argmin(distances(near, far), over = column), over = column))",
+            "mean(top(rename(distance(near, far), item, channel), 5, over = channel))",
+        ],
+        &[LOOSE],
+    ),
+    (
+        "info_nce(rows(near), rows(far))",
+        &[
+            "0 - mean(diagonal(log_softmax(table, over = column)))",
+            "0 - mean(log(diagonal(softmax(table, over = column))))",
+            "0 - mean(diagonal(log_softmax(product(table(rows(near)), transpose(table(rows(far)))), over = column)))",
+            "mean(softplus(log_sum_exp(table, mask = 1 - identity(table)) - diagonal(table)))",
+            "mean(sum(square(identity(table) - table), over = column))",
+        ],
+        &[],
+    ),
+    (
+        "triplet(grid(20), hardneg(apart = 8px), margin = 3)",
+        &["mean(max(distance(near, far) - distance(near, wrong) + 3, 0))"],
+        &[MARGIN],
+    ),
+    (
+        "mean(abs(cells(det) - cells(there)))",
+        &[
+            "mean(abs(cells(det - there)))",
+            "mean(abs(as_vectors(det) - as_vectors(there)))",
+            "mean(as_map(abs(as_vectors(det) - as_vectors(there)), like = det))",
+            "mean(tanh(square(det - there)))",
+            "mean(leaky_relu(abs(det - there)))",
+            "mean(concat(abs(det - there), abs(there - det)))",
+            "mean(append(as_vectors(abs(det - there)), as_vectors(abs(there - det)), over = item))",
+            "mean(top(as_vectors(abs(det - there)), 50, over = item))",
+            "mean(sort(as_vectors(square(det - there)), over = item))",
+            "mean(arrange(as_vectors(square(det - there)), by = as_vectors(det), over = item))",
+            "mean(abs(cumsum(det - there, over = column)))",
+            "mean(max(abs(det - there), 0.01))",
+        ],
+        &[LOOSE, PADDED],
+    ),
+    (
+        "mean(abs(det - there), mask = seen)",
+        &["mean(abs(det - there), mask = as_map(seen(move(coords(like = det), H)), like = det))"],
+        &[LOOSE],
+    ),
+    // How far one says what the other does.
+    (
+        "mean(sum(share(det) * (log(share(det)) - log(share(there))), over = channel))",
+        &[
+            "mean(sum(share(det) * log(share(det) / share(there)), over = channel))",
+            "mean(sum(share(det) * (log_softmax(cells(det), over = channel) - log_softmax(cells(there), over = channel)), over = channel))",
+            "0 - mean(sum(share(det) * log(share(there)), over = channel))",
+        ],
+        &[LOOSE, PADDED],
+    ),
+    (
+        "mean(sum(share(corners) * (log(share(corners)) - log(share(det))), over = channel))",
+        &["0 - mean(sum(share(corners) * log_softmax(cells(det), over = channel), over = channel))"],
+        &[],
+    ),
     ("smoothl1(det, det)", &["mean(abs(det - det))", "mean(square(det - net(image).det))"], &[ITSELF]),
+    ("mean(distance(spot, spot))", &["mean(length(spot - spot))"], &[ITSELF]),
+    // A place that a flat score has depends on the view.
+    ("mean(distance(move(spot, H), spot_r))", &["mean(length(move(spot, H) - spot_r))"], &[]),
     ("l1(there, warp(det_r, inv(H)))", &["mean(abs(there - warp(det_r, inv(H))))"], &[ITSELF]),
 ];
 

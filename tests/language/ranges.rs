@@ -51,6 +51,15 @@ fn formulas_that_stay_between_0_and_1_are_probabilities() {
         "p + q - p * q |> min(valid(p)) |> max(0 * p)",
         "avg_pool(0.9 * t + 0.05, 1)",
         "between(p, q, t)",
+        "p + q - p * q",
+        "p + (1 - p) * q",
+        "p + hinge(q - p * q)",
+        "1 - (1 - p) * (1 - q)",
+        "t * p + (1 - t) * (1 - p)",
+        "t * (p + q - p * q) + (1 - t) * (1 - p)",
+        "min(max(x, 0), 1)",
+        "max(0.2, p)",
+        "hinge(p - q)",
     ] {
         assert_eq!(codes(value), [""; 0], "{value}");
     }
@@ -73,6 +82,11 @@ fn formulas_that_may_leave_it_are_not() {
         "t * p + (1 - t) * x",
         "(p + q) / share",
         "smooth(t, 0.1)",
+        "p + q - 0.5 * p * q",
+        "p * q + (1 - p) * (1 + q)",
+        "max(x, 0.5)",
+        "min(x, 1)",
+        "p + hinge(q - 0.5 * p * q)",
     ] {
         assert_eq!(codes(value), ["R0301"], "{value}");
     }

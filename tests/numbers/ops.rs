@@ -5,6 +5,7 @@
 mod claims;
 mod facts;
 mod golden;
+mod times;
 mod written;
 
 use candle_core::{DType, Device, Tensor};
@@ -105,7 +106,7 @@ fn entries_speak_of_parameters_that_exist() {
             | Compares::Likeness(a, b)
             | Compares::Likenesses(a, b) => vec![a, b],
         };
-        let lint = compared.into_iter().chain(e.lints.rises.iter().chain(e.lints.lends).copied());
+        let lint = compared.into_iter().chain(e.lints.rises.iter().chain(e.lints.lends).chain(e.numbers).copied());
         let named = e.carries_out.into_iter().chain(lint).chain(e.lints.averages);
         let named = named.chain(e.graph.inverted.map(|(from, _)| from)).chain(e.graph.shape_only.iter().copied());
         for name in named.chain(e.words.iter().map(|(name, _)| *name)) {

@@ -6,10 +6,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::Checker;
 use super::lineage::Lineage;
 use super::pulls::Pair;
+use crate::axis::Axis;
 use crate::report::grads::{self, Loose, Side};
 use crate::source::Span;
 use crate::typed::{Output, ValueId, ValueSource};
 use crate::types::Kind;
+use crate::vocabulary::Combines;
 
 /// Trained weights, by number.
 type Weights = BTreeSet<usize>;
@@ -23,11 +25,13 @@ impl Checker<'_> {
         let loose: HashMap<ValueId, Pair> = pairs
             .iter()
             .filter(|pair| {
-                pair.attracts() && !lineage.same(pair.of.0, pair.of.1) && self.is_loose(pair, &lineage, &mut anchors)
+                let places = self.is_place(pair.of.0) || self.is_place(pair.of.1);
+                let apart = !places && !lineage.same(pair.of.0, pair.of.1);
+                pair.attracts() && apart && self.is_loose(pair, &lineage, &mut anchors)
             })
             .map(|pair| (pair.made, pair.clone()))
             .collect();
-        let held = self.held(objective, &pairs, &loose);
+        let held = self.held(objective, &pairs, &loose, &lineage);
         let mut sorted: Vec<&Pair> = loose.values().collect();
         sorted.sort_by_key(|pair| pair.made);
         let mut reported: Vec<Span> = Vec::new();
@@ -51,13 +55,15 @@ impl Checker<'_> {
                 models: self.models_of(weights),
                 holder: holder(weights),
             };
-            let kind = self.value(pair.of.0).map_or(Kind::Values, |v| v.ty.kind);
+            let ty = self.value(pair.of.0).map(|v| &v.ty);
+            let kind = ty.map_or(Kind::Values, |ty| ty.kind);
+            let map = ty.is_some_and(|ty| ty.axes.contains(&Axis::Row) && ty.axes.contains(&Axis::Channel));
             let report = grads::unanchored(&Loose {
                 span,
                 loss: &loss.name,
                 sides: [side(pair.of.0, &a), side(pair.of.1, &b)],
-                silent: !pair.likeness && kind.is(Kind::Map) && kind != Kind::Desc,
-                vectors: !kind.is(Kind::Map) || kind == Kind::Desc,
+                silent: !pair.likeness && map && kind != Kind::Desc,
+                vectors: ty.is_some_and(|ty| ty.axes.contains(&Axis::Item)) || kind == Kind::Desc,
             });
             self.lint("unanchored", loss.span, report);
         }
@@ -95,10 +101,16 @@ impl Checker<'_> {
         !stands(a, &learns, &other) && !stands(b, &other, &learns)
     }
 
-    /// The trained weights below a value, through `detach` too; of a model that follows another, those that its own
+    /// The trained weights below the numbers of a value, through `detach` too, and not where it lies or what it has the
+    /// shape of; of a model that follows another, those that its own
     /// follow.
     fn weights_through(&self, from: ValueId) -> Weights {
-        let below = self.below(from, |_| true);
+        let (mut below, mut open) = (HashSet::new(), vec![from]);
+        while let Some(id) = open.pop() {
+            if !self.is_place(id) && below.insert(id) {
+                open.extend(self.numbers_in(id));
+            }
+        }
         let weights: Weights = below.into_iter().flat_map(|id| self.weights_of(id)).collect();
         let followed = |w: &usize| {
             let (own, weight) = (self.model_of(*w)?, self.out.weights.get(*w)?);
@@ -117,6 +129,7 @@ impl Checker<'_> {
 
     /// True where a side of a comparison comes from data: an image or a label that no trainable network has passed.
     fn anchored(&self, id: ValueId, lineage: &Lineage, known: &mut HashMap<ValueId, bool>) -> bool {
+        let product = |c: Combines| matches!(c, Combines::Product | Combines::Products | Combines::Quotient);
         let mut open = vec![(id, false)];
         while let Some((id, ready)) = open.pop() {
             if known.contains_key(&id) {
@@ -136,7 +149,7 @@ impl Checker<'_> {
                 let is = match self.value(id).map(|v| (&v.source, v.ty.kind)) {
                     Some((ValueSource::Field { .. }, kind)) => kind.is(Kind::Values),
                     // A product is 0 where one of its factors is.
-                    Some((ValueSource::Apply(a), _)) if matches!(a.op, "mul" | "div") => {
+                    Some((ValueSource::Apply(_), _)) if product(self.combines(id)) => {
                         let free = |i: &ValueId| !held(i) && lineage.models(*i);
                         below.iter().any(held) && !below.iter().any(free)
                     }
@@ -152,15 +165,20 @@ impl Checker<'_> {
     }
 
     /// The trained weights that something else than a loose comparison has a say in.
-    fn held(&self, objective: ValueId, pairs: &[Pair], loose: &HashMap<ValueId, Pair>) -> Weights {
+    fn held(&self, objective: ValueId, pairs: &[Pair], loose: &HashMap<ValueId, Pair>, lineage: &Lineage) -> Weights {
         // A product of what is not negative, as in a norm, compares nothing by itself.
         let drives = |pair: &&Pair| {
             !loose.contains_key(&pair.made)
+                && !lineage.same(pair.of.0, pair.of.1)
                 && (!pair.likeness
                     || !self.range_of(pair.of.0).not_negative()
                     || !self.range_of(pair.of.1).not_negative())
         };
         let driven: HashSet<ValueId> = pairs.iter().filter(drives).map(|pair| pair.made).collect();
+        // What is drawn to 0 holds nothing, unless it is made of what is compared.
+        let alone = |pair: &&Pair| !self.below(pair.of.0, |_| true).iter().any(|id| driven.contains(id));
+        let shrinking = pairs.iter().filter(|p| p.shrinks(lineage)).filter(alone);
+        let shrinking: HashSet<ValueId> = shrinking.map(|pair| pair.made).collect();
         let (mut has_loose, mut has_driven) = (HashSet::new(), HashSet::new());
         for id in self.below(objective, |id| !loose.contains_key(&id)) {
             let below = self.inputs(id);
@@ -173,29 +191,27 @@ impl Checker<'_> {
         }
         let (mut seen, mut open, mut held) = (HashSet::new(), vec![objective], Weights::new());
         while let Some(id) = open.pop() {
-            if !seen.insert(id) || loose.contains_key(&id) {
+            if !seen.insert(id) || loose.contains_key(&id) || shrinking.contains(&id) {
                 continue;
             }
             held.extend(self.weights_of(id).into_iter().filter(|w| self.trains(*w)));
-            let Some(apply) = self.apply_of(id) else {
-                open.extend(self.inputs(id));
-                continue;
-            };
-            if self.stops_gradient(apply.op) {
+            if self.apply_of(id).is_some_and(|apply| self.stops_gradient(apply.op)) {
                 continue;
             }
-            let inputs: Vec<ValueId> = apply.inputs.iter().map(|(_, id)| *id).collect();
+            let inputs = self.numbers_in(id);
             // What a comparison is multiplied or divided by scales it, and holds nothing.
-            match (apply.op, inputs.as_slice()) {
-                ("mul" | "div", [a, b])
+            match (self.combines(id), inputs.as_slice()) {
+                (Combines::Product | Combines::Products | Combines::Quotient, [a, b])
                     if has_loose.contains(a) && !has_loose.contains(b) && !has_driven.contains(b) =>
                 {
                     open.push(*a);
                 }
-                ("mul", [a, b]) if has_loose.contains(b) && !has_loose.contains(a) && !has_driven.contains(a) => {
+                (Combines::Product | Combines::Products, [a, b])
+                    if has_loose.contains(b) && !has_loose.contains(a) && !has_driven.contains(a) =>
+                {
                     open.push(*b);
                 }
-                ("div", [a, b]) if has_loose.contains(a) && !has_driven.contains(b) => open.push(*a),
+                (Combines::Quotient, [a, b]) if has_loose.contains(a) && !has_driven.contains(b) => open.push(*a),
                 _ => open.extend(inputs),
             }
         }

@@ -1,6 +1,7 @@
 //! Operators between values: which kinds they keep, and that both sides live in one frame and have one shape.
 
 use super::Checker;
+use super::call::CallSite;
 use super::expr::known;
 use super::scope::{Env, Known, Term};
 use crate::ast::BinaryOp;
@@ -155,20 +156,37 @@ impl Checker<'_> {
     fn operand(&mut self, side: &Side, op: BinaryOp, op_span: Span) -> Option<(ValueId, Type)> {
         match &side.0 {
             Term::Tensor(id) => Some((*id, self.value_type(*id)?)),
-            Term::Known(k) if k.kind.is(Kind::Scalar) => {
-                let source = match &k.value {
-                    Some(Constant::Timed(timed)) => ValueSource::Timed((**timed).clone()),
-                    value => {
-                        value.as_ref().and_then(Constant::number).map_or(ValueSource::Parameter, ValueSource::Number)
-                    }
-                };
-                let ty = Type::plain(Kind::Scalar);
-                Some((self.push(source, ty.clone(), side.1), ty))
+            Term::Known(k) if k.kind.is(Kind::Scalar) => Some((self.number(k, side.1), Type::plain(Kind::Scalar))),
+            Term::Known(Known { kind: Kind::Pixels, value: Some(length), .. }) => {
+                self.logs.reports.push(kinds::length_in_a_formula(op_span, op.symbol(), side.1, length));
+                None
             }
             other => {
                 let found = self.shown(other);
                 self.logs.reports.push(kinds::no_arithmetic(op_span, op.symbol(), side.1, &found));
                 None
+            }
+        }
+    }
+
+    /// A number that is known before the run, or before a step, as a value.
+    pub(super) fn number(&mut self, k: &Known, span: Span) -> ValueId {
+        let source = match &k.value {
+            Some(Constant::Timed(timed)) => ValueSource::Timed((**timed).clone()),
+            value => value.as_ref().and_then(Constant::number).map_or(ValueSource::Parameter, ValueSource::Number),
+        };
+        self.push(source, Type::plain(Kind::Scalar), span)
+    }
+
+    /// Numbers where an operation takes them for tensors.
+    pub(super) fn as_numbers(&mut self, site: &mut CallSite<'_>, taken: &[&str]) {
+        for bound in &mut site.bound {
+            let name = site.params.get(bound.param).map_or("", |p| p.name.text.as_str());
+            if let Term::Known(k) = &bound.term
+                && k.kind.is(Kind::Scalar)
+                && taken.contains(&name)
+            {
+                bound.term = Term::Tensor(self.number(&k.clone(), bound.span));
             }
         }
     }

@@ -160,6 +160,11 @@ impl Checker<'_> {
             return Term::Poison;
         }
         self.as_maps(&mut site, &inner);
+        if let Callee::Operation(op) = &callee
+            && let Some(operation) = vocabulary.operation(op)
+        {
+            self.as_numbers(&mut site, operation.entry.numbers);
+        }
         match callee {
             Callee::Operation(op) => match vocabulary.operation(op) {
                 Some(operation) => self.apply(operation, &site, &inner),

@@ -10,6 +10,7 @@ use crate::report::{Report, follow, grads, names};
 use crate::source::Span;
 use crate::typed::{Apply, Initial, ModelInfo, Objective, ValueId, ValueSource, WeightInfo};
 use crate::types::Kind;
+use crate::vocabulary::Combines;
 
 /// The lints that `@allow` can silence.
 pub const LINTS: [&str; 9] =
@@ -167,9 +168,11 @@ impl Checker<'_> {
                     self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.lints.adds_up)
                         && apply.inputs.len() == 1
                 };
-                match apply.op {
-                    "add" | "sub" => inputs().collect(),
-                    "mul" | "div" if inputs().any(|i| number(&i)) => inputs().filter(|i| !number(i)).collect(),
+                match self.combines(id) {
+                    Combines::Sum | Combines::Difference => inputs().collect(),
+                    Combines::Product | Combines::Quotient if inputs().any(|i| number(&i)) => {
+                        inputs().filter(|i| !number(i)).collect()
+                    }
                     _ if average() => inputs().collect(),
                     _ => vec![],
                 }
@@ -238,7 +241,7 @@ impl Checker<'_> {
                 ValueSource::Apply(apply) if self.stops_gradient(apply.op) => false,
                 ValueSource::Apply(apply) => {
                     let own = apply.weights.iter().any(|(_, w)| trains(*w));
-                    own || through(&apply.inputs.iter().map(|(_, id)| *id).collect::<Vec<_>>())
+                    own || through(&self.numbers_in(ValueId(reach.len() as u32)))
                 }
                 ValueSource::Alias(of) => through(&[*of]),
                 ValueSource::Weight(w) => trains(*w),

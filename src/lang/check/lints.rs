@@ -6,11 +6,28 @@ use super::Checker;
 use super::call::{Bound, CallSite};
 use super::pulls::Pair;
 use super::scope::Term;
+use crate::axis::Axis;
 use crate::constant::Constant;
 use crate::report::lints;
 use crate::source::Span;
 use crate::typed::{ValueId, ValueSource};
 use crate::types::Kind;
+
+/// True for one pair of brackets, with all that stands in it.
+fn one_bracket(text: &str) -> bool {
+    let mut depth = 0usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return at > 0 && at + 1 == text.len();
+        }
+    }
+    false
+}
 
 impl Checker<'_> {
     /// All lints about what the losses are made of.
@@ -57,7 +74,7 @@ impl Checker<'_> {
     fn lint_padding(&mut self, pair: &Pair, said: &mut HashSet<Span>) {
         let Some(span) = self.value(pair.made).map(|v| v.span) else { return };
         let (a, b) = pair.of;
-        if pair.masked || pair.table {
+        if pair.masked || pair.table || self.is_place(a) {
             return;
         }
         for (side, other) in [(a, b), (b, a)] {
@@ -80,14 +97,16 @@ impl Checker<'_> {
                 return;
             }
             let place = |id: ValueId| self.value(id).map_or(span, |v| v.span);
-            let (warp, by, like) = (place(warp), self.written(by), self.written(other));
+            let map = self.value(other).is_some_and(|v| v.ty.frame.is_some() && v.ty.axes.contains(&Axis::Row));
+            let like = if map { self.written(other) } else { "…".into() };
+            let (warp, by) = (place(warp), self.written(by));
             let warp = if span.holds(warp) || warp.file == span.file { warp } else { span };
             let text = self.sources.text(span).to_string();
             let name = text.find(|c: char| !c.is_alphanumeric() && c != '_').filter(|n| *n > 0);
             let masked = name
                 .and_then(|n| text.split_at_checked(n))
-                .is_some_and(|(name, rest)| rest.starts_with('(') && self.vocabulary.takes(name, "mask"));
-            let fits = masked && text.ends_with(')') && text.len() <= 60 && !text.contains(['+', '\n']) && like != "…";
+                .is_some_and(|(name, rest)| one_bracket(rest) && self.vocabulary.takes(name, "mask"));
+            let fits = masked && text.len() <= 60 && !text.contains(['+', '\n']) && like != "…";
             let call = text.strip_suffix(')').filter(|_| fits && by != "…");
             let op = name.unwrap_or(text.len()) as u32;
             let report = lints::padding(span, op, warp, &by, call, &like);
@@ -163,7 +182,15 @@ impl Checker<'_> {
     /// A hinge that always gives: what stands beside its margin is never large enough.
     fn lint_margin(&mut self, id: ValueId, said: &mut HashSet<Span>) {
         let Some((apply, span)) = self.apply_of(id).zip(self.value(id).map(|v| v.span)) else { return };
-        let x = apply.inputs.iter().find(|(name, _)| *name == "x").map(|(_, x)| *x);
+        let zero =
+            |id: &ValueId| matches!(self.value(*id).map(|v| &v.source), Some(ValueSource::Number(x)) if *x == 0.0);
+        let x = match apply.inputs.as_slice() {
+            [("x", x)] => Some(*x),
+            // `max(x, 0)` is `hinge(x)`.
+            [(_, x), (_, y)] if zero(y) => Some(*x),
+            [(_, x), (_, y)] if zero(x) => Some(*y),
+            _ => None,
+        };
         let hinged = self.vocabulary.operation(apply.op).is_some_and(|o| o.entry.lints.margin);
         let Some(x) = x.filter(|_| hinged) else { return };
         let (least, margin) = (self.range_of(x).low, self.margin_of(x));

@@ -11,6 +11,7 @@ mod axes;
 mod body;
 mod call;
 mod causes;
+mod corners;
 mod data;
 mod exchanged;
 mod exports;

@@ -11,7 +11,7 @@ use super::lineage::Lineage;
 use crate::range::Range;
 use crate::typed::{Apply, ValueId, ValueSource};
 use crate::types::Kind;
-use crate::vocabulary::Compares;
+use crate::vocabulary::{Combines, Compares};
 
 /// How a loss becomes less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,6 +51,8 @@ impl Way {
     /// Of numbers in this range, where the loss follows their size.
     fn of_size(self, range: Range) -> Way {
         match self {
+            // What is 0 whatever its parts are, as `a - a` is, is still made of them.
+            Way::Down if range == Range::at(0.0) => Way::Zero,
             _ if range.not_negative() => self,
             _ if range.not_positive() => self.turned(),
             Way::Down | Way::Zero => Way::Zero,
@@ -78,6 +80,12 @@ pub struct Pair {
 }
 
 impl Pair {
+    /// True for the square of a value that is drawn to 0, which holds nothing: there all values are alike.
+    pub fn shrinks(&self, lineage: &Lineage) -> bool {
+        let toward = |way: &Way| matches!(way, Way::Down | Way::Zero);
+        self.likeness && lineage.same(self.of.0, self.of.1) && self.ways.iter().all(toward)
+    }
+
     /// True where all that is asked of the two is that they agree.
     pub fn attracts(&self) -> bool {
         match self.likeness {
@@ -93,8 +101,10 @@ type At = (ValueId, Way, bool);
 impl Checker<'_> {
     /// True for a value that becomes less only as what it compares comes together, labels included.
     pub(super) fn draws_together(&self, id: ValueId) -> bool {
-        let mut pairs = self.pairs_of(&[id], &self.lineage(), true);
+        let lineage = self.lineage();
+        let mut pairs = self.pairs_of(&[id], &lineage, true);
         // Squares and norms compare nothing.
+        pairs.retain(|pair| !lineage.same(pair.of.0, pair.of.1));
         let positive = |pair: &Pair| self.range_of(pair.of.0).not_negative() && self.range_of(pair.of.1).not_negative();
         pairs.retain(|pair| pair.attracts() || !(pair.likeness && positive(pair)));
         !pairs.is_empty() && pairs.iter().all(Pair::attracts)
@@ -122,21 +132,22 @@ impl Checker<'_> {
                 _ => {}
             }
         }
-        self.without_weights(&mut found);
+        self.without_weights(&mut found, lineage);
         found.into_values().collect()
     }
 
     /// Drops products of which a factor is made of comparisons itself: there the other one weighs it, as a reliability does.
-    fn without_weights(&self, found: &mut BTreeMap<ValueId, Pair>) {
+    fn without_weights(&self, found: &mut BTreeMap<ValueId, Pair>, lineage: &Lineage) {
         let mut compared = HashSet::new();
+        let two = |pair: &Pair| !lineage.same(pair.of.0, pair.of.1);
         for at in 0..self.logs.values.len() {
             let id = ValueId(at as u32);
-            if found.contains_key(&id) || self.inputs(id).iter().any(|i| compared.contains(i)) {
+            if found.get(&id).is_some_and(two) || self.inputs(id).iter().any(|i| compared.contains(i)) {
                 compared.insert(id);
             }
         }
         found.retain(|id, pair| {
-            let product = self.apply_of(*id).is_some_and(|a| a.op == "mul");
+            let product = self.combines(*id) == Combines::Product && pair.likeness;
             !product || !compared.contains(&pair.of.0) && !compared.contains(&pair.of.1)
         });
     }
@@ -179,8 +190,8 @@ impl Checker<'_> {
             }
             return;
         }
-        match (apply.op, input("a"), input("b")) {
-            ("add", Some(a), Some(b)) => {
+        match (facts.combines, input("a"), input("b")) {
+            (Combines::Sum, Some(a), Some(b)) => {
                 let either = |other: ValueId| match way {
                     Way::Zero | Way::Away if self.range_of(other) == Range::at(0.0) => way,
                     // The sum of what is not negative is 0 where both are.
@@ -190,14 +201,37 @@ impl Checker<'_> {
                 };
                 open.extend([(a, either(b), masked), (b, either(a), masked)]);
             }
-            ("sub", Some(a), Some(b)) => match way {
+            (Combines::Difference, Some(a), Some(b)) => match way {
                 Way::Zero | Way::Away if self.range_of(a) == Range::at(0.0) => open.push((b, way, masked)),
                 Way::Zero | Way::Away if self.range_of(b) == Range::at(0.0) => open.push((a, way, masked)),
                 Way::Zero | Way::Away => pair(a, b, false, false),
                 _ => open.extend([(a, way, masked), (b, way.turned(), masked)]),
             },
-            ("mul", Some(a), Some(b)) if lineage.same(a, b) => open.push((a, way.of_size(self.range_of(a)), masked)),
-            ("mul", Some(a), Some(b)) => {
+            (Combines::Product, Some(a), Some(b)) if lineage.same(a, b) => {
+                let below = way.of_size(self.range_of(a));
+                if lineage.models(a) {
+                    pair(a, b, true, false);
+                }
+                open.push((a, below, masked));
+            }
+            (Combines::Product, Some(a), Some(b)) if self.divergence(a, b, lineage).is_some() => {
+                if let Some(other) = self.divergence(a, b, lineage) {
+                    pair(a, other, false, false);
+                }
+            }
+            (Combines::Product, Some(a), Some(b)) if self.divergence(b, a, lineage).is_some() => {
+                if let Some(other) = self.divergence(b, a, lineage) {
+                    pair(b, other, false, false);
+                }
+            }
+            (Combines::Products, Some(a), Some(b)) => {
+                if lineage.models(a) && lineage.models(b) {
+                    pair(a, b, true, true);
+                }
+                open.push((a, way.times(self.range_of(b)), masked));
+                open.push((b, way.times(self.range_of(a)), masked));
+            }
+            (Combines::Product, Some(a), Some(b)) => {
                 let number = |id: ValueId| self.value(id).is_some_and(|v| v.ty.kind.is(Kind::Scalar));
                 let wide = widely && !number(a) && !number(b);
                 if wide || lineage.models(a) && lineage.models(b) {
@@ -206,7 +240,7 @@ impl Checker<'_> {
                 open.push((a, way.times(self.range_of(b)), masked || self.chooses(b, lineage)));
                 open.push((b, way.times(self.range_of(a)), masked || self.chooses(a, lineage)));
             }
-            ("div", Some(a), Some(b)) => {
+            (Combines::Quotient, Some(a), Some(b)) => {
                 open.push((a, way.times(self.range_of(b)), masked));
                 let divisor = match way {
                     Way::Zero => Way::Either,
@@ -216,7 +250,8 @@ impl Checker<'_> {
             }
             _ => {
                 for (name, input) in &apply.inputs {
-                    if facts.lends.contains(name) || graph.shape_only.contains(name) || self.is_place(*input) {
+                    let place = self.is_place(*input) && !self.is_offset(*input);
+                    if facts.lends.contains(name) || graph.shape_only.contains(name) || place {
                         continue;
                     }
                     let below = match way {
@@ -235,6 +270,37 @@ impl Checker<'_> {
     /// model, and it lies in 0 to 1.
     fn chooses(&self, id: ValueId, lineage: &Lineage) -> bool {
         self.range_of(id).within(Range::UNIT) && !lineage.models(id) && lineage.data(id)
+    }
+
+    /// `q` of `p·(log p - log q)` or `p·log(p / q)`, where p is not negative: a divergence, least where both agree.
+    fn divergence(&self, p: ValueId, less: ValueId, lineage: &Lineage) -> Option<ValueId> {
+        let (op, inputs) = (self.combines(less), self.inputs(less));
+        let logarithm = |id: ValueId| {
+            let operation = self.apply_of(id).and_then(|a| self.vocabulary.operation(a.op));
+            operation.is_some_and(|o| o.entry.lints.logarithm)
+        };
+        if !self.range_of(p).not_negative() || !lineage.models(p) {
+            return None;
+        }
+        match (op, inputs.as_slice()) {
+            (Combines::Difference, [a, b]) if logarithm(*a) && logarithm(*b) => Some(*b),
+            (Combines::Nothing, [x, ..]) if logarithm(less) => match (self.combines(*x), self.inputs(*x).as_slice()) {
+                (Combines::Quotient, [a, b]) if lineage.same(*a, p) => Some(*b),
+                _ => None,
+            },
+            (Combines::Nothing, [of]) if self.apply_of(less).is_none() => self.divergence(p, *of, lineage),
+            _ => None,
+        }
+    }
+
+    /// What an operation makes of its arguments `a` and `b`.
+    pub(super) fn combines(&self, id: ValueId) -> Combines {
+        let operation = self.apply_of(id).and_then(|a| self.vocabulary.operation(a.op));
+        operation.map_or(Combines::Nothing, |o| o.entry.lints.combines)
+    }
+
+    fn is_offset(&self, id: ValueId) -> bool {
+        self.value(id).is_some_and(|v| v.ty.kind == Kind::Offsets)
     }
 
     /// True for where things lie, which is not what they are.

@@ -54,7 +54,7 @@ impl Checker<'_> {
     }
 
     /// True for values that are computed alike, as far as one looks a few steps down.
-    fn alike(&self, a: ValueId, b: ValueId, steps: u32) -> bool {
+    pub(super) fn alike(&self, a: ValueId, b: ValueId, steps: u32) -> bool {
         let computed = |id: ValueId| match self.value(id).map(|v| &v.source) {
             Some(ValueSource::Number(x)) => Some((None, Some(x.to_bits()))),
             Some(ValueSource::Apply(apply)) if apply.stream == 0 => Some((Some(apply), None)),
@@ -103,36 +103,14 @@ impl Checker<'_> {
     /// Where the numbers of `a op b` lie, for an operator that computes.
     fn range_of_operator(&self, op: &str, a: ValueId, b: ValueId) -> Option<Range> {
         let (x, y) = (self.range_of(a), self.range_of(b));
-        Some(match op {
-            "add" => x.plus(y).and(self.mixed(a, b).unwrap_or(Range::ALL)),
+        let apart = match op {
+            "add" => x.plus(y),
             "sub" => x.minus(y),
             "mul" if a == b => x.squared(),
             "mul" => x.times(y),
             "div" => x.over(y),
             _ => return None,
-        })
-    }
-
-    /// `m * p + (1 - m) * q` lies between `p` and `q`, where `m` lies in 0 to 1.
-    fn mixed(&self, a: ValueId, b: ValueId) -> Option<Range> {
-        let parts = |id: ValueId, op: &str| {
-            let apply = self.apply_of(id).filter(|apply| apply.op == op)?;
-            match apply.inputs.as_slice() {
-                [(_, a), (_, b)] => Some((*a, *b)),
-                _ => None,
-            }
         };
-        let either_way = |id: ValueId| parts(id, "mul").into_iter().flat_map(|(x, y)| [(x, y), (y, x)]);
-        let number =
-            |id: ValueId| matches!(self.value(id).map(|v| &v.source), Some(ValueSource::Number(x)) if *x == 1.0);
-        let rest_of =
-            |rest: ValueId, m: ValueId| parts(rest, "sub").is_some_and(|(one, n)| number(one) && self.alike(n, m, 8));
-        either_way(a).find_map(|(m, p)| {
-            either_way(b).find_map(|(n, q)| {
-                let weights = rest_of(n, m) && self.range_of(m).within(Range::UNIT)
-                    || rest_of(m, n) && self.range_of(n).within(Range::UNIT);
-                weights.then(|| self.range_of(p).hull(self.range_of(q)))
-            })
-        })
+        Some(apart.and(self.at_corners(op, a, b).unwrap_or(Range::ALL)))
     }
 }

@@ -9,7 +9,7 @@ use crate::report::lints;
 use crate::source::Span;
 use crate::typed::{Direction, SectionField, ValueId, ValueSource, watched};
 use crate::types::Kind;
-use crate::vocabulary::Compares;
+use crate::vocabulary::{Combines, Compares};
 
 /// The words for what is watched in a setting, each with the direction that it states: `val.total` in
 /// `reduce_on_plateau(watch = val.total)`.
@@ -68,6 +68,7 @@ impl Checker<'_> {
 
     /// Which way a value is better, where what it is computed from tells.
     pub fn direction(&self, id: ValueId) -> Option<Direction> {
+        use Combines::{Difference, Product, Quotient, Sum};
         use Direction::{Down, Up};
         let outputs = self.out.losses.iter().chain(self.out.objectives.iter().map(|o| &o.output));
         if outputs.into_iter().any(|o| o.value == id) {
@@ -102,18 +103,20 @@ impl Checker<'_> {
             return self.draws_together(id).then_some(Down);
         };
         // Of two values added or subtracted, each has its own direction.
-        let mixed = matches!(apply.op, "add" | "sub") && number(a).is_none() && number(b).is_none();
+        let mixed = matches!(facts.combines, Sum | Difference) && number(a).is_none() && number(b).is_none();
         // What a number does to the other side: nothing, or it turns it round.
-        let found = match (apply.op, number(a), number(b)) {
-            ("add", Some(_), _) => self.direction(b),
-            ("add" | "sub", _, Some(_)) => self.direction(a),
-            ("sub", Some(_), _) => self.direction(b).map(Direction::turned),
-            ("mul", Some(x), _) => self.direction(b).filter(|_| x != 0.0).map(|d| if x > 0.0 { d } else { d.turned() }),
-            ("mul" | "div", _, Some(x)) => {
+        let found = match (facts.combines, number(a), number(b)) {
+            (Sum, Some(_), _) => self.direction(b),
+            (Sum | Difference, _, Some(_)) => self.direction(a),
+            (Difference, Some(_), _) => self.direction(b).map(Direction::turned),
+            (Product, Some(x), _) => {
+                self.direction(b).filter(|_| x != 0.0).map(|d| if x > 0.0 { d } else { d.turned() })
+            }
+            (Product | Quotient, _, Some(x)) => {
                 self.direction(a).filter(|_| x != 0.0).map(|d| if x > 0.0 { d } else { d.turned() })
             }
-            ("add", None, None) => self.direction(a).filter(|d| self.direction(b) == Some(*d)),
-            ("sub", None, None) => self.direction(a).filter(|d| self.direction(b) == Some(d.turned())),
+            (Sum, None, None) => self.direction(a).filter(|d| self.direction(b) == Some(*d)),
+            (Difference, None, None) => self.direction(a).filter(|d| self.direction(b) == Some(d.turned())),
             _ => None,
         };
         found.or_else(|| (!mixed && self.draws_together(id)).then_some(Down))

@@ -599,6 +599,10 @@ fn declares(i: Tokens) -> bool {
 fn weight(i: Tokens) -> Parsed<ModelLine> {
     let (i, name) = new_name(i)?;
     let (i, ty) = typed(i)?;
+    let goes_on = matches!(i.peek(), TokenKind::Mark("=" | "==" | ":"));
+    if !goes_on && (i.first_of_line() || i.at_end() || matches!(i.peek(), TokenKind::Mark("}"))) {
+        return i.fail(block::weight_without_a_beginning(i.previous(), &name.text));
+    }
     let (i, value) = defined(i)?;
     Ok((i, ModelLine::Weight { name, ty, value }))
 }

@@ -81,6 +81,15 @@ pub fn nameless_out(span: Span) -> Report {
         .help("write  out det = …, and it is read by that name:  let { det } = net(image)")
 }
 
+/// A `weight` of which nothing says how it begins.
+pub fn weight_without_a_beginning(span: Span, name: &str) -> Report {
+    let after = Span { start: span.end, ..span };
+    Report::error("R0118", format!("nothing says what `{name}` is before the first step"))
+        .label(span, "the weight ends here")
+        .help("write the numbers it begins with behind the type:  = 0  or  = 1,  or drawn at random:  = normal(0.1)")
+        .suggest(after, " = normal(0.1)")
+}
+
 /// A value that nothing is done with.
 pub fn value_alone(span: Span) -> Report {
     Report::error("R0123", "a value alone does nothing")

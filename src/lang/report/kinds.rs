@@ -1,6 +1,7 @@
 //! R03: a value of one kind where another is needed.
 
 use super::Report;
+use crate::constant::Constant;
 use crate::range::Range;
 use crate::source::Span;
 use crate::types::{Frame, Kind, Type};
@@ -239,6 +240,16 @@ pub fn no_arithmetic(op_span: Span, op: &str, span: Span, found: &str) -> Report
         .label(span, format!("{found}: not a number or a map"))
         .label(op_span, "")
         .help("arithmetic takes numbers, maps, vectors and distances; homographies only `*`")
+}
+
+/// A length with its unit in a formula, where lengths are numbers already.
+pub fn length_in_a_formula(op_span: Span, op: &str, span: Span, length: &Constant) -> Report {
+    let number = length.number().map_or(String::new(), crate::constant::number);
+    Report::error("R0309", format!("`{op}` does not work on this"))
+        .label(span, format!("{length}: a length with its unit is for arguments, as in  near(p, q, within = {length})"))
+        .label(op_span, "")
+        .help(format!("lengths of places are plain numbers, in px of their view:  {number}"))
+        .suggest(span, number)
 }
 
 /// An operator on places or offsets that has no meaning there.

@@ -22,6 +22,8 @@ pub struct Entry {
     pub fields: bool,
     /// True for what only an operator or a pass writes: it cannot be called by name.
     pub operator: bool,
+    /// Tensors that may be one number instead, which meets everything: `max(x, 0.2)`.
+    pub numbers: &'static [&'static str],
     /// True where all tensors may have a batch before the axes that the signature gives them, and the result then has it.
     pub batched: bool,
     /// The argument that holds the recipe this operation carries out: `pick` carries out its `negatives`.
@@ -147,6 +149,7 @@ impl Entry {
         words: &[],
         fields: false,
         operator: false,
+        numbers: &[],
         batched: false,
         carries_out: None,
         pixels_of: None,

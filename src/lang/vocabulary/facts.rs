@@ -18,22 +18,45 @@ pub enum Compares {
     Likenesses(&'static str, &'static str),
 }
 
+/// What an operation makes of its arguments `a` and `b`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combines {
+    /// None of these.
+    Nothing,
+    /// Their sum.
+    Sum,
+    /// Their difference.
+    Difference,
+    /// Their product, number by number.
+    Product,
+    /// Sums of products of everything in the one with everything in the other.
+    Products,
+    /// Their quotient.
+    Quotient,
+}
+
 /// What lints and metrics go by.
 #[derive(Clone, Copy)]
 pub struct LintFacts {
     /// Two arguments that it compares.
     pub compares: Compares,
+    /// What it makes of `a` and `b`.
+    pub combines: Combines,
     /// The arguments with which its value never falls.
     pub rises: &'static [&'static str],
     /// True where its value is 0 where those are.
     pub keeps_zero: bool,
     /// True where it drops the sign of its argument: `abs`.
     pub drops_sign: bool,
+    /// True where its value is its argument, wherever that is not negative: `hinge`.
+    pub keeps_positive: bool,
+    /// True for a logarithm: a number less another one of these, times what the first is of, is a divergence.
+    pub logarithm: bool,
     /// True where it is the sum of its argument, or a share of that.
     pub adds_up: bool,
     /// The argument that it averages, all channels alike, so that no vector becomes longer.
     pub averages: Option<&'static str>,
-    /// Arguments of which it needs the shape alone.
+    /// Arguments of which it needs the shape alone, or where things lie or in which order: no gradient passes by them.
     pub lends: &'static [&'static str],
     /// Where its numbers lie, as far as those of its arguments say.
     pub range: fn(&Ranges<'_>) -> Range,
@@ -59,9 +82,12 @@ impl LintFacts {
     /// Nothing that a lint asks for.
     pub const NONE: LintFacts = LintFacts {
         compares: Compares::Nothing,
+        combines: Combines::Nothing,
         rises: &[],
         keeps_zero: false,
         drops_sign: false,
+        keeps_positive: false,
+        logarithm: false,
         adds_up: false,
         averages: None,
         lends: &[],
@@ -80,9 +106,25 @@ impl LintFacts {
         LintFacts { rises: &["x"], keeps_zero: true, range: |r| r.of("x").with_zero(), ..LintFacts::NONE };
     /// Every number is a mean of some of `x`, with the same weights for all channels, or 0.
     pub const AVERAGE: LintFacts = LintFacts { averages: Some("x"), ..LintFacts::CHOICE };
+    /// The numbers of `x`, in another order or under other axes.
+    pub const SAME: LintFacts = LintFacts { range: |r| r.of("x"), ..LintFacts::CHOICE };
+    /// Sums of numbers of `x`.
+    pub const SUM: LintFacts =
+        LintFacts { rises: &["x"], keeps_zero: true, range: |r| r.of("x").added_up(), ..LintFacts::NONE };
     /// What is positive of `x`, and 0 for the rest.
-    pub const RECTIFIER: LintFacts =
-        LintFacts { rises: &["x"], keeps_zero: true, range: |r| r.of("x").rising(|x| x.max(0.0)), ..LintFacts::NONE };
+    pub const RECTIFIER: LintFacts = LintFacts {
+        rises: &["x"],
+        keeps_zero: true,
+        keeps_positive: true,
+        range: |r| r.of("x").rising(|x| x.max(0.0)),
+        ..LintFacts::NONE
+    };
+    /// Numbers that need the shape of `like` alone.
+    pub const SHAPE: LintFacts = LintFacts { lends: &["like"], ..LintFacts::NONE };
+    /// An operator on `a` and `b`.
+    pub const fn combining(combines: Combines) -> LintFacts {
+        LintFacts { combines, ..LintFacts::NONE }
+    }
     /// A distance, which is not negative.
     pub const fn distance(a: &'static str, b: &'static str) -> LintFacts {
         LintFacts { compares: Compares::Distance(a, b), range: |_| Range::POSITIVE, ..LintFacts::NONE }

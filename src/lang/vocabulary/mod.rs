@@ -18,7 +18,7 @@ use crate::types::Kind;
 
 pub use application::{Application, NewWeight, POSITIONS, RuleArg};
 pub use entry::{Entry, Finding, FrameName, GraphFacts, InRun, Offers, Products, Rule, Shapes, TakesIn};
-pub use facts::{Compares, LintFacts, Ranges};
+pub use facts::{Combines, Compares, LintFacts, Ranges};
 use signature::signature;
 pub use signature::usage;
 

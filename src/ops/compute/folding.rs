@@ -4,9 +4,10 @@
 use candle_core::{DType, Device, Result, Tensor};
 
 use crate::axes::POSITIONS;
-use crate::compute::slices::{read, tensor, wrong};
+use crate::compute::slices::{Element, read, tensor, wrong};
 use crate::compute::{Call, Compute, Gradients, Output, pixelwise};
 use rord_kernels::reduce::{self, Cut};
+use rord_kernels::soft::{self, Made};
 use rord_lang::constant::Constant;
 
 /// A tensor with the axes of it that go.
@@ -151,7 +152,7 @@ impl Folding {
     }
 
     /// Σ f(x, p) by kernels, p being the number of `with` that is left there.
-    fn sum_of(&self, x: &Tensor, with: Option<&Tensor>, f: fn(f64, f64) -> f64) -> Result<Tensor> {
+    fn sum_of(&self, x: &Tensor, with: Option<&Tensor>, f: impl Fn(f64, f64) -> f64 + Sync) -> Result<Tensor> {
         let cut = self.cut()?;
         match x.dtype() {
             DType::F32 => {
@@ -177,7 +178,7 @@ impl Folding {
         &self,
         x: &Tensor,
         with: &Tensor,
-        f: fn(f64, f64) -> f64,
+        f: impl Fn(f64, f64) -> f64 + Sync,
         plain: impl FnOnce(&Tensor, &Tensor) -> Result<Tensor>,
     ) -> Result<Tensor> {
         if self.fast { self.sum_of(x, Some(with), f) } else { self.sum(&plain(x, &self.widened(with)?)?) }
@@ -211,7 +212,7 @@ impl Folding {
         &self,
         [x, y]: [&Tensor; 2],
         [p, q]: [&Tensor; 2],
-        f: fn([f64; 2], [f64; 2]) -> f64,
+        f: impl Fn([f64; 2], [f64; 2]) -> f64 + Sync,
         plain: impl FnOnce([&Tensor; 2], [&Tensor; 2]) -> Result<Tensor>,
     ) -> Result<Tensor> {
         if !self.fast {
@@ -231,6 +232,46 @@ impl Folding {
                 tensor(out.map_err(wrong)?, self.shape.as_slice())
             }
         }
+    }
+}
+
+impl Folding {
+    /// Whether kernels do it.
+    pub fn is_fast(&self) -> bool {
+        self.fast
+    }
+
+    /// By kernels: of what goes, the greatest number, and the sum of exponentials relative to it, each weighed by a mask as wide
+    /// as the tensor.
+    pub fn exponentials(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<[Tensor; 2]> {
+        match x.dtype() {
+            DType::F32 => self.exponentials_of::<f32>(x, mask),
+            _ => self.exponentials_of::<f64>(x, mask),
+        }
+    }
+
+    fn exponentials_of<T: Element>(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<[Tensor; 2]> {
+        let cut = self.cut()?;
+        let sums = match mask {
+            Some(mask) => read::<T, _, 2>([x, mask], |[x, mask]| soft::sums(&cut, x, mask))?,
+            None => read::<T, _, 1>([x], |[x]| soft::sums(&cut, x, &[]))?,
+        };
+        let soft::Sums { most, sum } = sums.map_err(wrong)?;
+        Ok([tensor(most, self.left.as_slice())?, tensor(sum, self.left.as_slice())?])
+    }
+
+    /// By kernels: what is made of the numbers of `x` and `y` at each place, and of those of `p` and `q` that are left there.
+    pub fn made(&self, made: Made, [x, y]: [&Tensor; 2], [p, q]: [&Tensor; 2]) -> Result<Tensor> {
+        match x.dtype() {
+            DType::F32 => self.made_of::<f32>(made, [x, y], [p, q]),
+            _ => self.made_of::<f64>(made, [x, y], [p, q]),
+        }
+    }
+
+    fn made_of<T: Element>(&self, made: Made, [x, y]: [&Tensor; 2], [p, q]: [&Tensor; 2]) -> Result<Tensor> {
+        let cut = self.cut()?;
+        let out = read::<T, _, 4>([x, y, p, q], |[x, y, p, q]| soft::spread(&cut, made, [x, y], [p, q]))?;
+        tensor(out.map_err(wrong)?, self.shape.as_slice())
     }
 }
 

@@ -18,7 +18,7 @@ pub fn unit(call: &Call, eps: f64, fast: bool) -> Result<Output> {
     let folding = Folding::new(call, x, fast)?;
     let zero = Tensor::zeros(folding.left.as_slice(), x.dtype(), x.device())?;
     let norm = folding.sum_with(x, &zero, |x, _| x * x, |x, _| x.sqr())?.sqrt()?.maximum(eps)?;
-    let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, _], [n, _]| x / n;
+    let f = |[x, _]: [f64; 2], [n, _]: [f64; 2]| x / n;
     let value = folding.spread([x, x], [&norm, &norm], f, |[x, _], [n, _]| x / n)?;
     Ok(Output { value, saved: vec![norm] })
 }
@@ -29,7 +29,7 @@ pub fn unit_backward(call: &Call, output: &Output, grad: &Tensor, eps: f64, fast
     let folding = Folding::new(call, y, fast)?;
     let free = norm.gt(eps)?.to_dtype(grad.dtype())?;
     let along = (folding.sum(&(grad * y)?)? * free)?;
-    let f: fn([f64; 2], [f64; 2]) -> f64 = |[y, g], [a, n]| (g - y * a) / n;
+    let f = |[y, g]: [f64; 2], [a, n]: [f64; 2]| (g - y * a) / n;
     let out = folding.spread([y, grad], [&along, norm], f, |[y, g], [a, n]| (g - (y * a)?)? / n)?;
     Ok(vec![("x", out)])
 }
@@ -42,7 +42,7 @@ pub fn standard(call: &Call, eps: f64, fast: bool) -> Result<Output> {
     let mean = (folding.sum(x)? / n)?;
     let squares = folding.sum_with(x, &mean, |x, m| (x - m) * (x - m), |x, m| (x - m)?.sqr())?;
     let factor = ((squares / n)?.sqrt()? + eps)?.recip()?;
-    let f: fn([f64; 2], [f64; 2]) -> f64 = |[x, _], [m, s]| (x - m) * s;
+    let f = |[x, _]: [f64; 2], [m, s]: [f64; 2]| (x - m) * s;
     let value = folding.spread([x, x], [&mean, &factor], f, |[x, _], [m, s]| (x - m)? * s)?;
     Ok(Output { value, saved: vec![factor] })
 }
@@ -59,9 +59,9 @@ pub fn standard_backward(call: &Call, output: &Output, grad: &Tensor, eps: f64, 
     let along = some.where_cond(&along, &along.zeros_like()?)?;
     let mean = (folding.sum(grad)? / n)?;
     // (g - mean(g) - y·along) · factor, in two steps of two numbers each.
-    let f: fn([f64; 2], [f64; 2]) -> f64 = |[y, g], [m, a]| g - m - y * a;
+    let f = |[y, g]: [f64; 2], [m, a]: [f64; 2]| g - m - y * a;
     let rest = folding.spread([y, grad], [&mean, &along], f, |[y, g], [m, a]| (g - m)? - (y * a)?)?;
-    let f: fn([f64; 2], [f64; 2]) -> f64 = |[r, _], [s, _]| r * s;
+    let f = |[r, _]: [f64; 2], [s, _]: [f64; 2]| r * s;
     let out = folding.spread([&rest, &rest], [factor, factor], f, |[r, _], [s, _]| r * s)?;
     Ok(vec![("x", out)])
 }

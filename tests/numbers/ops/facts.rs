@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use rord_lang::constant::Settings;
 use rord_lang::range::Range;
-use rord_lang::vocabulary::{Compares, Ranges};
+use rord_lang::vocabulary::{Combines, Compares, Ranges};
 use rord_ops::compute::samples::{Sample, numbers};
 
 use super::{none, samples};
@@ -114,6 +114,76 @@ fn a_distance_is_least_where_both_agree() {
         seen += 1;
         if total(&alike) > total(&sample) + 1e-4 {
             wrong.push(format!("{}, {}: {} where both agree, {}", op.name, sample.name, total(&alike), total(&sample)));
+        }
+    }
+    none(&wrong);
+    assert!(seen > 8, "{seen}");
+}
+
+/// Operations that have a gradient and of which nothing is said, and why. A walk from a loss ends there, so that no lint is
+/// found below.
+const SILENT: &[(&str, &str)] = &[
+    ("conv", "it has weights"),
+    ("conv_transpose", "it has weights"),
+    ("linear", "it has weights"),
+    ("instance_norm", "it has weights"),
+    ("batch_norm", "it has weights"),
+    ("group_norm", "it has weights"),
+    ("layer_norm", "it has weights"),
+    ("standardize", "each number is relative to all others"),
+    ("l2norm", "each number is relative to the others of its vector; the type says that it is of length 1"),
+    ("inv", "it moves places"),
+    ("compose", "it moves places"),
+    ("move", "it moves places"),
+    ("place_add", "it moves places"),
+    ("offset_mul", "it moves places"),
+    ("offset_div", "it moves places"),
+    ("soft_argmax", "it gives places"),
+    ("dispersion", "it falls as a score has a peak, whatever the score was"),
+];
+
+#[test]
+fn something_is_said_of_every_operation_that_has_a_gradient() {
+    let mut silent = Vec::new();
+    for (op, _) in super::computing().filter(|(op, _)| !op.entry.graph.stops_gradient) {
+        let facts = op.entry.lints;
+        let unit = |_: &str| Some(Range::UNIT);
+        let settings = Settings::default();
+        let range = (facts.range)(&Ranges { tensor: &unit, short: &|_| true, settings: &settings });
+        let said = facts.compares != Compares::Nothing
+            || facts.combines != Combines::Nothing
+            || !facts.rises.is_empty()
+            || facts.drops_sign
+            || facts.higher_is_better
+            || facts.lower_is_better
+            || facts.averages.is_some()
+            || range != Range::ALL;
+        let samples = (op.samples)().unwrap();
+        if !said && samples.iter().any(|s| !s.differentiable.is_empty()) {
+            silent.push(op.name);
+        }
+    }
+    silent.sort_unstable();
+    let mut expected: Vec<&str> = SILENT.iter().map(|(name, _)| *name).collect();
+    expected.sort_unstable();
+    assert_eq!(silent, expected);
+}
+
+#[test]
+fn what_keeps_positive_numbers_keeps_them() {
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (op, compute, sample) in samples() {
+        if !op.entry.lints.keeps_positive {
+            continue;
+        }
+        seen += 1;
+        let mut sample = sample;
+        for (_, t) in &mut sample.inputs {
+            *t = t.abs().unwrap();
+        }
+        let (x, y) = (numbers(&sample.inputs[0].1).unwrap(), numbers(&sample.forward(compute).unwrap().value).unwrap());
+        if x != y {
+            wrong.push(format!("{}, {}", op.name, sample.name));
         }
     }
     none(&wrong);

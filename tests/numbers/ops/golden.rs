@@ -65,7 +65,7 @@ fn cases(op: &str) -> Option<BTreeMap<String, Case>> {
     Some(cases)
 }
 
-fn constant(value: &serde_json::Value) -> Constant {
+pub(super) fn constant(value: &serde_json::Value) -> Constant {
     match value {
         serde_json::Value::Bool(b) => Constant::Flag(*b),
         serde_json::Value::Number(x) => Constant::Number(x.as_f64().unwrap()),
