@@ -23,8 +23,8 @@ const FLAT: f64 = 1e-3;
 const CONSTANT: f64 = 1e-4;
 /// Descriptors of which a smaller share differs are all alike.
 const ALIKE: f64 = 1e-4;
-/// Steps after which triplets that were all violated are told: the first few are before training.
-const PATIENCE: u64 = 10;
+/// Steps and epochs in a row after which triplets that were all violated are told: at the beginning of training most are.
+const PATIENCE: (u64, u64) = (10, 2);
 
 /// What is looked at in a node's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -270,7 +270,7 @@ impl Health {
                         number(count)
                     ),
                 );
-            } else if violated == of && count > 0.0 && *long >= PATIENCE {
+            } else if violated == of && count > 0.0 && *long >= PATIENCE.0.max(PATIENCE.1 * steps) {
                 say(
                     "all_violated",
                     name,
