@@ -85,7 +85,7 @@ fn a_step_that_failed_is_made_from_what_was_kept_of_it() {
     // The fourth step takes the logarithm of a number below 0.
     let text = TINY.replace(
         "minimize total   = detection + description",
-        "minimize total   = detection + description + log(0.5 - ramp(0..1, over = 4steps))",
+        "minimize total   = detection + description + mean(log((det + 1) * (0.5 - ramp(from = 0, to = 1, over = 4steps))))",
     );
     std::fs::write(dir.join("t.rord"), text.replace("steps = 3", "steps = 6")).unwrap();
     let out = rord(dir, &["t.rord", "--out", "run"]);
