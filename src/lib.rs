@@ -144,6 +144,8 @@ impl Pipeline {
             init: None,
             device: Device::Cpu,
             device_name: "cpu".into(),
+            command: String::new(),
+            until: None,
             source: self.0.sources.get(self.0.file).map(|s| s.name.clone()).unwrap_or_default(),
             texts,
             stop: &NEVER,

@@ -80,6 +80,41 @@ pub struct ResumeArgs {
     pub threads: Option<usize>,
 }
 
+/// Arguments of `replay`.
+#[derive(Clone, Debug, Args)]
+pub struct ReplayArgs {
+    /// The folder of the run
+    #[arg(value_name = "RUN", required = true)]
+    pub run: PathBuf,
+    /// Make this step alone, counted from 0 as in metrics.jsonl, and print the range of every value and gradient; of a step that failed
+    /// exactly what was kept of it
+    #[arg(long, value_name = "N")]
+    pub step: Option<u64>,
+    /// Keep what is made again in this folder, which must be empty or not there yet [default: it is removed]
+    #[arg(long, value_name = "DIR", conflicts_with = "step")]
+    pub out: Option<PathBuf>,
+    /// Threads on the CPU; results do not depend on it [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
+}
+
+/// Arguments of `diff`.
+#[derive(Clone, Debug, Args)]
+pub struct DiffArgs {
+    /// The folder of a run
+    #[arg(value_name = "A", required = true)]
+    pub a: PathBuf,
+    /// The folder of another
+    #[arg(value_name = "B", required = true)]
+    pub b: PathBuf,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = ReportFormat::Human)]
+    pub format: ReportFormat,
+}
+
 /// Where runs take place, and what they begin with.
 #[derive(Clone, Debug, Args)]
 pub struct PlaceArgs {

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::args::BenchArgs;
 use super::load::{Loaded, load_or_report};
-use super::train::set_threads;
 use rord_engine::bench::{Measured, Options, Row, bench};
 use rord_engine::plan::Plan;
 use rord_engine::refusals::{Stop, size};
@@ -30,9 +29,6 @@ pub fn run(args: &BenchArgs) -> u8 {
 fn attempt(args: &BenchArgs, loaded: &Loaded) -> Result<String, Vec<Report>> {
     let plan = Plan::new(&loaded.pipeline, loaded.end())?;
     super::train::precision(&plan, &candle_core::Device::Cpu).map_err(|r| vec![r])?;
-    if let Some(threads) = args.threads {
-        set_threads(threads).map_err(|r| vec![r])?;
-    }
     let options = Options { steps: args.steps.max(1), warmup: args.warmup, plain: args.plain };
     let line = Busy::new("loading the data");
     let mut busy = |what: &str| line.now(what);

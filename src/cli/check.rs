@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::{CheckArgs, ReportFormat};
 use super::load::{load_given, not_a_run};
-use rord_engine::begin;
+use rord_engine::{begin, foretold};
 use rord_lang::report::{Report, any_error, runtime};
 use rord_lang::source::{SourceKind, Sources};
 use rord_project::load::check_text;
@@ -34,6 +34,7 @@ fn checked(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
         // What is meant to be trained begins with the weights that it names.
         if !loaded.pipeline.train.is_empty() && !any_error(&loaded.reports) {
             loaded.reports.extend(begin::refused(&loaded.pipeline));
+            loaded.reports.extend(foretold::check(&loaded.pipeline, &loaded.vocabulary, loaded.end()));
         }
         (loaded.reports, loaded.sources)
     })

@@ -26,7 +26,7 @@ pub fn run(args: &EvalArgs) -> u8 {
 }
 
 fn attempt(args: &EvalArgs, loaded: &Loaded) -> Result<(), Vec<Report>> {
-    using::begin(&args.network).map_err(|r| vec![r])?;
+    using::begin().map_err(|r| vec![r])?;
     refuse_unused(args).map_err(|r| vec![r])?;
     match suite(args) {
         EvalSuite::Find => find(args, loaded),

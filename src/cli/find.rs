@@ -28,7 +28,7 @@ pub fn run(args: &FindArgs) -> u8 {
 
 /// False where somebody asked to stop; what was found until then is printed.
 fn attempt(args: &FindArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
-    using::begin(&args.network).map_err(|r| vec![r])?;
+    using::begin().map_err(|r| vec![r])?;
     let mut network = match (&args.run, &args.network.weights) {
         (None, None) => shipped::network(loaded)?,
         _ => using::network(&args.network, loaded)?,

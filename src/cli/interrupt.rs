@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::train::INTERRUPTED;
+use rord_engine::train::STATE;
 use rord_lang::report::{Report, runtime};
 use rord_record::progress::go_on;
 use rord_record::{Finished, Live, Observer, RecordError, Started, Status};
@@ -136,6 +137,13 @@ fn leave() {
         }
     }
     std::process::exit(i32::from(code()));
+}
+
+/// Closes the record of the run at hand as failed, where nothing else is at work on it; how it goes on, where it does. Waits for nothing.
+pub fn failed() -> Option<String> {
+    let live = RUNNING.try_lock().ok()?.clone()?;
+    live.try_close(Status::Failed);
+    live.folder().file(STATE).exists().then(|| go_on(live.path()))
 }
 
 /// Keeps the record of the run at hand, so that a signal can close it.

@@ -10,9 +10,11 @@ pub mod completions;
 pub mod crops;
 pub mod data;
 pub mod demo;
+pub mod diff;
 pub mod eval;
 mod eval_cells;
 mod eval_pairs;
+pub mod exhausted;
 pub mod explain;
 pub mod find;
 pub mod fmt;
@@ -31,6 +33,7 @@ pub mod params;
 pub mod predict;
 pub mod predicted;
 pub mod queries;
+pub mod replay;
 pub mod resume;
 pub mod seen;
 pub mod shipped;
@@ -44,7 +47,7 @@ pub mod verbs;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use clap::{Error, Parser};
+use clap::{ArgMatches, CommandFactory, Error, FromArgMatches};
 
 use rord_data::store::{Hear, Progress, Settings, Store};
 use rord_kernels::simd::{Simd, VARIABLE};
@@ -64,8 +67,11 @@ pub fn main() -> u8 {
         eprint!("{}", if style().color { list.ansi().to_string() } else { list.to_string() });
         return USAGE;
     }
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    exhausted::watch();
+    let read = Cli::command().try_get_matches();
+    let read = read.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match read {
+        Ok(read) => read,
         Err(error) => return wrong_use(mistakes::explained(&args, error)),
     };
     if cli.verb.is_none()
@@ -77,7 +83,23 @@ pub fn main() -> u8 {
         return no_such_instructions(&text);
     }
     begin_store(cli.data_memory);
+    if let Some(count) = threads(&matches)
+        && let Err(report) = exhausted::threads(count)
+    {
+        print_reports(&[report], &Sources::default());
+        return REFUSED;
+    }
     cli.run()
+}
+
+/// The threads that a verb is to run on, where it computes anything: `Some(None)` for one a core.
+fn threads(matches: &ArgMatches) -> Option<Option<usize>> {
+    const TEXT_ALONE: [&str; 10] =
+        ["check", "graph", "params", "cache", "diff", "explain", "fmt", "new", "completions", "lsp"];
+    let (verb, matches) = matches.subcommand().unwrap_or(("train", matches));
+    // Not every verb has this option.
+    let count = matches.try_get_one::<usize>("threads").ok().flatten().copied();
+    (!TEXT_ALONE.contains(&verb)).then_some(count)
 }
 
 /// Sets how much of what is drawn is held in memory, and shows what is being drawn.

@@ -28,7 +28,7 @@ fn attempt(args: &MatchArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
         let title = format!("nothing is matched with --keep {} and --within {within}", args.keep);
         return Err(vec![runtime::failed("R0908", &title, "give numbers above 0, as --keep 2048 --within 4")]);
     }
-    using::begin(&args.network).map_err(|r| vec![r])?;
+    using::begin().map_err(|r| vec![r])?;
     let mut network = using::network(&args.network, loaded)?;
     let reader = Reader::new(&args.drawn, loaded, network.channels().unwrap_or(1));
     let [a, b] = [only(&reader, &args.a)?, only(&reader, &args.b)?];

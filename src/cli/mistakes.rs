@@ -12,7 +12,8 @@ use clap::{Command, CommandFactory, Error, Parser};
 use rord_lang::report::closest;
 
 use super::verbs::Cli;
-use known::{ELSEWHERE, Named, is_file, is_name, named, own_option, quoted, read, similar, takes_value};
+pub use known::quoted;
+use known::{ELSEWHERE, Named, is_file, is_name, named, own_option, read, similar, takes_value};
 
 /// A piece of the command line.
 #[derive(Clone, Debug, PartialEq)]

@@ -59,7 +59,7 @@ fn attempt(args: &PredictArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
         let help = "give how many key points are kept, as in --keep 2048";
         return Err(vec![runtime::failed("R0908", "no key point is kept by --keep 0", help)]);
     }
-    using::begin(&args.network).map_err(|r| vec![r])?;
+    using::begin().map_err(|r| vec![r])?;
     let predictor = using::predictor(&args.network, loaded)?;
     let mut user = match Network::is_for_key_points(&predictor) && !args.dense {
         true => {

@@ -17,11 +17,11 @@ use rord_record::{Lock, RECORD, Record, RunFolder, Status};
 
 /// Goes on with a run.
 pub fn run(args: &ResumeArgs) -> u8 {
-    go(&args.run, args.device.as_deref(), args.threads)
+    go(&args.run, args.device.as_deref())
 }
 
 /// Goes on with the run in a folder, on the device that it ran on unless another is named.
-pub fn go(run: &Path, device: Option<&str>, threads: Option<usize>) -> u8 {
+pub fn go(run: &Path, device: Option<&str>) -> u8 {
     if !run.join(RECORD).is_file() {
         let title = format!("{} is not the folder of a run: it has no {RECORD}", run.display());
         print_reports(
@@ -41,7 +41,7 @@ pub fn go(run: &Path, device: Option<&str>, threads: Option<usize>) -> u8 {
     if any_error(&loaded.reports) {
         return super::REFUSED;
     }
-    match attempt(run, device, threads, &loaded) {
+    match attempt(run, device, &loaded) {
         Ok(code) => code,
         Err(reports) => {
             print_reports(&reports, &loaded.sources);
@@ -50,7 +50,7 @@ pub fn go(run: &Path, device: Option<&str>, threads: Option<usize>) -> u8 {
     }
 }
 
-fn attempt(folder: &Path, device: Option<&str>, threads: Option<usize>, loaded: &Loaded) -> Result<u8, Vec<Report>> {
+fn attempt(folder: &Path, device: Option<&str>, loaded: &Loaded) -> Result<u8, Vec<Report>> {
     let record = loaded.run.as_ref().map(|run| run.record.clone());
     let record = record.ok_or_else(|| vec![runtime::failed("R0817", "this is no run", "")])?;
     if record.status == Status::Finished {
@@ -65,7 +65,7 @@ fn attempt(folder: &Path, device: Option<&str>, threads: Option<usize>, loaded: 
         return Err(vec![report]);
     }
     let plan = Plan::new(&loaded.pipeline, loaded.end())?;
-    let place = Place::named(device.unwrap_or(&record.device), threads).map_err(|r| vec![r])?;
+    let place = Place::named(device.unwrap_or(&record.device)).map_err(|r| vec![r])?;
     // A state has all weights; the file that they began with may be gone.
     let init = match resumable(folder) {
         true => None,
@@ -107,6 +107,13 @@ pub fn clean(out: &Path, loaded: &Loaded) -> Result<(), Report> {
         }
     }
     Ok(())
+}
+
+/// True for the folder of a run of this text and these parameters that was stopped or killed, and did not fail.
+pub fn stopped(run: &Path, loaded: &Loaded) -> bool {
+    let Ok(record) = RunFolder::open(run).read_record() else { return false };
+    let same = || loaded.kept().is_ok_and(|kept| text_hash(&kept) == record.text);
+    matches!(record.status, Status::Interrupted | Status::Running) && same()
 }
 
 /// What a folder that `train` is to write to holds of the same pipeline.

@@ -13,7 +13,8 @@ use super::columns;
 use super::init::{began, hash};
 use super::interrupt;
 use super::load::{Loaded, Refused, load, load_text};
-use super::train::{Place, train_one};
+use super::resume;
+use super::train::{Place, resume_one, train_one};
 use rord_engine::plan::Plan;
 use rord_engine::schedule::Mode;
 use rord_files::{Action, FileError, write_atomic};
@@ -99,9 +100,14 @@ fn attempt(args: &SweepArgs) -> Result<u8, Refused> {
             continue;
         }
         eprintln!("{head}");
-        // What was stopped before stays where it is.
-        let out = attempts(run).find(|path| !path.exists()).unwrap_or_else(|| run.clone());
-        match train_one(&point.loaded, &point.plan, args.file.path(), &place, init.clone(), Some(&out)) {
+        // What failed stays where it is; what was stopped goes on there.
+        let stopped = attempts(run).take_while(|path| path.exists()).find(|path| resume::stopped(path, &point.loaded));
+        let out = stopped.clone().or_else(|| attempts(run).find(|path| !path.exists())).unwrap_or_else(|| run.clone());
+        let made = match &stopped {
+            Some(run) => resume_one(&point.loaded, &point.plan, &place, init.clone(), run),
+            None => train_one(&point.loaded, &point.plan, args.file.path(), &place, init.clone(), Some(&out)),
+        };
+        match made {
             Ok(summary) if summary.interrupted => {
                 eprintln!("the same command goes on with run {} of {}", number + 1, points.len());
                 return Ok(interrupt::code());

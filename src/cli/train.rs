@@ -8,6 +8,7 @@ use super::args::{PlaceArgs, TrainArgs};
 use super::init;
 use super::interrupt::{self, Interruptible, STOP};
 use super::load::{Loaded, load_or_report};
+use super::mistakes::quoted;
 use super::resume::{self, Before};
 use rord_engine::plan::Plan;
 use rord_engine::refusals::Stop;
@@ -54,7 +55,7 @@ fn before(args: &TrainArgs, loaded: &Loaded) -> Result<Option<u8>, Report> {
     match before {
         Before::Nothing if args.auto_resume => resume::clean(out, loaded).map(|()| None),
         Before::Finished | Before::Unfinished if args.auto_resume => {
-            Ok(Some(resume::go(out, Some(&args.place.device), args.place.threads)))
+            Ok(Some(resume::go(out, Some(&args.place.device))))
         }
         _ => Ok(None),
     }
@@ -92,17 +93,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// Finds the device, sets the threads, and begins to watch for signals. Once in a process.
+    /// Finds the device, and begins to watch for signals. Once in a process.
     pub fn new(args: &PlaceArgs) -> Result<Self, Report> {
-        Self::named(&args.device, args.threads)
+        Self::named(&args.device)
     }
 
     /// As [`Place::new`], by name.
-    pub fn named(name: &str, threads: Option<usize>) -> Result<Self, Report> {
+    pub fn named(name: &str) -> Result<Self, Report> {
         let (device, name) = device(name)?;
-        if let Some(threads) = threads {
-            set_threads(threads)?;
-        }
         interrupt::watch()?;
         Ok(Self { device, name })
     }
@@ -117,7 +115,7 @@ pub fn train_one(
     init: Option<(PathBuf, InitWeights)>,
     out: Option<&Path>,
 ) -> Result<Summary, Vec<Report>> {
-    one(loaded, plan, path, place, init, (out, None))
+    one(loaded, plan, path, place, init, How { out, ..How::default() })
 }
 
 /// Goes on with the run in a folder, whose text is loaded.
@@ -128,49 +126,58 @@ pub fn resume_one(
     init: Option<(PathBuf, InitWeights)>,
     run: &Path,
 ) -> Result<Summary, Vec<Report>> {
-    one(loaded, plan, run, place, init, (None, Some(run)))
+    one(loaded, plan, run, place, init, How { resume: Some(run), ..How::default() })
 }
 
-fn one(
+/// How a run is made.
+#[derive(Default)]
+pub struct How<'a> {
+    /// The folder that it is written to; `None`: a new one.
+    pub out: Option<&'a Path>,
+    /// The folder of a run that is taken up.
+    pub resume: Option<&'a Path>,
+    /// The step before which it ends.
+    pub until: Option<u64>,
+    /// Who shows it, in place of lines and a bar.
+    pub shown: Option<Box<dyn Observer>>,
+}
+
+/// One run, made in this way.
+pub fn one(
     loaded: &Loaded,
     plan: &Plan,
     path: &Path,
     place: &Place,
     init: Option<(PathBuf, InitWeights)>,
-    (out, resume): (Option<&Path>, Option<&Path>),
+    how: How<'_>,
 ) -> Result<Summary, Vec<Report>> {
     precision(plan, &place.device).map_err(|r| vec![r])?;
     let texts = loaded.kept().map_err(|r| vec![r])?;
     let shown = |report: &Report| draw(report, &loaded.sources, super::style());
     let options = Options {
-        out: out.map(Path::to_path_buf),
+        out: how.out.map(Path::to_path_buf),
         init,
         text: text_hash(&texts),
-        resume: resume.map(Path::to_path_buf),
+        resume: how.resume.map(Path::to_path_buf),
+        until: how.until,
         shown: &shown,
         device: place.device.clone(),
         device_name: place.name.clone(),
         source: path.display().to_string(),
+        command: command(),
         texts,
         stop: &STOP,
     };
     // The record first: what ends the process while others write can then close it.
-    let observers: Vec<Box<dyn Observer>> =
-        vec![Box::new(Interruptible), Box::new(Metrics::default()), Box::new(Progress::terminal())];
+    let seen = how.shown.unwrap_or_else(|| Box::new(Progress::terminal()));
+    let observers: Vec<Box<dyn Observer>> = vec![Box::new(Interruptible), Box::new(Metrics::default()), seen];
     train(&loaded.pipeline, &loaded.vocabulary, plan, &options, observers).map_err(Stop::reports)
 }
 
-/// Has everything run on so many threads.
-pub fn set_threads(threads: usize) -> Result<(), Report> {
-    let built = (threads > 0).then(|| rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().is_ok());
-    match built {
-        Some(true) => Ok(()),
-        _ => Err(runtime::failed(
-            "R0911",
-            &format!("cannot run on {threads} threads"),
-            "give a positive number, as in --threads 2",
-        )),
-    }
+/// The command line of this process, as a shell takes it.
+fn command() -> String {
+    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    std::iter::once("rord-run".to_string()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
 /// Refuses rounded products where there are no instructions for them.

@@ -22,11 +22,8 @@ use super::args::{ChipArgs, DrawnArgs, NetworkArgs};
 use super::init;
 use super::load::Loaded;
 
-/// Before a network is used: as many threads as are asked for, and signals are heard.
-pub fn begin(args: &NetworkArgs) -> Result<(), Report> {
-    if let Some(threads) = args.threads {
-        super::train::set_threads(threads)?;
-    }
+/// Before a network is used: signals are heard.
+pub fn begin() -> Result<(), Report> {
     super::interrupt::watch_use()
 }
 

@@ -46,7 +46,7 @@ fn attempt(args: &EvalArgs, loaded: &Loaded) -> Result<Option<Validated>, Vec<Re
     }
     let plan = Plan::new(pipeline, loaded.end())?;
     super::train::precision(&plan, &candle_core::Device::Cpu).map_err(|r| vec![r])?;
-    using::begin(&args.network).map_err(|r| vec![r])?;
+    using::begin().map_err(|r| vec![r])?;
     let weights = using::weights(loaded, args.network.weights.as_deref()).map_err(|r| vec![r])?;
     let busy = Busy::new("loading the data");
     let mut progress = |done: u64, all: u64| busy.now(&format!("validating: batch {done} of {all}"));

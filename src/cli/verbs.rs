@@ -5,8 +5,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::args::*;
 use super::{
-    bench, cache, check, completions, data, demo, eval, explain, find, fmt, graph, loss, lsp, matches, new, params,
-    predict, resume, sweep, train, types,
+    bench, cache, check, completions, data, demo, diff, eval, explain, find, fmt, graph, loss, lsp, matches, new,
+    params, predict, replay, resume, sweep, train, types,
 };
 
 macro_rules! verbs {
@@ -33,6 +33,10 @@ verbs! {
     Train(TrainArgs) => train::run,
     /// Go on with a run that was interrupted or killed
     Resume(ResumeArgs) => resume::run,
+    /// Make a run again and compare its bytes, or one step of it with the range of every value
+    Replay(ReplayArgs) => replay::run,
+    /// Say what differs between two runs: text, parameters, data, machine, weights, curves
+    Diff(DiffArgs) => diff::run,
     /// Train a pipeline once for each point of a grid that it names
     Sweep(SweepArgs) => sweep::run,
     /// Check pipelines and report what is wrong

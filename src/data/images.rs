@@ -11,6 +11,7 @@
 //! }
 //! ```
 
+pub mod header;
 mod jpeg;
 mod plain;
 mod planes;

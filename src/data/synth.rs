@@ -176,6 +176,16 @@ impl Synth {
         pixels.saturating_mul(LAYERS.len())
     }
 
+    /// Bytes that drawing takes on so many threads, beside the pictures: polygons of a layout, their sides, and the rows at hand.
+    pub fn drawing(&self, threads: usize) -> usize {
+        /// Bytes of the polygons and sides of a square micrometer, measured.
+        const DENSITY: f64 = 1500.0;
+        let side = (self.size * self.resolution).max(0.0);
+        let rows = side * side.min(512.0) * LAYERS.len() as f64;
+        let tile = self.size * self.size * DENSITY + rows;
+        (tile * threads.min(self.tiles) as f64) as usize
+    }
+
     /// The tiles as flat layouts, in database units of 1 nm. Errors: sizes and resolutions out of range.
     pub fn layouts(&self) -> Result<Vec<Layout>, DataError> {
         self.each(Ok)

@@ -92,6 +92,11 @@ impl Heap {
         }
     }
 
+    /// The most bytes that blocks have had at a time.
+    pub fn most_live(&self) -> usize {
+        self.most_live
+    }
+
     /// Bytes that the process has had in all.
     pub fn most(&self) -> usize {
         let slices = self.touched.iter().filter(|t| **t).count();

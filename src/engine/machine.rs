@@ -4,17 +4,47 @@
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The threads that everything is computed on, once they were started.
+static THREADS: OnceLock<usize> = OnceLock::new();
+
+/// Says how many threads were started. Once in a process.
+pub fn started(threads: usize) {
+    let _ = THREADS.set(threads);
+}
+
+/// The threads that things are computed on, or that there will be: asking rayon would start them.
+pub fn threads() -> usize {
+    *THREADS.get().unwrap_or(&std::thread::available_parallelism().map_or(1, usize::from))
+}
 
 /// The most memory that this process has had, in bytes.
 pub fn peak_memory() -> Option<usize> {
     line(&read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
-/// Memory that this process may still take, in bytes: what the system has free, or less where its control group may
-/// take less.
+/// Memory that this process may still take, in bytes: what the system has free, or less where its control group or its
+/// own limits (`ulimit -v`, `ulimit -d`) allow less.
 pub fn available_memory() -> Option<usize> {
     let free = line(&read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
-    Some(read_to_string("/proc/self/cgroup").ok().and_then(|groups| allowed(&groups)).map_or(free, |n| n.min(free)))
+    let group = read_to_string("/proc/self/cgroup").ok().and_then(|groups| allowed(&groups));
+    let own = || Some(limited(&read_to_string("/proc/self/limits").ok()?, &read_to_string("/proc/self/status").ok()?));
+    Some([group, own().flatten()].into_iter().flatten().fold(free, usize::min))
+}
+
+/// What the limits of a process leave it; `limits` and `status` are its files in `/proc`. What was only reserved (by the allocator, and
+/// for stacks) is still there to be taken.
+fn limited(limits: &str, status: &str) -> Option<usize> {
+    let limit = |name: &str| -> Option<usize> {
+        // `Max address space         2097152000           unlimited            bytes`
+        limits.lines().find_map(|l| l.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
+    };
+    let of = |key: &str| line(status, key).unwrap_or(0);
+    let reserved = of("VmData:").saturating_sub(of("RssAnon:"));
+    let space = limit("Max address space").map(|n| n.saturating_sub(of("VmSize:").saturating_sub(reserved)));
+    let data = limit("Max data size").map(|n| n.saturating_sub(of("RssAnon:")));
+    [space, data].into_iter().flatten().min()
 }
 
 /// The number of kilobytes behind a key, in bytes: `MemAvailable:   23145000 kB`.
@@ -83,6 +113,18 @@ mod tests {
         assert_eq!(left(dir.path(), "memory.max", "memory.current"), Some(550));
         write("memory.max", "max\n");
         assert_eq!(left(dir.path(), "memory.max", "memory.current"), None);
+    }
+
+    #[test]
+    fn limits_of_the_process_leave_what_was_reserved() {
+        let limits = "Limit    Soft Limit   Hard Limit   Units\nMax data size  unlimited  unlimited  bytes\n\
+                      Max address space   2097152000   unlimited   bytes\n";
+        let status = "VmSize:\t 1048576 kB\nVmData:\t  900000 kB\nRssAnon:\t  10000 kB\n";
+        let expected = 2_097_152_000 - (1_048_576 - 890_000) * 1024;
+        assert_eq!(limited(limits, status), Some(expected));
+        let none = limits.replace("2097152000", "unlimited");
+        assert_eq!(limited(&none, status), None);
+        assert_eq!(limited(&none.replacen("unlimited  ", "30720000  ", 1), status), Some(30_720_000 - 10_240_000));
     }
 
     #[test]

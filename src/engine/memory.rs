@@ -14,17 +14,17 @@ use rord_lang::vocabulary::Shapes;
 use rord_ops::compute::memory::{Memory, bytes};
 
 /// The program itself, its vocabulary, what threads and the terminal take, and what drawing layouts leaves behind.
-const PROCESS: usize = 46 << 20;
+pub(super) const PROCESS: usize = 46 << 20;
 
 /// The factor of what is touched over what the heap's map holds: threads take memory from places of their own, and
 /// sizes go by classes. Fitted to the networks S and V and the default pipeline.
-const SPREAD: f64 = 1.1;
+pub(super) const SPREAD: f64 = 1.1;
 
 /// Steps after which no other memory is taken.
 const STEPS: usize = 3;
 
 /// Batches that exist at once: those made ahead, the one at hand, and its tensors.
-const BATCHES: usize = 5;
+pub(super) const BATCHES: usize = 5;
 
 /// What a step takes beside its graph.
 #[derive(Clone, Copy, Debug)]
@@ -55,17 +55,6 @@ impl Predicted {
     }
 }
 
-/// A step that memory does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLarge {
-    /// Bytes it would take.
-    pub needed: usize,
-    /// Bytes there are.
-    pub available: usize,
-    /// The largest batch that would fit, found by halving.
-    pub batch: Option<usize>,
-}
-
 /// What a training step takes on the CPU; `None` where a size is not known.
 pub fn predict(graph: &Graph, flow: &Flow, load: Load) -> Option<Predicted> {
     let Load { batch, moments, pictures } = load;
@@ -88,27 +77,41 @@ pub fn predict(graph: &Graph, flow: &Flow, load: Load) -> Option<Predicted> {
             step.heap.free(block);
         }
     }
-    let mut fields = 0usize;
-    for node in &graph.nodes {
-        if matches!(node.source, NodeSource::Field { .. }) {
-            fields = fields.saturating_add(bytes(&graph.shape(&node.ty, batch)?));
-        }
-    }
+    let fields = fields(graph, batch)?;
     Some(Predicted {
         standing: PROCESS.saturating_add(pictures).saturating_add(fields.saturating_mul(BATCHES)),
-        threads: step.thread.saturating_mul(rayon::current_num_threads()),
+        threads: step.thread.saturating_mul(machine::threads()),
         step: (SPREAD * step.heap.most() as f64) as usize,
     })
 }
 
-/// Compares what a step takes with what there is; `None` where it fits, or where one of the two is not known.
-pub fn refused(graph: &Graph, flow: &Flow, load: Load) -> Option<TooLarge> {
-    let available = machine::available_memory()?;
-    let needed = |batch| predict(graph, flow, Load { batch, ..load }).map(|p| p.total());
-    let all = needed(load.batch).filter(|all| *all > available)?;
-    let mut halves = std::iter::successors(Some(load.batch / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
-    let batch = halves.find(|n| needed(*n).is_some_and(|all| all <= available));
-    Some(TooLarge { needed: all, available, batch })
+/// What a validation takes on the CPU beside the process and its data: all that rests meanwhile, which is `resting` bytes, and the
+/// values of a pass forward. With it the node at which there is most, and what every thread keeps. `None` where a size is not known.
+pub(super) fn forward(graph: &Graph, flow: &Flow, batch: usize, resting: usize) -> Option<Forward> {
+    let mut step = Step::new(graph, flow, batch)?;
+    step.heap.make(resting);
+    step.forward()?;
+    Some(Forward { bytes: (SPREAD * step.heap.most() as f64) as usize, at: step.at, thread: step.thread })
+}
+
+/// A pass forward without numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Forward {
+    /// Bytes where there are most.
+    pub bytes: usize,
+    /// The node at which that is.
+    pub at: usize,
+    /// Bytes that every thread keeps.
+    pub thread: usize,
+}
+
+/// Bytes of a batch: the fields that a graph takes.
+pub(super) fn fields(graph: &Graph, batch: usize) -> Option<usize> {
+    let mut bytes_of = 0usize;
+    for node in graph.nodes.iter().filter(|node| matches!(node.source, NodeSource::Field { .. })) {
+        bytes_of = bytes_of.saturating_add(bytes(&graph.shape(&node.ty, batch)?));
+    }
+    Some(bytes_of)
 }
 
 /// A step without numbers.
@@ -131,6 +134,8 @@ struct Step<'a> {
     old: Vec<Block>,
     /// Bytes every thread keeps.
     thread: usize,
+    /// The node of the pass forward at which most was there.
+    at: usize,
     heap: Heap,
 }
 
@@ -149,6 +154,7 @@ impl<'a> Step<'a> {
             saved: vec![Block::default(); count],
             old: Vec::new(),
             thread: 0,
+            at: 0,
             heap: Heap::default(),
         })
     }
@@ -186,6 +192,7 @@ impl<'a> Step<'a> {
             let shapes = shapes(self.graph, index, self.batch)?;
             let memory = self.memory(index, &shapes);
             self.thread = self.thread.max(memory.thread);
+            let before = self.heap.most_live();
             let first = op.inputs.first().map(|(_, id)| id.0 as usize);
             let compute = self.flow.computes.get(index).copied().flatten();
             let lies_last = compute.is_some_and(|c| c.either_order())
@@ -213,6 +220,9 @@ impl<'a> Step<'a> {
                 None => self.heap.free(saved),
             }
             self.heap.free(taken);
+            if self.heap.most_live() > before {
+                self.at = index;
+            }
             if let (Some(maker), Some(slot)) = (maker, self.values.get_mut(index)) {
                 *slot = Some(maker);
                 self.holders.get_mut(maker).into_iter().for_each(|(count, _)| *count += 1);

@@ -93,6 +93,14 @@ pub enum Part {
 pub trait Watch {
     /// The part is done.
     fn done(&mut self, part: Part);
+
+    /// A node's value, as soon as it is there.
+    #[inline(always)]
+    fn value(&mut self, _node: usize, _value: &Tensor) {}
+
+    /// The gradient of the objective in a node's value, before it is passed on.
+    #[inline(always)]
+    fn gradient(&mut self, _node: usize, _gradient: &Tensor) {}
 }
 
 impl Watch for () {
@@ -232,7 +240,9 @@ impl Program {
                         output
                     }),
             };
-            values.push(Some(value.map_err(|source| self.fault(index, source))?));
+            let value = value.map_err(|source| self.fault(index, source))?;
+            watch.value(index, &value.value);
+            values.push(Some(value));
             if keep != Keep::All
                 && let NodeSource::Op(op) = &node.source
             {
@@ -348,6 +358,7 @@ impl Program {
                 (a, b) => a.or(b),
             };
             let (Some(grad), Some(node)) = (grad, self.graph.nodes.get(index)) else { continue };
+            watch.gradient(index, &grad);
             match &node.source {
                 NodeSource::Weight(w) => {
                     if let Some(slot) = weights.get_mut(*w) {

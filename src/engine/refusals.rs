@@ -13,8 +13,8 @@ use rord_record::folder::OTHER_FOLDER;
 
 use super::difference::Difference;
 use super::flow::Fault;
+use super::foretold::{Blame, TooLarge};
 use super::frozen::FrozenError;
-use super::memory::TooLarge;
 use super::optim::RecipeError;
 use super::plan::Plan;
 use super::pretrained::{InitError, Misfit, Why};
@@ -91,6 +91,7 @@ impl Stop {
                     RecordError::NotAFolder { .. } => "name a folder with --out",
                     RecordError::InUse { .. } => "wait until that process has ended, or name another folder",
                     RecordError::File(e) => e.help(),
+                    RecordError::Newer { .. } => "use that version of rord, or a later one",
                     RecordError::Malformed { .. } => "a run's files must stay as the run has written them",
                 };
                 one("R0914", &e.to_string(), help)
@@ -236,21 +237,49 @@ fn differing(d: &Difference) -> String {
     lines.join("\n")
 }
 
-/// The report for a step that memory does not hold.
+/// The report for a run that memory does not hold.
 pub fn memory(pipeline: &Pipeline, plan: &Plan, too_large: &TooLarge) -> Report {
-    let place = |name: &str| pipeline.params.iter().find(|p| p.name == name);
-    let span = place("batch").map(|p| p.value_span).or(pipeline.objective.as_ref().map(|o| o.span));
+    let place = |name: &str| pipeline.params.iter().find(|p| p.name == name).map(|p| p.value_span);
+    let objective = pipeline.objective.as_ref().map(|o| o.span);
     let setting = |name| plan.datasets.iter().find_map(|d| d.recipe.settings.count(name).ok()).map(|n| (name, n));
     let side = setting("patch").or(setting("size"));
-    let title = format!("a step needs about {}, and {} are free", size(too_large.needed), size(too_large.available));
-    let label = match side {
+    let name = side.map_or("the size of the data", |(name, _)| name);
+    let batch = match side {
         Some((name, pixels)) => format!("batch = {}, {name} = {pixels}px", plan.batch),
         None => format!("batch = {}", plan.batch),
     };
-    let name = side.map_or("the size of the data", |(name, _)| name);
-    let help = match too_large.batch {
-        Some(batch) => format!("lower `batch`, or {name}: a batch of {batch} would fit"),
-        None => format!("lower {name}; no batch would fit as it is"),
+    let smaller = |what: &str| match too_large.batch {
+        Some(batch) => format!("{what}: a batch of {batch} would fit"),
+        None => what.to_string(),
+    };
+    let (what, span, label, help) = match &too_large.blame {
+        Blame::Step => {
+            let help = match too_large.batch {
+                Some(batch) => format!("lower `batch`, or {name}: a batch of {batch} would fit"),
+                None => format!("lower {name}; no batch would fit as it is"),
+            };
+            ("a step", place("batch").or(objective), batch, help)
+        }
+        Blame::Data(index, held) => {
+            let span = plan.data_places.get(*index).map(|(span, _)| *span);
+            ("the data of this run", span, held.what.clone(), held.less.clone())
+        }
+        Blame::Validation(span, metric) => {
+            let label = match metric {
+                Some(metric) => format!("`{metric}` takes most here, with {batch}"),
+                None => format!("most is taken here, with {batch}"),
+            };
+            ("the validation", Some(*span), label, smaller("look at fewer places, or lower `batch`"))
+        }
+        Blame::Saving => {
+            let help = "lower the widths of the network; a state holds what the optimizer remembers of every weight";
+            ("saving the state", objective, "the weights of this take most".into(), help.into())
+        }
+    };
+    let needed = format!("about {}, and {} are free", size(too_large.needed), size(too_large.available));
+    let title = match &too_large.blame {
+        Blame::Step | Blame::Data(..) => format!("{what} needs {needed}"),
+        _ => format!("with {what} the run needs {needed}"),
     };
     runtime::data("R0927", span.unwrap_or_default(), &title, &label, &help)
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
+use super::machine;
 use super::timed::Clock;
 use rord_data::batches::{Batch, Batches, Field, PairBatches, RecipeAt};
 use rord_data::datasets::{self, Offered, Part};
 use rord_data::file_pairs::FilePairs;
 use rord_data::gds::Gds;
 use rord_data::geometry::{Geometry, Perspective};
-use rord_data::images::Images;
+use rord_data::images::{Images, header};
 use rord_data::listed;
 use rord_data::loaded::{FileFacts, UnfitFile};
 use rord_data::pairs::{Detect, PairRecipe, PairSource, Split};
@@ -24,6 +25,7 @@ use rord_data::synth::Synth;
 use rord_data::tensors::{Misfit, TensorRecipe, Tensors, TensorsError};
 use rord_data::{DataError, Loaded, Source, Unfit};
 use rord_lang::constant::{Constant, Recipe, Settings, Unreadable};
+use rord_lang::report::plural;
 use rord_lang::typed::Dataset;
 use rord_random::Stream;
 
@@ -314,18 +316,82 @@ fn pair_recipe(settings: &Settings, Made { batch, seed, corners }: Made) -> Resu
     })
 }
 
-/// Bytes of the pictures that datasets are cut from, at most, as far as their recipes set them.
-pub fn pictures(datasets: &[Dataset]) -> usize {
-    let bytes = |dataset: &Dataset| {
-        let layouts = dataset.recipe.settings.recipe("layouts").ok();
+/// What is held of a dataset, as far as its recipe and the heads of its files say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Bytes of layouts and pictures.
+    pub pictures: usize,
+    /// Bytes that drawing or reading them takes beside.
+    pub making: usize,
+    /// The recipe and the setting that counts: `synth(tiles = 64)`.
+    pub what: String,
+    /// What takes less.
+    pub less: String,
+}
+
+impl Held {
+    /// All bytes.
+    pub fn bytes(&self) -> usize {
+        self.pictures.saturating_add(self.making)
+    }
+}
+
+/// What a picture takes that lies in the store: its names, and where its tiles lie.
+const STORED: usize = 3 << 10;
+
+/// What is held of each dataset.
+pub fn held(datasets: &[Dataset]) -> Vec<Held> {
+    let limit = Store::of_process().memory().limit();
+    let threads = machine::threads();
+    let one = |dataset: &Dataset| {
+        let settings = &dataset.recipe.settings;
+        let layouts = settings.recipe("layouts").ok();
         match layouts.and_then(|recipe| layouts_of(recipe).ok()) {
-            Some(Source::Synth(synth)) => synth.bytes().min(Store::of_process().memory().limit()),
+            Some(Source::Synth(synth)) => {
+                let stored = if synth.bytes() > limit { synth.tiles.saturating_mul(STORED) } else { 0 };
+                Held {
+                    pictures: synth.bytes().min(limit).saturating_add(stored),
+                    making: synth.drawing(threads),
+                    what: format!(
+                        "synth(tiles = {}, size = {}, resolution = {})",
+                        synth.tiles, synth.size, synth.resolution
+                    ),
+                    less: less("lower `tiles`, `size` or `resolution`", synth.bytes() >= limit, limit),
+                }
+            }
             // What lies in the store takes as much as may be held of it.
-            Some(Source::Gds(_) | Source::Images(_)) => Store::of_process().memory().limit(),
-            _ => 0,
+            Some(Source::Gds(_)) => Held {
+                pictures: limit,
+                making: 0,
+                what: "gds(…)".into(),
+                less: less("lower `resolution`, or draw a `window`", true, limit),
+            },
+            Some(Source::Images(images)) => {
+                let color = settings.count("channels").is_ok_and(|n| n == 3);
+                let found = header::taken(&Images { color, ..images });
+                Held {
+                    pictures: found.held.min(limit),
+                    making: found.reading.saturating_mul(threads.min(found.files)),
+                    what: format!("images(…) of {}", plural(found.files, "file")),
+                    less: less("name fewer files, or make them smaller:  resize = 0.5", found.held >= limit, limit),
+                }
+            }
+            None => Held::default(),
         }
     };
-    datasets.iter().map(bytes).sum()
+    datasets.iter().map(one).collect()
+}
+
+fn less(what: &str, limited: bool, limit: usize) -> String {
+    match limited {
+        true => format!("{what}, or hold less of it in memory:  --data-memory {}", (limit / 4_000_000).max(16)),
+        false => what.into(),
+    }
+}
+
+/// Bytes of the pictures that datasets are cut from, at most, and of making them.
+pub fn pictures(datasets: &[Dataset]) -> usize {
+    held(datasets).iter().map(Held::bytes).fold(0, usize::saturating_add)
 }
 
 /// What a recipe of layouts names.
@@ -374,7 +440,7 @@ fn unfit(settings: &Settings) -> Unfit {
 }
 
 /// A text, or those of a list.
-fn texts(settings: &Settings, name: &str) -> Vec<String> {
+pub(super) fn texts(settings: &Settings, name: &str) -> Vec<String> {
     settings.list(name).map(strings).unwrap_or_default()
 }
 

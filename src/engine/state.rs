@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::difference::Difference;
 use super::early::EarlyStop;
+use super::health::Health;
 use super::optim::{self, Optimizer};
 use super::schedule::{BadState, Mode, Schedule};
 use super::stored;
@@ -54,6 +55,8 @@ pub struct State {
     pub best: Option<Best>,
     /// How far each observer has come: its name and its position.
     pub observers: Vec<(String, u64)>,
+    /// What has been seen and said of how the run is.
+    pub health: Health,
     /// The numbers that change.
     pub timed: Arc<Clock>,
     /// What run it is.
@@ -94,6 +97,14 @@ impl Identity {
         let graph = text("graph") != self.graph;
         graph.then(|| "this version of rord makes another graph of its text".to_string())
     }
+}
+
+/// How many steps a saved run had taken; `None` where the file cannot be read as one.
+pub fn steps(path: &Path) -> Option<u64> {
+    let bytes = rord_files::whole(path).ok()?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).ok()?;
+    let value: Value = serde_json::from_str(header.metadata().as_ref()?.get(NOTE)?).ok()?;
+    value.get("steps")?.as_u64()
 }
 
 /// A running average of the weights: after each step, `decay` times itself and `1 - decay` times them, as
@@ -240,6 +251,7 @@ impl State {
             "timed": self.timed.state(),
             "schedule": self.schedule.as_ref().map_or(Value::Null, |s| s.state()),
             "kept": kept,
+            "health": self.health.state(),
             "stop": self.stop.as_ref().map_or(Value::Null, EarlyStop::state),
         });
         stored::bytes(&tensors, Some(HashMap::from([(NOTE.to_string(), numbers.to_string())])))
@@ -312,6 +324,7 @@ impl State {
             });
         }
         self.stop = stop;
+        self.health.load(value.get("health"));
         let Numbers { epochs, steps, means, lr, best, observers, kept, schedule: _, stop: _, timed: _ } = numbers;
         self.kept = kept;
         (self.epochs, self.steps, self.means, self.lr, self.best) = (epochs, steps, means, lr, best);

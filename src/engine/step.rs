@@ -12,14 +12,17 @@ use super::begin;
 use super::clip::{Clip, norm};
 use super::early::EarlyStop;
 use super::follow::{self, Follower};
+use super::foretold::{self, Foretold, Graphs};
 use super::graphs;
 use super::groups::{self, Freezing};
-use super::memory::{self, Load};
+use super::health::{self, Health};
+use super::memory::Load;
 use super::optim::{Overflow, not_finite, optimizer};
 use super::plan::{Plan, Watched};
 use super::pretrained::Taken;
 use super::program::{Feed, NotFinite, Part, Program, Watch};
 use super::refusals::{self, Stop};
+use super::replay::{self, Kept, Replayed};
 use super::schedule::{LrChange, Mode, Span, schedule};
 use super::source::{self, DataSource, tensors};
 use super::state::{Average, Identity, State};
@@ -60,8 +63,12 @@ pub struct Stepper {
     plain: bool,
     seed: u64,
     device: Device,
+    /// The weights whose gradient was 0 in the last step, in every objective that wants one.
+    pub zero: Vec<bool>,
     /// Where the optimizer is named.
     optimizer: LangSpan,
+    /// The memory of the run, as far as it is known before its data is loaded.
+    pub foretold: Option<Foretold>,
 }
 
 /// What becomes of the weights in the program of an objective.
@@ -93,6 +100,8 @@ pub enum Stepped {
         what: NotFinite,
         /// The batch.
         fields: HashMap<String, Tensor>,
+        /// What its values depend on beside weights and batch.
+        kept: Kept,
     },
 }
 
@@ -132,7 +141,12 @@ pub fn prepare(
     let dtype = DType::F32;
     let base_lr = plan.optimizer.settings.number("lr").unwrap_or_default();
     let optimizer = optimizer(&plan.optimizer, &weight_specs(pipeline), &groups::groups(pipeline, base_lr))?;
-    let load = load(plan, optimizer.moments());
+    let graphs = Graphs::of(pipeline, vocabulary, plan)?;
+    if device.is_cpu() {
+        foretold::refuse(pipeline, plan, graphs.as_ref())?;
+    }
+    let foretold = graphs.as_ref().and_then(|graphs| foretold::foretold(pipeline, plan, graphs));
+    drop(graphs);
     let programs = |known: &HashMap<u32, i64>| -> Result<Vec<Program>, Stop> {
         let mut programs = Vec::new();
         for (objective, wanted) in pipeline.objectives.iter().zip(graphs::training_by_objective(pipeline)) {
@@ -140,9 +154,6 @@ pub fn prepare(
             graph.live = graphs::live(pipeline, objective);
             graph.live.retain(|w| !pipeline.treatment(*w).is_frozen());
             let program = Program::new(graph, trained_by(pipeline, objective), dtype, device)?;
-            if let Some(large) = memory::refused(program.graph(), program.flow(), load).filter(|_| device.is_cpu()) {
-                return Err(Stop::Refused(vec![refusals::memory(pipeline, plan, &large)]));
-            }
             programs.push(program);
         }
         Ok(programs)
@@ -183,6 +194,7 @@ pub fn prepare(
         means: vec![0.0; std::iter::once(&program).chain(&rivals).map(|p| p.graph().outputs.len()).sum()],
         best: None,
         observers: Vec::new(),
+        health: Health::default(),
         timed,
         identity: Identity::default(),
     };
@@ -208,9 +220,11 @@ pub fn prepare(
         frozen,
         roles: pipeline.objectives.iter().map(roles).collect(),
         plain: false,
+        zero: Vec::new(),
         seed: plan.seed,
         device: device.clone(),
         optimizer: pipeline.train.iter().find(|f| f.name == "optimizer").map(|f| f.span).unwrap_or_default(),
+        foretold,
     };
     Ok((stepper, data))
 }
@@ -291,14 +305,18 @@ impl Stepper {
         let fed = |batch: &Batch| Ok((batch.size, tensors(batch, DType::F32, &self.device)?));
         let mut fed: Vec<Fed> = batches.iter().map(fed).collect::<candle_core::Result<_>>()?;
         watch.done(Part::Feed);
+        self.zero = vec![true; self.state.weights.len()];
         let mut by_batch: Vec<Vec<f64>> = vec![Vec::new(); batches.len()];
         let mut norms = Vec::new();
         for objective in 0..=self.rivals.len() {
             // Each objective sees what those before it have made of the weights.
+            let mut zero = std::mem::take(&mut self.zero);
             let found = match objective {
-                0 => self.descend(0, &fed, first, lr, watch)?,
-                rival => self.descend(rival, &fed, first, lr, &mut ())?,
+                0 => self.descend(0, &fed, first, lr, &mut zero, watch),
+                rival => self.descend(rival, &fed, first, lr, &mut zero, &mut ()),
             };
+            self.zero = zero;
+            let found = found?;
             match found {
                 Ok((values, norm)) => {
                     by_batch.iter_mut().zip(values).for_each(|(all, more)| all.extend(more));
@@ -307,8 +325,15 @@ impl Stepper {
                 Err((what, at)) => {
                     self.state.weights = before;
                     let at = at.min(fed.len().saturating_sub(1));
+                    let kept = Kept {
+                        objective,
+                        batch: fed.get(at).map_or(0, |(size, _)| *size),
+                        stream: first + at as u64,
+                        epoch: (self.batches, self.accumulate),
+                        timed: self.state.timed.state(),
+                    };
                     let fields = if fed.is_empty() { HashMap::new() } else { fed.swap_remove(at).1 };
-                    return Ok(Stepped::NotFinite { what, fields });
+                    return Ok(Stepped::NotFinite { what, fields, kept });
                 }
             }
         }
@@ -333,6 +358,18 @@ impl Stepper {
         Ok(Stepped::Taken { values, lr, grad_norm })
     }
 
+    /// The next step, made without being taken, with the range of every value and gradient of its first batch.
+    pub fn look(&mut self, batches: &[Batch]) -> Result<Option<Replayed>, Stop> {
+        self.freeze()?;
+        let Some(batch) = batches.first() else { return Ok(None) };
+        let fields = tensors(batch, DType::F32, &self.device)?;
+        let (weights, timed) = (self.state.weights.tensors(), Some(&*self.state.timed));
+        let (size, seed, step) = (batch.size, self.seed, self.next_batch());
+        let feed = Feed { batch: size, fields: &fields, weights, seed, step, training: true, timed };
+        let found = replay::look(&self.program, &feed)?;
+        Ok(Some(Replayed { step: self.state.steps, ..found }))
+    }
+
     /// What an objective makes of the batches of a step, numbered from `first`: its gradients, averaged, change the weights. The error is a value
     /// that is not finite, and the batch it is of.
     fn descend(
@@ -341,6 +378,7 @@ impl Stepper {
         fed: &[Fed],
         first: u64,
         lr: f64,
+        zero: &mut [bool],
         watch: &mut impl Watch,
     ) -> Result<Result<Descent, (NotFinite, usize)>, Stop> {
         let rival = objective.checked_sub(1).and_then(|at| self.rivals.get(at));
@@ -369,6 +407,10 @@ impl Stepper {
                 return Ok(Err((NotFinite { span, what, inputs: vec![], cause: Cause::Update }, at)));
             }
             add(&mut grads, outcome.grads)?;
+        }
+        // A weight that no gradient is wanted for lacks none.
+        for (zero, grad) in zero.iter_mut().zip(&grads) {
+            *zero &= grad.as_ref().is_some_and(|grad| !health::any(grad));
         }
         if fed.len() > 1 {
             for grad in grads.iter_mut().flatten() {

@@ -14,10 +14,12 @@ use std::time::Instant;
 use candle_core::{DType, Device};
 
 use super::graphs;
+use super::health::{Looked, Looking, Seen};
 use super::plan::Plan;
 use super::pretrained::Taken;
 use super::program::Program;
 use super::refusals::Stop;
+use super::replay::Replayed;
 use super::source::DataSource;
 use super::state::Kept;
 use super::step::{Stepped, Stepper, prepare};
@@ -53,12 +55,16 @@ pub struct Options<'a> {
     pub device_name: String,
     /// What was named to be run, as it was given.
     pub source: String,
+    /// The command that begins it.
+    pub command: String,
     /// The texts that repeat the run: the place of each, seen from the run's folder, and its content.
     pub texts: Vec<(PathBuf, String)>,
     /// The hash of these texts.
     pub text: String,
     /// The folder of a run of the same texts that is taken up where it was saved last; `out` is not read then.
     pub resume: Option<PathBuf>,
+    /// The step before which the run ends: it is looked at and not taken.
+    pub until: Option<u64>,
     /// A report as a person reads it.
     pub shown: &'a dyn Fn(&Report) -> String,
     /// Set to ask the run to end after its step.
@@ -73,6 +79,8 @@ pub struct Summary {
     pub interrupted: bool,
     /// Epochs that are complete.
     pub epochs: u64,
+    /// The step that the run was asked to end before, made without being taken.
+    pub replayed: Option<Replayed>,
 }
 
 /// Trains a checked pipeline, watched by these observers.
@@ -89,20 +97,27 @@ pub fn train(
     let validation = graphs::graph(pipeline, vocabulary, &graphs::validation(pipeline), &data.sizes)?;
     let validation = Program::new(validation, |_| false, DType::F32, &options.device)?;
     if options.stop.load(Ordering::Relaxed) {
-        return Ok(Summary { folder: None, interrupted: true, epochs: 0 });
+        return Ok(Summary { folder: None, interrupted: true, epochs: 0, replayed: None });
     }
     // From here on things are written; whatever could be refused has been.
     let opened = match &options.resume {
-        Some(path) => folder::take_up(path, vocabulary, options, &mut stepper, &data)?,
+        Some(path) => folder::take_up(path, vocabulary, plan, options, &mut stepper, &data)?,
         None => folder::open(pipeline, vocabulary, plan, options, &mut stepper, &data)?,
     };
     let (record, notes) = opened;
     let saved = Instant::now();
-    let mut run = Run { plan, options, stepper, validation, data, record, observers, notes, saved };
+    let looked = Looked::of(stepper.graph());
+    let replayed = None;
+    let mut run = Run { plan, options, stepper, validation, data, record, observers, notes, saved, looked, replayed };
     run.go()?;
     let ended = run.record.get();
     let interrupted = ended.status == Status::Interrupted;
-    Ok(Summary { folder: Some(run.record.path().into()), interrupted, epochs: ended.epochs_done })
+    Ok(Summary {
+        folder: Some(run.record.path().into()),
+        interrupted,
+        epochs: ended.epochs_done,
+        replayed: run.replayed.take(),
+    })
 }
 
 /// Everything a run holds.
@@ -118,6 +133,10 @@ struct Run<'a> {
     notes: Vec<String>,
     /// When the state was saved last.
     saved: Instant,
+    /// What is looked at in a step.
+    looked: Looked,
+    /// The step that the run ends before, looked at.
+    replayed: Option<Replayed>,
 }
 
 impl Drop for Run<'_> {
@@ -240,6 +259,11 @@ impl Run<'_> {
                         None => return self.interrupted(Some(loader)),
                     }
                 }
+                if self.options.until == Some(self.stepper.state.steps) {
+                    self.replayed = self.stepper.look(&batches)?;
+                    loader.detach();
+                    return Ok(true);
+                }
                 self.step(&batches)?;
                 if let Some(bad) = tried.take() {
                     return Err(bad);
@@ -267,16 +291,23 @@ impl Run<'_> {
     fn step(&mut self, batches: &[Batch]) -> Result<(), Stop> {
         let step = self.stepper.state.steps;
         let timed = self.stepper.state.timed.numbers(step);
-        let (values, lr, grad_norm) = match self.stepper.step(batches, &mut ())? {
+        let last = self.stepper.done() + 1 == self.stepper.steps;
+        let mut looking = Looking { looked: &self.looked, whole: last, seen: Seen::default() };
+        let (values, lr, grad_norm) = match self.stepper.step(batches, &mut looking)? {
             Stepped::Taken { values, lr, grad_norm } => (values, lr, grad_norm),
-            Stepped::NotFinite { what, fields } => return Err(self.not_finite(&what, step, &fields)),
+            Stepped::NotFinite { what, fields, kept } => return Err(self.not_finite(&what, step, &fields, &kept)),
         };
+        let seen = looking.seen;
+        self.stepper.state.health.step(grad_norm, &self.stepper.zero, &seen, &self.looked);
         let outputs = self.stepper.names();
         let mut named: Vec<(&str, f64)> = outputs.iter().map(String::as_str).zip(values.iter().copied()).collect();
         named.extend(timed.iter().map(|(name, x)| (name.as_str(), *x)));
         let epoch = self.stepper.state.epochs + 1;
         let taken = Step { step, epoch, done: self.stepper.done(), values: &named, lr, grad_norm };
         self.observers.iter_mut().try_for_each(|o| o.step(&taken))?;
+        if last {
+            self.healthy(epoch, &seen)?;
+        }
         self.kept_positions();
         let steps = self.stepper.state.steps;
         if let Some((every, Unit::Steps)) = self.plan.every
@@ -287,6 +318,16 @@ impl Run<'_> {
         // Last: whatever the state counts is there by then.
         if self.stepper.done() < self.stepper.steps && self.state_is_due() {
             self.save_state()?;
+        }
+        Ok(())
+    }
+
+    /// Says what goes wrong without an error in the epoch whose last step was just taken.
+    fn healthy(&mut self, epoch: u64, seen: &Seen) -> Result<(), Stop> {
+        let names = self.stepper.state.weights.names().to_vec();
+        for finding in self.stepper.state.health.end_epoch(epoch, &names, seen, &self.looked) {
+            self.watched(|o| o.found(&finding))?;
+            self.watched(|o| o.note(&format!("warning: {}", finding.text)))?;
         }
         Ok(())
     }
@@ -338,6 +379,7 @@ impl Run<'_> {
             record.best = state.best.clone();
             record.kept = state.kept.iter().map(kept).collect();
             record.stopped = stopped.clone();
+            record.memory = Some(folder::memory(&self.stepper));
             record.validated(validation.iter().copied());
         })?;
         let ends = stopped.is_some() || at >= self.plan.epochs;

@@ -23,10 +23,12 @@
 //! | `nearest.rs` | the nearest of a list of vectors |
 //! | `places.rs` | tables of all pairs of places |
 //! | `peaks.rs` | cells that no cell nearby exceeds |
+//! | `allocator.rs` | what is done where there is no memory |
 
 #![allow(unsafe_code)]
 
 pub mod activation;
+pub mod allocator;
 pub mod bilinear;
 pub mod conv;
 pub mod distance;

@@ -1,13 +1,14 @@
 //! `matched`: how many descriptors find their own place in another map: `matched(at, desc_r, places, within = 3px)`.
 
-use candle_core::Result;
+use candle_core::{Result, Tensor};
 
+use crate::compute::memory::{Memory, bytes};
 use crate::compute::samples::{Sample, numbers};
 use crate::compute::slices::constant;
 use crate::compute::{Call, Compute, Output};
 use crate::hardneg::squares;
 use crate::op::Op;
-use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -57,8 +58,15 @@ impl Compute for Matched {
     fn forward(&self, call: &Call) -> Result<Output> {
         let (anchor, map, places) = (call.tensor("anchor")?, call.tensor("map")?, call.tensor("places")?);
         let (_, _, h, w) = map.dims4()?;
-        let cells = map.flatten_from(2)?.transpose(1, 2)?;
-        let nearest = numbers(&squares(anchor, &cells)?.argmin(2)?)?;
+        let cells = map.flatten_from(2)?.transpose(1, 2)?.contiguous()?;
+        let (batch, count, _) = anchor.dims3()?;
+        let rows = rows(batch, h * w);
+        let mut found = Vec::with_capacity(count.div_ceil(rows));
+        for first in (0..count).step_by(rows) {
+            let block = anchor.narrow(1, first, rows.min(count - first))?;
+            found.push(squares(&block, &cells)?.argmin(2)?);
+        }
+        let nearest = if found.is_empty() { Vec::new() } else { numbers(&Tensor::cat(&found, 1)?)? };
         let (width, height, reach) = (call.number("width")?, call.number("height")?, call.number("within")?);
         let middle = |i: usize, n: usize| (2 * i + 1) as f64 / n as f64 - 1.0;
         let (mut counted, mut right) = (0usize, 0usize);
@@ -73,7 +81,27 @@ impl Compute for Matched {
         }
         Ok(constant(vec![right as f64 / counted.max(1) as f64], (), map)?.into())
     }
+
+    fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+        let (Some(&[batch, count, channels]), Some(&[_, _, h, w])) = (shapes.of("anchor"), shapes.of("map")) else {
+            return Memory::of_tensor_operations(shapes);
+        };
+        let rows = rows(batch, h.saturating_mul(w)).min(count);
+        // The map in the order of vectors, and its transpose; a block of anchors; four tables of a block; numbers in f64.
+        let map = bytes(&[2, batch, channels, h, w]);
+        let block = bytes(&[batch, rows, channels]).saturating_add(bytes(&[4, batch, rows, h, w]));
+        let forward = map.saturating_add(block).saturating_add(bytes(&[9, batch, count]));
+        Memory { forward, ..Memory::default() }
+    }
 }
+
+/// So many anchors of each sample are compared with all cells at a time: tables of 16 MB, or of one row.
+fn rows(batch: usize, cells: usize) -> usize {
+    (BLOCK / batch.saturating_mul(cells).max(1)).max(1)
+}
+
+/// Numbers of a table.
+const BLOCK: usize = 1 << 22;
 
 /// Cases.
 pub fn samples() -> Result<Vec<Sample>> {

@@ -8,7 +8,7 @@ use rord_lang::check::Given;
 use rord_lang::report::{Report, runtime};
 use rord_lang::source::{SourceKind, Sources};
 use rord_lang::typed::Origin;
-use rord_record::{PARAMS, PIPELINE, RECORD, Record, RunFolder};
+use rord_record::{PARAMS, PIPELINE, RECORD, Record, RecordError, RunFolder};
 
 /// A pipeline's file, and the run that kept it, if one did.
 pub struct Named {
@@ -45,6 +45,9 @@ impl Named {
             return Err(runtime::failed("R0817", &title, help));
         }
         let record = RunFolder::open(&of_run).read_record().map_err(|e| {
+            if let RecordError::Newer { .. } = &e {
+                return runtime::failed("R0817", &e.to_string(), "use that version of rord, or a later one");
+            }
             let help = format!("a run has its record in {RECORD}; if the folder is not a run, rename this file");
             runtime::failed("R0817", &e.to_string(), &help)
         })?;

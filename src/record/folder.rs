@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_yaml::{Mapping, Value};
 
 use super::lock::LOCK;
+use super::{DataFiles, Machine, MemoryUse};
 use rord_files::{Action, FileError, is_temporary, read, write_atomic};
 use rord_lang::constant::{Constant, of_f32};
 
@@ -26,6 +27,12 @@ pub const RECORD: &str = "run.yaml";
 pub const PIPELINE: &str = "pipeline.rord";
 /// Every parameter of the run, as `--params` takes them.
 pub const PARAMS: &str = "params.yaml";
+
+/// The files of the run's data with their hashes, as `b3sum` writes and checks them.
+pub const DATA: &str = "data.b3";
+
+/// The version of what a run's folder holds. One that is later is not read.
+pub const FORMAT: u32 = 1;
 
 /// A folder that holds one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +69,14 @@ pub enum RecordError {
     /// The system refused to make a folder, or to read or write a file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The run is of a later version.
+    #[error("{} is of rord {rord}, which is later than this version, {}", path.display(), env!("CARGO_PKG_VERSION"))]
+    Newer {
+        /// The run's record.
+        path: PathBuf,
+        /// The version.
+        rord: String,
+    },
     /// A file of the run is not what it should be.
     #[error("{} is not a file of a run: {reason}", path.display())]
     Malformed {
@@ -168,8 +183,33 @@ impl RunFolder {
     pub fn read_record(&self) -> Result<Record, RecordError> {
         let path = self.file(RECORD);
         let bytes = read(&path, MOST_BYTES)?;
+        // First of all which version it is of: a later one may have entries of another kind.
+        let of: Option<Written> = serde_yaml::from_slice(&bytes).ok();
+        if let Some(of) = of.filter(Written::is_later) {
+            return Err(RecordError::Newer { path, rord: of.rord });
+        }
         serde_yaml::from_slice(&bytes).map_err(|error| RecordError::Malformed { path, reason: error.to_string() })
     }
+}
+
+/// Which version wrote a record.
+#[derive(Deserialize)]
+struct Written {
+    rord: String,
+    #[serde(default)]
+    format: u32,
+}
+
+impl Written {
+    /// True where it is later than this one.
+    fn is_later(&self) -> bool {
+        self.format > FORMAT || version(&self.rord) > version(env!("CARGO_PKG_VERSION"))
+    }
+}
+
+/// The numbers of a version, as far as it has any.
+fn version(text: &str) -> Vec<u64> {
+    text.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
 }
 
 /// True for a file that nobody misses: the lock's, and what a killed writer left.
@@ -182,15 +222,27 @@ fn is_left(name: &str) -> bool {
 pub struct Record {
     /// The version of rord.
     pub rord: String,
+    /// The version of what the folder holds, [`FORMAT`]; 0 in records of versions before it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub format: u32,
     /// The pipeline's name.
     pub pipeline: String,
     /// The file it came from, as it was given.
     pub source: String,
+    /// The command that began it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub command: String,
     /// The hash of its graph: `b3:9d41c07e`.
     pub graph: String,
     /// The hash of its texts and parameters: `b3:0c5d1f22a0b7e319`. Empty in records of versions before it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
+    /// The hash of each of its texts, by its place in the folder.
+    #[serde(default, skip_serializing_if = "Mapping::is_empty")]
+    pub texts: Mapping,
+    /// The files of its data; of what is drawn from a seed there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<DataFiles>,
     /// Whether the run goes on, and if not, how it ended.
     pub status: Status,
     /// When it started, in UTC: `2026-11-23T12:52:16Z` (see [`timestamp`]).
@@ -201,6 +253,9 @@ pub struct Record {
     /// When it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<String>,
+    /// The machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Machine>,
     /// Where it runs: `cpu`, `cuda:0`.
     pub device: String,
     /// The instructions that the CPU's kernels use, as `RORD_SIMD` names them: between two sets the last bits differ.
@@ -208,6 +263,9 @@ pub struct Record {
     pub instructions: String,
     /// Threads on the CPU.
     pub threads: usize,
+    /// The memory that was foretold, and that it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryUse>,
     /// The seed of all random streams.
     pub seed: u64,
     /// The weights it began with, if it was given any.
@@ -334,6 +392,10 @@ impl Record {
     }
 }
 
+fn is_zero(format: &u32) -> bool {
+    *format == 0
+}
+
 fn as_short<S: Serializer>(x: &f64, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_f64(of_f32(*x))
 }
@@ -406,15 +468,21 @@ pub(crate) mod tests {
             rord: "0.1.0".into(),
             pipeline: "rord".into(),
             source: "pipelines/default.rord".into(),
+            format: 0,
+            command: String::new(),
             graph: "b3:9d41c07e".into(),
             text: String::new(),
+            texts: Mapping::new(),
+            data: Vec::new(),
             status: Status::Interrupted,
             started: timestamp(at(1_795_438_336)),
             finished: Some(timestamp(at(1_795_438_336 + 3600))),
             resumed: Vec::new(),
             instructions: String::new(),
+            machine: None,
             device: "cpu".into(),
             threads: 2,
+            memory: None,
             seed: 0,
             init: None,
             parts: Vec::new(),
@@ -512,6 +580,20 @@ validation:
         std::fs::write(folder.file("run.yaml"), "rord: 0.1.0\nstatus: asleep\n").unwrap();
         let Err(RecordError::Malformed { reason, .. }) = folder.read_record() else { panic!("read") };
         assert!(reason.contains("line 2"), "{reason}");
+    }
+
+    #[test]
+    fn a_record_of_a_later_version_is_refused_whatever_it_holds() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(None, root.path(), "rord", at(0)).unwrap();
+        let (own, later) = (env!("CARGO_PKG_VERSION"), FORMAT + 1);
+        for text in [format!("rord: {own}\nformat: {later}\n"), "rord: 99.0.0\nstatus: asleep\n".to_string()] {
+            std::fs::write(folder.file(RECORD), text).unwrap();
+            assert!(matches!(folder.read_record(), Err(RecordError::Newer { .. })));
+        }
+        for (text, newer) in [("0.0.9", false), (own, false), ("0.1.0-rc.1", false), ("0.1.1", true), ("0.10", true)] {
+            assert_eq!(version(text) > version(own), newer, "{text}");
+        }
     }
 
     #[test]

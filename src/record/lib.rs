@@ -5,6 +5,7 @@ pub mod fingerprint;
 pub mod folder;
 pub mod live;
 pub mod lock;
+pub mod made_on;
 pub mod metrics;
 pub mod observer;
 pub mod progress;
@@ -12,9 +13,10 @@ pub mod terminal;
 
 pub use fingerprint::fingerprint;
 pub use folder::{
-    BegunPart, Best, InitWeights, KeptWeights, PARAMS, PIPELINE, RECORD, Record, RecordError, Resumed, RunFolder,
-    Status, readable, timestamp, yaml,
+    BegunPart, Best, DATA, FORMAT, InitWeights, KeptWeights, PARAMS, PIPELINE, RECORD, Record, RecordError, Resumed,
+    RunFolder, Status, readable, timestamp, yaml,
 };
 pub use live::Live;
 pub use lock::Lock;
-pub use observer::{Epoch, Finished, Observer, Started, Step};
+pub use made_on::{DataFiles, Machine, MemoryUse};
+pub use observer::{Epoch, Finding, Finished, Observer, Started, Step};

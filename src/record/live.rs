@@ -90,6 +90,17 @@ impl Live {
         Ok(true)
     }
 
+    /// As [`Live::close`], where nobody else is at work on the record: a process that has no memory left waits for nothing.
+    pub fn try_close(&self, status: Status) {
+        let Ok(mut kept) = self.kept.try_lock() else { return };
+        if !std::mem::replace(&mut kept.closed, true) {
+            kept.record.status = status;
+            kept.record.finished = Some(timestamp(SystemTime::now()));
+            // What ended the process is what is reported.
+            let _ = self.folder.write_record(&kept.record);
+        }
+    }
+
     /// A thread that panicked in between has left a whole record.
     fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::RecordError;
-use super::observer::{Epoch, Observer, Started, Step};
+use super::observer::{Epoch, Finding, Observer, Started, Step};
 use rord_files::{Action, FileError};
 use rord_lang::constant::of_f32;
 
@@ -76,6 +76,16 @@ impl Observer for Metrics {
         line.insert("split".into(), "val".into());
         line.insert("epoch".into(), epoch.epoch.into());
         insert(&mut line, epoch.validation);
+        self.write(line)
+    }
+
+    fn found(&mut self, finding: &Finding) -> Result<(), RecordError> {
+        let mut line = Map::new();
+        line.insert("split".into(), "health".into());
+        line.insert("epoch".into(), finding.epoch.into());
+        line.insert("found".into(), finding.what.into());
+        line.insert("of".into(), finding.of.as_str().into());
+        line.extend(finding.figures.iter().map(|(name, x)| (name.to_string(), number(*x))));
         self.write(line)
     }
 

@@ -69,6 +69,21 @@ pub struct Epoch<'a> {
     pub best: bool,
 }
 
+/// Something that goes wrong without an error, said once in a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The epoch in which it was seen, from 1.
+    pub epoch: u64,
+    /// What it is, for programs: `descriptors_alike`.
+    pub what: &'static str,
+    /// What it is of: a part of the network, a weight, a loss, a field of the data; empty for the whole run.
+    pub of: String,
+    /// Its figures by name.
+    pub figures: Vec<(&'static str, f64)>,
+    /// All of it in words, with what to try.
+    pub text: String,
+}
+
 /// The end of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Finished<'a> {
@@ -110,6 +125,11 @@ pub trait Observer {
 
     /// An epoch is complete.
     fn epoch(&mut self, _: &Epoch<'_>) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    /// Something goes wrong without an error.
+    fn found(&mut self, _: &Finding) -> Result<(), RecordError> {
         Ok(())
     }
 

@@ -76,7 +76,7 @@ impl Progress {
         let style = || ProgressStyle::with_template("{wide_msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
         let drawn = |target| {
             let bar = ProgressBar::with_draw_target(None, target).with_style(style());
-            bar.enable_steady_tick(terminal::TICK);
+            terminal::tick(&bar);
             bar
         };
         Self {

@@ -28,7 +28,7 @@ impl Busy {
             let style = ProgressStyle::with_template("{spinner} {wide_msg}")
                 .unwrap_or_else(|_| ProgressStyle::default_spinner());
             let bar = ProgressBar::with_draw_target(None, target).with_style(style).with_message(text.to_string());
-            bar.enable_steady_tick(TICK);
+            tick(&bar);
             bar
         };
         Self(stderr().map(show))
@@ -39,6 +39,14 @@ impl Busy {
         if let Some(bar) = &self.0 {
             bar.set_message(text.to_string());
         }
+    }
+}
+
+/// Has a bar drawn again and again, where the system gives a thread for that.
+pub fn tick(bar: &ProgressBar) {
+    // The bar's own thread would panic without one.
+    if std::thread::Builder::new().spawn(|| ()).is_ok_and(|thread| thread.join().is_ok()) {
+        bar.enable_steady_tick(TICK);
     }
 }
 

@@ -14,7 +14,7 @@ use super::skip::skip;
 
 /// Everything that a run goes on from: an average, running statistics, draws, a number that listens, a rate that is lowered, the best
 /// three, files of steps and epochs, steps of two batches.
-const FULL: &str = r#"rord 1
+pub(super) const FULL: &str = r#"rord 1
 pipeline "full"
 param epochs: Count  = 12
 param steps:  Count  = 4
@@ -46,7 +46,7 @@ save { best = val.total, last = true, keep = 3, every = 5epochs, state = every(1
 "#;
 
 /// A folder with the pipeline, and all that an uninterrupted run of it leaves.
-fn whole(text: &str) -> (tempfile::TempDir, BTreeMap<String, Vec<u8>>, Duration) {
+pub(super) fn whole(text: &str) -> (tempfile::TempDir, BTreeMap<String, Vec<u8>>, Duration) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("full.rord"), text).unwrap();
     let begun = Instant::now();
@@ -59,7 +59,7 @@ fn whole(text: &str) -> (tempfile::TempDir, BTreeMap<String, Vec<u8>>, Duration)
 }
 
 /// What a run left, but for its record, which has times.
-fn left(run: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn left(run: &Path) -> BTreeMap<String, Vec<u8>> {
     let read = |entry: std::fs::DirEntry| {
         (entry.file_name().to_string_lossy().into_owned(), std::fs::read(entry.path()).unwrap())
     };
@@ -71,7 +71,7 @@ fn left(run: &Path) -> BTreeMap<String, Vec<u8>> {
     left
 }
 
-fn same(left: &BTreeMap<String, Vec<u8>>, whole: &BTreeMap<String, Vec<u8>>, what: &str) {
+pub(super) fn same(left: &BTreeMap<String, Vec<u8>>, whole: &BTreeMap<String, Vec<u8>>, what: &str) {
     let names = |of: &BTreeMap<String, Vec<u8>>| of.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(left), names(whole), "{what}");
     let other: Vec<_> = whole.iter().filter(|(name, bytes)| left[*name] != **bytes).map(|(name, _)| name).collect();
@@ -79,7 +79,7 @@ fn same(left: &BTreeMap<String, Vec<u8>>, whole: &BTreeMap<String, Vec<u8>>, wha
 }
 
 /// How often a test kills.
-fn kills(few: usize) -> usize {
+pub(super) fn kills(few: usize) -> usize {
     std::env::var("RORD_KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(few)
 }
 

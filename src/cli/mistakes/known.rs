@@ -12,7 +12,7 @@ use rord_lang::source::FileId;
 use crate::load::text_of;
 
 /// What other tools call a verb.
-pub const ELSEWHERE: [(&str, &str); 22] = [
+pub const ELSEWHERE: [(&str, &str); 25] = [
     ("run", "train"),
     ("fit", "train"),
     ("start", "train"),
@@ -35,6 +35,9 @@ pub const ELSEWHERE: [(&str, &str); 22] = [
     ("show", "data"),
     ("grid", "sweep"),
     ("config", "params"),
+    ("compare", "diff"),
+    ("rerun", "replay"),
+    ("repeat", "replay"),
 ];
 
 /// What a pipeline calls so.

@@ -4,18 +4,23 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::{Options, STATE};
+use crate::data_files;
+use crate::machine;
 use crate::note::Note;
 use crate::plan::Plan;
 use crate::pretrained::Taken;
-use crate::refusals::Stop;
-use crate::source::DataSource;
+use crate::refusals::{self, Stop};
+use crate::source::{DataSource, SourceError};
 use crate::state::{Identity, StateError};
 use crate::step::Stepper;
 use rord_graph::node::Graph;
 use rord_kernels::simd::Simd;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
-use rord_record::{BegunPart, Live, Lock, Record, Resumed, RunFolder, Status, fingerprint, timestamp};
+use rord_record::{
+    BegunPart, DATA, DataFiles, FORMAT, Live, Lock, Machine, MemoryUse, Record, Resumed, RunFolder, Status,
+    fingerprint, timestamp,
+};
 
 /// A record that is open, and what a person is told of a run that was taken up.
 type Opened = (Live, Vec<String>);
@@ -36,21 +41,31 @@ pub(super) fn open(
     for (path, text) in &options.texts {
         folder.write_text(path, text)?;
     }
+    let (files, list) = hashed(plan)?;
+    if !list.is_empty() {
+        folder.write_text(Path::new(DATA), &list)?;
+    }
     let graph = graph_hash(stepper.graph(), vocabulary);
     stepper.state.identity = identity(options, graph.clone(), stepper, data);
     let mut record = Record {
         rord: env!("CARGO_PKG_VERSION").into(),
+        format: FORMAT,
         pipeline: pipeline.name.clone(),
         source: options.source.clone(),
+        command: options.command.clone(),
         graph,
         text: options.text.clone(),
+        texts: options.texts.iter().map(|(path, text)| (name(path).into(), text_hash(text).into())).collect(),
+        data: files,
         status: Status::Running,
         started: timestamp(now),
         resumed: Vec::new(),
         finished: None,
+        machine: Some(Machine::here()),
         device: options.device_name.clone(),
         instructions: Simd::chosen().name().into(),
         threads: rayon::current_num_threads(),
+        memory: Some(memory(stepper)),
         seed: plan.seed,
         init: options.init.as_ref().map(|(_, init)| init.clone()),
         parts: stepper.taken.iter().map(begun).collect(),
@@ -70,6 +85,30 @@ pub(super) fn open(
     Ok((Live::open(folder, record, lock)?, Vec::new()))
 }
 
+/// A path as records have it on every system.
+fn name(path: &Path) -> String {
+    path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/")
+}
+
+/// The hash of a text, for the record.
+fn text_hash(text: &str) -> String {
+    fingerprint(&blake3::hash(text.as_bytes()), 16)
+}
+
+/// The files of the data, and their list.
+fn hashed(plan: &Plan) -> Result<(Vec<DataFiles>, String), Stop> {
+    data_files::hashed(&plan.datasets).map_err(|e| Stop::Refused(refusals::data_of(plan, 0, &SourceError::Data(e))))
+}
+
+/// The memory that a run takes, as far as it is known by now.
+pub(super) fn memory(stepper: &Stepper) -> MemoryUse {
+    let megabytes = |bytes: usize| (bytes as u64).div_ceil(1_000_000);
+    MemoryUse {
+        foretold_mb: stepper.foretold.as_ref().map(|all| megabytes(all.total())),
+        taken_mb: machine::peak_memory().map(megabytes),
+    }
+}
+
 /// True where a run can be taken up from a saved state, rather than from its beginning.
 pub fn resumable(run: &Path) -> bool {
     run.join(STATE).is_file()
@@ -87,6 +126,7 @@ pub fn put_away(folder: &RunFolder) {
 pub(super) fn take_up(
     path: &Path,
     vocabulary: &Vocabulary,
+    plan: &Plan,
     options: &Options,
     stepper: &mut Stepper,
     data: &DataSource,
@@ -98,6 +138,11 @@ pub(super) fn take_up(
     let graph = graph_hash(stepper.graph(), vocabulary);
     if record.graph != graph {
         let reason = "this version of rord makes another graph of its text".to_string();
+        return Err(StateError::OtherRun { path: path.into(), reason }.into());
+    }
+    let (files, _) = hashed(plan)?;
+    if let Some(other) = files.iter().find(|own| record.data.iter().any(|d| d.name == own.name && d.hash != own.hash)) {
+        let reason = format!("the files of `{}` have changed since the run began; {DATA} has their hashes", other.name);
         return Err(StateError::OtherRun { path: path.into(), reason }.into());
     }
     stepper.state.identity = identity(options, graph, stepper, data);

@@ -10,8 +10,10 @@ use super::{Run, reached};
 use crate::note::Note;
 use crate::program::NotFinite;
 use crate::refusals::Stop;
+use crate::replay::Kept;
 use crate::stored;
 use rord_data::loader::Loader;
+use rord_files::write_atomic;
 use rord_lang::constant::Unit;
 use rord_lang::report::runtime::{self, Cause};
 
@@ -82,13 +84,26 @@ impl Run<'_> {
     }
 
     /// Keeps the weights and the batch, and reports where it went wrong.
-    pub(super) fn not_finite(&self, bad: &NotFinite, step: u64, fields: &HashMap<String, Tensor>) -> Stop {
+    pub(super) fn not_finite(
+        &self,
+        bad: &NotFinite,
+        step: u64,
+        fields: &HashMap<String, Tensor>,
+        noted: &Kept,
+    ) -> Stop {
         let folder = self.record.folder();
         let weights = folder.file(&format!("nan-{step}.safetensors"));
         let batch = folder.file(&format!("nan-{step}-batch.safetensors"));
         let saved = self.stepper.state.weights.save(&weights).map_err(|e| e.to_string());
-        let kept = match saved.and_then(|()| stored::write(&batch, &named(fields)).map_err(|e| e.to_string())) {
-            Ok(()) => format!("the weights are in {}, the batch in {}", weights.display(), batch.display()),
+        let bytes = || stored::bytes(&named(fields), Some(noted.entries())).map_err(|e| e.to_string());
+        let write = |bytes: Vec<u8>| write_atomic(&batch, &bytes).map_err(|e| e.to_string());
+        let kept = match saved.and_then(|()| bytes()).and_then(write) {
+            Ok(()) => format!(
+                "the weights are in {}, the batch in {}\nits ranges, operation by operation:  rord-run replay {} --step {step}",
+                weights.display(),
+                batch.display(),
+                folder.path().display()
+            ),
             Err(error) => format!("the weights and the batch are not kept: {error}"),
         };
         let (name, epoch) = (self.stepper.objective(), self.stepper.state.epochs + 1);

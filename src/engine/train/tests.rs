@@ -65,6 +65,8 @@ fn run(out: &Path, witness: &Witness) -> Result<Summary, Stop> {
         init: None,
         device: Device::Cpu,
         device_name: "cpu".into(),
+        command: "rord-run small.rord".into(),
+        until: None,
         source: "small.rord".into(),
         texts: vec![],
         text: String::new(),

@@ -210,6 +210,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("R0931", include_str!("../../../docs/reports/R0931.md")),
     ("R0932", include_str!("../../../docs/reports/R0932.md")),
     ("R0935", include_str!("../../../docs/reports/R0935.md")),
+    ("R0936", include_str!("../../../docs/reports/R0936.md")),
     ("R0999", include_str!("../../../docs/reports/R0999.md")),
 ];
 

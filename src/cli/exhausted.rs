@@ -1,0 +1,57 @@
+//! What is done where the system gives no memory or no threads: a report, and an exit code that says so.
+
+use rord_kernels::allocator::report_by;
+use rord_lang::report::{Report, runtime};
+
+use super::interrupt;
+use rord_engine::machine;
+use rord_engine::refusals::size;
+
+/// From here on the process ends with a report where there is no memory.
+pub fn watch() {
+    report_by(no_memory);
+}
+
+/// The report for a process that got no memory, and the end of it. The run at hand is closed as failed.
+fn no_memory(bytes: usize, again: bool) -> ! {
+    if !again {
+        let run = interrupt::failed();
+        let title = format!("the system gives no more memory: {} were asked for", size(bytes));
+        let go_on = run.map(|how| format!("\n{how}")).unwrap_or_default();
+        let less =
+            "lower `batch` or `patch`, or what a metric takes; `ulimit -v` and the limits of a container count, too";
+        super::print_reports(&[runtime::failed("R0936", &title, &format!("{less}{go_on}"))], &Default::default());
+    }
+    end()
+}
+
+/// Ends the process at once: nothing else is to ask for memory.
+#[cfg(unix)]
+fn end() -> ! {
+    signal_hook::low_level::exit(i32::from(super::REFUSED))
+}
+
+#[cfg(not(unix))]
+fn end() -> ! {
+    std::process::exit(i32::from(super::REFUSED))
+}
+
+/// Starts the threads that everything is computed on: so many, or one a core. Once in a process, before anything is computed.
+pub fn threads(count: Option<usize>) -> Result<(), Report> {
+    if count == Some(0) {
+        return Err(zero());
+    }
+    let built = rayon::ThreadPoolBuilder::new().num_threads(count.unwrap_or(0)).build_global();
+    built.map(|()| machine::started(rayon::current_num_threads())).map_err(|error| {
+        let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), |e| e.to_string());
+        let reason = reason.split(" (os error").next().unwrap_or(&reason).to_lowercase();
+        let help =
+            "fewer take less:  --threads 1;  `ulimit -u` and the limits of a container say how many there may be";
+        runtime::failed("R0911", &format!("the system gives no thread: {reason}"), help)
+    })
+}
+
+/// The report for a number of threads that nothing runs on.
+fn zero() -> Report {
+    runtime::failed("R0911", "cannot run on 0 threads", "give a positive number, as in --threads 2")
+}

@@ -1,0 +1,75 @@
+//! What a run was made on and from, for its record: the machine, the memory, the files of its data.
+
+use serde::{Deserialize, Serialize};
+
+/// The machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The processor, as it calls itself; empty where it does not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cpu: String,
+    /// Processors that the process may use.
+    pub cores: usize,
+    /// System and architecture: `linux x86_64`.
+    pub system: String,
+}
+
+impl Machine {
+    /// This machine.
+    pub fn here() -> Self {
+        let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        Self {
+            cpu: cpu(&text),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        }
+    }
+}
+
+/// The processor's name in `/proc/cpuinfo`.
+fn cpu(text: &str) -> String {
+    let of = |key: &str| {
+        let line = text.lines().find(|line| line.split(':').next().is_some_and(|k| k.trim() == key))?;
+        Some(line.split_once(':')?.1.trim().to_string()).filter(|name| !name.is_empty())
+    };
+    of("model name").or_else(|| of("Processor")).or_else(|| of("CPU part")).unwrap_or_default()
+}
+
+/// The memory of a run, in MB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryUse {
+    /// What was foretold; absent where the data alone sets a size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foretold_mb: Option<u64>,
+    /// The most that the process has had until the last epoch; absent where the system does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_mb: Option<u64>,
+}
+
+/// The files of a dataset.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFiles {
+    /// The dataset, as the pipeline names it.
+    pub name: String,
+    /// How many there are.
+    pub files: usize,
+    /// Their bytes in all.
+    pub bytes: u64,
+    /// The hash of the list of them: `b3:0c5d1f22a0b7e319`. The list is in `data.b3`, as `b3sum` writes it.
+    pub hash: String,
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_says_what_it_is() {
+        assert_eq!(cpu("processor\t: 0\nmodel\t: 85\nmodel name\t: Some(R) CPU @ 2 GHz\n"), "Some(R) CPU @ 2 GHz");
+        assert_eq!(cpu("processor\t: 0\nCPU part\t: 0xd0c\n"), "0xd0c");
+        assert_eq!(cpu(""), "");
+        let here = Machine::here();
+        assert!(here.cores > 0 && here.system.contains(' '), "{here:?}");
+    }
+}
