@@ -86,6 +86,9 @@ const HALF: f64 = 55.0 / 180.0 * PI;
 /// Cells of a query that are compared for a first ranking.
 pub(crate) const CELLS: usize = 600;
 
+/// Moves of a view by its key points' neighbors.
+type Proposing<'a> = dyn Fn(&View, &[(Pair, f64)]) -> Vec<Found> + Sync + 'a;
+
 /// The moves under which the query lies in the picture, the likeliest first, at most `most`. Of moves that nearly agree at
 /// the query's corners only the best is kept. `size` is the query's, in pixels.
 pub fn find(
@@ -97,7 +100,7 @@ pub fn find(
     most: usize,
 ) -> Vec<Found> {
     let pairs: Vec<Vec<(Pair, f64)>> = views.par_iter().map(|view| neighbors(view, target, search)).collect();
-    let in_views = |moves: &(dyn Fn(&View, &[(Pair, f64)]) -> Vec<Found> + Sync)| -> Vec<(usize, Found)> {
+    let in_views = |moves: &Proposing<'_>| -> Vec<(usize, Found)> {
         let found = views.par_iter().zip(&pairs).enumerate();
         let found = found.map(|(index, (view, pairs))| {
             moves(view, pairs).into_iter().map(|found| (index, found)).collect::<Vec<_>>()

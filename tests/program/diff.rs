@@ -69,7 +69,9 @@ fn the_files_of_the_data_are_in_the_record_and_a_run_does_not_go_on_with_others(
         let head = "P5\n96 96\n255\n".as_bytes();
         std::fs::write(dir.join("tiles").join(name), [head, &bytes].concat()).unwrap();
     };
-    (picture("a.pgm", 1), picture("b.pgm", 2), picture("c.pgm", 3));
+    picture("a.pgm", 1);
+    picture("b.pgm", 2);
+    picture("c.pgm", 3);
     let text = TINY
         .replace("synth(tiles = 4, seed = 1)", "images(\"tiles\")")
         .replace("save {", "save { state = every(1steps),");

@@ -28,7 +28,7 @@ pub struct At {
 }
 
 enum Rows {
-    Png(png::Rows),
+    Png(Box<png::Rows>),
     Tiff(Box<tiff::Rows<OnDisk>>),
 }
 
@@ -119,7 +119,7 @@ impl Strips {
 fn tiff_or_png(path: &Path, at: At) -> Result<Option<(Rows, Raw)>, DataError> {
     if let Ok(Some(rows)) = png::Rows::open(path) {
         let head = rows.head().clone();
-        return Ok(Some((Rows::Png(rows), head)));
+        return Ok(Some((Rows::Png(Box::new(rows)), head)));
     }
     let opened = tiff::open(path, at.index, LARGEST, STRIP)?;
     Ok(opened.map(|(rows, head)| (Rows::Tiff(Box::new(rows)), head)))

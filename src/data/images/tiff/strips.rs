@@ -68,7 +68,7 @@ impl<R: Read + Seek> Rows<R> {
         let mut out = Lines { width, height: rows.len(), samples, numbers: None };
         for at in rows.start / high..rows.end.min(height).div_ceil(high) {
             let whole = at * high..((at + 1) * high).min(height);
-            if !self.last.as_ref().is_some_and(|(last, _)| *last == at) {
+            if self.last.as_ref().is_none_or(|(last, _)| *last != at) {
                 self.last = Some((at, self.chunk_row(at, whole.len())?));
             }
             let Some((_, lines)) = &self.last else { continue };
