@@ -59,7 +59,7 @@ fn same(name: &str, bytes: &[u8]) {
 }
 
 /// What writes a TIFF.
-type Putting = dyn Fn(&mut TiffEncoder<&mut Cursor<Vec<u8>>>);
+type Putting<'a> = dyn Fn(&mut TiffEncoder<&mut Cursor<Vec<u8>>>) + 'a;
 
 #[test]
 fn png_of_every_kind() {
@@ -81,7 +81,7 @@ fn tiff_in_strips_of_any_height() {
     let pixels = || (0..HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| value(x, y)));
     for compression in [Compression::Uncompressed, Compression::Lzw] {
         for rows in [1, 17, 301] {
-            let write = |put: &Putting| {
+            let write = |put: &Putting<'_>| {
                 let mut bytes = Cursor::new(Vec::new());
                 put(&mut TiffEncoder::new(&mut bytes).unwrap().with_compression(compression));
                 bytes.into_inner()
