@@ -260,10 +260,12 @@ impl Found {
     fn text(&self, a: &Side, b: &Side) -> String {
         let mut out = format!("a  {}\nb  {}\n", a.name, b.name);
         if self.same() {
-            let files = self.weights.len();
             out.push_str(&format!(
                 "\nnothing differs: text, parameters, data, machine, {}, curves\n",
-                plural(files, "file of weights")
+                match self.weights.len() {
+                    1 => "1 file of weights".into(),
+                    files => format!("{files} files of weights"),
+                }
             ));
             return out;
         }

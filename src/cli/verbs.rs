@@ -33,7 +33,7 @@ verbs! {
     Train(TrainArgs) => train::run,
     /// Go on with a run that was interrupted or killed
     Resume(ResumeArgs) => resume::run,
-    /// Make a run again and compare its bytes, or one step of it with the range of every value
+    /// Make a run again and compare its bytes, or one of its steps with all ranges
     Replay(ReplayArgs) => replay::run,
     /// Say what differs between two runs: text, parameters, data, machine, weights, curves
     Diff(DiffArgs) => diff::run,

@@ -690,13 +690,17 @@ fn a_sweep_trains_every_point_and_goes_on_where_it_was_stopped() {
     let weights = |path: &Path| std::fs::read(path.join("last.safetensors")).unwrap();
     assert_eq!(weights(&dir.path().join("hand")), weights(&folder.join(folders[2])));
 
-    // One that was stopped is made again beside itself; the others are left alone.
+    // One that was stopped is gone on with; the others are left alone.
     let stopped = folder.join(folders[1]);
     let record = std::fs::read_to_string(stopped.join("run.yaml")).unwrap();
     std::fs::write(stopped.join("run.yaml"), record.replace("status: finished", "status: interrupted")).unwrap();
+    let before = weights(&stopped);
     let again = sweep(&[]);
     assert_eq!((again.status.code(), err(&again).matches("finished already").count()), (Some(0), 3));
-    assert_eq!(weights(&folder.join(format!("{}-2", folders[1]))), weights(&stopped));
+    assert_eq!(weights(&stopped), before);
+    let record = std::fs::read_to_string(stopped.join("run.yaml")).unwrap();
+    assert!(record.contains("status: finished"), "{record}");
+    assert!(!folder.join(format!("{}-2", folders[1])).exists());
 
     for (args, code) in [
         (vec!["sweep", "tiny.rord", "rate"], "R0824"),

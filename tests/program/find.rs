@@ -241,37 +241,35 @@ fn the_demonstration_finds_its_crops_and_the_command_that_it_prints_works() {
     let again = rord(dir.path(), &["demo"]);
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&again.stderr).contains("demo is not empty"));
+    what_was_seen_of_a_chip_is_kept_and_used(dir.path());
 }
 
 /// A search of what was looked at before looks at nothing again and answers the same; another chip is another one.
-#[test]
-fn what_was_seen_of_a_chip_is_kept_and_used() {
-    let dir = tempfile::tempdir().unwrap();
-    assert!(rord(dir.path(), &["demo"]).status.success());
+fn what_was_seen_of_a_chip_is_kept_and_used(dir: &Path) {
     let find = |crop: &str, chip: &str| {
         let (query, chip) = (format!("demo/crop-{crop}.png"), format!("demo/{chip}"));
         let common = ["find", "--query", &query, "--in", &chip, "--index", "seen"];
-        let out = rord(dir.path(), &[&common[..], &["--format", "json"]].concat());
+        let out = rord(dir, &[&common[..], &["--format", "json"]].concat());
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let found: Value = serde_json::from_slice(&out.stdout).unwrap();
         (found["queries"][0]["found"].clone(), found["index_ms"].as_u64().unwrap())
     };
-    let windows = || std::fs::read_dir(dir.path().join("seen")).unwrap().count();
+    let windows = || std::fs::read_dir(dir.join("seen")).unwrap().count();
     let (first, looked) = find("same", "chip.gds");
     assert_eq!((first.as_array().unwrap().len(), windows()), (1, 1));
     let (again, _) = find("same", "chip.gds");
     assert_eq!((&again, windows()), (&first, 1));
     // Of a file that was cut by accident the window is looked at again.
-    let file = std::fs::read_dir(dir.path().join("seen")).unwrap().next().unwrap().unwrap().path();
+    let file = std::fs::read_dir(dir.join("seen")).unwrap().next().unwrap().unwrap().path();
     let whole = std::fs::read(&file).unwrap();
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
     assert_eq!(find("same", "chip.gds").0, first);
     assert_eq!(std::fs::read(&file).unwrap(), whole);
     find("scaled", "crop-etched.png");
     assert_eq!(windows(), 2, "another picture is another window ({looked} ms)");
-    std::fs::write(dir.path().join("file"), "").unwrap();
+    std::fs::write(dir.join("file"), "").unwrap();
     let query = ["find", "--query", "demo/crop-same.png", "--in", "demo/chip.gds", "--index", "file"];
-    let out = rord(dir.path(), &query);
+    let out = rord(dir, &query);
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert_eq!(out.status.code(), Some(1), "{said}");
     assert!(said.contains("R0914") && said.contains("file cannot be written"), "{said}");

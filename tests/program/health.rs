@@ -35,11 +35,15 @@ fn each_finding_is_said_once_with_what_to_try() {
     assert!(found.contains(&"no_gradient ".to_string()), "{found:?}: {all}");
     assert_eq!(all.matches("the gradient was 0 in all 3 steps of epoch 1").count(), 1, "{all}");
 
-    let alike = TINY.replace("trunk |> conv(16, 3) |> instance_norm", "0 * (trunk |> conv(16, 3)) + 1");
+    let alike = TINY
+        .replace("steps = 3", "steps = 12")
+        .replace("trunk |> conv(16, 3) |> instance_norm", "(0 * (trunk |> conv(16, 3)) + 1) |> l2norm");
     let (all, found) = said(dir, "alike", &alike);
     assert!(found.iter().any(|f| f.starts_with("descriptors_alike net")), "{found:?}: {all}");
 
-    let constant = TINY.replace("trunk |> conv(1, 3) |> sigmoid", "0 * (trunk |> conv(1, 3)) |> sigmoid");
+    let constant = TINY
+        .replace("steps = 3", "steps = 12")
+        .replace("trunk |> conv(1, 3) |> sigmoid", "0 * (trunk |> conv(1, 3)) |> sigmoid");
     let (all, found) = said(dir, "constant", &constant);
     assert!(found.iter().any(|f| f.starts_with("constant_detector net")), "{found:?}: {all}");
 }

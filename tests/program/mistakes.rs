@@ -174,7 +174,7 @@ const ALONE: &str = r##"Trains local-feature networks from pipelines whose losse
 Verbs:
   train        Train a pipeline
   resume       Go on with a run that was interrupted or killed
-  replay       Make a run again and compare its bytes, or one step of it with the range of every value
+  replay       Make a run again and compare its bytes, or one of its steps with all ranges
   diff         Say what differs between two runs: text, parameters, data, machine, weights, curves
   sweep        Train a pipeline once for each point of a grid that it names
   check        Check pipelines and report what is wrong

@@ -197,7 +197,13 @@ fn every_signal_has_its_exit_code_and_the_run_goes_on_from_there() {
     let dir = dir.path();
     let signals = [("-INT", 130, 3), ("-TERM", 143, 20), ("-HUP", 129, 41), ("-USR1", 138, 62)];
     let mut args = vec!["full.rord", "--out", "run"];
+    // Below `nohup` a run ignores SIGHUP, as all programs do there.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    let signals = signals.into_iter().filter(|(name, ..)| *name != "-HUP" || ignored.is_none_or(|set| set & 1 == 0));
+    let mut sent = 0;
     for (name, code, lines) in signals {
+        sent += 1;
         let mut child = started(dir, &args);
         until_lines(&mut child, &dir.join("run/metrics.jsonl"), lines);
         signal(&child, name);
@@ -213,8 +219,8 @@ fn every_signal_has_its_exit_code_and_the_run_goes_on_from_there() {
     assert_eq!(out.status.code(), Some(0), "{}", err(&out));
     assert!(err(&out).contains("\ngoes on after step "), "{}", err(&out));
     let record = std::fs::read_to_string(dir.join("run/run.yaml")).unwrap();
-    assert_eq!(record.matches("\n- at: ").count(), 4, "{record}");
-    same(&left(&dir.join("run")), &whole, "after four signals");
+    assert_eq!(record.matches("\n- at: ").count(), sent, "{record}");
+    same(&left(&dir.join("run")), &whole, "after all signals");
     let out = rord(dir, &["resume", "run"]);
     assert_eq!((out.status.code(), err(&out).as_str()), (Some(0), "run is finished; nothing is left to do\n"));
 }

@@ -132,8 +132,6 @@ const SILENT: &[(&str, &str)] = &[
     ("layer_norm", "it has weights"),
     ("standardize", "each number is relative to all others"),
     ("l2norm", "each number is relative to the others of its vector; the type says that it is of length 1"),
-    ("inv", "it moves places"),
-    ("compose", "it moves places"),
     ("move", "it moves places"),
     ("place_add", "it moves places"),
     ("offset_mul", "it moves places"),
