@@ -32,7 +32,7 @@ fn near_pairs(view: &View, target: &Target, by: &Move, radius: f64) -> Vec<(Pair
     let [low_x, low_y] = low;
     let [high_x, high_y] = high;
     let inside = |[x, y]: [f64; 2]| x >= low_x && x <= high_x && y >= low_y && y <= high_y;
-    let near: Vec<([f64; 2], &[f32])> = theirs
+    let mut near: Vec<([f64; 2], &[f32])> = theirs
         .points
         .places
         .iter()
@@ -40,11 +40,16 @@ fn near_pairs(view: &View, target: &Target, by: &Move, radius: f64) -> Vec<(Pair
         .filter(|(p, _)| inside(**p))
         .map(|(p, d)| (*p, d))
         .collect();
+    // By rows, so that few have to be looked at.
+    near.sort_by(|([_, a], _), ([_, b], _)| a.total_cmp(b));
     let mut pairs = Vec::new();
     for ((place, there), descriptor) in
         ours.points.places.iter().zip(&moved).zip(ours.descriptors.chunks_exact(channels))
     {
-        let close = near.iter().filter(|(p, _)| apart(*p, *there) <= radius);
+        let [x, y] = *there;
+        let first = near.partition_point(|([_, v], _)| *v < y - radius);
+        let rows = near.iter().skip(first).take_while(|([_, v], _)| *v <= y + radius);
+        let close = rows.filter(|(p, _)| (p[0] - x).abs() <= radius && apart(*p, *there) <= radius);
         let alike = close.map(|(p, d)| (*p, d.iter().zip(descriptor).map(|(a, b)| a * b).sum::<f32>()));
         let best = alike.fold(None, |best: Option<([f64; 2], f32)>, one| match best {
             Some(best) if best.1 >= one.1 => Some(best),

@@ -255,20 +255,20 @@ fn what_was_seen_of_a_chip_is_kept_and_used(dir: &Path) {
         (found["queries"][0]["found"].clone(), found["index_ms"].as_u64().unwrap())
     };
     let windows = || std::fs::read_dir(dir.join("seen")).unwrap().count();
-    let (first, looked) = find("same", "chip.gds");
+    let (first, looked) = find("same", "crop-same.png");
     assert_eq!((first.as_array().unwrap().len(), windows()), (1, 1));
-    let (again, _) = find("same", "chip.gds");
+    let (again, _) = find("same", "crop-same.png");
     assert_eq!((&again, windows()), (&first, 1));
     // Of a file that was cut by accident the window is looked at again.
     let file = std::fs::read_dir(dir.join("seen")).unwrap().next().unwrap().unwrap().path();
     let whole = std::fs::read(&file).unwrap();
     std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
-    assert_eq!(find("same", "chip.gds").0, first);
+    assert_eq!(find("same", "crop-same.png").0, first);
     assert_eq!(std::fs::read(&file).unwrap(), whole);
     find("scaled", "crop-etched.png");
     assert_eq!(windows(), 2, "another picture is another window ({looked} ms)");
     std::fs::write(dir.join("file"), "").unwrap();
-    let query = ["find", "--query", "demo/crop-same.png", "--in", "demo/chip.gds", "--index", "file"];
+    let query = ["find", "--query", "demo/crop-same.png", "--in", "demo/crop-same.png", "--index", "file"];
     let out = rord(dir, &query);
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert_eq!(out.status.code(), Some(1), "{said}");

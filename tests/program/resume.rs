@@ -193,7 +193,7 @@ fn signal(child: &Child, name: &str) {
 #[test]
 fn every_signal_has_its_exit_code_and_the_run_goes_on_from_there() {
     // So long that none of the signals comes after its end, however late the lines are seen.
-    let (dir, whole, _) = whole(&FULL.replace("Count  = 12", "Count  = 400"));
+    let (dir, whole, _) = whole(&FULL.replace("Count  = 12", "Count  = 150"));
     let dir = dir.path();
     let signals = [("-INT", 130, 3), ("-TERM", 143, 20), ("-HUP", 129, 41), ("-USR1", 138, 62)];
     let mut args = vec!["full.rord", "--out", "run"];
