@@ -102,10 +102,10 @@ impl Outline {
         if most > 0.0 { sum / most } else { 0.0 }
     }
 
-    /// The move shifted, turned and scaled a little at a time to where the edges agree best, from some 3 px off. `size` is the
-    /// query's in pixels.
-    pub fn settled(&self, picture: &Edges, by: &Move, size: [usize; 2]) -> Move {
-        crate::climb::climb(&|by| self.agreement(picture, by), by, size, &[2.0, 1.0, 0.5, 0.25, 0.12]).0
+    /// The move shifted, turned and scaled a little at a time to where the edges agree best, from some 3 px off, and how well they
+    /// do there. `size` is the query's in pixels.
+    pub fn settled(&self, picture: &Edges, by: &Move, size: [usize; 2]) -> (Move, f64) {
+        crate::climb::climb(&|by| self.agreement(picture, by), by, size, &[2.0, 1.0, 0.5, 0.25, 0.12])
     }
 }
 
@@ -205,10 +205,11 @@ mod tests {
             assert!(agreement > 0.7, "{turn} {mirrored} {light}: {agreement}");
             // From 2.5 px off it is found again.
             let off = Move::similarity(0.01, 1.0, false, [2.0, -1.5]).after(&truth);
-            let settled = outline.settled(&picture, &off, [80, 80]);
+            let (settled, most) = outline.settled(&picture, &off, [80, 80]);
             let apart = corners_apart(&settled, &truth, [80, 80]);
             assert!(apart < 0.5, "{turn} {mirrored} {light}: {apart} px");
-            assert!(outline.agreement(&picture, &settled) >= agreement - 1e-3);
+            assert_eq!(outline.agreement(&picture, &settled), most);
+            assert!(most >= agreement - 1e-3);
         }
     }
 

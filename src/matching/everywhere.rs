@@ -9,6 +9,7 @@ use rord_kernels::gemm::{Matrix, multiply};
 
 use crate::dense::Dense;
 use crate::moves::Move;
+use crate::search::first_apart;
 
 /// Which moves are looked at.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,8 +46,9 @@ pub fn everywhere(query: &Dense, picture: &Dense, range: &Range, most: usize) ->
     let reach = (query.size[0] as f64).hypot(query.size[1] as f64) / 2.0;
     let mut best: Vec<(f32, [f64; 2], [usize; 2])> = Vec::new();
     let mut sum = vec![0f32; maps.size[0] * maps.size[1]];
-    for turn in steps(range.turn - range.half, range.turn + range.half, 2.0 * OFF / reach.max(1.0)) {
-        for scale in steps(range.scale.0.ln(), range.scale.1.ln(), 2.0 * OFF / reach.max(1.0)) {
+    let step = 2.0 * OFF / reach.max(1.0);
+    for turn in steps(range.turn - range.half, range.turn + range.half, step) {
+        for scale in steps(range.scale.0.ln(), range.scale.1.ln(), step) {
             let linear = Move::similarity(turn, scale.exp(), range.mirrored, [0.0, 0.0]);
             sum.fill(0.0);
             for (k, place) in places.iter().enumerate() {
@@ -64,20 +66,12 @@ pub fn everywhere(query: &Dense, picture: &Dense, range: &Range, most: usize) ->
         }
     }
     order(&mut best);
-    let mut kept: Vec<(Move, [usize; 2])> = Vec::new();
-    for (_, [turn, scale], at) in best {
-        if kept.len() >= most {
-            break;
-        }
-        let [x, y] = maps.middle(at);
-        let about = Move::similarity(turn, scale.exp(), range.mirrored, [0.0, 0.0]);
-        let [u, v] = about.apply(middle);
-        let by = Move::similarity(turn, scale.exp(), range.mirrored, [x - u, y - v]);
-        if kept.iter().all(|(other, _)| crate::search::corners_apart(&by, other, query.size) > 3.0 * OFF) {
-            kept.push((by, at));
-        }
-    }
-    kept.into_iter().map(|(by, _)| by).collect()
+    let moves = best.into_iter().map(|(_, [turn, scale], at)| {
+        let linear = Move::similarity(turn, scale.exp(), range.mirrored, [0.0, 0.0]);
+        let ([x, y], [u, v]) = (maps.middle(at), linear.apply(middle));
+        Move::similarity(turn, scale.exp(), range.mirrored, [x - u, y - v])
+    });
+    first_apart(moves, |by| by, most, 3.0 * OFF, query.size)
 }
 
 /// The likeliest first; of equal ones the first of the sweep.

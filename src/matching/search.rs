@@ -113,15 +113,7 @@ pub fn find(
         found.extend(in_views(&|view, pairs| moves_from_everywhere(view, target, pairs, search)));
         rank(&mut found);
     }
-    let mut kept: Vec<(usize, Found)> = Vec::new();
-    for one in found {
-        if kept.len() >= most {
-            break;
-        }
-        if kept.iter().all(|(_, other)| corners_apart(&one.1.by, &other.by, size) > 4.0 * search.within) {
-            kept.push(one);
-        }
-    }
+    let kept = first_apart(found, |(_, found)| &found.by, most, 4.0 * search.within, size);
     let polished = |(index, found): &(usize, Found)| match views.get(*index) {
         Some(view) => (*index, polished(view, outline, target, found, search)),
         None => (*index, found.clone()),
@@ -144,11 +136,9 @@ fn polished(view: &View, outline: &Outline, target: &Target, found: &Found, sear
     let begin = found.by.after(&to_query);
     let (by, alike) = climb(&likeness, &begin, view.dense.size, &[4.0, 2.0, 1.0, 0.5, 0.25, 0.12]);
     let by = by.after(&view.from_query);
-    let settled = outline.settled(&target.edges, &by, view.dense.size);
-    let agreement = outline.agreement(&target.edges, &settled);
-    let believed = agreement >= AGREE && likeness(&settled.after(&to_query)) >= alike - LESS;
-    let by = if believed { settled } else { by };
-    let agreement = outline.agreement(&target.edges, &by);
+    let (settled, most) = outline.settled(&target.edges, &by, view.dense.size);
+    let believed = most >= AGREE && likeness(&settled.after(&to_query)) >= alike - LESS;
+    let (by, agreement) = if believed { (settled, most) } else { (by, outline.agreement(&target.edges, &by)) };
     let likeness = view.dense.likeness(&target.dense, &by.after(&to_query), search.margin, CELLS);
     Found { by, inliers: found.inliers, likeness: likeness.max(found.likeness), agreement }
 }
@@ -167,6 +157,26 @@ pub fn corners([width, height]: [usize; 2]) -> [[f64; 2]; 4] {
 /// The largest distance between where two moves take the corners of a picture.
 pub fn corners_apart(a: &Move, b: &Move, size: [usize; 2]) -> f64 {
     corners(size).iter().map(|&c| apart(a.apply(c), b.apply(c))).fold(0.0, f64::max)
+}
+
+/// The first of a list, at most `most`, of which no two take a picture's corners to within `apart` pixels of each other.
+pub(crate) fn first_apart<T>(
+    list: impl IntoIterator<Item = T>,
+    by: impl Fn(&T) -> &Move,
+    most: usize,
+    apart: f64,
+    size: [usize; 2],
+) -> Vec<T> {
+    let mut kept: Vec<T> = Vec::new();
+    for one in list {
+        if kept.len() >= most {
+            break;
+        }
+        if kept.iter().all(|other| corners_apart(by(&one), by(other), size) > apart) {
+            kept.push(one);
+        }
+    }
+    kept
 }
 
 /// The key points of a view, each with its nearest neighbors in the picture and how alike they are.
@@ -203,16 +213,8 @@ fn moves_of(view: &View, target: &Target, pairs: &[(Pair, f64)], search: &Search
         .collect();
     // Of equal ones the one with more votes stays first.
     proposed.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let mut kept: Vec<Move> = Vec::new();
-    for (_, by) in proposed {
-        if kept.len() >= search.moves {
-            break;
-        }
-        if kept.iter().all(|other| corners_apart(&by, other, view.dense.size) > 2.0 * search.within) {
-            kept.push(by);
-        }
-    }
-    kept.into_iter().map(|by| fitted(view, target, pairs, by, search)).collect()
+    let kept = first_apart(proposed, |(_, by)| by, search.moves, 2.0 * search.within, view.dense.size);
+    kept.into_iter().map(|(_, by)| fitted(view, target, pairs, by, search)).collect()
 }
 
 /// The moves of a view that all cells together find, the most alike ones, each fitted once more.

@@ -100,11 +100,13 @@ impl Chip<'_> {
                 Some(index) => index.maps(network, self.pixels, window, &mut looked),
                 None => Maps::by_tiles(network, self.pixels, window, &mut looked),
             }?;
-            let target = target(maps, window, self.pixels);
+            let read = self.pixels.read(window).map_err(SearchError::Pixels)?;
+            let picture = Grey::of_planes(&read, [window.width, window.height]).unwrap_or_default();
+            let target = target(maps, window, &picture);
             looking += begin.elapsed();
             for ((query, found), took) in queries.iter().zip(&mut found).zip(&mut matching) {
                 let begin = Instant::now();
-                found.extend(self.in_window(query, &target, window));
+                found.extend(self.in_window(query, &target, &picture, window));
                 *took += begin.elapsed();
             }
         }
@@ -134,11 +136,11 @@ impl Chip<'_> {
     }
 
     /// What a window has of a query, in the chip's pixels.
-    fn in_window(&self, query: &Query, target: &Target, window: Rect) -> Vec<Found> {
+    fn in_window(&self, query: &Query, target: &Target, picture: &Grey, window: Rect) -> Vec<Found> {
         let most = if self.options.all.is_some() { 1 } else { 4 };
         let views = query.views();
         let found = find(&views, &query.outline, target, query.size, &self.options.search, most);
-        let copied = self.options.all.as_ref().map(|settings| self.copies(query, window, found.first(), settings));
+        let copied = self.options.all.as_ref().map(|all| copies(&query.grey, picture, found.first(), all.least));
         let found = match (&self.options.all, found.first()) {
             _ if copied.as_ref().is_some_and(|copied| !copied.is_empty()) => copied.unwrap_or_default(),
             (Some(settings), Some(first)) => {
@@ -150,13 +152,6 @@ impl Chip<'_> {
         };
         let shift = Move::similarity(0.0, 1.0, false, [window.x as f64, window.y as f64]);
         found.into_iter().map(|f| Found { by: shift.after(&f.by), ..f }).collect()
-    }
-
-    /// The copies of a query in a window, by its pixels; empty where the window is drawn otherwise and the query was not found.
-    fn copies(&self, query: &Query, window: Rect, first: Option<&Found>, settings: &Instances) -> Vec<Found> {
-        let planes = self.pixels.read(window).unwrap_or_default();
-        let picture = Grey::of_planes(&planes, [window.width, window.height]);
-        picture.map_or(Vec::new(), |picture| copies(&query.grey, &picture, first, settings.least))
     }
 
     /// The likeliest of all windows, each place once.
@@ -190,14 +185,13 @@ fn linear(first: &Found, view: &View) -> Move {
 }
 
 /// The key points and descriptors of a window.
-fn target(maps: Maps, window: Rect, pixels: &dyn Pixels) -> Target {
+fn target(maps: Maps, window: Rect, picture: &Grey) -> Target {
     /// One key point for so many pixels.
     const PIXELS_A_POINT: usize = 40;
     let size = [window.width, window.height];
     let keep = (size[0] * size[1] / PIXELS_A_POINT).clamp(200, 60_000);
     let features = maps.features(size, &Select { keep, apart: 2.0, border: 2.0, least: 0.0 });
-    let picture = Grey::of_planes(&pixels.read(window).unwrap_or_default(), size).unwrap_or_default();
-    Target { features, dense: maps.dense, edges: Edges::of(&picture) }
+    Target { features, dense: maps.dense, edges: Edges::of(picture) }
 }
 
 /// How sure an answer is, from 0 to 1. Of one that key points voted for it counts how many of them agree: this tells right
