@@ -1,16 +1,9 @@
 //! Activations of networks, number by number: `gelu`, `silu`, `tanh` and a leaky rectifier, with their slopes.
 //!
-//! In `f32` a curve is a polynomial without a branch, which the compiler turns into vectors as wide as [`simd`](crate::simd)
-//! chooses. It is within 1e-6 of the exact number, relative to the larger of it and 1; in `f64` it is as exact as the library's
-//! functions.
+//! In `f32` a curve is within 1e-6 of the exact number, relative to the larger of it and 1.
 
-use rayon::prelude::*;
-
-use crate::simd::{Lanes, Simd, Task, run};
-use crate::{Float, Mismatch, length};
-
-/// Numbers that one task takes.
-const BLOCK: usize = 1 << 13;
+use crate::curve::{Curve, exp32, gradient_of, size, value_of, within};
+use crate::{Float, Mismatch};
 
 /// A curve.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,78 +55,7 @@ pub fn value<T: Float>(activation: Activation, x: &[T]) -> Vec<T> {
 
 /// The gradient of the numbers `x`, given that of their values.
 pub fn gradient<T: Float>(activation: Activation, x: &[T], grad: &[T]) -> Result<Vec<T>, Mismatch> {
-    length("gradient", grad, x.len())?;
-    Ok(with_curve!(activation, |curve| gradient_of(curve, x, grad)))
-}
-
-fn value_of<T: Float>(curve: impl Curve, x: &[T]) -> Vec<T> {
-    if let Some(x) = T::single(x) {
-        let mut out = vec![0.0f32; x.len()];
-        let blocks = out.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
-        blocks.for_each(|(out, x)| run(Simd::chosen(), Values { curve, x, out }));
-        return T::of_single(out).unwrap_or_default();
-    }
-    x.par_iter().with_min_len(BLOCK).map(|x| T::of(curve.value(x.wide()))).collect()
-}
-
-fn gradient_of<T: Float>(curve: impl Curve, x: &[T], grad: &[T]) -> Vec<T> {
-    if let (Some(x), Some(grad)) = (T::single(x), T::single(grad)) {
-        let mut out = vec![0.0f32; x.len()];
-        let blocks = out.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).zip(grad.par_chunks(BLOCK));
-        blocks.for_each(|((out, x), grad)| run(Simd::chosen(), Slopes { curve, x, grad, out }));
-        return T::of_single(out).unwrap_or_default();
-    }
-    let pairs = x.par_iter().zip(grad).with_min_len(BLOCK);
-    pairs.map(|(x, grad)| T::of(curve.slope(x.wide())) * *grad).collect()
-}
-
-/// A block of values.
-struct Values<'a, C> {
-    curve: C,
-    x: &'a [f32],
-    out: &'a mut [f32],
-}
-
-impl<C: Curve> Task for Values<'_, C> {
-    type Out = ();
-
-    #[inline(always)]
-    unsafe fn run<L: Lanes>(self) {
-        for (out, x) in self.out.iter_mut().zip(self.x) {
-            *out = self.curve.value32(*x);
-        }
-    }
-}
-
-/// A block of gradients.
-struct Slopes<'a, C> {
-    curve: C,
-    x: &'a [f32],
-    grad: &'a [f32],
-    out: &'a mut [f32],
-}
-
-impl<C: Curve> Task for Slopes<'_, C> {
-    type Out = ();
-
-    #[inline(always)]
-    unsafe fn run<L: Lanes>(self) {
-        for (out, (x, grad)) in self.out.iter_mut().zip(self.x.iter().zip(self.grad)) {
-            *out = self.curve.slope32(*x) * *grad;
-        }
-    }
-}
-
-/// A function of one number. What is not a number stays none.
-trait Curve: Copy + Sync {
-    /// Its value.
-    fn value(self, x: f64) -> f64;
-    /// Its slope.
-    fn slope(self, x: f64) -> f64;
-    /// Its value, without a branch.
-    fn value32(self, x: f32) -> f32;
-    /// Its slope, without a branch.
-    fn slope32(self, x: f32) -> f32;
+    with_curve!(activation, |curve| gradient_of(curve, x, grad))
 }
 
 #[derive(Clone, Copy)]
@@ -282,33 +204,6 @@ fn tanh32(x: f32) -> f32 {
     let far = (1.0 - e) / (1.0 + e);
     let far = if x < 0.0 { -far } else { far };
     if size(x) < 0.625 { near } else { far }
-}
-
-/// |x|
-#[inline(always)]
-fn size(x: f32) -> f32 {
-    f32::from_bits(x.to_bits() & 0x7fff_ffff)
-}
-
-/// `x` or the nearest end; what is not a number stays none.
-#[inline(always)]
-fn within(x: f32, low: f32, high: f32) -> f32 {
-    let x = if x < low { low } else { x };
-    if x > high { high } else { x }
-}
-
-/// Cephes' expf; beyond the range of `f32` its smallest normal number, or near its largest.
-#[inline(always)]
-pub(crate) fn exp32(x: f32) -> f32 {
-    let x = within(x, -87.0, 88.0);
-    // Added and taken off again, this rounds to a whole number, which then is in the low bits of the sum.
-    const SHIFT: f32 = 12_582_912.0;
-    let shifted = x * std::f32::consts::LOG2_E + SHIFT;
-    let n = shifted - SHIFT;
-    let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
-    let p = ((((1.987_569_2e-4 * r + 1.398_2e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r + 1.666_666_5e-1) * r;
-    let p = (p + 0.5) * r * r + r + 1.0;
-    p * f32::from_bits((shifted.to_bits() << 23).wrapping_add(0x3f80_0000))
 }
 
 #[cfg(test)]

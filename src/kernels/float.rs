@@ -70,7 +70,7 @@ impl Float for f32 {
     }
     #[inline(always)]
     fn power(self) -> Self {
-        crate::activation::exp32(self)
+        crate::curve::exp32(self)
     }
     fn logarithm(self) -> Self {
         self.ln()

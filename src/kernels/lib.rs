@@ -8,7 +8,9 @@
 //! |---|---|
 //! | `conv/` | two-dimensional convolution: value, input gradient, weight and bias gradient |
 //! | `pool.rs` | maximum and average over windows and whole maps |
+//! | `curve.rs` | one function of one number with its slope, as vectors |
 //! | `activation.rs` | `gelu`, `silu`, `tanh` and a leaky rectifier |
+//! | `function.rs` | exponential, logarithm, root, size, softplus, sine and cosine |
 //! | `bilinear.rs` | reading a map between its cells, and the gradients |
 //! | `normalize.rs` | instance norm and unit vectors |
 //! | `layer_norm.rs` | the channels of every cell |
@@ -19,6 +21,8 @@
 //! | `simd/` | vectors as wide as the machine has them |
 //! | `turns.rs` | filters in all turns of a symmetry group |
 //! | `gemm.rs` | matrix product on checked views |
+//! | `matmul.rs` | products of matrices for each sample of a batch |
+//! | `rank.rs` | numbers in order along lines, and running sums |
 //! | `distance.rs` | distances of vectors, pair by pair |
 //! | `nearest.rs` | the nearest of a list of vectors |
 //! | `places.rs` | tables of all pairs of places |
@@ -31,17 +35,21 @@ pub mod activation;
 pub mod allocator;
 pub mod bilinear;
 pub mod conv;
+mod curve;
 pub mod distance;
 pub mod float;
+pub mod function;
 pub mod gemm;
 pub mod layer_norm;
 pub mod map;
+pub mod matmul;
 pub mod nearest;
 pub mod normalize;
 pub mod order;
 pub mod peaks;
 pub mod places;
 pub mod pool;
+pub mod rank;
 pub mod reduce;
 mod shared;
 pub mod simd;

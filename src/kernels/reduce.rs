@@ -4,6 +4,8 @@
 //! folded from whole runs; where they stay, rows of numbers are folded side by side.
 #![allow(clippy::indexing_slicing)] // Runs are cut by the sizes that the slices are checked against on entry.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::simd::{Lanes, Simd, Task, run as wide};
@@ -94,15 +96,15 @@ impl Cut {
 }
 
 /// Folds what goes. `start` is what a fold begins with; `run` folds a run of neighbors into a number of the result,
-/// `row` a row of neighbors into as many numbers. Both are given the numbers of `with` that belong to the result's, or
+/// `row` a row of neighbors into as many numbers; the neighbors are told by where they lie. Both are given the numbers of `with` that belong to the result's, or
 /// zeros where it is empty.
 fn fold<T: Float>(
     cut: &Cut,
     x: &[T],
     with: &[T],
     start: T,
-    run: impl Fn(T, T, &[T]) -> T + Sync,
-    row: impl Fn(&mut [T], &[T], &[T]) + Sync,
+    run: impl Fn(T, T, Range<usize>) -> T + Sync,
+    row: impl Fn(&mut [T], &[T], Range<usize>) + Sync,
 ) -> Result<Vec<T>, Mismatch> {
     length("x", x, cut.total)?;
     if !with.is_empty() {
@@ -121,7 +123,7 @@ fn fold<T: Float>(
                 Simd::chosen(),
                 Do(|| {
                     for at in &starts {
-                        *out = run(*out, p, &x[base + at..base + at + size]);
+                        *out = run(*out, p, base + at..base + at + size);
                     }
                 }),
             );
@@ -138,7 +140,7 @@ fn fold<T: Float>(
                     Do(|| {
                         for at in &starts {
                             let first = base + at + from;
-                            row(out, p, &x[first..first + count]);
+                            row(out, p, first..first + count);
                         }
                     }),
                 );
@@ -150,7 +152,8 @@ fn fold<T: Float>(
 
 /// Σ f(x, p) over what goes, p being the number of `with` that belongs to the result.
 pub fn sum<T: Float>(cut: &Cut, x: &[T], with: &[T], f: impl Fn(T, T) -> T + Sync) -> Result<Vec<T>, Mismatch> {
-    let run = |sum: T, p: T, x: &[T]| {
+    let run = |sum: T, p: T, at: Range<usize>| {
+        let x = &x[at];
         let mut lanes = [T::ZERO; 16];
         let parts = x.chunks_exact(16);
         let rest: T = parts.remainder().iter().map(|x| f(*x, p)).sum();
@@ -161,7 +164,8 @@ pub fn sum<T: Float>(cut: &Cut, x: &[T], with: &[T], f: impl Fn(T, T) -> T + Syn
         }
         sum + (lanes.into_iter().sum::<T>() + rest)
     };
-    let row = |sums: &mut [T], with: &[T], x: &[T]| {
+    let row = |sums: &mut [T], with: &[T], at: Range<usize>| {
+        let x = &x[at];
         if with.is_empty() {
             sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += f(*x, T::ZERO));
         } else {
@@ -171,13 +175,34 @@ pub fn sum<T: Float>(cut: &Cut, x: &[T], with: &[T], f: impl Fn(T, T) -> T + Syn
     fold(cut, x, with, T::ZERO, run, row)
 }
 
+/// Σ x·y over what goes.
+pub fn products<T: Float>(cut: &Cut, x: &[T], y: &[T]) -> Result<Vec<T>, Mismatch> {
+    length("y", y, cut.total)?;
+    let run = |sum: T, _: T, at: Range<usize>| {
+        let mut lanes = [T::ZERO; 16];
+        let (x, y) = (&x[at.clone()], &y[at]);
+        let (parts, others) = (x.chunks_exact(16), y.chunks_exact(16));
+        let rest: T = parts.remainder().iter().zip(others.remainder()).map(|(x, y)| *x * *y).sum();
+        for (x, y) in parts.zip(others) {
+            lanes.iter_mut().zip(x.iter().zip(y)).for_each(|(lane, (x, y))| *lane += *x * *y);
+        }
+        sum + (lanes.into_iter().sum::<T>() + rest)
+    };
+    let row = |sums: &mut [T], _: &[T], at: Range<usize>| {
+        let both = x[at.clone()].iter().zip(&y[at]);
+        sums.iter_mut().zip(both).for_each(|(sum, (x, y))| *sum += *x * *y);
+    };
+    fold(cut, x, &[], T::ZERO, run, row)
+}
+
 /// The greatest number of what goes, or the least. What is no number makes the result none.
 pub fn extreme<T: Float>(cut: &Cut, x: &[T], greatest: bool) -> Result<Vec<T>, Mismatch> {
     // What is no number stays: it is greater than nothing, and nothing is greater than it.
     #[allow(clippy::eq_op)]
     let pick = |a: T, b: T| if b != b || greatest && b > a || !greatest && b < a { b } else { a };
     let start = T::of(if greatest { f64::NEG_INFINITY } else { f64::INFINITY });
-    let run = |best: T, _: T, x: &[T]| {
+    let run = |best: T, _: T, at: Range<usize>| {
+        let x = &x[at];
         let mut lanes = [best; 16];
         let parts = x.chunks_exact(16);
         let rest = parts.remainder().iter().fold(best, |a, b| pick(a, *b));
@@ -186,7 +211,9 @@ pub fn extreme<T: Float>(cut: &Cut, x: &[T], greatest: bool) -> Result<Vec<T>, M
         }
         lanes.into_iter().fold(rest, pick)
     };
-    let row = |best: &mut [T], _: &[T], x: &[T]| best.iter_mut().zip(x).for_each(|(best, x)| *best = pick(*best, *x));
+    let row = |best: &mut [T], _: &[T], at: Range<usize>| {
+        best.iter_mut().zip(&x[at]).for_each(|(best, x)| *best = pick(*best, *x))
+    };
     fold(cut, x, &[], start, run, row)
 }
 
@@ -307,6 +334,10 @@ mod tests {
         (0..1 << shape.len()).map(of).collect()
     }
 
+    fn wide(p: &[f64], owners: &[usize]) -> Vec<f64> {
+        owners.iter().map(|at| p[*at]).collect()
+    }
+
     #[test]
     fn folds_and_spreads_agree_with_an_index_for_each_number() {
         for shape in [vec![2, 3, 5, 7], vec![1, 4, 1, 33], vec![3, 1], vec![40], vec![2, 70, 3], vec![]] {
@@ -320,6 +351,9 @@ mod tests {
                     (most[*at], least[*at]) = (most[*at].max(*x), least[*at].min(*x));
                 }
                 assert_eq!(sum(&cut, &x, &p, |x, p| x * p).unwrap(), sums, "{cut:?}");
+                let mut dots = vec![0.0; kept];
+                x.iter().zip(&wide(&p, &owners)).zip(&owners).for_each(|((x, y), at)| dots[*at] += x * y);
+                assert_eq!(products(&cut, &x, &wide(&p, &owners)).unwrap(), dots, "{cut:?}");
                 assert_eq!(extreme(&cut, &x, true).unwrap(), most, "{cut:?}");
                 assert_eq!(extreme(&cut, &x, false).unwrap(), least, "{cut:?}");
                 let wanted: Vec<f64> = x.iter().zip(&owners).map(|(x, at)| x + 3.0 * p[*at]).collect();

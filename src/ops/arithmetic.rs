@@ -2,9 +2,10 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::compute::elementwise::{gradients, operands, samples};
+use crate::compute::elementwise::{Arithmetic, Times, gathered, gathered_product, gradients, met, samples};
 use crate::compute::{Call, Compute, Gradients, Output, layout};
 use crate::op::Op;
+use rord_kernels::Float;
 use rord_lang::constant::Settings;
 use rord_lang::vocabulary::{Combines, Entry, GraphFacts, LintFacts};
 
@@ -74,8 +75,7 @@ impl Compute for Add {
         if a.shape() == b.shape() {
             return Ok(layout::sum(a, b)?.into());
         }
-        let (a, b) = operands(call)?;
-        Ok((a + b)?.into())
+        Ok(met::<Add>(a, b)?.into())
     }
 
     fn either_order(&self) -> bool {
@@ -83,20 +83,27 @@ impl Compute for Add {
     }
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        gradients(call, || Ok(grad.clone()), || Ok(grad.clone()))
+        gradients(call, |a| gathered(grad, a), |b| gathered(grad, b))
     }
 }
 
 struct Sub;
 
 impl Compute for Sub {
+    fn backward_reads(&self, _: &str) -> bool {
+        false
+    }
+
+    fn backward_reads_value(&self, _: &Settings) -> bool {
+        false
+    }
+
     fn forward(&self, call: &Call) -> Result<Output> {
-        let (a, b) = operands(call)?;
-        Ok((a - b)?.into())
+        Ok(met::<Sub>(call.tensor("a")?, call.tensor("b")?)?.into())
     }
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        gradients(call, || Ok(grad.clone()), || grad.neg())
+        gradients(call, |a| gathered(grad, a), |b| gathered(grad, b)?.neg())
     }
 }
 
@@ -108,13 +115,12 @@ impl Compute for Mul {
     }
 
     fn forward(&self, call: &Call) -> Result<Output> {
-        let (a, b) = operands(call)?;
-        Ok((a * b)?.into())
+        Ok(met::<Times>(call.tensor("a")?, call.tensor("b")?)?.into())
     }
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        let (a, b) = operands(call)?;
-        gradients(call, || grad * &b, || grad * &a)
+        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        gradients(call, |shape| gathered_product(grad, b, shape), |shape| gathered_product(grad, a, shape))
     }
 }
 
@@ -122,12 +128,43 @@ struct Div;
 
 impl Compute for Div {
     fn forward(&self, call: &Call) -> Result<Output> {
-        let (a, b) = operands(call)?;
-        Ok((a / b)?.into())
+        Ok(met::<Div>(call.tensor("a")?, call.tensor("b")?)?.into())
     }
 
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        let (_, b) = operands(call)?;
-        gradients(call, || grad / &b, || ((grad * &output.value)? / &b)?.neg())
+        let b = call.tensor("b")?;
+        gradients(
+            call,
+            |shape| gathered(&met::<Div>(grad, b)?, shape),
+            // The divisor is the same wherever it was spread.
+            |shape| met::<Div>(&gathered_product(grad, &output.value, shape)?, b)?.neg(),
+        )
+    }
+}
+
+impl Arithmetic for Add {
+    fn of<T: Float>(a: T, b: T) -> T {
+        a + b
+    }
+    fn plain(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        a + b
+    }
+}
+
+impl Arithmetic for Sub {
+    fn of<T: Float>(a: T, b: T) -> T {
+        a - b
+    }
+    fn plain(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        a - b
+    }
+}
+
+impl Arithmetic for Div {
+    fn of<T: Float>(a: T, b: T) -> T {
+        a / b
+    }
+    fn plain(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        a / b
     }
 }

@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::compute::samples::Sample;
-use crate::compute::tables::{back, both, result};
+use crate::compute::tables::{back, both, matmul, plain, result, turned};
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::hardneg::squares;
 use crate::op::Op;
@@ -76,16 +76,16 @@ impl Compute for Distances {
         // d' = (a - b)/d, and 2·(a - b) of squares, added up over the partners.
         let weight = if squared(call) { (grad * 2.0)? } else { (grad / &output.value)? };
         let weight = if weight.rank() == 2 { weight.unsqueeze(0)? } else { weight };
-        let one = |own: &Tensor, other: &Tensor, weight: &Tensor| -> Result<Tensor> {
-            let sum = weight.sum_keepdim(2)?;
-            own.broadcast_mul(&sum)? - weight.contiguous()?.matmul(other)?
-        };
+        let one = |own: &Tensor, sum: Tensor, product: Tensor| own.broadcast_mul(&sum)? - product;
         let mut out = Gradients::new();
         if call.wants("a") {
-            out.push(("a", back(one(&x, &y, &weight)?, a)?));
+            out.push(("a", back(one(&x, weight.sum_keepdim(2)?, matmul(plain(&weight), plain(&y))?)?, a)?));
         }
         if call.wants("b") {
-            out.push(("b", back(one(&y, &x, &weight.transpose(1, 2)?.contiguous()?)?, b)?));
+            out.push((
+                "b",
+                back(one(&y, weight.sum_keepdim(1)?.transpose(1, 2)?, matmul(turned(&weight), plain(&x))?)?, b)?,
+            ));
         }
         Ok(out)
     }

@@ -4,7 +4,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::axes::{picked, reduction};
-use crate::compute::elementwise::{gradients, operands};
+use crate::compute::elementwise::{gathered_product, gradients, operands};
 use crate::compute::folding::{Folded, Folding, Folds, at, mask};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Gradients, Output};
@@ -132,7 +132,11 @@ impl<const GREATER: bool> Folds for Extreme<GREATER> {
             let (low, high) = if GREATER { (&b, &a) } else { (&a, &b) };
             // 1 where `a` is taken, a half where both are equal.
             let taken = ((low.lt(high)?.to_dtype(grad.dtype())? + low.le(high)?.to_dtype(grad.dtype())?)? * 0.5)?;
-            return gradients(call, || grad * &taken, || grad * taken.affine(-1.0, 1.0)?);
+            return gradients(
+                call,
+                |a| gathered_product(grad, &taken, a),
+                |b| gathered_product(grad, &taken.affine(-1.0, 1.0)?, b),
+            );
         }
         if !call.wants("a") {
             return Ok(Gradients::new());

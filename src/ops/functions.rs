@@ -2,12 +2,15 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::compute::layout::{order, read, tensor};
 use crate::compute::pixelwise::log1p;
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::slices::{Element, Paths, wrong};
+use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
 use crate::rules::disturbed;
 use crate::sigmoid::sigmoid;
+use rord_kernels::function::{self, Function};
 use rord_lang::range::Range;
 use rord_lang::types::Kind;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
@@ -65,7 +68,7 @@ pub static EXP: Op = function!(
     "`torch.exp`",
     disturbed,
     GraphFacts::NONE,
-    Unary { value: |_, x| x.exp(), slope: |_, _, y| Ok(y.clone()) },
+    Unary { value: |_, x| x.exp(), slope: |_, _, y| Ok(y.clone()), kernel: |_| Ok(Function::Exp) },
     samples(-2.0..2.0, &[-1e4, 0.0, 80.0])
 )
 .with_lints(LintFacts { rises: &["x"], range: |r| r.of("x").rising(f64::exp), ..LintFacts::NONE });
@@ -85,6 +88,7 @@ pub static LOG: Op = function!(
             let eps = call.number("eps")?;
             x.maximum(eps)?.recip()? * x.ge(eps)?.to_dtype(x.dtype())?
         },
+        kernel: |call| Ok(Function::Log(call.number("eps")?)),
     },
     Ok(samples(0.2..2.0, &[-1.0, 0.0, 1e-12, 1e30])?.into_iter().map(|s| s.number("eps", 1e-12)).collect())
 )
@@ -111,6 +115,7 @@ pub static SQRT: Op = function!(
             let safe = some.where_cond(y, &y.ones_like()?)?;
             (safe.recip()? * 0.5)? * some.to_dtype(y.dtype())?
         },
+        kernel: |_| Ok(Function::Sqrt),
     },
     samples(0.2..2.0, &[-1.0, 0.0, 1e-20, 1e30])
 )
@@ -132,6 +137,7 @@ pub static ABS: Op = function!(
     Unary {
         value: |_, x| x.abs(),
         slope: |_, x, _| x.gt(0.0)?.to_dtype(x.dtype())? - x.lt(0.0)?.to_dtype(x.dtype())?,
+        kernel: |_| Ok(Function::Abs),
     },
     samples(-2.0..2.0, &[0.0, -0.0, -1e30])
 )
@@ -149,6 +155,7 @@ pub static SOFTPLUS: Op = function!(
     Unary {
         value: |_, x| x.relu()? + log1p(&x.abs()?.neg()?.exp()?)?,
         slope: |_, x, _| sigmoid(x),
+        kernel: |_| Ok(Function::Softplus),
     },
     samples(-4.0..4.0, &[-1e4, 0.0, 1e4])
 )
@@ -170,7 +177,7 @@ pub static SIN: Op = function!(
     "`torch.sin`",
     signed,
     GraphFacts::NONE,
-    Unary { value: |_, x| x.sin(), slope: |_, x, _| x.cos() },
+    Unary { value: |_, x| x.sin(), slope: |_, x, _| x.cos(), kernel: |_| Ok(Function::Sin) },
     samples(-4.0..4.0, &[0.0, 1e3, -1e3])
 )
 .with_lints(WAVE);
@@ -184,7 +191,7 @@ pub static COS: Op = function!(
     "`torch.cos`",
     signed,
     GraphFacts::NONE,
-    Unary { value: |_, x| x.cos(), slope: |_, x, _| x.sin()?.neg() },
+    Unary { value: |_, x| x.cos(), slope: |_, x, _| x.sin()?.neg(), kernel: |_| Ok(Function::Cos) },
     samples(-4.0..4.0, &[0.0, 1e3, -1e3])
 )
 .with_lints(WAVE);
@@ -203,15 +210,34 @@ struct Unary {
     value: fn(&Call, &Tensor) -> Result<Tensor>,
     /// Its slopes, of the numbers and their values.
     slope: fn(&Call, &Tensor, &Tensor) -> Result<Tensor>,
+    /// The kernel of both.
+    kernel: fn(&Call) -> Result<Function>,
 }
 
-impl Compute for Unary {
-    fn forward(&self, call: &Call) -> Result<Output> {
+impl Paths for Unary {
+    const EITHER_ORDER: bool = true;
+
+    fn lower(&self, call: &Call) -> Result<Output> {
         Ok((self.value)(call, call.tensor("x")?)?.into())
     }
 
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         Ok(vec![("x", (grad * (self.slope)(call, call.tensor("x")?, &output.value)?)?)])
+    }
+
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let (x, kernel) = (call.tensor("x")?, (self.kernel)(call)?);
+        let order = order(x);
+        let value = read::<T, _, 1>(order, [x], |[x]| function::value(kernel, x))?;
+        Ok(tensor(order, value, x.dims())?.into())
+    }
+
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let kernel = (self.kernel)(call)?;
+        let of = if kernel.slope_by_value() { &output.value } else { call.tensor("x")? };
+        let order = order(of);
+        let out = read::<T, _, 2>(order, [of, grad], |[of, grad]| function::gradient(kernel, of, grad))?;
+        Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
     }
 }
 

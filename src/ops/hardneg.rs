@@ -6,6 +6,7 @@ use candle_core::{Result, Tensor};
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, constant, read, tensor, wrong};
+use crate::compute::tables::{matmul, plain, turned};
 use crate::compute::{Call, Output};
 use crate::op::Op;
 use crate::rules::{between, positive};
@@ -69,7 +70,7 @@ pub struct HardNeg;
 
 /// ‖a - b‖² for every row of `a` (B, N, C) with every row of `b` (B, M, C), not below 0: (B, N, M).
 pub(crate) fn squares(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    let cross = a.contiguous()?.matmul(&b.transpose(1, 2)?.contiguous()?)?;
+    let cross = matmul(plain(a), turned(b))?;
     let sum = a.sqr()?.sum_keepdim(2)?.broadcast_add(&b.sqr()?.sum_keepdim(2)?.transpose(1, 2)?)?;
     (sum - (cross * 2.0)?)?.maximum(0.0)
 }

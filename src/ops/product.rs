@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::compute::samples::Sample;
-use crate::compute::tables::{back, both, result};
+use crate::compute::tables::{back, both, matmul, plain, result, turned};
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use rord_lang::axis::Axis;
@@ -124,7 +124,7 @@ impl Compute for Product {
     fn forward(&self, call: &Call) -> Result<Output> {
         let (a, b) = (call.tensor("a")?, call.tensor("b")?);
         let (x, y) = both(a, b)?;
-        Ok(result(x.matmul(&y)?, a, b)?.into())
+        Ok(result(matmul(plain(&x), plain(&y))?, a, b)?.into())
     }
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
@@ -133,10 +133,10 @@ impl Compute for Product {
         let grad = if grad.rank() == 2 { grad.unsqueeze(0)? } else { grad.clone() }.contiguous()?;
         let mut out = Gradients::new();
         if call.wants("a") {
-            out.push(("a", back(grad.matmul(&y.transpose(1, 2)?.contiguous()?)?, a)?));
+            out.push(("a", back(matmul(plain(&grad), turned(&y))?, a)?));
         }
         if call.wants("b") {
-            out.push(("b", back(x.transpose(1, 2)?.contiguous()?.matmul(&grad)?, b)?));
+            out.push(("b", back(matmul(turned(&x), plain(&grad))?, b)?));
         }
         Ok(out)
     }

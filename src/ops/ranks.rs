@@ -1,15 +1,15 @@
 //! `sort`, `top` and `cumsum`: the numbers along one axis in order, the greatest of them, and their running sum.
 
-use candle_core::{DType, Result, Tensor};
-use rayon::prelude::*;
+use candle_core::{DType, Device, Result, Tensor};
 
 use crate::axes::one_axis;
 use crate::compute::folding::at;
 use crate::compute::samples::{Sample, numbers};
-use crate::compute::slices::{read, tensor};
+use crate::compute::slices::{constant, read, tensor};
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::max_pool::saved;
 use crate::op::Op;
+use rord_kernels::rank;
 use rord_lang::report::numbers as sizes;
 use rord_lang::vocabulary::{Application, Entry, LintFacts};
 
@@ -136,29 +136,16 @@ pub(crate) fn last(x: &Tensor, axis: usize) -> Result<Tensor> {
     x.transpose(axis, x.rank() - 1)?.contiguous()
 }
 
-/// Smaller numbers first, 0 and -0 alike, what is no number at an end.
-fn compare(a: f64, b: f64) -> std::cmp::Ordering {
-    a.partial_cmp(&b).unwrap_or_else(|| a.total_cmp(&b))
-}
-
 /// For each line along the last axis: the places of its numbers, in order.
 pub(crate) fn places(x: &Tensor, descending: bool, keep: usize) -> Result<Tensor> {
-    let n = x.dim(x.rank() - 1)?.max(1);
-    let values = match x.dtype() {
-        DType::F32 => read::<f32, _, 1>([x], |[x]| x.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>())?,
-        _ => numbers(x)?,
+    let n = x.dim(x.rank() - 1)?;
+    let out = match x.dtype() {
+        DType::F32 => {
+            let x = x.to_device(&Device::Cpu)?;
+            read::<f32, _, 1>([&x], |[x]| rank::places(x, n, descending, keep))?
+        }
+        _ => rank::places(&numbers(x)?, n, descending, keep),
     };
-    let line = |line: &[f64]| {
-        let mut order: Vec<u32> = (0..line.len() as u32).collect();
-        let number = |i: &u32| line.get(*i as usize).copied().unwrap_or(0.0);
-        order.sort_by(|a, b| match descending {
-            true => compare(number(b), number(a)),
-            false => compare(number(a), number(b)),
-        });
-        order.truncate(keep);
-        order
-    };
-    let out: Vec<u32> = values.par_chunks(n).flat_map_iter(line).collect();
     let mut shape = x.dims().to_vec();
     if let Some(slot) = shape.last_mut() {
         *slot = keep;
@@ -200,17 +187,12 @@ impl CumSum {
     /// The running sum of every line, from its end where `back`.
     fn run(x: &Tensor, axis: usize, back: bool) -> Result<Tensor> {
         let lines = last(x, axis)?;
-        let n = lines.dim(lines.rank() - 1)?.max(1);
-        let mut values = numbers(&lines)?;
-        values.par_chunks_mut(n).for_each(|line| {
-            let mut sum = 0.0;
-            let mut add = |x: &mut f64| {
-                sum += *x;
-                *x = sum;
-            };
-            if back { line.iter_mut().rev().for_each(&mut add) } else { line.iter_mut().for_each(&mut add) }
-        });
-        last(&crate::compute::slices::constant(values, lines.shape().clone(), x)?, axis)
+        let (n, shape) = (lines.dim(lines.rank() - 1)?, lines.shape().clone());
+        let sums = match (x.dtype(), x.device()) {
+            (DType::F32, Device::Cpu) => tensor(read::<f32, _, 1>([&lines], |[x]| rank::running(x, n, back))?, shape)?,
+            _ => constant(rank::running(&numbers(&lines)?, n, back), shape, x)?,
+        };
+        last(&sums, axis)
     }
 }
 

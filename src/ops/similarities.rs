@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::compute::samples::Sample;
-use crate::compute::tables::{back, both, result};
+use crate::compute::tables::{back, both, matmul, plain, result, turned};
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use rord_lang::vocabulary::{Compares, Entry, GraphFacts, LintFacts};
@@ -52,7 +52,7 @@ impl Compute for Similarities {
     fn forward(&self, call: &Call) -> Result<Output> {
         let (a, b) = (call.tensor("a")?, call.tensor("b")?);
         let (x, y) = both(a, b)?;
-        Ok(result(x.matmul(&y.transpose(1, 2)?.contiguous()?)?, a, b)?.into())
+        Ok(result(matmul(plain(&x), turned(&y))?, a, b)?.into())
     }
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
@@ -61,10 +61,10 @@ impl Compute for Similarities {
         let grad = if grad.rank() == 2 { grad.unsqueeze(0)? } else { grad.clone() };
         let mut out = Gradients::new();
         if call.wants("a") {
-            out.push(("a", back(grad.contiguous()?.matmul(&y)?, a)?));
+            out.push(("a", back(matmul(plain(&grad), plain(&y))?, a)?));
         }
         if call.wants("b") {
-            out.push(("b", back(grad.transpose(1, 2)?.contiguous()?.matmul(&x)?, b)?));
+            out.push(("b", back(matmul(turned(&grad), plain(&x))?, b)?));
         }
         Ok(out)
     }

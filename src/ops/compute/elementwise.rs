@@ -1,11 +1,13 @@
 //! What `+ - * /` and the comparisons share: operands spread to the result's shape, and gradients added up to theirs.
 
-use candle_core::{Result, Shape, Tensor};
+use candle_core::{DType, Device, Result, Shape, Tensor};
 
 use crate::compute::folding::Folding;
 use crate::compute::layout;
 use crate::compute::samples::Sample;
+use crate::compute::slices::Element;
 use crate::compute::{Call, Gradients};
+use rord_kernels::Float;
 
 /// Both operands in the result's shape: a single number goes everywhere, and an axis of size 1, which the checker put in,
 /// over the other's.
@@ -13,6 +15,75 @@ pub(crate) fn operands(call: &Call) -> Result<(Tensor, Tensor)> {
     let (a, b) = (call.tensor("a")?, call.tensor("b")?);
     let shape = a.shape().broadcast_shape_binary_op(b.shape(), "elementwise")?;
     Ok((widened(a, &shape)?, widened(b, &shape)?))
+}
+
+/// One of `+ - * /`.
+pub(crate) trait Arithmetic {
+    /// Of two numbers.
+    fn of<T: Float>(a: T, b: T) -> T;
+    /// Of two tensors of one shape, as Candle has it.
+    fn plain(a: &Tensor, b: &Tensor) -> Result<Tensor>;
+}
+
+/// `a ∘ b` in the shape in which they meet. Where one of them has it already, the other is not made wider first.
+pub(crate) fn met<F: Arithmetic>(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if a.shape() != b.shape() && a.dtype() == b.dtype() && matches!(a.device(), Device::Cpu) {
+        match a.dtype() {
+            DType::F32 => {
+                if let Some(value) = met_fast::<F, f32>(a, b)? {
+                    return Ok(value);
+                }
+            }
+            DType::F64 => {
+                if let Some(value) = met_fast::<F, f64>(a, b)? {
+                    return Ok(value);
+                }
+            }
+            _ => {}
+        }
+    }
+    let shape = a.shape().broadcast_shape_binary_op(b.shape(), "elementwise")?;
+    F::plain(&widened(a, &shape)?, &widened(b, &shape)?)
+}
+
+fn met_fast<F: Arithmetic, T: Element>(a: &Tensor, b: &Tensor) -> Result<Option<Tensor>> {
+    if let Some(gone) = spread_over(b, a) {
+        return Folding::of(a, gone, true).meet::<T>(a, b, F::of).map(Some);
+    }
+    if let Some(gone) = spread_over(a, b) {
+        return Folding::of(b, gone, true).meet::<T>(b, a, |b, a| F::of(a, b)).map(Some);
+    }
+    Ok(None)
+}
+
+/// The axes along which `small` is spread over `large`, where the two meet in the shape of `large`.
+fn spread_over(small: &Tensor, large: &Tensor) -> Option<Vec<usize>> {
+    if small.rank() == 0 {
+        return Some((0..large.rank()).collect());
+    }
+    let fits = small.rank() == large.rank() && small.dims().iter().zip(large.dims()).all(|(a, b)| a == b || *a == 1);
+    fits.then(|| spread_axes(small.dims(), large.dims()))
+}
+
+/// Σ of `grad` · `other` over the axes along which an operand of `shape` was spread: the gradient of a factor.
+pub(crate) fn gathered_product(grad: &Tensor, other: &Tensor, shape: &Shape) -> Result<Tensor> {
+    if grad.shape() == other.shape() && grad.shape() != shape && grad.rank() == shape.rank() {
+        let gone = spread_axes(shape.dims(), grad.dims());
+        return Folding::of(grad, gone, true).dot(grad, other)?.reshape(shape);
+    }
+    gathered(&met::<Times>(grad, other)?, shape)
+}
+
+/// `a · b`.
+pub(crate) struct Times;
+
+impl Arithmetic for Times {
+    fn of<T: Float>(a: T, b: T) -> T {
+        a * b
+    }
+    fn plain(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        a * b
+    }
 }
 
 /// An operand in the result's shape. A single number stays one in memory.
@@ -45,18 +116,18 @@ pub(crate) fn gathered(grad: &Tensor, shape: &Shape) -> Result<Tensor> {
     Ok(grad)
 }
 
-/// The wanted gradients, from those of the spread operands.
+/// The wanted gradients, each made for its operand's shape.
 pub(crate) fn gradients(
     call: &Call,
-    a: impl FnOnce() -> Result<Tensor>,
-    b: impl FnOnce() -> Result<Tensor>,
+    a: impl FnOnce(&Shape) -> Result<Tensor>,
+    b: impl FnOnce(&Shape) -> Result<Tensor>,
 ) -> Result<Gradients> {
     let mut out = Gradients::new();
     if call.wants("a") {
-        out.push(("a", gathered(&a()?, call.tensor("a")?.shape())?));
+        out.push(("a", a(call.tensor("a")?.shape())?));
     }
     if call.wants("b") {
-        out.push(("b", gathered(&b()?, call.tensor("b")?.shape())?));
+        out.push(("b", b(call.tensor("b")?.shape())?));
     }
     Ok(out)
 }

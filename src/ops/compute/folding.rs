@@ -151,6 +151,31 @@ impl Folding {
         self.sum_of(x, None, |x, _| x)
     }
 
+    /// Σ x·y, both of the whole shape.
+    pub fn dot(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        if !self.fast {
+            return self.sum(&(x * y)?);
+        }
+        match x.dtype() {
+            DType::F32 => self.dot_of::<f32>(x, y),
+            _ => self.dot_of::<f64>(x, y),
+        }
+    }
+
+    fn dot_of<T: Element>(&self, x: &Tensor, y: &Tensor) -> Result<Tensor> {
+        let cut = self.cut()?;
+        let out = read::<T, _, 2>([x, y], |[x, y]| reduce::products(&cut, x, y))?;
+        tensor(out.map_err(wrong)?, self.left.as_slice())
+    }
+
+    /// f of every number of `x` and the number of `left` that belongs to it, by kernels.
+    pub fn meet<T: Element>(&self, x: &Tensor, left: &Tensor, f: impl Fn(T, T) -> T + Sync) -> Result<Tensor> {
+        let cut = self.cut()?;
+        let out =
+            read::<T, _, 2>([x, left], |[x, p]| reduce::spread(&cut, [x, &[]], [p, &[]], |[x, _], [p, _]| f(x, p)))?;
+        tensor(out.map_err(wrong)?, self.shape.as_slice())
+    }
+
     /// Σ f(x, p) by kernels, p being the number of `with` that is left there.
     fn sum_of(&self, x: &Tensor, with: Option<&Tensor>, f: impl Fn(f64, f64) -> f64 + Sync) -> Result<Tensor> {
         let cut = self.cut()?;
