@@ -3,8 +3,11 @@
 //! In `f32` a curve is made of polynomials without a branch, which the compiler turns into vectors as wide as
 //! [`simd`](crate::simd) chooses; in `f64` it is as exact as the library's functions.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
+use crate::fresh::made;
 use crate::simd::{Lanes, Simd, Task, run};
 use crate::{Float, Mismatch, length};
 
@@ -14,9 +17,14 @@ const BLOCK: usize = 1 << 13;
 /// The curve at every number.
 pub(crate) fn value_of<T: Float>(curve: impl Curve, x: &[T]) -> Vec<T> {
     if let Some(x) = T::single(x) {
-        let mut out = vec![0.0f32; x.len()];
-        let blocks = out.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
-        blocks.for_each(|(out, x)| run(Simd::chosen(), Values { curve, x, out }));
+        // SAFETY: the blocks cover all numbers, and each writes all of its own.
+        #[allow(unsafe_code)]
+        let out = unsafe {
+            made(x.len(), |out| {
+                let blocks = out.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
+                blocks.for_each(|(out, x)| run(Simd::chosen(), Values { curve, x, out }));
+            })
+        };
         return T::of_single(out).unwrap_or_default();
     }
     x.par_iter().with_min_len(BLOCK).map(|x| T::of(curve.value(x.wide()))).collect()
@@ -26,9 +34,14 @@ pub(crate) fn value_of<T: Float>(curve: impl Curve, x: &[T]) -> Vec<T> {
 pub(crate) fn gradient_of<T: Float>(curve: impl Curve, x: &[T], grad: &[T]) -> Result<Vec<T>, Mismatch> {
     length("gradient", grad, x.len())?;
     if let (Some(x), Some(grad)) = (T::single(x), T::single(grad)) {
-        let mut out = vec![0.0f32; x.len()];
-        let blocks = out.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).zip(grad.par_chunks(BLOCK));
-        blocks.for_each(|((out, x), grad)| run(Simd::chosen(), Slopes { curve, x, grad, out }));
+        // SAFETY: as above; `grad` is as long as `x`.
+        #[allow(unsafe_code)]
+        let out = unsafe {
+            made(x.len(), |out| {
+                let blocks = out.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).zip(grad.par_chunks(BLOCK));
+                blocks.for_each(|((out, x), grad)| run(Simd::chosen(), Slopes { curve, x, grad, out }));
+            })
+        };
         return Ok(T::of_single(out).unwrap_or_default());
     }
     let pairs = x.par_iter().zip(grad).with_min_len(BLOCK);
@@ -39,7 +52,7 @@ pub(crate) fn gradient_of<T: Float>(curve: impl Curve, x: &[T], grad: &[T]) -> R
 struct Values<'a, C> {
     curve: C,
     x: &'a [f32],
-    out: &'a mut [f32],
+    out: &'a mut [MaybeUninit<f32>],
 }
 
 impl<C: Curve> Task for Values<'_, C> {
@@ -48,7 +61,7 @@ impl<C: Curve> Task for Values<'_, C> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         for (out, x) in self.out.iter_mut().zip(self.x) {
-            *out = self.curve.value32(*x);
+            out.write(self.curve.value32(*x));
         }
     }
 }
@@ -58,7 +71,7 @@ struct Slopes<'a, C> {
     curve: C,
     x: &'a [f32],
     grad: &'a [f32],
-    out: &'a mut [f32],
+    out: &'a mut [MaybeUninit<f32>],
 }
 
 impl<C: Curve> Task for Slopes<'_, C> {
@@ -67,7 +80,7 @@ impl<C: Curve> Task for Slopes<'_, C> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         for (out, (x, grad)) in self.out.iter_mut().zip(self.x.iter().zip(self.grad)) {
-            *out = self.curve.slope32(*x) * *grad;
+            out.write(self.curve.slope32(*x) * *grad);
         }
     }
 }

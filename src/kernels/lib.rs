@@ -12,6 +12,10 @@
 //! | `activation.rs` | `gelu`, `silu`, `tanh` and a leaky rectifier |
 //! | `function.rs` | exponential, logarithm, root, size, softplus, sine and cosine |
 //! | `bilinear.rs` | reading a map between its cells, and the gradients |
+//! | `batch_norm.rs` | the channels of a batch, and a rectifier behind it |
+//! | `resample.rs` | maps enlarged, and the way back |
+//! | `join.rs` | tensors behind each other along an axis |
+//! | `fresh.rs` | results that are written once |
 //! | `normalize.rs` | instance norm and unit vectors |
 //! | `layer_norm.rs` | the channels of every cell |
 //! | `order.rs` | channels first and channels last |
@@ -19,6 +23,7 @@
 //! | `soft.rs` | sums of exponentials along axes, and shares of 1 |
 //! | `map.rs` | one function over one, two or three slices |
 //! | `simd/` | vectors as wide as the machine has them |
+//! | `slope.rs` | how steep a map is, by Sobel's filters |
 //! | `turns.rs` | filters in all turns of a symmetry group |
 //! | `gemm.rs` | matrix product on checked views |
 //! | `matmul.rs` | products of matrices for each sample of a batch |
@@ -33,13 +38,16 @@
 
 pub mod activation;
 pub mod allocator;
+pub mod batch_norm;
 pub mod bilinear;
 pub mod conv;
 mod curve;
 pub mod distance;
 pub mod float;
+mod fresh;
 pub mod function;
 pub mod gemm;
+pub mod join;
 pub mod layer_norm;
 pub mod map;
 pub mod matmul;
@@ -51,8 +59,10 @@ pub mod places;
 pub mod pool;
 pub mod rank;
 pub mod reduce;
+pub mod resample;
 mod shared;
 pub mod simd;
+pub mod slope;
 pub mod soft;
 pub mod turns;
 

@@ -1,7 +1,11 @@
 //! One function over every element of one or two slices, on all cores.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
+use super::fresh::made;
+use super::simd::{Closure, Simd, run};
 use super::{Float, Mismatch, length};
 
 /// Elements one task handles: large enough to pay for the task, small enough to share a map among cores.
@@ -9,24 +13,31 @@ const BLOCK: usize = 1 << 14;
 
 /// `f(a)` for every element.
 pub fn one<T: Float>(a: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
-    let mut out = vec![T::ZERO; a.len()];
-    out.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK)).for_each(|(out, a)| {
-        for (o, a) in out.iter_mut().zip(a) {
-            *o = f(*a);
-        }
-    });
-    out
+    let block = |(out, a): (&mut [MaybeUninit<T>], &[T])| {
+        let each = || out.iter_mut().zip(a).for_each(|(o, a)| *o = MaybeUninit::new(f(*a)));
+        run(Simd::chosen(), Closure(each));
+    };
+    // SAFETY: the blocks cover all numbers, and each writes all of its own.
+    #[allow(unsafe_code)]
+    unsafe {
+        made(a.len(), |out| out.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK)).for_each(block))
+    }
 }
 
 /// `f(a, b)` for every pair of elements.
 pub fn two<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Result<Vec<T>, Mismatch> {
     length("second operand", b, a.len())?;
-    let mut out = vec![T::ZERO; a.len()];
-    out.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK)).zip(b.par_chunks(BLOCK)).for_each(|((out, a), b)| {
-        for ((o, a), b) in out.iter_mut().zip(a).zip(b) {
-            *o = f(*a, *b);
-        }
-    });
+    let block = |((out, a), b): ((&mut [MaybeUninit<T>], &[T]), &[T])| {
+        let each = || out.iter_mut().zip(a.iter().zip(b)).for_each(|(o, (a, b))| *o = MaybeUninit::new(f(*a, *b)));
+        run(Simd::chosen(), Closure(each));
+    };
+    // SAFETY: as above; both slices are of one length.
+    #[allow(unsafe_code)]
+    let out = unsafe {
+        made(a.len(), |out| {
+            out.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK)).zip(b.par_chunks(BLOCK)).for_each(block);
+        })
+    };
     Ok(out)
 }
 

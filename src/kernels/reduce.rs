@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::simd::{Lanes, Simd, Task, run as wide};
+use super::simd::{Closure, Lanes, Simd, Task, run as wide};
 use super::{Float, Mismatch, length};
 
 /// Numbers that one task folds at least, and the widest row that it folds side by side.
@@ -121,7 +121,7 @@ fn fold<T: Float>(
             let p = with.get(i).copied().unwrap_or(T::ZERO);
             wide(
                 Simd::chosen(),
-                Do(|| {
+                Closure(|| {
                     for at in &starts {
                         *out = run(*out, p, base + at..base + at + size);
                     }
@@ -137,7 +137,7 @@ fn fold<T: Float>(
                 let p = if with.is_empty() { &[] } else { &with[i * size + from..i * size + from + count] };
                 wide(
                     Simd::chosen(),
-                    Do(|| {
+                    Closure(|| {
                         for at in &starts {
                             let first = base + at + from;
                             row(out, p, first..first + count);
@@ -297,18 +297,6 @@ impl<T: Float, F: Fn([T; 2], [T; 2]) -> T> Task for Each<'_, T, F> {
                 }
             }
         }
-    }
-}
-
-/// A closure, compiled for the widest vectors.
-struct Do<F>(F);
-
-impl<F: FnOnce()> Task for Do<F> {
-    type Out = ();
-
-    #[inline(always)]
-    unsafe fn run<L: Lanes>(self) {
-        (self.0)();
     }
 }
 

@@ -4,14 +4,18 @@
 use candle_core::{Result, Tensor};
 
 use crate::compute::fields::{As, OnFields};
-use crate::compute::memory::Memory;
+use crate::compute::layout::{Order, order, read, tensor};
+use crate::compute::memory::{Memory, bytes};
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::slices::{self, Element, Paths, wrong};
+use crate::compute::{Call, Gradients, Output};
 use crate::instance_norm::back;
 use crate::max_pool::saved;
 use crate::op::Op;
+use rord_kernels::batch_norm::{self, Lines, Map};
+use rord_lang::constant::Settings;
 use rord_lang::typed::Initial;
-use rord_lang::vocabulary::{Application, Entry, GraphFacts, Shapes};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, Shapes, TakesIn};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -22,7 +26,11 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         fields: true,
-        graph: GraphFacts { normalizes: true, ..GraphFacts::NONE },
+        graph: GraphFacts {
+            normalizes: true,
+            takes_in: &[TakesIn { so_far: None, op: "relu", settings: &[], then: "relu" }],
+            ..GraphFacts::NONE
+        },
         ..Entry::PLAIN
     },
     compute: Some(&OnFields(BatchNorm, As::Batch)),
@@ -117,36 +125,130 @@ pub(crate) fn scaled_backward(x: &Tensor, call: &Call, grad: &Tensor) -> Result<
     Ok((grad.broadcast_mul(&along(weight)?)?, out))
 }
 
-impl Compute for BatchNorm {
-    fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
-        Memory::of_tensor_operations(shapes).saving(shapes, 1)
+/// True where a rectifier was taken in.
+fn rectified(call: &Call) -> bool {
+    call.settings.text("then").is_ok()
+}
+
+/// Mean and variance by which a call normalizes: those of the batch by `of`, or the running ones.
+fn moments(call: &Call, of: impl FnOnce() -> Result<[Tensor; 2]>) -> Result<[Tensor; 2]> {
+    if call.training {
+        return of();
+    }
+    // A file may hold any number where a variance should be.
+    Ok([call.tensor("running_mean")?.clone(), call.tensor("running_var")?.maximum(0.0)?])
+}
+
+impl BatchNorm {
+    /// (x - mean)·factor, and that factor.
+    fn normal(call: &Call, mean: &Tensor, variance: &Tensor) -> Result<(Tensor, Tensor)> {
+        let factor = (variance + call.number("eps")?)?.sqrt()?.recip()?;
+        let x = call.tensor("x")?;
+        Ok((x.broadcast_sub(&along(mean)?)?.broadcast_mul(&along(&factor)?)?, factor))
     }
 
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (x, eps) = (call.tensor("x")?, call.number("eps")?);
-        let (mean, variance) = if call.training {
-            let rows = rows(x)?;
+    /// What the kernels do to each channel, and 1 / √(variance + eps).
+    fn lines<T: Element>(call: &Call, saved: [&Tensor; 2]) -> Result<(Lines<T>, Vec<T>)> {
+        let eps = T::of(call.number("eps")?);
+        let [mean, variance] = saved.map(|t| slices::read::<T, _, 1>([t], |[t]| t.to_vec()));
+        let (mean, variance) = (mean?, variance?);
+        let factor: Vec<T> = variance.iter().map(|v| T::ONE / (*v + eps).root()).collect();
+        let of = |name: &str| call.maybe(name).map(|t| slices::read::<T, _, 1>([t], |[t]| t.to_vec())).transpose();
+        let scale = match of("weight")? {
+            Some(weight) => weight.iter().zip(&factor).map(|(w, f)| *w * *f).collect(),
+            None => factor.clone(),
+        };
+        let shift = of("bias")?.unwrap_or_else(|| vec![T::ZERO; mean.len()]);
+        Ok((Lines { mean, scale, shift, rectified: rectified(call) }, factor))
+    }
+}
+
+/// How a map lies.
+fn laid(x: &Tensor) -> Result<(Map, Order)> {
+    let ((images, channels, h, w), order) = (x.dims4()?, order(x));
+    Ok((Map { images, channels, cells: h * w, last: order == Order::Last }, order))
+}
+
+impl Paths for BatchNorm {
+    const EITHER_ORDER: bool = true;
+
+    fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+        let channels = shapes.result.get(1).copied().unwrap_or(0);
+        Memory { saved: bytes(&[2, channels]), ..Memory::default() }
+    }
+
+    fn backward_reads(&self, name: &str) -> bool {
+        !name.starts_with("running")
+    }
+
+    fn backward_reads_value(&self, _: &Settings) -> bool {
+        false
+    }
+
+    fn lower(&self, call: &Call) -> Result<Output> {
+        let [mean, variance] = moments(call, || {
+            let rows = rows(call.tensor("x")?)?;
             let mean = rows.mean_keepdim(1)?;
             let variance = rows.broadcast_sub(&mean)?.sqr()?.mean(1)?;
-            (mean.squeeze(1)?, variance)
-        } else {
-            (call.tensor("running_mean")?.clone(), call.tensor("running_var")?.clone())
-        };
-        // A file may hold any number where a variance should be.
-        let factor = (variance.maximum(0.0)? + eps)?.sqrt()?.recip()?;
-        let normal = x.broadcast_sub(&along(&mean)?)?.broadcast_mul(&along(&factor)?)?;
-        Ok(Output { value: scaled(normal.clone(), call)?, saved: vec![normal, factor, mean, variance] })
+            Ok([mean.squeeze(1)?, variance])
+        })?;
+        let value = scaled(Self::normal(call, &mean, &variance)?.0, call)?;
+        let value = if rectified(call) { value.le(0.0)?.where_cond(&value.zeros_like()?, &value)? } else { value };
+        Ok(Output { value, saved: vec![mean, variance] })
     }
 
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        let (normal, factor) = (saved(output, 0)?, saved(output, 1)?);
-        let (grad, mut out) = scaled_backward(normal, call, grad)?;
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (normal, factor) = Self::normal(call, saved(output, 0)?, saved(output, 1)?)?;
+        let grad = match rectified(call) {
+            true => scaled(normal.clone(), call)?.le(0.0)?.where_cond(&grad.zeros_like()?, grad)?,
+            false => grad.clone(),
+        };
+        let (grad, mut out) = scaled_backward(&normal, call, &grad)?;
         if call.wants("x") {
             let slope = match call.training {
-                true => map(&back(&rows(normal)?, &factor.unsqueeze(1)?, &rows(&grad)?)?, &grad)?,
-                false => grad.broadcast_mul(&along(factor)?)?,
+                true => map(&back(&rows(&normal)?, &factor.unsqueeze(1)?, &rows(&grad)?)?, &grad)?,
+                false => grad.broadcast_mul(&along(&factor)?)?,
             };
             out.push(("x", slope));
+        }
+        Ok(out)
+    }
+
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let (map, order) = laid(x)?;
+        let [mean, variance] = moments(call, || {
+            let (mean, variance) = read::<T, _, 1>(order, [x], |[x]| batch_norm::moments(&map, x))?.map_err(wrong)?;
+            Ok([slices::tensor(mean, map.channels)?, slices::tensor(variance, map.channels)?])
+        })?;
+        let (lines, _) = Self::lines::<T>(call, [&mean, &variance])?;
+        let value = read::<T, _, 1>(order, [x], |[x]| batch_norm::value(&map, x, &lines))?.map_err(wrong)?;
+        Ok(Output { value: tensor(order, value, x.dims())?, saved: vec![mean, variance] })
+    }
+
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let x = call.tensor("x")?;
+        let (map, order) = laid(x)?;
+        let (lines, factor) = Self::lines::<T>(call, [saved(output, 0)?, saved(output, 1)?])?;
+        let mut out = Gradients::new();
+        let [plain, along] =
+            read::<T, _, 2>(order, [x, grad], |[x, g]| batch_norm::sums(&map, x, g, &lines))?.map_err(wrong)?;
+        if call.wants("x") {
+            // Of y = (x - mean)·scale in training: scale·(g - mean of g - x̂ · mean of g·x̂), x̂ = (x - mean)·factor.
+            let share = T::of(if call.training { -1.0 / (map.images * map.cells) as f64 } else { 0.0 });
+            let each = lines.scale.iter().zip(&factor).zip(plain.iter().zip(&along));
+            let (b, c): (Vec<T>, Vec<T>) =
+                each.map(|((s, f), (p, a))| (*s * *f * *f * *a * share, *s * *p * share)).unzip();
+            let abc = [lines.scale.as_slice(), &b, &c];
+            let made = read::<T, _, 2>(order, [x, grad], |[x, g]| batch_norm::gradient(&map, x, g, &lines, abc))?;
+            out.push(("x", tensor(order, made.map_err(wrong)?, x.dims())?));
+        }
+        if call.wants("weight") {
+            let weight: Vec<T> = along.iter().zip(&factor).map(|(a, f)| *a * *f).collect();
+            out.push(("weight", slices::tensor(weight, map.channels)?));
+        }
+        if call.wants("bias") {
+            out.push(("bias", slices::tensor(plain, map.channels)?));
         }
         Ok(out)
     }
@@ -159,26 +261,28 @@ impl Compute for BatchNorm {
             (call.tensor(name)? * (1.0 - momentum))? + (to * (momentum * by))?
         };
         Ok(vec![
-            ("running_mean", moved("running_mean", saved(output, 2)?, 1.0)?),
-            ("running_var", moved("running_var", saved(output, 3)?, unbiased)?),
+            ("running_mean", moved("running_mean", saved(output, 0)?, 1.0)?),
+            ("running_var", moved("running_var", saved(output, 1)?, unbiased)?),
         ])
     }
 }
 
 /// Cases.
 pub fn samples() -> Result<Vec<Sample>> {
-    let case = |name, shape: &[usize], affine: bool| {
+    let case = |name, shape: &[usize], affine: bool| -> Result<Sample> {
         let c = if let [_, _, c, _, _] | [_, c, _, _] = *shape { c } else { 1 };
         let sample = Sample::new(name, shape).random("x", shape, -2.0, 3.0)?;
         let sample = sample.random("running_mean", &[c], -1.0, 1.0)?.random("running_var", &[c], 0.5, 2.0)?;
         let sample = sample.number("momentum", 0.1).number("eps", 1e-5).flag("affine", affine);
         if !affine {
-            return Ok::<_, candle_core::Error>(sample.to(&["x"]));
+            return Ok(sample.to(&["x"]));
         }
         let sample = sample.random("weight", &[c], 0.5, 2.0)?.random("bias", &[c], -1.0, 1.0)?;
         Ok(sample.to(&["x", "weight", "bias"]))
     };
     Ok(vec![
+        case("rectified", &[2, 3, 4, 5], true)?.word("then", "relu"),
+        case("rectified field", &[2, 4, 2, 3, 2], true)?.word("then", "relu"),
         case("odd", &[2, 3, 5, 7], true)?,
         case("plain", &[3, 2, 4, 3], false)?,
         case("one row", &[5, 4, 1, 1], true)?,
@@ -191,6 +295,7 @@ pub fn samples() -> Result<Vec<Sample>> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
+    use crate::compute::Compute;
     use crate::compute::samples::numbers;
 
     #[test]
@@ -206,7 +311,7 @@ mod tests {
         let sample = sample.number("momentum", 0.1).number("eps", 1e-5).flag("affine", false);
         let (call, close) = (sample.call(), |a: &Tensor, b: f64| (numbers(a).unwrap()[0] - b).abs() < 1e-12);
         let output = BatchNorm.forward(&call).unwrap();
-        let updates = BatchNorm.updates(&call, &output).unwrap();
+        let updates = Compute::updates(&BatchNorm, &call, &output).unwrap();
         assert!(updates[0].0 == "running_mean" && close(&updates[0].1, 0.9 + 0.3), "{updates:?}");
         assert!(updates[1].0 == "running_var" && close(&updates[1].1, 1.8 + 1.4 / 3.0), "{updates:?}");
         let call = Call { training: false, ..sample.call() };

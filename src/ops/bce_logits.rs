@@ -3,8 +3,9 @@
 use candle_core::{Result, Tensor};
 
 use crate::compute::Call;
-use crate::compute::pixelwise::{Cells, Pixelwise, log1p};
+use crate::compute::pixelwise::{Cells, Pixelwise};
 use crate::compute::samples::Sample;
+use crate::functions::softplus;
 use crate::op::Op;
 use crate::sigmoid::sigmoid;
 use rord_lang::vocabulary::{Entry, LintFacts};
@@ -63,7 +64,7 @@ impl Cells for Cell {
     const NAMES: [&'static str; 2] = ["target", "logits"];
 
     fn value(&self, _: &Call, target: &Tensor, logits: &Tensor) -> Result<Tensor> {
-        (logits.relu()? - (logits * target)?)? + log1p(&logits.abs()?.neg()?.exp()?)?
+        softplus(logits)? - (logits * target)?
     }
 
     fn slopes(&self, call: &Call, target: &Tensor, logits: &Tensor) -> Result<[Option<Tensor>; 2]> {

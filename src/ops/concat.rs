@@ -3,9 +3,12 @@
 use candle_core::{Result, Tensor};
 
 use crate::compute::fields::{As, OnFields};
+use crate::compute::layout::{Order, order, read, tensor};
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::slices::{Element, Paths, wrong};
+use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
+use rord_kernels::join::{joined, parted};
 use rord_lang::constant::Settings;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
@@ -57,7 +60,20 @@ fn rule(a: &mut Application<'_>) {
 /// Joining along the channel axis.
 pub struct Concat;
 
-impl Compute for Concat {
+/// The order to join two maps in: last if either lies so.
+fn meeting(a: &Tensor, b: &Tensor) -> Order {
+    if order(a) == Order::Last || order(b) == Order::Last { Order::Last } else { Order::First }
+}
+
+/// The sizes of the blocks that are put in turn.
+fn blocks(a: &Tensor, b: &Tensor, order: Order) -> Result<(usize, usize)> {
+    let ((_, n, h, w), (_, m, _, _)) = (a.dims4()?, b.dims4()?);
+    Ok(if order == Order::Last { (n, m) } else { (n * h * w, m * h * w) })
+}
+
+impl Paths for Concat {
+    const EITHER_ORDER: bool = true;
+
     fn backward_reads(&self, _: &str) -> bool {
         false
     }
@@ -66,11 +82,11 @@ impl Compute for Concat {
         false
     }
 
-    fn forward(&self, call: &Call) -> Result<Output> {
+    fn lower(&self, call: &Call) -> Result<Output> {
         Ok(Tensor::cat(&[call.tensor("a")?, call.tensor("b")?], 1)?.into())
     }
 
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         let (first, second) = (call.tensor("a")?.dim(1)?, call.tensor("b")?.dim(1)?);
         let mut out = Gradients::new();
         if call.wants("a") {
@@ -78,6 +94,28 @@ impl Compute for Concat {
         }
         if call.wants("b") {
             out.push(("b", grad.narrow(1, first, second)?.contiguous()?));
+        }
+        Ok(out)
+    }
+
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        let order = meeting(a, b);
+        let sizes = blocks(a, b, order)?;
+        let made = read::<T, _, 2>(order, [a, b], |[a, b]| joined(a, b, sizes))?;
+        let (images, n, h, w) = a.dims4()?;
+        Ok(tensor(order, made.map_err(wrong)?, &[images, n + b.dim(1)?, h, w])?.into())
+    }
+
+    fn fast_backward<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (a, b, order) = (call.tensor("a")?, call.tensor("b")?, order(grad));
+        let sizes = blocks(a, b, order)?;
+        let mut out = Gradients::new();
+        for (name, like, second) in [("a", a, false), ("b", b, true)] {
+            if call.wants(name) {
+                let made = read::<T, _, 1>(order, [grad], |[grad]| parted(grad, sizes, second))?;
+                out.push((name, tensor(order, made.map_err(wrong)?, like.dims())?));
+            }
         }
         Ok(out)
     }

@@ -1,10 +1,11 @@
 //! `dropout`: numbers put to 0 at random while training: `x |> dropout(0.3)`.
 
 use candle_core::{Result, Tensor};
+use rayon::prelude::*;
 
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
-use crate::compute::slices::constant;
+use crate::compute::slices;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use crate::rules::{between, disturbed};
@@ -66,12 +67,14 @@ impl Compute for Dropout {
         let kept = if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 };
         let images = x.dims().first().copied().unwrap_or(1);
         let size = x.elem_count() / images.max(1);
-        let mut mask = Vec::with_capacity(x.elem_count());
-        for image in 0..images {
-            let mut stream = call.random(image as u64);
-            mask.extend((0..size).map(|_| if stream.chance(p) { 0.0 } else { kept }));
-        }
-        let mask = constant(mask, x.shape(), x)?;
+        // A stream for each image, so that they are drawn side by side.
+        let mut mask = vec![0f32; images * size];
+        let streams: Vec<_> = (0..images).map(|image| call.random(image as u64)).collect();
+        mask.par_chunks_mut(size.max(1)).zip(streams).for_each(|(mask, mut stream)| {
+            mask.iter_mut().for_each(|m| *m = if stream.chance(p) { 0.0 } else { 1.0 });
+        });
+        let mask = slices::tensor(mask, x.shape())?.to_device(x.device())?.to_dtype(x.dtype())?;
+        let mask = (mask * kept)?;
         Ok(Output { value: (x * &mask)?, saved: vec![mask] })
     }
 

@@ -1,6 +1,6 @@
 //! Functions of one number, applied to every number of a value: a value and a slope for each.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 
 use crate::compute::layout::{order, read, tensor};
 use crate::compute::pixelwise::log1p;
@@ -195,6 +195,19 @@ pub static COS: Op = function!(
     samples(-4.0..4.0, &[0.0, 1e3, -1e3])
 )
 .with_lints(WAVE);
+
+/// log(1 + eˣ) of every number of a tensor, by a kernel where there is one.
+pub(crate) fn softplus(x: &Tensor) -> Result<Tensor> {
+    match (x.device(), x.dtype()) {
+        (Device::Cpu, DType::F32) => {
+            tensor(order(x), read::<f32, _, 1>(order(x), [x], |[x]| function::value(Function::Softplus, x))?, x.dims())
+        }
+        (Device::Cpu, DType::F64) => {
+            tensor(order(x), read::<f64, _, 1>(order(x), [x], |[x]| function::value(Function::Softplus, x))?, x.dims())
+        }
+        _ => x.relu()? + log1p(&x.abs()?.neg()?.exp()?)?,
+    }
+}
 
 /// A logarithm or a sine of a distance may be negative.
 fn signed(a: &mut Application<'_>) {

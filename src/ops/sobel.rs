@@ -2,11 +2,14 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::slices::{Element, Paths, read, tensor, wrong};
+use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
+use rord_kernels::slope::steepness;
 use rord_lang::range::Range;
-use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -74,13 +77,29 @@ fn gathered(x: &Tensor, axis: usize, size: usize) -> Result<Tensor> {
     (x.narrow(axis, 1, size)? + first)? + last
 }
 
-impl Compute for Sobel {
-    fn forward(&self, call: &Call) -> Result<Output> {
+impl Paths for Sobel {
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let x = call.tensor("x")?;
+        let (_, _, height, width) = x.dims4()?;
+        let value = read::<T, _, 1>([x], |[x]| steepness(x, (height, width), EPS))?.map_err(wrong)?;
+        Ok(tensor(value, x.shape())?.into())
+    }
+
+    // Pictures have no gradient; where a map has one, Candle's operations do.
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        self.lower_backward(call, output, grad)
+    }
+
+    fn memory(&self, shapes: &Shapes<'_>, wants: &[&str]) -> Memory {
+        if wants.is_empty() { Memory::default() } else { Memory::of_tensor_operations(shapes) }
+    }
+
+    fn lower(&self, call: &Call) -> Result<Output> {
         let [u, v] = slopes(&call.tensor("x")?.contiguous()?)?;
         Ok(((u.sqr()? + v.sqr()?)? + EPS)?.sqrt()?.into())
     }
 
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         if !call.wants("x") {
             return Ok(Gradients::new());
         }

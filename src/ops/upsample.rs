@@ -3,11 +3,14 @@
 use candle_core::{Result, Tensor};
 
 use crate::compute::fields::{As, OnFields};
+use crate::compute::layout::{Order, order, read, tensor};
 use crate::compute::samples::Sample;
-use crate::compute::slices::constant;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::slices::{Element, Paths, constant, wrong};
+use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
 use crate::rules::positive;
+use rord_kernels::resample::{Taps, resample};
+use rord_lang::constant::Settings;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// The operation.
@@ -106,8 +109,46 @@ fn settings(call: &Call) -> Result<(usize, bool)> {
     }
 }
 
-impl Compute for Upsample {
-    fn forward(&self, call: &Call) -> Result<Output> {
+/// How the cells of both axes are made, by kernels.
+fn taps<T: Element>(call: &Call) -> Result<[Taps<T>; 2]> {
+    let ((by, bilinear), (_, _, h, w)) = (settings(call)?, call.tensor("x")?.dims4()?);
+    Ok([h, w].map(|n| if bilinear { Taps::linear(n, by) } else { Taps::nearest(n, by) }))
+}
+
+/// `x` resampled, in the order in which it lies.
+fn resampled<T: Element>(x: &Tensor, rows: &Taps<T>, columns: &Taps<T>, size: (usize, usize)) -> Result<Tensor> {
+    let ((b, c, _, _), order) = (x.dims4()?, order(x));
+    let sizes = if order == Order::Last { (b, c) } else { (b * c, 1) };
+    let made = read::<T, _, 1>(order, [x], |[x]| resample(x, sizes, rows, columns))?;
+    tensor(order, made.map_err(wrong)?, &[b, c, size.0, size.1])
+}
+
+impl Paths for Upsample {
+    const EITHER_ORDER: bool = true;
+
+    fn backward_reads(&self, _: &str) -> bool {
+        false
+    }
+
+    fn backward_reads_value(&self, _: &Settings) -> bool {
+        false
+    }
+
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let (x, (by, _), [rows, columns]) = (call.tensor("x")?, settings(call)?, taps::<T>(call)?);
+        let (_, _, h, w) = x.dims4()?;
+        if h * w == 0 {
+            return Err(candle_core::Error::msg("a map without cells cannot be enlarged"));
+        }
+        Ok(resampled(x, &rows, &columns, (by * h, by * w))?.into())
+    }
+
+    fn fast_backward<T: Element>(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+        let ((_, _, h, w), [rows, columns]) = (call.tensor("x")?.dims4()?, taps::<T>(call)?);
+        Ok(vec![("x", resampled(grad, &rows.back(), &columns.back(), (h, w))?)])
+    }
+
+    fn lower(&self, call: &Call) -> Result<Output> {
         let (x, (by, bilinear)) = (call.tensor("x")?, settings(call)?);
         let (b, c, h, w) = x.dims4()?;
         if bilinear {
@@ -117,7 +158,7 @@ impl Compute for Upsample {
         Ok(cells.contiguous()?.reshape((b, c, by * h, by * w))?.into())
     }
 
-    fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         let (x, (by, bilinear)) = (call.tensor("x")?, settings(call)?);
         let (b, c, h, w) = x.dims4()?;
         let out = if bilinear {

@@ -2,13 +2,12 @@
 //! 2 maximum.
 //!
 //! This is the only entry from outside. [`forward`] and [`backward`] choose among the algorithms by the sizes; what
-//! none of the fast ones takes is left to the general one, which unfolds windows of maps laid out channels first.
+//! none of the fast ones takes is left to the general one, which unfolds windows.
 
 use super::after::{followed, undone};
 use super::algorithm::Algorithm;
 use super::call::{After, Gradients, Past, Products, Value, Wanted};
-use super::{Geometry, bias_gradient, depthwise, input_gradient, pointwise, weight_gradient};
-use crate::order::{channels_first, channels_last};
+use super::{Geometry, depthwise, pointwise, windows};
 use crate::{Float, Mismatch, length};
 
 /// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs / groups, kernel, kernel), plus `bias`
@@ -52,10 +51,8 @@ pub(super) fn general<T: Float>(
     bias: Option<&[T]>,
     after: After,
 ) -> Result<Value<T>, Mismatch> {
-    let (h, w) = g.result()?;
-    let first = channels_first(x, (g.batch, g.inputs, g.height * g.width))?;
-    let numbers = channels_last(&super::forward(g, &first, weight, bias)?, (g.batch, g.outputs, h * w))?;
-    Ok(followed(numbers, g.batch, (h, w), g.outputs, after))
+    let size = g.result()?;
+    Ok(followed(windows::value(g, x, weight, bias)?, g.batch, size, g.outputs, after))
 }
 
 /// The gradients of [`forward`]'s arguments, given the gradient `grad` of its value, of the same shape.
@@ -119,18 +116,13 @@ pub(super) fn general_backward<T: Float>(
     wanted: Wanted,
 ) -> Result<Gradients<T>, Mismatch> {
     let (h, w) = g.result()?;
-    let plain = undone(past, grad, g.batch, (h, w), g.outputs)?;
-    let grad = channels_first(&plain, (g.batch, g.outputs, h * w))?;
-    let sizes = (g.batch, g.inputs, g.height * g.width);
-    let mut out = Gradients { x: None, weight: None, bias: None };
-    if wanted.x {
-        out.x = Some(channels_last(&input_gradient(g, weight, &grad)?, sizes)?);
-    }
-    if wanted.weight {
-        out.weight = Some(weight_gradient(g, &channels_first(x, sizes)?, &grad)?);
-    }
-    if wanted.bias {
-        out.bias = Some(bias_gradient(g, &grad)?);
-    }
-    Ok(out)
+    let grad = undone(past, grad, g.batch, (h, w), g.outputs)?;
+    Ok(Gradients {
+        x: wanted.x.then(|| windows::input_gradient(g, weight, &grad)).transpose()?,
+        weight: wanted.weight.then(|| windows::weight_gradient(g, x, &grad)).transpose()?,
+        bias: wanted.bias.then(|| {
+            let [sums] = crate::normalize::sums_last(&grad, &grad, g.outputs, |_, x, _| [x]);
+            sums
+        }),
+    })
 }

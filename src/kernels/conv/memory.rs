@@ -5,7 +5,7 @@ use super::call::After;
 use super::winograd::value::thread_numbers;
 use super::winograd::weights::transformed_numbers;
 use super::winograd::{self, weight_gradient};
-use super::{Geometry, depthwise, pointwise};
+use super::{Geometry, depthwise, pointwise, windows};
 use crate::simd::Simd;
 
 /// Bytes that a convolution takes.
@@ -30,7 +30,6 @@ fn bytes(shape: &[usize]) -> usize {
 pub fn working(g: &Geometry, after: After, x: bool, weight: bool) -> Working {
     let Ok((height, width)) = g.result() else { return Working::default() };
     let result = bytes(&[g.batch, height, width, g.outputs]);
-    let input = bytes(&[g.batch, g.height, g.width, g.inputs]);
     let pooled = after == After::ReluPool;
     let saved = if pooled { bytes(&[g.batch, height / 2, width / 2, g.outputs]) / 4 } else { 0 };
     let whole = if pooled { result } else { 0 };
@@ -45,14 +44,8 @@ pub fn working(g: &Geometry, after: After, x: bool, weight: bool) -> Working {
         None if pointwise::takes(g) => Working { saved, forward: whole, backward: undone, ..Working::default() },
         None if depthwise::takes(g) => Working { saved, forward: whole, backward: undone, ..Working::default() },
         None => {
-            // Both maps are turned to lie channels first.
-            let turned = result.saturating_add(input);
-            Working {
-                saved,
-                forward: turned.saturating_add(whole),
-                backward: turned.saturating_add(input).saturating_add(undone),
-                ..Working::default()
-            }
+            let (forward, backward, thread) = windows::working(g);
+            Working { saved, forward: forward.saturating_add(whole), backward: backward.saturating_add(undone), thread }
         }
     }
 }

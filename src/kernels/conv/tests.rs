@@ -1,10 +1,12 @@
 use super::*;
+use crate::Mismatch;
+use crate::order::{channels_first, channels_last};
 use rord_random::Stream;
 
 /// Seven loops: what a convolution is.
 fn plain(g: &Geometry, x: &[f64], weight: &[f64], bias: &[f64]) -> Vec<f64> {
     let (h, w) = g.result().unwrap();
-    let (ci, co, k) = (g.group_inputs(), g.group_outputs(), g.kernel);
+    let (ci, co, k) = (g.inputs / g.groups, g.outputs / g.groups, g.kernel);
     let mut out = vec![0.0; g.batch * g.outputs * h * w];
     for (at, out) in out.iter_mut().enumerate() {
         let (q, p, o, b) = (at % w, at / w % h, at / (w * h) % g.outputs, at / (w * h * g.outputs));
@@ -92,6 +94,25 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
+/// The general algorithm on maps laid out channels first, as the loops above have them.
+fn forward<T: crate::Float>(g: &Geometry, x: &[T], weight: &[T], bias: Option<&[T]>) -> Result<Vec<T>, Mismatch> {
+    let (h, w) = g.result()?;
+    let x = channels_last(x, (g.batch, g.inputs, g.height * g.width))?;
+    let made = last::general(g, &x, weight, bias, call::After::Nothing)?;
+    channels_first(&made.numbers, (g.batch, g.outputs, h * w))
+}
+
+/// The gradients of input, weight and bias, likewise.
+fn gradients<T: crate::Float>(g: &Geometry, x: &[T], weight: &[T], grad: &[T]) -> Result<[Vec<T>; 3], Mismatch> {
+    let (h, w) = g.result()?;
+    let cells = (g.batch, g.inputs, g.height * g.width);
+    let (x, grad) = (channels_last(x, cells)?, channels_last(grad, (g.batch, g.outputs, h * w))?);
+    let wanted = call::Wanted { x: true, weight: true, bias: true };
+    let past = call::Past { after: call::After::Nothing, value: &grad, cells: &[] };
+    let found = last::general_backward(g, &x, weight, past, &grad, wanted)?;
+    Ok([channels_first(&found.x.unwrap(), cells)?, found.weight.unwrap(), found.bias.unwrap()])
+}
+
 #[test]
 fn the_value_is_the_sum_over_taps() {
     for g in shapes() {
@@ -110,9 +131,7 @@ fn the_gradients_are_the_transposes() {
         let grad = numbers(4, g.batch * g.outputs * h * w);
         let x = numbers(1, g.input_len());
         let zero = vec![0.0; g.outputs];
-        let gx = input_gradient(&g, &weight, &grad).unwrap();
-        let gw = weight_gradient(&g, &x, &grad).unwrap();
-        let gb = bias_gradient(&g, &grad).unwrap();
+        let [gx, gw, gb] = gradients(&g, &x, &weight, &grad).unwrap();
         for key in 5..8 {
             let (dx, dw, db) = (numbers(key, g.input_len()), numbers(key, g.weight_len()), numbers(key, g.outputs));
             close(&[dot(&gx, &dx)], &[dot(&grad, &plain(&g, &dx, &weight, &zero))]);
@@ -141,14 +160,7 @@ fn the_number_of_threads_changes_nothing() {
     let grad = single(numbers(3, g.batch * g.outputs * 37 * 41));
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            (
-                forward(&g, &x, &w, None).unwrap(),
-                input_gradient(&g, &w, &grad).unwrap(),
-                weight_gradient(&g, &x, &grad).unwrap(),
-                bias_gradient(&g, &grad).unwrap(),
-            )
-        })
+        pool.install(|| (forward(&g, &x, &w, None).unwrap(), gradients(&g, &x, &w, &grad).unwrap()))
     };
     assert_eq!(run(1), run(3));
 }
@@ -157,14 +169,14 @@ fn the_number_of_threads_changes_nothing() {
 fn sizes_that_do_not_fit_are_errors() {
     let g = shapes()[1];
     let (x, w) = (vec![0.0f32; g.input_len()], vec![0.0f32; g.weight_len()]);
+    let forward =
+        |g: &Geometry, x: &[f32], w: &[f32], b| last::forward(g, x, w, b, call::After::Nothing, call::Products::Single);
     assert!(forward(&g, &x[1..], &w, None).is_err());
     assert!(forward(&g, &x, &w[1..], None).is_err());
     assert!(forward(&Geometry { groups: 2, ..g }, &x, &w, None).is_err());
     assert!(forward(&Geometry { kernel: 40, ..g }, &x, &w, None).is_err());
     assert!(forward(&Geometry { stride: 0, ..g }, &x, &w, None).is_err());
     assert!(forward(&Geometry { pad: 1 << 50, ..g }, &x, &w, None).is_err());
-    assert!(input_gradient(&g, &w, &x).is_err());
-    assert!(weight_gradient(&g, &x, &x).is_err());
 }
 
 /// Convolutions that each fast algorithm takes, and some that none does.

@@ -8,8 +8,7 @@ use rayon::prelude::*;
 use super::algorithm::Algorithm;
 use super::call::{After, Gradients, Past, Products, Wanted};
 use super::last;
-use super::{Geometry, depthwise, input_gradient, pointwise};
-use crate::order::{channels_first, channels_last};
+use super::{Geometry, depthwise, pointwise, windows};
 use crate::{Float, Mismatch, length};
 
 /// The value (batch, height, width, inputs) of `x` (batch, h, w, outputs).
@@ -52,8 +51,7 @@ fn spread<T: Float>(g: &Geometry, x: &[T], weight: &[T], products: Products) -> 
     if depthwise::takes(g) {
         return Ok(depthwise::input_gradient(g, weight, x, (h, w)));
     }
-    let first = channels_first(x, (g.batch, g.outputs, h * w))?;
-    channels_last(&input_gradient(g, weight, &first)?, (g.batch, g.inputs, g.height * g.width))
+    windows::input_gradient(g, weight, x)
 }
 
 /// The gradients of [`forward`]'s arguments, given the gradient of its value.

@@ -73,6 +73,18 @@ pub trait Task {
     unsafe fn run<L: Lanes>(self) -> Self::Out;
 }
 
+/// A closure as a task: loops that the compiler makes vectors of.
+pub struct Closure<F>(pub F);
+
+impl<F: FnOnce() -> R, R> Task for Closure<F> {
+    type Out = R;
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) -> R {
+        (self.0)()
+    }
+}
+
 /// The instructions that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Simd {

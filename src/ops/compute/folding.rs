@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Result, Tensor};
 use crate::axes::POSITIONS;
 use crate::compute::slices::{Element, read, tensor, wrong};
 use crate::compute::{Call, Compute, Gradients, Output, pixelwise};
+use rord_kernels::map;
 use rord_kernels::reduce::{self, Cut};
 use rord_kernels::soft::{self, Made};
 use rord_lang::constant::Constant;
@@ -171,8 +172,11 @@ impl Folding {
     /// f of every number of `x` and the number of `left` that belongs to it, by kernels.
     pub fn meet<T: Element>(&self, x: &Tensor, left: &Tensor, f: impl Fn(T, T) -> T + Sync) -> Result<Tensor> {
         let cut = self.cut()?;
-        let out =
-            read::<T, _, 2>([x, left], |[x, p]| reduce::spread(&cut, [x, &[]], [p, &[]], |[x, _], [p, _]| f(x, p)))?;
+        let out = read::<T, _, 2>([x, left], |[x, p]| match p {
+            // A single number: nothing to look up.
+            [p] => Ok(map::one(x, |x| f(x, *p))),
+            _ => reduce::spread(&cut, [x, &[]], [p, &[]], |[x, _], [p, _]| f(x, p)),
+        })?;
         tensor(out.map_err(wrong)?, self.shape.as_slice())
     }
 

@@ -37,6 +37,11 @@ pub trait Paths: Sync {
         Memory::default()
     }
 
+    /// [`Compute::updates`], of a value by either path.
+    fn updates(&self, _call: &Call, _output: &Output) -> Result<Vec<(&'static str, Tensor)>> {
+        Ok(Vec::new())
+    }
+
     /// The value, by Candle's tensor operations.
     fn lower(&self, call: &Call) -> Result<Output>;
     /// The gradients, by Candle's tensor operations.
@@ -78,6 +83,10 @@ impl<P: Paths> Compute for P {
 
     fn has_kernels(&self) -> bool {
         true
+    }
+
+    fn updates(&self, call: &Call, output: &Output) -> Result<Vec<(&'static str, Tensor)>> {
+        Paths::updates(self, call, output)
     }
 
     fn memory(&self, shapes: &Shapes<'_>, wants: &[&str]) -> Memory {

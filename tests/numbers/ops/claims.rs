@@ -193,8 +193,9 @@ fn random_shapes_come_out_as_the_checker_says() {
     let (language, mut wrong, mut stream) = (Language::new(), Vec::new(), Stream::new(1, &[]));
     for (op, compute, like) in super::samples() {
         let mut accepted = 0;
-        for _ in 0..200 {
-            if accepted == 16 {
+        for tries in 0..4000 {
+            // Some samples fit few shapes: those are looked for longer.
+            if accepted == 16 || tries >= 200 && accepted > 0 {
                 break;
             }
             let arguments = resized(&language, op, &language.arguments(op, &like), &mut stream);

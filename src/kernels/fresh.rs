@@ -1,0 +1,16 @@
+//! Results that are written once: memory that is not filled with zeros before.
+
+use std::mem::MaybeUninit;
+
+/// `n` numbers, which `fill` writes.
+///
+/// # Safety
+/// `fill` writes every number of the slice it is given.
+#[allow(unsafe_code)]
+pub(crate) unsafe fn made<T>(n: usize, fill: impl FnOnce(&mut [MaybeUninit<T>])) -> Vec<T> {
+    let mut out = Vec::with_capacity(n);
+    fill(out.spare_capacity_mut().get_mut(..n).unwrap_or_default());
+    // SAFETY: there is room for `n`, and the caller promises that all were written.
+    unsafe { out.set_len(n) };
+    out
+}
