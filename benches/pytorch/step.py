@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""One training step of network S or V in PyTorch: two views forward, losses, backward, clipping, Adam. Prints one JSON object.
+"""One training step of a network in PyTorch: forward, losses, backward, clipping, optimizer. Prints one JSON object.
 
     python benches/pytorch/step.py S --mode eager --threads 2
 
-It is the step that `rord-run bench benches/S.rord` takes: the same layers, losses, optimizer and sizes, on pictures of rectangles
-and a random affine move of each. Modes: eager, channels_last, compile, bf16 (which is channels_last under autocast).
+Of S and V it is the step that `rord-run bench benches/S.rord` takes: the same layers, losses, optimizer and sizes, on pictures of
+rectangles and a random affine move of each. hardnet and segment are those of `pipelines/`. Modes: eager, channels_last, compile, bf16 (which is channels_last under autocast).
 """
 
 import argparse
@@ -16,6 +16,8 @@ import time
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from pipelines import PIPELINES
 
 NETWORKS = {
     "S": dict(channels=1, side=128, batch=8, trunk=[32, 64, "pool", 64, 128, "pool", 128], det=[64], desc=[128]),
@@ -95,7 +97,7 @@ def losses(det, desc, det_r, desc_r, move, thrown):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("network", choices=list(NETWORKS))
+    parser.add_argument("network", choices=[*NETWORKS, *PIPELINES])
     parser.add_argument("--mode", default="eager", choices=["eager", "channels_last", "compile", "bf16"])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10)
@@ -103,6 +105,61 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
+    step, parameters = (of_pipeline if args.network in PIPELINES else of_views)(args)
+    for _ in range(args.warmup):
+        step()
+    times = []
+    for _ in range(args.steps):
+        begun = time.perf_counter()
+        step()
+        times.append(1e3 * (time.perf_counter() - begun))
+    result = dict(
+        network=args.network,
+        mode=args.mode,
+        torch=torch.__version__,
+        threads=args.threads,
+        weights=parameters,
+        median_ms=statistics.median(times),
+        min_ms=min(times),
+        max_ms=max(times),
+        peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
+    print(json.dumps(result))
+
+
+def of_pipeline(args):
+    """The step of a shipped pipeline, and how many weights it trains."""
+    made = PIPELINES[args.network]
+    net, tensors = made(), made.inputs(torch.Generator().manual_seed(0))
+    if args.mode in ("channels_last", "bf16"):
+        last = torch.channels_last
+        net, tensors = net.to(memory_format=last), [t.to(memory_format=last) for t in tensors]
+    optimizer = net.optimizer()
+
+    def forward():
+        def run(x):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.mode == "bf16"):
+                return net(x)
+
+        return net.loss(run, *tensors)
+
+    if args.mode == "compile":
+        forward = torch.compile(forward)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = forward()
+        loss.backward()
+        if hasattr(net, "clip"):
+            torch.nn.utils.clip_grad_norm_(net.parameters(), net.clip)
+        optimizer.step()
+        return loss.item()
+
+    return step, sum(p.numel() for p in net.parameters())
+
+
+def of_views(args):
+    """The step of network S or V, and how many weights it trains."""
     sizes = NETWORKS[args.network]
     net = Net(sizes["channels"], sizes["trunk"], sizes["det"], sizes["desc"])
     generator = torch.Generator().manual_seed(0)
@@ -129,24 +186,7 @@ def main():
         optimizer.step()
         return loss.item()
 
-    for _ in range(args.warmup):
-        step()
-    times = []
-    for _ in range(args.steps):
-        begun = time.perf_counter()
-        step()
-        times.append(1e3 * (time.perf_counter() - begun))
-    result = dict(
-        network=args.network,
-        mode=args.mode,
-        torch=torch.__version__,
-        threads=args.threads,
-        median_ms=statistics.median(times),
-        min_ms=min(times),
-        max_ms=max(times),
-        peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    )
-    print(json.dumps(result))
+    return step, sum(p.numel() for p in net.parameters())
 
 
 if __name__ == "__main__":
