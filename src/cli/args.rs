@@ -127,6 +127,9 @@ pub struct PlaceArgs {
     /// Threads on the CPU; results do not depend on it [default: one a core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// Compute the same bits on every processor; several times slower
+    #[arg(long)]
+    pub reproducible: bool,
 }
 
 /// Arguments of `sweep`.

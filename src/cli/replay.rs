@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::args::{ReplayArgs, ReportFormat};
 use super::load::{Loaded, load_sound};
-use super::train::{How, Place, one};
+use super::train::{How, Place, as_recorded, one};
 use super::{init, interrupt, print_reports};
 use rord_engine::plan::Plan;
 use rord_engine::refusals::Stop;
@@ -98,6 +98,7 @@ fn file(e: rord_files::FileError) -> Vec<Report> {
 /// One step.
 fn step(args: &ReplayArgs, number: u64, loaded: &Loaded) -> Result<u8, Vec<Report>> {
     let (folder, record) = (args.run.as_path(), record(loaded)?);
+    as_recorded(&record.instructions);
     let plan = Plan::new(&loaded.pipeline, loaded.end())?;
     let kept = replay::failed(&loaded.pipeline, &loaded.vocabulary, &plan, folder, number).map_err(Stop::reports)?;
     let found = match kept {
@@ -275,7 +276,8 @@ fn whole(args: &ReplayArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
         };
         return Err(vec![runtime::failed("R0935", &title, &help)]);
     }
-    let here = Simd::chosen().name();
+    as_recorded(&before.instructions);
+    let here = Simd::in_use();
     if !before.instructions.is_empty() && before.instructions != here {
         let own = &before.instructions;
         eprintln!(

@@ -64,6 +64,7 @@ fn attempt(folder: &Path, device: Option<&str>, loaded: &Loaded) -> Result<u8, V
     if let Some(report) = refused(folder, &record, loaded)? {
         return Err(vec![report]);
     }
+    train::as_recorded(&record.instructions);
     let plan = Plan::new(&loaded.pipeline, loaded.end())?;
     let place = Place::named(device.unwrap_or(&record.device)).map_err(|r| vec![r])?;
     // A state has all weights; the file that they began with may be gone.

@@ -13,7 +13,7 @@ use super::resume::{self, Before};
 use rord_engine::plan::Plan;
 use rord_engine::refusals::Stop;
 use rord_engine::train::{Options, Summary, train};
-use rord_kernels::simd::Simd;
+use rord_kernels::simd::{REPRODUCIBLE, Simd};
 use rord_lang::report::render::draw;
 use rord_lang::report::{Report, runtime};
 use rord_lang::types::Kind;
@@ -95,6 +95,9 @@ pub struct Place {
 impl Place {
     /// Finds the device, and begins to watch for signals. Once in a process.
     pub fn new(args: &PlaceArgs) -> Result<Self, Report> {
+        if args.reproducible {
+            as_recorded(REPRODUCIBLE);
+        }
         Self::named(&args.device)
     }
 
@@ -103,6 +106,14 @@ impl Place {
         let (device, name) = device(name)?;
         interrupt::watch()?;
         Ok(Self { device, name })
+    }
+}
+
+/// Takes the instructions that the record of a run has, where they are those of `--reproducible`.
+pub fn as_recorded(instructions: &str) {
+    if instructions == REPRODUCIBLE {
+        // Nothing has been computed by now.
+        Simd::reproduce();
     }
 }
 

@@ -171,7 +171,7 @@ pub fn bench(
         peak: machine::peak_memory(),
         predicted,
         threads: rayon::current_num_threads(),
-        simd: Simd::chosen().name(),
+        simd: Simd::in_use(),
     })
 }
 

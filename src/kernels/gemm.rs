@@ -1,8 +1,10 @@
 //! Matrix products of strided views, checked before the `gemm` crate gets its pointers.
 //!
 //! `gemm` is asked for one thread at a time: the callers cut the work themselves, which keeps every sum in one fixed
-//! order.
+//! order. Where every machine is to compute the same bits the products are taken here, since `gemm` chooses instructions itself.
+#![allow(clippy::indexing_slicing)] // Sizes are checked against the slices on entry.
 
+use super::simd::Simd;
 use super::{Float, Mismatch};
 
 /// A matrix in a slice: element (i, j) is at `i * row_stride + j * column_stride`.
@@ -86,6 +88,10 @@ pub(super) unsafe fn multiply_into<T: Float>(
     if !(stride >= b.columns || a.rows <= 1) || extent(a.rows, b.columns, stride, 1).is_none_or(|n| n > len) {
         return Err(Mismatch::Sizes("the result of a matrix product does not fit"));
     }
+    if Simd::reproduces() {
+        // SAFETY: the result's `a.rows` rows of `b.columns` numbers were checked to lie within its memory, which is the caller's.
+        return unsafe { in_order(out, stride, a, b, accumulate) };
+    }
     // SAFETY: every stride and size was checked against the slices above (they fit in isize), the result's rows do not
     // overlap, and the caller promises that the result is its own.
     unsafe {
@@ -114,6 +120,44 @@ pub(super) unsafe fn multiply_into<T: Float>(
     Ok(())
 }
 
+/// Columns of a result that are summed side by side.
+const SIDE: usize = 32;
+
+/// The product with every sum taken from the first term to the last, each product rounded: the same bits on every machine.
+///
+/// # Safety
+/// As [`multiply_into`], sizes checked.
+#[allow(unsafe_code)]
+unsafe fn in_order<T: Float>(
+    out: *mut T,
+    stride: usize,
+    a: Matrix<T>,
+    b: Matrix<T>,
+    accumulate: bool,
+) -> Result<(), Mismatch> {
+    let mut packed = vec![T::ZERO; b.rows * SIDE.min(b.columns)];
+    for first in (0..b.columns).step_by(SIDE) {
+        let side = SIDE.min(b.columns - first);
+        for (l, row) in packed.chunks_exact_mut(side).take(b.rows).enumerate() {
+            let from = l * b.row_stride + first * b.column_stride;
+            row.iter_mut().enumerate().for_each(|(j, x)| *x = b.data[from + j * b.column_stride]);
+        }
+        for i in 0..a.rows {
+            // SAFETY: row `i` and these columns lie within the result.
+            let to = unsafe { std::slice::from_raw_parts_mut(out.add(i * stride + first), side) };
+            let mut sums = [T::ZERO; SIDE];
+            for (l, row) in packed.chunks_exact(side).take(b.rows).enumerate() {
+                let x = a.data[i * a.row_stride + l * a.column_stride];
+                sums.iter_mut().zip(row).for_each(|(sum, y)| *sum += x * *y);
+            }
+            for (to, sum) in to.iter_mut().zip(sums) {
+                *to = if accumulate { *to + sum } else { sum };
+            }
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
@@ -133,6 +177,14 @@ mod tests {
             }
             assert_eq!(out[i * 4 + 3], 1.0, "the gap between rows is left alone");
         }
+        // The other way is exact here, too.
+        let mut other = vec![1.0; m * 4];
+        // SAFETY: `m` rows of `n` numbers, 4 apart.
+        #[allow(unsafe_code)]
+        unsafe {
+            in_order(other.as_mut_ptr(), 4, Matrix::rows(&a, m, k, k), Matrix::rows(&b, k, n, n), true).unwrap();
+        }
+        assert_eq!(other, out);
         let short = Matrix::rows(&a[..m * k - 1], m, k, k);
         assert!(multiply(&mut out, 4, short, Matrix::rows(&b, k, n, n), false).is_err());
         assert!(multiply(&mut out[..4], 4, Matrix::rows(&a, m, k, k), Matrix::rows(&b, k, n, n), false).is_err());

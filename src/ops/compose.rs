@@ -3,6 +3,7 @@
 use candle_core::Result;
 
 use crate::compute::samples::Sample;
+use crate::compute::tables::{matmul, plain};
 use crate::compute::{Call, Compute, Output};
 use crate::op::Op;
 use crate::warp::matrices;
@@ -46,7 +47,7 @@ impl Compute for Compose {
         let (a, b) = (call.tensor("a")?, call.tensor("b")?);
         matrices(a, b.dim(0)?)?;
         matrices(b, a.dim(0)?)?;
-        Ok(a.contiguous()?.matmul(&b.contiguous()?)?.into())
+        Ok(matmul(plain(a), plain(b))?.into())
     }
 }
 

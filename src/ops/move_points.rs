@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor};
 
 use crate::compute::places::sizes;
 use crate::compute::samples::Sample;
+use crate::compute::tables::{matmul, plain, turned};
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use crate::warp::matrices;
@@ -48,7 +49,7 @@ fn projected(points: &Tensor, by: &Tensor) -> Result<(Tensor, Tensor, Tensor)> {
     let (batch, count) = sizes(points)?;
     matrices(by, batch)?;
     let one = Tensor::ones((batch, count, 1), points.dtype(), points.device())?;
-    let places = Tensor::cat(&[points, &one], 2)?.matmul(&by.transpose(1, 2)?.contiguous()?)?;
+    let places = matmul(plain(&Tensor::cat(&[points, &one], 2)?), turned(by))?;
     let w = places.narrow(2, 2, 1)?;
     let front = w.gt(0.0)?;
     let w = front.where_cond(&w, &w.ones_like()?)?;
@@ -75,7 +76,7 @@ impl Compute for Move {
         // Of (u, v, w): g/w for u and v, and -(g·moved)/w for w; these came from the points by the matrix.
         let straight = (grad * free)?.broadcast_div(&w)?;
         let depth = (&straight * &output.value)?.sum_keepdim(2)?.neg()?;
-        let back = Tensor::cat(&[straight, depth], 2)?.matmul(&by.contiguous()?)?;
+        let back = matmul(plain(&Tensor::cat(&[straight, depth], 2)?), plain(by))?;
         Ok(vec![("points", back.narrow(2, 0, 2)?.contiguous()?)])
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::cli::{TINY, err, rord, tiny};
+use super::cli::{TINY, command, err, rord, tiny};
 
 /// The tiny pipeline with a layer from `parts/trunk`, which lies outside of its folder and has no ending.
 fn imported() -> tempfile::TempDir {
@@ -192,4 +192,35 @@ fn fixes_respect_a_file_that_is_read_only_follow_links_and_keep_permissions() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
     let names: Vec<_> = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
+}
+
+#[test]
+fn reproducible_runs_have_the_same_bits_with_every_instruction_set() {
+    let dir = tiny();
+    let dir = dir.path();
+    let bytes = |run: &str| std::fs::read(dir.join(run).join("last.safetensors")).unwrap();
+    let weights = |run: &str| {
+        let bytes = bytes(run);
+        let read = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        read.iter().map(|(name, t)| (name.to_string(), t.data().to_vec())).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let mut same = Vec::new();
+    for simd in rord_kernels::simd::Simd::ALL.into_iter().filter(|s| s.runs_here()).map(|s| s.name()) {
+        for (run, more) in [(format!("{simd}-same"), &["--reproducible"][..]), (format!("{simd}-own"), &[][..])] {
+            let args = [&["tiny.rord", "--out", &run], more].concat();
+            let out = command(dir, &args).env("RORD_SIMD", simd).output().unwrap();
+            assert_eq!(out.status.code(), Some(0), "{}", err(&out));
+            if more.is_empty() {
+                assert!(simd == "portable" || weights(&run) != weights("portable-own"), "{simd} sums as portable does");
+            } else {
+                let record = std::fs::read_to_string(dir.join(&run).join("run.yaml")).unwrap();
+                assert!(record.contains("instructions: reproducible\n"), "{record}");
+                same.push(weights(&run));
+            }
+        }
+    }
+    assert!(same.windows(2).all(|two| two[0] == two[1]));
+    // What repeats a run takes the mode from its record.
+    let said = rord(dir, &["replay", "portable-same"]);
+    assert_eq!(said.status.code(), Some(0), "{}", err(&said));
 }

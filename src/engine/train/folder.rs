@@ -63,7 +63,7 @@ pub(super) fn open(
         finished: None,
         machine: Some(Machine::here()),
         device: options.device_name.clone(),
-        instructions: Simd::chosen().name().into(),
+        instructions: Simd::in_use().into(),
         threads: rayon::current_num_threads(),
         memory: Some(memory(stepper)),
         seed: plan.seed,

@@ -17,7 +17,16 @@ mod avx2;
 pub(super) mod avx512;
 mod portable;
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// The number of the instructions in use in [`Simd::ALL`]; none of them before they are chosen.
+static CHOSEN: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// Whether every machine is to compute the same bits.
+static SAME_BITS: AtomicBool = AtomicBool::new(false);
+
+/// What a record has in place of instructions where every machine computes the same bits.
+pub const REPRODUCIBLE: &str = "reproducible";
 
 /// The environment variable that asks for instructions.
 pub const VARIABLE: &str = "RORD_SIMD";
@@ -138,8 +147,33 @@ impl Simd {
 
     /// The one in use: the widest this machine executes, or the one `RORD_SIMD` names if it does.
     pub fn chosen() -> Self {
-        static CHOSEN: OnceLock<Simd> = OnceLock::new();
-        *CHOSEN.get_or_init(|| Self::asked().ok().flatten().unwrap_or_else(Self::widest))
+        let all = Self::ALL.into_iter().enumerate();
+        let known = CHOSEN.load(Ordering::Relaxed);
+        if let Some((_, simd)) = all.clone().find(|(i, _)| *i == known) {
+            return simd;
+        }
+        let chosen = Self::asked().ok().flatten().unwrap_or_else(Self::widest);
+        if let Some((i, _)) = all.clone().find(|(_, simd)| *simd == chosen) {
+            CHOSEN.store(i, Ordering::Relaxed);
+        }
+        chosen
+    }
+
+    /// The name of the one in use, for records: [`REPRODUCIBLE`] after [`Simd::reproduce`].
+    pub fn in_use() -> &'static str {
+        if Self::reproduces() { REPRODUCIBLE } else { Self::chosen().name() }
+    }
+
+    /// From now on every machine computes the same bits: with the instructions that all have, and every sum in one order. To be
+    /// called before anything is computed.
+    pub fn reproduce() {
+        SAME_BITS.store(true, Ordering::Relaxed);
+        CHOSEN.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether [`Simd::reproduce`] was called.
+    pub fn reproduces() -> bool {
+        SAME_BITS.load(Ordering::Relaxed)
     }
 
     /// The one that `RORD_SIMD` names, if it is set; an error with its text where this machine executes none of that

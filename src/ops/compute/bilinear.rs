@@ -6,6 +6,7 @@
 use candle_core::{DType, Result, Tensor};
 
 use crate::compute::slices::constant;
+use crate::compute::tables::{matmul, plain};
 use rord_kernels::bilinear::{Maps, RIM, scales};
 
 /// Places in cells of a map, (B, N) each.
@@ -39,7 +40,9 @@ pub fn of_matrices(back: &Tensor, shape: (usize, usize), source: (usize, usize))
     let rows = (0..count).map(|q| at(q / width, height));
     let cells = columns.chain(rows).chain(std::iter::repeat_n(1.0, count)).collect();
     let cells = constant(cells, (1, 3, count), back)?;
-    let moved = back.broadcast_mul(&scale)?.broadcast_matmul(&cells)?;
+    let back = back.broadcast_mul(&scale)?;
+    let cells = cells.broadcast_as((back.dim(0)?, 3, count))?;
+    let moved = matmul(plain(&back), plain(&cells))?;
     let row = |i: usize| moved.narrow(1, i, 1)?.squeeze(1);
     let w = row(2)?;
     let front = w.gt(0.0)?;
