@@ -11,6 +11,7 @@
 //! }
 //! ```
 
+mod animated;
 pub mod header;
 mod jpeg;
 mod plain;

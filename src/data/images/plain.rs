@@ -9,7 +9,7 @@ use image::error::{LimitErrorKind, UnsupportedErrorKind};
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use super::raw::{Colors, Numbers, Raw};
-use super::{LIMIT, jpeg, pnm};
+use super::{LIMIT, animated, jpeg, pnm};
 use crate::DataError;
 
 /// Reads one picture.
@@ -27,6 +27,11 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<Raw, DataError> {
         && let Some(at) = jpeg::cut_short(bytes)
     {
         return Err(bad(format!("a JPEG picture that ends at byte {at}, before its end marker")));
+    }
+    if animated::is(bytes) {
+        return Err(bad(
+            "an animation, where one picture is expected: save the frame that is meant as a file of its own".into(),
+        ));
     }
     let mut limits = image::Limits::no_limits();
     limits.max_alloc = Some(LIMIT);

@@ -37,6 +37,10 @@ impl Rows {
         let (width, height) = (info.width as usize, info.height as usize);
         let exif = info.exif_metadata.as_deref();
         let orientation = exif.and_then(image::metadata::Orientation::from_exif_chunk).map_or(1, |o| o.to_exif());
+        if info.animation_control().is_some_and(|animation| animation.num_frames > 1) {
+            // Read as a whole it is refused.
+            return Ok(None);
+        }
         if info.interlaced || orientation != 1 || width == 0 || height == 0 {
             return Ok(None);
         }
