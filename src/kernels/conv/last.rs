@@ -7,7 +7,7 @@
 use super::after::{followed, undone};
 use super::algorithm::Algorithm;
 use super::call::{After, Gradients, Past, Products, Value, Wanted};
-use super::{Geometry, depthwise, pointwise, windows};
+use super::{Geometry, depthwise, phases, pointwise, windows};
 use crate::{Float, Mismatch, length};
 
 /// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs / groups, kernel, kernel), plus `bias`
@@ -31,6 +31,12 @@ pub fn forward<T: Float>(
         if let Some(numbers) = T::of_single(value.numbers) {
             return Ok(Value { numbers, cells: value.cells });
         }
+    }
+    if let (Some(plain), Some(_)) = (phases::of(g), T::single(x)) {
+        let grids = phases::split(g, &plain, x, g.inputs);
+        let value = forward(&plain, &grids, weight, bias, After::Nothing, products)?;
+        let numbers = phases::join(g, &plain, &value.numbers, g.outputs);
+        return Ok(followed(numbers, g.batch, (g.height, g.width), g.outputs, after));
     }
     if pointwise::takes(g) {
         let numbers = pointwise::value(x, weight, bias, (g.inputs, g.outputs))?;
@@ -80,6 +86,13 @@ pub fn backward<T: Float>(
         let found = algorithm.gradients(x, weight, past, grad, wanted, products)?;
         let same = |x: Option<Vec<f32>>| x.and_then(T::of_single);
         return Ok(Gradients { x: same(found.x), weight: same(found.weight), bias: same(found.bias) });
+    }
+    if let (Some(plain), Some(_)) = (phases::of(g), T::single(x)) {
+        let grad = undone(past, grad, g.batch, (g.height, g.width), g.outputs)?;
+        let (x, grad) = (phases::split(g, &plain, x, g.inputs), phases::split(g, &plain, &grad, g.outputs));
+        let past = Past { after: After::Nothing, value: &grad, cells: &[] };
+        let found = backward(&plain, &x, weight, past, &grad, wanted, products)?;
+        return Ok(Gradients { x: found.x.map(|x| phases::join(g, &plain, &x, g.inputs)), ..found });
     }
     if pointwise::takes(g) {
         let grad = undone(past, grad, g.batch, (g.height, g.width), g.outputs)?;

@@ -5,7 +5,7 @@ use super::call::After;
 use super::winograd::value::thread_numbers;
 use super::winograd::weights::transformed_numbers;
 use super::winograd::{self, weight_gradient};
-use super::{Geometry, depthwise, pointwise, windows};
+use super::{Geometry, depthwise, phases, pointwise, windows};
 use crate::simd::Simd;
 
 /// Bytes that a convolution takes.
@@ -41,6 +41,18 @@ pub fn working(g: &Geometry, after: After, x: bool, weight: bool) -> Working {
         }
         Some(Algorithm::Winograd(s)) => Working { saved, ..by_winograd(&s, x, weight) },
         Some(Algorithm::FewOutputs(_)) => Working { saved, forward: whole, backward: undone, ..Working::default() },
+        None if phases::of(g).is_some() => {
+            // Input and result once more as grids, and what the plain convolution takes.
+            let (plain, input) = (phases::of(g).unwrap_or(*g), bytes(&[g.batch, g.height, g.width, g.inputs]));
+            let own = working(&plain, After::Nothing, x, weight);
+            let grids = result.saturating_add(input);
+            Working {
+                saved,
+                forward: own.forward.saturating_add(grids).saturating_add(whole),
+                backward: own.backward.saturating_add(grids).saturating_add(input).saturating_add(undone),
+                thread: own.thread,
+            }
+        }
         None if pointwise::takes(g) => Working { saved, forward: whole, backward: undone, ..Working::default() },
         None if depthwise::takes(g) => Working { saved, forward: whole, backward: undone, ..Working::default() },
         None => {

@@ -6,6 +6,7 @@
 //! |---|---|
 //! | an odd kernel, stride 1, same size; at most 32 products an output, or at most 4 outputs; f32 | `direct/` |
 //! | 3 × 3, stride 1, padding 1, f32 | `winograd/`: a quarter of the multiplications |
+//! | dilated, the size kept, f32 | `phases.rs`: the same on grids of cells that lie apart |
 //! | 1 × 1, stride 1, no padding | `pointwise.rs`: one matrix product |
 //! | as many groups as channels on both sides | `depthwise.rs`: vectors of channels |
 //! | everything else: strides, dilation and other groups | `windows.rs`: windows as rows, and one matrix product |
@@ -19,6 +20,7 @@ mod depthwise;
 pub(crate) mod direct;
 pub mod last;
 pub mod memory;
+mod phases;
 pub(crate) mod pointwise;
 pub mod transposed;
 mod windows;

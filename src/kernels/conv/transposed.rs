@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::algorithm::Algorithm;
 use super::call::{After, Gradients, Past, Products, Wanted};
 use super::last;
-use super::{Geometry, depthwise, pointwise, windows};
+use super::{Geometry, depthwise, phases, pointwise, windows};
 use crate::{Float, Mismatch, length};
 
 /// The value (batch, height, width, inputs) of `x` (batch, h, w, outputs).
@@ -44,6 +44,10 @@ fn spread<T: Float>(g: &Geometry, x: &[T], weight: &[T], products: Products) -> 
         if let Some(value) = found.x.and_then(T::of_single) {
             return Ok(value);
         }
+    }
+    if let (Some(plain), Some(_)) = (phases::of(g), T::single(x)) {
+        let taken = phases::split(g, &plain, x, g.outputs);
+        return Ok(phases::join(g, &plain, &spread(&plain, &taken, weight, products)?, g.inputs));
     }
     if pointwise::takes(g) {
         return pointwise::input_gradient(weight, x, (g.inputs, g.outputs));
