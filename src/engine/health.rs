@@ -10,7 +10,7 @@ use candle_core::{Device, Result, Storage, Tensor};
 use serde_json::{Value, json};
 
 use super::program::{Part, Watch};
-use rord_graph::node::{Graph, NodeSource, OpNode, Role};
+use rord_graph::node::{Graph, NodeId, NodeSource, OpNode, Role};
 use rord_lang::constant::number;
 use rord_lang::types::Kind;
 use rord_ops as ops;
@@ -52,7 +52,12 @@ impl Looked {
                     let first = |of: Kind| {
                         node.ty.kind == of && !op.inputs.iter().any(|(_, id)| kind(id.0 as usize) == Some(of))
                     };
-                    let margin = ops::find(op.op).is_some_and(|o| o.entry.lints.margin);
+                    // Of two values the greater is a margin where one of them is 0; of one value it is a choice.
+                    let zero = |(_, id): &(&str, NodeId)| {
+                        matches!(graph.nodes.get(id.0 as usize).map(|n| &n.source), Some(NodeSource::Number(0.0)))
+                    };
+                    let margin = ops::find(op.op).is_some_and(|o| o.entry.lints.margin)
+                        && (op.inputs.iter().any(|(name, _)| *name == "x") || op.inputs.iter().any(zero));
                     let sort = match () {
                         () if margin => Some(Sort::Margin),
                         () if first(Kind::Desc) => Some(Sort::Descriptors),

@@ -30,6 +30,14 @@ fn each_finding_is_said_once_with_what_to_try() {
     assert_eq!(all.matches("triplets of `description` were violated").count(), 1, "{all}");
     assert!(all.contains("the margin may be larger than distances can be"), "{all}");
 
+    // The greatest number along an axis is a choice, not what is missing to a margin.
+    let choice = TINY.replace("steps = 3", "steps = 12").replace(
+        "= detection + description",
+        "= detection + description + 0.001 * mean(max(exp(desc), over = channel))",
+    );
+    let (all, found) = said(dir, "choice", &choice);
+    assert!(found.is_empty(), "{found:?}: {all}");
+
     let still = TINY.replace("= detection + description", "= 0 * detection + 0 * description");
     let (all, found) = said(dir, "still", &still);
     assert!(found.contains(&"no_gradient ".to_string()), "{found:?}: {all}");
