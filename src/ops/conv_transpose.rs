@@ -16,7 +16,6 @@ use rord_kernels::conv::transposed::{backward, forward};
 use rord_lang::constant::Settings;
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
-use rord_lang::typed::Initial;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts, Products, Shapes};
 
 /// The operation.
@@ -116,19 +115,19 @@ fn rule(a: &mut Application<'_>) {
         a.set_dim(axis, size);
     }
     let (Some(channels), Some(groups), Some(kernel)) = (dims.get(1).cloned(), groups, kernel) else { return };
-    let split = |d: &Dim| d.as_number().is_none_or(|n| n % groups == 0);
+    let split = |d: &Dim| a.known(d).is_none_or(|n| n % groups == 0);
     if !split(&channels) || !split(&width) {
         let span = a.arg("groups").map_or(a.span, |x| x.span);
         let label = format!("{channels} channels in, {width} out, {groups} groups");
         a.reports.push(shapes::rule(span, "`groups` must divide both widths", &label, "choose a common divisor"));
         return;
     }
-    let depth = width.as_number().map_or(width.clone(), |n| Dim::number(n / groups));
+    let depth = a.known(&width).map_or(width.clone(), |n| Dim::number(n / groups));
     // As in torch, whose weights begin by the size of one output's kernels.
-    let fan = depth.as_number().and_then(|d| d.checked_mul(kernel)?.checked_mul(kernel)).unwrap_or(0);
-    let initial = Initial::FanIn(usize::try_from(fan).unwrap_or(0));
     let k = Dim::number(kernel);
-    a.weight("weight", &[channels, depth, k.clone(), k], initial);
+    let shape = [channels, depth, k.clone(), k];
+    let initial = a.fan_in(&shape);
+    a.weight("weight", &shape, initial);
     if a.is_true("bias") {
         a.weight("bias", &[width], initial);
     }

@@ -55,7 +55,7 @@ fn rule(a: &mut Application<'_>) {
         return;
     }
     let Some(channels) = a.dims("x").get(1).cloned() else { return };
-    if let (Some(n), Some(groups)) = (channels.as_number(), a.count("groups"))
+    if let (Some(n), Some(groups)) = (a.known(&channels), a.count("groups"))
         && n % groups != 0
     {
         let span = a.arg("groups").map_or(a.span, |x| x.span);

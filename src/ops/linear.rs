@@ -12,7 +12,6 @@ use rord_kernels::conv::call::{After, Past, Products as Factors, Wanted};
 use rord_kernels::conv::last;
 use rord_lang::constant::Settings;
 use rord_lang::report::shapes;
-use rord_lang::typed::Initial;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts, Products, Shapes};
 
 /// The operation.
@@ -71,8 +70,9 @@ fn rule(a: &mut Application<'_>) {
         return;
     };
     a.set_dim(rank - 1, width.clone());
-    let fan_in = Initial::FanIn(channels.as_number().and_then(|n| usize::try_from(n).ok()).unwrap_or(0));
-    a.weight("weight", &[width.clone(), channels], fan_in);
+    let shape = [width.clone(), channels];
+    let fan_in = a.fan_in(&shape);
+    a.weight("weight", &shape, fan_in);
     if a.is_true("bias") {
         a.weight("bias", &[width], fan_in);
     }

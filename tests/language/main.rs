@@ -17,3 +17,4 @@ mod ranges;
 mod skip;
 mod tokens;
 mod trial;
+mod weights;

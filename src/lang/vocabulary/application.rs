@@ -188,6 +188,17 @@ impl Application<'_> {
         self.weights.push(NewWeight { role, shape, initial });
     }
 
+    /// A size as a number, where it is one: written so, or the value that its symbols have here.
+    pub fn known(&self, size: &Dim) -> Option<i64> {
+        size.as_number().or_else(|| size.value(self.sizes)?.ok())
+    }
+
+    /// First values between ±1/√n, n being the numbers of one output of a weight of this shape, whose first axis is that of outputs.
+    pub fn fan_in(&self, shape: &[Dim]) -> Initial {
+        let each = shape.iter().skip(1).try_fold(1i64, |n, size| n.checked_mul(self.known(size)?));
+        Initial::FanIn(each.and_then(|n| usize::try_from(n).ok()).unwrap_or(0))
+    }
+
     /// Sets one size of the result.
     pub fn set_dim(&mut self, axis: usize, dim: Dim) {
         if let Some(slot) = self.result.dims.get_mut(axis) {

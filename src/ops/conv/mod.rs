@@ -9,7 +9,6 @@ use crate::op::Op;
 use crate::rules::{even_windows, positive};
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
-use rord_lang::typed::Initial;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts, Products, Shapes, TakesIn};
 
 /// The operation.
@@ -137,20 +136,17 @@ fn rule(a: &mut Application<'_>) {
     let (Some(groups), Some(kernel)) = (groups, kernel) else {
         return;
     };
-    let split = |d: &Dim| d.as_number().is_none_or(|n| n % groups == 0);
+    let split = |d: &Dim| a.known(d).is_none_or(|n| n % groups == 0);
     if !split(&channels) || !split(&width) {
         let span = a.arg("groups").map_or(a.span, |x| x.span);
         let label = format!("{channels} channels in, {width} out, {groups} groups");
         a.reports.push(shapes::rule(span, "`groups` must divide both widths", &label, "choose a common divisor"));
         return;
     }
-    let depth = channels.as_number().map_or(channels.clone(), |n| Dim::number(n / groups));
+    let depth = a.known(&channels).map_or(channels.clone(), |n| Dim::number(n / groups));
     let k = Dim::number(kernel);
-    let turns = sources.as_ref().map_or(Some(1), Dim::as_number);
-    let fan_in =
-        depth.as_number().zip(turns).and_then(|(d, t)| d.checked_mul(t)?.checked_mul(kernel)?.checked_mul(kernel));
-    let initial = Initial::FanIn(usize::try_from(fan_in.unwrap_or(0)).unwrap_or(0));
     let shape: Vec<Dim> = [width.clone()].into_iter().chain(sources).chain([depth, k.clone(), k]).collect();
+    let initial = a.fan_in(&shape);
     a.weight("weight", &shape, initial);
     if a.is_true("bias") {
         a.weight("bias", &[width], initial);
