@@ -4,6 +4,9 @@ use candle_core::{Result, Tensor};
 
 use crate::compute::elementwise::{gradients, operands, samples};
 use crate::compute::{Call, Compute, Gradients, Output, layout};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_lang::constant::Settings;
 use rord_lang::vocabulary::{Combines, Entry, GraphFacts, LintFacts};
@@ -85,6 +88,14 @@ impl Compute for Add {
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         gradients(call, || Ok(grad.clone()), || Ok(grad.clone()))
     }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Ok(out.plain("Add", &[call.name("a")?, call.name("b")?]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("{} + {}", call.name("a")?, call.name("b")?))
+    }
 }
 
 struct Sub;
@@ -97,6 +108,14 @@ impl Compute for Sub {
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         gradients(call, || Ok(grad.clone()), || grad.neg())
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Ok(out.plain("Sub", &[call.name("a")?, call.name("b")?]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("{} - {}", call.name("a")?, call.name("b")?))
     }
 }
 
@@ -116,6 +135,14 @@ impl Compute for Mul {
         let (a, b) = operands(call)?;
         gradients(call, || grad * &b, || grad * &a)
     }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Ok(out.plain("Mul", &[call.name("a")?, call.name("b")?]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("{} * {}", call.name("a")?, call.name("b")?))
+    }
 }
 
 struct Div;
@@ -129,5 +156,13 @@ impl Compute for Div {
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (_, b) = operands(call)?;
         gradients(call, || grad / &b, || ((grad * &output.value)? / &b)?.neg())
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Ok(out.plain("Div", &[call.name("a")?, call.name("b")?]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("{} / {}", call.name("a")?, call.name("b")?))
     }
 }

@@ -7,6 +7,11 @@ use crate::compute::fields::{As, OnFields};
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Attribute::Float;
+use crate::export::onnx::Numbers;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::instance_norm::back;
 use crate::max_pool::saved;
 use crate::op::Op;
@@ -162,6 +167,25 @@ impl Compute for BatchNorm {
             ("running_mean", moved("running_mean", saved(output, 2)?, 1.0)?),
             ("running_var", moved("running_var", saved(output, 3)?, unbiased)?),
         ])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let channels = call.weight("running_mean")?.1.elem_count();
+        let fixed = |x: f32| Numbers::Floats(vec![channels], vec![x; channels]);
+        let mut affine = |role: &str, x: f32| match call.maybe(role) {
+            Some(weight) => weight.name.clone(),
+            None => out.constant(fixed(x)),
+        };
+        let (weight, bias) = (affine("weight", 1.0), affine("bias", 0.0));
+        let inputs = [call.name("x")?, &weight, &bias, call.name("running_mean")?, call.name("running_var")?];
+        Ok(out.op("BatchNormalization", &inputs, vec![("epsilon", Float(call.number("eps")? as f32))]))
+    }
+
+    fn torch(&self, call: &Use, out: &mut Torch) -> Form {
+        let channels = call.weight("running_mean")?.1.elem_count();
+        let affine = if call.maybe("weight").is_some() { "" } else { ", affine=False" };
+        let made = format!("nn.BatchNorm2d({channels}, eps={:?}{affine})", call.number("eps")?);
+        Ok(format!("{}({})", out.layer(call, made)?, call.name("x")?))
     }
 }
 

@@ -5,6 +5,10 @@ use candle_core::{Result, Tensor};
 use crate::compute::fields::{As, OnFields};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Attribute::Int;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_lang::constant::Settings;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
@@ -80,6 +84,14 @@ impl Compute for Concat {
             out.push(("b", grad.narrow(1, first, second)?.contiguous()?));
         }
         Ok(out)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Ok(out.op("Concat", &[call.name("a")?, call.name("b")?], vec![("axis", Int(1))]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("torch.cat([{}, {}], dim=1)", call.name("a")?, call.name("b")?))
     }
 }
 

@@ -8,6 +8,9 @@ use candle_core::{DType, Device, Result, Shape, Storage, Tensor, WithDType};
 
 use crate::compute::memory::Memory;
 use crate::compute::{Call, Compute, Gradients, Output, layout};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{self, Form, Use};
 use rord_kernels::{Float, Mismatch};
 use rord_lang::constant::Settings;
 use rord_lang::vocabulary::Shapes;
@@ -35,6 +38,16 @@ pub trait Paths: Sync {
     /// [`Compute::memory`]; kernels write what they make and little else.
     fn memory(&self, _shapes: &Shapes<'_>, _wants: &[&str]) -> Memory {
         Memory::default()
+    }
+
+    /// [`Compute::onnx`].
+    fn onnx(&self, _: &Use, _: &mut Onnx) -> Form {
+        Err(export::NONE.into())
+    }
+
+    /// [`Compute::torch`].
+    fn torch(&self, _: &Use, _: &mut Torch) -> Form {
+        Err(export::NONE.into())
     }
 
     /// The value, by Candle's tensor operations.
@@ -94,6 +107,14 @@ impl<P: Paths> Compute for P {
 
     fn backward_reads_value(&self, settings: &Settings) -> bool {
         Paths::backward_reads_value(self, settings)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Paths::onnx(self, call, out)
+    }
+
+    fn torch(&self, call: &Use, out: &mut Torch) -> Form {
+        Paths::torch(self, call, out)
     }
 }
 
