@@ -25,6 +25,8 @@ pub fn chains(graph: &Graph, input: &str, clean: impl Fn(&str) -> String) -> Vec
         Some(NodeSource::Op(op)) => op.inputs.iter().map(|(_, id)| id.0 as usize).find(|i| is_op(*i)) == Some(at),
         _ => false,
     };
+    // What is read once and not exported is part of the chain that reads it.
+    let alone = |at: usize| readers.get(at).is_some_and(|list| list.len() == 1) && exported(at).is_none();
     let mut used: HashSet<String> = HashSet::from([input.to_string()]);
     let mut names: Vec<Option<String>> = vec![None; count];
     // What is exported has its name for itself.
@@ -42,7 +44,7 @@ pub fn chains(graph: &Graph, input: &str, clean: impl Fn(&str) -> String) -> Vec
             _ => None,
         };
         let inherited = next.and_then(|next| names.get(next).cloned().flatten());
-        let name = inherited.unwrap_or_else(|| fresh(&clean(&own(graph, index)), &mut used));
+        let name = inherited.unwrap_or_else(|| fresh(&clean(&own(graph, index, alone)), &mut used));
         if let Some(slot) = names.get_mut(index) {
             *slot = Some(name);
         }
@@ -50,8 +52,9 @@ pub fn chains(graph: &Graph, input: &str, clean: impl Fn(&str) -> String) -> Vec
     names.into_iter().map(Option::unwrap_or_default).collect()
 }
 
-/// The name of the layer at the end of a chain: `trunk` of `net.trunk.0.weight`; else of the operation.
-fn own(graph: &Graph, end: usize) -> String {
+/// The name of the last layer of the chain that ends here, `trunk` of `net.trunk.0.weight`; else of the operation. `alone` is
+/// true for what may be part of a chain.
+fn own(graph: &Graph, end: usize, alone: impl Fn(usize) -> bool) -> String {
     let mut at = end;
     // A chain is as long as the graph at most.
     for _ in 0..graph.nodes.len() {
@@ -65,8 +68,8 @@ fn own(graph: &Graph, end: usize) -> String {
         }
         let computed = |id: &usize| graph.nodes.get(*id).is_some_and(|n| matches!(n.source, NodeSource::Op(_)));
         match op.inputs.iter().map(|(_, id)| id.0 as usize).find(computed) {
-            Some(before) => at = before,
-            None => break,
+            Some(before) if alone(before) => at = before,
+            _ => break,
         }
     }
     match graph.nodes.get(end).map(|n| &n.source) {

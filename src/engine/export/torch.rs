@@ -24,14 +24,26 @@ pub const EXAMPLE: &str = "example.safetensors";
 pub const TEST: &str = "test_network.py";
 
 /// What Python reads as something else.
-const TAKEN: [&str; 40] = [
+const TAKEN: [&str; 49] = [
     "False", "None", "True", "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del",
     "elif", "else", "except", "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal",
     "not", "or", "pass", "raise", "return", "try", "while", "with", "yield", "self", "torch", "nn", "F", "sobel",
+    "abs", "all", "any", "max", "min", "sum", "round", "sorted", "range",
 ];
 
 /// The longest text of the pipeline that is shown behind a line.
 const SHOWN: usize = 70;
+
+/// True for a text that is a line's comment: short, and a whole expression.
+fn shown(text: &str) -> bool {
+    let depth = text.chars().try_fold(0i32, |depth, c| match c {
+        '(' => Some(depth + 1),
+        ')' => Some(depth - 1).filter(|d| *d >= 0),
+        c if c.is_control() => None,
+        _ => Some(depth),
+    });
+    text.len() <= SHOWN && depth == Some(0)
+}
 
 /// A name that Python takes for one.
 fn identifier(name: &str) -> String {
@@ -95,7 +107,7 @@ pub fn module(written: &Written<'_>, lead: &str, sources: &Sources) -> Result<St
     let width = lines.iter().map(|(line, _)| line.len()).filter(|n| *n < 60).max().unwrap_or(0);
     for (line, span) in &lines {
         match sources.get(span.file).and_then(|s| s.text.get(span.start as usize..span.end as usize)) {
-            Some(from) if from.len() <= SHOWN && !from.contains(['\n', '\r']) => {
+            Some(from) if shown(from) => {
                 text += &format!("        {line:width$}  # {from}\n");
             }
             _ => text += &format!("        {line}\n"),

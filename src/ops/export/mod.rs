@@ -18,7 +18,7 @@ use rord_lang::types::Type;
 pub type Form = Result<String, String>;
 
 /// Why an operation that says nothing has no form.
-pub const NONE: &str = "has no such form";
+pub const NONE: &str = "has no form there";
 
 /// An argument of an operation that is written out.
 #[derive(Clone, Debug)]
