@@ -225,6 +225,39 @@ fn what_has_no_form_is_named_with_what_needs_it() {
     assert!(left.iter().all(|name| name != "little.onnx" && name != "little-torch"), "{left:?}");
 }
 
+/// A node: `h/conv = Conv(h/concat, maps.h.1.weight) kernel_shape=[2, 2] group=1`.
+fn node(bytes: &[u8]) -> String {
+    let attribute = |a: &[u8]| {
+        let all: Vec<String> = numbers(a, 8).iter().map(u64::to_string).collect();
+        let value = match numbers(a, 20)[0] {
+            1 => f32::from_le_bytes(messages(a, 2)[0].try_into().unwrap()).to_string(),
+            2 => numbers(a, 3)[0].to_string(),
+            3 => texts(a, 4).concat(),
+            _ => format!("[{}]", all.join(", ")),
+        };
+        format!(" {}={value}", texts(a, 1)[0])
+    };
+    let attributes: String = messages(bytes, 5).into_iter().map(attribute).collect();
+    format!("{} = {}({}){attributes}\n", texts(bytes, 2)[0], texts(bytes, 4)[0], texts(bytes, 1).join(", "))
+}
+
+/// Every operation that can be exported, as it is written: `benches/export/check.py` compares these with ONNX Runtime and PyTorch.
+#[test]
+fn every_layer_is_written_as_it_was_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipeline = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/export/layers.rord");
+    done(dir.path(), &[pipeline.to_str().unwrap(), "--preset", "smoke", "--out", "run"]);
+    done(dir.path(), &["export", "run", "--to", "onnx", "--out", "a.onnx"]);
+    done(dir.path(), &["export", "run", "--to", "torch", "--out", "torch"]);
+    let file = std::fs::read(dir.path().join("a.onnx")).unwrap();
+    let nodes: String = messages(messages(&file, 7)[0], 1).into_iter().map(node).collect();
+    let module = std::fs::read_to_string(dir.path().join("torch/network.py")).unwrap();
+    // What stands before has versions and paths, what follows is the same for every network.
+    let (_, network) = module.split_once("class Network(Layers):").unwrap();
+    let (network, _) = network.split_once("\n\n\ndef load(").unwrap();
+    insta::assert_snapshot!("layers", format!("{nodes}\nclass Network(Layers):{network}"));
+}
+
 const LISTED: &str = "\
 takes  image  Image[batch, 1, height, width]
 gives  score  Prob[batch, 1, height/4, width/4]

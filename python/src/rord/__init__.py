@@ -11,7 +11,7 @@ as :class:`Refused`, with the text that the program prints.
 from ._program import Refused, program, version
 from ._reports import Edit, Label, Report, check
 from ._runs import Run, load, train
-from ._use import Found, Match, Prediction, Query, find, match, predict
+from ._use import Found, Match, Prediction, Query, export, find, match, predict
 
 __all__ = [
     "Edit",
@@ -24,6 +24,7 @@ __all__ = [
     "Report",
     "Run",
     "check",
+    "export",
     "find",
     "load",
     "match",

@@ -93,8 +93,7 @@ class Run:
 
     def export(self, to: str, out: PathLike) -> Path:
         """Writes the network as a file of ``"onnx"`` or a folder of ``"torch"``."""
-        _program.call(["export", self.folder, "--to", to, "--out", out])
-        return Path(out)
+        return _use.export(to, out, run=self.folder)
 
     def report(self) -> Optional[Path]:
         """The file of its report, which is made where the program makes such; else `None`."""

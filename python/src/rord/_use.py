@@ -109,6 +109,12 @@ def _found(known: dict[str, Any]) -> Found:
     return Found(chip=known["in"], **{key: known.get(key) for key in Found.__dataclass_fields__ if key != "chip"})
 
 
+def export(to: str, out: PathLike, *, run: Optional[PathLike] = None) -> Path:
+    """Writes the network of a run, or the one that comes with rord, as a file of ``"onnx"`` or a folder of ``"torch"``."""
+    _program.call(["export", *([] if run is None else [run]), "--to", to, "--out", out])
+    return Path(out)
+
+
 def match(
     run: PathLike,
     a: PathLike,

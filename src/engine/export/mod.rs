@@ -15,6 +15,7 @@ use candle_core::Tensor;
 use super::predict::Predictor;
 use super::refusals::Stop;
 use rord_graph::node::{Graph, NodeId, NodeSource};
+use rord_lang::dim::{Dim, gcd};
 use rord_lang::report::{Report, exports};
 use rord_lang::types::Type;
 use rord_ops as ops;
@@ -42,8 +43,8 @@ impl<'p> Written<'p> {
 
     /// Sides of pictures are multiples of this.
     pub fn multiple(&self) -> i64 {
-        let dims = self.graph.nodes.iter().flat_map(|n| &n.ty.dims);
-        dims.map(|d| d.divisor()).max().unwrap_or(1)
+        let divisors = self.graph.nodes.iter().flat_map(|n| &n.ty.dims).map(Dim::divisor);
+        divisors.fold(1, |all, d| all.saturating_mul(d / gcd(all, d).max(1)))
     }
 
     /// Goes over all nodes in their order. `given` says what a node that is no operation is called, `made` writes an

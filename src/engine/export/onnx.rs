@@ -26,11 +26,13 @@ pub fn file(written: &Written<'_>, name: &str, about: &str) -> Result<Vec<u8>, S
     let (input, ty) = written.input;
     let mut out = Onnx::default();
     let outputs: Vec<&str> = graph.outputs.iter().map(|o| o.name.as_str()).collect();
+    // An export may have the picture's name.
+    let input = &names::fresh(input, &mut outputs.iter().map(|o| (*o).to_string()).collect());
     let chains = names::chains(graph, input, str::to_string);
-    let mut used: HashSet<String> = outputs.iter().copied().chain([input]).map(str::to_string).collect();
+    let mut used: HashSet<String> = outputs.iter().copied().chain([input.as_str()]).map(str::to_string).collect();
     let mut constants: Vec<(usize, f64)> = Vec::new();
     let given = |index: usize, source: &NodeSource| match source {
-        NodeSource::Field { name, .. } => Ok(name.clone()),
+        NodeSource::Field { .. } => Ok(input.clone()),
         NodeSource::Weight(w) => Ok(graph.weights.get(*w).map(|w| w.name.clone()).unwrap_or_default()),
         NodeSource::Number(x) => {
             constants.push((index, *x));

@@ -93,7 +93,7 @@ pub fn module(written: &Written<'_>, lead: &str, sources: &Sources) -> Result<St
         }
     }
     let axes = written.input.1.axes.iter().map(Axis::name).collect::<Vec<_>>().join(", ");
-    let mut text = format!("\"\"\"{}\n\n{}\"\"\"\n\n", lead.replace('"', "'"), told(written, &axes));
+    let mut text = format!("\"\"\"{}\n\n{}\"\"\"\n\n", plain(lead), told(written, &axes));
     text += "import sys\nfrom pathlib import Path\n\nimport torch\nfrom safetensors.torch import load_file\nfrom torch import nn\nfrom torch.nn import functional as F\n\n";
     text += LAYERS;
     for helper in &out.helpers {
@@ -123,11 +123,16 @@ pub fn module(written: &Written<'_>, lead: &str, sources: &Sources) -> Result<St
     Ok(text)
 }
 
+/// A text as part of a docstring.
+fn plain(text: &str) -> String {
+    text.replace('"', "'").replace('\\', "/")
+}
+
 /// What the docstring says of input, outputs and use.
 fn told(written: &Written<'_>, axes: &str) -> String {
     let mut text = String::new();
     for (key, about) in &written.about {
-        text += &format!("{key}: {}\n", about.replace('"', "'").replace('\\', "/"));
+        text += &format!("{key}: {}\n", plain(about));
     }
     let outputs: Vec<&str> = written.graph.outputs.iter().map(|o| o.name.as_str()).collect();
     text +=
