@@ -105,6 +105,10 @@ fn about(predictor: &Predictor<'_>, loaded: &Loaded, whose: &str) -> Vec<(&'stat
         ("run", whose.to_string()),
         ("input", INPUT.to_string()),
     ];
+    if let Some(gds) = using::trained(loaded) {
+        let layers = if gds.layers.is_empty() { "all layers".into() } else { format!("layers {}", gds.layers.join(", ")) };
+        all.push(("layouts", format!("{} px per µm, {layers}", gds.resolution)));
+    }
     if !turned.is_empty() {
         all.push(("turns", turned.join(", ")));
     }

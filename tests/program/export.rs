@@ -1,7 +1,11 @@
 //! `export`: what there is, a file of ONNX taken apart again, a module of PyTorch as text, and what is refused.
 
+mod evaluate;
+
 use std::collections::HashMap;
 use std::path::Path;
+
+use self::evaluate::{Array, Node, evaluated};
 
 use super::find::rord;
 
@@ -157,6 +161,63 @@ fn a_network_is_one_file_of_onnx_that_has_all_of_it() {
     // The same bytes again.
     done(dir.path(), &["export", "run", "--to", "onnx", "--out", "again.onnx"]);
     assert!(std::fs::read(dir.path().join("again.onnx")).unwrap() == file);
+}
+
+/// A constant: floats, or whole numbers.
+fn constant(bytes: &[u8]) -> (String, Array) {
+    let raw = messages(bytes, 9)[0];
+    let shape = numbers(bytes, 1).iter().map(|n| *n as usize).collect();
+    let numbers = match numbers(bytes, 2)[0] {
+        1 => raw.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect(),
+        _ => raw.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f64).collect(),
+    };
+    (texts(bytes, 8).concat(), Array { shape, numbers })
+}
+
+fn operation(bytes: &[u8]) -> Node {
+    let mut node = Node {
+        op: texts(bytes, 4).concat(),
+        inputs: texts(bytes, 1),
+        output: texts(bytes, 2).concat(),
+        ints: HashMap::new(),
+        floats: HashMap::new(),
+    };
+    for attribute in messages(bytes, 5) {
+        let name = texts(attribute, 1).concat();
+        let ints = numbers(attribute, 3).into_iter().chain(numbers(attribute, 8)).map(|n| n as i64);
+        node.ints.insert(name.clone(), ints.collect());
+        if let Some(float) = messages(attribute, 2).first() {
+            node.floats.insert(name, f64::from(f32::from_le_bytes((*float).try_into().unwrap())));
+        }
+    }
+    node
+}
+
+#[test]
+fn onnx_says_what_rord_computes() {
+    let dir = trained("");
+    done(dir.path(), &["export", "run", "--to", "onnx"]);
+    done(dir.path(), &["export", "run", "--to", "torch"]);
+    let bytes = std::fs::read(dir.path().join("little-torch/example.safetensors")).unwrap();
+    let example = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let array = |name: &str| {
+        let tensor = example.tensor(name).unwrap();
+        let float = |b: &[u8]| f64::from(f32::from_le_bytes(b.try_into().unwrap()));
+        Array { shape: tensor.shape().to_vec(), numbers: tensor.data().chunks_exact(4).map(float).collect() }
+    };
+    let file = std::fs::read(dir.path().join("little.onnx")).unwrap();
+    let graph = messages(&file, 7)[0];
+    let nodes: Vec<Node> = messages(graph, 1).into_iter().map(operation).collect();
+    let mut given: HashMap<String, Array> = messages(graph, 5).into_iter().map(constant).collect();
+    given.insert("image".into(), array("input"));
+    let values = evaluated(&nodes, given);
+    for name in ["score", "desc"] {
+        let (found, wanted) = (&values[name], array(name));
+        assert_eq!(found.shape, wanted.shape, "{name}");
+        let differs = found.numbers.iter().zip(&wanted.numbers).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+        let spread = wanted.numbers.iter().map(|x| x.abs()).fold(0.0, f64::max);
+        assert!(differs < 1e-5 && spread > 1e-2, "{name} differs by {differs}, of numbers up to {spread}");
+    }
 }
 
 const FORWARD: &str = r#"    def forward(self, image):

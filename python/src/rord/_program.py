@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import threading
 from pathlib import Path
 from typing import Any, Callable, Iterable, Mapping, Optional, Union
 
@@ -50,37 +51,64 @@ def version() -> str:
     return call(["--version"]).split()[-1]
 
 
-def call(args: Iterable[PathLike], *, allowed: Iterable[int] = (0,), hear: Optional[Callable[[str], None]] = None) -> str:
-    """Calls the program and returns what it prints; ``hear`` gets each line of that as it comes."""
-    command = [program(), *(os.fspath(a) for a in args)]
-    environment = {**os.environ, "NO_COLOR": "1"}
-    if hear is None:
-        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment)
-        out, err, code = done.stdout, done.stderr, done.returncode
-    else:
-        out, err, code = _followed(command, environment, hear)
-    if code not in allowed:
-        raise Refused(err or out, code, command)
-    return out
+def call(args: Iterable[PathLike], *, allowed: Iterable[int] = (0,)) -> str:
+    """Calls the program and returns what it prints."""
+    command, environment = _command(args)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env=environment)
+    if done.returncode not in allowed:
+        raise Refused(done.stderr or done.stdout, done.returncode, command)
+    return done.stdout
 
 
-def _followed(command: list[str], environment: Mapping[str, str], hear: Callable[[str], None]) -> tuple[str, str, int]:
-    # What is written to the error output is short, but no pipe may fill up while the other is read.
-    lines = []
+def follow(args: Iterable[PathLike], hear: Callable[[str], None]) -> str:
+    """Calls what trains; ``hear`` gets each line as it comes. Returns all that was said.
+
+    What is said before it has begun is held back: where it does not begin, that is the report which is raised.
+    """
+    command, environment = _command(args)
+    lines: list[str] = []
+    beside: list[str] = []
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", env=environment
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", env=environment
     ) as running:
-        assert running.stdout is not None
+        out, err = running.stdout, running.stderr
+        assert out is not None and err is not None
+
+        def listen() -> None:
+            begun = False
+            for line in err:
+                beside.append(line)
+                if begun:
+                    hear(line.rstrip("\n"))
+                elif line.startswith(BEGUN):
+                    begun = True
+                    for before in beside:
+                        hear(before.rstrip("\n"))
+
+        # Both are read at once, so that neither pipe fills up.
+        listener = threading.Thread(target=listen)
+        listener.start()
         try:
-            for line in running.stdout:
+            for line in out:
                 lines.append(line)
                 hear(line.rstrip("\n"))
         except BaseException:
             # It ends as it does on Ctrl-C: after its step, with its state kept.
             running.terminate()
             raise
-    text = "".join(lines)
-    return text, text, running.returncode
+        finally:
+            listener.join()
+    if running.returncode != 0:
+        raise Refused("".join(beside) or "".join(lines), running.returncode, command)
+    return "".join(beside + lines)
+
+
+#: What a run says once it has begun, before its folder.
+BEGUN = "writing to "
+
+
+def _command(args: Iterable[PathLike]) -> tuple[list[str], dict[str, str]]:
+    return [program(), *(os.fspath(a) for a in args)], {**os.environ, "NO_COLOR": "1"}
 
 
 def object_of(args: Iterable[PathLike]) -> Any:

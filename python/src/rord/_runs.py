@@ -143,14 +143,14 @@ def train(
     """Trains a pipeline and returns its run; ``params`` are changed from outside, as by `--set`.
 
     What it prints is printed as it comes unless ``quiet``. Raises :class:`rord.Refused` where the pipeline or its data is refused. A
-    parameter that has the name of an argument here (``out``, ``init``, …) is set in a file: ``preset`` of the pipeline.
+    parameter that has the name of an argument here (``out``, ``init``, …) is set by a preset of the pipeline.
     """
     args: list[PathLike] = ["train", path, *_program.changes(preset, params)]
     for option, value in [("--out", out), ("--init", init), ("--threads", threads)]:
         if value is not None:
             args += [option, str(value)]
-    said = _program.call(args, hear=(lambda line: None) if quiet else print)
-    found = re.search(r"^writing to (.+)$", said, re.M)
+    said = _program.follow(args, (lambda line: None) if quiet else print)
+    found = re.search(rf"^{_program.BEGUN}(.+)$", said, re.M)
     if found is None:
         raise RuntimeError(f"the program does not say where the run is:\n{said}")
     return Run(found.group(1))
