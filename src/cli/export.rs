@@ -106,7 +106,8 @@ fn about(predictor: &Predictor<'_>, loaded: &Loaded, whose: &str) -> Vec<(&'stat
         ("input", INPUT.to_string()),
     ];
     if let Some(gds) = using::trained(loaded) {
-        let layers = if gds.layers.is_empty() { "all layers".into() } else { format!("layers {}", gds.layers.join(", ")) };
+        let layers =
+            if gds.layers.is_empty() { "all layers".into() } else { format!("layers {}", gds.layers.join(", ")) };
         all.push(("layouts", format!("{} px per µm, {layers}", gds.resolution)));
     }
     if !turned.is_empty() {
