@@ -68,7 +68,7 @@ def check(
             file = Path(folder) / f".{Path(place).name}.rord"
         try:
             file.write_text(text, encoding="utf-8")
-            args = ["check", file, "--format", "json", *_program.changes(preset, params)]
+            args: list[PathLike] = ["check", file, "--format", "json", *_program.changes(preset, params)]
             lines = _program.call(args, allowed=(0, 1)).splitlines()
         finally:
             file.unlink()

@@ -75,7 +75,8 @@ class Run:
 
     def eval(self, **params: Any) -> dict[str, Any]:
         """Losses and metrics on the validation data: ``{"losses": {…}, "metrics": {…}}``."""
-        return _program.object_of(["eval", self.folder, *_program.changes(None, params)])
+        answer: dict[str, Any] = _program.object_of(["eval", self.folder, *_program.changes(None, params)])
+        return answer
 
     def predict(self, pictures: Union[PathLike, Iterable[PathLike]], **options: Any) -> list[_use.Prediction]:
         """See :func:`rord.predict`."""

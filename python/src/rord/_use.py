@@ -106,7 +106,8 @@ def find(
 
 
 def _found(known: dict[str, Any]) -> Found:
-    return Found(chip=known["in"], **{key: known.get(key) for key in Found.__dataclass_fields__ if key != "chip"})
+    values: dict[str, Any] = {key: known.get(key) for key in Found.__dataclass_fields__ if key != "chip"}
+    return Found(chip=known["in"], **values)
 
 
 def export(to: str, out: PathLike, *, run: Optional[PathLike] = None) -> Path:
@@ -145,6 +146,7 @@ def predict(
     resolution: Optional[float] = None,
 ) -> list[Prediction]:
     """What a network makes of pictures and layouts, one each: its key points, or with ``dense`` its maps."""
+    numpy: Any
     try:
         import numpy
     except ImportError:
