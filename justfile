@@ -38,6 +38,14 @@ manual:
 book:
     mdbook serve docs --open
 
+# Build Python's wheel and test it in a fresh virtual environment; needs maturin
+wheel:
+    python/try.sh
+
+# Compare exported networks with ONNX Runtime and PyTorch; the script's head says what it needs
+exported:
+    python3 benches/export/check.py
+
 # Run what guards every change
 ci:
     .ci/run

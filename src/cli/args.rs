@@ -361,6 +361,35 @@ pub struct DemoArgs {
     pub folder: PathBuf,
 }
 
+/// Arguments of `export`.
+#[derive(Clone, Debug, Args)]
+pub struct ExportArgs {
+    /// The folder of a run [default: the network that comes with rord]
+    #[arg(value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// What is changed in it
+    #[command(flatten)]
+    pub changes: Changes,
+    /// For which system: without it, what there is to export is listed
+    #[arg(long, value_enum)]
+    pub to: Option<ExportTo>,
+    /// The file that is written, or for torch the folder [default: the pipeline's name]
+    #[arg(long, value_name = "FILE.onnx|DIR")]
+    pub out: Option<PathBuf>,
+    /// The network's weights, and where it runs
+    #[command(flatten)]
+    pub network: NetworkArgs,
+}
+
+/// What a network is exported to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExportTo {
+    /// One file of ONNX, for pictures of any size
+    Onnx,
+    /// A module of PyTorch with its weights and a test
+    Torch,
+}
+
 /// Arguments of `predict`.
 #[derive(Clone, Debug, Args)]
 pub struct PredictArgs {

@@ -16,6 +16,7 @@ mod eval_cells;
 mod eval_pairs;
 pub mod exhausted;
 pub mod explain;
+pub mod export;
 pub mod find;
 pub mod fmt;
 pub mod formula;

@@ -18,7 +18,7 @@ const TEXT: &str = include_str!("../../networks/find/pipeline.rord");
 /// Its best weights.
 const WEIGHTS: &[u8] = include_bytes!("../../networks/find/best.safetensors");
 /// What reports call them.
-const NAME: &str = "the network that comes with rord";
+pub const NAME: &str = "the network that comes with rord";
 /// The parameters of the run that a drawing depends on.
 const LAYOUTS: &str =
     r#"layouts=gds("tiles/*.gds.gz", layers=["65/20","66/20","67/20","68/20","69/20"], resolution=10)"#;
@@ -37,6 +37,11 @@ pub fn load_sound(given: &Given<'_>) -> Option<Loaded> {
 
 /// It, ready for pictures.
 pub fn network(loaded: &Loaded) -> Result<Network<'_>, Vec<Report>> {
+    Network::new(predictor(loaded)?).map_err(using::refused)
+}
+
+/// What computes its exports.
+pub fn predictor(loaded: &Loaded) -> Result<Predictor<'_>, Vec<Report>> {
     let predictor = Predictor::from_bytes(&loaded.pipeline, &loaded.vocabulary, WEIGHTS, Path::new(NAME));
-    Network::new(predictor.map_err(Stop::reports)?).map_err(using::refused)
+    predictor.map_err(Stop::reports)
 }

@@ -111,7 +111,7 @@ pub struct Shown {
 }
 
 /// How the layouts were drawn that a network was trained on.
-fn trained(loaded: &Loaded) -> Option<Gds> {
+pub fn trained(loaded: &Loaded) -> Option<Gds> {
     let recipes = loaded.pipeline.datasets.iter().filter_map(|d| d.recipe.settings.recipe("layouts").ok());
     recipes.filter_map(|recipe| layouts_of(recipe).ok()).find_map(|source| match source {
         Source::Gds(gds) => Some(gds),

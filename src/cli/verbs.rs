@@ -5,8 +5,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::args::*;
 use super::{
-    bench, cache, check, completions, data, demo, diff, eval, explain, find, fmt, graph, loss, lsp, matches, new,
-    params, predict, replay, resume, sweep, train, types,
+    bench, cache, check, completions, data, demo, diff, eval, explain, export, find, fmt, graph, loss, lsp, matches,
+    new, params, predict, replay, resume, sweep, train, types,
 };
 
 macro_rules! verbs {
@@ -59,6 +59,8 @@ verbs! {
     Demo(DemoArgs) => demo::run,
     /// Measure a trained network: its losses, what it finds, what it matches
     Eval(EvalArgs) => eval::run,
+    /// Write a trained network for other systems: as ONNX, as a PyTorch module
+    Export(ExportArgs) => export::run,
     /// Evaluate losses on tensors of your own
     Loss(LossArgs) => loss::run,
     /// List or remove the drawings of layouts that are kept on disk

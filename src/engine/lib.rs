@@ -8,6 +8,7 @@ pub mod data_files;
 pub mod difference;
 pub mod early;
 pub mod evaluate;
+pub mod export;
 pub mod flow;
 pub mod follow;
 pub mod foretold;

@@ -10,7 +10,7 @@ use super::refusals::Stop;
 use super::weights::{Weights, weight_specs};
 use super::{begin, graphs};
 use rord_graph::build::Wanted;
-use rord_graph::node::Role;
+use rord_graph::node::{Graph, Role};
 use rord_lang::constant::Constant;
 use rord_lang::named::Meaning;
 use rord_lang::report::exports;
@@ -125,6 +125,28 @@ impl<'v> Predictor<'v> {
             let dim = self.image.ty.dims.get(axis)?;
             dim.as_number().and_then(|n| usize::try_from(n).ok())
         })
+    }
+
+    /// The field that pictures are fed to, and its type.
+    pub fn image(&self) -> (&str, &Type) {
+        (&self.image.name, &self.image.ty)
+    }
+
+    /// Its weights.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// What it computes, as a graph for pictures of any size and any number: nothing is joined or fused.
+    pub fn open(&self) -> Result<Graph, Stop> {
+        let mut pipeline = self.pipeline.clone();
+        for axis in [0, 2, 3] {
+            if let Some(symbol) = self.image.ty.dims.get(axis).and_then(|dim| dim.as_symbol()) {
+                pipeline.sizes.remove(&symbol.id);
+            }
+        }
+        self.unsettle(&mut pipeline);
+        graphs::up_to(&pipeline, self.vocabulary, &self.wanted, &HashMap::new(), Some("dead"))
     }
 
     /// Computes every export of a picture, in their order: tensors of one sample, (1, channels, height, width) for maps.

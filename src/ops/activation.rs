@@ -6,6 +6,10 @@ use crate::compute::layout::{order, read, tensor};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Attribute::Float;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use crate::rules::disturbed;
 use crate::sigmoid::sigmoid;
@@ -17,7 +21,7 @@ use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 /// An activation `$name` with further parameters `$more`.
 macro_rules! activation {
     ($name:literal $more:literal, $words:expr, $what:literal, $formula:literal, $note:literal, $source:literal,
-     $curve:expr, $samples:expr) => {
+     $curve:expr, $form:expr, $samples:expr) => {
         Op {
             name: $name,
             entry: Entry {
@@ -53,7 +57,7 @@ let y = ",
                 graph: GraphFacts { per_sample: true, ..GraphFacts::NONE },
                 ..Entry::PLAIN
             },
-            compute: Some(&Curve { kind: $curve }),
+            compute: Some(&Curve { kind: $curve, form: $form }),
             samples: $samples,
         }
     };
@@ -67,6 +71,7 @@ pub static LEAKY_RELU: Op = activation!(
     "y = x  where x > 0,  slope·x  elsewhere",
     " The slope at exactly 0 is `slope`.",
     "`torch.nn.functional.leaky_relu(x, slope)`",
+    |call| Ok(Activation::Leaky(call.number("slope")?)),
     |call| Ok(Activation::Leaky(call.number("slope")?)),
     || Ok(samples(true)?.into_iter().map(|s| s.number("slope", 0.2)).collect())
 )
@@ -95,6 +100,7 @@ pub static GELU: Op = activation!(
         "tanh" => Ok(Activation::GeluTanh),
         other => Err(candle_core::Error::msg(format!("`form = {other}` is none of exact, tanh"))),
     },
+    |call| Ok(if call.text("form")? == "tanh" { Activation::GeluTanh } else { Activation::Gelu }),
     || {
         let exact = samples(false)?.into_iter().map(|s| s.word("form", "exact"));
         Ok(exact.chain(samples(false)?.into_iter().map(|s| s.word("form", "tanh"))).collect())
@@ -111,6 +117,7 @@ pub static SILU: Op = activation!(
     "",
     "`torch.nn.functional.silu`",
     |_| Ok(Activation::Silu),
+    |_| Ok(Activation::Silu),
     || samples(false)
 )
 .with_lints(LintFacts { range: |r| Range::new(-0.279, r.of("x").high.max(0.0)), ..LintFacts::NONE });
@@ -124,6 +131,7 @@ pub static TANH: Op = activation!(
     "",
     "`torch.tanh`",
     |_| Ok(Activation::Tanh),
+    |_| Ok(Activation::Tanh),
     || samples(false)
 )
 .with_lints(LintFacts { rises: &["x"], keeps_zero: true, range: |r| r.of("x").rising(f64::tanh), ..LintFacts::NONE });
@@ -131,6 +139,8 @@ pub static TANH: Op = activation!(
 /// An activation: which one, by the call's settings.
 struct Curve {
     kind: fn(&Call) -> Result<Activation>,
+    /// The same of a call that is written out.
+    form: fn(&Use) -> std::result::Result<Activation, String>,
 }
 
 /// 1/√(2π), and √(2/π) with the factor of the cube.
@@ -169,6 +179,14 @@ fn slopes(of: Activation, x: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// x/2·(1 + area)
+fn halved(out: &mut Onnx, x: &str, area: &str) -> String {
+    let (one, half) = (out.number(1.0), out.number(0.5));
+    let above = out.plain("Add", &[area, &one]);
+    let whole = out.plain("Mul", &[x, &above]);
+    out.plain("Mul", &[&whole, &half])
+}
+
 impl Paths for Curve {
     const EITHER_ORDER: bool = true;
 
@@ -204,6 +222,45 @@ impl Paths for Curve {
         let order = order(x);
         let out = read::<T, _, 2>(order, [x, grad], |[x, grad]| activation::gradient(kind, x, grad))?;
         Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let kind = (self.form)(call)?;
+        Ok(out.each(call.name("x")?, |out, x| match kind {
+            Activation::Leaky(slope) => out.op("LeakyRelu", &[x], vec![("alpha", Float(slope as f32))]),
+            Activation::Tanh => out.plain("Tanh", &[x]),
+            Activation::Silu => {
+                let share = out.plain("Sigmoid", &[x]);
+                out.plain("Mul", &[x, &share])
+            }
+            Activation::Gelu => {
+                let root = out.number(std::f64::consts::FRAC_1_SQRT_2);
+                let scaled = out.plain("Mul", &[x, &root]);
+                let area = out.plain("Erf", &[&scaled]);
+                halved(out, x, &area)
+            }
+            Activation::GeluTanh => {
+                let (cube, factor) = (out.number(BEND.1), out.number(BEND.0));
+                let square = out.plain("Mul", &[x, x]);
+                let bent = out.plain("Mul", &[&square, x]);
+                let bent = out.plain("Mul", &[&bent, &cube]);
+                let bent = out.plain("Add", &[x, &bent]);
+                let bent = out.plain("Mul", &[&bent, &factor]);
+                let area = out.plain("Tanh", &[&bent]);
+                halved(out, x, &area)
+            }
+        }))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let x = call.name("x")?;
+        Ok(match (self.form)(call)? {
+            Activation::Leaky(slope) => format!("F.leaky_relu({x}, {slope:?})"),
+            Activation::Gelu => format!("F.gelu({x})"),
+            Activation::GeluTanh => format!("F.gelu({x}, approximate=\"tanh\")"),
+            Activation::Silu => format!("F.silu({x})"),
+            Activation::Tanh => format!("torch.tanh({x})"),
+        })
     }
 }
 

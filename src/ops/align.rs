@@ -6,6 +6,9 @@ use candle_core::{Result, Tensor};
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_lang::constant::{Constant, Settings};
 use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts, Shapes};
@@ -43,6 +46,12 @@ let rest = x - mean(x, over = channel)
 /// The same numbers in another shape.
 pub struct Align;
 
+/// Where the axes of size 1 are put in, of a call that is written out.
+fn new_axes(call: &Use) -> std::result::Result<Vec<i64>, String> {
+    let x = call.argument("x")?.ty;
+    Ok((0..).zip(&call.ty.axes).filter(|(_, axis)| x.size(axis).is_none()).map(|(at, _)| at).collect())
+}
+
 impl Compute for Align {
     fn memory(&self, _: &Shapes<'_>, _: &[&str]) -> Memory {
         Memory::shared()
@@ -58,6 +67,20 @@ impl Compute for Align {
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         Ok(vec![("x", grad.reshape(call.tensor("x")?.shape())?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let axes = new_axes(call)?;
+        if axes.is_empty() {
+            return Ok(call.name("x")?.into());
+        }
+        let axes = out.ints(&axes);
+        Ok(out.plain("Unsqueeze", &[call.name("x")?, &axes]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let axes = new_axes(call)?;
+        Ok(axes.iter().fold(call.name("x")?.to_string(), |so_far, axis| so_far + &format!(".unsqueeze({axis})")))
     }
 }
 

@@ -6,6 +6,10 @@ use crate::axes::one_axis_of;
 use crate::compute::folding::at;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Attribute::Int;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use crate::ranks::axis;
 use rord_lang::axis::Axis;
@@ -112,6 +116,16 @@ impl Compute for Append {
             out.push(("b", grad.narrow(axis, first, second)?.contiguous()?));
         }
         Ok(out)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let axis = call.one_axis("a")?;
+        Ok(out.op("Concat", &[call.name("a")?, call.name("b")?], vec![("axis", Int(axis))]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let axis = call.one_axis("a")?;
+        Ok(format!("torch.cat([{}, {}], dim={axis})", call.name("a")?, call.name("b")?))
     }
 }
 

@@ -4,6 +4,9 @@ use candle_core::{Result, Tensor};
 
 use crate::compute::elementwise::{Arithmetic, Times, gathered, gathered_product, gradients, met, samples};
 use crate::compute::{Call, Compute, Gradients, Output, layout};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_kernels::Float;
 use rord_lang::constant::Settings;
@@ -85,6 +88,14 @@ impl Compute for Add {
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         gradients(call, |a| gathered(grad, a), |b| gathered(grad, b))
     }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Ok(out.plain("Add", &[call.name("a")?, call.name("b")?]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("{} + {}", call.name("a")?, call.name("b")?))
+    }
 }
 
 struct Sub;
@@ -105,6 +116,14 @@ impl Compute for Sub {
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         gradients(call, |a| gathered(grad, a), |b| gathered(grad, b)?.neg())
     }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Ok(out.plain("Sub", &[call.name("a")?, call.name("b")?]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("{} - {}", call.name("a")?, call.name("b")?))
+    }
 }
 
 struct Mul;
@@ -121,6 +140,14 @@ impl Compute for Mul {
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         let (a, b) = (call.tensor("a")?, call.tensor("b")?);
         gradients(call, |shape| gathered_product(grad, b, shape), |shape| gathered_product(grad, a, shape))
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Ok(out.plain("Mul", &[call.name("a")?, call.name("b")?]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("{} * {}", call.name("a")?, call.name("b")?))
     }
 }
 
@@ -139,6 +166,14 @@ impl Compute for Div {
             // The divisor is the same wherever it was spread.
             |shape| met::<Div>(&gathered_product(grad, &output.value, shape)?, b)?.neg(),
         )
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Ok(out.plain("Div", &[call.name("a")?, call.name("b")?]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("{} / {}", call.name("a")?, call.name("b")?))
     }
 }
 

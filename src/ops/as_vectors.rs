@@ -5,6 +5,11 @@ use candle_core::{Result, Tensor};
 use crate::compute::layout;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Attribute::Int;
+use crate::export::onnx::Onnx;
+use crate::export::onnx::Size;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use crate::rules::cells_of;
 use rord_lang::axis::Axis;
@@ -121,6 +126,15 @@ impl Compute for Cells {
         let x = call.tensor("x")?;
         Ok(vec![("x", grad.transpose(1, 2)?.contiguous()?.reshape(x.shape())?)])
     }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let cells = out.reshaped(call.name("x")?, &[Size::Of(0, 2), Size::Known(-1)]);
+        Ok(out.transposed(&cells, &[0, 2, 1]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("{}.flatten(2).transpose(1, 2)", call.name("x")?))
+    }
 }
 
 struct AsMap;
@@ -152,6 +166,26 @@ impl Compute for AsMap {
         }
         let list = layout::first(grad)?.flatten_from(2)?.transpose(1, 2)?.contiguous()?;
         Ok(vec![("x", list.reshape(call.tensor("x")?.shape())?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let (x, like) = (call.argument("x")?, call.name("like")?);
+        let mut name = x.name.clone();
+        if crate::export::rank(x.ty) == 2 {
+            let axes = out.ints(&[2]);
+            name = out.plain("Unsqueeze", &[&name, &axes]);
+        }
+        let lines = out.transposed(&name, &[0, 2, 1]);
+        let channels = out.op("Shape", &[&lines], vec![("start", Int(0)), ("end", Int(2))]);
+        let places = out.op("Shape", &[like], vec![("start", Int(2)), ("end", Int(4))]);
+        let shape = out.op("Concat", &[&channels, &places], vec![("axis", Int(0))]);
+        Ok(out.plain("Reshape", &[&lines, &shape]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let (x, like) = (call.argument("x")?, call.name("like")?);
+        let wide = if crate::export::rank(x.ty) == 2 { ".unsqueeze(2)" } else { "" };
+        Ok(format!("{}{wide}.transpose(1, 2).unflatten(2, {like}.shape[2:])", x.name))
     }
 }
 

@@ -7,7 +7,11 @@ use crate::compute::layout::{Order, order, read, tensor};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, constant, wrong};
 use crate::compute::{Call, Gradients, Output};
-use crate::max_pool::{called, windowed};
+use crate::export::onnx::Attribute::Int;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
+use crate::max_pool::{arguments, attributes, called, sides, windowed};
 use crate::op::Op;
 use rord_kernels::pool::{Windows, average, average_backward, average_backward_last, average_last};
 use rord_lang::constant::Settings;
@@ -141,5 +145,18 @@ impl Paths for AvgPool {
             Order::Last => average_backward_last(&g, channels, grad),
         })?;
         Ok(vec![("x", tensor(order, out.map_err(wrong)?, call.tensor("x")?.dims())?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let (k, stride, pad) = sides(call)?;
+        let mut given = attributes(k, stride, pad);
+        given.push(("count_include_pad", Int(i64::from(call.flag("count_pad")?))));
+        Ok(out.op("AveragePool", &[call.name("x")?], given))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let (k, stride, pad) = sides(call)?;
+        let counted = if call.flag("count_pad")? { "" } else { ", count_include_pad=False" };
+        Ok(format!("F.avg_pool2d({}, {}{counted})", call.name("x")?, arguments(k, stride, pad)))
     }
 }

@@ -9,6 +9,11 @@ use crate::compute::memory::{Memory, bytes};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{self, Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Attribute::Float;
+use crate::export::onnx::Numbers;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::instance_norm::back;
 use crate::max_pool::saved;
 use crate::op::Op;
@@ -264,6 +269,25 @@ impl Paths for BatchNorm {
             ("running_mean", moved("running_mean", saved(output, 0)?, 1.0)?),
             ("running_var", moved("running_var", saved(output, 1)?, unbiased)?),
         ])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let channels = call.weight("running_mean")?.1.elem_count();
+        let fixed = |x: f32| Numbers::Floats(vec![channels], vec![x; channels]);
+        let mut affine = |role: &str, x: f32| match call.maybe(role) {
+            Some(weight) => weight.name.clone(),
+            None => out.constant(fixed(x)),
+        };
+        let (weight, bias) = (affine("weight", 1.0), affine("bias", 0.0));
+        let inputs = [call.name("x")?, &weight, &bias, call.name("running_mean")?, call.name("running_var")?];
+        Ok(out.op("BatchNormalization", &inputs, vec![("epsilon", Float(call.number("eps")? as f32))]))
+    }
+
+    fn torch(&self, call: &Use, out: &mut Torch) -> Form {
+        let channels = call.weight("running_mean")?.1.elem_count();
+        let affine = if call.maybe("weight").is_some() { "" } else { ", affine=False" };
+        let made = format!("nn.BatchNorm2d({channels}, eps={:?}{affine})", call.number("eps")?);
+        Ok(format!("{}({})", out.layer(call, made)?, call.name("x")?))
     }
 }
 

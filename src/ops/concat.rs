@@ -7,6 +7,10 @@ use crate::compute::layout::{Order, order, read, tensor};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Attribute::Int;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_kernels::join::{joined, parted};
 use rord_lang::constant::Settings;
@@ -118,6 +122,14 @@ impl Paths for Concat {
             }
         }
         Ok(out)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Ok(out.op("Concat", &[call.name("a")?, call.name("b")?], vec![("axis", Int(1))]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("torch.cat([{}, {}], dim=1)", call.name("a")?, call.name("b")?))
     }
 }
 

@@ -7,12 +7,18 @@ use crate::compute::memory::{Memory, convolution};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, read, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::conv::arguments;
 use crate::conv::compute::found_gradients;
+use crate::export::onnx::Attribute::{Int, Ints};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use crate::rules::positive;
 use rord_kernels::conv::Geometry;
 use rord_kernels::conv::call::{After, Products as Factors, Wanted};
 use rord_kernels::conv::transposed::{backward, forward};
+use rord_lang::axis::Axis;
 use rord_lang::constant::Settings;
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
@@ -264,6 +270,27 @@ impl Paths for ConvTranspose {
             read::<T, _, 1>([weight], |[weight]| backward(&g, x, weight, grad, wanted, products))
         })?;
         found_gradients(found?.map_err(wrong)?, x, weight)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let inputs = [Some(call.name("x")?), Some(call.name("weight")?), call.maybe("bias").map(|b| b.name.as_str())];
+        let two = |name: &str| Ok::<_, String>(Ints(vec![call.count(name)?; 2]));
+        let attributes = vec![
+            ("kernel_shape", two("kernel")?),
+            ("strides", two("stride")?),
+            ("pads", Ints(vec![call.count("pad")?; 4])),
+            ("output_padding", two("output_pad")?),
+            ("dilations", two("dilation")?),
+            ("group", Int(call.count("groups")?)),
+        ];
+        Ok(out.op("ConvTranspose", &inputs.into_iter().flatten().collect::<Vec<_>>(), attributes))
+    }
+
+    fn torch(&self, call: &Use, out: &mut Torch) -> Form {
+        let inputs = call.size(call.argument("x")?.ty, &Axis::Channel)?;
+        let arguments = arguments(call, inputs, call.count("pad")?, "padding")?;
+        let layer = out.layer(call, format!("nn.ConvTranspose2d({arguments})"))?;
+        Ok(format!("{layer}({})", call.name("x")?))
     }
 }
 

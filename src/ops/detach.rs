@@ -5,6 +5,9 @@ use candle_core::Result;
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts, Shapes};
 
@@ -46,6 +49,14 @@ impl Compute for Detach {
 
     fn forward(&self, call: &Call) -> Result<Output> {
         Ok(call.tensor("x")?.clone().into())
+    }
+
+    fn onnx(&self, call: &Use, _: &mut Onnx) -> Form {
+        Ok(call.name("x")?.into())
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(call.name("x")?.into())
     }
 }
 

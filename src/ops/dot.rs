@@ -4,6 +4,9 @@ use candle_core::{Result, Tensor};
 
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_lang::vocabulary::{Compares, Entry, LintFacts};
 
@@ -52,6 +55,15 @@ impl Compute for Dot {
             }
         }
         Ok(out)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let all = out.plain("Mul", &[call.name("a")?, call.name("b")?]);
+        Ok(out.reduce("ReduceSum", &all, &[1], true))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("({} * {}).sum(dim=1, keepdim=True)", call.name("a")?, call.name("b")?))
     }
 }
 

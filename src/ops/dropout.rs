@@ -7,6 +7,9 @@ use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::slices;
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use crate::rules::{between, disturbed};
 use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts, Shapes};
@@ -80,6 +83,14 @@ impl Compute for Dropout {
 
     fn backward(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         Ok(vec![("x", output.saved.first().map_or_else(|| Ok(grad.clone()), |mask| grad * mask)?)])
+    }
+
+    fn onnx(&self, call: &Use, _: &mut Onnx) -> Form {
+        Ok(call.name("x")?.into())
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(call.name("x")?.into())
     }
 }
 

@@ -8,6 +8,9 @@ use crate::compute::elementwise::{gathered_product, gradients, operands};
 use crate::compute::folding::{Folded, Folding, Folds, at, mask};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::{self, Onnx};
+use crate::export::torch::{self, Torch};
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_lang::constant::Constant;
 use rord_lang::range::Range;
@@ -149,6 +152,26 @@ impl<const GREATER: bool> Folds for Extreme<GREATER> {
         let f = |[x, _]: [f64; 2], [v, g]: [f64; 2]| if x == v { g } else { 0.0 };
         let out = folding.spread([&x, &x], [&output.value, &share], f, |[x, _], [v, g]| equal(x, v)? * g)?;
         Ok(vec![("a", out)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        match call.maybe("b") {
+            Some(b) => Ok(out.plain(if GREATER { "Max" } else { "Min" }, &[call.name("a")?, &b.name])),
+            None => onnx::reduction(call, out, "a", if GREATER { "ReduceMax" } else { "ReduceMin" }),
+        }
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let Some(b) = call.maybe("b") else {
+            return torch::reduction(call, "a", if GREATER { "amax" } else { "amin" });
+        };
+        let (a, method) = (call.argument("a")?, if GREATER { "maximum" } else { "minimum" });
+        let number = |name: &str| name.parse::<f64>().is_ok();
+        Ok(match (number(&a.name), number(&b.name)) {
+            (false, true) => format!("{}.clamp({}={})", a.name, if GREATER { "min" } else { "max" }, b.name),
+            (true, false) => format!("{}.clamp({}={})", b.name, if GREATER { "min" } else { "max" }, a.name),
+            _ => format!("torch.{method}({}, {})", a.name, b.name),
+        })
     }
 }
 

@@ -5,6 +5,10 @@ use candle_core::{Result, Tensor};
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Attribute::Int;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_lang::vocabulary::{Application, Entry, LintFacts, Shapes};
 
@@ -61,6 +65,14 @@ impl Compute for Flatten {
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         Ok(vec![("x", grad.reshape(call.tensor("x")?.shape())?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Ok(out.op("Flatten", &[call.name("x")?], vec![("axis", Int(1))]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("{}.flatten(1)", call.name("x")?))
     }
 }
 

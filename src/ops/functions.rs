@@ -7,6 +7,9 @@ use crate::compute::pixelwise::log1p;
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::{self, Torch};
+use crate::export::{Form, Use};
 use crate::op::Op;
 use crate::rules::disturbed;
 use crate::sigmoid::sigmoid;
@@ -68,7 +71,7 @@ pub static EXP: Op = function!(
     "`torch.exp`",
     disturbed,
     GraphFacts::NONE,
-    Unary { value: |_, x| x.exp(), slope: |_, _, y| Ok(y.clone()), kernel: |_| Ok(Function::Exp) },
+    Unary { onnx: (None, "Exp"), torch: "torch.exp", value: |_, x| x.exp(), slope: |_, _, y| Ok(y.clone()), kernel: |_| Ok(Function::Exp) },
     samples(-2.0..2.0, &[-1e4, 0.0, 80.0])
 )
 .with_lints(LintFacts { rises: &["x"], range: |r| r.of("x").rising(f64::exp), ..LintFacts::NONE });
@@ -83,6 +86,8 @@ pub static LOG: Op = function!(
     signed,
     GraphFacts::NONE,
     Unary {
+        onnx: (Some(|call| call.number("eps")), "Log"),
+        torch: "torch.log",
         value: |call, x| x.maximum(call.number("eps")?)?.log(),
         slope: |call, x, _| {
             let eps = call.number("eps")?;
@@ -109,6 +114,8 @@ pub static SQRT: Op = function!(
     disturbed,
     GraphFacts::NONE,
     Unary {
+        onnx: (Some(|_| Ok(0.0)), "Sqrt"),
+        torch: "torch.sqrt",
         value: |_, x| x.maximum(0.0)?.sqrt(),
         slope: |_, _, y| {
             let some = y.gt(0.0)?;
@@ -135,6 +142,8 @@ pub static ABS: Op = function!(
     disturbed,
     GraphFacts::NONE,
     Unary {
+        onnx: (None, "Abs"),
+        torch: "torch.abs",
         value: |_, x| x.abs(),
         slope: |_, x, _| x.gt(0.0)?.to_dtype(x.dtype())? - x.lt(0.0)?.to_dtype(x.dtype())?,
         kernel: |_| Ok(Function::Abs),
@@ -153,6 +162,8 @@ pub static SOFTPLUS: Op = function!(
     disturbed,
     GraphFacts { per_sample: true, ..GraphFacts::NONE },
     Unary {
+        onnx: (None, "Softplus"),
+        torch: "F.softplus",
         value: |_, x| x.relu()? + log1p(&x.abs()?.neg()?.exp()?)?,
         slope: |_, x, _| sigmoid(x),
         kernel: |_| Ok(Function::Softplus),
@@ -177,7 +188,7 @@ pub static SIN: Op = function!(
     "`torch.sin`",
     signed,
     GraphFacts::NONE,
-    Unary { value: |_, x| x.sin(), slope: |_, x, _| x.cos(), kernel: |_| Ok(Function::Sin) },
+    Unary { onnx: (None, "Sin"), torch: "torch.sin", value: |_, x| x.sin(), slope: |_, x, _| x.cos(), kernel: |_| Ok(Function::Sin) },
     samples(-4.0..4.0, &[0.0, 1e3, -1e3])
 )
 .with_lints(WAVE);
@@ -191,7 +202,7 @@ pub static COS: Op = function!(
     "`torch.cos`",
     signed,
     GraphFacts::NONE,
-    Unary { value: |_, x| x.cos(), slope: |_, x, _| x.sin()?.neg(), kernel: |_| Ok(Function::Cos) },
+    Unary { onnx: (None, "Cos"), torch: "torch.cos", value: |_, x| x.cos(), slope: |_, x, _| x.sin()?.neg(), kernel: |_| Ok(Function::Cos) },
     samples(-4.0..4.0, &[0.0, 1e3, -1e3])
 )
 .with_lints(WAVE);
@@ -217,8 +228,15 @@ fn signed(a: &mut Application<'_>) {
     }
 }
 
+/// The least number that a function is applied to.
+type Least = fn(&Use) -> std::result::Result<f64, String>;
+
 /// A function of one number, applied to every number of `x`.
 struct Unary {
+    /// Its operator in ONNX, of a number that is first held above the second: `(None, "Exp")`.
+    onnx: (Option<Least>, &'static str),
+    /// Its name in PyTorch.
+    torch: &'static str,
     /// Its values.
     value: fn(&Call, &Tensor) -> Result<Tensor>,
     /// Its slopes, of the numbers and their values.
@@ -251,6 +269,27 @@ impl Paths for Unary {
         let order = order(of);
         let out = read::<T, _, 2>(order, [of, grad], |[of, grad]| function::gradient(kernel, of, grad))?;
         Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let (least, op) = self.onnx;
+        let least = least.map(|least| least(call)).transpose()?;
+        Ok(out.each(call.name("x")?, |out, x| match least {
+            None => out.plain(op, &[x]),
+            Some(least) => {
+                let least = out.number(least);
+                let held = out.plain("Max", &[x, &least]);
+                out.plain(op, &[&held])
+            }
+        }))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let (x, name) = (call.name("x")?, self.torch);
+        Ok(match self.onnx.0 {
+            None => format!("{name}({x})"),
+            Some(least) => format!("{name}({x}.clamp(min={}))", torch::number(least(call)?)),
+        })
     }
 }
 

@@ -7,6 +7,9 @@ use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::slices::{self, Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_kernels::pool::{whole, whole_last};
 use rord_lang::constant::Settings;
@@ -84,6 +87,15 @@ impl Paths for GlobalPool {
 
     fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         self.lower_backward(call, output, grad)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let x = call.name("x")?;
+        Ok(out.reduce("ReduceMean", x, &[2, 3], false))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("{}.mean(dim=(2, 3))", call.name("x")?))
     }
 }
 

@@ -7,6 +7,10 @@ use crate::compute::fields::{As, OnFields};
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::onnx::{Size, scaled_by};
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::instance_norm::back;
 use crate::max_pool::saved;
 use crate::op::Op;
@@ -102,6 +106,26 @@ impl Compute for GroupNorm {
             out.push(("x", slope.reshape(grad.shape())?));
         }
         Ok(out)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let (x, groups) = (call.name("x")?.to_string(), call.count("groups")?);
+        let rows = out.reshaped(&x, &[Size::Of(0, 1), Size::Known(groups), Size::Known(-1)]);
+        let (rest, variance) = out.centered(&rows, &[2]);
+        let normal = out.normal(&rest, &variance, call.number("eps")?);
+        let shape = out.plain("Shape", &[&x]);
+        let normal = out.plain("Reshape", &[&normal, &shape]);
+        scaled_by(call, out, normal, 2)
+    }
+
+    fn torch(&self, call: &Use, out: &mut Torch) -> Form {
+        let (groups, eps) = (call.count("groups")?, call.number("eps")?);
+        let channels = match call.maybe("weight") {
+            Some(_) => i64::try_from(call.weight("weight")?.1.elem_count()).unwrap_or(0),
+            None => return Ok(format!("F.group_norm({}, {groups}, eps={eps:?})", call.name("x")?)),
+        };
+        let layer = out.layer(call, format!("nn.GroupNorm({groups}, {channels}, eps={eps:?})"))?;
+        Ok(format!("{layer}({})", call.name("x")?))
     }
 }
 

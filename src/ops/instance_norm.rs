@@ -8,6 +8,9 @@ use crate::compute::layout::{Order, order, read, tensor};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{self, Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::max_pool::saved;
 use crate::op::Op;
 use rord_kernels::normalize::{Scale, center, center_backward, center_backward_last, center_last};
@@ -102,6 +105,16 @@ impl Paths for InstanceNorm {
             Order::Last => center_backward_last(value, factor, grad, (h * w, c)),
         })?;
         Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let x = call.name("x")?.to_string();
+        let (rest, variance) = out.centered(&x, &[2, 3]);
+        Ok(out.normal(&rest, &variance, call.number("eps")?))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("F.instance_norm({}, eps={:?})", call.name("x")?, call.number("eps")?))
     }
 }
 

@@ -7,6 +7,9 @@ use crate::compute::memory::{Memory, bytes};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, read, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::max_pool::saved;
 use crate::op::Op;
 use rord_kernels::turns::{largest, mean, spread};
@@ -124,6 +127,16 @@ impl Paths for Invariant {
             true => read::<u32, _, 1>([saved(output, 0)?], |[at]| spread(grad, Some(at), turns, c)),
         })?;
         Ok(vec![("x", layout::tensor(Order::Last, out?.map_err(wrong)?, x.dims())?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let (x, most) = (call.name("x")?, call.text("by")? == "max");
+        Ok(out.reduce(if most { "ReduceMax" } else { "ReduceMean" }, x, &[1], false))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let method = if call.text("by")? == "max" { "amax" } else { "mean" };
+        Ok(format!("{}.{method}(dim=1)", call.name("x")?))
     }
 }
 

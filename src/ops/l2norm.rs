@@ -2,12 +2,16 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::axes::POSITIONS;
 use crate::axes::along;
 use crate::compute::folding::at;
 use crate::compute::layout::{Order, order, read, tensor};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{self, Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output, scaling};
+use crate::export::onnx::Onnx;
+use crate::export::torch::{Torch, tuple};
+use crate::export::{Form, Use};
 use crate::max_pool::saved;
 use crate::op::Op;
 use rord_kernels::normalize::{Vectors, unit, unit_backward};
@@ -92,6 +96,15 @@ fn laid(g: Vectors, order: Order) -> Vectors {
     }
 }
 
+/// The axes of the vectors of a call that is written out.
+fn axes(call: &Use) -> std::result::Result<Vec<i64>, String> {
+    match (call.settings.get(POSITIONS), crate::export::rank(call.argument("x")?.ty)) {
+        (Some(_), _) => call.along("x"),
+        (None, 4) => Ok(vec![1]),
+        (None, rank) => Ok(vec![rank - 1]),
+    }
+}
+
 impl Paths for L2Norm {
     const EITHER_ORDER: bool = true;
 
@@ -144,6 +157,22 @@ impl Paths for L2Norm {
             unit_backward(&laid(g, order), value, norms, grad, EPS)
         })?;
         Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let (x, axes) = (call.name("x")?.to_string(), axes(call)?);
+        let length = out.reduce("ReduceL2", &x, &axes, true);
+        let least = out.number(EPS);
+        let length = out.plain("Max", &[&length, &least]);
+        Ok(out.plain("Div", &[&x, &length]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let (x, axes) = (call.name("x")?, axes(call)?);
+        Ok(match axes.as_slice() {
+            [axis] => format!("F.normalize({x}, dim={axis})"),
+            _ => format!("{x} / {x}.square().sum(dim={}, keepdim=True).sqrt().clamp(min={EPS:?})", tuple(&axes)),
+        })
     }
 }
 

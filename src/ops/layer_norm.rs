@@ -8,6 +8,10 @@ use crate::compute::memory::{Memory, bytes};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, read, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::onnx::scaled_by;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::max_pool::saved;
 use crate::op::Op;
 use rord_kernels::layer_norm::{backward, forward};
@@ -104,6 +108,17 @@ fn summed(x: &Tensor) -> Result<Tensor> {
     let (axis, _) = channels(x)?;
     let others: Vec<usize> = (0..x.rank()).filter(|i| *i != axis).collect();
     x.sum(others)
+}
+
+/// `x`, its axis of channels, and how many come behind it, of a call that is written out.
+fn channel_axis(call: &Use) -> std::result::Result<(String, i64, i64), String> {
+    let x = call.argument("x")?;
+    let axis = match crate::export::rank(x.ty) {
+        4 => 1,
+        5 => 2,
+        rank => rank - 1,
+    };
+    Ok((x.name.clone(), axis, crate::export::rank(x.ty) - 1 - axis))
 }
 
 impl Paths for LayerNorm {
@@ -203,6 +218,35 @@ impl Paths for LayerNorm {
             out.push(("bias", tensor(found.bias, size)?));
         }
         Ok(out)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let (x, axis, behind) = channel_axis(call)?;
+        let (rest, variance) = out.centered(&x, &[axis]);
+        let normal = out.normal(&rest, &variance, call.number("eps")?);
+        scaled_by(call, out, normal, behind)
+    }
+
+    fn torch(&self, call: &Use, out: &mut Torch) -> Form {
+        let (x, axis, behind) = channel_axis(call)?;
+        let eps = call.number("eps")?;
+        let channels = match call.maybe("weight") {
+            Some(_) => call.weight("weight")?.1.elem_count(),
+            None => 0,
+        };
+        let (to, from) = match behind {
+            0 => (x, String::new()),
+            _ => (format!("{x}.movedim({axis}, -1)"), format!(".movedim(-1, {axis})")),
+        };
+        if channels == 0 {
+            return Ok(format!(
+                "F.layer_norm({to}, {x}.shape[{axis}:{}], eps={eps:?}){from}",
+                axis + 1,
+                x = call.name("x")?
+            ));
+        }
+        let layer = out.layer(call, format!("nn.LayerNorm({channels}, eps={eps:?})"))?;
+        Ok(format!("{layer}({to}){from}"))
     }
 }
 

@@ -4,6 +4,10 @@ use candle_core::{Device, Result, Tensor};
 
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Output};
+use crate::export::onnx::Numbers;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_lang::constant::Constant;
 use rord_lang::report::shapes;
@@ -56,6 +60,14 @@ fn rule(a: &mut Application<'_>) {
 /// Numbers evenly spread.
 struct Levels;
 
+/// The levels of a call that is written out.
+fn all(call: &Use) -> std::result::Result<Vec<f64>, String> {
+    let (low, high) = call.settings.range("range").map_err(|e| e.to_string())?;
+    let count = call.settings.count("count").map_err(|e| e.to_string())?;
+    let step = (high - low) / count.saturating_sub(1).max(1) as f64;
+    Ok((0..count).map(|i| if count == 1 { 0.5 * (low + high) } else { low + step * i as f64 }).collect())
+}
+
 impl Compute for Levels {
     fn forward(&self, call: &Call) -> Result<Output> {
         let (low, high) = call.settings.range("range").map_err(candle_core::Error::wrap)?;
@@ -66,6 +78,14 @@ impl Compute for Levels {
         };
         // The program gives it the type and the device of everything else.
         Ok(Tensor::from_vec((0..count).map(at).collect::<Vec<f64>>(), count, &Device::Cpu)?.into())
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Ok(out.constant(Numbers::Floats(vec![all(call)?.len()], all(call)?.into_iter().map(|x| x as f32).collect())))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("torch.tensor({:?})", all(call)?))
     }
 }
 

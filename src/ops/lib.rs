@@ -32,6 +32,7 @@ pub mod distance;
 pub mod distances;
 pub mod dot;
 pub mod dropout;
+pub mod export;
 mod extremes;
 pub mod flatten;
 pub mod fpr_at_tpr;

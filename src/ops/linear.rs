@@ -5,6 +5,10 @@ use candle_core::{Result, Tensor};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, read, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Numbers;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use crate::rules::positive;
 use rord_kernels::conv::Geometry;
@@ -171,6 +175,25 @@ impl Paths for Linear {
             out.push(("bias", tensor(numbers, g.outputs)?));
         }
         Ok(out)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let (name, weight) = call.weight("weight")?;
+        let turned = Numbers::of(&weight.t().map_err(|e| e.to_string())?)?;
+        let turned = out.named(format!("{name}.transposed"), turned);
+        let value = out.plain("MatMul", &[call.name("x")?, &turned]);
+        Ok(match call.maybe("bias") {
+            Some(bias) => out.plain("Add", &[&value, &bias.name]),
+            None => value,
+        })
+    }
+
+    fn torch(&self, call: &Use, out: &mut Torch) -> Form {
+        let (_, weight) = call.weight("weight")?;
+        let (outputs, inputs) = weight.dims2().map_err(|e| e.to_string())?;
+        let bias = if call.maybe("bias").is_some() { "" } else { ", bias=False" };
+        let layer = out.layer(call, format!("nn.Linear({inputs}, {outputs}{bias})"))?;
+        Ok(format!("{layer}({})", call.name("x")?))
     }
 }
 

@@ -7,6 +7,9 @@ use crate::axes::{POSITIONS, real, reduction};
 use crate::compute::folding::{Folded, Folding, Folds, at, mask};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::{self, Onnx};
+use crate::export::torch::{self, Torch};
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_kernels::soft::Made;
 use rord_lang::axis::Axis;
@@ -135,6 +138,14 @@ impl Folds for LogSumExp {
             (rest.exp()? * m)? * g
         })?;
         Ok(vec![("x", out)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        onnx::reduction(call, out, "x", "ReduceLogSumExp")
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        torch::reduction(call, "x", "logsumexp")
     }
 }
 

@@ -9,6 +9,10 @@ use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, read, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
 use crate::conv::extent;
+use crate::export::onnx::Attribute::{self, Ints};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use crate::rules::{even_windows, positive};
 use rord_kernels::pool::{Windows, maximum, maximum_backward, maximum_backward_last, maximum_last};
@@ -100,6 +104,23 @@ pub fn pooled(a: &mut Application<'_>) {
         }
         a.set_dim(axis, size);
     }
+}
+
+/// The side of the windows, their stride and the padding of a call that is written out.
+pub(crate) fn sides(call: &Use) -> std::result::Result<(i64, i64, i64), String> {
+    let k = call.count("k")?;
+    Ok((k, call.count_or("stride", k)?, call.count_or("pad", 0)?))
+}
+
+/// The same as attributes of ONNX.
+pub(crate) fn attributes(k: i64, stride: i64, pad: i64) -> Vec<(&'static str, Attribute)> {
+    vec![("kernel_shape", Ints(vec![k; 2])), ("strides", Ints(vec![stride; 2])), ("pads", Ints(vec![pad; 4]))]
+}
+
+/// The same as arguments of PyTorch.
+pub(crate) fn arguments(k: i64, stride: i64, pad: i64) -> String {
+    let stride = if stride == k { String::new() } else { format!(", stride={stride}") };
+    if pad == 0 { format!("{k}{stride}") } else { format!("{k}{stride}, padding={pad}") }
 }
 
 /// The maximum over windows.
@@ -243,6 +264,16 @@ impl Paths for MaxPool {
 
     fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         Ok(vec![("x", fast_backward::<T>(call.tensor("x")?, &called(call)?, saved(output, 0)?, grad)?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let (k, stride, pad) = sides(call)?;
+        Ok(out.op("MaxPool", &[call.name("x")?], attributes(k, stride, pad)))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let (k, stride, pad) = sides(call)?;
+        Ok(format!("F.max_pool2d({}, {})", call.name("x")?, arguments(k, stride, pad)))
     }
 }
 

@@ -8,6 +8,10 @@ use crate::compute::elementwise::gathered;
 use crate::compute::folding::{at, positions};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Attribute::Int;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_lang::axis::Axis;
 use rord_lang::dim::Dim;
@@ -156,6 +160,18 @@ impl<const GREATEST: bool> Compute for Arg<GREATEST> {
         let axis = positions(call, x.rank())?.first().copied().unwrap_or(0);
         let found = if GREATEST { x.argmax(axis)? } else { x.argmin(axis)? };
         Ok(found.to_dtype(x.dtype())?.into())
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let (x, axis) = (call.name("x")?, call.one_axis("x")?);
+        let attributes = vec![("axis", Int(axis)), ("keepdims", Int(0))];
+        let found = out.op(if GREATEST { "ArgMax" } else { "ArgMin" }, &[x], attributes);
+        Ok(out.op("Cast", &[&found], vec![("to", Int(1))]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let method = if GREATEST { "argmax" } else { "argmin" };
+        Ok(format!("{}.{method}(dim={}).float()", call.name("x")?, call.one_axis("x")?))
     }
 }
 

@@ -5,6 +5,9 @@ use candle_core::{Result, Tensor};
 use crate::compute::samples::Sample;
 use crate::compute::tables::{back, both, matmul, plain, result, turned};
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_lang::axis::Axis;
 use rord_lang::dim::Dim;
@@ -139,6 +142,14 @@ impl Compute for Product {
             out.push(("b", back(matmul(turned(&x), plain(&grad))?, b)?));
         }
         Ok(out)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Ok(out.plain("MatMul", &[call.name("a")?, call.name("b")?]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("{} @ {}", call.name("a")?, call.name("b")?))
     }
 }
 

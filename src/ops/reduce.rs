@@ -3,10 +3,13 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::axes::{added, averaged, reduction};
+use crate::axes::{self, added, averaged};
 use crate::compute::folding::{Folded, Folding, Folds, at, mask};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::{Onnx, reduction};
+use crate::export::torch::{self, Torch};
+use crate::export::{Form, Use};
 use crate::max_pool::saved;
 use crate::op::Op;
 use rord_lang::vocabulary::{Entry, LintFacts};
@@ -21,7 +24,7 @@ macro_rules! reduction {
                     "(x: Values, mask: Prob = none, per: Axes = none, over: Axes = none) -> Loss"
                 ),
                 manual: $manual,
-                rule: |a| reduction(a, "x", $kind),
+                rule: |a| axes::reduction(a, "x", $kind),
                 lints: $lints,
                 ..Entry::PLAIN
             },
@@ -103,6 +106,14 @@ impl Folds for Mean {
     fn backward_reads(&self, name: &str) -> bool {
         name == "mask"
     }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        reduction(call, out, "x", "ReduceMean")
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        torch::reduction(call, "x", "mean")
+    }
 }
 
 struct Sum;
@@ -124,6 +135,14 @@ impl Folds for Sum {
 
     fn backward_reads(&self, name: &str) -> bool {
         name == "mask"
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        reduction(call, out, "x", "ReduceSum")
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        torch::reduction(call, "x", "sum")
     }
 }
 

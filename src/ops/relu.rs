@@ -7,6 +7,9 @@ use crate::compute::layout::{order, read, tensor};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_kernels::map;
 use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
@@ -103,6 +106,15 @@ impl Paths for Relu {
         let order = order(&output.value);
         let out = read::<T, _, 2>(order, [&output.value, grad], |[y, g]| map::two(y, g, slope))?;
         Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let x = call.name("x")?;
+        Ok(out.each(x, |out, x| out.plain("Relu", &[x])))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("F.relu({})", call.name("x")?))
     }
 }
 

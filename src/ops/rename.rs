@@ -5,6 +5,9 @@ use candle_core::{Result, Tensor};
 use crate::compute::folding::words;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_lang::axis::Axis;
 use rord_lang::constant::{Constant, Settings};
@@ -158,6 +161,12 @@ fn order(call: &Call) -> Result<(Vec<usize>, Vec<usize>)> {
     Ok((order, back))
 }
 
+/// The order of a call that is written out.
+fn written(call: &Use) -> std::result::Result<Vec<i64>, String> {
+    let list = call.settings.list(ORDER).map_err(|e| e.to_string())?;
+    Ok(list.iter().filter_map(Constant::count).filter_map(|n| i64::try_from(n).ok()).collect())
+}
+
 impl Compute for Ordered {
     fn backward_reads(&self, _: &str) -> bool {
         false
@@ -173,6 +182,16 @@ impl Compute for Ordered {
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         Ok(vec![("x", grad.permute(order(call)?.1)?.contiguous()?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let order = written(call)?;
+        Ok(out.transposed(call.name("x")?, &order))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let order = written(call)?;
+        Ok(format!("{}.permute({})", call.name("x")?, order.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")))
     }
 }
 

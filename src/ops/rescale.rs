@@ -6,6 +6,10 @@ use candle_core::{Result, Tensor};
 use crate::avg_pool::AvgPool;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
+use crate::max_pool::attributes;
 use crate::op::Op;
 use rord_lang::constant::{Constant, Settings};
 use rord_lang::report::numbers;
@@ -126,6 +130,16 @@ impl Compute for RescaleImage {
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let grads = pooled(call, |call| AvgPool.backward(call, output, grad))?;
         Ok(grads.into_iter().map(|(_, g)| ("image", g)).collect())
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let by = side(call.number("by")?).ok_or("has no such form at this scale")?;
+        Ok(out.op("AveragePool", &[call.name("image")?], attributes(by, by, 0)))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let by = side(call.number("by")?).ok_or("has no such form at this scale")?;
+        Ok(format!("F.avg_pool2d({}, {by})", call.name("image")?))
     }
 }
 

@@ -5,6 +5,10 @@ use candle_core::{Result, Tensor};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths};
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
+use crate::max_pool::attributes;
 use crate::max_pool::{self, saved, windows};
 use crate::op::Op;
 use crate::rules::{divide_rows_and_columns, positive};
@@ -97,6 +101,15 @@ impl Paths for Shrink {
     fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (x, g) = (call.tensor("x")?, Self::windows(call)?);
         Ok(vec![("x", max_pool::fast_backward::<T>(x, &g, saved(output, 0)?, grad)?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let by = call.count("by")?;
+        Ok(out.op("MaxPool", &[call.name("x")?], attributes(by, by, 0)))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("F.max_pool2d({}, {})", call.name("x")?, call.count("by")?))
     }
 }
 

@@ -5,6 +5,9 @@ use candle_core::{Result, Tensor};
 use crate::compute::samples::Sample;
 use crate::compute::tables::{back, both, matmul, plain, result, turned};
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_lang::vocabulary::{Compares, Entry, GraphFacts, LintFacts};
 
@@ -67,6 +70,17 @@ impl Compute for Similarities {
             out.push(("b", back(matmul(turned(&grad), plain(&x))?, b)?));
         }
         Ok(out)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let b = call.argument("b")?;
+        let order: &[i64] = if crate::export::rank(b.ty) == 3 { &[0, 2, 1] } else { &[1, 0] };
+        let turned = out.transposed(&b.name, order);
+        Ok(out.plain("MatMul", &[call.name("a")?, &turned]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("{} @ {}.transpose(-1, -2)", call.name("a")?, call.name("b")?))
     }
 }
 

@@ -6,8 +6,14 @@ use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, read, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Attribute::{Int, Text};
+use crate::export::onnx::Numbers;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_kernels::slope::steepness;
+use rord_lang::axis::Axis;
 use rord_lang::range::Range;
 use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts, Shapes};
 
@@ -47,6 +53,20 @@ model net(x: Image[B, 1, H, W]@f) {
 pub struct Sobel;
 
 const EPS: f64 = 1e-6;
+
+/// The slopes along rows and along columns, as filters.
+const SLOPE_X: [f32; 9] = [-0.125, 0.0, 0.125, -0.25, 0.0, 0.25, -0.125, 0.0, 0.125];
+const SLOPE_Y: [f32; 9] = [-0.125, -0.25, -0.125, 0.0, 0.0, 0.0, 0.125, 0.25, 0.125];
+
+/// The same in PyTorch.
+const SOBEL: &str = r#"
+def sobel(x):
+    """How steep each channel of (B, C, H, W) is; beyond its border the outermost cells go on."""
+    wide = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    taps = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]], dtype=x.dtype, device=x.device) / 8
+    along = [F.conv2d(wide, t.expand(x.shape[1], 1, 3, 3), groups=x.shape[1]) for t in (taps, taps.T)]
+    return (along[0].square() + along[1].square() + 1e-6).sqrt()
+"#;
 
 /// Both slopes of a map.
 fn slopes(x: &Tensor) -> Result<[Tensor; 2]> {
@@ -113,6 +133,28 @@ impl Paths for Sobel {
         let padded = (put(&along, 3, 2)? - put(&along, 3, 0)?)?;
         let padded = ((padded + put(&smooth, 3, 0)?)? + ((put(&smooth, 3, 1)? * 2.0)? + put(&smooth, 3, 2)?)?)?;
         Ok(vec![("x", gathered(&gathered(&padded, 3, width)?, 2, height)?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let channels = call.size(call.argument("x")?.ty, &Axis::Channel)?;
+        let pads = out.ints(&[0, 0, 1, 1, 0, 0, 1, 1]);
+        let wide = out.op("Pad", &[call.name("x")?, &pads], vec![("mode", Text("edge"))]);
+        let count = usize::try_from(channels).unwrap_or(0);
+        let mut steep: Vec<String> = Vec::new();
+        for taps in [SLOPE_X, SLOPE_Y] {
+            let all = taps.iter().copied().cycle().take(taps.len().saturating_mul(count)).collect();
+            let weight = out.constant(Numbers::Floats(vec![count, 1, 3, 3], all));
+            let slope = out.op("Conv", &[&wide, &weight], vec![("group", Int(channels))]);
+            steep.push(out.plain("Mul", &[&slope, &slope]));
+        }
+        let eps = out.number(EPS);
+        let both = out.plain("Sum", &steep.iter().chain([&eps]).map(String::as_str).collect::<Vec<_>>());
+        Ok(out.plain("Sqrt", &[&both]))
+    }
+
+    fn torch(&self, call: &Use, out: &mut Torch) -> Form {
+        out.helper(SOBEL);
+        Ok(format!("sobel({})", call.name("x")?))
     }
 }
 

@@ -6,6 +6,10 @@ use crate::axes::along;
 use crate::compute::folding::{Folded, Folding, Folds, at};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Attribute::Int;
+use crate::export::onnx::Onnx;
+use crate::export::torch::{Torch, tuple};
+use crate::export::{Form, Use};
 use crate::op::Op;
 use rord_kernels::soft::Made;
 use rord_lang::constant::Constant;
@@ -139,6 +143,27 @@ impl<const LOG: bool> Folds for Softmax<LOG> {
 
     fn backward_reads(&self, _: &str) -> bool {
         false
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let axes = call.along("x")?;
+        let x = call.name("x")?.to_string();
+        if let [axis] = axes.as_slice() {
+            return Ok(out.op(if LOG { "LogSoftmax" } else { "Softmax" }, &[&x], vec![("axis", Int(*axis))]));
+        }
+        let sum = out.reduce("ReduceLogSumExp", &x, &axes, true);
+        let less = out.plain("Sub", &[&x, &sum]);
+        Ok(if LOG { less } else { out.plain("Exp", &[&less]) })
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let (x, axes) = (call.name("x")?, call.along("x")?);
+        Ok(match (axes.as_slice(), LOG) {
+            ([axis], true) => format!("{x}.log_softmax(dim={axis})"),
+            ([axis], false) => format!("{x}.softmax(dim={axis})"),
+            (_, true) => format!("{x} - {x}.logsumexp(dim={}, keepdim=True)", tuple(&axes)),
+            (_, false) => format!("({x} - {x}.logsumexp(dim={}, keepdim=True)).exp()", tuple(&axes)),
+        })
     }
 }
 

@@ -4,8 +4,13 @@ use candle_core::{Result, Tensor};
 
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Attribute::{Int, Text};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use crate::rules::positive;
+use rord_lang::axis::Axis;
 use rord_lang::constant::Settings;
 use rord_lang::report::shapes;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
@@ -161,6 +166,28 @@ impl<const DOWN: bool> Compute for Space<DOWN> {
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         let by = call.count("by")?;
         Ok(vec![("x", if DOWN { to_cells(grad, by)? } else { to_channels(grad, by)? })])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let (x, by) = (call.name("x")?, call.count("by")?);
+        if !DOWN {
+            return Ok(out.op("DepthToSpace", &[x], vec![("blocksize", Int(by)), ("mode", Text("CRD"))]));
+        }
+        let blocks = out.op("SpaceToDepth", &[x], vec![("blocksize", Int(by))]);
+        let channels = call.size(call.argument("x")?.ty, &Axis::Channel)?;
+        if channels == 1 {
+            return Ok(blocks);
+        }
+        // ONNX counts places before channels.
+        let cells = by.saturating_mul(by);
+        let order: Vec<i64> = (0..channels).flat_map(|c| (0..cells).map(move |cell| cell * channels + c)).collect();
+        let order = out.ints(&order);
+        Ok(out.op("Gather", &[&blocks, &order], vec![("axis", Int(1))]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let (x, by) = (call.name("x")?, call.count("by")?);
+        Ok(format!("F.pixel_{}shuffle({x}, {by})", if DOWN { "un" } else { "" }))
     }
 }
 

@@ -2,11 +2,15 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::axes::POSITIONS;
 use crate::axes::along;
 use crate::compute::folding::{at, words};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, read, tensor, wrong};
 use crate::compute::{Call, Gradients, Output, scaling};
+use crate::export::onnx::Onnx;
+use crate::export::torch::{Torch, tuple};
+use crate::export::{Form, Use};
 use crate::max_pool::saved;
 use crate::op::Op;
 use rord_kernels::normalize::{Scale, TINY, center, center_backward};
@@ -76,6 +80,12 @@ fn rows(x: &Tensor) -> Result<(usize, usize)> {
     Ok((images, x.elem_count() / images.max(1)))
 }
 
+/// The axes of a call that is written out: all but the first where none is named.
+fn axes(call: &Use) -> std::result::Result<Vec<i64>, String> {
+    let all = call.along("x")?;
+    Ok(if call.settings.get(POSITIONS).is_some() { all } else { all.into_iter().filter(|axis| *axis > 0).collect() })
+}
+
 impl Paths for Standardize {
     fn lower(&self, call: &Call) -> Result<Output> {
         if scaling::named(call) {
@@ -122,6 +132,20 @@ impl Paths for Standardize {
             center_backward(value, factor, grad, size, Scale::OutsideRoot(EPS))
         })?;
         Ok(vec![("x", tensor(out.map_err(wrong)?, grad.shape())?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let (x, axes) = (call.name("x")?.to_string(), axes(call)?);
+        let (rest, variance) = out.centered(&x, &axes);
+        let (deviation, eps) = (out.plain("Sqrt", &[&variance]), out.number(EPS));
+        let deviation = out.plain("Add", &[&deviation, &eps]);
+        Ok(out.plain("Div", &[&rest, &deviation]))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let (x, dim) = (call.name("x")?, tuple(&axes(call)?));
+        let deviation = format!("{x}.std(dim={dim}, correction=0, keepdim=True)");
+        Ok(format!("({x} - {x}.mean(dim={dim}, keepdim=True)) / ({deviation} + {EPS:?})"))
     }
 }
 

@@ -6,7 +6,11 @@ use candle_core::{Result, Tensor};
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output, layout};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
+use rord_lang::axis::Axis;
 use rord_lang::constant::Settings;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts, Shapes};
 
@@ -78,6 +82,15 @@ impl Compute for TurnsToChannel {
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         Ok(vec![("x", layout::unfolded(grad, call.tensor("x")?.dim(1)?)?)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let channels = call.size(call.ty, &Axis::Channel)?;
+        Ok(out.folded(call.name("x")?, channels))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        Ok(format!("{}.flatten(1, 2)", call.name("x")?))
     }
 }
 

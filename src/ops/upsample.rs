@@ -7,6 +7,11 @@ use crate::compute::layout::{Order, order, read, tensor};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, constant, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Attribute::Text;
+use crate::export::onnx::Numbers;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::op::Op;
 use crate::rules::positive;
 use rord_kernels::resample::{Taps, resample};
@@ -167,6 +172,29 @@ impl Paths for Upsample {
             grad.contiguous()?.reshape((b * c, h, by, w, by))?.sum((2, 4))?.reshape((b, c, h, w))?
         };
         Ok(vec![("x", out)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let by = call.count("by")? as f32;
+        let scales = out.constant(Numbers::Floats(vec![4], vec![1.0, 1.0, by, by]));
+        let (mode, centers) = match call.text("mode")? {
+            "bilinear" => ("linear", "half_pixel"),
+            _ => ("nearest", "asymmetric"),
+        };
+        let attributes = vec![
+            ("mode", Text(mode)),
+            ("coordinate_transformation_mode", Text(centers)),
+            ("nearest_mode", Text("floor")),
+        ];
+        Ok(out.op("Resize", &[call.name("x")?, "", &scales], attributes))
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        let (x, by) = (call.name("x")?, call.count("by")?);
+        Ok(match call.text("mode")? {
+            "bilinear" => format!("F.interpolate({x}, scale_factor={by}, mode=\"bilinear\")"),
+            _ => format!("F.interpolate({x}, scale_factor={by})"),
+        })
     }
 }
 

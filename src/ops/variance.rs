@@ -6,6 +6,9 @@ use crate::axes::{real, reduction};
 use crate::compute::folding::{Folded, Folding, Folds, at, mask};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::{Torch, tuple};
+use crate::export::{Form, Use};
 use crate::max_pool::saved;
 use crate::op::Op;
 use rord_lang::constant::Constant;
@@ -111,6 +114,26 @@ impl<const ROOT: bool> Folds for Spread<ROOT> {
             None => out,
         };
         Ok(vec![("x", out)])
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        call.without("mask")?;
+        if call.flag("unbiased")? {
+            return Err("has no such form where it is unbiased".into());
+        }
+        let (x, axes) = (call.name("x")?.to_string(), call.along("x")?);
+        let mean = out.reduce("ReduceMean", &x, &axes, true);
+        let rest = out.plain("Sub", &[&x, &mean]);
+        let square = out.plain("Mul", &[&rest, &rest]);
+        let variance = out.reduce("ReduceMean", &square, &axes, false);
+        Ok(if ROOT { out.plain("Sqrt", &[&variance]) } else { variance })
+    }
+
+    fn torch(&self, call: &Use, _: &mut Torch) -> Form {
+        call.without("mask")?;
+        let correction = i64::from(call.flag("unbiased")?);
+        let (x, dim) = (call.name("x")?, tuple(&call.along("x")?));
+        Ok(format!("{x}.{}(dim={dim}, correction={correction})", if ROOT { "std" } else { "var" }))
     }
 }
 

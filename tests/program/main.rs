@@ -9,6 +9,7 @@ mod diff;
 mod docs;
 mod editors;
 mod eval;
+mod export;
 mod failing;
 mod find;
 mod finite;

@@ -187,6 +187,7 @@ Verbs:
   find         Find crops in chips with a trained network
   demo         Make a small chip, draw crops of it otherwise, and find them
   eval         Measure a trained network: its losses, what it finds, what it matches
+  export       Write a trained network for other systems: as ONNX, as a PyTorch module
   loss         Evaluate losses on tensors of your own
   cache        List or remove the drawings of layouts that are kept on disk
   bench        Measure training steps: time by operation, memory

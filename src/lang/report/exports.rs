@@ -39,3 +39,15 @@ pub fn nothing(of: &[&str]) -> Report {
     };
     report.help(format!("{found}; say in the pipeline which are meant:  export {{ score = sigmoid(score), desc }}"))
 }
+
+/// An operation that has no form in another system (`ONNX`, `PyTorch`), which `needed` exports are made of.
+pub fn no_form(span: Span, system: &str, what: &str, why: &str, needed: &[&str]) -> Report {
+    let name = if what == "this number" { what.to_string() } else { format!("`{what}`") };
+    let needed: Vec<String> = needed.iter().map(|n| format!("`{n}`")).collect();
+    Report::error("R0742", format!("{name} cannot be written in {system}")).label(span, format!("{name} {why}")).help(
+        format!(
+            "it is needed for {}: export what comes before it, and compute the rest where the network is used",
+            needed.join(", ")
+        ),
+    )
+}

@@ -153,6 +153,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("R0731", include_str!("../../../docs/reports/R0731.md")),
     ("R0740", include_str!("../../../docs/reports/R0740.md")),
     ("R0741", include_str!("../../../docs/reports/R0741.md")),
+    ("R0742", include_str!("../../../docs/reports/R0742.md")),
     ("R0801", include_str!("../../../docs/reports/R0801.md")),
     ("R0802", include_str!("../../../docs/reports/R0802.md")),
     ("R0803", include_str!("../../../docs/reports/R0803.md")),

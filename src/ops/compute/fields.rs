@@ -6,6 +6,9 @@ use candle_core::{DType, Device, Result, Shape, Tensor};
 use crate::compute::layout;
 use crate::compute::memory::Memory;
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use rord_lang::constant::Settings;
 use rord_lang::vocabulary::Shapes;
 
@@ -168,6 +171,14 @@ impl<C: Compute> Compute for OnFields<C> {
 
     fn has_kernels(&self) -> bool {
         self.0.has_kernels()
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        self.1.onnx(call, out, |call, out| self.0.onnx(call, out))
+    }
+
+    fn torch(&self, call: &Use, out: &mut Torch) -> Form {
+        self.1.torch(call, out, |call, out| self.0.torch(call, out))
     }
 }
 

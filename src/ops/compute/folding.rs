@@ -6,6 +6,9 @@ use candle_core::{DType, Device, Result, Tensor};
 use crate::axes::POSITIONS;
 use crate::compute::slices::{Element, read, tensor, wrong};
 use crate::compute::{Call, Compute, Gradients, Output, pixelwise};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{self, Form, Use};
 use rord_kernels::map;
 use rord_kernels::reduce::{self, Cut};
 use rord_kernels::soft::{self, Made};
@@ -63,6 +66,16 @@ pub trait Folds: Sync {
     fn backward_reads(&self, _name: &str) -> bool {
         true
     }
+
+    /// [`Compute::onnx`].
+    fn onnx(&self, _: &Use, _: &mut Onnx) -> Form {
+        Err(export::NONE.into())
+    }
+
+    /// [`Compute::torch`].
+    fn torch(&self, _: &Use, _: &mut Torch) -> Form {
+        Err(export::NONE.into())
+    }
 }
 
 /// An operation that folds, as one that computes.
@@ -91,6 +104,14 @@ impl<F: Folds> Compute for Folded<F> {
 
     fn backward_reads(&self, name: &str) -> bool {
         self.0.backward_reads(name)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        self.0.onnx(call, out)
+    }
+
+    fn torch(&self, call: &Use, out: &mut Torch) -> Form {
+        self.0.torch(call, out)
     }
 }
 

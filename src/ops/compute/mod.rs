@@ -23,6 +23,9 @@ pub mod windows;
 use candle_core::{Result, Tensor};
 
 use self::memory::Memory;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{self, Form, Use};
 use rord_lang::constant::Settings;
 use rord_lang::vocabulary::Shapes;
 use rord_random::Stream;
@@ -119,6 +122,16 @@ pub trait Compute: Sync {
     /// True where `forward` has a path of its own beside `plain_forward`.
     fn has_kernels(&self) -> bool {
         false
+    }
+
+    /// The same in ONNX, outside of training: adds nodes, and returns the name of their value.
+    fn onnx(&self, _: &Use, _: &mut Onnx) -> Form {
+        Err(export::NONE.into())
+    }
+
+    /// The same in PyTorch, outside of training: an expression.
+    fn torch(&self, _: &Use, _: &mut Torch) -> Form {
+        Err(export::NONE.into())
     }
 }
 

@@ -8,6 +8,9 @@ use candle_core::{DType, Device, Result, Shape, Storage, Tensor, WithDType};
 
 use crate::compute::memory::Memory;
 use crate::compute::{Call, Compute, Gradients, Output, layout};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{self, Form, Use};
 use rord_kernels::{Float, Mismatch};
 use rord_lang::constant::Settings;
 use rord_lang::vocabulary::Shapes;
@@ -40,6 +43,16 @@ pub trait Paths: Sync {
     /// [`Compute::updates`], of a value by either path.
     fn updates(&self, _call: &Call, _output: &Output) -> Result<Vec<(&'static str, Tensor)>> {
         Ok(Vec::new())
+    }
+
+    /// [`Compute::onnx`].
+    fn onnx(&self, _: &Use, _: &mut Onnx) -> Form {
+        Err(export::NONE.into())
+    }
+
+    /// [`Compute::torch`].
+    fn torch(&self, _: &Use, _: &mut Torch) -> Form {
+        Err(export::NONE.into())
     }
 
     /// The value, by Candle's tensor operations.
@@ -103,6 +116,14 @@ impl<P: Paths> Compute for P {
 
     fn backward_reads_value(&self, settings: &Settings) -> bool {
         Paths::backward_reads_value(self, settings)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        Paths::onnx(self, call, out)
+    }
+
+    fn torch(&self, call: &Use, out: &mut Torch) -> Form {
+        Paths::torch(self, call, out)
     }
 }
 

@@ -7,11 +7,16 @@ use crate::compute::memory::{Memory, convolution};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, read, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
+use crate::export::onnx::Attribute::{Int, Ints};
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use crate::max_pool::{self, saved, windows};
 use rord_kernels::conv::Geometry;
 use rord_kernels::conv::call::{After, Gradients as Found, Past, Products, Wanted};
 use rord_kernels::conv::last::{backward, forward};
 use rord_kernels::pool::Windows;
+use rord_lang::axis::Axis;
 use rord_lang::constant::Settings;
 use rord_lang::vocabulary::Shapes;
 
@@ -42,6 +47,53 @@ fn sizes(x: &[usize], weight: &[usize], settings: &Settings) -> Result<Geometry>
     let g = Geometry { batch, inputs, height, width, outputs, kernel, stride, pad, dilation, groups };
     g.result().map_err(wrong)?;
     Ok(g)
+}
+
+/// The kernel's side and the padding of a call that is written out.
+pub(super) struct Padding {
+    pub kernel: i64,
+    pub pad: i64,
+}
+
+impl Padding {
+    pub(super) fn of(call: &Use) -> std::result::Result<Self, String> {
+        let (kernel, dilation) = (call.count("kernel")?, call.count("dilation")?);
+        let same = call.text("pad") == Ok("same");
+        let pad = if same { dilation.saturating_mul(kernel - 1) / 2 } else { call.count("pad")? };
+        Ok(Self { kernel, pad })
+    }
+}
+
+/// The node of a convolution.
+pub(super) fn written(call: &Use, out: &mut Onnx, x: &str, weight: &str, bias: Option<&str>) -> Form {
+    let Padding { kernel, pad } = Padding::of(call)?;
+    let (stride, dilation) = (call.count("stride")?, call.count("dilation")?);
+    let inputs: Vec<&str> = [x, weight].into_iter().chain(bias).collect();
+    let attributes = vec![
+        ("kernel_shape", Ints(vec![kernel; 2])),
+        ("strides", Ints(vec![stride; 2])),
+        ("pads", Ints(vec![pad; 4])),
+        ("dilations", Ints(vec![dilation; 2])),
+        ("group", Int(call.count("groups")?)),
+    ];
+    Ok(out.op("Conv", &inputs, attributes))
+}
+
+/// What a layer of PyTorch takes; its defaults are left out.
+pub(crate) fn arguments(call: &Use, inputs: i64, pad: i64, padding: &str) -> Form {
+    let mut text = format!("{inputs}, {}, {}", call.count("width")?, call.count("kernel")?);
+    let all = [
+        ("stride", call.count("stride")?, 1),
+        (padding, pad, 0),
+        ("output_padding", call.count_or("output_pad", 0)?, 0),
+        ("dilation", call.count("dilation")?, 1),
+        ("groups", call.count("groups")?, 1),
+    ];
+    all.iter().filter(|(_, n, usual)| n != usual).for_each(|(name, n, _)| text += &format!(", {name}={n}"));
+    if call.maybe("bias").is_none() {
+        text += ", bias=False";
+    }
+    Ok(text)
 }
 
 /// What the pass `fuse` has put after the convolution.
@@ -185,6 +237,18 @@ impl Paths for Conv {
             })?
         });
         found_gradients(found??.map_err(wrong)?, x, weight)
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let bias = call.maybe("bias").map(|b| b.name.clone());
+        written(call, out, call.name("x")?, call.name("weight")?, bias.as_deref())
+    }
+
+    fn torch(&self, call: &Use, out: &mut Torch) -> Form {
+        let (x, Padding { pad, .. }) = (call.name("x")?, Padding::of(call)?);
+        let inputs = call.size(call.argument("x")?.ty, &Axis::Channel)?;
+        let layer = out.layer(call, format!("nn.Conv2d({})", arguments(call, inputs, pad, "padding")?))?;
+        Ok(format!("{layer}({x})"))
     }
 }
 

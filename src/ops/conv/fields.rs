@@ -2,14 +2,20 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use super::compute::Conv;
+use super::compute::{Conv, Padding, arguments, written};
 use crate::compute::fields::{As, OnFields};
 use crate::compute::layout;
 use crate::compute::memory::{Memory, bytes};
 use crate::compute::slices::{Plain, constant, read, tensor, wrong};
 use crate::compute::{Call, Compute, Gradients, Output};
+use crate::export::onnx::Numbers;
+use crate::export::onnx::Onnx;
+use crate::export::torch::Torch;
+use crate::export::{Form, Use};
 use rord_kernels::turns::{Bank, expanded, gathered};
+use rord_lang::axis::Axis;
 use rord_lang::constant::Settings;
+use rord_lang::types::{Kind, Type};
 use rord_lang::vocabulary::Shapes;
 
 /// The convolution of maps and of fields.
@@ -120,6 +126,51 @@ impl Symmetric {
     }
 }
 
+/// The turns and the channels of the field that a call makes, and what it is made of; `None` of a plain convolution.
+fn of_field<'a>(call: &Use<'a>) -> std::result::Result<Option<(i64, i64, &'a Type)>, String> {
+    if call.ty.kind != Kind::Field {
+        return Ok(None);
+    }
+    let (turns, channels) = (call.size(call.ty, &Axis::Turn)?, call.size(call.ty, &Axis::Channel)?);
+    Ok(Some((turns, channels, call.argument("x")?.ty)))
+}
+
+/// The layer in PyTorch. A turn is 0 to 3 quarter turns, and 4 more where it begins with a mirror image.
+const TURNED: &str = r#"
+class TurnedConv2d(nn.Module):
+    """A convolution whose filters are slid in all turns of a symmetry (Cohen and Welling, 2016).
+
+    From a map (B, C, H, W), or a field (B, T, C, H, W), to a field (B, T, width, H', W').
+    """
+
+    def __init__(self, inputs, width, kernel, stride=1, padding=0, dilation=1, bias=True, turns=8, of="map"):
+        super().__init__()
+        sources = (turns, inputs) if of == "field" else (inputs,)
+        self.weight = nn.Parameter(torch.empty(width, *sources, kernel, kernel))
+        self.bias = nn.Parameter(torch.empty(width)) if bias else None
+        self.turns, self.how = turns, {"stride": stride, "padding": padding, "dilation": dilation}
+
+    def forms(self):
+        """The filters in all their turns: (T * width, inputs of all turns, kernel, kernel)."""
+        all = []
+        for t in range(self.turns):
+            form = self.weight
+            if form.dim() == 5:  # Form t reads turn s of the input where the filter reads turn t⁻¹·s.
+                back = -1 if t >= 4 else 1
+                reads = [(s - t) * back % 4 + 4 * ((s // 4 + t // 4) % 2) for s in range(self.turns)]
+                form = form[:, reads].flatten(1, 2)
+            if t >= 4:
+                form = form.flip(-1)
+            all.append(form.rot90(-(t % 4), (-2, -1)))
+        return torch.cat(all)
+
+    def forward(self, x):
+        if x.dim() == 5:
+            x = x.flatten(1, 2)
+        bias = None if self.bias is None else self.bias.repeat(self.turns)
+        return F.conv2d(x, self.forms(), bias, **self.how).unflatten(1, (self.turns, -1))
+"#;
+
 impl Compute for Symmetric {
     fn forward(&self, call: &Call) -> Result<Output> {
         match of(call)? {
@@ -182,5 +233,43 @@ impl Compute for Symmetric {
             backward: inner.backward.saturating_add(size.saturating_mul(2)),
             ..inner
         }
+    }
+
+    fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
+        let Some((turns, channels, x)) = of_field(call)? else { return Compute::onnx(&Conv, call, out) };
+        let x = match call.argument("x")?.ty.kind {
+            Kind::Field => {
+                let inputs = call.size(x, &Axis::Turn)?.saturating_mul(call.size(x, &Axis::Channel)?);
+                out.folded(call.name("x")?, inputs)
+            }
+            _ => call.name("x")?.to_string(),
+        };
+        // The filters in all their turns, as one plain convolution has them.
+        let (name, weight) = call.weight("weight")?;
+        let count = usize::try_from(turns).unwrap_or(1);
+        let shape: Vec<usize> = if weight.rank() == 5 { vec![0, count, 0, 0, 0] } else { vec![0; 4] };
+        let g = bank(&shape, weight.dims(), call.settings).ok_or("has no form of these filters")?;
+        let turned = forms(&g, weight).map_err(|e| e.to_string())?;
+        let weight = out.named(format!("{name}.turned"), Numbers::of(&turned)?);
+        let bias = match call.maybe("bias") {
+            None => None,
+            Some(_) => {
+                let (name, bias) = call.weight("bias")?;
+                let all = bias.repeat(count).map_err(|e| e.to_string())?;
+                Some(out.named(format!("{name}.turned"), Numbers::of(&all)?))
+            }
+        };
+        let map = written(call, out, &x, &weight, bias.as_deref())?;
+        Ok(out.unfolded(&map, turns, channels))
+    }
+
+    fn torch(&self, call: &Use, out: &mut Torch) -> Form {
+        let Some((turns, _, x)) = of_field(call)? else { return Compute::torch(&Conv, call, out) };
+        let field = x.kind == Kind::Field;
+        out.helper(TURNED);
+        let arguments = arguments(call, call.size(x, &Axis::Channel)?, Padding::of(call)?.pad, "padding")?;
+        let from = if field { "field" } else { "map" };
+        let layer = out.layer(call, format!("TurnedConv2d({arguments}, turns={turns}, of={from:?})"))?;
+        Ok(format!("{layer}({})", call.name("x")?))
     }
 }

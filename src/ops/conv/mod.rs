@@ -3,6 +3,7 @@
 pub(crate) mod compute;
 mod fields;
 
+pub(crate) use compute::arguments;
 pub(crate) use fields::turns;
 
 use crate::op::Op;

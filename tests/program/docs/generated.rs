@@ -13,13 +13,14 @@ const NOTE: &str =
     "<!-- Written from the code: INSTA_UPDATE=always cargo test --no-default-features --release --test docs -->\n";
 
 /// The pages of the book that are written by hand and come before the reference, in order.
-const GUIDE: [&str; 14] = [
+const GUIDE: [&str; 15] = [
     "guide/first-loss.md",
     "guide/language.md",
     "guide/axes.md",
     "guide/places.md",
     "guide/fields.md",
     "guide/using.md",
+    "guide/export.md",
     "guide/chip.md",
     "guide/finding.md",
     "guide/changing.md",
