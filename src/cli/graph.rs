@@ -5,6 +5,8 @@ use super::load::{Loaded, load_or_report};
 use rord_engine::graphs;
 use rord_graph::overview::{self, Overview};
 use rord_graph::print;
+use rord_lang::ast::ItemKind;
+use rord_lang::parse;
 use rord_lang::report::runtime;
 use rord_lang::report::visible::visible;
 
@@ -59,7 +61,21 @@ fn fits(args: &GraphArgs) -> Result<(), (&'static str, &'static str)> {
 
 /// The overview of a pipeline.
 pub fn overview(loaded: &Loaded) -> Overview {
-    Overview::of(&loaded.pipeline, &|span| loaded.sources.text(span).to_string())
+    let text = loaded.sources.get(loaded.file).map(|s| s.text.clone()).unwrap_or_else(|| "".into());
+    let (tree, _) = parse::parse(&text, loaded.file);
+    let formula = |name: &str| {
+        tree.items.iter().find_map(|item| match &item.kind {
+            ItemKind::Loss { name: own, value } | ItemKind::Metric { name: own, value } if own.text == name => {
+                Some(value.span)
+            }
+            ItemKind::Minimize { name: own, value, .. } if own.text == name => Some(value.span),
+            ItemKind::Let(binding) if binding.pattern.names().iter().any(|n| n.text == name) => {
+                Some(binding.value.span)
+            }
+            _ => None,
+        })
+    };
+    Overview::of(&loaded.pipeline, &|name, span| loaded.sources.text(formula(name).unwrap_or(span)).to_string())
 }
 
 fn drawn(loaded: &Loaded, format: GraphFormat) -> String {

@@ -34,6 +34,7 @@ pub mod predict;
 pub mod predicted;
 pub mod queries;
 pub mod replay;
+pub mod report;
 pub mod resume;
 pub mod seen;
 pub mod shipped;

@@ -122,7 +122,8 @@ pub fn time(seconds: f64) -> String {
 /// The seconds between two moments as records have them: `2026-11-23T12:52:16Z`.
 pub fn seconds_between(from: &str, to: &str) -> Option<f64> {
     let moment = |text: &str| {
-        let numbers: Option<Vec<i64>> = text.trim_end_matches('Z').split(['-', 'T', ':']).map(|n| n.parse().ok()).collect();
+        let numbers: Option<Vec<i64>> =
+            text.trim_end_matches('Z').split(['-', 'T', ':']).map(|n| n.parse().ok()).collect();
         let [y, m, d, hour, minute, second] = numbers?.try_into().ok()?;
         // Days since a day before Christ, by years that begin in March.
         let (y, m) = if m <= 2 { (y - 1, m + 9) } else { (y, m - 3) };
@@ -150,7 +151,10 @@ mod tests {
     #[test]
     fn bytes_have_their_addresses() {
         let of = |bytes: &[u8]| data_address("a/b", bytes);
-        assert_eq!([of(b""), of(b"M"), of(b"Ma"), of(b"Man")].map(|a| a[16..].to_string()), ["", "TQ==", "TWE=", "TWFu"]);
+        assert_eq!(
+            [of(b""), of(b"M"), of(b"Ma"), of(b"Man")].map(|a| a[16..].to_string()),
+            ["", "TQ==", "TWE=", "TWFu"]
+        );
     }
 
     #[test]

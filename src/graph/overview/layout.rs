@@ -7,7 +7,7 @@
 /// Between boxes of a rank, and beside a line that passes.
 const GAP: f64 = 22.0;
 /// Between ranks.
-const BETWEEN: f64 = 38.0;
+const BETWEEN: f64 = 44.0;
 /// How often orders and places are improved.
 const SWEEPS: usize = 6;
 

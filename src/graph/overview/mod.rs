@@ -8,7 +8,7 @@ mod svg;
 use std::collections::{BTreeMap, BTreeSet};
 
 use rord_lang::source::Span;
-use rord_lang::typed::{Apply, Pipeline, ValueId, ValueSource};
+use rord_lang::typed::{Apply, Output, Pipeline, ValueId, ValueSource};
 use rord_lang::types::{Kind, Type};
 
 pub use print::{dot, json, mermaid, text};
@@ -92,12 +92,17 @@ enum Key {
 }
 
 impl Overview {
-    /// The boxes of a pipeline's losses, of what is minimized and of what is exported. `written` returns a part of the text.
-    pub fn of(pipeline: &Pipeline, written: &dyn Fn(Span) -> String) -> Self {
+    /// The boxes of a pipeline's losses, of what is minimized and of what is exported. `written` returns the formula of
+    /// an item, by its name and by the place of its value.
+    pub fn of(pipeline: &Pipeline, written: &dyn Fn(&str, Span) -> String) -> Self {
         let objectives = pipeline.objectives.iter().map(|o| &o.output);
         let outputs: Vec<_> = pipeline.losses.iter().chain(objectives).chain(&pipeline.exports).collect();
         let wanted: BTreeSet<ValueId> = outputs.iter().flat_map(|o| pipeline.below(o.value)).collect();
-        let mut made = Made { pipeline, keys: BTreeMap::new(), all: Overview::default(), groups: BTreeMap::new() };
+        let of_export =
+            |o: &Output| pipeline.below(o.value).into_iter().map(|id| (id, o.name.clone())).collect::<Vec<_>>();
+        let exported = pipeline.exports.iter().flat_map(of_export).collect();
+        let (keys, groups) = (BTreeMap::new(), BTreeMap::new());
+        let mut made = Made { pipeline, keys, all: Overview::default(), groups, exported };
         made.group_calls(&wanted);
         made.fields(&wanted);
         for id in &wanted {
@@ -119,6 +124,8 @@ struct Made<'p> {
     all: Overview,
     /// The group of a call, after those that are drawn as one.
     groups: BTreeMap<(usize, usize), usize>,
+    /// What an export is made of that is written in the section itself.
+    exported: BTreeMap<ValueId, String>,
 }
 
 impl Made<'_> {
@@ -165,7 +172,11 @@ impl Made<'_> {
                     let call = self.groups.get(&(model, call)).copied().unwrap_or(call);
                     Key::Line(model, call, name.into())
                 }
-                None => Key::Item(self.pipeline.stages.get(value.stage)?.name.clone()),
+                None => Key::Item(match self.pipeline.stages.get(value.stage)?.name.as_str() {
+                    // A section has no name, and what it exports has.
+                    "" => self.exported.get(&id).cloned().unwrap_or_default(),
+                    name => name.to_string(),
+                }),
             }),
             _ => None,
         }
@@ -264,7 +275,7 @@ impl Made<'_> {
     }
 
     /// The formula of an output, which may be another's value under a name of its own.
-    fn finish(&mut self, key: &Key, value: ValueId, written: &dyn Fn(Span) -> String) {
+    fn finish(&mut self, key: &Key, value: ValueId, written: &dyn Fn(&str, Span) -> String) {
         let of = self.resolved(value);
         if !self.keys.contains_key(key) {
             let (Some(from), Key::Item(name)) = (self.key(of).and_then(|key| Some(self.keys.get(&key)?.0)), key) else {
@@ -281,14 +292,15 @@ impl Made<'_> {
             let at = self.all.boxes.len() - 1;
             self.all.edges.insert((from, at));
         }
-        let text = self.pipeline.value(value).map(|v| written(v.span)).unwrap_or_default();
+        let Key::Item(name) = key else { return };
+        let text = self.pipeline.value(value).map(|v| written(name, v.span)).unwrap_or_default();
         if let Some(one) = self.keys.get(key).and_then(|(at, ..)| self.all.boxes.get_mut(*at)) {
             one.by = one_line(&text);
         }
     }
 
     /// Shapes, weights and the names of calls.
-    fn close(&mut self, written: &dyn Fn(Span) -> String) {
+    fn close(&mut self, written: &dyn Fn(&str, Span) -> String) {
         for (key, (at, last, weights)) in &self.keys {
             let Some((value, one)) = self.pipeline.value(*last).zip(self.all.boxes.get_mut(*at)) else { continue };
             if !matches!(key, Key::Field(..)) {
@@ -297,7 +309,7 @@ impl Made<'_> {
                 one.weights = sizes.map(|w| w.shape.iter().product::<usize>()).sum();
             }
             if one.what == What::Let && one.by.is_empty() {
-                one.by = one_line(&written(value.span));
+                one.by = one_line(&written(&one.name, value.span));
             }
         }
         let mut seen = BTreeSet::new();

@@ -25,7 +25,7 @@ font-family:ui-sans-serif,system-ui,-apple-system,'Segoe UI',Roboto,Helvetica,Ar
 --edge:#343b47;--field:#1c2738;--stage:#232935;--loss:#33271a;--let:#22262e;--goal:#1b2e22}}\
 .ov text{fill:var(--ink);font-size:11px}.ov .n{font-size:13px;font-weight:600}.ov .s{fill:var(--soft)}\
 .ov .c{fill:var(--soft);font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:10px}\
-.ov rect{stroke:var(--edge)}.ov .g{fill:var(--frame)}.ov .field{fill:var(--field)}.ov .stage{fill:var(--stage)}\
+.ov .h{paint-order:stroke;stroke:var(--frame);stroke-width:5px;stroke-linejoin:round}.ov rect{stroke:var(--edge)}.ov .g{fill:var(--frame)}.ov .field{fill:var(--field)}.ov .stage{fill:var(--stage)}\
 .ov .let{fill:var(--let)}.ov .loss{fill:var(--loss)}.ov .objective{fill:var(--goal)}\
 .ov path{fill:none;stroke:var(--line);stroke-width:1.2}.ov marker path{fill:var(--line);stroke:none}";
 
@@ -73,9 +73,9 @@ fn size(one: &Block) -> [f64; 2] {
     let lines = lines(one);
     let wide = lines.iter().map(|(class, text)| {
         let letter = match *class {
-            "n" => 7.6,
-            "c" => 6.1,
-            _ => 6.0,
+            "n" => 7.9,
+            "c" => 6.2,
+            _ => 6.5,
         };
         letter * text.chars().count() as f64
     });
@@ -190,9 +190,7 @@ pub fn svg(all: &Overview) -> String {
          <style>{STYLE}</style><defs><marker id=\"ov-end\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"6\" markerHeight=\"6\" \
          orient=\"auto\"><path d=\"M0 0.6L8 4L0 7.4z\"/></marker></defs>\n"
     );
-    for part in &parts {
-        frame(&mut out, all, part);
-    }
+    parts.iter().for_each(|part| frame(&mut out, part));
     for part in &parts {
         for (index, (a, b)) in part.edges.iter().enumerate() {
             let [left, top] = part.origin();
@@ -220,22 +218,30 @@ pub fn svg(all: &Overview) -> String {
         path(&mut out, &stops);
     }
     for part in &parts {
+        head(&mut out, all, part);
         part.boxes.iter().for_each(|at| block(&mut out, &all.boxes[*at], part.place(*at)));
     }
     out.push_str("</svg>\n");
     out
 }
 
-/// The frame of a group with its head.
-fn frame(out: &mut String, all: &Overview, part: &Part) {
-    let Some(group) = part.group.and_then(|g| all.groups.get(g)) else { return };
+/// The frame of a group.
+fn frame(out: &mut String, part: &Part) {
     let ([x, y], [w, h]) = (part.at, part.size);
+    if part.group.is_some() {
+        let _ =
+            writeln!(out, "<rect class=\"g\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{w:.1}\" height=\"{h:.1}\" rx=\"9\"/>");
+    }
+}
+
+/// The head of a group, above the lines that cross it.
+fn head(out: &mut String, all: &Overview, part: &Part) {
+    let Some(group) = part.group.and_then(|g| all.groups.get(g)) else { return };
     let _ = writeln!(
         out,
-        "<rect class=\"g\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{w:.1}\" height=\"{h:.1}\" rx=\"9\"/>\
-         <text x=\"{:.1}\" y=\"{:.1}\"><tspan class=\"n\">{}</tspan><tspan class=\"s\" dx=\"8\">{}</tspan></text>",
-        x + PADDING,
-        y + 21.0,
+        "<text class=\"h\" x=\"{:.1}\" y=\"{:.1}\"><tspan class=\"n\">{}</tspan><tspan class=\"s\" dx=\"8\">{}</tspan></text>",
+        part.at[0] + PADDING,
+        part.at[1] + 21.0,
         escaped(&group.name),
         escaped(&group.about),
     );
