@@ -37,7 +37,7 @@ verbs! {
     Replay(ReplayArgs) => replay::run,
     /// Say what differs between two runs: text, parameters, data, machine, weights, curves
     Diff(DiffArgs) => diff::run,
-    /// Write a page to look at of a run, or of several: curves, formulas, network, pictures
+    /// Write a page about a run, or about several: curves, formulas, network, pictures
     Report(ReportArgs) => report::run,
     /// Train a pipeline once for each point of a grid that it names
     Sweep(SweepArgs) => sweep::run,

@@ -24,6 +24,7 @@ mod pictures;
 mod pipelines;
 mod repeat;
 mod replay;
+mod report;
 mod reports;
 mod resume;
 mod runs;

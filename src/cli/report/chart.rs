@@ -3,7 +3,6 @@
 
 use std::fmt::Write;
 
-use rord_record::progress::short;
 use serde_json::{Value, json};
 
 use super::curves::{Piece, Pieces};
@@ -172,7 +171,7 @@ impl Chart {
             let _ = write!(out, "<text class=\"x\" x=\"{x:.1}\" y=\"{}\">{}</text>", height - 7.0, shown(tick));
         }
         let end = width - right;
-        let _ = write!(out, "<text class=\"e\" x=\"{}\" y=\"{}\">epoch</text>", end + 8.0, height - 7.0);
+        let _ = write!(out, "<text class=\"e\" x=\"{}\" y=\"{}\">epoch</text>", end + 16.0, height - 7.0);
         if let Some(best) = self.best {
             let [x, _] = scales.at([best, scales.y[0]]);
             let _ = write!(out, "<path class=\"best\" d=\"M{x:.1} {above}V{}\"/>", height - below);
@@ -270,14 +269,9 @@ fn ticks([low, high]: [f64; 2], log: bool, about: usize) -> Vec<f64> {
 fn shown(x: f64) -> String {
     let near = if x.abs() < 1e-12 { 0.0 } else { format!("{x:.6e}").parse().unwrap_or(x) };
     match near.abs() {
-        a if a == 0.0 || (1e-3..1e5).contains(&a) => format!("{near}"),
+        a if a == 0.0 || (1e-4..1e5).contains(&a) => format!("{near}"),
         _ => format!("{near:e}"),
     }
-}
-
-/// A number with few digits.
-pub fn value(x: f64) -> String {
-    short(x)
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ use super::html::{cell, code, code_cell, details, escaped, facts, number_cell, t
 use crate::formula::typed_parts;
 use crate::load::Loaded;
 
+/// Numbers that every run has.
+pub const OWN: [&str; 2] = ["lr", "grad_norm"];
 /// Files of the data that are listed.
 const FILES: usize = 200;
 
@@ -160,13 +162,19 @@ pub fn until(run: &Run) -> f64 {
     ends.fold(run.record.epochs_done as f64, f64::max)
 }
 
+/// What the pipeline computes, and then the record's own numbers.
+fn in_order(all: &[(String, Curve)]) -> impl Iterator<Item = &(String, Curve)> {
+    let own = |(name, _): &&(String, Curve)| OWN.contains(&name.as_str());
+    all.iter().filter(move |one| !own(one)).chain(all.iter().filter(own))
+}
+
 fn curves(run: &Run) -> String {
     let best = run.record.best.as_ref().map(|b| b.epoch as f64);
     let chart = |(name, curve): &(String, Curve)| {
         let mut series = Vec::new();
         let train = Points::Steps(curve.train.clone());
         if !train.is_empty() {
-            let own = matches!(name.as_str(), "lr" | "grad_norm") || curve.val.is_empty();
+            let own = OWN.contains(&name.as_str()) || curve.val.is_empty();
             let label = if own { String::new() } else { "train".into() };
             series.push(Series { name: label, class: "t".into(), points: train });
         }
@@ -182,7 +190,7 @@ fn curves(run: &Run) -> String {
         };
         Chart { name: called(name).into(), about, series, until: until(run), best }.html()
     };
-    let charts: String = run.curves.all.iter().map(chart).collect();
+    let charts: String = in_order(&run.curves.all).map(chart).collect();
     if charts.is_empty() {
         return "<p class=\"lead\">No step was taken.</p>\n".into();
     }

@@ -28,8 +28,11 @@ const LOOKED_AT: usize = 8;
 const SHOWN: usize = 4;
 /// Pixels of both views of all pairs that are looked at, at most: a page is to be there at once.
 const PIXELS: usize = 700_000;
-/// Key points of a view.
+/// Key points of a view, and the most cells that are points where nothing detects.
 const POINTS: usize = 200;
+const CELLS: usize = 4096;
+/// A detector's map that varies by less is the same everywhere.
+const EVEN: f32 = 1e-4;
 /// A match is right within so many pixels.
 const WITHIN: f64 = 3.0;
 /// Lines that are drawn of a pair.
@@ -201,7 +204,9 @@ fn moved(h: [f64; 9], [x, y]: [f64; 2], [from, to]: [[usize; 2]; 2]) -> [f64; 2]
 fn view(network: &mut Network<'_>, (values, shape): (&[f32], &[usize])) -> Result<(Features, View), String> {
     let &[channels, height, width] = shape else { return Err("an image has three axes".into()) };
     let held = Held { values: values.to_vec(), channels, size: [width, height] };
-    let select = Select { keep: POINTS, apart: 3.0, border: 4.0, least: 0.0 };
+    // Without a detector every cell is a point: of some of them the other view would have others.
+    let keep = if network.detects() { POINTS } else { CELLS };
+    let select = Select { keep, apart: 3.0, border: 4.0, least: 0.0 };
     let wrong = |e: rord_search::SearchError| e.to_string();
     let found = features(network, &held, &select, &mut |_, _| true).map_err(wrong)?.unwrap_or_default();
     let map = match network.detects() {
@@ -209,7 +214,8 @@ fn view(network: &mut Network<'_>, (values, shape): (&[f32], &[usize])) -> Resul
             let raw = network.maps(&Picture { values, channels, height, width }).map_err(wrong)?;
             let (rows, columns, scores) = raw.scores;
             let (low, high) = scores.iter().fold((f32::MAX, f32::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
-            let scaled: Vec<f32> = scores.iter().map(|x| (x - low) / (high - low).max(1e-9)).collect();
+            let even = high - low < EVEN;
+            let scaled: Vec<f32> = scores.iter().map(|x| if even { *x } else { (x - low) / (high - low) }).collect();
             Some(view::map(&scaled, [1, rows, columns])?)
         }
         false => None,
@@ -238,10 +244,14 @@ fn drawn(mut seen: Vec<Seen>, weights: &str, of: &str) -> String {
         .collect();
     let detects = seen.iter().any(|s| s.views.iter().any(|v| v.map.is_some()));
     let maps = if detects { " Below, what the detector sees: bright is sure." } else { "" };
+    let found = match all {
+        0 => "none was found".to_string(),
+        all => format!("{right} of {all} are right"),
+    };
     format!(
         "<p class=\"lead\">Key points that are each other's nearest, with the weights of <code>{}</code>, in {looked_at} pairs of the {of}. \
-         <b class=\"ok\">Green</b> is within {WITHIN} px of where the pair's homography leads, <b class=\"bad\">red</b> is not: {right} of {all} \
-         are right.{maps}</p><div class=\"pairs\">{figures}</div>\n",
+         <b class=\"ok\">Green</b> is within {WITHIN} px of where the pair's homography leads, <b class=\"bad\">red</b> is not: \
+         {found}.{maps}</p><div class=\"pairs\">{figures}</div>\n",
         escaped(weights)
     )
 }

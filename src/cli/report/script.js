@@ -10,7 +10,7 @@
   const shown = x => {
     const a = Math.abs(x);
     if (a === 0) return '0';
-    return a >= 1e-3 && a < 1e5 ? String(Number(x.toPrecision(4))) : x.toExponential(2);
+    return a >= 1e-4 && a < 1e5 ? String(Number(x.toPrecision(4))) : x.toExponential(2);
   };
   const ticks = (low, high, log, about) => {
     const out = [];
@@ -71,7 +71,7 @@
       el('text', { class: 'y', x: L - 7, y: y + 3.5 }, c.axes).textContent = shown(t);
     }
     for (const t of ticks(c.x[0], c.x[1], false, 5)) el('text', { class: 'x', x: px(c, t), y: H - 7 }, c.axes).textContent = shown(t);
-    el('text', { class: 'e', x: W - R + 8, y: H - 7 }, c.axes).textContent = 'epoch';
+    el('text', { class: 'e', x: W - R + 16, y: H - 7 }, c.axes).textContent = 'epoch';
     if (c.data.best !== null && c.data.best >= c.x[0] && c.data.best <= c.x[1]) el('path', { class: 'best', d: `M${px(c, c.data.best)} ${T}V${H - B}` }, c.axes);
     c.lines.replaceChildren();
     for (const p of parts) {

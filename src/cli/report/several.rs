@@ -77,6 +77,8 @@ fn curves(runs: &[Run]) -> String {
             names.push(name);
         }
     }
+    // Those of every run come last.
+    names.sort_by_key(|name| super::one::OWN.contains(name));
     let until = runs.iter().map(until).fold(0.0, f64::max);
     let chart = |name: &&str| {
         let validated = runs.iter().any(|r| r.curves.of(name).is_some_and(|c| !c.val.is_empty()));

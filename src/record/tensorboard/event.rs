@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);
     }
 
-    /// The bytes that TensorFlow's own classes make of the same events; `tests/golden/tensorboard.py` prints them.
+    /// The bytes that TensorFlow's own classes make of the same events; `tests/golden/events.py` prints them.
     #[test]
     fn events_have_tensorflows_bytes() {
         let version = record(1.5, 0, Said::Version);
@@ -167,7 +167,11 @@ mod tests {
         assert_eq!([&version, &scalars, &text].map(|b| hex(b)), GOLDEN);
     }
 
-    const GOLDEN: [&str; 3] = ["", "", ""];
+    const GOLDEN: [&str; 3] = [
+        "1800000000000000a37f4b2209000000000000f83f1a0d627261696e2e4576656e743a322a28646c",
+        "2700000000000000bbe1b14609000000000000f83f10ac022a190a0c0a05746f74616c150000003f0a090a026c72150000c07f46382bb7",
+        "2a00000000000000ae8d91f50900000000000000402a1f0a1d0a08706970656c696e654207080712004201614a080a060a0474657874df235bc0",
+    ];
 
     #[test]
     fn a_file_is_kept_up_to_a_step() {
