@@ -6,6 +6,7 @@
 mod chart;
 mod curves;
 mod html;
+mod maps;
 mod one;
 mod pictures;
 mod several;

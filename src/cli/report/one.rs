@@ -46,7 +46,7 @@ pub fn page(run: &Run, loaded: Result<&Loaded, &str>, pictures: Result<String, S
     let mut out = head(run, loaded.ok());
     let mut sections = vec![("curves", "Curves"), ("health", "Health")];
     if pictures.is_ok() {
-        sections.push(("pictures", "Pairs"));
+        sections.push(("pictures", "Pictures"));
     }
     if loaded.is_ok() {
         sections.extend([("losses", "Losses"), ("network", "Network")]);
@@ -63,7 +63,7 @@ pub fn page(run: &Run, loaded: Result<&Loaded, &str>, pictures: Result<String, S
     out += &curves(run);
     out += &health(run);
     match pictures {
-        Ok(pictures) => out += &format!("<h2 id=\"pictures\">Pairs</h2>\n{pictures}"),
+        Ok(pictures) => out += &format!("<h2 id=\"pictures\">Pictures</h2>\n{pictures}"),
         Err(why) => _ = writeln!(out, "<p class=\"hint\">Pictures are left out: {}.</p>", escaped(&why)),
     }
     match loaded {
@@ -227,10 +227,20 @@ fn losses(loaded: &Loaded) -> String {
         };
         out += &format!("<h3>{}</h3>\n{}", escaped(&name.text), code(loaded.sources.text(item.span)));
         let all: Vec<ValueId> = (0..).zip(&loaded.pipeline.values).map(|(id, _)| ValueId(id)).collect();
-        let parts = typed_parts(loaded, item.span, all, &[]);
-        if parts.len() > 1 {
-            let rows = parts.iter().map(|(part, ty)| vec![code_cell(part), code_cell(ty)]);
-            out += &details("types of its parts", &table(&[cell("part"), cell("type")], rows));
+        let pipeline = &loaded.pipeline;
+        let mut rows = typed_parts(loaded, item.span, all, &[]);
+        // What a call took from the file by name is not written, and matters as much.
+        for ambient in pipeline.notes.ambient.iter().filter(|a| item.span.holds(a.call)) {
+            let known = pipeline.names.iter().find(|n| n.name == ambient.name);
+            let row =
+                (format!("{} = {}", ambient.param, ambient.name), known.map(|n| pipeline.shown(n)).unwrap_or_default());
+            if !rows.contains(&row) {
+                rows.push(row);
+            }
+        }
+        if !rows.is_empty() {
+            let rows = rows.iter().map(|(part, ty)| vec![code_cell(part), code_cell(ty)]);
+            out += &details("with types", &table(&[], rows));
         }
     }
     out

@@ -1,5 +1,5 @@
 //! Pairs of the validation as a trained network sees them: key points that find each other, checked against the pair's own homography, and
-//! the maps of the detector below. Pictures lie in the page; lines are drawn over them.
+//! the maps of the detector below. Pictures lie in the page; lines are drawn over them. Where there are no pairs, `maps.rs` has what there is.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -21,6 +21,7 @@ use rord_search::network::Network;
 use rord_search::view;
 
 use super::html::{data_address, escaped};
+use super::maps;
 use crate::load::Loaded;
 
 /// Pairs that are looked at, and those that are shown.
@@ -36,9 +37,9 @@ const EVEN: f32 = 1e-4;
 /// A match is right within so many pixels.
 const WITHIN: f64 = 3.0;
 /// Lines that are drawn of a pair.
-const LINES: usize = 90;
+const LINES: usize = 64;
 /// The side of a view as it is drawn, and what is between the two.
-const SIDE: [f64; 2] = [200.0, 12.0];
+pub const SIDE: [f64; 2] = [200.0, 12.0];
 
 /// The fields of a pair.
 struct Fields {
@@ -76,14 +77,9 @@ impl Seen {
 
 /// The section of a page; why there is none. `batches` is the data of a run that has just ended.
 pub fn section(loaded: &Loaded, run: &Path, batches: Option<&Arc<dyn Batches>>) -> Result<String, String> {
-    let fields = fields(loaded).ok_or("the data has no pairs: no homography from one image to another")?;
     let weights = kept::of_folder(run).ok_or("the run has kept no weights")?;
     let words = |stop: Stop| stop.reports().first().map_or("it cannot be run".into(), |r| r.title.clone());
     let predictor = Predictor::new(&loaded.pipeline, &loaded.vocabulary, Some(&weights), 0).map_err(words)?;
-    if !Network::is_for_key_points(&predictor) {
-        return Err("the network exports neither a map of descriptors nor one of scores".into());
-    }
-    let mut network = Network::any(predictor);
     let own;
     let batches = match batches {
         Some(batches) => batches,
@@ -92,6 +88,12 @@ pub fn section(loaded: &Loaded, run: &Path, batches: Option<&Arc<dyn Batches>>) 
             &own
         }
     };
+    let file = weights.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let fields = match fields(loaded) {
+        Some(fields) if Network::is_for_key_points(&predictor) => fields,
+        _ => return maps::section(loaded, predictor, batches.as_ref(), &file),
+    };
+    let mut network = Network::any(predictor);
     let mut seen = Vec::new();
     let split = if batches.validation_batches() > 0 { Split::Validation } else { Split::Train };
     for step in 0..if split == Split::Train { 1 } else { batches.validation_batches() } {
@@ -109,7 +111,6 @@ pub fn section(loaded: &Loaded, run: &Path, batches: Option<&Arc<dyn Batches>>) 
         }
     }
     if network.detects() || seen.iter().any(|s| !s.matches.is_empty()) {
-        let file = weights.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let of = if split == Split::Validation { "validation" } else { "training" };
         return Ok(drawn(seen, &file, of));
     }
@@ -152,7 +153,7 @@ fn most(batch: &Batch, fields: &Fields) -> usize {
 }
 
 /// A field's numbers of one sample, with its shape.
-fn sample(field: &Field, at: usize) -> (&[f32], &[usize]) {
+pub fn sample(field: &Field, at: usize) -> (&[f32], &[usize]) {
     let shape = field.shape.get(1..).unwrap_or_default();
     let cells: usize = shape.iter().product();
     (field.values.get(at * cells..(at + 1) * cells).unwrap_or_default(), shape)
@@ -285,7 +286,10 @@ fn figure(seen: &Seen, which: &str) -> String {
     }
     let place = |[x, y]: [f64; 2], scale: f64, left: f64| [(x + 0.5) * scale + left, (y + 0.5) * scale];
     let every = seen.matches.len().div_ceil(LINES).max(1);
-    for (from, to, off) in seen.matches.iter().step_by(every) {
+    let mut shown: Vec<_> = seen.matches.iter().step_by(every).collect();
+    // What is wrong lies above.
+    shown.sort_by_key(|(.., off)| *off > WITHIN);
+    for (from, to, off) in shown {
         let ([x, y], [u, v]) = (place(*from, scale_a, 0.0), place(*to, scale_b, side + gap));
         let class = if *off <= WITHIN { "ok" } else { "bad" };
         let _ = write!(

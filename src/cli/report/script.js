@@ -60,7 +60,7 @@
     else {
       const ys = parts.flatMap(p => p.line.filter(q => q[0] >= c.x[0] && q[0] <= c.x[1]).map(q => q[1]));
       if (ys.length) {
-        const low = Math.min(...ys), high = Math.max(...ys), room = (high - low) * 0.06 || Math.abs(high) * 0.1 || 1e-6;
+        const low = Math.min(...ys), high = Math.max(...ys), room = (high - low) * 0.06 || Math.abs(high) * 0.5 || 1e-6;
         c.y = c.data.log ? [low / 1.15, high * 1.15] : [low - room, high + room];
       }
     }
@@ -113,7 +113,7 @@
     }
     c.figure.appendChild(tip);
     tip.hidden = false;
-    const box = c.svg.getBoundingClientRect(), at = px(c, x) / W * box.width, left = c.svg.offsetLeft + at + 12;
+    const box = c.svg.getBoundingClientRect(), left = box.left - c.figure.getBoundingClientRect().left + px(c, x) / W * box.width + 12;
     tip.style.left = (left + tip.offsetWidth > c.figure.clientWidth ? left - tip.offsetWidth - 24 : left) + 'px';
     tip.style.top = c.figure.clientHeight - box.height + 6 + 'px';
   };

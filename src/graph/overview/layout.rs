@@ -182,7 +182,7 @@ fn settle(items: &mut [Item], row: &[usize], wanted: &[f64]) {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::panic)]
 mod tests {
     use super::*;
 

@@ -7,6 +7,7 @@ mod svg;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rord_lang::named::Meaning;
 use rord_lang::source::Span;
 use rord_lang::typed::{Apply, Output, Pipeline, ValueId, ValueSource};
 use rord_lang::types::{Kind, Type};
@@ -307,6 +308,11 @@ impl Made<'_> {
                 one.shape = shape(self.pipeline, &value.ty);
                 let sizes = weights.iter().filter_map(|w| self.pipeline.weights.get(*w));
                 one.weights = sizes.map(|w| w.shape.iter().product::<usize>()).sum();
+            }
+            // Of several values of an item the first name's counts.
+            let named = self.pipeline.names.iter().find(|named| named.name == one.name).map(|named| &named.is);
+            if let (What::Let, Some(Meaning::Tensor(id))) = (one.what, named) {
+                one.shape = self.pipeline.value(*id).map(|v| shape(self.pipeline, &v.ty)).unwrap_or_default();
             }
             if one.what == What::Let && one.by.is_empty() {
                 one.by = one_line(&written(&one.name, value.span));

@@ -36,10 +36,11 @@ pub fn text(all: &Overview) -> String {
         let long = rows.iter().filter_map(|row| row.get(column)).map(|text| text.chars().count());
         long.filter(|n| *n <= most).max().unwrap_or(0)
     };
-    let widths = [width(0, 20), width(1, 28), width(2, 12), width(3, 36)];
+    let widths = [width(0, 20), width(1, 28), width(2, 12), width(3, 44)];
     let mut out = String::new();
     let mut said = None;
-    for (one, [name, shape, weights, from, by]) in all.boxes.iter().zip(&rows) {
+    let order = grouped_boxes(all).into_iter().flat_map(|(_, boxes)| boxes);
+    for (one, [name, shape, weights, from, by]) in order.filter_map(|at| Some((all.boxes.get(at)?, rows.get(at)?))) {
         if said != Some(one.group) {
             said = Some(one.group);
             let head = one.group.and_then(|g| all.groups.get(g)).map(|g| format!("{}  {}", g.name, g.about));
