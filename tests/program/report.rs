@@ -103,9 +103,14 @@ fn a_pipeline_is_drawn_in_a_dozen_boxes() {
     };
     insta::with_settings!({ snapshot_path => "../overview", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("default", graph("default", &[]));
-        insta::assert_snapshot!("default-svg", graph("default", &["--format", "svg"]));
         insta::assert_snapshot!("distill", graph("distill", &["--set", "teacher_weights=\"x\""]));
     });
+    // The drawing is shown in the guide.
+    let (picture, drawn) = (Path::new("docs/pictures/overview.svg"), graph("default", &["--format", "svg"]));
+    if std::env::var_os("INSTA_UPDATE").is_some_and(|update| update == "always") {
+        std::fs::write(picture, &drawn).unwrap();
+    }
+    assert_eq!(page(picture), drawn);
     for format in ["dot", "mermaid", "json"] {
         let text = graph("default", &["--format", format]);
         assert!(["trunk", "277", "net(image_r)"].iter().all(|part| text.contains(part)), "{text}");

@@ -107,6 +107,6 @@ fn figure(
     }
     let names: Vec<String> = all.iter().map(|(name, _)| escaped(name)).collect();
     let _ =
-        write!(out, "</svg><figcaption><b>image {at}</b> <span>{}</span></figcaption></figure>\n", names.join(" · "));
+        writeln!(out, "</svg><figcaption><b>image {at}</b> <span>{}</span></figcaption></figure>", names.join(" · "));
     Ok(out)
 }

@@ -300,9 +300,9 @@ fn figure(seen: &Seen, which: &str) -> String {
     }
     let which = if which.is_empty() { String::new() } else { format!(", {which}") };
     let (right, all) = (seen.right(), seen.matches.len());
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "</svg><figcaption><b>pair {}{which}</b> <span>{right} of {all} matches right</span></figcaption></figure>\n",
+        "</svg><figcaption><b>pair {}{which}</b> <span>{right} of {all} matches right</span></figcaption></figure>",
         seen.number
     );
     out
