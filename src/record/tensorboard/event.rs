@@ -178,10 +178,11 @@ mod tests {
         let events = [0, 1, 130, 131].map(|step| record(1.0, step, Said::Scalars(&[("a", 1.0)])));
         let file = events.concat();
         let lengths: Vec<usize> = events.iter().map(Vec::len).collect();
-        assert_eq!(kept(&file, |step| step <= 130), lengths[..3].iter().sum());
+        let three: usize = lengths[..3].iter().sum();
+        assert_eq!(kept(&file, |step| step <= 130), three);
         assert_eq!(kept(&file, |_| true), file.len());
         // Half a record goes.
-        assert_eq!(kept(&file[..file.len() - 1], |_| true), lengths[..3].iter().sum());
+        assert_eq!(kept(&file[..file.len() - 1], |_| true), three);
         assert_eq!(kept(&[0xff; 40], |_| true), 0);
     }
 }
