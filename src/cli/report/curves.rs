@@ -74,7 +74,7 @@ impl Pieces {
             None => self.all.push(next),
         }
         if self.all.len() > MOST {
-            self.all = merged(&self.all, MOST / 2);
+            self.all = by(&self.all, 2);
             self.of *= 2;
         }
     }
@@ -86,7 +86,11 @@ impl Pieces {
 }
 
 fn merged(all: &[Piece], most: usize) -> Vec<Piece> {
-    let each = all.len().div_ceil(most.max(1)).max(1);
+    by(all, all.len().div_ceil(most.max(1)).max(1))
+}
+
+/// So many pieces joined to one.
+fn by(all: &[Piece], each: usize) -> Vec<Piece> {
     all.chunks(each).filter_map(|some| some.iter().copied().reduce(|a, b| a.and(&b))).collect()
 }
 

@@ -28,7 +28,7 @@ use crate::load::Loaded;
 const LOOKED_AT: usize = 8;
 const SHOWN: usize = 4;
 /// Pixels of both views of all pairs that are looked at, at most: a page is to be there at once.
-const PIXELS: usize = 700_000;
+const PIXELS: usize = 220_000;
 /// Key points of a view, and the most cells that are points where nothing detects.
 const POINTS: usize = 200;
 const CELLS: usize = 4096;
@@ -51,17 +51,9 @@ struct Fields {
 /// A pair as it was matched.
 struct Seen {
     number: usize,
-    views: [View; 2],
+    views: [Held; 2],
     /// Places in both, and how far in pixels the first lies from the second where the homography takes it.
     matches: Vec<([f64; 2], [f64; 2], f64)>,
-}
-
-/// A view of a pair.
-struct View {
-    picture: Vec<u8>,
-    size: [usize; 2],
-    /// The detector's map, where there is a detector.
-    map: Option<Vec<u8>>,
 }
 
 impl Seen {
@@ -112,7 +104,7 @@ pub fn section(loaded: &Loaded, run: &Path, batches: Option<&Arc<dyn Batches>>) 
     }
     if network.detects() || seen.iter().any(|s| !s.matches.is_empty()) {
         let of = if split == Split::Validation { "validation" } else { "training" };
-        return Ok(drawn(seen, &file, of));
+        return drawn(&mut network, seen, &file, of);
     }
     Err("nothing is matched in the pairs that were looked at".into())
 }
@@ -202,69 +194,66 @@ fn moved(h: [f64; 9], [x, y]: [f64; 2], [from, to]: [[usize; 2]; 2]) -> [f64; 2]
     [pixel((a * x + b * y + c) / w, to[0]), pixel((d * x + e * y + f) / w, to[1])]
 }
 
-fn view(network: &mut Network<'_>, (values, shape): (&[f32], &[usize])) -> Result<(Features, View), String> {
+fn view(network: &mut Network<'_>, (values, shape): (&[f32], &[usize])) -> Result<(Features, Held), String> {
     let &[channels, height, width] = shape else { return Err("an image has three axes".into()) };
     let held = Held { values: values.to_vec(), channels, size: [width, height] };
     // Without a detector every cell is a point: of some of them the other view would have others.
     let keep = if network.detects() { POINTS } else { CELLS };
     let select = Select { keep, apart: 3.0, border: 4.0, least: 0.0 };
-    let wrong = |e: rord_search::SearchError| e.to_string();
-    let found = features(network, &held, &select, &mut |_, _| true).map_err(wrong)?.unwrap_or_default();
-    let map = match network.detects() {
-        true => {
-            let raw = network.maps(&Picture { values, channels, height, width }).map_err(wrong)?;
-            let (rows, columns, scores) = raw.scores;
-            let (low, high) = scores.iter().fold((f32::MAX, f32::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
-            let even = high - low < EVEN;
-            let scaled: Vec<f32> = scores.iter().map(|x| if even { *x } else { (x - low) / (high - low) }).collect();
-            Some(view::map(&scaled, [1, rows, columns])?)
-        }
-        false => None,
-    };
-    Ok((found, View { picture: view::picture(values, [channels, height, width])?, size: [width, height], map }))
+    let found = features(network, &held, &select, &mut |_, _| true).map_err(|e| e.to_string())?;
+    Ok((found.unwrap_or_default(), held))
+}
+
+/// The detector's map of a view, as a picture: from its least number to its greatest.
+fn map(network: &mut Network<'_>, view: &Held) -> Result<Vec<u8>, String> {
+    let (values, channels, [width, height]) = (&view.values, view.channels, view.size);
+    let raw = network.maps(&Picture { values, channels, height, width }).map_err(|e| e.to_string())?;
+    let (rows, columns, scores) = raw.scores;
+    let (low, high) = scores.iter().fold((f32::MAX, f32::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
+    let even = high - low < EVEN;
+    let scaled: Vec<f32> = scores.iter().map(|x| if even { *x } else { (x - low) / (high - low) }).collect();
+    view::map(&scaled, [1, rows, columns])
 }
 
 /// The best, the worst, and some between.
-fn drawn(mut seen: Vec<Seen>, weights: &str, of: &str) -> String {
+fn drawn(network: &mut Network<'_>, mut seen: Vec<Seen>, weights: &str, of: &str) -> Result<String, String> {
     let looked_at = seen.len();
     let (right, all) = seen.iter().fold((0, 0), |(r, a), s| (r + s.right(), a + s.matches.len()));
     seen.sort_by(|a, b| b.share().total_cmp(&a.share()).then(b.right().cmp(&a.right())));
-    let last = seen.len().saturating_sub(1);
-    let mut chosen: Vec<usize> = (0..SHOWN.min(seen.len())).map(|i| i * last / (SHOWN - 1).max(1)).collect();
-    chosen.dedup();
-    let figures: String = chosen
-        .iter()
-        .filter_map(|i| {
-            let which = match *i {
-                0 if last > 0 => "the best",
-                i if i == last && last > 0 => "the worst",
-                _ => "",
-            };
-            Some(figure(seen.get(*i)?, which))
-        })
-        .collect();
-    let detects = seen.iter().any(|s| s.views.iter().any(|v| v.map.is_some()));
+    let (last, shown) = (seen.len().saturating_sub(1), SHOWN.min(seen.len()));
+    let mut figures = String::new();
+    for at in (0..shown).map(|i| i * last / (shown - 1).max(1)) {
+        let which = match at {
+            0 if last > 0 => "the best",
+            at if at == last && last > 0 => "the worst",
+            _ => "",
+        };
+        if let Some(pair) = seen.get(at) {
+            figures += &figure(network, pair, which)?;
+        }
+    }
+    let detects = network.detects();
     let maps = if detects { " Below, what the detector sees: bright is sure." } else { "" };
     let found = match all {
         0 => "none was found".to_string(),
         all => format!("{right} of {all} are right"),
     };
-    format!(
+    Ok(format!(
         "<p class=\"lead\">Key points that are each other's nearest, with the weights of <code>{}</code>, in {looked_at} pairs of the {of}. \
          <b class=\"ok\">Green</b> is within {WITHIN} px of where the pair's homography leads, <b class=\"bad\">red</b> is not: \
          {found}.{maps}</p><div class=\"pairs\">{figures}</div>\n",
         escaped(weights)
-    )
+    ))
 }
 
-fn figure(seen: &Seen, which: &str) -> String {
+fn figure(network: &mut Network<'_>, seen: &Seen, which: &str) -> Result<String, String> {
     let [side, gap] = SIDE;
     let [a, b] = &seen.views;
-    let scale = |view: &View| side / view.size[0].max(view.size[1]).max(1) as f64;
+    let scale = |view: &Held| side / view.size[0].max(view.size[1]).max(1) as f64;
     let (scale_a, scale_b) = (scale(a), scale(b));
-    let tall = |view: &View, scale: f64| view.size[1] as f64 * scale;
+    let tall = |view: &Held, scale: f64| view.size[1] as f64 * scale;
     let high = tall(a, scale_a).max(tall(b, scale_b));
-    let maps = if a.map.is_some() { high + gap } else { 0.0 };
+    let maps = if network.detects() { high + gap } else { 0.0 };
     let mut out = format!(
         "<figure><svg viewBox=\"0 0 {:.0} {:.0}\" role=\"img\" aria-label=\"two views with their matches\">",
         2.0 * side + gap,
@@ -279,9 +268,10 @@ fn figure(seen: &Seen, which: &str) -> String {
                 data_address("image/png", png)
             );
         };
-        image(&view.picture, 0.0, "view");
-        if let Some(map) = &view.map {
-            image(map, high + gap, "map");
+        let [columns, rows] = view.size;
+        image(&view::picture(&view.values, [view.channels, rows, columns])?, 0.0, "view");
+        if network.detects() {
+            image(&map(network, view)?, high + gap, "map");
         }
     }
     let place = |[x, y]: [f64; 2], scale: f64, left: f64| [(x + 0.5) * scale + left, (y + 0.5) * scale];
@@ -305,7 +295,7 @@ fn figure(seen: &Seen, which: &str) -> String {
         "</svg><figcaption><b>pair {}{which}</b> <span>{right} of {all} matches right</span></figcaption></figure>",
         seen.number
     );
-    out
+    Ok(out)
 }
 
 #[cfg(test)]
