@@ -32,6 +32,8 @@ const PIXELS: usize = 220_000;
 /// Key points of a view, and the most cells that are points where nothing detects.
 const POINTS: usize = 200;
 const CELLS: usize = 4096;
+/// Cells of a map along its edges by which its greys do not go.
+const EDGE: usize = 2;
 /// A detector's map that varies by less is the same everywhere.
 const EVEN: f32 = 1e-4;
 /// A match is right within so many pixels.
@@ -204,15 +206,28 @@ fn view(network: &mut Network<'_>, (values, shape): (&[f32], &[usize])) -> Resul
     Ok((found.unwrap_or_default(), held))
 }
 
-/// The detector's map of a view, as a picture: from its least number to its greatest.
-fn map(network: &mut Network<'_>, view: &Held) -> Result<Vec<u8>, String> {
+/// The detector's map of a view, as a picture: from its least numbers to its greatest. True where it
+/// is the same everywhere.
+fn map(network: &mut Network<'_>, view: &Held) -> Result<(Vec<u8>, bool), String> {
     let (values, channels, [width, height]) = (&view.values, view.channels, view.size);
     let raw = network.maps(&Picture { values, channels, height, width }).map_err(|e| e.to_string())?;
     let (rows, columns, scores) = raw.scores;
-    let (low, high) = scores.iter().fold((f32::MAX, f32::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
+    // Cells at the edges of a picture are often far from all others, which are the ones to see.
+    let inside = |at: &usize| {
+        let (row, column) = (at / columns.max(1), at % columns.max(1));
+        let within = |at: usize, side: usize| side <= 4 * EDGE || (EDGE..side - EDGE).contains(&at);
+        within(row, rows) && within(column, columns)
+    };
+    let inner = (0..scores.len()).filter(inside).filter_map(|at| scores.get(at).copied());
+    let mut sorted: Vec<f32> = inner.collect();
+    sorted.sort_by(f32::total_cmp);
+    let [low, high] = [2, 98].map(|percent| {
+        let at = sorted.len().saturating_sub(1) * percent / 100;
+        sorted.get(at).copied().unwrap_or_default()
+    });
     let even = high - low < EVEN;
     let scaled: Vec<f32> = scores.iter().map(|x| if even { *x } else { (x - low) / (high - low) }).collect();
-    view::map(&scaled, [1, rows, columns])
+    Ok((view::map(&scaled, [1, rows, columns])?, even))
 }
 
 /// The best, the worst, and some between.
@@ -259,6 +274,7 @@ fn figure(network: &mut Network<'_>, seen: &Seen, which: &str) -> Result<String,
         2.0 * side + gap,
         high + maps
     );
+    let mut all_even = network.detects();
     for (view, left, scale) in [(a, 0.0, scale_a), (b, side + gap, scale_b)] {
         let [width, height] = view.size.map(|s| s as f64 * scale);
         let mut image = |png: &[u8], top: f64, class: &str| {
@@ -271,7 +287,14 @@ fn figure(network: &mut Network<'_>, seen: &Seen, which: &str) -> Result<String,
         let [columns, rows] = view.size;
         image(&view::picture(&view.values, [view.channels, rows, columns])?, 0.0, "view");
         if network.detects() {
-            image(&map(network, view)?, high + gap, "map");
+            let (map, even) = map(network, view)?;
+            image(&map, high + gap, "map");
+            all_even &= even;
+            let top = high + gap;
+            let _ = write!(
+                out,
+                "<rect class=\"edge\" x=\"{left}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"/>"
+            );
         }
     }
     let place = |[x, y]: [f64; 2], scale: f64, left: f64| [(x + 0.5) * scale + left, (y + 0.5) * scale];
@@ -290,9 +313,10 @@ fn figure(network: &mut Network<'_>, seen: &Seen, which: &str) -> Result<String,
     }
     let which = if which.is_empty() { String::new() } else { format!(", {which}") };
     let (right, all) = (seen.right(), seen.matches.len());
+    let even = if all_even { ", and the detector is the same everywhere" } else { "" };
     let _ = writeln!(
         out,
-        "</svg><figcaption><b>pair {}{which}</b> <span>{right} of {all} matches right</span></figcaption></figure>",
+        "</svg><figcaption><b>pair {}{which}</b> <span>{right} of {all} matches right{even}</span></figcaption></figure>",
         seen.number
     );
     Ok(out)
