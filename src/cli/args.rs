@@ -115,6 +115,20 @@ pub struct DiffArgs {
     pub format: ReportFormat,
 }
 
+/// Arguments of `report`.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// The folders of runs; several are compared
+    #[arg(value_name = "RUN", required = true, num_args = 1..)]
+    pub runs: Vec<PathBuf>,
+    /// Write the page to this file [default: report.html in the run's folder; of several runs in the folder at hand]
+    #[arg(long, value_name = "FILE.html")]
+    pub out: Option<PathBuf>,
+    /// Threads on the CPU; results do not depend on it [default: one a core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+}
+
 /// Where runs take place, and what they begin with.
 #[derive(Clone, Debug, Args)]
 pub struct PlaceArgs {
@@ -198,12 +212,24 @@ pub struct GraphArgs {
     /// Stop after this pass; `build` is before the first [default: the last]
     #[arg(long, value_name = "PASS", value_parser = ["build", "fold", "cse", "dead", "views", "fuse"])]
     pub after: Option<String>,
+    /// What is a node: an operation, or in the overview a line of a model, a loss, a part of the data
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = GraphLevel::Operations)]
+    pub level: GraphLevel,
     /// How the graph is written
     #[arg(long, value_enum, default_value_t = GraphFormat::Text)]
     pub format: GraphFormat,
     /// Show what validation computes, metrics included, rather than training
     #[arg(long)]
     pub validation: bool,
+}
+
+/// What is a node of a graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum GraphLevel {
+    /// As it is run, after the passes
+    Operations,
+    /// As it is written, for people
+    Overview,
 }
 
 /// How a graph is written.
@@ -217,6 +243,8 @@ pub enum GraphFormat {
     Mermaid,
     /// For tools
     Json,
+    /// A drawing, of the overview
+    Svg,
 }
 
 /// Arguments of `data`.

@@ -151,6 +151,26 @@ impl Curves {
     }
 }
 
+/// Each text that differs between two runs, with the difference as a patch.
+pub fn texts(a: &Path, b: &Path) -> Result<Vec<(String, String)>, Report> {
+    Ok(patches(&Side::read(a)?, &Side::read(b)?))
+}
+
+fn patches(a: &Side, b: &Side) -> Vec<(String, String)> {
+    let names: BTreeSet<&String> = a.texts.keys().chain(b.texts.keys()).collect();
+    let mut texts = Vec::new();
+    for name in names {
+        let empty = String::new();
+        let (left, right) = (a.texts.get(name).unwrap_or(&empty), b.texts.get(name).unwrap_or(&empty));
+        if left != right {
+            let diff = similar::TextDiff::from_lines(left.as_str(), right.as_str());
+            let (from, to) = (format!("{}/{name}", a.name), format!("{}/{name}", b.name));
+            texts.push((name.clone(), diff.unified_diff().context_radius(1).header(&from, &to).to_string()));
+        }
+    }
+    texts
+}
+
 /// Two values of one thing.
 struct Pair {
     what: String,
@@ -183,17 +203,7 @@ struct Found {
 
 impl Found {
     fn of(a: &Side, b: &Side) -> Result<Self, Report> {
-        let names: BTreeSet<&String> = a.texts.keys().chain(b.texts.keys()).collect();
-        let mut texts = Vec::new();
-        for name in names {
-            let empty = String::new();
-            let (left, right) = (a.texts.get(name).unwrap_or(&empty), b.texts.get(name).unwrap_or(&empty));
-            if left != right {
-                let diff = similar::TextDiff::from_lines(left.as_str(), right.as_str());
-                let (from, to) = (format!("{}/{name}", a.name), format!("{}/{name}", b.name));
-                texts.push((name.clone(), diff.unified_diff().context_radius(1).header(&from, &to).to_string()));
-            }
-        }
+        let texts = patches(a, b);
         let mut weights = Vec::new();
         for name in KEPT {
             let (left, right) = (a.folder.join(name), b.folder.join(name));

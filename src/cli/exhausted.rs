@@ -10,6 +10,21 @@ use rord_engine::refusals::size;
 /// From here on the process ends with a report where there is no memory.
 pub fn watch() {
     report_by(no_memory);
+    // A thread that was started may find no room for what the standard library keeps beside its stack; that is a panic there.
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if info.payload_as_str().is_some_and(|text| text.contains("alternative stack")) {
+            super::print_reports(&[no_thread("cannot allocate memory")], &Default::default());
+            end();
+        }
+        others(info);
+    }));
+}
+
+/// The report for a thread that the system does not give.
+fn no_thread(reason: &str) -> Report {
+    let help = "fewer take less:  --threads 1;  `ulimit -u` and the limits of a container say how many there may be";
+    runtime::failed("R0911", &format!("the system gives no thread: {reason}"), help)
 }
 
 /// The report for a process that got no memory, and the end of it. The run at hand is closed as failed.
@@ -44,10 +59,7 @@ pub fn threads(count: Option<usize>) -> Result<(), Report> {
     let built = rayon::ThreadPoolBuilder::new().num_threads(count.unwrap_or(0)).build_global();
     built.map(|()| machine::started(rayon::current_num_threads())).map_err(|error| {
         let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), |e| e.to_string());
-        let reason = reason.split(" (os error").next().unwrap_or(&reason).to_lowercase();
-        let help =
-            "fewer take less:  --threads 1;  `ulimit -u` and the limits of a container say how many there may be";
-        runtime::failed("R0911", &format!("the system gives no thread: {reason}"), help)
+        no_thread(&reason.split(" (os error").next().unwrap_or(&reason).to_lowercase())
     })
 }
 

@@ -72,6 +72,13 @@ fn explain(loaded: &Loaded, name: &str) -> Result<String, String> {
 
 /// The parts of a text that are among `of`, each with its type, in the order of the text.
 fn parts(loaded: &Loaded, within: Span, of: Vec<ValueId>, lets: &[(Span, &str)]) -> String {
+    let rows = typed_parts(loaded, within, of, lets);
+    let width = rows.iter().map(|(a, _)| a.chars().count()).filter(|n| *n <= 60).max().unwrap_or(0);
+    rows.iter().map(|(part, ty)| format!("  {part:<width$}  {ty}\n")).collect()
+}
+
+/// The same as pairs of a part and its type.
+pub fn typed_parts(loaded: &Loaded, within: Span, of: Vec<ValueId>, lets: &[(Span, &str)]) -> Vec<(String, String)> {
     let mut parts = BTreeMap::new();
     for value in of.into_iter().filter_map(|id| loaded.pipeline.value(id)) {
         // Of two values of one place the last one is the part itself.
@@ -92,8 +99,7 @@ fn parts(loaded: &Loaded, within: Span, of: Vec<ValueId>, lets: &[(Span, &str)])
             rows.push(row);
         }
     }
-    let width = rows.iter().map(|(a, _)| a.chars().count()).filter(|n| *n <= 60).max().unwrap_or(0);
-    rows.iter().map(|(part, ty)| format!("  {part:<width$}  {ty}\n")).collect()
+    rows
 }
 
 /// Everything that a value is computed from, itself included, in the order of computing.

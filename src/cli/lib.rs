@@ -35,6 +35,7 @@ pub mod predict;
 pub mod predicted;
 pub mod queries;
 pub mod replay;
+pub mod report;
 pub mod resume;
 pub mod seen;
 pub mod shipped;

@@ -13,6 +13,7 @@ use super::columns;
 use super::init::{began, hash};
 use super::interrupt;
 use super::load::{Loaded, Refused, load, load_text};
+use super::report;
 use super::resume;
 use super::train::{Place, resume_one, train_one};
 use rord_engine::plan::Plan;
@@ -112,7 +113,7 @@ fn attempt(args: &SweepArgs) -> Result<u8, Refused> {
                 eprintln!("the same command goes on with run {} of {}", number + 1, points.len());
                 return Ok(interrupt::code());
             }
-            Ok(_) => {}
+            Ok(summary) => report::at_end(&summary, &point.loaded),
             // What is refused before a run begins is refused for every run.
             Err(reports) if !out.exists() => {
                 super::print_reports(&reports, &point.loaded.sources);

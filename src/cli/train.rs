@@ -9,6 +9,7 @@ use super::init;
 use super::interrupt::{self, Interruptible, STOP};
 use super::load::{Loaded, load_or_report};
 use super::mistakes::quoted;
+use super::report;
 use super::resume::{self, Before};
 use rord_engine::plan::Plan;
 use rord_engine::refusals::Stop;
@@ -20,6 +21,7 @@ use rord_lang::types::Kind;
 use rord_project::keep::text_hash;
 use rord_record::metrics::Metrics;
 use rord_record::progress::Progress;
+use rord_record::tensorboard::TensorBoard;
 use rord_record::{InitWeights, Observer, RunFolder};
 
 /// The exit code of what Ctrl-C ends.
@@ -73,8 +75,9 @@ fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
     Ok(ended(&summary, loaded))
 }
 
-/// What is said at the end of a run, and the exit code.
+/// What is written and said at the end of a run, and the exit code.
 pub fn ended(summary: &Summary, loaded: &Loaded) -> u8 {
+    report::at_end(summary, loaded);
     if summary.interrupted {
         return interrupt::code();
     }
@@ -181,7 +184,11 @@ pub fn one(
     };
     // The record first: what ends the process while others write can then close it.
     let seen = how.shown.unwrap_or_else(|| Box::new(Progress::terminal()));
-    let observers: Vec<Box<dyn Observer>> = vec![Box::new(Interruptible), Box::new(Metrics::default()), seen];
+    let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(Interruptible), Box::new(Metrics::default()), seen];
+    if plan.tensorboard {
+        let text = loaded.sources.get(loaded.file).map(|s| s.text.to_string()).unwrap_or_default();
+        observers.push(Box::new(TensorBoard::new(&text)));
+    }
     train(&loaded.pipeline, &loaded.vocabulary, plan, &options, observers).map_err(Stop::reports)
 }
 

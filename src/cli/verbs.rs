@@ -6,7 +6,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use super::args::*;
 use super::{
     bench, cache, check, completions, data, demo, diff, eval, explain, export, find, fmt, graph, loss, lsp, matches,
-    new, params, predict, replay, resume, sweep, train, types,
+    new, params, predict, replay, report, resume, sweep, train, types,
 };
 
 macro_rules! verbs {
@@ -37,6 +37,8 @@ verbs! {
     Replay(ReplayArgs) => replay::run,
     /// Say what differs between two runs: text, parameters, data, machine, weights, curves
     Diff(DiffArgs) => diff::run,
+    /// Write a page about a run, or about several: curves, formulas, network, pictures
+    Report(ReportArgs) => report::run,
     /// Train a pipeline once for each point of a grid that it names
     Sweep(SweepArgs) => sweep::run,
     /// Check pipelines and report what is wrong

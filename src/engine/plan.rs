@@ -68,6 +68,10 @@ pub struct Plan {
     pub state: Option<(f64, Unit)>,
     /// Whether the last weights are kept.
     pub keep_last: bool,
+    /// Whether a page is written at the end.
+    pub report: bool,
+    /// Whether numbers are written for TensorBoard, too.
+    pub tensorboard: bool,
     /// For each dataset, where its layouts or its file are named and where its fields are declared, for reports.
     pub data_places: Vec<(Span, Vec<(String, Span)>)>,
 }
@@ -142,6 +146,8 @@ impl Plan {
             sanity: count("sanity") as u64,
             state,
             keep_last: pipeline.setting("save", "last") == Some(Constant::Flag(true)),
+            report: pipeline.setting("save", "report") == Some(Constant::Flag(true)),
+            tensorboard: pipeline.setting("save", "tensorboard") == Some(Constant::Flag(true)),
             data_places: (0..)
                 .zip(&pipeline.datasets)
                 .map(|(i, d)| (data_place(pipeline, d), field_places(pipeline, i)))

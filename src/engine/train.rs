@@ -8,6 +8,7 @@ mod keep;
 mod validation;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -24,7 +25,7 @@ use super::source::DataSource;
 use super::state::Kept;
 use super::step::{Stepped, Stepper, prepare};
 use super::timed::LAG;
-use rord_data::batches::Batch;
+use rord_data::batches::{Batch, Batches};
 use rord_data::loader::Loader;
 use rord_data::pairs::Split;
 use rord_lang::constant::{Unit, number};
@@ -81,6 +82,8 @@ pub struct Summary {
     pub epochs: u64,
     /// The step that the run was asked to end before, made without being taken.
     pub replayed: Option<Replayed>,
+    /// Its data, which need not be loaded again; `None` where it was asked to end before it had any.
+    pub batches: Option<Arc<dyn Batches>>,
 }
 
 /// Trains a checked pipeline, watched by these observers.
@@ -97,7 +100,7 @@ pub fn train(
     let validation = graphs::graph(pipeline, vocabulary, &graphs::validation(pipeline), &data.sizes)?;
     let validation = Program::new(validation, |_| false, DType::F32, &options.device)?;
     if options.stop.load(Ordering::Relaxed) {
-        return Ok(Summary { folder: None, interrupted: true, epochs: 0, replayed: None });
+        return Ok(Summary { folder: None, interrupted: true, epochs: 0, replayed: None, batches: None });
     }
     // From here on things are written; whatever could be refused has been.
     let opened = match &options.resume {
@@ -117,6 +120,7 @@ pub fn train(
         interrupted,
         epochs: ended.epochs_done,
         replayed: run.replayed.take(),
+        batches: Some(run.data.batches.clone()),
     })
 }
 
@@ -352,6 +356,7 @@ impl Run<'_> {
             numbers.iter().map(|(n, x)| (n.as_str(), *x)).collect()
         }
         let (train, timed, validation) = (named(&ended.train), named(&ended.timed), named(validation));
+        let took = begun.elapsed();
         let epoch = Epoch {
             epoch: state.epochs,
             objective: self.stepper.objective(),
@@ -359,7 +364,7 @@ impl Run<'_> {
             timed: &timed,
             validation: &validation,
             lr: ended.lr,
-            took: begun.elapsed(),
+            took,
             best: ended.best,
         };
         self.observers.iter_mut().try_for_each(|o| o.epoch(&epoch))?;
@@ -376,6 +381,7 @@ impl Run<'_> {
         let state = &self.stepper.state;
         self.record.change(|record| {
             record.epochs_done = state.epochs;
+            record.epoch_seconds.push((took.as_secs_f64() * 1000.0).round() / 1000.0);
             record.best = state.best.clone();
             record.kept = state.kept.iter().map(kept).collect();
             record.stopped = stopped.clone();

@@ -1,10 +1,11 @@
 //! The graph between the language and the tensors: built from a typed pipeline, rewritten by passes, printed for
-//! people.
+//! people; and an overview of the pipeline, drawn.
 
 pub mod build;
 pub mod flops;
 pub mod gradients;
 pub mod node;
+pub mod overview;
 pub mod passes;
 pub mod print;
 pub mod sizes;

@@ -224,6 +224,17 @@ pub enum ModelLine {
     Broken { defines: Vec<Name> },
 }
 
+impl ModelLine {
+    /// What it defines, the first of it; empty for a pattern without names.
+    pub fn name(&self) -> &str {
+        match self {
+            ModelLine::Let(binding) => binding.pattern.names().first().map_or("", |n| n.text.as_str()),
+            ModelLine::Out { name, .. } | ModelLine::Weight { name, .. } => &name.text,
+            ModelLine::Broken { defines } => defines.first().map_or("", |n| n.text.as_str()),
+        }
+    }
+}
+
 /// `[word =] expr`
 #[derive(Clone, Debug)]
 pub struct Arg {

@@ -216,10 +216,24 @@ pub const SECTIONS: [Section; 4] = [
                 ..PLAIN
             },
             Field {
+                name: "report",
+                kind: Kind::Flag,
+                default: Default::Flag(true),
+                about: "whether the run ends with `report.html`, a page to look at: curves, formulas, pictures",
+                ..PLAIN
+            },
+            Field {
                 name: "state",
                 kind: Kind::Every,
                 about: "how often, besides before and after each validation, everything is saved that `rord-run resume` goes on \
                         from: `every(5min)`, `every(200steps)`",
+                ..PLAIN
+            },
+            Field {
+                name: "tensorboard",
+                kind: Kind::Flag,
+                default: Default::Flag(false),
+                about: "whether numbers and the text are also written for TensorBoard, into the folder `tensorboard`",
                 ..PLAIN
             },
         ],

@@ -27,6 +27,21 @@ pub struct Value {
     pub ty: Type,
     /// The text that made it.
     pub span: Span,
+    /// The line that it is a part of: an index into [`Pipeline::stages`].
+    pub stage: usize,
+}
+
+/// A line that makes values: an item, or a line of a model in one of its calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// What it defines: `trunk`, `detection`.
+    pub name: String,
+    /// The model that it is a line of; `None` for an item.
+    pub model: Option<usize>,
+    /// Names the call of the model among all; 0 for an item.
+    pub call: usize,
+    /// The line that the call stands in: an index into [`Pipeline::stages`]; an item's own for an item.
+    pub within: usize,
 }
 
 /// Where a value comes from.
@@ -337,6 +352,8 @@ pub struct Pipeline {
     pub weights: Vec<WeightInfo>,
     /// Every value.
     pub values: Vec<Value>,
+    /// The lines that values are made in.
+    pub stages: Vec<Stage>,
     /// Every name of the file, in the order of the text, and the outputs of models.
     pub names: Vec<Named>,
     /// The losses.

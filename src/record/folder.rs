@@ -266,6 +266,9 @@ pub struct Record {
     /// The memory that was foretold, and that it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryUse>,
+    /// Seconds that each epoch took, with its validation; of one that was interrupted, what was made of it since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub epoch_seconds: Vec<f64>,
     /// The seed of all random streams.
     pub seed: u64,
     /// The weights it began with, if it was given any.
@@ -488,6 +491,7 @@ pub(crate) mod tests {
             parts: Vec::new(),
             params: Mapping::new(),
             origins: Mapping::new(),
+            epoch_seconds: Vec::new(),
             epochs_done: 3,
             best: Some(Best { watch: "val.total".into(), value: 1.391, epoch: 3 }),
             kept: Vec::new(),

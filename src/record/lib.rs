@@ -1,5 +1,5 @@
 //! A run's folder with its record, and the observers of a run: lines and a bar for people, `metrics.jsonl` for
-//! programs.
+//! programs, event files for TensorBoard.
 
 pub mod fingerprint;
 pub mod folder;
@@ -9,6 +9,7 @@ pub mod made_on;
 pub mod metrics;
 pub mod observer;
 pub mod progress;
+pub mod tensorboard;
 pub mod terminal;
 
 pub use fingerprint::fingerprint;

@@ -86,6 +86,7 @@ impl Observer for Metrics {
         line.insert("found".into(), finding.what.into());
         line.insert("of".into(), finding.of.as_str().into());
         line.extend(finding.figures.iter().map(|(name, x)| (name.to_string(), number(*x))));
+        line.insert("text".into(), finding.text.as_str().into());
         self.write(line)
     }
 

@@ -170,6 +170,23 @@ fn framed(panel: &Panel, size: [usize; 2], found: &Matched) -> RgbImage {
     canvas.0
 }
 
+/// A PNG file of a picture (channels, rows, columns), a pixel for each of its own: three channels are red, green and blue, of any other
+/// number the mean is grey.
+pub fn picture(values: &[f32], [channels, rows, columns]: [usize; 3]) -> Result<Vec<u8>, String> {
+    if channels != 3 {
+        let cells = rows * columns;
+        let sum = |at: usize| values.iter().skip(at).step_by(cells.max(1)).take(channels).sum::<f32>();
+        let means: Vec<f32> = (0..cells).map(|at| sum(at) / channels.max(1) as f32).collect();
+        return map(&means, [1, rows, columns]);
+    }
+    let color = colors(values, channels, rows * columns);
+    let mut image = RgbImage::new(columns as u32, rows as u32);
+    for (x, y, pixel) in image.enumerate_pixels_mut() {
+        *pixel = color(y as usize * columns + x as usize);
+    }
+    png(&image)
+}
+
 /// A PNG file of a map (channels, rows, columns), a pixel for each cell: one channel in grey, 0 black and 1 white; of more
 /// the one with the greatest number in each cell, as a color.
 pub fn map(values: &[f32], [channels, rows, columns]: [usize; 3]) -> Result<Vec<u8>, String> {
@@ -223,6 +240,14 @@ mod tests {
         let grey = |x: u32| large.image.get_pixel(x, 5).0[0];
         assert!(grey(10) < 6 && (126..130).contains(&grey(417)) && grey(830) > 250);
         assert_eq!(small.at([0.0, 0.0], [10, 20]), [11.5, 21.5]);
+    }
+
+    #[test]
+    fn channels_of_a_picture_are_colors_or_their_mean() {
+        let read = |png: &[u8]| image::load_from_memory(png).unwrap().to_rgb8().get_pixel(1, 0).0;
+        let values = [0.0, 1.0, 0.0, 0.0, 0.0, 0.5];
+        assert_eq!(read(&picture(&values, [3, 1, 2]).unwrap()), [255, 0, 128]);
+        assert_eq!(read(&picture(&values[..4], [2, 1, 2]).unwrap()), [128; 3]);
     }
 
     #[test]

@@ -78,7 +78,15 @@ fn a_run_leaves_its_folder_behind() {
     files.sort();
     assert_eq!(
         files,
-        ["best.safetensors", "last.safetensors", "metrics.jsonl", "params.yaml", "pipeline.rord", "run.yaml"]
+        [
+            "best.safetensors",
+            "last.safetensors",
+            "metrics.jsonl",
+            "params.yaml",
+            "pipeline.rord",
+            "report.html",
+            "run.yaml"
+        ]
     );
     assert_eq!(std::fs::read_to_string(run.join("pipeline.rord")).unwrap(), TINY);
     let metrics = lines(&run.join("metrics.jsonl"));
@@ -110,7 +118,10 @@ fn a_run_leaves_its_folder_behind() {
     assert_eq!(names, expected);
     let printed = String::from_utf8(out.stdout).unwrap();
     let best = record.split("\n  epoch: ").nth(1).unwrap().lines().next().unwrap();
-    assert!(printed.contains(&format!(" in epoch {best}, written to run")), "{printed}{record}");
+    assert!(
+        printed.contains(&format!(" in epoch {best}, written to run\nreport in run/report.html\n")),
+        "{printed}{record}"
+    );
     assert!(printed.contains("epoch 1/2") && printed.contains("val ") && printed.contains("description"), "{printed}");
 }
 

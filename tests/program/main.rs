@@ -25,6 +25,7 @@ mod pictures;
 mod pipelines;
 mod repeat;
 mod replay;
+mod report;
 mod reports;
 mod resume;
 mod runs;

@@ -176,6 +176,7 @@ Verbs:
   resume       Go on with a run that was interrupted or killed
   replay       Make a run again and compare its bytes, or one of its steps with all ranges
   diff         Say what differs between two runs: text, parameters, data, machine, weights, curves
+  report       Write a page about a run, or about several: curves, formulas, network, pictures
   sweep        Train a pipeline once for each point of a grid that it names
   check        Check pipelines and report what is wrong
   graph        Print the graph of a pipeline

@@ -199,6 +199,7 @@ fn record(name: &str) -> Record {
         init: None,
         params: Default::default(),
         origins: Default::default(),
+        epoch_seconds: Vec::new(),
         epochs_done: 0,
         parts: Vec::new(),
         kept: Vec::new(),

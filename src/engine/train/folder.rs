@@ -72,6 +72,7 @@ pub(super) fn open(
         params: Default::default(),
         origins: Default::default(),
         epochs_done: 0,
+        epoch_seconds: Vec::new(),
         best: None,
         kept: Vec::new(),
         stopped: None,
@@ -167,6 +168,7 @@ pub(super) fn take_up(
     record.finished = None;
     record.stopped = None;
     record.epochs_done = state.epochs;
+    record.epoch_seconds.truncate(usize::try_from(state.epochs).unwrap_or(usize::MAX));
     record.best = state.best.clone();
     record.kept = state.kept.iter().map(super::kept).collect();
     record.threads = rayon::current_num_threads();

@@ -43,10 +43,13 @@ impl Checker<'_> {
         let mut env = env.clone();
         let mut outs = Vec::new();
         let path = |bound: &str| Some(Rc::new(WeightPath { model: m.index, name: format!("{}.{bound}", m.name.text) }));
+        self.stage.1 += 1;
+        let call = self.stage.1;
         for line in &m.body {
+            let outer = self.enter(line.name(), Some((m.index, call)));
             match line {
                 ModelLine::Let(binding) => {
-                    let first = binding.pattern.names().first().map_or("", |n| n.text.as_str());
+                    let first = line.name();
                     let mut term = self.expr(&binding.value, &Env { weights: path(first), ..env.clone() });
                     if let Some(stated) = &binding.ty {
                         term = self.stated(term, stated, binding.value.span, &env);
@@ -77,6 +80,7 @@ impl Checker<'_> {
                     }
                 }
             }
+            self.stage.0 = outer;
         }
         outs
     }

@@ -82,6 +82,20 @@ impl Checker<'_> {
 
     fn item(&mut self, item: &Item, home: usize, outside: &Outside, preset: &[(Name, Expr)], progress: &mut Progress) {
         let env = self.top(home);
+        let outer = self.enter(defined_by(item).first().map_or("", |name| name.text.as_str()), None);
+        self.item_within(item, &env, home, outside, preset, progress);
+        self.stage.0 = outer;
+    }
+
+    fn item_within(
+        &mut self,
+        item: &Item,
+        env: &Env,
+        home: usize,
+        outside: &Outside,
+        preset: &[(Name, Expr)],
+        progress: &mut Progress,
+    ) {
         match &item.kind {
             ItemKind::Pipeline { name, about } => {
                 if !self.out.name.is_empty() {
@@ -93,12 +107,12 @@ impl Checker<'_> {
             ItemKind::Import { path, names } => self.import(path, names, home),
             ItemKind::Param { name, ty, default, domain, about } => {
                 let param = super::params::Written { name, ty, default: default.as_ref(), domain: domain.as_ref() };
-                let known = self.param(&param, about.as_ref().map(|a| a.text.clone()), outside, preset, &env);
+                let known = self.param(&param, about.as_ref().map(|a| a.text.clone()), outside, preset, env);
                 self.define(home, name, known);
             }
             ItemKind::Data { name, value, fields } => {
                 self.begin_streams(&name.text);
-                let record = self.data(name, value, fields.as_deref(), &env, progress);
+                let record = self.data(name, value, fields.as_deref(), env, progress);
                 self.define(home, name, record);
             }
             ItemKind::Input { name, ty } => {
@@ -110,27 +124,27 @@ impl Checker<'_> {
             ItemKind::Let(binding) => {
                 let bound = binding.pattern.names();
                 self.begin_streams(&bound.iter().map(|n| n.text.as_str()).collect::<Vec<_>>().join(" "));
-                let mut term = self.expr(&binding.value, &env);
+                let mut term = self.expr(&binding.value, env);
                 if let Some(ty) = &binding.ty {
-                    term = self.stated(term, ty, binding.value.span, &env);
+                    term = self.stated(term, ty, binding.value.span, env);
                 }
                 for (name, term) in self.destructure(&binding.pattern, term, binding.value.span) {
                     self.define(home, &name, term);
                 }
             }
             ItemKind::Loss { name, value } => {
-                if let Some(output) = self.output(name, value, "loss", home, &env) {
+                if let Some(output) = self.output(name, value, "loss", home, env) {
                     self.out.losses.push(output);
                 }
             }
             ItemKind::Metric { name, value } => {
-                if let Some(output) = self.output(name, value, "metric", home, &env) {
+                if let Some(output) = self.output(name, value, "metric", home, env) {
                     let direction = self.direction(output.value);
                     self.out.directions.extend(direction.map(|d| (output.name.clone(), d)));
                     self.out.metrics.push(output);
                 }
             }
-            ItemKind::Minimize { name, of, value } => self.minimize(name, of, value, home, &env),
+            ItemKind::Minimize { name, of, value } => self.minimize(name, of, value, home, env),
             ItemKind::Broken { defines } => {
                 self.poison_new(defines, home);
             }

@@ -47,7 +47,7 @@ use super::dim::{Dim, Symbol};
 use super::parse;
 use super::report::{self, Report};
 use super::source::{FileId, Sources, Span};
-use super::typed::{Pipeline, Value, ValueId, ValueSource};
+use super::typed::{Pipeline, Stage, Value, ValueId, ValueSource};
 use super::types::{Kind, Type};
 use super::vocabulary::Vocabulary;
 pub use grads::LINTS;
@@ -156,6 +156,7 @@ pub fn check(
         made: Default::default(),
         paced: Default::default(),
         frames_of_data: HashMap::new(),
+        stage: (0, 0),
     };
     checker.run(&tree, outside);
     if tree.items.is_empty() && checker.logs.reports.is_empty() {
@@ -206,6 +207,8 @@ pub struct Checker<'a> {
     paced: std::collections::HashSet<String>,
     /// The dataset that each frame belongs to.
     frames_of_data: HashMap<super::types::Frame, String>,
+    /// The line at hand, and the calls of models so far.
+    stage: (usize, usize),
 }
 
 impl Checker<'_> {
@@ -214,8 +217,22 @@ impl Checker<'_> {
         let bounds = self.bounds(&source, &ty);
         let ty = Self::narrowed(&source, ty, &bounds);
         self.logs.bounds.push(bounds);
-        self.logs.values.push(Value { source, ty, span });
+        self.logs.values.push(Value { source, ty, span, stage: self.stage.0 });
         ValueId(u32::try_from(self.logs.values.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// Enters a line that makes values, a model's in the call of this number or an item; the line to go back to.
+    fn enter(&mut self, name: &str, line_of: Option<(usize, usize)>) -> usize {
+        let outer = self.stage.0;
+        // What is checked on its own makes nothing that stays.
+        if !self.generic {
+            let stages = &mut self.out.stages;
+            let within = if line_of.is_some() { outer } else { stages.len() };
+            let (model, call) = line_of.map_or((None, 0), |(model, call)| (Some(model), call));
+            stages.push(Stage { name: name.into(), model, call, within });
+            self.stage.0 = stages.len() - 1;
+        }
+        outer
     }
 
     /// A value.
