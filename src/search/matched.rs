@@ -4,7 +4,7 @@ use rayon::prelude::*;
 use rord_matching::dense::permuted;
 use rord_matching::features::{Features, Select};
 use rord_matching::moves::{Move, Pair};
-use rord_matching::neighbors::mutual;
+use rord_matching::neighbors::{Match, mutual};
 use rord_matching::ransac::{Agreement, Kind, Settings, ransac, sharpened};
 
 use rord_kernels::turns::motion;
@@ -98,6 +98,18 @@ pub fn matched(
         }
     }
     Ok(Some(best.map(|(_, found)| found).unwrap_or_default()))
+}
+
+/// The places of two pictures that are each other's nearest. Of an equivariant network, whose descriptors a turn exchanges, those of
+/// the exchange in which they are most alike in all.
+pub fn nearest_of(turns: usize, a: &Features, b: &Features) -> Vec<Match> {
+    let exchanges = if matches!(turns, 4 | 8) { turns } else { 1 };
+    let found = (0..exchanges).map(|exchange| {
+        let ours = permuted(&a.descriptors, &channel_order(exchange, exchanges, a.channels));
+        let found = mutual(&ours, &b.descriptors, a.channels);
+        (found.iter().map(|m| f64::from(m.similarity)).sum::<f64>(), found)
+    });
+    found.max_by(|(x, _), (y, _)| x.total_cmp(y)).map(|(_, found)| found).unwrap_or_default()
 }
 
 /// The first picture in every turn that is matched.

@@ -14,9 +14,9 @@ use rord_engine::source::DataSource;
 use rord_lang::typed::ValueSource;
 use rord_lang::types::Kind;
 use rord_matching::features::{Features, Select};
-use rord_matching::neighbors::mutual;
 use rord_search::detect::features;
 use rord_search::drawn::Held;
+use rord_search::matched::nearest_of;
 use rord_search::network::Network;
 use rord_search::view;
 
@@ -162,7 +162,7 @@ fn look(network: &mut Network<'_>, batch: &Batch, fields: &Fields, at: usize, nu
     let pairs = match of_a.channels {
         // A detector alone: each point with the nearest to where it should be.
         0 => nearest(&of_a, &of_b, &there),
-        channels => mutual(&of_a.descriptors, &of_b.descriptors, channels).iter().map(|m| (m.a, m.b)).collect(),
+        _ => nearest_of(network.turns(), &of_a, &of_b).iter().map(|m| (m.a, m.b)).collect(),
     };
     let [width, height] = view_b.size.map(|side| side as f64);
     let matches = pairs.into_iter().filter_map(|(i, j)| {
