@@ -13,7 +13,9 @@ pub fn watch() {
     // A thread that was started may find no room for what the standard library keeps beside its stack; that is a panic there.
     let others = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        if info.payload_as_str().is_some_and(|text| text.contains("alternative stack")) {
+        let said = info.payload();
+        let said = said.downcast_ref::<String>().map(String::as_str).or_else(|| said.downcast_ref::<&str>().copied());
+        if said.is_some_and(|text| text.contains("alternative stack")) {
             super::print_reports(&[no_thread("cannot allocate memory")], &Default::default());
             end();
         }

@@ -8,7 +8,7 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use crate::fresh::made;
+use crate::fresh::{Pieces, made};
 use crate::simd::{Closure, Simd, run};
 use crate::{Float, Mismatch, length};
 
@@ -207,7 +207,7 @@ pub fn gradient<T: Float>(
         a * g + b * (x - m) + c
     };
     let size = map.piece();
-    let piece = |(i, ((out, x), grad)): (usize, ((&mut [MaybeUninit<T>], &[T]), &[T]))| {
+    let piece = |(i, ((out, x), grad)): (usize, Pieces<T>)| {
         run(
             Simd::chosen(),
             Closure(|| {

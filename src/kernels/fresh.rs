@@ -2,6 +2,9 @@
 
 use std::mem::MaybeUninit;
 
+/// A piece of what is written, with the pieces of two slices that lie there.
+pub(crate) type Pieces<'a, T> = ((&'a mut [MaybeUninit<T>], &'a [T]), &'a [T]);
+
 /// `n` numbers, which `fill` writes.
 ///
 /// # Safety

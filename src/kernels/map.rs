@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::fresh::made;
+use super::fresh::{Pieces, made};
 use super::simd::{Closure, Simd, run};
 use super::{Float, Mismatch, length};
 
@@ -27,7 +27,7 @@ pub fn one<T: Float>(a: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
 /// `f(a, b)` for every pair of elements.
 pub fn two<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Result<Vec<T>, Mismatch> {
     length("second operand", b, a.len())?;
-    let block = |((out, a), b): ((&mut [MaybeUninit<T>], &[T]), &[T])| {
+    let block = |((out, a), b): Pieces<T>| {
         let each = || out.iter_mut().zip(a.iter().zip(b)).for_each(|(o, (a, b))| *o = MaybeUninit::new(f(*a, *b)));
         run(Simd::chosen(), Closure(each));
     };

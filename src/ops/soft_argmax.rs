@@ -98,7 +98,7 @@ fn windows(a: &mut Application<'_>, axis: usize) {
     if given && !positive(a, "window") {
         return;
     }
-    if (given || !at.is_empty()) && a.known(&channels).is_some_and(|c| c != 1) {
+    if (given || !at.is_empty()) && a.known(channels).is_some_and(|c| c != 1) {
         let ty = a.ty("score").map(ToString::to_string).unwrap_or_default();
         let title = format!("windows of `{}` are cut out of one channel", a.name);
         let place = a.arg("score").map_or(a.span, |s| s.span);

@@ -114,7 +114,7 @@ fn up(a: &mut Application<'_>) {
     let (dims, by) = (a.dims("x"), a.count("by"));
     let Some(by) = by.filter(|by| *by < 1 << 15) else { return };
     if let Some(channels) = dims.get(1) {
-        if a.known(&channels).is_some_and(|n| n % (by * by) != 0) {
+        if a.known(channels).is_some_and(|n| n % (by * by) != 0) {
             indivisible(a, &format!("{channels} channels"), by * by);
             return;
         }
