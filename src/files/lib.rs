@@ -9,6 +9,7 @@
 //! ```
 
 mod error;
+pub mod protobuf;
 mod read;
 mod write;
 

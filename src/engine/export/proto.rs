@@ -1,59 +1,9 @@
 //! The bytes of a model in ONNX: the seven messages of `onnx.proto` that it takes, in Protocol Buffers' wire format.
 //!
-//! A message is fields, each a number with a type and its content; what is a message itself has its length before it. That is
-//! all there is to write, so there is no generated code (see `docs/decisions/onnx.md`).
+//! There is little to write, so there is no generated code (see `docs/decisions/onnx.md`).
 
+use rord_files::protobuf::Message;
 use rord_ops::export::onnx::{Attribute, Node, Numbers};
-
-/// A message that is being written.
-#[derive(Default)]
-struct Message(Vec<u8>);
-
-impl Message {
-    fn varint(&mut self, mut n: u64) {
-        while n >= 0x80 {
-            self.0.push((n as u8 & 0x7f) | 0x80);
-            n >>= 7;
-        }
-        self.0.push(n as u8);
-    }
-
-    fn key(&mut self, field: u64, wire: u64) {
-        self.varint(field << 3 | wire);
-    }
-
-    fn int(mut self, field: u64, n: i64) -> Self {
-        self.key(field, 0);
-        // As the format has it: negative numbers are their two's complement.
-        self.varint(n.cast_unsigned());
-        self
-    }
-
-    fn float(mut self, field: u64, x: f32) -> Self {
-        self.key(field, 5);
-        self.0.extend(x.to_le_bytes());
-        self
-    }
-
-    fn bytes(mut self, field: u64, bytes: &[u8]) -> Self {
-        self.key(field, 2);
-        self.varint(bytes.len() as u64);
-        self.0.extend(bytes);
-        self
-    }
-
-    fn text(self, field: u64, text: &str) -> Self {
-        self.bytes(field, text.as_bytes())
-    }
-
-    fn message(self, field: u64, message: Message) -> Self {
-        self.bytes(field, &message.0)
-    }
-
-    fn each<T>(self, all: impl IntoIterator<Item = T>, f: impl Fn(Self, T) -> Self) -> Self {
-        all.into_iter().fold(self, f)
-    }
-}
 
 /// A size of an input or an output: a number, a name, or neither.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +101,7 @@ pub fn bytes(model: &Model<'_>) -> Vec<u8> {
         .message(7, graph)
         .message(8, Message::default().int(2, model.opset))
         .each(model.metadata, |m, (k, v)| m.message(14, Message::default().text(1, k).text(2, v)))
-        .0
+        .into_bytes()
 }
 
 #[cfg(test)]

@@ -3,10 +3,12 @@
 //! A record is the length of its data in 8 bytes, their checksum, the data, and its checksum; a checksum is CRC-32C, turned and shifted so
 //! that one of data which hold checksums is no other's. Source: TensorFlow's `record_writer.cc`, `event.proto`, `summary.proto`.
 
+use rord_files::protobuf::Message;
+
 /// The plugin that shows texts.
 const TEXT: &str = "text";
 /// `DT_STRING` of TensorFlow's types.
-const STRING: u64 = 7;
+const STRING: i64 = 7;
 
 /// Something that an event says.
 #[derive(Clone, Copy, Debug)]
@@ -21,44 +23,23 @@ pub enum Said<'a> {
 
 /// A record with an event of this moment (in seconds since 1970) and step.
 pub fn record(wall: f64, step: u64, said: Said<'_>) -> Vec<u8> {
-    let mut event = Vec::new();
-    key(&mut event, 1, 1);
-    event.extend(wall.to_le_bytes());
-    if step > 0 {
-        key(&mut event, 2, 0);
-        varint(&mut event, step);
-    }
-    match said {
-        Said::Version => bytes(&mut event, 3, b"brain.Event:2"),
+    let event = Message::default().double(1, wall);
+    let event = if step > 0 { event.int(2, step.cast_signed()) } else { event };
+    let event = match said {
+        Said::Version => event.text(3, "brain.Event:2"),
         Said::Scalars(values) => {
-            let mut summary = Vec::new();
-            for (tag, x) in values {
-                let mut value = Vec::new();
-                bytes(&mut value, 1, tag.as_bytes());
-                key(&mut value, 2, 5);
-                value.extend((*x as f32).to_le_bytes());
-                bytes(&mut summary, 1, &value);
-            }
-            bytes(&mut event, 5, &summary);
+            let value = |(tag, x): &(&str, f64)| Message::default().text(1, tag).float(2, *x as f32);
+            event.message(5, Message::default().each(values, |all, one| all.message(1, value(one))))
         }
         Said::Text(tag, text) => {
-            let (mut plugin, mut metadata, mut tensor, mut value, mut summary) =
-                (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
-            bytes(&mut plugin, 1, TEXT.as_bytes());
-            bytes(&mut metadata, 1, &plugin);
-            key(&mut tensor, 1, 0);
-            varint(&mut tensor, STRING);
+            let metadata = Message::default().message(1, Message::default().text(1, TEXT));
             // Without axes: one text.
-            bytes(&mut tensor, 2, &[]);
-            bytes(&mut tensor, 8, text.as_bytes());
-            bytes(&mut value, 1, tag.as_bytes());
-            bytes(&mut value, 8, &tensor);
-            bytes(&mut value, 9, &metadata);
-            bytes(&mut summary, 1, &value);
-            bytes(&mut event, 5, &summary);
+            let tensor = Message::default().int(1, STRING).message(2, Message::default()).text(8, text);
+            let value = Message::default().text(1, tag).message(8, tensor).message(9, metadata);
+            event.message(5, Message::default().message(1, value))
         }
-    }
-    framed(&event)
+    };
+    framed(&event.into_bytes())
 }
 
 /// The bytes of a file up to its first record that `keep` does not want by its step, or that is not whole.
@@ -107,25 +88,6 @@ fn framed(data: &[u8]) -> Vec<u8> {
     out.extend(data);
     out.extend(masked(data).to_le_bytes());
     out
-}
-
-/// A field's number and wire type: 0 a varint, 1 and 5 eight and four bytes, 2 a length and bytes.
-fn key(out: &mut Vec<u8>, field: u64, wire: u64) {
-    varint(out, field << 3 | wire);
-}
-
-fn varint(out: &mut Vec<u8>, mut x: u64) {
-    while x >= 0x80 {
-        out.push(x as u8 | 0x80);
-        x >>= 7;
-    }
-    out.push(x as u8);
-}
-
-fn bytes(out: &mut Vec<u8>, field: u64, of: &[u8]) {
-    key(out, field, 2);
-    varint(out, of.len() as u64);
-    out.extend(of);
 }
 
 fn masked(data: &[u8]) -> u32 {
