@@ -97,30 +97,4 @@ mod tests {
         let x = Matrices { data: &x[..], rows: n, columns: k, turned: false };
         assert!(products(batch, x, x).is_err() && products(1, x, x).is_err());
     }
-
-    #[test]
-    #[ignore = "prints times"]
-    fn times() {
-        for (batch, n, k, m) in [(2, 1024, 128, 1024), (2, 1024, 1024, 1024), (8, 256, 128, 256), (2, 1024, 1024, 128)]
-        {
-            let (x, y) = (vec![1.0f32; batch * n * k], vec![1.0f32; batch * k * m]);
-            for (left, right) in [(false, false), (true, false), (false, true)] {
-                let of = |data, rows, columns, turned| {
-                    if turned {
-                        Matrices { data, rows: columns, columns: rows, turned }
-                    } else {
-                        Matrices { data, rows, columns, turned }
-                    }
-                };
-                let mut best = f64::MAX;
-                for _ in 0..20 {
-                    let start = std::time::Instant::now();
-                    std::hint::black_box(products(batch, of(&x, n, k, left), of(&y, k, m, right)).unwrap());
-                    best = best.min(start.elapsed().as_secs_f64());
-                }
-                let flops = 2.0 * (batch * n * k * m) as f64 / best / 1e9;
-                println!("{batch}x{n}x{k}x{m} {left} {right}: {:.2} ms, {flops:.0} GFLOP/s", best * 1e3);
-            }
-        }
-    }
 }

@@ -207,15 +207,17 @@ pub static COS: Op = function!(
 )
 .with_lints(WAVE);
 
+/// A function of every number of a tensor in the CPU's memory, in the order in which it lies.
+fn by_kernel<T: Element>(kernel: Function, x: &Tensor) -> Result<Tensor> {
+    let order = order(x);
+    tensor(order, read::<T, _, 1>(order, [x], |[x]| function::value(kernel, x))?, x.dims())
+}
+
 /// log(1 + eˣ) of every number of a tensor, by a kernel where there is one.
 pub(crate) fn softplus(x: &Tensor) -> Result<Tensor> {
     match (x.device(), x.dtype()) {
-        (Device::Cpu, DType::F32) => {
-            tensor(order(x), read::<f32, _, 1>(order(x), [x], |[x]| function::value(Function::Softplus, x))?, x.dims())
-        }
-        (Device::Cpu, DType::F64) => {
-            tensor(order(x), read::<f64, _, 1>(order(x), [x], |[x]| function::value(Function::Softplus, x))?, x.dims())
-        }
+        (Device::Cpu, DType::F32) => by_kernel::<f32>(Function::Softplus, x),
+        (Device::Cpu, DType::F64) => by_kernel::<f64>(Function::Softplus, x),
         _ => x.relu()? + log1p(&x.abs()?.neg()?.exp()?)?,
     }
 }
@@ -257,10 +259,7 @@ impl Paths for Unary {
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        let (x, kernel) = (call.tensor("x")?, (self.kernel)(call)?);
-        let order = order(x);
-        let value = read::<T, _, 1>(order, [x], |[x]| function::value(kernel, x))?;
-        Ok(tensor(order, value, x.dims())?.into())
+        Ok(by_kernel::<T>((self.kernel)(call)?, call.tensor("x")?)?.into())
     }
 
     fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {

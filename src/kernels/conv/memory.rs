@@ -34,6 +34,18 @@ pub fn working(g: &Geometry, after: After, x: bool, weight: bool) -> Working {
     let saved = if pooled { bytes(&[g.batch, height / 2, width / 2, g.outputs]) / 4 } else { 0 };
     let whole = if pooled { result } else { 0 };
     let undone = if after == After::Nothing { 0 } else { result };
+    if let (None, Some(plain)) = (Algorithm::of(g), phases::of(g)) {
+        // Input and result once more as grids, and what the plain convolution takes.
+        let input = bytes(&[g.batch, g.height, g.width, g.inputs]);
+        let own = working(&plain, After::Nothing, x, weight);
+        let grids = result.saturating_add(input);
+        return Working {
+            saved,
+            forward: own.forward.saturating_add(grids).saturating_add(whole),
+            backward: own.backward.saturating_add(grids).saturating_add(input).saturating_add(undone),
+            thread: own.thread,
+        };
+    }
     match Algorithm::of(g) {
         Some(Algorithm::FewInputs(_)) => {
             let backward = if x || pooled { undone } else { 0 };
@@ -41,18 +53,6 @@ pub fn working(g: &Geometry, after: After, x: bool, weight: bool) -> Working {
         }
         Some(Algorithm::Winograd(s)) => Working { saved, ..by_winograd(&s, x, weight) },
         Some(Algorithm::FewOutputs(_)) => Working { saved, forward: whole, backward: undone, ..Working::default() },
-        None if phases::of(g).is_some() => {
-            // Input and result once more as grids, and what the plain convolution takes.
-            let (plain, input) = (phases::of(g).unwrap_or(*g), bytes(&[g.batch, g.height, g.width, g.inputs]));
-            let own = working(&plain, After::Nothing, x, weight);
-            let grids = result.saturating_add(input);
-            Working {
-                saved,
-                forward: own.forward.saturating_add(grids).saturating_add(whole),
-                backward: own.backward.saturating_add(grids).saturating_add(input).saturating_add(undone),
-                thread: own.thread,
-            }
-        }
         None if pointwise::takes(g) => Working { saved, forward: whole, backward: undone, ..Working::default() },
         None if depthwise::takes(g) => Working { saved, forward: whole, backward: undone, ..Working::default() },
         None => {

@@ -147,15 +147,12 @@ impl Simd {
 
     /// The one in use: the widest this machine executes, or the one `RORD_SIMD` names if it does.
     pub fn chosen() -> Self {
-        let all = Self::ALL.into_iter().enumerate();
-        let known = CHOSEN.load(Ordering::Relaxed);
-        if let Some((_, simd)) = all.clone().find(|(i, _)| *i == known) {
-            return simd;
+        if let Some(known) = Self::ALL.get(CHOSEN.load(Ordering::Relaxed)) {
+            return *known;
         }
         let chosen = Self::asked().ok().flatten().unwrap_or_else(Self::widest);
-        if let Some((i, _)) = all.clone().find(|(_, simd)| *simd == chosen) {
-            CHOSEN.store(i, Ordering::Relaxed);
-        }
+        // They stand in their order in the list of all.
+        CHOSEN.store(chosen as usize, Ordering::Relaxed);
         chosen
     }
 
@@ -168,7 +165,7 @@ impl Simd {
     /// called before anything is computed.
     pub fn reproduce() {
         SAME_BITS.store(true, Ordering::Relaxed);
-        CHOSEN.store(0, Ordering::Relaxed);
+        CHOSEN.store(Self::Portable as usize, Ordering::Relaxed);
     }
 
     /// Whether [`Simd::reproduce`] was called.
