@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::args::{DiffArgs, ReportFormat};
+use super::load::a_run;
 use super::print_reports;
 use rord_engine::compare;
 use rord_engine::kept::KEPT;
 use rord_files::FileError;
 use rord_lang::report::{Report, plural, runtime};
 use rord_record::progress::short;
-use rord_record::{DATA, PARAMS, RECORD, Record, RunFolder, metrics};
+use rord_record::{DATA, PARAMS, Record, RunFolder, metrics};
 
 /// The most bytes of a text that is compared.
 const MOST_BYTES: u64 = 64 << 20;
@@ -61,14 +62,7 @@ struct Curves {
 
 impl Side {
     fn read(path: &Path) -> Result<Self, Report> {
-        if !path.join(RECORD).is_file() {
-            let title = format!("{} is not the folder of a run: it has no {RECORD}", path.display());
-            return Err(runtime::failed(
-                "R0817",
-                &title,
-                "name the folders that two runs were written to, as in  runs/a",
-            ));
-        }
+        a_run(path, "name the folders that two runs were written to, as in  runs/a")?;
         let folder: PathBuf = path.components().collect();
         let refused = |e: rord_record::RecordError| match &e {
             rord_record::RecordError::Newer { .. } => {

@@ -10,6 +10,7 @@ use rord_project::load;
 pub use rord_project::load::{Loaded, Refused};
 use rord_project::outside::Given;
 use rord_project::run::Named;
+use rord_record::RECORD;
 
 /// Reads and checks the pipeline or the run that a command names.
 pub fn load(args: &FileArgs) -> Result<Loaded, Refused> {
@@ -69,6 +70,18 @@ pub fn load_or_report(args: &FileArgs) -> Option<Loaded> {
         }
     }
 }
+
+/// Refuses a path that is no run's folder; `help` says what to name.
+pub fn a_run(path: &Path, help: &str) -> Result<(), Report> {
+    if path.join(RECORD).is_file() {
+        return Ok(());
+    }
+    let title = format!("{} is not the folder of a run: it has no {RECORD}", path.display());
+    Err(runtime::failed("R0817", &title, help))
+}
+
+/// What to do where a verb of one run got none.
+pub const NAME_A_RUN: &str = "name the folder that a run was written to, as in  runs/a";
 
 /// What a run keeps is what it ran.
 pub fn not_a_run(path: &Path) -> Result<(), Report> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::args::{ReplayArgs, ReportFormat};
-use super::load::{Loaded, load_sound};
+use super::load::{Loaded, NAME_A_RUN, a_run, load_sound};
 use super::train::{How, Place, as_recorded, one};
 use super::{init, interrupt, print_reports};
 use rord_engine::plan::Plan;
@@ -18,15 +18,13 @@ use rord_lang::report::{Report, plural, runtime};
 use rord_project::outside::Given;
 use rord_record::progress::go_on;
 use rord_record::terminal::Busy;
-use rord_record::{Observer, RECORD, Record, RecordError, Started, Status, Step, metrics};
+use rord_record::{Observer, Record, RecordError, Started, Status, Step, metrics};
 
 /// Makes a run or a step again.
 pub fn run(args: &ReplayArgs) -> u8 {
     let folder = args.run.as_path();
-    if !folder.join(RECORD).is_file() {
-        let title = format!("{} is not the folder of a run: it has no {RECORD}", folder.display());
-        let help = "name the folder that a run was written to, as in  runs/a";
-        print_reports(&[runtime::failed("R0817", &title, help)], &Default::default());
+    if let Err(report) = a_run(folder, NAME_A_RUN) {
+        print_reports(&[report], &Default::default());
         return super::REFUSED;
     }
     let Some(loaded) = load_sound(folder, &Given::default()) else { return super::REFUSED };

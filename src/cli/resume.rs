@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::args::ResumeArgs;
-use super::load::{Loaded, load_given};
+use super::load::{Loaded, NAME_A_RUN, a_run, load_given};
 use super::train::{self, Place};
 use super::{init, print_reports};
 use rord_engine::plan::Plan;
@@ -13,7 +13,7 @@ use rord_lang::report::{Report, any_error, runtime};
 use rord_project::keep::text_hash;
 use rord_project::outside::Given;
 use rord_record::progress::go_on;
-use rord_record::{Lock, RECORD, Record, RunFolder, Status};
+use rord_record::{Lock, Record, RunFolder, Status};
 
 /// Goes on with a run.
 pub fn run(args: &ResumeArgs) -> u8 {
@@ -22,12 +22,8 @@ pub fn run(args: &ResumeArgs) -> u8 {
 
 /// Goes on with the run in a folder, on the device that it ran on unless another is named.
 pub fn go(run: &Path, device: Option<&str>) -> u8 {
-    if !run.join(RECORD).is_file() {
-        let title = format!("{} is not the folder of a run: it has no {RECORD}", run.display());
-        print_reports(
-            &[runtime::failed("R0817", &title, "name the folder that a run was written to, as in  runs/a")],
-            &Default::default(),
-        );
+    if let Err(report) = a_run(run, NAME_A_RUN) {
+        print_reports(&[report], &Default::default());
         return super::REFUSED;
     }
     let loaded = match load_given(run, &Given::default()) {

@@ -15,8 +15,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::observer::{Epoch, Finished, Observer, Started, Step};
 use super::{RecordError, Status, terminal};
 use rord_lang::constant;
-use rord_lang::report::plural;
 use rord_lang::report::visible::visible_but_colors;
+use rord_lang::report::{grouped, plural};
 
 /// Shows a run as it goes. Nothing here can fail a run: a closed pipe is ignored.
 pub struct Progress {
@@ -150,7 +150,7 @@ impl Progress {
         for (name, value) in epoch.timed {
             line += &format!("  {name} {:>5}", short(*value));
         }
-        line += &format!("  lr {:<7}  {:>6}", rate(epoch.lr), time(epoch.took));
+        line += &format!("  lr {:<7}  {:>6}", rate(epoch.lr), time(epoch.took.as_secs_f64()));
         if epoch.best {
             line += if self.color { "  \x1b[32mbest\x1b[0m" } else { "  best" };
         }
@@ -196,7 +196,7 @@ impl Progress {
         let losses = self.smooth.iter().map(|(name, s)| format!("{name} {:>5}", short(s.value)));
         let mut fields: Vec<String> = losses.collect();
         let left = Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX);
-        fields.insert(fields.len().min(1), format!("{} left", time(left)));
+        fields.insert(fields.len().min(1), format!("{} left", time(left.as_secs_f64())));
         fields
     }
 
@@ -332,24 +332,11 @@ pub fn rate(lr: f64) -> String {
     constant::number(format!("{lr:.2e}").parse().unwrap_or(lr))
 }
 
-/// 1234567 as 1,234,567.
-fn grouped(n: usize) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
-}
-
-/// `12.3 s`, `8 min 20 s`, `2 h 05 min`, `3 d 04 h`.
-fn time(duration: Duration) -> String {
-    let whole = duration.as_secs_f64().round() as u64;
+/// A time in seconds: `12.3 s`, `8 min 20 s`, `2 h 05 min`, `3 d 04 h`.
+pub fn time(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
     match whole {
-        _ if duration.as_secs_f64() < 59.95 => format!("{:.1} s", duration.as_secs_f64()),
+        _ if seconds < 59.95 => format!("{seconds:.1} s"),
         0..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
         3600..86_400 => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
         _ => format!("{} d {:02} h", whole / 86_400, whole / 3600 % 24),
@@ -534,7 +521,7 @@ epoch  1/20  step 300/400  total 1.000  12 min 50 s left  detection 0.250  descr
         assert_eq!([1e-3, 0.05, 1.0 / 3000.0, 0.0].map(rate), ["1e-3", "0.05", "3.33e-4", "0"]);
         let seconds = [0.0, 59.9, 59.96, 3599.0, 3600.0, 90_000.0];
         let texts = ["0.0 s", "59.9 s", "1 min 00 s", "59 min 59 s", "1 h 00 min", "1 d 01 h"];
-        assert_eq!(seconds.map(|s| time(Duration::from_secs_f64(s))), texts);
+        assert_eq!(seconds.map(time), texts);
         assert_eq!(
             [(0, 9), (5, 9), (9, 9), (1, 0)].map(|(d, n)| bar(d, n)),
             ["╶────────", "━━━━━╶───", "━━━━━━━━━", "╶────────"]

@@ -13,27 +13,23 @@ from ._program import PathLike
 
 
 @dataclass(frozen=True)
-class Label:
+class _Place:
+    """A part of a file with a text: line and column from 1, ``start`` and ``end`` bytes from 0."""
+
+    file: str
+    line: int
+    column: int
+    start: int
+    end: int
+    text: str
+
+
+class Label(_Place):
     """A place with what is to be said about it: line and column from 1, ``start`` and ``end`` bytes from 0."""
 
-    file: str
-    line: int
-    column: int
-    start: int
-    end: int
-    text: str
 
-
-@dataclass(frozen=True)
-class Edit:
+class Edit(_Place):
     """A change of the text: ``text`` takes the place of the bytes from ``start`` to ``end``."""
-
-    file: str
-    line: int
-    column: int
-    start: int
-    end: int
-    text: str
 
 
 @dataclass(frozen=True)

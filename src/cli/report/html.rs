@@ -95,8 +95,13 @@ pub fn code(text: &str) -> String {
 
 /// The address of a file that lies in the page itself.
 pub fn data_address(kind: &str, bytes: &[u8]) -> String {
+    format!("data:{kind};base64,{}", base64(bytes))
+}
+
+/// Bytes as letters, six bits each.
+pub fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = format!("data:{kind};base64,");
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
         let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
         for place in 0..4 {
@@ -106,17 +111,6 @@ pub fn data_address(kind: &str, bytes: &[u8]) -> String {
         }
     }
     out
-}
-
-/// A time in seconds: `12.3 s`, `8 min 20 s`, `2 h 05 min`.
-pub fn time(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        _ if seconds < 59.95 => format!("{seconds:.1} s"),
-        0..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        3600..86_400 => format!("{} h {:02} min", whole / 3600, whole / 60 % 60),
-        _ => format!("{} d {:02} h", whole / 86_400, whole / 3600 % 24),
-    }
 }
 
 /// The seconds between two moments as records have them: `2026-11-23T12:52:16Z`.

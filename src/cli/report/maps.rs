@@ -35,13 +35,12 @@ pub fn section(
     };
     let truths: Vec<&str> =
         fields.iter().filter(|(_, t)| t.kind == Kind::Label && t.frame == ty.frame).map(|(n, _)| *n).collect();
-    let split = if batches.validation_batches() > 0 { Split::Validation } else { Split::Train };
+    let (split, of) = looked_at(batches);
     let batch = batches.batch_at(split, 0).map_err(|e| e.to_string())?;
     let mut figures = String::new();
     for at in 0..batch.size.min(SHOWN) {
         figures += &figure(&mut predictor, &batch, image, &truths, at)?;
     }
-    let of = if split == Split::Validation { "validation" } else { "training" };
     Ok(format!(
         "<p class=\"lead\">Images of the {of} with what the network makes of them, with the weights of <code>{}</code>.</p>\n\
          <div class=\"pairs\">{figures}</div>\n",
@@ -53,7 +52,21 @@ fn drawn(kind: Kind) -> bool {
     matches!(kind, Kind::Prob | Kind::Logit | Kind::Mask)
 }
 
-fn fields(loaded: &Loaded) -> Vec<(&str, &Type)> {
+/// The part of the data that a page shows, and its name.
+pub fn looked_at(batches: &dyn Batches) -> (Split, &'static str) {
+    match batches.validation_batches() {
+        0 => (Split::Train, "training"),
+        _ => (Split::Validation, "validation"),
+    }
+}
+
+/// Why something was not computed, in a line.
+pub fn in_words(stop: Stop) -> String {
+    stop.reports().first().map_or("it cannot be run".into(), |r| r.title.clone())
+}
+
+/// The fields of the data that the pipeline uses, with their types.
+pub fn fields(loaded: &Loaded) -> Vec<(&str, &Type)> {
     let all = loaded.pipeline.values.iter().filter_map(|v| match &v.source {
         ValueSource::Field { data: Some(_), name } => Some((name.as_str(), &v.ty)),
         _ => None,
@@ -76,8 +89,7 @@ fn figure(
     let &[channels, height, width] = shape else { return Err("an image has three axes".into()) };
     let mut all: Vec<Named> = vec![(image.into(), view::picture(values, [channels, height, width])?)];
     let exports = predictor.exports().to_vec();
-    let words = |stop: Stop| stop.reports().first().map_or("it cannot be run".into(), |r| r.title.clone());
-    let made = predictor.run(&Picture { values, channels, height, width }).map_err(words)?;
+    let made = predictor.run(&Picture { values, channels, height, width }).map_err(in_words)?;
     for (export, map) in exports.iter().zip(&made).filter(|(e, _)| e.map && drawn(e.kind)) {
         let &[1, channels, rows, columns] = map.dims() else { continue };
         let numbers =

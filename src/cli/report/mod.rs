@@ -19,12 +19,12 @@ use rord_files::write_atomic;
 use rord_lang::constant::Constant;
 use rord_lang::report::{Report, any_error, runtime};
 use rord_project::outside::Given;
-use rord_record::{DATA, PIPELINE, RECORD, Record, RecordError, RunFolder, metrics};
+use rord_record::{DATA, PIPELINE, Record, RecordError, RunFolder, metrics};
 
 use self::curves::Curves;
-use self::html::{data_address, escaped};
+use self::html::{base64, escaped};
 use crate::args::ReportArgs;
-use crate::load::{Loaded, load_given};
+use crate::load::{Loaded, a_run, load_given};
 
 /// The page in a run's folder.
 pub const FILE: &str = "report.html";
@@ -49,11 +49,7 @@ struct Run {
 impl Run {
     fn read(path: &Path) -> Result<Self, Report> {
         let folder: PathBuf = path.components().collect();
-        if !folder.join(RECORD).is_file() {
-            let title = format!("{} is not the folder of a run: it has no {RECORD}", path.display());
-            let help = "name the folders that runs were written to, as in  runs/a";
-            return Err(runtime::failed("R0817", &title, help));
-        }
+        a_run(path, "name the folders that runs were written to, as in  runs/a")?;
         let record = RunFolder::open(&folder).read_record().map_err(|e| {
             let help = match &e {
                 RecordError::Newer { .. } => "use that version of rord, or a later one",
@@ -145,8 +141,7 @@ fn write(summary: &Summary, loaded: &Loaded, folder: &Path) -> Result<PathBuf, S
 
 /// A whole page around its content, which is HTML.
 fn whole(title: &str, content: &str) -> String {
-    let hash = data_address("", &sha256::sha256(SCRIPT.as_bytes()));
-    let hash = hash.rsplit(',').next().unwrap_or_default();
+    let hash = base64(&sha256::sha256(SCRIPT.as_bytes()));
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \

@@ -2,17 +2,18 @@
 
 use std::fmt::Write;
 
-use rord_graph::overview::{self, What, grouped};
+use rord_graph::overview::{self, What};
 use rord_lang::ast::ItemKind;
 use rord_lang::parse;
+use rord_lang::report::grouped;
 use rord_lang::typed::{ParamInfo, ValueId};
 use rord_record::Status;
-use rord_record::progress::{rate, short};
+use rord_record::progress::{rate, short, time};
 
 use super::Run;
 use super::chart::{Chart, Points, Series};
 use super::curves::Curve;
-use super::html::{cell, code, code_cell, details, escaped, facts, number_cell, table, time};
+use super::html::{cell, code, code_cell, details, escaped, facts, number_cell, table};
 use crate::formula::typed_parts;
 use crate::load::Loaded;
 

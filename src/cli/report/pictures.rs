@@ -8,10 +8,9 @@ use std::sync::Arc;
 use rord_data::batches::{Batch, Batches, Field};
 use rord_data::pairs::Split;
 use rord_engine::kept;
+use rord_engine::plan::Plan;
 use rord_engine::predict::{Picture, Predictor};
-use rord_engine::refusals::Stop;
 use rord_engine::source::DataSource;
-use rord_lang::typed::ValueSource;
 use rord_lang::types::Kind;
 use rord_matching::features::{Features, Select};
 use rord_search::detect::features;
@@ -21,7 +20,7 @@ use rord_search::network::Network;
 use rord_search::view;
 
 use super::html::{data_address, escaped};
-use super::maps;
+use super::maps::{self, in_words, looked_at};
 use crate::load::Loaded;
 
 /// Pairs that are looked at, and those that are shown.
@@ -72,8 +71,7 @@ impl Seen {
 /// The section of a page; why there is none. `batches` is the data of a run that has just ended.
 pub fn section(loaded: &Loaded, run: &Path, batches: Option<&Arc<dyn Batches>>) -> Result<String, String> {
     let weights = kept::of_folder(run).ok_or("the run has kept no weights")?;
-    let words = |stop: Stop| stop.reports().first().map_or("it cannot be run".into(), |r| r.title.clone());
-    let predictor = Predictor::new(&loaded.pipeline, &loaded.vocabulary, Some(&weights), 0).map_err(words)?;
+    let predictor = Predictor::new(&loaded.pipeline, &loaded.vocabulary, Some(&weights), 0).map_err(in_words)?;
     let own;
     let batches = match batches {
         Some(batches) => batches,
@@ -83,13 +81,13 @@ pub fn section(loaded: &Loaded, run: &Path, batches: Option<&Arc<dyn Batches>>) 
         }
     };
     let file = weights.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let fields = match fields(loaded) {
+    let fields = match of_a_pair(loaded) {
         Some(fields) if Network::is_for_key_points(&predictor) => fields,
         _ => return maps::section(loaded, predictor, batches.as_ref(), &file),
     };
     let mut network = Network::any(predictor);
     let mut seen = Vec::new();
-    let split = if batches.validation_batches() > 0 { Split::Validation } else { Split::Train };
+    let (split, of) = looked_at(batches.as_ref());
     for step in 0..if split == Split::Train { 1 } else { batches.validation_batches() } {
         let batch = batches.batch_at(split, step).map_err(|e| e.to_string())?;
         let most = most(&batch, &fields);
@@ -105,7 +103,6 @@ pub fn section(loaded: &Loaded, run: &Path, batches: Option<&Arc<dyn Batches>>) 
         }
     }
     if network.detects() || seen.iter().any(|s| !s.matches.is_empty()) {
-        let of = if split == Split::Validation { "validation" } else { "training" };
         return drawn(&mut network, seen, &file, of);
     }
     Err("nothing is matched in the pairs that were looked at".into())
@@ -113,26 +110,21 @@ pub fn section(loaded: &Loaded, run: &Path, batches: Option<&Arc<dyn Batches>>) 
 
 /// The data, loaded anew.
 fn load(loaded: &Loaded) -> Result<Arc<dyn Batches>, String> {
-    let pipeline = &loaded.pipeline;
-    let count = |field: &str| pipeline.setting("train", field).and_then(|c| c.count()).unwrap_or_default();
-    let source = DataSource::load_all(&pipeline.datasets, &pipeline.sizes, count("batch"), count("seed") as u64, None);
+    let plan = Plan::new(&loaded.pipeline, loaded.end())
+        .map_err(|reports| reports.first().map(|r| r.title.clone()).unwrap_or_default())?;
+    let source = DataSource::load_all(&plan.datasets, &loaded.pipeline.sizes, plan.batch, plan.seed, None);
     Ok(source.map_err(|(_, e)| format!("the data cannot be loaded: {e}"))?.batches)
 }
 
 /// The names of the fields of a pair: two images, and the homography from the frame of the first to that of the second.
-fn fields(loaded: &Loaded) -> Option<Fields> {
-    let values = loaded.pipeline.values.iter();
-    let all = values.filter_map(|v| match &v.source {
-        ValueSource::Field { data: Some(_), name } => Some((name, &v.ty)),
-        _ => None,
-    });
-    let all: Vec<_> = all.collect();
+fn of_a_pair(loaded: &Loaded) -> Option<Fields> {
+    let all = maps::fields(loaded);
     all.iter().filter(|(_, ty)| ty.kind == Kind::Homography).find_map(|(by, ty)| {
         let image = |frame: &Option<_>| {
             let of = all.iter().find(|(_, t)| t.kind == Kind::Image && t.frame.is_some() && t.frame == *frame)?;
-            Some(of.0.clone())
+            Some(of.0.to_string())
         };
-        Some(Fields { a: image(&ty.frame)?, b: image(&ty.to)?, by: (*by).clone() })
+        Some(Fields { a: image(&ty.frame)?, b: image(&ty.to)?, by: by.to_string() })
     })
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use rord_graph::overview::grouped;
-use rord_record::progress::short;
+use rord_lang::report::grouped;
+use rord_record::progress::{short, time};
 
 use super::Run;
 use super::chart::{Chart, Points, Series};
-use super::html::{Cell, cell, code_cell, details, escaped, number_cell, table, time};
+use super::html::{Cell, cell, code_cell, details, escaped, number_cell, table};
 use super::one::{called, shown, status, until};
 
 /// Colors that there are.

@@ -4,7 +4,9 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::{Block, Overview, grouped};
+use rord_lang::report::grouped;
+
+use super::{Block, Overview};
 
 /// What a box says beside its name.
 fn facts(one: &Block) -> Vec<String> {

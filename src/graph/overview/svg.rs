@@ -3,10 +3,11 @@
 
 use std::fmt::Write;
 
+use rord_lang::report::grouped;
 use rord_lang::report::visible::visible;
 
 use super::layout::{Layout, Line, Stop, layered, ranks};
-use super::{Block, Overview, What, grouped};
+use super::{Block, Overview, What};
 
 /// Around the drawing, inside of frames, and the rows of a frame's head.
 const MARGIN: f64 = 8.0;
