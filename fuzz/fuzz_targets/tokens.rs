@@ -7,7 +7,7 @@ use rord_fuzz::properties::{check, mutation::mutated};
 
 /// Lends tokens and items to whatever is changed.
 const OTHERS: [&str; 4] = [
-    include_str!("../../pipelines/anchored.rord"),
+    include_str!("../../pipelines/find.rord"),
     include_str!("../../pipelines/segment.rord"),
     include_str!("../../src/ops/std/maps.rord"),
     include_str!("../../src/ops/std/descriptors.rord"),

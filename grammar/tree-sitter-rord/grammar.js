@@ -79,9 +79,13 @@ module.exports = grammar({
         seq('train', '{', repeat(seq(choice($.part, $.assignment), optional(','))), '}'),
       ),
     fields: ($) => seq('{', repeat(seq($.assignment, optional(','))), '}'),
-    // `part` begins a part only where a path follows.
+    // `part` begins a part where a path follows, and is a name elsewhere.
     assignment: ($) =>
-      choice(field('name', $.name), seq(field('name', choice($._word, alias('part', $.name))), '=', $._expr)),
+      choice(
+        field('name', $.name),
+        prec(-1, field('name', alias('part', $.name))),
+        seq(field('name', choice($._word, alias('part', $.name))), '=', $._expr),
+      ),
     // `part` and `under` are names elsewhere; what follows decides.
     part: ($) =>
       seq('part', choice(seq(field('path', $.name), repeat(seq('.', field('path', $._word)))), field('path', $.string)),

@@ -613,8 +613,8 @@ pub enum Template {
     Start,
     /// RoRD as published: detector and descriptors
     Default,
-    /// RoRD trained on the drawn corners, with valid pixels only
-    Anchored,
+    /// Crops found in chips, however they are drawn and turned
+    Find,
     /// HardNet: descriptors of patches
     Hardnet,
     /// Segmentation with a U-Net

@@ -15,7 +15,7 @@ impl Template {
         match self {
             Template::Start => ("start", include_str!("../../pipelines/start.rord")),
             Template::Default => ("rord", include_str!("../../pipelines/default.rord")),
-            Template::Anchored => ("anchored", include_str!("../../pipelines/anchored.rord")),
+            Template::Find => ("find", include_str!("../../pipelines/find.rord")),
             Template::Hardnet => ("hardnet", include_str!("../../pipelines/hardnet.rord")),
             Template::Segment => ("segment", include_str!("../../pipelines/segment.rord")),
         }

@@ -78,7 +78,7 @@ pub struct Phases {
 pub struct Row {
     /// Its name, with what it has taken in: `conv+relu+pool`.
     pub op: String,
-    /// The sizes of a convolution: `64 → 128, 3 × 3, 64 × 64`; otherwise empty.
+    /// The sizes of a convolution: `64 → 128, 3 × 3, 64 × 64`, or `8·16 → 8·16, …` from field to field; otherwise empty.
     pub sizes: String,
     /// How often it occurs in the graph.
     pub count: usize,
@@ -281,7 +281,7 @@ fn rows(graph: &Graph, steps: &[Stopwatch], counted: &[Flops], batch: usize) -> 
     };
     for (index, node) in graph.nodes.iter().enumerate() {
         let NodeSource::Op(op) = &node.source else { continue };
-        match sizes(graph, op, batch) {
+        match sizes(graph, index, op, batch) {
             Some(sizes) => alone.push(row(name(op), sizes, &[index])),
             None => together.entry(op.op).or_default().push(index),
         }
@@ -300,19 +300,24 @@ fn name(op: &OpNode) -> String {
     }
 }
 
-/// The sizes of what slides a kernel over a map: channels in and out, the kernel, the map.
-fn sizes(graph: &Graph, op: &OpNode, batch: usize) -> Option<String> {
+/// The sizes of what slides a kernel over a map or a field: channels in and out, the kernel, the map. Of a field the
+/// channels stand behind its turns: `8·16`.
+fn sizes(graph: &Graph, index: usize, op: &OpNode, batch: usize) -> Option<String> {
     let shape = |name: &str| {
         let (_, id) = op.inputs.iter().find(|(n, _)| *n == name)?;
         graph.shape(&graph.node(*id)?.ty, batch)
     };
-    let (x, weight) = (shape("x")?, shape("weight")?);
-    match (x.as_slice(), weight.as_slice()) {
-        ([_, inputs, height, width], [outputs, _, k, l]) => {
-            Some(format!("{inputs} → {outputs}, {k} × {l}, {height} × {width}"))
-        }
+    let result = graph.shape(&graph.nodes.get(index)?.ty, batch)?;
+    let channels = |shape: &[usize]| match *shape {
+        [_, channels, _, _] => Some(channels.to_string()),
+        [_, turns, channels, _, _] => Some(format!("{turns}·{channels}")),
         _ => None,
-    }
+    };
+    let (x, weight) = (shape("x")?, shape("weight")?);
+    let ([.., height, width], [_, _, .., k, l]) = (x.as_slice(), weight.as_slice()) else { return None };
+    let apart = op.settings.count("dilation").unwrap_or(1);
+    let apart = if apart == 1 { String::new() } else { format!(" apart by {apart}") };
+    Some(format!("{} → {}, {k} × {l}{apart}, {height} × {width}", channels(&x)?, channels(&result)?))
 }
 
 #[cfg(test)]

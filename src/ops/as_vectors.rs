@@ -118,13 +118,17 @@ impl Compute for Cells {
         false
     }
 
+    fn either_order(&self) -> bool {
+        true
+    }
+
     fn forward(&self, call: &Call) -> Result<Output> {
-        Ok(call.tensor("x")?.flatten_from(2)?.transpose(1, 2)?.contiguous()?.into())
+        Ok(layout::last(call.tensor("x")?)?.flatten(1, 2)?.into())
     }
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
-        let x = call.tensor("x")?;
-        Ok(vec![("x", grad.transpose(1, 2)?.contiguous()?.reshape(x.shape())?)])
+        let (b, c, h, w) = call.tensor("x")?.dims4()?;
+        Ok(vec![("x", layout::from_last(&grad.contiguous()?.reshape((b, h, w, c))?)?)])
     }
 
     fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
@@ -148,6 +152,10 @@ impl Compute for AsMap {
         false
     }
 
+    fn either_order(&self) -> bool {
+        true
+    }
+
     fn forward(&self, call: &Call) -> Result<Output> {
         let (x, like) = (call.tensor("x")?, call.tensor("like")?);
         let (batch, _, height, width) = like.dims4()?;
@@ -157,15 +165,15 @@ impl Compute for AsMap {
             let what = format!("{count} values are no map of {height} × {width} cells");
             return Err(candle_core::Error::msg(what));
         }
-        Ok(x.transpose(1, 2)?.contiguous()?.reshape((batch, channels, height, width))?.into())
+        let lines = x.contiguous()?.reshape((batch, height, width, channels))?;
+        Ok(layout::from_last(&lines)?.into())
     }
 
     fn backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         if !call.wants("x") {
             return Ok(Gradients::new());
         }
-        let list = layout::first(grad)?.flatten_from(2)?.transpose(1, 2)?.contiguous()?;
-        Ok(vec![("x", list.reshape(call.tensor("x")?.shape())?)])
+        Ok(vec![("x", layout::last(grad)?.reshape(call.tensor("x")?.shape())?)])
     }
 
     fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {

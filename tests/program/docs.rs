@@ -192,7 +192,7 @@ fn commands_of_the_guide_print_what_is_shown() {
             continue;
         }
         let dir = tempfile::tempdir().unwrap();
-        for file in ["default", "anchored", "find", "lib/nets"].map(|f| format!("pipelines/{f}.rord")) {
+        for file in ["default", "find", "lib/nets"].map(|f| format!("pipelines/{f}.rord")) {
             write(dir.path(), &file, &std::fs::read_to_string(&file).unwrap());
         }
         for block in &blocks {

@@ -76,7 +76,7 @@ fn formulas_are_explained_with_their_types_and_gradients() {
     let text = printed(&["explain", "pipelines/default.rord:description"]);
     // Places carry no gradient; that is not worth a line.
     assert!(!text.contains("it stops at") && text.contains("of 16 weights of net"), "{text}");
-    assert!(printed(&["explain", "pipelines/anchored.rord:seen"]).contains("Mask[B, 1, H/4, W/4]@orig"));
+    assert!(printed(&["explain", "pipelines/find.rord:shown"]).contains("Mask[batch B, item 256]"));
     // A function of the file is shown with the types that it has in this call.
     let text = printed(&["explain", "pipelines/start.rord:agreeing"]);
     let (_, inside) = text.split_once("\nin agreement\n").unwrap();

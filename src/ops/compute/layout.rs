@@ -80,6 +80,20 @@ pub fn first(t: &Tensor) -> Result<Tensor> {
     }
 }
 
+/// A map as (B, H, W, C), contiguous: without a copy where it lies channels last.
+pub fn last(t: &Tensor) -> Result<Tensor> {
+    match t.dtype() {
+        DType::F32 if on_cpu(t) => straight::<f32>(t, Order::Last),
+        DType::F64 if on_cpu(t) => straight::<f64>(t, Order::Last),
+        _ => t.permute(TO_LAST)?.contiguous(),
+    }
+}
+
+/// A contiguous (B, H, W, C) as a map whose channels lie last.
+pub fn from_last(t: &Tensor) -> Result<Tensor> {
+    t.permute(TO_FIRST)
+}
+
 fn on_cpu(t: &Tensor) -> bool {
     matches!(t.device(), Device::Cpu)
 }
