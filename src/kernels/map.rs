@@ -41,6 +41,27 @@ pub fn two<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Result<V
     Ok(out)
 }
 
+/// `x · scale` where the mask is 1, and `x · 0` where it is 0, so that what is not a number goes through.
+pub fn masked<T: Float>(x: &[T], mask: &[u8], scale: T) -> Result<Vec<T>, Mismatch> {
+    length("mask", mask, x.len())?;
+    let block = |((out, x), mask): ((&mut [MaybeUninit<T>], &[T]), &[u8])| {
+        let each = || {
+            for (o, (x, m)) in out.iter_mut().zip(x.iter().zip(mask)) {
+                *o = MaybeUninit::new(*x * if *m == 0 { T::ZERO } else { scale });
+            }
+        };
+        run(Simd::chosen(), Closure(each));
+    };
+    // SAFETY: as above; both slices are of one length.
+    #[allow(unsafe_code)]
+    let out = unsafe {
+        made(x.len(), |out| {
+            out.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).zip(mask.par_chunks(BLOCK)).for_each(block);
+        })
+    };
+    Ok(out)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
@@ -52,5 +73,10 @@ mod tests {
         assert!(one(&a, |x| x + 1.0).iter().enumerate().all(|(i, x)| *x == i as f64 + 1.0));
         assert!(two(&a, &a, |x, y| x + y).unwrap().iter().enumerate().all(|(i, x)| *x == 2.0 * i as f64));
         assert!(two(&a, &a[1..], |x, _| x).is_err());
+        let mask: Vec<u8> = (0..a.len()).map(|i| (i % 3 == 0).into()).collect();
+        let kept = masked(&a, &mask, 2.0).unwrap();
+        assert!(kept.iter().enumerate().all(|(i, x)| *x == if i % 3 == 0 { 2.0 * i as f64 } else { 0.0 }));
+        assert!(masked(&a, &mask[1..], 2.0).is_err());
+        assert!(masked(&[f64::NAN], &[0], 2.0).unwrap()[0].is_nan());
     }
 }

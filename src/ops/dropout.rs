@@ -3,15 +3,18 @@
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
-use crate::compute::memory::Memory;
+use crate::compute::layout::{self, Order};
+use crate::compute::memory::{Memory, bytes};
 use crate::compute::samples::Sample;
-use crate::compute::slices;
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::slices::{self, Element, Paths, wrong};
+use crate::compute::{Call, Gradients, Output};
 use crate::export::onnx::Onnx;
 use crate::export::torch::Torch;
 use crate::export::{Form, Use};
 use crate::op::Op;
 use crate::rules::{between, disturbed};
+use rord_kernels::map;
+use rord_lang::constant::Settings;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts, Shapes};
 
 /// The operation.
@@ -54,35 +57,120 @@ fn rule(a: &mut Application<'_>) {
 /// Dropout.
 pub struct Dropout;
 
-impl Compute for Dropout {
-    fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
-        Memory::of_tensor_operations(shapes).saving(shapes, 1)
+/// What divides the numbers that are kept, as a factor; 0 where all are dropped.
+fn scale(p: f64) -> f64 {
+    if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 }
+}
+
+/// The probability, and whether anything is drawn.
+fn probability(call: &Call) -> Result<(f64, bool)> {
+    let p = call.number("p")?;
+    if !(0.0..=1.0).contains(&p) {
+        return Err(candle_core::Error::msg("a probability lies between 0 and 1"));
+    }
+    Ok((p, call.training && p > 0.0))
+}
+
+/// 1 for each number that is kept, in its place: drawn in the order of the shape, whatever the order in which it lies.
+fn drawn(call: &Call, x: &Tensor, p: f64, order: Order) -> Result<Tensor> {
+    let images = x.dims().first().copied().unwrap_or(1);
+    let size = x.elem_count() / images.max(1);
+    // 32 bits for each number, of which so many halves of a draw are below the limit.
+    let limit = (p * (1u64 << 32) as f64).round() as u64;
+    let kept = |bits: u64| u8::from(bits & u64::from(u32::MAX) >= limit);
+    // A stream for each image, so that they are drawn side by side.
+    let streams: Vec<_> = (0..images).map(|image| call.random(image as u64)).collect();
+    let channels = x.dims().get(1).copied().unwrap_or(1).max(1);
+    let mut mask = vec![0u8; images * size];
+    mask.par_chunks_mut(size.max(1)).zip(streams).for_each(|(mask, mut stream)| {
+        let mut fill = |mask: &mut [u8]| {
+            for pair in mask.chunks_mut(2) {
+                let bits = stream.bits();
+                pair.iter_mut().zip([bits, bits >> 32]).for_each(|(m, bits)| *m = kept(bits));
+            }
+        };
+        match order {
+            Order::First => fill(mask),
+            Order::Last => {
+                let mut straight = vec![0u8; mask.len()];
+                fill(&mut straight);
+                for (channel, line) in straight.chunks_exact(mask.len() / channels).enumerate() {
+                    mask.iter_mut().skip(channel).step_by(channels).zip(line).for_each(|(to, from)| *to = *from);
+                }
+            }
+        }
+    });
+    match (order, x.dims()) {
+        (Order::Last, [b, c, h, w]) => layout::from_last(&slices::tensor(mask, (*b, *h, *w, *c))?),
+        _ => slices::tensor(mask, x.shape()),
+    }
+}
+
+/// The order that a mask for `x` is made in.
+fn order_of(x: &Tensor) -> Order {
+    if x.rank() == 4 { layout::order(x) } else { Order::First }
+}
+
+/// `x` by what is kept of it.
+fn masked<T: Element>(x: &Tensor, mask: &Tensor, p: f64) -> Result<Tensor> {
+    let order = order_of(mask);
+    let straight = if order == Order::Last { layout::last(mask)? } else { mask.clone() };
+    let scale = T::from_f64(scale(p));
+    let out = slices::read::<u8, _, 1>([&straight], |[mask]| {
+        layout::read::<T, _, 1>(order, [x], |[x]| map::masked(x, mask, scale))
+    })?;
+    layout::tensor(order, out?.map_err(wrong)?, x.dims())
+}
+
+/// The same by Candle's operations.
+fn plainly_masked(x: &Tensor, mask: &Tensor, p: f64) -> Result<Tensor> {
+    x * (mask.to_device(x.device())?.to_dtype(x.dtype())? * scale(p))?
+}
+
+impl Paths for Dropout {
+    const EITHER_ORDER: bool = true;
+
+    fn backward_reads(&self, _: &str) -> bool {
+        false
     }
 
-    fn forward(&self, call: &Call) -> Result<Output> {
-        let (x, p) = (call.tensor("x")?, call.number("p")?);
-        if !(0.0..=1.0).contains(&p) {
-            return Err(candle_core::Error::msg("a probability lies between 0 and 1"));
-        }
-        if !call.training || p == 0.0 {
+    fn backward_reads_value(&self, _: &Settings) -> bool {
+        false
+    }
+
+    fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+        // A byte for each number.
+        Memory { saved: bytes(&shapes.result) / 4, ..Memory::default() }
+    }
+
+    fn lower(&self, call: &Call) -> Result<Output> {
+        let (x, (p, draws)) = (call.tensor("x")?, probability(call)?);
+        if !draws {
             return Ok(x.clone().into());
         }
-        let kept = if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 };
-        let images = x.dims().first().copied().unwrap_or(1);
-        let size = x.elem_count() / images.max(1);
-        // A stream for each image, so that they are drawn side by side.
-        let mut mask = vec![0f32; images * size];
-        let streams: Vec<_> = (0..images).map(|image| call.random(image as u64)).collect();
-        mask.par_chunks_mut(size.max(1)).zip(streams).for_each(|(mask, mut stream)| {
-            mask.iter_mut().for_each(|m| *m = if stream.chance(p) { 0.0 } else { 1.0 });
-        });
-        let mask = slices::tensor(mask, x.shape())?.to_device(x.device())?.to_dtype(x.dtype())?;
-        let mask = (mask * kept)?;
-        Ok(Output { value: (x * &mask)?, saved: vec![mask] })
+        let mask = drawn(call, x, p, Order::First)?;
+        Ok(Output { value: plainly_masked(x, &mask, p)?, saved: vec![mask] })
     }
 
-    fn backward(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        Ok(vec![("x", output.saved.first().map_or_else(|| Ok(grad.clone()), |mask| grad * mask)?)])
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let mask = output.saved.first();
+        let p = call.number("p")?;
+        Ok(vec![("x", mask.map_or_else(|| Ok(grad.clone()), |mask| plainly_masked(grad, mask, p))?)])
+    }
+
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let (x, (p, draws)) = (call.tensor("x")?, probability(call)?);
+        if !draws {
+            return Ok(x.clone().into());
+        }
+        let mask = drawn(call, x, p, order_of(x))?;
+        Ok(Output { value: masked::<T>(x, &mask, p)?, saved: vec![mask] })
+    }
+
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let mask = output.saved.first();
+        let p = call.number("p")?;
+        Ok(vec![("x", mask.map_or_else(|| Ok(grad.clone()), |mask| masked::<T>(grad, mask, p))?)])
     }
 
     fn onnx(&self, call: &Use, _: &mut Onnx) -> Form {
@@ -111,6 +199,7 @@ pub fn samples() -> Result<Vec<Sample>> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
+    use crate::compute::Compute;
     use crate::compute::samples::numbers;
 
     #[test]
