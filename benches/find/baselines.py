@@ -2,7 +2,7 @@
 
     rord-run eval RUN --in CHIP… --crops crops
     python -m venv venv && venv/bin/pip install numpy opencv-python-headless
-    venv/bin/python benches/find/baselines.py crops
+    venv/bin/python benches/find/baselines.py crops [--correlation] [--first N]
 
 `crops/crops.json` lists for each case its queries: the picture, the layout's picture, and `matrix_px` from the query's pixel
 centers to the layout's. An answer is right where no corner is 3 px off or more. OpenCV knows no mirrored similarity: each query
@@ -101,19 +101,22 @@ class Correlation:
 
 def main():
     folder = pathlib.Path(sys.argv[1])
+    first = int(sys.argv[sys.argv.index("--first") + 1]) if "--first" in sys.argv else None
     listed = json.loads((folder / "crops.json").read_text())
+    # Correlation takes half a minute for a query.
     methods = [Features("SIFT"), Features("ORB")] + ([Correlation()] if "--correlation" in sys.argv else [])
     print(f"{'case':<14}" + "".join(f"{m.name:>14}" for m in methods))
     for case in listed["cases"]:
         line = f"{case['case']:<14}"
         for method in methods:
             right, begin = 0, time.time()
-            for query in case["queries"]:
+            queries = case["queries"][:first]
+            for query in queries:
                 picture = cv2.imread(str(folder / query["query"]), 0)
                 found = method.find(picture, str(folder / query["in"]))
                 height, width = picture.shape
                 right += found is not None and corners_apart(found, query["matrix_px"], width, height) < WITHIN
-            n = max(1, len(case["queries"]))
+            n = max(1, len(queries))
             line += f"{100 * right / n:>6.1f} % {(time.time() - begin) / n:>4.2f}s"
         print(line, flush=True)
 
