@@ -21,8 +21,9 @@ module.exports = grammar({
   // Names of arguments and of fields with a value are `_word`, which lists them again.
   reserved: { global: () => KEYWORDS },
 
-  // After a type, `@name` is its frame, and `@name(` the attribute of the next item.
-  conflicts: ($) => [[$.type]],
+  // After a type, `@name` is its frame, and `@name(` the attribute of the next item. `part` before a name begins a part, or is a name
+  // before the next one; the `{` tells.
+  conflicts: ($) => [[$.type], [$.assignment, $.part]],
 
   rules: {
     file: ($) => seq(optional($.version), repeat($._item)),
@@ -83,7 +84,7 @@ module.exports = grammar({
     assignment: ($) =>
       choice(
         field('name', $.name),
-        prec(-1, field('name', alias('part', $.name))),
+        field('name', alias('part', $.name)),
         seq(field('name', choice($._word, alias('part', $.name))), '=', $._expr),
       ),
     // `part` and `under` are names elsewhere; what follows decides.

@@ -160,7 +160,8 @@ pub struct Outcome {
 }
 
 impl Suite {
-    /// Looks for crops 0 to `n` of a case, each in the picture that it is from. `progress` is a chip's.
+    /// Looks for crops 0 to `n` of a case, each in the picture that it is from, and says what came of each in their order.
+    /// `progress` is a chip's.
     pub fn run(
         &self,
         network: &mut Network<'_>,
@@ -175,22 +176,23 @@ impl Suite {
         let mut places: Vec<(usize, Option<usize>)> = crops.iter().map(place).collect();
         places.sort_unstable();
         places.dedup();
-        let mut outcomes = Vec::new();
+        let mut outcomes: Vec<(usize, Outcome)> = Vec::new();
         for at in places {
             let Some(picture) = pictures.get(at.0) else { continue };
-            let here: Vec<&Crop> = crops.iter().filter(|crop| place(crop) == at).collect();
+            let here: Vec<(usize, &Crop)> = crops.iter().enumerate().filter(|(_, crop)| place(crop) == at).collect();
             let queries: Vec<Query> =
-                here.iter().map(|crop| Query::new(network, &crop.pixels)).collect::<Result<_, _>>()?;
+                here.iter().map(|(_, crop)| Query::new(network, &crop.pixels)).collect::<Result<_, _>>()?;
             let drawn = drawn(picture, at.1);
             let chip = Chip { pixels: &drawn, options: *options, index: None };
             let answers = chip.search(network, &queries, progress)?.answers;
-            outcomes.extend(here.iter().zip(answers).map(|(crop, answers)| {
+            outcomes.extend(here.iter().zip(answers).map(|((i, crop), answers)| {
                 let answer = answers.into_iter().next();
                 let error = answer.as_ref().map(|a| corners_apart(&a.by, &crop.truth, [self.side; 2]));
-                Outcome { truth: crop.truth, answer, error }
+                (*i, Outcome { truth: crop.truth, answer, error })
             }));
         }
-        Ok(outcomes)
+        outcomes.sort_by_key(|(i, _)| *i);
+        Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
     }
 }
 

@@ -248,6 +248,8 @@ fn tree_sitter_reads_alike() {
     }
     let grammar = Grammar::shipped();
     let mut texts: Vec<String> = shipped().into_iter().chain(files("tests/reports")).map(|(_, t)| t).collect();
+    // A byte order mark is taken off before the grammar begins; tree-sitter does that itself.
+    texts.iter_mut().for_each(|text| *text = text.trim_start_matches('\u{feff}').to_string());
     for seed in 0..600 {
         let mut tokens = program(&grammar, seed, 13, &mut BTreeSet::new());
         texts.push(scatter(&tokens, seed, 4));
