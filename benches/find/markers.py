@@ -2,7 +2,7 @@
 
     rord-run find RUN --query cell:NAME --in CHIP --all --out found.lyrdb --format json > found.json
     python -m venv venv && venv/bin/pip install klayout
-    venv/bin/python benches/find/klayout.py found.lyrdb found.json [CHIP CELL]
+    venv/bin/python benches/find/markers.py found.lyrdb found.json [CHIP CELL]
 
 Every answer has a marker with the same corners to 1 nm, in the category of its query and in the drawn cell. With a chip and a cell,
 KLayout's own list of the instances of the cell is compared with the markers too: how many there are, how many a marker meets.
