@@ -157,6 +157,8 @@ fn every_instance_of_a_cell_is_found_and_marked() {
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let text = std::fs::read_to_string(dir.path().join("marks.lyrdb")).unwrap();
     assert!(text.contains("<top-cell>chip</top-cell>") && text.contains("polygon: ("), "{text}");
+    // A category is listed as it is, and referred to in quotes.
+    assert!(text.contains("<name>cell:part</name>") && text.contains("<category>'cell:part'</category>"), "{text}");
 }
 
 #[test]

@@ -12,11 +12,12 @@ pub fn text(found: &Found<'_>) -> String {
     let mut categories = String::new();
     let mut items = String::new();
     for (asked, hits) in found.all() {
-        let name = quoted(&asked.name);
+        let plain: String = asked.name.chars().filter(|c| !c.is_control()).collect();
+        let name = quoted(&plain);
         categories += &format!(
             "  <category>\n   <name>{}</name>\n   <description>{}</description>\n  </category>\n",
-            escaped(&name),
-            escaped(&format!("where {} was found", asked.name))
+            escaped(&plain),
+            escaped(&format!("where {plain} was found"))
         );
         for hit in hits {
             let Some((chip, to_um)) = found.chip(hit).and_then(|chip| Some((chip, Shown::to_um(chip)?))) else {
@@ -36,7 +37,7 @@ pub fn text(found: &Found<'_>) -> String {
                  <multiplicity>1</multiplicity>\n   <values>\n    <value>polygon: ({})</value>\n    <value>text: '{}'\
                  </value>\n   </values>\n  </item>\n",
                 escaped(&name),
-                escaped(&quoted(&chip.top)),
+                escaped(&chip.top),
                 points.join(";"),
                 escaped(&what)
             );
@@ -55,10 +56,21 @@ pub fn text(found: &Found<'_>) -> String {
     )
 }
 
-/// Names with other characters than letters, digits and `_` stand in quotes.
+/// A name as an item refers to its category: in quotes where it has other characters than letters, digits, `_` and `$`, with
+/// bytes that are not ASCII by their octal numbers. Where a category or a cell is listed its name stands as it is.
 fn quoted(name: &str) -> String {
-    let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$');
-    if plain { name.to_string() } else { format!("'{}'", name.replace('\\', "\\\\").replace('\'', "\\'")) }
+    if !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$') {
+        return name.to_string();
+    }
+    let mut out = String::from("'");
+    for byte in name.bytes() {
+        match byte {
+            b'\'' | b'\\' => out.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => out += &format!("\\{byte:03o}"),
+        }
+    }
+    out + "'"
 }
 
 fn escaped(text: &str) -> String {
@@ -75,6 +87,9 @@ mod tests {
     fn names_are_quoted_and_escaped() {
         assert_eq!(quoted("top_1"), "top_1");
         assert_eq!(quoted("a/b's.png"), "'a/b\\'s.png'");
+        assert_eq!(quoted("cell:a\\b"), "'cell:a\\\\b'");
+        // As KLayout writes it.
+        assert_eq!(quoted("ünd"), "'\\303\\274nd'");
         assert_eq!(escaped("a<b & c\u{1b}"), "a&lt;b &amp; c");
     }
 }
