@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use rord_project::outside::Given;
+use rord_record::Observer;
+use rord_record::events::Events;
+use rord_record::progress::Progress;
 
 /// A pipeline and what is changed in it.
 #[derive(Clone, Debug, Args)]
@@ -49,6 +52,45 @@ impl Changes {
     }
 }
 
+/// How a run is shown while it goes.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct WatchArgs {
+    /// How a run is shown: a view of it below the lines of its epochs, on a terminal; lines alone; or one JSON object a line
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Watch::View)]
+    pub progress: Watch,
+    /// Print errors and how a run ended, and nothing else
+    #[arg(long, short, conflicts_with = "progress")]
+    pub quiet: bool,
+}
+
+/// How a run is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Watch {
+    /// Where standard error is a terminal; else lines
+    View,
+    /// For people, and files that are read later
+    Lines,
+    /// For programs
+    Json,
+}
+
+impl WatchArgs {
+    /// What shows a run.
+    pub fn observer(self) -> Box<dyn Observer> {
+        match self.progress {
+            _ if self.quiet => Box::new(Progress::quiet()),
+            Watch::View => Box::new(Progress::view()),
+            Watch::Lines => Box::new(Progress::lines()),
+            Watch::Json => Box::new(Events::stdout()),
+        }
+    }
+
+    /// True where a person reads what is printed beside the run.
+    pub fn speaks(self) -> bool {
+        !self.quiet && self.progress != Watch::Json
+    }
+}
+
 /// Arguments of `train`.
 #[derive(Clone, Debug, Args)]
 pub struct TrainArgs {
@@ -64,6 +106,9 @@ pub struct TrainArgs {
     /// Where and with what it begins
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// How it is shown
+    #[command(flatten)]
+    pub watch: WatchArgs,
 }
 
 /// Arguments of `resume`.
@@ -78,6 +123,9 @@ pub struct ResumeArgs {
     /// Threads on the CPU; results do not depend on it [default: one a core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// How it is shown
+    #[command(flatten)]
+    pub watch: WatchArgs,
 }
 
 /// Arguments of `replay`.
@@ -161,6 +209,9 @@ pub struct SweepArgs {
     /// Where and with what they begin
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// How they are shown
+    #[command(flatten)]
+    pub watch: WatchArgs,
 }
 
 /// Arguments of `params`.

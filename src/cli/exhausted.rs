@@ -6,6 +6,7 @@ use rord_lang::report::{Report, runtime};
 use super::interrupt;
 use rord_engine::machine;
 use rord_engine::refusals::size;
+use rord_record::terminal;
 
 /// From here on the process ends with a report where there is no memory.
 pub fn watch() {
@@ -13,6 +14,7 @@ pub fn watch() {
     // A thread that was started may find no room for what the standard library keeps beside its stack; that is a panic there.
     let others = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
+        terminal::abandon();
         let said = info.payload();
         let said = said.downcast_ref::<String>().map(String::as_str).or_else(|| said.downcast_ref::<&str>().copied());
         if said.is_some_and(|text| text.contains("alternative stack")) {
@@ -32,6 +34,7 @@ fn no_thread(reason: &str) -> Report {
 /// The report for a process that got no memory, and the end of it. The run at hand is closed as failed.
 fn no_memory(bytes: usize, again: bool) -> ! {
     if !again {
+        terminal::abandon();
         let run = interrupt::failed();
         let title = format!("the system gives no more memory: {} were asked for", size(bytes));
         let go_on = run.map(|how| format!("\n{how}")).unwrap_or_default();

@@ -2,13 +2,17 @@
 
 use std::path::Path;
 
+use clap::CommandFactory;
+
 use super::args::ExplainArgs;
 use super::load::load_sound;
+use super::verbs::Cli;
 use rord_lang::ast::ItemKind;
 use rord_lang::check::names_of;
 use rord_lang::manual;
 use rord_lang::parse::parse;
 use rord_lang::report::{closest, pages, runtime};
+use rord_lang::sections::{SECTIONS, Section};
 use rord_lang::source::Sources;
 use rord_lang::types::Kind;
 use rord_lang::vocabulary::Vocabulary;
@@ -26,9 +30,16 @@ pub fn run(args: &ExplainArgs) -> u8 {
             let usages: Vec<String> = chapter
                 .names
                 .iter()
-                .filter_map(|name| match name.strip_prefix("fn ") {
-                    Some(name) => vocabulary.function_usage(name),
-                    None => vocabulary.usage(name).filter(|_| vocabulary.callable(name)),
+                .filter_map(|name| {
+                    let (usage, page) = match name.strip_prefix("fn ") {
+                        Some(name) => (vocabulary.function_usage(name)?, vocabulary.function_page(name, &sources)),
+                        None => {
+                            let usage = vocabulary.usage(name).filter(|_| vocabulary.callable(name))?;
+                            (usage, vocabulary.operation_page(name))
+                        }
+                    };
+                    let about = page.map(|page| sentence(&page.manual)).unwrap_or_default();
+                    Some(if about.is_empty() { usage } else { format!("{usage}  # {about}") })
                 })
                 .collect();
             if !usages.is_empty() {
@@ -36,14 +47,6 @@ pub fn run(args: &ExplainArgs) -> u8 {
             }
         }
         super::print(&format!("{}\n", out.trim_end()));
-        return super::DONE;
-    }
-    if let Some(page) = pages::page(&args.name) {
-        super::print(page);
-        return super::DONE;
-    }
-    if args.name == "reports" {
-        super::print(include_str!("../../docs/reports/README.md"));
         return super::DONE;
     }
     if let Some((file, formula)) = args.name.rsplit_once(':')
@@ -54,15 +57,8 @@ pub fn run(args: &ExplainArgs) -> u8 {
     if names_a_file(&args.name) {
         return formulas(Path::new(&args.name), &args.changes.given());
     }
-    // `cosine` is a schedule and a function.
-    let found = [vocabulary.operation_page(&args.name), vocabulary.function_page(&args.name, &sources)];
-    let mut found: Vec<String> = found.iter().flatten().map(|p| format!("{}\n\n{}\n", p.signature, p.manual)).collect();
-    let name = args.name.as_str();
-    let words =
-        [kind(name, &vocabulary), manual::item(name), manual::part(name), manual::word(name), manual::lint(name)];
-    found.extend(words.into_iter().flatten().map(|page| format!("{page}\n")));
-    if !found.is_empty() {
-        super::print(&found.join("\n"));
+    if let Some(page) = page(&args.name) {
+        super::print_page(&page);
         return super::DONE;
     }
     let words = manual::ITEMS.iter().map(|(word, ..)| *word).chain(manual::LINTS.iter().map(|(lint, _)| *lint));
@@ -78,10 +74,66 @@ pub fn run(args: &ExplainArgs) -> u8 {
     super::REFUSED
 }
 
+/// The page of a word: of a report, an operation, a function, a kind, an item, a mark, a setting, a lint or a verb.
+pub fn page(name: &str) -> Option<String> {
+    if let Some(page) = pages::page(name) {
+        return Some(page.to_string());
+    }
+    if name == "reports" {
+        return Some(include_str!("../../docs/reports/README.md").to_string());
+    }
+    let (vocabulary, sources) = ops::vocabulary();
+    // `cosine` is a schedule and a function.
+    let found = [vocabulary.operation_page(name), vocabulary.function_page(name, &sources)];
+    let mut found: Vec<String> = found.iter().flatten().map(|p| format!("{}\n\n{}\n", p.signature, p.manual)).collect();
+    let words = [
+        kind(name, &vocabulary),
+        manual::item(name),
+        manual::part(name),
+        manual::word(name),
+        setting(name),
+        manual::lint(name),
+        verb(name),
+    ];
+    found.extend(words.into_iter().flatten().map(|page| format!("{page}\n")));
+    (!found.is_empty()).then(|| found.join("\n"))
+}
+
 /// True for what names a pipeline or a run, rather than a word that has a page. A pipeline that is not there is missed as a file.
 fn names_a_file(name: &str) -> bool {
     let path = Path::new(name);
     path.is_file() || name.ends_with(".rord") || !Named::new(path).is_ok_and(|named| named.run.is_none())
+}
+
+/// The first sentence of a manual, in a line.
+fn sentence(manual: &str) -> String {
+    let text = manual.split("\n\n").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = text.find(". ").or_else(|| text.strip_suffix(['.', ':']).map(str::len)).unwrap_or(text.len());
+    text.get(..end).unwrap_or_default().to_string()
+}
+
+/// A field of sections: its kind, what it is for, and where it stands.
+fn setting(name: &str) -> Option<String> {
+    let one = |section: &Section| {
+        let field = section.fields.iter().find(|field| field.name == name)?;
+        let default = match field.default.shown() {
+            Some(default) => format!("; {default} where it is left out"),
+            None => "; it cannot be left out".into(),
+        };
+        let words: Vec<String> = field.words.iter().map(|word| format!("`{word}`")).collect();
+        let words = if words.is_empty() { String::new() } else { format!("\n\nOne of {}.", words.join(", ")) };
+        let kinds = field.kinds().replace(" or ", "` or `");
+        let section = section.name;
+        Some(format!("**{name}**: a field of `{section}`, of kind `{kinds}`{default}.\n\n{}{words}", field.about))
+    };
+    let all: Vec<String> = SECTIONS.iter().filter_map(one).collect();
+    (!all.is_empty()).then(|| all.join("\n\n"))
+}
+
+/// What a verb does, and where its options are listed.
+fn verb(name: &str) -> Option<String> {
+    let about = Cli::command().find_subcommand(name)?.get_about()?.to_string();
+    Some(format!("**rord-run {name}**: {about}\n\n`rord-run help {name}` lists what it takes."))
 }
 
 /// Where all that has a page is listed.

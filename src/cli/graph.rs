@@ -5,7 +5,7 @@ use super::load::{Loaded, load_or_report};
 use rord_engine::graphs;
 use rord_graph::overview::{self, Overview};
 use rord_graph::print;
-use rord_lang::ast::ItemKind;
+use rord_lang::ast::{File, ItemKind};
 use rord_lang::parse;
 use rord_lang::report::runtime;
 use rord_lang::report::visible::visible;
@@ -59,10 +59,14 @@ fn fits(args: &GraphArgs) -> Result<(), (&'static str, &'static str)> {
     }
 }
 
-/// The overview of a pipeline.
-pub fn overview(loaded: &Loaded) -> Overview {
+/// The text of a pipeline as it is written.
+pub fn tree(loaded: &Loaded) -> File {
     let text = loaded.sources.get(loaded.file).map(|s| s.text.clone()).unwrap_or_else(|| "".into());
-    let (tree, _) = parse::parse(&text, loaded.file);
+    parse::parse(&text, loaded.file).0
+}
+
+/// The overview of a pipeline, whose text this is.
+pub fn overview(loaded: &Loaded, tree: &File) -> Overview {
     let formula = |name: &str| {
         tree.items.iter().find_map(|item| match &item.kind {
             ItemKind::Loss { name: own, value } | ItemKind::Metric { name: own, value } if own.text == name => {
@@ -79,7 +83,7 @@ pub fn overview(loaded: &Loaded) -> Overview {
 }
 
 fn drawn(loaded: &Loaded, format: GraphFormat) -> String {
-    let all = overview(loaded);
+    let all = overview(loaded, &tree(loaded));
     match format {
         GraphFormat::Text => visible(&overview::text(&all)).into_owned(),
         GraphFormat::Mermaid => overview::mermaid(&all),

@@ -12,6 +12,7 @@ use super::train::INTERRUPTED;
 use rord_engine::train::STATE;
 use rord_lang::report::{Report, runtime};
 use rord_record::progress::go_on;
+use rord_record::terminal;
 use rord_record::{Finished, Live, Observer, RecordError, Started, Status};
 
 /// Set by the first signal: the run ends after its step, and its weights and its state are kept.
@@ -46,8 +47,8 @@ pub fn watch() -> Result<(), Report> {
 
 /// As [`watch`], for what uses a network and keeps no record: the first signal ends it after the picture or the batch at hand.
 pub fn watch_use() -> Result<(), Report> {
-    let first = || eprintln!("\nstopping; a second signal (Ctrl-C) stops at once");
-    hear(first, || std::process::exit(i32::from(code())))
+    let first = || say("stopping; a second signal (Ctrl-C) stops at once");
+    hear(first, || end(""))
 }
 
 /// Calls `first` at the first signal and `second` at the next.
@@ -107,21 +108,17 @@ fn notice() {
         std::thread::sleep(NOTICE);
     }
     if running().is_none() {
-        eprintln!("stopped before the first step; nothing was written");
-        std::process::exit(i32::from(code()));
+        end("stopped before the first step; nothing was written");
     }
-    eprintln!("\nstopping after this step; a second signal (Ctrl-C) stops at once");
+    say("stopping after this step; a second signal (Ctrl-C) stops at once");
     // On a thread of its own: a second signal is not kept waiting.
     let rest = move || {
         std::thread::sleep(NOTICE);
         // A run that has ended meanwhile is nobody's.
         let Some(live) = running().clone() else { return };
-        live.leave(|left| {
-            match left {
-                Ok(()) => eprintln!("stopped in the validation\n{}", go_on(live.path())),
-                Err(error) => eprintln!("{error}"),
-            }
-            std::process::exit(i32::from(code()));
+        live.leave(|left| match left {
+            Ok(()) => end(&format!("stopped in the validation\n{}", go_on(live.path()))),
+            Err(error) => end(&error),
         });
     };
     // Without a thread the run ends after its batch.
@@ -132,10 +129,27 @@ fn notice() {
 fn leave() {
     if let Some(live) = running().as_ref() {
         match live.close(Status::Interrupted) {
-            Ok(_) => eprintln!("stopped at once; {}", go_on(live.path())),
-            Err(error) => eprintln!("{error}"),
+            Ok(_) => end(&format!("stopped at once; {}", go_on(live.path()))),
+            Err(error) => end(&error.to_string()),
         }
     }
+    end("")
+}
+
+/// A line to standard error, above what is drawn there, and in place of the `^C` that a terminal has shown.
+fn say(line: &str) {
+    match terminal::bottom() {
+        Some(bottom) => bottom.above(|| eprintln!("\r{line}\x1b[K")),
+        None => eprintln!("{line}"),
+    }
+}
+
+/// Ends the process with a last line; nothing is drawn below it.
+fn end(line: &str) -> ! {
+    if !line.is_empty() {
+        say(line);
+    }
+    terminal::leave();
     std::process::exit(i32::from(code()));
 }
 

@@ -27,6 +27,7 @@ pub mod interrupt;
 pub mod load;
 pub mod loss;
 pub mod lsp;
+mod markdown;
 pub mod matches;
 pub mod mistakes;
 pub mod new;
@@ -207,6 +208,15 @@ pub fn no_such_instructions(text: &str) -> u8 {
 /// Writes to standard output; a closed pipe ends nothing. What would steer a terminal, in a name of a file or a cell, is shown as a sign.
 pub fn print(text: &str) {
     print_as_is(&visible_but_colors(text));
+}
+
+/// Prints a page of Markdown: laid out on a terminal, and as it is where another program reads it.
+pub fn print_page(page: &str) {
+    if !std::io::stdout().is_terminal() {
+        return print(page);
+    }
+    let seen = terminal_size::terminal_size_of(std::io::stdout()).map_or(100, |(width, _)| usize::from(width.0));
+    print(&markdown::rendered(page, seen.clamp(40, 120), style().color));
 }
 
 /// As [`print`], with every character as it is: a text that is passed on.

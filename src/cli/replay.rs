@@ -80,8 +80,8 @@ impl Observer for Shown {
     }
 }
 
-fn shown() -> Option<Box<dyn Observer>> {
-    Some(Box::new(Shown { busy: Busy::new("making the run again"), all: 0 }))
+fn shown() -> Box<dyn Observer> {
+    Box::new(Shown { busy: Busy::new("making the run again"), all: 0 })
 }
 
 fn record(loaded: &Loaded) -> Result<&Record, Vec<Report>> {
@@ -288,7 +288,8 @@ fn whole(args: &ReplayArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
     let init = init::began(None, loaded).map_err(|r| vec![r])?;
     let scratch = Scratch::new();
     let out = args.out.as_deref().unwrap_or(&scratch.0);
-    let summary = one(loaded, &plan, folder, &place, init, How { out: Some(out), shown: shown(), ..How::default() })?;
+    let summary =
+        one(loaded, &plan, folder, &place, init, How { out: Some(out), resume: None, until: None, shown: shown() })?;
     if summary.interrupted {
         return Ok(interrupt::code());
     }

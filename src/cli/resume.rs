@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::args::ResumeArgs;
+use super::args::{ResumeArgs, WatchArgs};
 use super::load::{Loaded, NAME_A_RUN, a_run, load_given};
 use super::train::{self, Place};
 use super::{init, print_reports};
@@ -17,11 +17,11 @@ use rord_record::{Lock, Record, RunFolder, Status};
 
 /// Goes on with a run.
 pub fn run(args: &ResumeArgs) -> u8 {
-    go(&args.run, args.device.as_deref())
+    go(&args.run, args.device.as_deref(), args.watch)
 }
 
 /// Goes on with the run in a folder, on the device that it ran on unless another is named.
-pub fn go(run: &Path, device: Option<&str>) -> u8 {
+pub fn go(run: &Path, device: Option<&str>, watch: WatchArgs) -> u8 {
     if let Err(report) = a_run(run, NAME_A_RUN) {
         print_reports(&[report], &Default::default());
         return super::REFUSED;
@@ -37,7 +37,7 @@ pub fn go(run: &Path, device: Option<&str>) -> u8 {
     if any_error(&loaded.reports) {
         return super::REFUSED;
     }
-    match attempt(run, device, &loaded) {
+    match attempt(run, device, &loaded, watch) {
         Ok(code) => code,
         Err(reports) => {
             print_reports(&reports, &loaded.sources);
@@ -46,7 +46,7 @@ pub fn go(run: &Path, device: Option<&str>) -> u8 {
     }
 }
 
-fn attempt(folder: &Path, device: Option<&str>, loaded: &Loaded) -> Result<u8, Vec<Report>> {
+fn attempt(folder: &Path, device: Option<&str>, loaded: &Loaded, watch: WatchArgs) -> Result<u8, Vec<Report>> {
     let record = loaded.run.as_ref().map(|run| run.record.clone());
     let record = record.ok_or_else(|| vec![runtime::failed("R0817", "this is no run", "")])?;
     if record.status == Status::Finished {
@@ -68,8 +68,8 @@ fn attempt(folder: &Path, device: Option<&str>, loaded: &Loaded) -> Result<u8, V
         true => None,
         false => init::began(None, loaded).map_err(|r| vec![r])?,
     };
-    let summary = train::resume_one(loaded, &plan, &place, init, folder)?;
-    Ok(train::ended(&summary, loaded))
+    let summary = train::resume_one(loaded, &plan, &place, init, folder, watch)?;
+    Ok(train::ended(&summary, loaded, watch))
 }
 
 /// Why a run cannot be taken up.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::args::SweepArgs;
+use super::args::{SweepArgs, Watch};
 use super::columns;
 use super::init::{began, hash};
 use super::interrupt;
@@ -94,26 +94,34 @@ fn attempt(args: &SweepArgs) -> Result<u8, Refused> {
     let init = began(args.place.init.as_deref(), &first.loaded).map_err(refused)?;
     let runs = open(&folder, args, &points, init.as_ref().map(|(_, init)| init)).map_err(refused)?;
     let mut failed = false;
+    let say = |line: &str| {
+        if !args.watch.quiet {
+            eprintln!("{line}");
+        }
+    };
     for (number, (point, run)) in points.iter().zip(&runs).enumerate() {
         let head = format!("run {} of {}: {}", number + 1, points.len(), point.about());
         if finished(run).is_some() {
-            eprintln!("{head}: finished already");
+            say(&format!("{head}: finished already"));
             continue;
         }
-        eprintln!("{head}");
+        say(&head);
         // What failed stays where it is; what was stopped goes on there.
         let stopped = attempts(run).take_while(|path| path.exists()).find(|path| resume::stopped(path, &point.loaded));
         let out = stopped.clone().or_else(|| attempts(run).find(|path| !path.exists())).unwrap_or_else(|| run.clone());
         let made = match &stopped {
-            Some(run) => resume_one(&point.loaded, &point.plan, &place, init.clone(), run),
-            None => train_one(&point.loaded, &point.plan, args.file.path(), &place, init.clone(), Some(&out)),
+            Some(run) => resume_one(&point.loaded, &point.plan, &place, init.clone(), run, args.watch),
+            None => {
+                let (path, out) = (args.file.path(), Some(out.as_path()));
+                train_one(&point.loaded, &point.plan, path, &place, init.clone(), out, args.watch)
+            }
         };
         match made {
             Ok(summary) if summary.interrupted => {
                 eprintln!("the same command goes on with run {} of {}", number + 1, points.len());
                 return Ok(interrupt::code());
             }
-            Ok(summary) => report::at_end(&summary, &point.loaded),
+            Ok(summary) => report::at_end(&summary, &point.loaded, args.watch.speaks()),
             // What is refused before a run begins is refused for every run.
             Err(reports) if !out.exists() => {
                 super::print_reports(&reports, &point.loaded.sources);
@@ -125,7 +133,10 @@ fn attempt(args: &SweepArgs) -> Result<u8, Refused> {
             }
         }
     }
-    super::print(&table(&points, &runs));
+    // Lines of JSON have nothing else between them.
+    if args.watch.progress != Watch::Json {
+        super::print(&table(&points, &runs));
+    }
     Ok(if failed { super::REFUSED } else { super::DONE })
 }
 

@@ -1,10 +1,11 @@
 //! `rord-run train`: checks, then trains.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::Device;
 
-use super::args::{PlaceArgs, TrainArgs};
+use super::args::{PlaceArgs, TrainArgs, WatchArgs};
 use super::init;
 use super::interrupt::{self, Interruptible, STOP};
 use super::load::{Loaded, load_or_report};
@@ -20,9 +21,8 @@ use rord_lang::report::{Report, runtime};
 use rord_lang::types::Kind;
 use rord_project::keep::text_hash;
 use rord_record::metrics::Metrics;
-use rord_record::progress::Progress;
 use rord_record::tensorboard::TensorBoard;
-use rord_record::{InitWeights, Observer, RunFolder};
+use rord_record::{InitWeights, Observer, RecordError, RunFolder, Started};
 
 /// The exit code of what Ctrl-C ends.
 pub const INTERRUPTED: u8 = 130;
@@ -57,7 +57,7 @@ fn before(args: &TrainArgs, loaded: &Loaded) -> Result<Option<u8>, Report> {
     match before {
         Before::Nothing if args.auto_resume => resume::clean(out, loaded).map(|()| None),
         Before::Finished | Before::Unfinished if args.auto_resume => {
-            Ok(Some(resume::go(out, Some(&args.place.device))))
+            Ok(Some(resume::go(out, Some(&args.place.device), args.watch)))
         }
         _ => Ok(None),
     }
@@ -71,19 +71,19 @@ fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
         // Before the data is loaded.
         RunFolder::free(out).map_err(|e| Stop::from(e).reports())?;
     }
-    let summary = train_one(loaded, &plan, args.file.path(), &place, init, args.out.as_deref())?;
-    Ok(ended(&summary, loaded))
+    let summary = train_one(loaded, &plan, args.file.path(), &place, init, args.out.as_deref(), args.watch)?;
+    Ok(ended(&summary, loaded, args.watch))
 }
 
 /// What is written and said at the end of a run, and the exit code.
-pub fn ended(summary: &Summary, loaded: &Loaded) -> u8 {
-    report::at_end(summary, loaded);
+pub fn ended(summary: &Summary, loaded: &Loaded, watch: WatchArgs) -> u8 {
+    report::at_end(summary, loaded, watch.speaks());
     if summary.interrupted {
         return interrupt::code();
     }
     let pipeline = &loaded.pipeline;
     let describes = pipeline.exports.iter().any(|e| pipeline.value(e.value).is_some_and(|v| v.ty.kind == Kind::Desc));
-    if let Some(folder) = summary.folder.as_ref().filter(|_| describes) {
+    if let Some(folder) = summary.folder.as_ref().filter(|_| describes && watch.speaks()) {
         super::print(&format!("next:  rord-run find {} --query crop.png --in chip.gds\n", folder.display()));
     }
     super::DONE
@@ -128,8 +128,9 @@ pub fn train_one(
     place: &Place,
     init: Option<(PathBuf, InitWeights)>,
     out: Option<&Path>,
+    watch: WatchArgs,
 ) -> Result<Summary, Vec<Report>> {
-    one(loaded, plan, path, place, init, How { out, ..How::default() })
+    one(loaded, plan, path, place, init, How { out, resume: None, until: None, shown: watch.observer() })
 }
 
 /// Goes on with the run in a folder, whose text is loaded.
@@ -139,12 +140,12 @@ pub fn resume_one(
     place: &Place,
     init: Option<(PathBuf, InitWeights)>,
     run: &Path,
+    watch: WatchArgs,
 ) -> Result<Summary, Vec<Report>> {
-    one(loaded, plan, run, place, init, How { resume: Some(run), ..How::default() })
+    one(loaded, plan, run, place, init, How { out: None, resume: Some(run), until: None, shown: watch.observer() })
 }
 
 /// How a run is made.
-#[derive(Default)]
 pub struct How<'a> {
     /// The folder that it is written to; `None`: a new one.
     pub out: Option<&'a Path>,
@@ -152,8 +153,8 @@ pub struct How<'a> {
     pub resume: Option<&'a Path>,
     /// The step before which it ends.
     pub until: Option<u64>,
-    /// Who shows it, in place of lines and a bar.
-    pub shown: Option<Box<dyn Observer>>,
+    /// What shows it.
+    pub shown: Box<dyn Observer>,
 }
 
 /// One run, made in this way.
@@ -183,13 +184,33 @@ pub fn one(
         stop: &STOP,
     };
     // The record first: what ends the process while others write can then close it.
-    let seen = how.shown.unwrap_or_else(|| Box::new(Progress::terminal()));
-    let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(Interruptible), Box::new(Metrics::default()), seen];
+    let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(Interruptible), Box::new(Metrics::default()), how.shown];
     if plan.tensorboard {
         let text = loaded.sources.get(loaded.file).map(|s| s.text.to_string()).unwrap_or_default();
         observers.push(Box::new(TensorBoard::new(&text)));
     }
-    train(&loaded.pipeline, &loaded.vocabulary, plan, &options, observers).map_err(Stop::reports)
+    let folder = Arc::new(Mutex::new(None));
+    observers.push(Box::new(Begun(folder.clone())));
+    train(&loaded.pipeline, &loaded.vocabulary, plan, &options, observers).map_err(Stop::reports).inspect_err(
+        |reports| {
+            let folder = folder.lock().unwrap_or_else(PoisonError::into_inner).take();
+            folder.into_iter().for_each(|folder: PathBuf| report::at_error(&folder, loaded, reports));
+        },
+    )
+}
+
+/// Keeps the folder of a run that has begun.
+struct Begun(Arc<Mutex<Option<PathBuf>>>);
+
+impl Observer for Begun {
+    fn name(&self) -> &'static str {
+        "folder"
+    }
+
+    fn started(&mut self, run: &Started<'_>) -> Result<(), RecordError> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(run.record.path().into());
+        Ok(())
+    }
 }
 
 /// The command line of this process, as a shell takes it.

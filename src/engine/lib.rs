@@ -32,6 +32,7 @@ pub mod schedule;
 pub mod source;
 pub mod state;
 pub mod step;
+mod stopwatch;
 pub mod stored;
 pub mod timed;
 pub mod train;

@@ -5,6 +5,7 @@
 
 mod folder;
 mod keep;
+mod timing;
 mod validation;
 
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ use rord_lang::report::Report;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
 use rord_record::{Epoch, Finished, InitWeights, KeptWeights, Live, Observer, RecordError, Started, Status, Step};
+use timing::{Timing, Watched};
 use validation::Validated;
 
 pub use folder::{put_away, resumable};
@@ -111,7 +113,22 @@ pub fn train(
     let saved = Instant::now();
     let looked = Looked::of(stepper.graph());
     let replayed = None;
-    let mut run = Run { plan, options, stepper, validation, data, record, observers, notes, saved, looked, replayed };
+    let timing = Timing::default();
+    let mut run = Run {
+        plan,
+        options,
+        vocabulary,
+        stepper,
+        validation,
+        data,
+        record,
+        observers,
+        notes,
+        saved,
+        looked,
+        timing,
+        replayed,
+    };
     run.go()?;
     let ended = run.record.get();
     let interrupted = ended.status == Status::Interrupted;
@@ -128,6 +145,7 @@ pub fn train(
 struct Run<'a> {
     plan: &'a Plan,
     options: &'a Options<'a>,
+    vocabulary: &'a Vocabulary,
     stepper: Stepper,
     validation: Program,
     data: DataSource,
@@ -139,6 +157,8 @@ struct Run<'a> {
     saved: Instant,
     /// What is looked at in a step.
     looked: Looked,
+    /// Steps that carried a watch.
+    timing: Timing,
     /// The step that the run ends before, looked at.
     replayed: Option<Replayed>,
 }
@@ -296,12 +316,17 @@ impl Run<'_> {
         let step = self.stepper.state.steps;
         let timed = self.stepper.state.timed.numbers(step);
         let last = self.stepper.done() + 1 == self.stepper.steps;
-        let mut looking = Looking { looked: &self.looked, whole: last, seen: Seen::default() };
-        let (values, lr, grad_norm) = match self.stepper.step(batches, &mut looking)? {
+        let looking = Looking { looked: &self.looked, whole: last, seen: Seen::default() };
+        let (done, steps, nodes) = (self.stepper.done(), self.stepper.steps, self.stepper.program.graph().nodes.len());
+        // What another device computes is not done when its operation returns.
+        let watch = self.timing.watch(done, steps, step, nodes).filter(|_| self.options.device.is_cpu());
+        let mut watched = Watched { looking, watch };
+        let (values, lr, grad_norm) = match self.stepper.step(batches, &mut watched)? {
             Stepped::Taken { values, lr, grad_norm } => (values, lr, grad_norm),
             Stepped::NotFinite { what, fields, kept } => return Err(self.not_finite(&what, step, &fields, &kept)),
         };
-        let seen = looking.seen;
+        let seen = watched.looking.seen;
+        watched.watch.into_iter().for_each(|watch| self.timing.keep(watch));
         self.stepper.state.health.step(grad_norm, &self.stepper.zero, &seen, &self.looked);
         let outputs = self.stepper.names();
         let mut named: Vec<(&str, f64)> = outputs.iter().map(String::as_str).zip(values.iter().copied()).collect();
@@ -379,6 +404,7 @@ impl Run<'_> {
         }
         self.kept_positions();
         let state = &self.stepper.state;
+        let times = self.timing.times(self.stepper.program.graph(), self.vocabulary, self.plan.batch);
         self.record.change(|record| {
             record.epochs_done = state.epochs;
             record.epoch_seconds.push((took.as_secs_f64() * 1000.0).round() / 1000.0);
@@ -386,6 +412,7 @@ impl Run<'_> {
             record.kept = state.kept.iter().map(kept).collect();
             record.stopped = stopped.clone();
             record.memory = Some(folder::memory(&self.stepper));
+            record.step = times.or(record.step.take());
             record.validated(validation.iter().copied());
         })?;
         let ends = stopped.is_some() || at >= self.plan.epochs;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use lsp_types::{CodeAction, CodeActionContext, CodeActionKind, CodeActionOrCommand, Range, TextEdit, WorkspaceEdit};
 
 use super::world::{Analysis, World};
-use super::{diagnostics, format};
+use super::{diagnostics, extract, format};
 use rord_lang::report::lints::lint_of;
 use rord_lang::report::{Certainty, Report};
 use rord_lang::source::{Sources, Span};
@@ -33,13 +33,17 @@ pub fn actions(world: &World, doc: &Analysis, range: Range, context: &CodeAction
             found.extend(allow(world, doc, report));
         }
     }
+    if from < to && wanted(&CodeActionKind::REFACTOR_EXTRACT) {
+        found.extend(extract::extract(world, doc, from, to));
+    }
     if wanted(&CodeActionKind::SOURCE_FIX_ALL) {
         found.extend(fix_all(world, doc));
     }
     found.into_iter().map(CodeActionOrCommand::CodeAction).collect()
 }
 
-fn edit(doc: &Analysis, edits: Vec<TextEdit>) -> WorkspaceEdit {
+/// Edits of the text.
+pub fn edit(doc: &Analysis, edits: Vec<TextEdit>) -> WorkspaceEdit {
     // The addresses are made of text and hash as such.
     #[allow(clippy::mutable_key_type)]
     let changes = HashMap::from([(doc.unit.uri.clone(), edits)]);

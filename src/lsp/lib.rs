@@ -7,6 +7,7 @@ mod actions;
 mod brackets;
 mod complete;
 mod diagnostics;
+mod extract;
 mod format;
 mod hints;
 mod hover;

@@ -1,13 +1,16 @@
 //! What a file consists of: its outline, and what can be folded.
 
-use lsp_types::{DocumentSymbol, FoldingRange, FoldingRangeKind, Range, SymbolKind as Shown};
+use lsp_types::{DocumentSymbol, FoldingRange, FoldingRangeKind, Range, SymbolInformation, SymbolKind as Shown};
 
 use super::hover::brief;
-use super::world::{Analysis, Unit};
+use super::world::{Analysis, Unit, World};
 use rord_lang::ast::{Item, ItemKind};
 use rord_lang::index::{Symbol, SymbolKind};
 use rord_lang::lex::TokenKind;
 use rord_lang::source::Span;
+
+/// The most names that a search in all files returns.
+const MOST_NAMES: usize = 300;
 
 /// The outline: items, and what is in them.
 pub fn symbols(doc: &Analysis) -> Vec<DocumentSymbol> {
@@ -62,8 +65,42 @@ fn of_item(doc: &Analysis, item: &Item) -> Vec<DocumentSymbol> {
     }
 }
 
-fn of_symbol(doc: &Analysis, symbol: &Symbol, whole: Span, children: Vec<DocumentSymbol>) -> DocumentSymbol {
-    let kind = match symbol.kind {
+/// Names of all files whose letters contain those of a query in order, as `dcr` is in `description`: what a file defines as a whole, and outputs of
+/// its models. The most that are returned are a few hundred.
+#[allow(deprecated)] // the field is deprecated, and still has to be given
+pub fn workspace(world: &World, query: &str) -> Vec<SymbolInformation> {
+    let wanted: Vec<char> = query.to_lowercase().chars().collect();
+    let fits = |name: &str| {
+        let mut letters = name.chars().flat_map(char::to_lowercase);
+        wanted.iter().all(|c| letters.any(|l| l == *c))
+    };
+    let mut found = Vec::new();
+    for unit in world.all() {
+        for (_, symbol) in unit.index.symbols().filter(|(_, s)| fits(&s.name)) {
+            let within = symbol.within.and_then(|id| unit.index.symbol(id));
+            let inner = within.is_some_and(|_| symbol.kind != SymbolKind::Out);
+            if inner || matches!(symbol.kind, SymbolKind::Size | SymbolKind::Frame | SymbolKind::Import) {
+                continue;
+            }
+            found.push(SymbolInformation {
+                name: symbol.name.clone(),
+                kind: shown(symbol.kind),
+                tags: None,
+                deprecated: None,
+                location: unit.location(symbol.span),
+                container_name: within.map(|s| s.name.clone()),
+            });
+        }
+    }
+    // What is shorter fits better.
+    found.sort_by(|a, b| a.name.len().cmp(&b.name.len()).then_with(|| a.name.cmp(&b.name)));
+    found.truncate(MOST_NAMES);
+    found
+}
+
+/// The kind that editors have for a name.
+fn shown(kind: SymbolKind) -> Shown {
+    match kind {
         SymbolKind::Model => Shown::CLASS,
         SymbolKind::Layer | SymbolKind::Function | SymbolKind::Import => Shown::FUNCTION,
         SymbolKind::Param | SymbolKind::Preset | SymbolKind::Sweep => Shown::CONSTANT,
@@ -72,10 +109,13 @@ fn of_symbol(doc: &Analysis, symbol: &Symbol, whole: Span, children: Vec<Documen
         SymbolKind::Loss | SymbolKind::Metric | SymbolKind::Objective => Shown::NUMBER,
         SymbolKind::Input => Shown::INTERFACE,
         _ => Shown::VARIABLE,
-    };
+    }
+}
+
+fn of_symbol(doc: &Analysis, symbol: &Symbol, whole: Span, children: Vec<DocumentSymbol>) -> DocumentSymbol {
     let detail = brief(doc, symbol);
     let detail = if detail == symbol.kind.word() { detail } else { format!("{} {detail}", symbol.kind.word()) };
-    entry(&doc.unit, &symbol.name, Some(detail), kind, whole, symbol.span, children)
+    entry(&doc.unit, &symbol.name, Some(detail), shown(symbol.kind), whole, symbol.span, children)
 }
 
 #[allow(deprecated)] // the field is deprecated, and still has to be given

@@ -323,10 +323,15 @@ fn offer(encoding: Encoding) -> ServerCapabilities {
         references_provider: Some(OneOf::Left(true)),
         document_highlight_provider: Some(OneOf::Left(true)),
         document_symbol_provider: Some(OneOf::Left(true)),
+        workspace_symbol_provider: Some(OneOf::Left(true)),
         folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
         document_formatting_provider: Some(OneOf::Left(true)),
         code_action_provider: Some(CodeActionProviderCapability::Options(CodeActionOptions {
-            code_action_kinds: Some(vec![CodeActionKind::QUICKFIX, CodeActionKind::SOURCE_FIX_ALL]),
+            code_action_kinds: Some(vec![
+                CodeActionKind::QUICKFIX,
+                CodeActionKind::REFACTOR_EXTRACT,
+                CodeActionKind::SOURCE_FIX_ALL,
+            ]),
             ..CodeActionOptions::default()
         })),
         rename_provider: Some(OneOf::Right(RenameOptions {
@@ -411,6 +416,10 @@ fn feature(world: &World, client: &Client, method: &str, params: Value) -> Answe
         "textDocument/documentSymbol" => {
             let p: DocumentSymbolParams = read(params)?;
             given(outline::symbols(&*document(world, &p.text_document)?))
+        }
+        "workspace/symbol" => {
+            let p: WorkspaceSymbolParams = read(params)?;
+            given(outline::workspace(world, &p.query))
         }
         "textDocument/foldingRange" => {
             let p: FoldingRangeParams = read(params)?;

@@ -265,10 +265,28 @@ impl World {
         Some(Rc::new(unit))
     }
 
-    /// Open documents, and pipelines in the editor's folders or beside a file: every file that may use its names.
-    pub fn around(&self, unit: &Unit) -> Vec<Rc<Unit>> {
+    /// Open documents, and pipelines in the editor's folders.
+    pub fn all(&self) -> Vec<Rc<Unit>> {
+        let (mut paths, mut visits) = (Vec::new(), MOST_VISITS);
+        self.folders.iter().for_each(|folder| pipelines(folder, MOST_FOLDERS, &mut paths, &mut visits));
+        self.with_open(paths)
+    }
+
+    /// Open documents, and these files.
+    fn with_open(&self, paths: Vec<PathBuf>) -> Vec<Rc<Unit>> {
         let mut found: Vec<Rc<Unit>> =
             self.open.keys().filter_map(|u| self.analysis(u)).map(|a| Rc::clone(&a.unit)).collect();
+        for path in paths {
+            let Some(real) = files::real(&path) else { continue };
+            if !found.iter().any(|u| u.real.as_ref() == Some(&real)) {
+                found.extend(self.read(&real, &path));
+            }
+        }
+        found
+    }
+
+    /// Open documents, and pipelines in the editor's folders or beside a file: every file that may use its names.
+    pub fn around(&self, unit: &Unit) -> Vec<Rc<Unit>> {
         let (mut paths, mut visits) = (Vec::new(), MOST_VISITS);
         if let Some(path) = &unit.path {
             let own: Vec<&PathBuf> = self.folders.iter().filter(|f| path.starts_with(f)).collect();
@@ -280,12 +298,7 @@ impl World {
                 folder.parent().iter().for_each(|above| pipelines(above, 1, &mut paths, &mut visits));
             }
         }
-        for path in paths {
-            let Some(real) = files::real(&path) else { continue };
-            if !found.iter().any(|u| u.real.as_ref() == Some(&real)) {
-                found.extend(self.read(&real, &path));
-            }
-        }
+        let mut found = self.with_open(paths);
         if !found.iter().any(|u| u.is(unit)) {
             found.extend(unit.real.as_deref().zip(unit.path.as_deref()).and_then(|(real, path)| self.read(real, path)));
         }

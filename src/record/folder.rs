@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_yaml::{Mapping, Value};
 
 use super::lock::LOCK;
-use super::{DataFiles, Machine, MemoryUse};
+use super::{DataFiles, Machine, MemoryUse, StepTimes};
 use rord_files::{Action, FileError, is_temporary, read, write_atomic};
 use rord_lang::constant::{Constant, of_f32};
 
@@ -269,6 +269,9 @@ pub struct Record {
     /// Seconds that each epoch took, with its validation; of one that was interrupted, what was made of it since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub epoch_seconds: Vec<f64>,
+    /// What a training step took, by operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepTimes>,
     /// The seed of all random streams.
     pub seed: u64,
     /// The weights it began with, if it was given any.
@@ -292,6 +295,9 @@ pub struct Record {
     /// Why the run ended before its last epoch, where it was asked to watch for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
+    /// The report of what ended it, where that was an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
     /// The numbers of the last validation, as they are reported.
     #[serde(default, skip_serializing_if = "Mapping::is_empty")]
     pub validation: Mapping,
@@ -492,10 +498,12 @@ pub(crate) mod tests {
             params: Mapping::new(),
             origins: Mapping::new(),
             epoch_seconds: Vec::new(),
+            step: None,
             epochs_done: 3,
             best: Some(Best { watch: "val.total".into(), value: 1.391, epoch: 3 }),
             kept: Vec::new(),
             stopped: None,
+            error: None,
             validation: Mapping::new(),
         };
         let synth = Settings(vec![("tiles".into(), Constant::Number(24.0))]);

@@ -1,6 +1,8 @@
-//! A run's folder with its record, and the observers of a run: lines and a bar for people, `metrics.jsonl` for
+//! A run's folder with its record, and the observers of a run: lines and a view for people, `metrics.jsonl` and lines of JSON for
 //! programs, event files for TensorBoard.
 
+pub mod events;
+mod figures;
 pub mod fingerprint;
 pub mod folder;
 pub mod live;
@@ -11,6 +13,7 @@ pub mod observer;
 pub mod progress;
 pub mod tensorboard;
 pub mod terminal;
+mod view;
 
 pub use fingerprint::fingerprint;
 pub use folder::{
@@ -19,5 +22,5 @@ pub use folder::{
 };
 pub use live::Live;
 pub use lock::Lock;
-pub use made_on::{DataFiles, Machine, MemoryUse};
+pub use made_on::{DataFiles, Machine, MemoryUse, OperationTime, StepTimes};
 pub use observer::{Epoch, Finding, Finished, Observer, Started, Step};

@@ -46,6 +46,42 @@ pub struct MemoryUse {
     pub taken_mb: Option<u64>,
 }
 
+/// What a training step took, in milliseconds: medians over a step of each of the last epochs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepTimes {
+    /// How many steps were measured.
+    pub steps: usize,
+    /// All of it.
+    pub ms: f64,
+    /// Values of the models.
+    pub forward_ms: f64,
+    /// All other values.
+    pub losses_ms: f64,
+    /// Gradients.
+    pub backward_ms: f64,
+    /// Clipping, new weights, running statistics.
+    pub optimizer_ms: f64,
+    /// The operations that took most, the longest first; convolutions one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<OperationTime>,
+}
+
+/// What an operation took in a step, in milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OperationTime {
+    /// Its name, with what it has taken in: `conv+relu+pool`.
+    pub op: String,
+    /// The sizes of a convolution.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sizes: String,
+    /// How often it occurs.
+    pub count: usize,
+    /// Its values.
+    pub forward_ms: f64,
+    /// Its gradients.
+    pub backward_ms: f64,
+}
+
 /// The files of a dataset.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataFiles {

@@ -126,7 +126,7 @@ fn insert(line: &mut Map<String, Value>, values: &[(&str, f64)]) {
 }
 
 /// A number as JSON can hold it: `null` where it is not finite.
-fn number(x: f64) -> Value {
+pub(crate) fn number(x: f64) -> Value {
     // A mean of f32 numbers is in f64, and keeps its digits.
     Value::from(if f64::from(x as f32) == x { of_f32(x) } else { x })
 }

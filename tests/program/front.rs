@@ -98,6 +98,24 @@ fn reports_and_operations_have_pages() {
     assert!(printed(&["explain", "warp"]).contains("bilinear"));
 }
 
+/// Whatever is typed by name has a page: operations and functions of the library, keywords, settings, kinds, verbs.
+#[test]
+fn everything_that_can_be_typed_has_a_page() {
+    let ops = printed(&["explain", "ops"]);
+    let lines: Vec<&str> = ops.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")).collect();
+    let bare: Vec<&&str> = lines.iter().filter(|line| !line.contains("  # ")).collect();
+    assert!(lines.len() > 150 && bare.is_empty(), "{bare:?}");
+    let (vocabulary, _) = rord_ops::vocabulary();
+    let mut names: Vec<String> = vocabulary.names().map(str::to_string).collect();
+    names.extend(rord_lang::lex::KEYWORDS.map(str::to_string));
+    names.extend(rord_lang::sections::SECTIONS.iter().flat_map(|s| s.fields.iter().map(|f| f.name.to_string())));
+    names.extend(rord_lang::types::Kind::names().map(str::to_string));
+    names.extend(["bench", "find", "new", "sweep", "completions"].map(str::to_string));
+    for name in names {
+        assert!(rord_cli::explain::page(&name).is_some(), "`{name}` has no page");
+    }
+}
+
 #[test]
 fn words_have_pages() {
     let kind = printed(&["explain", "Prob"]);

@@ -1009,6 +1009,45 @@ fn everything_that_can_be_fixed_is_fixed_at_once() {
 }
 
 #[test]
+fn a_part_of_a_formula_becomes_a_let() {
+    let mut editor = Editor::new();
+    editor.open(URI, SMALL);
+    let mut asked = |part: &str| {
+        let at = SMALL.find(part).unwrap();
+        let params = json!({
+            "textDocument": { "uri": URI },
+            "range": { "start": place(SMALL, at), "end": place(SMALL, at + part.len()) },
+            "context": { "diagnostics": [], "only": ["refactor.extract"] },
+        });
+        editor.ask("textDocument/codeAction", params).unwrap()
+    };
+    let actions = asked("inv(H)");
+    assert_eq!(actions.as_array().unwrap().len(), 1, "{actions}");
+    let new = edited(SMALL, &actions[0]["edit"]["changes"][URI]);
+    assert!(new.contains("let part = inv(H)\nlet back = part\n"), "{new}");
+    // Half of a call is no formula.
+    assert_eq!(asked("inv(").as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn names_are_found_in_all_files() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("other.rord"), "rord 1\nfn closeness(a: Prob[B, 1, H, W]@f) -> Loss = mean(a)\n")
+        .unwrap();
+    let folders = json!([{ "uri": address(dir.path()), "name": "here" }]);
+    let mut editor = Editor::with(json!({ "capabilities": {}, "workspaceFolders": folders }));
+    editor.open(URI, SMALL);
+    let mut names = |query: &str| {
+        let found = editor.ask("workspace/symbol", json!({ "query": query })).unwrap();
+        let of = |s: &Value| s["name"].as_str().unwrap().to_string();
+        found.as_array().unwrap().iter().map(of).collect::<Vec<String>>()
+    };
+    assert_eq!(names("clsn"), ["closeness"]);
+    assert!(names("back").contains(&"back".to_string()));
+    assert!(names("").len() > 3 && names("no such name").is_empty());
+}
+
+#[test]
 fn texts_are_laid_out_and_folded() {
     let mut editor = Editor::new();
     let text = "rord 1\n\n# one\n# two\nlet  x=1\ntrain {\n  optimizer = adam(\n    lr = 1e-3\n  )\n  batch = 2\n}\n";

@@ -33,3 +33,4 @@ mod runs;
 mod skip;
 mod tensors;
 mod using;
+mod watching;

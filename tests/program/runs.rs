@@ -200,10 +200,12 @@ fn record(name: &str) -> Record {
         params: Default::default(),
         origins: Default::default(),
         epoch_seconds: Vec::new(),
+        step: None,
         epochs_done: 0,
         parts: Vec::new(),
         kept: Vec::new(),
         stopped: None,
+        error: None,
         best: None,
         validation: Default::default(),
     }

@@ -17,9 +17,10 @@ use std::path::{Path, PathBuf};
 use rord_engine::train::Summary;
 use rord_files::write_atomic;
 use rord_lang::constant::Constant;
+use rord_lang::report::render::{Style, draw};
 use rord_lang::report::{Report, any_error, runtime};
 use rord_project::outside::Given;
-use rord_record::{DATA, PIPELINE, Record, RecordError, RunFolder, metrics};
+use rord_record::{DATA, PIPELINE, Record, RecordError, RunFolder, Status, metrics};
 
 use self::curves::Curves;
 use self::html::{base64, escaped};
@@ -122,18 +123,36 @@ fn attempt(args: &ReportArgs) -> Result<PathBuf, Report> {
 
 /// Writes the page of a run that has just ended, where its text wants one, and says where it lies. What goes wrong is a warning: the run has
 /// ended well.
-pub fn at_end(summary: &Summary, loaded: &Loaded) {
+pub fn at_end(summary: &Summary, loaded: &Loaded, say: bool) {
     let wanted = loaded.pipeline.setting("save", "report") == Some(Constant::Flag(true));
     let Some(folder) = summary.folder.as_deref().filter(|_| wanted) else { return };
     match write(summary, loaded, folder) {
-        Ok(path) => crate::print(&format!("report in {}\n", path.display())),
+        Ok(path) if say => crate::print(&format!("report in {}\n", path.display())),
+        Ok(_) => {}
         Err(why) => eprintln!("warning: the run has no {FILE}: {why}"),
     }
 }
 
+/// Keeps the reports of what ended a run in its record, and writes its page where its text wants one.
+pub fn at_error(folder: &Path, loaded: &Loaded, reports: &[Report]) {
+    let plain = Style { width: 110, color: false, unicode: true };
+    let error: String = reports.iter().map(|report| draw(report, &loaded.sources, plain)).collect();
+    let run = RunFolder::open(folder);
+    // What ended the run is what is reported: nothing that goes wrong here is.
+    if let Some(record) = run.read_record().ok().filter(|record| record.status == Status::Failed) {
+        let _ = run.write_record(&Record { error: Some(error.trim_end().into()), ..record });
+    }
+    if loaded.pipeline.setting("save", "report") == Some(Constant::Flag(true)) {
+        let _ = page_of(folder, loaded, Err("the run has failed".into()));
+    }
+}
+
 fn write(summary: &Summary, loaded: &Loaded, folder: &Path) -> Result<PathBuf, String> {
+    page_of(folder, loaded, pictures::section(loaded, folder, summary.batches.as_ref()))
+}
+
+fn page_of(folder: &Path, loaded: &Loaded, pictures: Result<String, String>) -> Result<PathBuf, String> {
     let run = Run::read(folder).map_err(|report| report.title.clone())?;
-    let pictures = pictures::section(loaded, folder, summary.batches.as_ref());
     let path = folder.join(FILE);
     write_atomic(&path, one::page(&run, Ok(loaded), pictures).as_bytes()).map_err(|e| e.to_string())?;
     Ok(path)

@@ -73,9 +73,11 @@ pub(super) fn open(
         origins: Default::default(),
         epochs_done: 0,
         epoch_seconds: Vec::new(),
+        step: None,
         best: None,
         kept: Vec::new(),
         stopped: None,
+        error: None,
         validation: Default::default(),
     };
     for param in &pipeline.params {
@@ -167,6 +169,7 @@ pub(super) fn take_up(
     record.status = Status::Running;
     record.finished = None;
     record.stopped = None;
+    record.error = None;
     record.epochs_done = state.epochs;
     record.epoch_seconds.truncate(usize::try_from(state.epochs).unwrap_or(usize::MAX));
     record.best = state.best.clone();

@@ -13,7 +13,7 @@ const NOTE: &str =
     "<!-- Written from the code: INSTA_UPDATE=always cargo test --no-default-features --release --test docs -->\n";
 
 /// The pages of the book that are written by hand and come before the reference, in order.
-const GUIDE: [&str; 15] = [
+const GUIDE: [&str; 16] = [
     "guide/first-loss.md",
     "guide/language.md",
     "guide/axes.md",
@@ -29,6 +29,7 @@ const GUIDE: [&str; 15] = [
     "guide/editor.md",
     "guide/numerics.md",
     "guide/pytorch.md",
+    "guide/comparison.md",
 ];
 
 /// All of them: path below `docs/`, and text.
