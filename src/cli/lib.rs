@@ -47,6 +47,7 @@ pub mod using;
 pub mod validation;
 pub mod verbs;
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -64,14 +65,19 @@ use verbs::Cli;
 
 /// Reads the arguments, calls the verb, and returns its exit code.
 pub fn main() -> u8 {
-    let args: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+    exhausted::watch();
+    with(&std::env::args_os().collect::<Vec<_>>())
+}
+
+/// As [`main`], with these arguments; the first is what the program is called.
+pub fn with(words: &[OsString]) -> u8 {
+    let args: Vec<String> = words.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
     if args.is_empty() {
         let list = verbs::list();
         eprint!("{}", if style().color { list.ansi().to_string() } else { list.to_string() });
         return USAGE;
     }
-    exhausted::watch();
-    let read = Cli::command().try_get_matches();
+    let read = Cli::command().try_get_matches_from(words);
     let read = read.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
     let (cli, matches) = match read {
         Ok(read) => read,

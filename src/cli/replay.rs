@@ -1,5 +1,7 @@
 //! `rord-run replay`: makes a run again and compares its bytes, or makes one step of it and prints the range of every value.
 
+mod shown;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -10,7 +12,7 @@ use super::train::{How, Place, as_recorded, one};
 use super::{init, interrupt, print_reports};
 use rord_engine::plan::Plan;
 use rord_engine::refusals::Stop;
-use rord_engine::replay::{self, Numbers, Replayed, Row};
+use rord_engine::replay::{self, Replayed};
 use rord_engine::train::{STATE, resumable};
 use rord_engine::{compare, kept, state};
 use rord_kernels::simd::{Simd, VARIABLE};
@@ -100,18 +102,27 @@ fn step(args: &ReplayArgs, number: u64, loaded: &Loaded) -> Result<u8, Vec<Repor
     let plan = Plan::new(&loaded.pipeline, loaded.end())?;
     let kept = replay::failed(&loaded.pipeline, &loaded.vocabulary, &plan, folder, number).map_err(Stop::reports)?;
     let found = match kept {
-        Some(found) => found,
-        None => match reached(args, number, loaded, &plan, record)? {
-            Some(found) => found,
-            None => return Ok(interrupt::code()),
+        Some(found) if !found.is_finite() => found,
+        // What is finite failed in the update, which takes what the optimizer remembers.
+        kept => match (kept, reached(args, number, loaded, &plan, record)?) {
+            (_, None) => return Ok(interrupt::code()),
+            (None, Some(found)) => found,
+            (Some(kept), Some(found)) => Replayed { update: found.update, ..kept },
         },
     };
-    let written = written(folder, number);
+    let written = shown::written(folder, number);
+    let after = number.saturating_add(1);
+    let beside = found.update.as_ref().filter(|update| update.refused.is_none()).map(|u| u.beside(folder, after));
+    let beside = beside.transpose().map_err(Stop::reports)?.unwrap_or_default();
     match args.format {
-        ReportFormat::Json => super::print(&format!("{}\n", object(&found, loaded, written.as_ref()))),
-        ReportFormat::Human => super::print(&text(&found, loaded, folder, written.as_ref())),
+        ReportFormat::Json => super::print(&format!("{}\n", shown::object(&found, loaded, written.as_ref(), &beside))),
+        ReportFormat::Human => {
+            let written = written.as_ref();
+            let update = shown::update(&found, written, &beside);
+            super::print(&format!("{}{update}", shown::text(&found, loaded, folder, written)));
+        }
     }
-    Ok(super::DONE)
+    Ok(if beside.iter().all(|file| file.same) { super::DONE } else { super::REFUSED })
 }
 
 /// A step that did not fail: from the last state before it, or from the beginning.
@@ -158,94 +169,6 @@ fn copy(from: &Path, to: &Path) -> Result<(), rord_files::FileError> {
         }
     }
     Ok(())
-}
-
-/// The line of `metrics.jsonl` on a step.
-fn written(folder: &Path, step: u64) -> Option<Value> {
-    let text = std::fs::read_to_string(folder.join(metrics::FILE)).ok()?;
-    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let of = |line: &Value| {
-        line.get("split").and_then(Value::as_str) == Some("train")
-            && line.get("step").and_then(Value::as_u64) == Some(step)
-    };
-    lines.into_iter().find(of)
-}
-
-fn place(row: &Row, loaded: &Loaded) -> String {
-    let Some(source) = loaded.sources.get(row.span.file) else { return String::new() };
-    let before = source.text.get(..row.span.start as usize).unwrap_or_default();
-    let line = before.matches('\n').count() + 1;
-    format!("{}:{line}", source.name.rsplit('/').next().unwrap_or(&source.name))
-}
-
-fn numbers(n: &Numbers) -> Value {
-    let real = |x: f64| if x.is_finite() { json!(x) } else { Value::Null };
-    json!({ "min": real(n.min), "max": real(n.max), "mean": real(n.mean), "not_finite": n.not_finite, "count": n.count })
-}
-
-fn object(found: &Replayed, loaded: &Loaded, written: Option<&Value>) -> Value {
-    let row = |row: &Row| {
-        json!({
-            "node": row.node, "op": row.what, "at": place(row, loaded), "shape": row.shape, "value": numbers(&row.value),
-            "gradient": row.gradient.as_ref().map(numbers),
-        })
-    };
-    let outputs: serde_json::Map<String, Value> =
-        found.outputs.iter().map(|(n, x)| (n.clone(), if x.is_finite() { json!(x) } else { Value::Null })).collect();
-    json!({
-        "step": found.step, "batch": found.batch, "kept": found.kept, "outputs": outputs, "written": written,
-        "nodes": found.rows.iter().map(row).collect::<Vec<_>>(),
-    })
-}
-
-fn text(found: &Replayed, loaded: &Loaded, folder: &Path, written: Option<&Value>) -> String {
-    let from = if found.kept { "from what was kept of it" } else { "made again" };
-    let mut out = format!("step {} of {}, {from}: a batch of {}\n", found.step, folder.display(), found.batch);
-    for (name, value) in &found.outputs {
-        let before = written.and_then(|line| line.get(name)).and_then(Value::as_f64);
-        let same = match before {
-            Some(x) if x as f32 == *value as f32 => ", as in metrics.jsonl".to_string(),
-            Some(x) => format!(", and {x} in metrics.jsonl"),
-            None => String::new(),
-        };
-        out.push_str(&format!("{name} = {value}{same}\n"));
-    }
-    let short = |x: f64| if x.is_finite() { format!("{x:.3e}") } else { "-".into() };
-    let head =
-        ["node", "operation", "at", "shape", "min", "max", "mean", "not finite", "gradient min", "max", "not finite"];
-    let mut rows = vec![head.map(String::from).to_vec()];
-    for row in &found.rows {
-        let shape: Vec<String> = row.shape.iter().map(usize::to_string).collect();
-        let mut cells =
-            vec![format!("%{}", row.node), row.what.clone(), place(row, loaded), format!("[{}]", shape.join(", "))];
-        cells.extend([row.value.min, row.value.max, row.value.mean].map(short));
-        cells.push(row.value.not_finite.to_string());
-        match &row.gradient {
-            Some(g) => cells.extend([short(g.min), short(g.max), g.not_finite.to_string()]),
-            None => cells.extend(["", "", ""].map(String::from)),
-        }
-        rows.push(cells);
-    }
-    out.push_str(&format!("\n{}", super::columns(rows)));
-    let wrong = |n: &Numbers| n.not_finite > 0;
-    let forward = found.rows.iter().find(|row| wrong(&row.value));
-    let backward = found.rows.iter().rev().find(|row| row.gradient.as_ref().is_some_and(wrong));
-    match (forward, backward) {
-        (Some(row), _) => out.push_str(&format!(
-            "\n%{} `{}` ({}) has the first value that is not finite\n",
-            row.node,
-            row.what,
-            place(row, loaded)
-        )),
-        (None, Some(row)) => out.push_str(&format!(
-            "\nall values are finite; %{} `{}` ({}) has the first gradient that is not\n",
-            row.node,
-            row.what,
-            place(row, loaded)
-        )),
-        (None, None) => out.push_str("\nall values and gradients are finite\n"),
-    }
-    out
 }
 
 /// A file that was made again.

@@ -46,7 +46,7 @@ pub fn step_text(loaded: &Loaded) -> String {
 fn memory_text(loaded: &Loaded, graph: &Graph, flow: &Flow) -> String {
     let found = Plan::new(&loaded.pipeline, loaded.end()).ok().and_then(|plan| {
         let moments = optimizer(&plan.optimizer, &[], &[]).ok()?.moments();
-        predict(graph, flow, load(&plan, moments))
+        predict(graph, flow, load(&plan, moments, usize::MAX))
     });
     found.map(|p| format!(", about {}", size(p.total()))).unwrap_or_default()
 }

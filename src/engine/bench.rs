@@ -81,7 +81,7 @@ pub fn bench(
         batches.push(batch.map_err(|error| LoaderError::Data { step: number, error })?);
         making.push(ms(begun.elapsed()));
     }
-    let load = load(plan, stepper.state.optimizer.moments());
+    let load = load(plan, stepper.state.optimizer.moments(), usize::MAX);
     let predicted = predict(&graph, stepper.program.flow(), load).map(|p| p.total());
     let steps = take(&mut stepper, &batches, options, busy)?;
     let gradients = &stepper.program.flow().gradients;

@@ -28,11 +28,15 @@ pub fn weights(a: &Path, b: &Path) -> Result<Compared, WeightsError> {
     if left == right {
         return Ok(Compared { same_bytes: true, same_numbers: true, ..Compared::default() });
     }
-    let (left, right) = (read(a, &left)?, read(b, &right)?);
+    Ok(tensors(&read(a, &left)?, &read(b, &right)?)?)
+}
+
+/// Compares two sets of tensors; files have none of their bytes here.
+pub fn tensors(left: &BTreeMap<String, Tensor>, right: &BTreeMap<String, Tensor>) -> candle_core::Result<Compared> {
     let mut found = Compared { same_numbers: left.len() == right.len(), ..Compared::default() };
     found.other.extend(right.keys().filter(|name| !left.contains_key(*name)).cloned());
     let (mut differing, mut all) = (0.0, 0.0);
-    for (name, one) in &left {
+    for (name, one) in left {
         let Some(two) = right.get(name).filter(|two| two.dims() == one.dims()) else {
             found.other.push(name.clone());
             found.same_numbers = false;
@@ -53,7 +57,8 @@ pub fn weights(a: &Path, b: &Path) -> Result<Compared, WeightsError> {
     Ok(found)
 }
 
-fn read(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, WeightsError> {
+/// The tensors of a file.
+pub fn read(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, WeightsError> {
     let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu);
     let malformed = |e: candle_core::Error| WeightsError::Malformed { path: path.into(), reason: e.to_string() };
     Ok(tensors.map_err(malformed)?.into_iter().collect())

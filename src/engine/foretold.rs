@@ -29,6 +29,8 @@ pub struct Foretold {
     pub data: usize,
     /// Batches that are made ahead, of training and of the validation.
     pub batches: usize,
+    /// Reading layouts that are not drawn yet, which is over before the first step.
+    pub reading: usize,
     /// What every thread keeps for its kernels.
     pub threads: usize,
     /// A training step, with weights and what the optimizer remembers of them.
@@ -42,8 +44,9 @@ pub struct Foretold {
 impl Foretold {
     /// All of it, at the moment at which there is most.
     pub fn total(&self) -> usize {
-        let standing = [self.process, self.data, self.batches, self.threads].into_iter().fold(0, usize::saturating_add);
-        standing.saturating_add(self.step.max(self.validation).max(self.saving))
+        let running = [self.data, self.batches, self.threads, self.step.max(self.validation).max(self.saving)];
+        let running = running.into_iter().fold(0, usize::saturating_add);
+        self.process.saturating_add(self.reading.max(running))
     }
 }
 
@@ -113,6 +116,7 @@ impl Graphs {
         let mut all = Foretold {
             process: PROCESS,
             data: load.pictures,
+            reading: load.reading,
             batches: made.saturating_mul(BATCHES),
             threads,
             step: step.step,
@@ -141,12 +145,17 @@ fn moments(pipeline: &Pipeline, plan: &Plan) -> Option<usize> {
 /// What a run takes on the CPU; `None` where a size is not known before its data is loaded.
 pub fn foretold(pipeline: &Pipeline, plan: &Plan, graphs: &Graphs) -> Option<Foretold> {
     let moments = moments(pipeline, plan)?;
-    Some(graphs.take(super::step::load(plan, moments), moments)?.0)
+    Some(graphs.take(super::step::load(plan, moments, 0), moments)?.0)
 }
 
-/// Refuses a run that memory does not hold. The data is looked at where nothing else is known yet.
-pub fn refuse(pipeline: &Pipeline, plan: &Plan, graphs: Option<&Graphs>) -> Result<(), Stop> {
-    let too_large = machine::available_memory().and_then(|available| too_large(pipeline, plan, graphs, available));
+/// Refuses a run that memory does not hold. The data is looked at where nothing else is known yet. `rough`: layouts that will fit by the
+/// sizes of their files are not looked into.
+pub fn refuse(pipeline: &Pipeline, plan: &Plan, graphs: Option<&Graphs>, rough: bool) -> Result<(), Stop> {
+    let too_large = machine::available_memory().and_then(|available| {
+        // So much is there whatever else the run takes.
+        let enough = if rough { available / 4 } else { 0 };
+        too_large(pipeline, plan, graphs, available, enough)
+    });
     match too_large {
         Some(large) => Err(Stop::Refused(vec![refusals::memory(pipeline, plan, &large)])),
         None => Ok(()),
@@ -158,19 +167,25 @@ pub fn check(pipeline: &Pipeline, vocabulary: &Vocabulary, end: Span) -> Vec<Rep
     let Ok(plan) = Plan::new(pipeline, end) else { return Vec::new() };
     // What keeps graphs from being made is said where they are.
     let Ok(graphs) = Graphs::of(pipeline, vocabulary, &plan) else { return Vec::new() };
-    refuse(pipeline, &plan, graphs.as_ref()).err().map(Stop::reports).unwrap_or_default()
+    refuse(pipeline, &plan, graphs.as_ref(), true).err().map(Stop::reports).unwrap_or_default()
 }
 
-fn too_large(pipeline: &Pipeline, plan: &Plan, graphs: Option<&Graphs>, available: usize) -> Option<TooLarge> {
-    let held = source::held(&plan.datasets);
-    let largest = held.iter().enumerate().max_by_key(|(_, held)| held.bytes());
+fn too_large(
+    pipeline: &Pipeline,
+    plan: &Plan,
+    graphs: Option<&Graphs>,
+    available: usize,
+    enough: usize,
+) -> Option<TooLarge> {
+    let held = source::held(&plan.datasets, enough);
+    let largest = held.iter().enumerate().max_by_key(|(_, held)| held.bytes().max(held.reading));
     let blamed = || largest.map(|(index, held)| Blame::Data(index, held.clone()));
     let moments = moments(pipeline, plan)?;
-    let load = super::step::load(plan, moments);
+    let load = super::step::load(plan, moments, enough);
     let take = |batch| graphs.and_then(|graphs| graphs.take(Load { batch, ..load }, moments));
     let Some((all, at)) = take(load.batch) else {
         // The data alone.
-        let needed = PROCESS.saturating_add(load.pictures);
+        let needed = PROCESS.saturating_add(load.pictures.max(load.reading));
         let blame = (needed > available).then(blamed).flatten()?;
         return Some(TooLarge { needed, available, blame, batch: None });
     };
@@ -182,7 +197,7 @@ fn too_large(pipeline: &Pipeline, plan: &Plan, graphs: Option<&Graphs>, availabl
     let mut halves = std::iter::successors(Some(load.batch / 2), |n| Some(n / 2)).take_while(|n| *n > 0);
     let batch = halves.find(|n| fits(*n));
     let work = all.step.max(all.validation).max(all.saving).saturating_add(all.batches);
-    let blame = match blamed().filter(|_| all.data > work) {
+    let blame = match blamed().filter(|_| all.data.max(all.reading) > work) {
         Some(data) => data,
         None if all.validation > all.step && all.validation >= all.saving => validation(graphs, at),
         None if all.saving > all.step => Blame::Saving,

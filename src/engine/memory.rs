@@ -35,6 +35,8 @@ pub struct Load {
     pub moments: usize,
     /// Bytes of the data's layouts.
     pub pictures: usize,
+    /// Bytes that reading layouts takes before the first step.
+    pub reading: usize,
 }
 
 /// Bytes at the moment of a step at which there are most.
@@ -57,7 +59,7 @@ impl Predicted {
 
 /// What a training step takes on the CPU; `None` where a size is not known.
 pub fn predict(graph: &Graph, flow: &Flow, load: Load) -> Option<Predicted> {
-    let Load { batch, moments, pictures } = load;
+    let Load { batch, moments, pictures, .. } = load;
     let mut step = Step::new(graph, flow, batch)?;
     let mut weights: Vec<Block> = graph.weights.iter().map(|w| step.heap.make(bytes(&w.shape))).collect();
     // The first steps find other gaps than later ones.

@@ -3,6 +3,8 @@
 //! A step that failed is made from what was kept of it: the weights before it, its batch, and a note of where its random numbers come
 //! from. Any other is reached from the last state before it, or from the beginning of the run.
 
+pub mod update;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -23,6 +25,7 @@ use rord_graph::node::{Graph, NodeSource};
 use rord_lang::source::Span;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
+use update::Update;
 
 /// The note of a batch that was kept.
 const ENTRY: &str = "rord.step";
@@ -75,7 +78,7 @@ pub struct Row {
 }
 
 /// A step that was made again.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Replayed {
     /// Its number, from 0.
     pub step: u64,
@@ -87,6 +90,16 @@ pub struct Replayed {
     pub outputs: Vec<(String, f64)>,
     /// Every node, in the order of computation.
     pub rows: Vec<Row>,
+    /// What the optimizer made of it; `None` where the step was made from what was kept of it.
+    pub update: Option<Update>,
+}
+
+impl Replayed {
+    /// True where all values and gradients are finite.
+    pub fn is_finite(&self) -> bool {
+        let finite = |numbers: &Numbers| numbers.not_finite == 0;
+        self.rows.iter().all(|row| finite(&row.value) && row.gradient.as_ref().is_none_or(finite))
+    }
 }
 
 /// Looks at all values and gradients of a program.
@@ -142,7 +155,7 @@ pub fn look(program: &Program, feed: &Feed<'_>) -> Result<Replayed, Stop> {
     };
     let rows = graph.nodes.iter().enumerate().filter_map(row).collect();
     let outputs = graph.outputs.iter().map(|output| output.name.clone()).zip(outcome.numbers()?).collect();
-    Ok(Replayed { step: feed.step, batch: feed.batch, kept: false, outputs, rows })
+    Ok(Replayed { step: feed.step, batch: feed.batch, kept: false, outputs, rows, update: None })
 }
 
 /// What is noted of a step whose batch is kept: all that its values depend on beside weights and batch.

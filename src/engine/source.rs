@@ -1,33 +1,32 @@
 //! A dataset's recipe, carried out: pictures or tensors loaded, batches as tensors.
 
+mod held;
+mod recipes;
+
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::machine;
 use super::timed::Clock;
+use recipes::pair_recipe;
 use rord_data::batches::{Batch, Batches, Field, PairBatches, RecipeAt};
 use rord_data::datasets::{self, Offered, Part};
 use rord_data::file_pairs::FilePairs;
-use rord_data::gds::Gds;
-use rord_data::geometry::{Geometry, Perspective};
-use rord_data::images::{Images, header};
+use rord_data::images::Images;
 use rord_data::listed;
 use rord_data::loaded::{FileFacts, UnfitFile};
 use rord_data::pairs::{Detect, PairRecipe, PairSource, Split};
-use rord_data::photo::Photo;
-use rord_data::render::Render;
 use rord_data::several::Several;
 use rord_data::store::Store;
-use rord_data::synth::Synth;
 use rord_data::tensors::{Misfit, TensorRecipe, Tensors, TensorsError};
-use rord_data::{DataError, Loaded, Source, Unfit};
+use rord_data::{DataError, Loaded, Source};
 use rord_lang::constant::{Constant, Recipe, Settings, Unreadable};
-use rord_lang::report::plural;
 use rord_lang::typed::Dataset;
 use rord_random::Stream;
+
+pub use held::{Held, held, pictures};
+pub use recipes::{layouts_of, texts};
 
 /// Why a dataset could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -293,213 +292,6 @@ fn widest(settings: &Settings, made: Made) -> Result<(f64, f64), SourceError> {
         zoom = if recipe.zoom.0 > zoom.0 { recipe.zoom } else { zoom };
     }
     Ok(zoom)
-}
-
-fn pair_recipe(settings: &Settings, Made { batch, seed, corners }: Made) -> Result<PairRecipe, SourceError> {
-    // One view alone has no geometry, and one of a fixed size calls it that.
-    let moves = settings.recipe("geometry").ok();
-    Ok(PairRecipe {
-        patch: settings.count("patch").or_else(|_| settings.count("size"))?,
-        zoom: settings.range("zoom")?,
-        geometry: moves.map(geometry).transpose()?.unwrap_or(Geometry::Identity),
-        photo: photos(settings)?,
-        render: settings.recipe("render").ok().map(render).transpose()?,
-        steps: settings.count("steps")?,
-        batch,
-        train: settings.number("train")?,
-        seed,
-        moved: moves.is_some(),
-        corners,
-        channels: settings.count("channels").unwrap_or(1),
-        detect: if settings.text("corners") == Ok("picture") { Detect::Picture } else { Detect::Drawn },
-        target: settings.text("target").ok().map(str::to_string),
-    })
-}
-
-/// What is held of a dataset, as far as its recipe and the heads of its files say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
-    /// Bytes of layouts and pictures.
-    pub pictures: usize,
-    /// Bytes that drawing or reading them takes beside.
-    pub making: usize,
-    /// The recipe and the setting that counts: `synth(tiles = 64)`.
-    pub what: String,
-    /// What takes less.
-    pub less: String,
-}
-
-impl Held {
-    /// All bytes.
-    pub fn bytes(&self) -> usize {
-        self.pictures.saturating_add(self.making)
-    }
-}
-
-/// What a picture takes that lies in the store: its names, and where its tiles lie.
-const STORED: usize = 3 << 10;
-
-/// What is held of each dataset.
-pub fn held(datasets: &[Dataset]) -> Vec<Held> {
-    let limit = Store::of_process().memory().limit();
-    let threads = machine::threads();
-    let one = |dataset: &Dataset| {
-        let settings = &dataset.recipe.settings;
-        let layouts = settings.recipe("layouts").ok();
-        match layouts.and_then(|recipe| layouts_of(recipe).ok()) {
-            Some(Source::Synth(synth)) => {
-                let stored = if synth.bytes() > limit { synth.tiles.saturating_mul(STORED) } else { 0 };
-                Held {
-                    pictures: synth.bytes().min(limit).saturating_add(stored),
-                    making: synth.drawing(threads),
-                    what: format!(
-                        "synth(tiles = {}, size = {}, resolution = {})",
-                        synth.tiles, synth.size, synth.resolution
-                    ),
-                    less: less("lower `tiles`, `size` or `resolution`", synth.bytes() >= limit, limit),
-                }
-            }
-            // What lies in the store takes as much as may be held of it.
-            Some(Source::Gds(_)) => Held {
-                pictures: limit,
-                making: 0,
-                what: "gds(…)".into(),
-                less: less("lower `resolution`, or draw a `window`", true, limit),
-            },
-            Some(Source::Images(images)) => {
-                let color = settings.count("channels").is_ok_and(|n| n == 3);
-                let found = header::taken(&Images { color, ..images });
-                Held {
-                    pictures: found.held.min(limit),
-                    making: found.reading.saturating_mul(threads.min(found.files)),
-                    what: format!("images(…) of {}", plural(found.files, "file")),
-                    less: less("name fewer files, or make them smaller:  resize = 0.5", found.held >= limit, limit),
-                }
-            }
-            None => Held::default(),
-        }
-    };
-    datasets.iter().map(one).collect()
-}
-
-fn less(what: &str, limited: bool, limit: usize) -> String {
-    match limited {
-        true => format!("{what}, or hold less of it in memory:  --data-memory {}", (limit / 4_000_000).max(16)),
-        false => what.into(),
-    }
-}
-
-/// Bytes of the pictures that datasets are cut from, at most, and of making them.
-pub fn pictures(datasets: &[Dataset]) -> usize {
-    held(datasets).iter().map(Held::bytes).fold(0, usize::saturating_add)
-}
-
-/// What a recipe of layouts names.
-pub fn layouts_of(recipe: &Recipe) -> Result<Source, SourceError> {
-    let s = &recipe.settings;
-    Ok(match recipe.op.as_str() {
-        "synth" => Source::Synth(Synth {
-            tiles: s.count("tiles")?,
-            seed: s.count("seed")? as u64,
-            size: s.number("size")?,
-            resolution: s.number("resolution")?,
-        }),
-        "gds" => {
-            let window: Vec<f64> = s.list("window")?.iter().filter_map(Constant::number).collect();
-            let four = Unreadable { name: "window".into(), wanted: "four numbers" };
-            let window = match window.as_slice() {
-                [] => None,
-                four_of_them => Some(*four_of_them.first_chunk().filter(|_| window.len() == 4).ok_or(four)?),
-            };
-            Source::Gds(Gds {
-                files: texts(s, "files"),
-                validation: texts(s, "validation"),
-                layers: strings(s.list("layers")?),
-                resolution: s.number("resolution")?,
-                top: s.text("top").ok().map(str::to_string),
-                names: s.text("names").ok().map(PathBuf::from),
-                window,
-                unfit: unfit(s),
-            })
-        }
-        "images" => Source::Images(Images {
-            files: texts(s, "files"),
-            validation: texts(s, "validation"),
-            range: s.range("range").ok(),
-            resize: s.number("resize")?,
-            color: false,
-            unfit: unfit(s),
-        }),
-        other => return Err(SourceError::Unknown(other.into())),
-    })
-}
-
-/// What to do about files that cannot be used.
-fn unfit(settings: &Settings) -> Unfit {
-    if settings.text("unfit") == Ok("skip") { Unfit::Skip } else { Unfit::Refuse }
-}
-
-/// A text, or those of a list.
-pub(super) fn texts(settings: &Settings, name: &str) -> Vec<String> {
-    settings.list(name).map(strings).unwrap_or_default()
-}
-
-/// The texts among the items of a list.
-fn strings(items: &[Constant]) -> Vec<String> {
-    items.iter().filter_map(|item| if let Constant::Text(text) = item { Some(text.clone()) } else { None }).collect()
-}
-
-fn geometry(recipe: &Recipe) -> Result<Geometry, SourceError> {
-    let s = &recipe.settings;
-    Ok(match recipe.op.as_str() {
-        "same_view" => Geometry::Identity,
-        "square_symmetries" => Geometry::SquareSymmetries,
-        "rotations" => Geometry::Rotations { degrees: s.range("degrees")?, mirror: s.flag("mirror")? },
-        "affine" => Geometry::Affine {
-            degrees: s.range("degrees")?,
-            stretch: s.range("stretch")?,
-            shear: s.range("shear")?,
-            mirror: s.flag("mirror")?,
-        },
-        "perspective" => Geometry::Perspective(Perspective {
-            corners: s.number("corners")?,
-            degrees: s.range("degrees")?,
-            scale: s.range("scale")?,
-            shift: s.number("shift")?,
-            mirror: s.flag("mirror")?,
-        }),
-        other => return Err(SourceError::Unknown(other.into())),
-    })
-}
-
-fn photos(settings: &Settings) -> Result<Vec<Photo>, SourceError> {
-    let mut photos = Vec::new();
-    for item in settings.list("photo")? {
-        let Constant::Recipe(recipe) = item else { continue };
-        let range = |name| recipe.settings.range(name);
-        photos.push(match recipe.op.as_str() {
-            "brightness" => range("by").map(|(a, b)| Photo::Brightness(a, b))?,
-            "contrast" => range("by").map(|(a, b)| Photo::Contrast(a, b))?,
-            "gamma" => range("by").map(|(a, b)| Photo::Gamma(a, b))?,
-            "blur" => range("sigma").map(|(a, b)| Photo::Blur(a, b))?,
-            "noise" => Photo::Noise(recipe.settings.number("sigma")?),
-            other => return Err(SourceError::Unknown(other.into())),
-        });
-    }
-    Ok(photos)
-}
-
-fn render(recipe: &Recipe) -> Result<Render, SourceError> {
-    let s = &recipe.settings;
-    Ok(Render {
-        weights: s.range("weights")?,
-        drop: s.number("drop")?,
-        etch: s.range("etch")?,
-        invert: s.number("invert")?,
-        differ: s.number("differ")?,
-        together: s.number("together")?,
-        single: s.number("single")?,
-    })
 }
 
 /// A batch as tensors by field name.

@@ -227,13 +227,19 @@ impl State {
         self.take_up(&bytes, path)
     }
 
-    fn to_bytes(&self) -> candle_core::Result<Vec<u8>> {
+    /// All tensors, under the names that a file of the state gives them: `weights/…`, `optimizer/…`, `average/…`.
+    pub fn tensors(&self) -> candle_core::Result<Vec<(String, Tensor)>> {
         let mut tensors: Vec<(String, Tensor)> =
             self.weights.iter().map(|(name, tensor)| (format!("weights/{name}"), tensor.clone())).collect();
         tensors.extend(self.optimizer.state()?.into_iter().map(|(name, t)| (format!("optimizer/{name}"), t)));
         if let Some(average) = self.average.as_ref().and_then(|a| a.weights.as_ref()) {
             tensors.extend(average.iter().map(|(name, tensor)| (format!("average/{name}"), tensor.clone())));
         }
+        Ok(tensors)
+    }
+
+    fn to_bytes(&self) -> candle_core::Result<Vec<u8>> {
+        let tensors = self.tensors()?;
         let text = |x: f64| Value::from(x.to_string());
         let kept: Vec<Value> = self.kept.iter().map(|k| json!({ "value": text(k.value), "epoch": k.epoch })).collect();
         let best = self.best.as_ref();

@@ -1,42 +1,36 @@
-//! One training step, and what has to be there before the first: data, graph, weights, optimizer.
+//! One training step; what has to be there before the first is made in `prepare.rs`.
 //!
 //! `train` takes such steps until its epochs are over and `bench` takes a few with a watch; both are the same steps.
 
+mod prepare;
+
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
-use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::begin;
 use super::clip::{Clip, norm};
-use super::early::EarlyStop;
 use super::follow::{self, Follower};
-use super::foretold::{self, Foretold, Graphs};
-use super::graphs;
-use super::groups::{self, Freezing};
-use super::health::{self, Health};
-use super::memory::Load;
-use super::optim::{Overflow, not_finite, optimizer};
+use super::foretold::Foretold;
+use super::groups::Freezing;
+use super::health;
+use super::optim::{Overflow, not_finite};
 use super::plan::{Plan, Watched};
 use super::pretrained::Taken;
 use super::program::{Feed, NotFinite, Part, Program, Watch};
-use super::refusals::{self, Stop};
+use super::refusals::Stop;
+use super::replay::update::Update;
 use super::replay::{self, Kept, Replayed};
-use super::schedule::{LrChange, Mode, Span, schedule};
-use super::source::{self, DataSource, tensors};
-use super::state::{Average, Identity, State};
-use super::timed::Clock;
-use super::weights::weight_specs;
+use super::schedule::LrChange;
+use super::source::tensors;
+use super::state::State;
 use rord_data::batches::Batch;
-use rord_graph::gradients::trained_by;
 use rord_graph::node::{Graph, NodeSource};
 use rord_lang::constant::number;
 use rord_lang::report::runtime::Cause;
 use rord_lang::source::Span as LangSpan;
-use rord_lang::typed::Pipeline;
-use rord_lang::vocabulary::Vocabulary;
 use rord_record::Best;
+
+pub use prepare::{load, prepare};
 
 /// Takes training steps.
 pub struct Stepper {
@@ -125,114 +119,6 @@ pub struct Ended {
     pub dropped: Vec<u64>,
     /// Why the run ends here.
     pub stop: Option<String>,
-}
-
-/// Loads the data and makes everything ready. Refuses what could not be run, as a step that memory does not hold. `busy` hears what
-/// takes its time.
-pub fn prepare(
-    pipeline: &Pipeline,
-    vocabulary: &Vocabulary,
-    plan: &Plan,
-    init: Option<&Path>,
-    device: &Device,
-    busy: &mut dyn FnMut(&str),
-) -> Result<(Stepper, DataSource), Stop> {
-    busy("loading the data");
-    let dtype = DType::F32;
-    let base_lr = plan.optimizer.settings.number("lr").unwrap_or_default();
-    let optimizer = optimizer(&plan.optimizer, &weight_specs(pipeline), &groups::groups(pipeline, base_lr))?;
-    let graphs = Graphs::of(pipeline, vocabulary, plan)?;
-    if device.is_cpu() {
-        foretold::refuse(pipeline, plan, graphs.as_ref())?;
-    }
-    let foretold = graphs.as_ref().and_then(|graphs| foretold::foretold(pipeline, plan, graphs));
-    drop(graphs);
-    let programs = |known: &HashMap<u32, i64>| -> Result<Vec<Program>, Stop> {
-        let mut programs = Vec::new();
-        for (objective, wanted) in pipeline.objectives.iter().zip(graphs::training_by_objective(pipeline)) {
-            let mut graph = graphs::graph(pipeline, vocabulary, &wanted, known)?;
-            graph.live = graphs::live(pipeline, objective);
-            graph.live.retain(|w| !pipeline.treatment(*w).is_frozen());
-            let program = Program::new(graph, trained_by(pipeline, objective), dtype, device)?;
-            programs.push(program);
-        }
-        Ok(programs)
-    };
-    let timed = Arc::new(Clock::new(pipeline)?);
-    let data = || {
-        DataSource::load_all(&plan.datasets, &pipeline.sizes, plan.batch, plan.seed, Some(&timed))
-            .map_err(|(of, e)| Stop::Refused(refusals::data_of(plan, of, &e)))
-    };
-    let (mut programs, data) = match graphs::set_by_data(pipeline, &plan.datasets) {
-        true => {
-            let data = data()?;
-            (programs(&data.sizes)?, data)
-        }
-        // Before the data is loaded: a step that memory does not hold is refused at once.
-        false => (programs(&HashMap::new())?, data()?),
-    };
-    let rivals = programs.split_off(1.min(programs.len()));
-    let program = programs.pop().ok_or_else(|| candle_core::Error::msg("there is no objective"))?;
-    let (batches, accumulate) = (data.batches.steps(), plan.accumulate as u64);
-    let steps = batches.div_ceil(accumulate);
-    timed.set_epoch(batches, accumulate);
-    let span = Span { base_lr: optimizer.base_lr(), steps_per_epoch: steps, epochs: plan.epochs };
-    let mode = plan.watch.as_ref().map_or(Mode::Minimize, |(_, m)| *m);
-    let (weights, taken) = begin::weights(pipeline, init, plan.seed, dtype, device)?;
-    let stop = plan.stop.as_ref().map(|(r, (w, mode))| EarlyStop::new(r, span, w.to_string(), *mode)).transpose()?;
-    let freezing = Freezing::new(pipeline, steps);
-    let state = State {
-        weights,
-        average: plan.ema.map(|decay| Average::new(decay, pipeline)),
-        stop,
-        kept: Vec::new(),
-        schedule: plan.schedule.as_ref().map(|r| schedule(r, span, mode)).transpose()?,
-        lr: optimizer.base_lr(),
-        optimizer,
-        epochs: 0,
-        steps: 0,
-        means: vec![0.0; std::iter::once(&program).chain(&rivals).map(|p| p.graph().outputs.len()).sum()],
-        best: None,
-        observers: Vec::new(),
-        health: Health::default(),
-        timed,
-        identity: Identity::default(),
-    };
-    let clip = plan.clip.as_ref().map(Clip::new).transpose()?;
-    let weights = 0..pipeline.weights.len();
-    let frozen = weights.clone().map(|w| pipeline.treatment(w).is_frozen()).collect();
-    let roles = |objective| {
-        let trains = trained_by(pipeline, objective);
-        let trains = weights.clone().map(|w| trains(&NodeSource::Weight(w))).collect();
-        Roles { trains, live: graphs::live(pipeline, objective) }
-    };
-    let stepper = Stepper {
-        program,
-        state,
-        steps,
-        taken,
-        batches,
-        accumulate,
-        rivals,
-        followers: follow::followers(pipeline),
-        clip,
-        freezing,
-        frozen,
-        roles: pipeline.objectives.iter().map(roles).collect(),
-        plain: false,
-        zero: Vec::new(),
-        seed: plan.seed,
-        device: device.clone(),
-        optimizer: pipeline.train.iter().find(|f| f.name == "optimizer").map(|f| f.span).unwrap_or_default(),
-        foretold,
-    };
-    Ok((stepper, data))
-}
-
-/// What a step takes beside its graph. An average of the weights, and gradients that are added up, are kept like moments.
-pub fn load(plan: &Plan, moments: usize) -> Load {
-    let moments = moments + usize::from(plan.ema.is_some()) + usize::from(plan.accumulate > 1);
-    Load { batch: plan.batch, moments, pictures: source::pictures(&plan.datasets) }
 }
 
 impl Stepper {
@@ -358,7 +244,7 @@ impl Stepper {
         Ok(Stepped::Taken { values, lr, grad_norm })
     }
 
-    /// The next step, made without being taken, with the range of every value and gradient of its first batch.
+    /// The next step, with the range of every value and gradient of its first batch, and what the optimizer makes of it.
     pub fn look(&mut self, batches: &[Batch]) -> Result<Option<Replayed>, Stop> {
         self.freeze()?;
         let Some(batch) = batches.first() else { return Ok(None) };
@@ -367,7 +253,16 @@ impl Stepper {
         let (size, seed, step) = (batch.size, self.seed, self.next_batch());
         let feed = Feed { batch: size, fields: &fields, weights, seed, step, training: true, timed };
         let found = replay::look(&self.program, &feed)?;
-        Ok(Some(Replayed { step: self.state.steps, ..found }))
+        let (at, before) = (self.state.steps, self.state.weights.clone());
+        let stepped = self.step(batches, &mut ())?;
+        let (outputs, taken) = match stepped {
+            Stepped::Taken { values, lr, grad_norm } => {
+                (self.names().into_iter().zip(values).collect(), Ok((lr, grad_norm)))
+            }
+            Stepped::NotFinite { what, .. } => (found.outputs, Err(what.what)),
+        };
+        let update = Some(Update::of(&before, taken, &self.state)?);
+        Ok(Some(Replayed { step: at, outputs, update, ..found }))
     }
 
     /// What an objective makes of the batches of a step, numbered from `first`: its gradients, averaged, change the weights. The error is a value

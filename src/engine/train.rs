@@ -66,7 +66,7 @@ pub struct Options<'a> {
     pub text: String,
     /// The folder of a run of the same texts that is taken up where it was saved last; `out` is not read then.
     pub resume: Option<PathBuf>,
-    /// The step before which the run ends: it is looked at and not taken.
+    /// The step with which the run ends: it is looked at, and nothing of it is kept.
     pub until: Option<u64>,
     /// A report as a person reads it.
     pub shown: &'a dyn Fn(&Report) -> String,
@@ -82,7 +82,7 @@ pub struct Summary {
     pub interrupted: bool,
     /// Epochs that are complete.
     pub epochs: u64,
-    /// The step that the run was asked to end before, made without being taken.
+    /// The step that the run was asked to end with.
     pub replayed: Option<Replayed>,
     /// Its data, which need not be loaded again; `None` where it was asked to end before it had any.
     pub batches: Option<Arc<dyn Batches>>,
@@ -159,7 +159,7 @@ struct Run<'a> {
     looked: Looked,
     /// Steps that carried a watch.
     timing: Timing,
-    /// The step that the run ends before, looked at.
+    /// The step that the run ends with, looked at.
     replayed: Option<Replayed>,
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Some memory is set aside, and let go before the report is written, so that there is enough for that.
 
+pub mod failing;
+
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};

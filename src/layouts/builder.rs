@@ -12,6 +12,7 @@ use crate::liberty::{Liberty, LibertyKind};
 use crate::library::{Cell, CellId, Library, Placement, Repetition, Shapes, Transform, Wire};
 use crate::path::{Cap, outline};
 use crate::polygons::Point;
+use crate::weight::Weight;
 
 /// A cell while it is collected. Its id is where it lies in the list of drafts.
 #[derive(Default)]
@@ -40,9 +41,21 @@ pub struct Builder {
     places: HashMap<LayerKey, usize>,
     last: Option<(LayerKey, usize)>,
     liberties: Vec<Liberty>,
+    /// Where nothing is kept, what is counted instead.
+    weight: Option<Weight>,
 }
 
 impl Builder {
+    /// One that keeps no shapes and no placements, and counts what they would take.
+    pub fn weighing() -> Self {
+        Self { weight: Some(Weight::default()), ..Self::default() }
+    }
+
+    /// Bytes that the library would take; 0 where it is kept.
+    pub fn weight(&self) -> u64 {
+        self.weight.as_ref().map_or(0, Weight::bytes)
+    }
+
     /// The cell of that name, which may be defined before or after, or never.
     pub fn cell(&mut self, name: &[u8]) -> CellId {
         if let Some(&id) = self.names.get(name) {
@@ -81,6 +94,7 @@ impl Builder {
     pub fn define(&mut self, id: CellId) -> bool {
         self.current = Some(id);
         self.last = None;
+        self.weight.iter_mut().for_each(Weight::cell);
         let Some(draft) = self.drafts.get_mut(id.0 as usize) else { return false };
         self.places = draft.cell.layers.iter().enumerate().map(|(index, (key, _))| (*key, index)).collect();
         let new = draft.defined.is_none();
@@ -144,6 +158,9 @@ impl Builder {
         if on_a_line(open) {
             return;
         }
+        if let Some(weight) = &mut self.weight {
+            return weight.shape(key, open.len(), false, &repetition);
+        }
         let Some(shapes) = self.shapes(key) else { return };
         match repetition {
             Repetition::Once => shapes.polygons.push(open.iter().copied()),
@@ -157,6 +174,9 @@ impl Builder {
         let [y0, y1] = [y0.min(y1), y0.max(y1)];
         if x0 == x1 || y0 == y1 {
             return;
+        }
+        if let Some(weight) = &mut self.weight {
+            return weight.shape(key, 4, true, &repetition);
         }
         let Some(shapes) = self.shapes(key) else { return };
         match repetition {
@@ -190,6 +210,9 @@ impl Builder {
         if half.is_nan() || half <= 0.0 || spine.is_empty() || nothing {
             return;
         }
+        if let Some(weight) = &mut self.weight {
+            return weight.wire(key, spine.len(), &repetition);
+        }
         let Some(shapes) = self.shapes(key) else { return };
         shapes.wires.push(Wire { spine, half, caps, magnified, repetition });
     }
@@ -198,6 +221,9 @@ impl Builder {
     pub fn place(&mut self, cell: CellId, transform: Transform, repetition: Repetition) {
         if let Some(placed) = self.drafts.get_mut(cell.0 as usize) {
             placed.placed += 1;
+        }
+        if let Some(weight) = &mut self.weight {
+            return weight.placement(&repetition);
         }
         let current = self.current.and_then(|id| self.drafts.get_mut(id.0 as usize));
         if let Some(draft) = current {

@@ -13,6 +13,7 @@ pub mod polygons;
 pub mod read;
 pub mod select;
 mod transform;
+mod weight;
 
 // The properties that fuzzing checks name the crate as others do.
 #[cfg(test)]
@@ -40,7 +41,7 @@ pub use layer::LayerKey;
 pub use liberty::{Liberty, LibertyKind};
 pub use library::{Cell, CellId, Library, Placement, Repetition, Shapes, Transform, Wire};
 pub use polygons::{Bounds, Point, Polygons};
-pub use read::{from_bytes, read};
+pub use read::{from_bytes, read, weigh};
 
 /// What was read of a file.
 #[derive(Clone, Debug, PartialEq)]

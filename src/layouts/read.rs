@@ -19,7 +19,14 @@ const HEAD: usize = 16;
 /// Reads a GDSII or an OASIS file, plain or gzip. Never goes by the file's name. Errors: see [`ReadError`].
 pub fn read(path: &Path) -> Result<ReadLibrary, ReadError> {
     let (file, size) = rord_files::open(path).map_err(|error| ReadError::unreadable(path, &error.source))?;
-    source(path, file, size, MOST_BYTES)
+    source(path, file, size, MOST_BYTES, &kept)
+}
+
+/// Bytes that the library of a file takes in memory while it is read and sorted, about: all of it is read, and nothing kept.
+/// Errors: as [`read`].
+pub fn weigh(path: &Path) -> Result<u64, ReadError> {
+    let (file, size) = rord_files::open(path).map_err(|error| ReadError::unreadable(path, &error.source))?;
+    source(path, file, size, MOST_BYTES, &weighed)
 }
 
 /// As [`read`], of the content of a file. `path` is only what errors call it.
@@ -30,7 +37,7 @@ pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<ReadLibrary, ReadError>
 /// As [`from_bytes`], of at most `limit` bytes after decompression.
 pub fn at_most(path: &Path, bytes: Vec<u8>, limit: u64) -> Result<ReadLibrary, ReadError> {
     let size = bytes.len() as u64;
-    source(path, Cursor::new(bytes), size, limit)
+    source(path, Cursor::new(bytes), size, limit, &kept)
 }
 
 /// All bytes of a file, decompressed where it begins as gzip does.
@@ -47,21 +54,24 @@ pub fn content(path: &Path) -> Result<Vec<u8>, ReadError> {
     }
 }
 
-/// Reads `source`, a file of `size` bytes.
-fn source(path: &Path, mut source: impl Read, size: u64, limit: u64) -> Result<ReadLibrary, ReadError> {
+/// What is made of the bytes of a layout: its path, its first bytes, all of them, the most that are read, and whether they are unpacked.
+type Make<'a, T> = &'a dyn Fn(&Path, &[u8], &mut dyn Read, u64, bool) -> Result<T, ReadError>;
+
+/// Makes something of `source`, a file of `size` bytes.
+fn source<T>(path: &Path, mut source: impl Read, size: u64, limit: u64, make: Make<'_, T>) -> Result<T, ReadError> {
     let head = head(&mut source).map_err(|error| ReadError::unreadable(path, &error))?;
     let gzip = head.starts_with(&[0x1f, 0x8b]);
-    let whole = BufReader::with_capacity(1 << 16, Cursor::new(head.clone()).chain(source));
+    let mut whole = BufReader::with_capacity(1 << 16, Cursor::new(head.clone()).chain(source));
     if !gzip {
-        return unpacked(path, &head, whole, limit, false);
+        return make(path, &head, &mut whole, limit, false);
     }
     let limit = limit.min(FREE_GROWTH.saturating_add(size.saturating_mul(MOST_GROWTH)));
     let mut source = MultiGzDecoder::new(whole);
     let broken = |error: std::io::Error| ReadError::Gzip { path: path.to_path_buf(), reason: error.to_string() };
     // What is no layout is not unpacked as a whole.
     let head = self::head(&mut source).map_err(broken)?;
-    let source = BufReader::with_capacity(1 << 16, Cursor::new(head.clone()).chain(source));
-    unpacked(path, &head, source, limit, true)
+    let mut source = BufReader::with_capacity(1 << 16, Cursor::new(head.clone()).chain(source));
+    make(path, &head, &mut source, limit, true)
 }
 
 /// The first bytes.
@@ -71,7 +81,8 @@ fn head(source: &mut impl Read) -> std::io::Result<Vec<u8>> {
     Ok(head)
 }
 
-fn unpacked(path: &Path, head: &[u8], source: impl Read, limit: u64, packed: bool) -> Result<ReadLibrary, ReadError> {
+/// Its library.
+fn kept(path: &Path, head: &[u8], source: &mut dyn Read, limit: u64, packed: bool) -> Result<ReadLibrary, ReadError> {
     let read = if head.is_empty() {
         return Err(ReadError::EmptyFile { path: path.to_path_buf() });
     } else if gds::is_gds(head) {
@@ -84,6 +95,15 @@ fn unpacked(path: &Path, head: &[u8], source: impl Read, limit: u64, packed: boo
     match read.library.cells.is_empty() {
         true => Err(ReadError::NoCells { path: path.to_path_buf() }),
         false => Ok(read),
+    }
+}
+
+/// What its library takes.
+fn weighed(path: &Path, head: &[u8], source: &mut dyn Read, limit: u64, packed: bool) -> Result<u64, ReadError> {
+    match head {
+        head if gds::is_gds(head) => gds::weigh(path, source, limit, packed),
+        head if oasis::is_oasis(head) => oasis::weigh(path, &whole(path, source, limit, packed)?),
+        _ => Ok(0),
     }
 }
 

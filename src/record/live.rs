@@ -117,7 +117,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(None, root.path(), "rord", SystemTime::UNIX_EPOCH).unwrap();
         let lock = Lock::take(folder.path()).unwrap();
-        let live = Live::open(folder.clone(), super::super::folder::tests::record(), lock).unwrap();
+        let live = Live::open(folder.clone(), super::super::record::tests::record(), lock).unwrap();
         live.change(|r| r.status = Status::Running).unwrap();
         let other = live.clone();
         other.change(|r| r.epochs_done = 7).unwrap();
@@ -135,7 +135,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(None, root.path(), "rord", SystemTime::UNIX_EPOCH).unwrap();
         let lock = Lock::take(folder.path()).unwrap();
-        let running = Record { status: Status::Running, ..super::super::folder::tests::record() };
+        let running = Record { status: Status::Running, ..super::super::record::tests::record() };
         let live = Live::open(folder.clone(), running, lock).unwrap();
         live.leave(|_| panic!("it does not rest"));
         live.rest(Some(Box::new(|| Ok(()))));

@@ -2,6 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use rord_kernels::allocator::Reporting;
+use rord_kernels::allocator::failing::Failing;
+
+/// That of the program, of which one allocation may fail: `failing` runs the program in this binary, too.
+#[global_allocator]
+static ALLOCATOR: Reporting<Failing<mimalloc::MiMalloc>> = Reporting(Failing(mimalloc::MiMalloc));
+
 mod architecture;
 mod bench;
 mod cli;
@@ -17,6 +24,7 @@ mod front;
 mod health;
 mod loss;
 mod lsp;
+mod many;
 mod memory;
 mod mistakes;
 mod papers;

@@ -33,6 +33,11 @@ fn every_paper_trains_with_its_smoke_preset() {
         let steps = metrics.iter().filter(|l| l["split"] == "train").count();
         assert!(steps > 0 && metrics.iter().any(|l| l["split"] == "val"), "{name}: {metrics:?}");
         assert!(dir.path().join(&name).join("best.safetensors").exists(), "{name}");
+        #[cfg(target_os = "linux")]
+        {
+            let (foretold, taken) = crate::memory::figures(&dir.path().join(&name));
+            assert!(taken <= 1.15 * foretold, "{name}: {taken} MB taken, {foretold} MB foretold");
+        }
         // A smoke preset is for a moment; in a debug build beside others it takes longer.
         assert!(took < Duration::from_secs(60), "{name} took {took:?}");
         println!("{name}: {took:.1?}");

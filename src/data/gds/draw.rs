@@ -171,13 +171,14 @@ impl Drawer {
 impl Paint for Drawer {
     fn paint(&self, rows: Range<usize>, sink: Sink<'_>) -> Result<(), DataError> {
         let layout = self.source.layout()?;
-        let edges = self.edges(&layout, &rows)?;
-        edges.par_iter().enumerate().filter(|(_, edges)| !edges.is_empty()).for_each(|(plane, edges)| {
-            for y in rows.clone().step_by(SQUARE) {
-                let part = y..(y + SQUARE).min(rows.end);
-                sink(plane, y, Samples::Eight(edges.fill_rows(self.size.0, part)));
-            }
-        });
+        // Strip by strip: the edges of a whole row of tiles would take as much as the layout itself.
+        for y in rows.clone().step_by(SQUARE) {
+            let strip = y..(y + SQUARE).min(rows.end);
+            let edges = self.edges(&layout, &strip)?;
+            edges.par_iter().enumerate().filter(|(_, edges)| !edges.is_empty()).for_each(|(plane, edges)| {
+                sink(plane, y, Samples::Eight(edges.fill_rows(self.size.0, strip.clone())));
+            });
+        }
         Ok(())
     }
 }

@@ -44,8 +44,7 @@ pub fn shape(picture: &manifest::Drawn) -> Shape {
 /// Draws a file, or finds that this was done before.
 pub fn draw(gds: &Gds, choice: &LayerChoice, path: &Path, store: &Store) -> Result<Drawn, DataError> {
     let content = hash(path)?;
-    let Gds { resolution, top, window, .. } = gds;
-    let key = DrawingKey::new(content, &format!("layout\n{choice:?}\n{resolution:?}\n{top:?}\n{window:?}"));
+    let (Gds { resolution, top, window, .. }, key) = (gds, gds.key(choice, content));
     let source =
         Arc::new(Source::new(path, content, choice.clone(), Scale { resolution: *resolution, window: *window }));
     if let Some(manifest) = store.manifest(&key) {

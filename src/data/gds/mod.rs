@@ -10,6 +10,7 @@
 
 mod draw;
 mod file;
+mod foretold;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,9 +23,10 @@ use super::gate::in_parallel;
 use super::layout::default_weights;
 use super::loaded::{self, FileFacts, LayerFacts, Loaded, PictureFacts, Unfit, UnfitFile};
 use super::picture::{Origin, PictureLayer};
-use super::store::{Manifest, Store};
+use super::store::{DrawingKey, Manifest, Store};
 use file::Drawn;
 pub use file::hash;
+pub use foretold::Reading;
 
 /// The share of the area from which on a layer hides the others.
 const EVERYWHERE: f64 = 0.95;
@@ -110,6 +112,12 @@ impl Gds {
         loaded.warnings.extend(covering.values().cloned());
         loaded.warnings.extend(store.warning());
         Ok(loaded)
+    }
+
+    /// By what a drawing of a file of that content is known.
+    fn key(&self, choice: &LayerChoice, content: [u8; 32]) -> DrawingKey {
+        let Self { resolution, top, window, .. } = self;
+        DrawingKey::new(content, &format!("layout\n{choice:?}\n{resolution:?}\n{top:?}\n{window:?}"))
     }
 
     /// The layers, as far as they can be known without the files, and the names that were given.

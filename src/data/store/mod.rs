@@ -142,6 +142,11 @@ impl Store {
         Some(manifest)
     }
 
+    /// True where a drawing has a manifest, whatever is in it.
+    pub fn is_drawn(&self, key: &DrawingKey) -> bool {
+        self.0.folder.read(&key.name, manifest::NAME, Manifest::read).is_some()
+    }
+
     /// Keeps the manifest of a drawing, when all its tiles are drawn.
     pub fn keep_manifest(&self, key: &DrawingKey, manifest: &Manifest) -> Result<(), DataError> {
         self.write(key, manifest::NAME, &manifest.bytes(), 0)

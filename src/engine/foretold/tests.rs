@@ -6,7 +6,7 @@ fn blamed(text: &str, share: f64) -> (TooLarge, String) {
     let graphs = Graphs::of(&pipeline, &vocabulary, &plan).unwrap().unwrap();
     let all = foretold(&pipeline, &plan, &graphs).unwrap();
     let available = (share * all.total() as f64) as usize;
-    let large = too_large(&pipeline, &plan, Some(&graphs), available).unwrap();
+    let large = too_large(&pipeline, &plan, Some(&graphs), available, 0).unwrap();
     assert_eq!(large.needed, all.total());
     let report = refusals::memory(&pipeline, &plan, &large);
     (large, format!("{report:?}"))
@@ -54,9 +54,9 @@ fn what_fits_is_let_pass_and_data_alone_is_judged_without_graphs() {
     let graphs = Graphs::of(&pipeline, &vocabulary, &plan).unwrap().unwrap();
     let all = foretold(&pipeline, &plan, &graphs).unwrap();
     assert!(all.validation > 0 && all.saving > 0 && all.validation < all.step, "{all:?}");
-    assert_eq!(too_large(&pipeline, &plan, Some(&graphs), all.total()), None);
-    assert!(too_large(&pipeline, &plan, Some(&graphs), all.total() - 1).is_some());
+    assert_eq!(too_large(&pipeline, &plan, Some(&graphs), all.total(), 0), None);
+    assert!(too_large(&pipeline, &plan, Some(&graphs), all.total() - 1, 0).is_some());
     let least = PROCESS + all.data;
-    assert_eq!(too_large(&pipeline, &plan, None, least), None);
-    assert!(too_large(&pipeline, &plan, None, least - 1).is_some());
+    assert_eq!(too_large(&pipeline, &plan, None, least, 0), None);
+    assert!(too_large(&pipeline, &plan, None, least - 1, 0).is_some());
 }

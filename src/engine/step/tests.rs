@@ -1,4 +1,5 @@
 use super::*;
+use crate::source::DataSource;
 use crate::testing::{small, sound};
 use rord_data::pairs::Split;
 

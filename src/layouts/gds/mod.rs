@@ -25,8 +25,24 @@ pub fn is_gds(bytes: &[u8]) -> bool {
 
 /// Reads a GDSII file of at most `limit` bytes. `path` is what errors call it; `packed` says that `source` unpacks gzip.
 pub fn read(path: &Path, source: impl Read, limit: u64, packed: bool) -> Result<ReadLibrary, ReadError> {
-    let mut reader =
-        Reader { builder: Builder::default(), element: Element::default(), open: false, state: State::Outside };
+    let (builder, unit) = built(path, source, limit, packed, Builder::default())?;
+    Ok(builder.finish(unit))
+}
+
+/// Bytes that the library of a file takes in memory, about; else as [`read`].
+pub(crate) fn weigh(path: &Path, source: impl Read, limit: u64, packed: bool) -> Result<u64, ReadError> {
+    Ok(built(path, source, limit, packed, Builder::weighing())?.0.weight())
+}
+
+/// Everything passed on to a builder; micrometers in one database unit.
+fn built(
+    path: &Path,
+    source: impl Read,
+    limit: u64,
+    packed: bool,
+    builder: Builder,
+) -> Result<(Builder, f64), ReadError> {
+    let mut reader = Reader { builder, element: Element::default(), open: false, state: State::Outside };
     let mut records = Records::new(source, limit);
     let end = reader.library(&mut records);
     let (cell, path) = (reader.builder.current(), || path.to_path_buf());
@@ -44,7 +60,7 @@ pub fn read(path: &Path, source: impl Read, limit: u64, packed: bool) -> Result<
     if !(meters > 0.0 && meters.is_finite()) {
         return Err(ReadError::BadUnit { path: path(), meters });
     }
-    Ok(reader.builder.finish(meters * 1e6))
+    Ok((reader.builder, meters * 1e6))
 }
 
 /// A name's bytes: up to the first zero, which fills names to an even length, or to that of a buffer.

@@ -24,6 +24,13 @@ use index::LayerIndex;
 
 pub use view::{Seen, View};
 
+/// Bytes that a cell takes beside its shapes and placements: its place in lists, and in the view of it.
+pub(crate) const PER_CELL: u64 = 400;
+/// Bytes that the index of a layer takes.
+pub(crate) const PER_LAYER: u64 = size_of::<LayerIndex>() as u64;
+/// Bytes that a polygon takes while its layer is sorted.
+pub(crate) const PER_SORTED: u64 = size_of::<(Extent, u32)>() as u64 + 16;
+
 /// How deep cells may be nested; bounds the recursion.
 pub const MAX_DEPTH: usize = 256;
 

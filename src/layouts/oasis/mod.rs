@@ -30,6 +30,7 @@ pub use limits::Limits;
 pub use names::LayerName;
 
 use crate::ReadLibrary;
+use crate::builder::Builder;
 use crate::error::ReadError;
 use reader::Reader;
 
@@ -48,5 +49,11 @@ pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<ReadLibrary, ReadError> 
 
 /// The same within limits of the caller.
 pub fn read_within(path: &Path, bytes: &[u8], limits: Limits) -> Result<ReadLibrary, ReadError> {
-    Reader::new(bytes, limits).read(path)
+    Reader::new(bytes, limits, Builder::default()).read(path)
+}
+
+/// Bytes that the library takes in memory, about, with those of the file, which are read as a whole; else as [`read`].
+pub(crate) fn weigh(path: &Path, bytes: &[u8]) -> Result<u64, ReadError> {
+    let library = Reader::new(bytes, Limits::of(bytes.len()), Builder::weighing()).weigh(path)?;
+    Ok(library.saturating_add(bytes.len() as u64))
 }

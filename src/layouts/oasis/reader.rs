@@ -84,10 +84,10 @@ struct Start {
 
 impl<'a> Reader<'a> {
     /// A reader of `bytes`, which begin with [`MAGIC`].
-    pub fn new(bytes: &'a [u8], limits: Limits) -> Self {
+    pub fn new(bytes: &'a [u8], limits: Limits, builder: Builder) -> Self {
         Self {
             source: Source::new(bytes, MAGIC.len(), limits),
-            builder: Builder::default(),
+            builder,
             modal: Modal::default(),
             numbers: CellNumbers::default(),
             layer_names: vec![],
@@ -116,6 +116,14 @@ impl<'a> Reader<'a> {
                 library.layer_names = self.layer_names;
                 Ok(library)
             }
+            Err(fault) => Err(self.error(path, fault)),
+        }
+    }
+
+    /// Reads the whole file, and counts what its library would take.
+    pub fn weigh(mut self, path: &Path) -> Result<u64, ReadError> {
+        match self.file() {
+            Ok(_) => Ok(self.builder.weight()),
             Err(fault) => Err(self.error(path, fault)),
         }
     }
