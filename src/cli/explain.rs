@@ -39,6 +39,7 @@ pub fn run(args: &ExplainArgs) -> u8 {
                         }
                     };
                     let about = page.map(|page| sentence(&page.manual)).unwrap_or_default();
+                    let usage = usage.split_whitespace().collect::<Vec<_>>().join(" ");
                     Some(if about.is_empty() { usage } else { format!("{usage}  # {about}") })
                 })
                 .collect();
