@@ -35,10 +35,13 @@ pub fn run(args: &ExplainArgs) -> u8 {
                         Some(name) => (vocabulary.function_usage(name)?, vocabulary.function_page(name, &sources)),
                         None => {
                             let usage = vocabulary.usage(name).filter(|_| vocabulary.callable(name))?;
-                            (usage, vocabulary.operation_page(name))
+                            let page =
+                                vocabulary.operation_page(name).or_else(|| vocabulary.function_page(name, &sources));
+                            (usage, page)
                         }
                     };
                     let about = page.map(|page| sentence(&page.manual)).unwrap_or_default();
+                    let usage = usage.split_whitespace().collect::<Vec<_>>().join(" ");
                     Some(if about.is_empty() { usage } else { format!("{usage}  # {about}") })
                 })
                 .collect();
@@ -93,9 +96,12 @@ pub fn page(name: &str) -> Option<String> {
         manual::word(name),
         setting(name),
         manual::lint(name),
-        verb(name),
     ];
     found.extend(words.into_iter().flatten().map(|page| format!("{page}\n")));
+    // `loss` is an item first.
+    if found.is_empty() {
+        found.extend(verb(name).map(|page| format!("{page}\n")));
+    }
     (!found.is_empty()).then(|| found.join("\n"))
 }
 
