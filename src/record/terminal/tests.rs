@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
 use super::*;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU16, Ordering};
