@@ -120,7 +120,8 @@ mod tests {
                 &rord_project::outside::Given { preset: Some("smoke"), ..Default::default() },
             );
             let loaded = loaded.unwrap_or_else(|(reports, _)| panic!("{reports:?}"));
-            assert!(loaded.reports.is_empty(), "{:?}", loaded.reports);
+            // A moment may be shorter than a warm-up.
+            assert!(loaded.reports.iter().all(|r| r.code == "R0731"), "{:?}", loaded.reports);
             assert_eq!(loaded.pipeline.name, "mine");
         }
     }

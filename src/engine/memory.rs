@@ -14,7 +14,7 @@ use rord_lang::vocabulary::Shapes;
 use rord_ops::compute::memory::{Memory, bytes};
 
 /// The program itself, its vocabulary, what threads and the terminal take, and what drawing layouts leaves behind.
-pub(super) const PROCESS: usize = 66 << 20;
+pub(super) const PROCESS: usize = 80 << 20;
 
 /// The factor of what is touched over what the heap's map holds: threads take memory from places of their own, and
 /// sizes go by classes. Fitted to the networks S and V and the default pipeline.

@@ -58,8 +58,8 @@ fn a_long_run_takes_no_more_memory_as_it_goes() {
     assert!(child.wait().unwrap().success());
     assert!(early > 0 && late > 0, "{early} kB, {late} kB");
     eprintln!("{early} kB up to step {}, {late} kB up to step {steps}", steps / 10);
-    // Pages that are let go come and go; what is kept of each step would be much more.
-    assert!(late < early + early / 10, "{early} kB up to step {}, {late} kB up to step {steps}", steps / 10);
+    // Pages that are let go come and go, by some megabytes; what is kept of each of ten thousand steps would be much more.
+    assert!(late < early + early / 4, "{early} kB up to step {}, {late} kB up to step {steps}", steps / 10);
 }
 
 #[test]
