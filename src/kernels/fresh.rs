@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 
 /// A piece of what is written, with the pieces of two slices that lie there.
-pub(crate) type Pieces<'a, T> = ((&'a mut [MaybeUninit<T>], &'a [T]), &'a [T]);
+pub(crate) type Pieces<'a, T, U = T> = ((&'a mut [MaybeUninit<T>], &'a [T]), &'a [U]);
 
 /// `n` numbers, which `fill` writes.
 ///

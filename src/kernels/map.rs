@@ -44,7 +44,7 @@ pub fn two<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Result<V
 /// `x · scale` where the mask is 1, and `x · 0` where it is 0, so that what is not a number goes through.
 pub fn masked<T: Float>(x: &[T], mask: &[u8], scale: T) -> Result<Vec<T>, Mismatch> {
     length("mask", mask, x.len())?;
-    let block = |((out, x), mask): ((&mut [MaybeUninit<T>], &[T]), &[u8])| {
+    let block = |((out, x), mask): Pieces<T, u8>| {
         let each = || {
             for (o, (x, m)) in out.iter_mut().zip(x.iter().zip(mask)) {
                 *o = MaybeUninit::new(*x * if *m == 0 { T::ZERO } else { scale });
