@@ -79,7 +79,7 @@ fn texts() -> Vec<String> {
 #[test]
 fn nearly_valid_pipelines_end_in_reports_or_graphs() {
     let texts = texts();
-    let most: u64 = std::env::var("RORD_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(700);
+    let most: u64 = std::env::var("RORD_MUTATIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(400);
     let first: u64 = std::env::var("RORD_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0);
     for seed in first..first + most {
         let mut choose = Choice::new(seed);

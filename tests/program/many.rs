@@ -35,7 +35,7 @@ fn new_lines(path: &Path, from: &mut u64) -> u64 {
 
 #[test]
 fn a_long_run_takes_no_more_memory_as_it_goes() {
-    let steps = number("RORD_STEPS", 600);
+    let steps = number("RORD_STEPS", 300);
     let dir = tempfile::tempdir().unwrap();
     // Without the page at the end, which takes memory of its own.
     let text = FULL.replace("state = every(1steps)", "state = every(100steps), report = false");
@@ -65,7 +65,7 @@ fn a_long_run_takes_no_more_memory_as_it_goes() {
 
 #[test]
 fn runs_that_begin_at_once_end_as_one_that_is_alone() {
-    let count = number("RORD_AT_ONCE", 8);
+    let count = number("RORD_AT_ONCE", 4);
     let (dir, whole, _) = whole(&FULL.replace("Count  = 12", "Count  = 2"));
     let dir = dir.path();
     let begun: Vec<(String, Child)> = (0..count)
