@@ -40,7 +40,7 @@ fn what_takes_most_is_blamed() {
     let (large, report) = blamed(&text("synth(tiles = 100)", "9", "2"), 0.5);
     assert!(matches!(&large.blame, Blame::Data(0, _)), "{large:?}");
     assert!(report.contains("synth(tiles = 100") && report.contains("lower `tiles`"), "{report}");
-    let (large, report) = blamed(&text("synth(tiles = 2)", "200000", "8"), 0.5);
+    let (large, report) = blamed(&text("synth(tiles = 2)", "200000", "8"), 0.6);
     assert!(matches!(&large.blame, Blame::Validation(_, Some(metric)) if metric == "matching"), "{large:?}");
     assert!(large.batch.is_some_and(|batch| batch < 8) && report.contains("`matching` takes most here"), "{report}");
     let (large, report) = blamed(&text("synth(tiles = 2)", "9", "500"), 0.5);
