@@ -25,9 +25,9 @@ pub fn one<T: Float>(a: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
 }
 
 /// `f(a, b)` for every pair of elements.
-pub fn two<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Result<Vec<T>, Mismatch> {
+pub fn two<T: Float, U: Copy + Sync>(a: &[T], b: &[U], f: impl Fn(T, U) -> T + Sync) -> Result<Vec<T>, Mismatch> {
     length("second operand", b, a.len())?;
-    let block = |((out, a), b): Pieces<T>| {
+    let block = |((out, a), b): Pieces<T, U>| {
         let each = || out.iter_mut().zip(a.iter().zip(b)).for_each(|(o, (a, b))| *o = MaybeUninit::new(f(*a, *b)));
         run(Simd::chosen(), Closure(each));
     };
@@ -36,27 +36,6 @@ pub fn two<T: Float>(a: &[T], b: &[T], f: impl Fn(T, T) -> T + Sync) -> Result<V
     let out = unsafe {
         made(a.len(), |out| {
             out.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK)).zip(b.par_chunks(BLOCK)).for_each(block);
-        })
-    };
-    Ok(out)
-}
-
-/// `x · scale` where the mask is 1, and `x · 0` where it is 0, so that what is not a number goes through.
-pub fn masked<T: Float>(x: &[T], mask: &[u8], scale: T) -> Result<Vec<T>, Mismatch> {
-    length("mask", mask, x.len())?;
-    let block = |((out, x), mask): Pieces<T, u8>| {
-        let each = || {
-            for (o, (x, m)) in out.iter_mut().zip(x.iter().zip(mask)) {
-                *o = MaybeUninit::new(*x * if *m == 0 { T::ZERO } else { scale });
-            }
-        };
-        run(Simd::chosen(), Closure(each));
-    };
-    // SAFETY: as above; both slices are of one length.
-    #[allow(unsafe_code)]
-    let out = unsafe {
-        made(x.len(), |out| {
-            out.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).zip(mask.par_chunks(BLOCK)).for_each(block);
         })
     };
     Ok(out)
@@ -74,9 +53,9 @@ mod tests {
         assert!(two(&a, &a, |x, y| x + y).unwrap().iter().enumerate().all(|(i, x)| *x == 2.0 * i as f64));
         assert!(two(&a, &a[1..], |x, _| x).is_err());
         let mask: Vec<u8> = (0..a.len()).map(|i| (i % 3 == 0).into()).collect();
-        let kept = masked(&a, &mask, 2.0).unwrap();
+        let keep = |x: f64, m: u8| x * if m == 0 { 0.0 } else { 2.0 };
+        let kept = two(&a, &mask, keep).unwrap();
         assert!(kept.iter().enumerate().all(|(i, x)| *x == if i % 3 == 0 { 2.0 * i as f64 } else { 0.0 }));
-        assert!(masked(&a, &mask[1..], 2.0).is_err());
-        assert!(masked(&[f64::NAN], &[0], 2.0).unwrap()[0].is_nan());
+        assert!(two(&a, &mask[1..], keep).is_err());
     }
 }

@@ -62,15 +62,6 @@ fn scale(p: f64) -> f64 {
     if p < 1.0 { 1.0 / (1.0 - p) } else { 0.0 }
 }
 
-/// The probability, and whether anything is drawn.
-fn probability(call: &Call) -> Result<(f64, bool)> {
-    let p = call.number("p")?;
-    if !(0.0..=1.0).contains(&p) {
-        return Err(candle_core::Error::msg("a probability lies between 0 and 1"));
-    }
-    Ok((p, call.training && p > 0.0))
-}
-
 /// 1 for each number that is kept, in its place: drawn in the order of the shape, whatever the order in which it lies.
 fn drawn(call: &Call, x: &Tensor, p: f64, order: Order) -> Result<Tensor> {
     let images = x.dims().first().copied().unwrap_or(1);
@@ -115,9 +106,11 @@ fn order_of(x: &Tensor) -> Order {
 fn masked<T: Element>(x: &Tensor, mask: &Tensor, p: f64) -> Result<Tensor> {
     let order = order_of(mask);
     let straight = if order == Order::Last { layout::last(mask)? } else { mask.clone() };
-    let scale = T::from_f64(scale(p));
+    // A product, so that what is not a number goes through.
+    let (zero, scale) = (T::from_f64(0.0), T::from_f64(scale(p)));
+    let kept = |x: T, m: u8| x * if m == 0 { zero } else { scale };
     let out = slices::read::<u8, _, 1>([&straight], |[mask]| {
-        layout::read::<T, _, 1>(order, [x], |[x]| map::masked(x, mask, scale))
+        layout::read::<T, _, 1>(order, [x], |[x]| map::two(x, mask, kept))
     })?;
     layout::tensor(order, out?.map_err(wrong)?, x.dims())
 }
@@ -125,6 +118,31 @@ fn masked<T: Element>(x: &Tensor, mask: &Tensor, p: f64) -> Result<Tensor> {
 /// The same by Candle's operations.
 fn plainly_masked(x: &Tensor, mask: &Tensor, p: f64) -> Result<Tensor> {
     x * (mask.to_device(x.device())?.to_dtype(x.dtype())? * scale(p))?
+}
+
+/// What multiplies a tensor by a mask, for a probability.
+type Masked = fn(&Tensor, &Tensor, f64) -> Result<Tensor>;
+
+/// The value, with the mask saved where one was drawn.
+fn value(call: &Call, order: Order, masked: Masked) -> Result<Output> {
+    let (x, p) = (call.tensor("x")?, call.number("p")?);
+    if !(0.0..=1.0).contains(&p) {
+        return Err(candle_core::Error::msg("a probability lies between 0 and 1"));
+    }
+    if !call.training || p == 0.0 {
+        return Ok(x.clone().into());
+    }
+    let mask = drawn(call, x, p, order)?;
+    Ok(Output { value: masked(x, &mask, p)?, saved: vec![mask] })
+}
+
+/// The gradient, by the mask that was saved.
+fn gradient(call: &Call, output: &Output, grad: &Tensor, masked: Masked) -> Result<Gradients> {
+    let own = match output.saved.first() {
+        Some(mask) => masked(grad, mask, call.number("p")?)?,
+        None => grad.clone(),
+    };
+    Ok(vec![("x", own)])
 }
 
 impl Paths for Dropout {
@@ -144,33 +162,19 @@ impl Paths for Dropout {
     }
 
     fn lower(&self, call: &Call) -> Result<Output> {
-        let (x, (p, draws)) = (call.tensor("x")?, probability(call)?);
-        if !draws {
-            return Ok(x.clone().into());
-        }
-        let mask = drawn(call, x, p, Order::First)?;
-        Ok(Output { value: plainly_masked(x, &mask, p)?, saved: vec![mask] })
+        value(call, Order::First, plainly_masked)
     }
 
     fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        let mask = output.saved.first();
-        let p = call.number("p")?;
-        Ok(vec![("x", mask.map_or_else(|| Ok(grad.clone()), |mask| plainly_masked(grad, mask, p))?)])
+        gradient(call, output, grad, plainly_masked)
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        let (x, (p, draws)) = (call.tensor("x")?, probability(call)?);
-        if !draws {
-            return Ok(x.clone().into());
-        }
-        let mask = drawn(call, x, p, order_of(x))?;
-        Ok(Output { value: masked::<T>(x, &mask, p)?, saved: vec![mask] })
+        value(call, order_of(call.tensor("x")?), masked::<T>)
     }
 
     fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        let mask = output.saved.first();
-        let p = call.number("p")?;
-        Ok(vec![("x", mask.map_or_else(|| Ok(grad.clone()), |mask| masked::<T>(grad, mask, p))?)])
+        gradient(call, output, grad, masked::<T>)
     }
 
     fn onnx(&self, call: &Use, _: &mut Onnx) -> Form {

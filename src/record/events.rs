@@ -137,21 +137,7 @@ impl Observer for Events {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
-    #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<String>>);
-
-    impl Write for Page {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().push_str(std::str::from_utf8(bytes).unwrap());
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::progress::tests::Page;
 
     #[test]
     fn a_name_of_a_pipeline_meets_no_other_and_what_is_not_finite_is_null() {
@@ -161,7 +147,7 @@ mod tests {
         let step = Step { step: 17, epoch: 1, done: 18, values: &values, lr: 1e-3, grad_norm: f64::from(3.1f32) };
         events.step(&step).unwrap();
         events.note("a\nb").unwrap();
-        let text = page.0.lock().unwrap().clone();
+        let text = page.text();
         let lines: Vec<&str> = text.lines().collect();
         let step = concat!(
             r#"{"event":"step","step":17,"epoch":1,"done":18,"values":{"epoch":1.5,"total":null},"lr":0.001,"#,

@@ -280,4 +280,4 @@ impl Observer for Progress {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -52,11 +52,12 @@ impl Gds {
         let before = with_known(known);
         let Some(content) = before.map(|known| known.content).or_else(|| file::hash(path).ok()) else { return 0 };
         let mut now = before.unwrap_or(Known { stamp, content, takes: None });
-        if !self.is_drawn(path, content, store) && now.takes.is_none() {
+        let drawn = self.is_drawn(path, content, store);
+        if !drawn && now.takes.is_none() {
             now.takes = Some(rord_layouts::weigh(path).map_or(0, |bytes| bytes.saturating_add(DRAWING)));
         }
         with_known(|known| known.insert(path.to_path_buf(), now));
-        if self.is_drawn(path, content, store) { 0 } else { now.takes.unwrap_or(0) }
+        if drawn { 0 } else { now.takes.unwrap_or(0) }
     }
 
     fn is_drawn(&self, path: &Path, content: [u8; 32], store: &Store) -> bool {

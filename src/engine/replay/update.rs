@@ -15,7 +15,7 @@ use crate::weights::Weights;
 /// What the optimizer made of a step.
 #[derive(Clone, Debug)]
 pub struct Update {
-    /// The learning rate, and the norm of the gradient before clipping; NaN where the step was not taken.
+    /// The learning rate; NaN where the step was not taken, as the norm is.
     pub lr: f64,
     /// The norm of the gradient before clipping.
     pub grad_norm: f64,

@@ -1,4 +1,4 @@
-//! Time by operation, for the record: one step of an epoch carries a watch, which costs less than a thousandth of it.
+//! Time by operation, for the record: one step of an epoch carries a watch.
 
 use candle_core::Tensor;
 

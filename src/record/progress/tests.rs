@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex};
 
 /// Somewhere to write, read by the test.
 #[derive(Clone, Debug, Default)]
-struct Page(Arc<Mutex<String>>);
+pub(crate) struct Page(Arc<Mutex<String>>);
 
 impl Page {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.0.lock().unwrap().clone()
     }
 }
