@@ -98,7 +98,18 @@ fn reports_and_operations_have_pages() {
     assert!(printed(&["explain", "warp"]).contains("bilinear"));
 }
 
-/// Whatever is typed by name has a page: operations and functions of the library, keywords, settings, kinds, verbs.
+/// What stands in quotes in the grammar, outside of its comments: keywords, marks and units.
+fn terminals(grammar: &str) -> Vec<String> {
+    // The quotation mark of a string is one.
+    let grammar: Vec<&str> = grammar.lines().filter(|line| !line.starts_with("STRING ")).collect();
+    let outside: String =
+        grammar.join("\n").split("(*").map(|part| part.split_once("*)").map_or(part, |(_, behind)| behind)).collect();
+    // Letters and digits of names and numbers.
+    let within = |word: &str| word == "e" || word.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
+    outside.split('"').skip(1).step_by(2).filter(|word| !within(word)).map(str::to_string).collect()
+}
+
+/// Whatever is typed has a page: operations and functions of the library, keywords, marks, units, axes, attributes, settings, kinds, verbs.
 #[test]
 fn everything_that_can_be_typed_has_a_page() {
     let ops = printed(&["explain", "ops"]);
@@ -111,7 +122,16 @@ fn everything_that_can_be_typed_has_a_page() {
     names.extend(rord_lang::sections::SECTIONS.iter().flat_map(|s| s.fields.iter().map(|f| f.name.to_string())));
     names.extend(rord_lang::types::Kind::names().map(str::to_string));
     names.extend(["bench", "find", "new", "sweep", "completions"].map(str::to_string));
-    for name in names {
+    names.extend(rord_lang::lex::MARKS.map(str::to_string));
+    names.extend(rord_lang::constant::Unit::ALL.map(|unit| unit.name().to_string()));
+    names.extend(rord_lang::axis::WORDS.map(str::to_string));
+    names.extend([rord_lang::axis::PLACE, "ema", "@ema", "frozen", "allow", "#", "##", "\""].map(str::to_string));
+    let grammar = terminals(&std::fs::read_to_string("grammar/rord.ebnf").unwrap());
+    assert!(["minimize", "under", "unit", "px", "|>", "=="].iter().all(|word| grammar.iter().any(|t| t == word)));
+    names.extend(grammar);
+    names.extend(rord_cli::explain::known(&vocabulary));
+    // What lists the others.
+    for name in names.into_iter().filter(|name| name != "ops") {
         assert!(rord_cli::explain::page(&name).is_some(), "`{name}` has no page");
     }
 }
@@ -179,6 +199,10 @@ minimize total = where + 0.5 * what
         out.status.code() == Some(1) && said.contains("did you mean `Prob`?") && said.contains("`unanchored`"),
         "{said}"
     );
+    let missing = |name: &str| String::from_utf8(rord(std::path::Path::new("."), &["explain", name]).stderr).unwrap();
+    let unwrapped = |name: &str| missing(name).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(unwrapped("layout_pair").contains("did you mean `layout_pairs`? Near it "), "{}", missing("layout_pair"));
+    assert!(unwrapped("**").contains("`**` is not an operator: a square is written square(x)"), "{}", missing("**"));
     assert_eq!(rord(std::path::Path::new("."), &["explain", "none.rord"]).status.code(), Some(1));
 }
 
