@@ -282,6 +282,31 @@ fn every_shell_is_given_its_completions() {
     }
 }
 
+#[test]
+fn every_verb_has_a_manual_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = rord(dir.path(), &["man", "--out", "man/man1"]);
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    let read = |name: &str| std::fs::read_to_string(dir.path().join("man/man1").join(name)).unwrap();
+    let main = read("rord-run.1");
+    for verb in verbs() {
+        assert!(main.contains(&format!("rord\\-run\\-{verb}(1)")), "{verb}: {main}");
+        let page = read(&format!("rord-run-{verb}.1"));
+        assert!(page.contains(".TH rord-run-") && page.contains(".SH NAME") && page.contains(".SH OPTIONS"), "{page}");
+        assert_eq!(printed(&["man", &verb]), page);
+    }
+    assert_eq!(std::fs::read_dir(dir.path().join("man/man1")).unwrap().count(), verbs().len() + 1);
+    assert!(read("rord-run-find.1").contains("\\-\\-query"), "{}", read("rord-run-find.1"));
+    assert_eq!(printed(&["man"]), main);
+    // The options of training are those of `train`, and the program has a row of its own for them.
+    let out = rord(dir.path(), &["man", "fnd"]);
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(
+        out.status.code() == Some(1) && said.contains("there is no verb `fnd`") && said.contains("`find`"),
+        "{said}"
+    );
+}
+
 /// The verbs of the command line.
 fn verbs() -> Vec<String> {
     use clap::CommandFactory;
