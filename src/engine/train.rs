@@ -185,12 +185,16 @@ impl Run<'_> {
         };
         let closed = self.record.close(status);
         let finished = self.finished(status);
+        if closed.is_err() || finished.is_err() {
+            self.record.fail();
+        }
         result?;
         closed?;
+        finished?;
         if status == Status::Finished {
             put_away(self.record.folder());
         }
-        Ok(finished?)
+        Ok(())
     }
 
     /// Passes an event to all observers.

@@ -90,6 +90,16 @@ impl Live {
         Ok(true)
     }
 
+    /// Writes that the run failed over how it ended, where that could not be written whole: its record may be there, and not what
+    /// comes after it.
+    pub fn fail(&self) {
+        let mut kept = self.kept();
+        kept.closed = true;
+        kept.record.status = Status::Failed;
+        // The first error is the one to report.
+        let _ = self.folder.write_record(&kept.record);
+    }
+
     /// As [`Live::close`], where nobody else is at work on the record: a process that has no memory left waits for nothing.
     pub fn try_close(&self, status: Status) {
         let Ok(mut kept) = self.kept.try_lock() else { return };
