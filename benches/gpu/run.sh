@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Everything that is looked at on a GPU machine, in at most 8 minutes. Builds nothing: run it in the folder that build.sh left.
+#
+#   benches/gpu/run.sh check     operations and traces, GPU against CPU
+#   benches/gpu/run.sh rows      what takes a step's time, operation by operation
+#   benches/gpu/run.sh time      steps of S and V beside PyTorch's
+#   benches/gpu/run.sh all       check and time
+#
+# Logs are left in the folder named by $OUT, or in /tmp/rord-gpu.
+set -u
+cd "$(dirname "$0")/../.."
+out=${OUT:-/tmp/rord-gpu}
+mkdir -p "$out"
+# CUDA's libraries as PyTorch brings them, or a toolkit's.
+packages=$(python3 -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' 2>/dev/null)
+for folder in "$packages"/nvidia/*/lib /usr/local/cuda/lib64; do
+    [ -d "$folder" ] && LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder
+done
+export LD_LIBRARY_PATH
+[ -x device ] || python3 -c 'import tarfile; tarfile.open("programs.tar.xz").extractall(".")'
+
+check() {
+    echo "== operations: largest error, relative to the largest number; GPU against CPU"
+    timeout 100 ./device >"$out/operations.txt" 2>&1
+    tail -n +2 "$out/operations.txt" | grep -B1 -A3 '^    ' | head -120
+    tail -1 "$out/operations.txt"
+    echo "== traces: GPU against CPU"
+    timeout 150 python3 benches/gpu/trace.py ./rord-run "$(mktemp -d)" \
+        trace=tests/golden/trace/trace.rord:--init:tests/golden/trace/weights.safetensors \
+        S=benches/S.rord:--set:batch=4:--set:patch=64 \
+        $(for p in default find hardnet segment; do echo "$p=pipelines/$p.rord:--preset:smoke"; done) \
+        $(for p in superpoint r2d2 aslfeat d2net sosnet keynet; do echo "$p=pipelines/papers/$p.rord:--preset:smoke"; done) \
+        2>&1 | tee "$out/traces.txt"
+}
+
+rows() {
+    for network in S V; do
+        timeout 60 ./rord-run bench "benches/$network.rord" --device cuda --set batch=16 --warmup 5 2>&1 | tee "$out/rows-$network.txt" | head -60
+    done
+}
+
+steps() {
+    echo "== steps"
+    timeout 300 python3 benches/gpu/steps.py ./rord-run "$out" "$@" 2>&1 | tee "$out/steps.txt"
+}
+
+nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
+case ${1:-all} in
+check) check ;;
+rows) rows ;;
+time) steps "${@:2}" ;;
+all) check && steps "${@:2}" ;;
+*) echo "what is \`$1\`? One of: check, rows, time, all" && exit 2 ;;
+esac
