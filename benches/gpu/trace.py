@@ -13,12 +13,18 @@ import subprocess
 import sys
 
 
+# What else a step's line has.
+NOT_LOSSES = ("lr", "grad_norm", "step_seconds", "samples_per_second", "time")
+
+
 def steps(binary, out, file, arguments, device):
-    command = [binary, "train" if False else "", file, *arguments, "--device", device, "--out", out]
-    done = subprocess.run([word for word in command if word], capture_output=True, text=True)
+    """The lines of a run's steps, and why there are none."""
+    command = [binary, file, *arguments, "--device", device, "--out", out, "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        return None, " / ".join(line.strip() for line in lines if line.strip())[:400]
+        lines = [line.strip() for line in done.stderr.splitlines()]
+        errors = [i for i, line in enumerate(lines) if line.startswith("×")]
+        return None, " ".join(lines[errors[0] : errors[0] + 4] if errors else lines[-4:])[:400]
     lines = [json.loads(line) for line in open(os.path.join(out, "metrics.jsonl"))]
     return [line for line in lines if "lr" in line], ""
 
@@ -41,8 +47,7 @@ def main(binary, out, pipelines):
                 print(f"{name:16} {device} failed: {why}")
         if not all(found.values()):
             continue
-        names = [k for k, v in found["cpu"][0].items() if isinstance(v, float) and k not in ("lr", "grad_norm", "seconds", "time")]
-        names = [k for k in names if not any(word in k for word in ("second", "time", "ms", "speed", "rate", "memory"))]
+        names = [k for k, v in found["cpu"][0].items() if isinstance(v, float) and k not in NOT_LOSSES]
         rows = list(zip(found["cuda"], found["cpu"]))
         losses = [max(gap(a[k], b[k]) for k in names) for a, b in rows]
         norm = max(gap(a["grad_norm"], b["grad_norm"]) for a, b in rows)
