@@ -3,7 +3,8 @@
     python3 trace.py RORD_RUN OUT NAME=FILE[:ARGUMENT…] …
 
 Runs are written below OUT. A row for each pipeline: the steps, the largest difference of a loss relative to it, of the first step and of
-all, and of the gradient's norm.
+all, and of the gradient's norm. Beside it, in brackets, the same between two paths of the CPU that round otherwise: what a pipeline makes of
+rounding alone.
 """
 
 import json
@@ -17,10 +18,14 @@ import sys
 NOT_LOSSES = ("lr", "grad_norm", "step_seconds", "samples_per_second", "time")
 
 
-def steps(binary, out, file, arguments, device):
+# The runs of each pipeline: their name, device, and environment.
+WAYS = [("cpu", "cpu", {}), ("portable", "cpu", {"RORD_SIMD": "portable"}), ("gpu", "cuda", {})]
+
+
+def steps(binary, out, file, arguments, device, simd):
     """The lines of a run's steps, and why there are none."""
     command = [binary, file, *arguments, "--device", device, "--out", out, "--quiet"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **simd})
     if done.returncode != 0:
         lines = [line.strip() for line in done.stderr.splitlines()]
         errors = [i for i, line in enumerate(lines) if line.startswith("×")]
@@ -35,23 +40,28 @@ def gap(a, b):
     return abs(a - b) / max(abs(b), 1e-12)
 
 
+def apart(a, b):
+    """The largest differences of two runs: of the first step's losses, of all, and of the norm."""
+    names = [k for k, v in b[0].items() if isinstance(v, float) and k not in NOT_LOSSES]
+    losses = [max(gap(x[k], y[k]) for k in names) for x, y in zip(a, b)]
+    return losses[0], max(losses), max(gap(x["grad_norm"], y["grad_norm"]) for x, y in zip(a, b))
+
+
 def main(binary, out, pipelines):
-    print(f"{'pipeline':16} {'steps':>5} {'first loss':>11} {'all losses':>11} {'norm':>9}")
+    print(f"{'pipeline':12} {'steps':>5} {'first loss':>19} {'all losses':>19} {'norm':>19}")
     for pipeline in pipelines:
         name, rest = pipeline.split("=", 1)
         file, *arguments = rest.split(":")
         found = {}
-        for device in ("cpu", "cuda"):
-            found[device], why = steps(binary, f"{out}/{name}-{device}", file, arguments, device)
+        for run, device, simd in WAYS:
+            found[run], why = steps(binary, f"{out}/{name}-{run}", file, arguments, device, simd)
             if why:
-                print(f"{name:16} {device} failed: {why}")
+                print(f"{name:12} {run} failed: {why}")
         if not all(found.values()):
             continue
-        names = [k for k, v in found["cpu"][0].items() if isinstance(v, float) and k not in NOT_LOSSES]
-        rows = list(zip(found["cuda"], found["cpu"]))
-        losses = [max(gap(a[k], b[k]) for k in names) for a, b in rows]
-        norm = max(gap(a["grad_norm"], b["grad_norm"]) for a, b in rows)
-        print(f"{name:16} {len(rows):5} {losses[0]:11.1e} {max(losses):11.1e} {norm:9.1e}")
+        pairs = zip(apart(found["gpu"], found["cpu"]), apart(found["portable"], found["cpu"]))
+        cells = " ".join(f"{gpu:9.1e} ({cpu:.1e})" for gpu, cpu in pairs)
+        print(f"{name:12} {len(found['cpu']):5} {cells}")
         sys.stdout.flush()
 
 

@@ -264,7 +264,9 @@ pub fn device(name: &str) -> Result<(Device, String), Report> {
         "cuda" => {
             cuda(index).map(|d| (d, format!("cuda:{index}"))).map_err(|e| missing("cuda", rord_device::built(), e))
         }
-        "metal" => Device::new_metal(index).map(|d| (d, format!("metal:{index}"))).map_err(|e| missing("metal", false, e)),
+        "metal" => {
+            Device::new_metal(index).map(|d| (d, format!("metal:{index}"))).map_err(|e| missing("metal", false, e))
+        }
         _ => Err(unknown()),
     }
 }

@@ -1,6 +1,8 @@
 //! Convolutions: by cuDNN where it is there, else as products of matrices. Maps are (B, H, W, C) here, contiguous.
 
-use candle_core::{DType, Result, Tensor};
+#[cfg(feature = "cudnn")]
+use candle_core::DType;
+use candle_core::{Result, Tensor};
 
 use crate::launch::{empty, run};
 use crate::{Arg, Source, Threads, counted};
@@ -36,12 +38,12 @@ fn laid(weight: &Tensor) -> Result<Tensor> {
 
 /// The value without a bias: (B, h, w, O).
 pub fn value(g: &Geometry, x: &Tensor, weight: &Tensor, by: By) -> Result<Tensor> {
-    let weight = laid(weight)?;
     #[cfg(feature = "cudnn")]
-    if let Some(found) = library(by, crate::cudnn::Pass::Value, g, x, &weight)? {
+    if let Some(found) = library(by, crate::cudnn::Pass::Value, g, x, &weight.contiguous()?)? {
         return Ok(found);
     }
     let _ = by;
+    let weight = laid(weight)?;
     let (h, w) = g.result().map_err(candle_core::Error::wrap)?;
     let parts = parts(g)?.into_iter().map(|(from, of)| {
         let x = x.narrow(0, from, of)?;
@@ -56,12 +58,12 @@ pub fn value(g: &Geometry, x: &Tensor, weight: &Tensor, by: By) -> Result<Tensor
 
 /// The gradient of x, (B, H, W, C), given that of the value, (B, h, w, O).
 pub fn input_gradient(g: &Geometry, weight: &Tensor, grad: &Tensor, by: By) -> Result<Tensor> {
-    let weight = laid(weight)?;
     #[cfg(feature = "cudnn")]
-    if let Some(found) = library(by, crate::cudnn::Pass::Input, g, &weight, grad)? {
+    if let Some(found) = library(by, crate::cudnn::Pass::Input, g, &weight.contiguous()?, grad)? {
         return Ok(found);
     }
     let _ = by;
+    let weight = laid(weight)?;
     let (h, w) = g.result().map_err(candle_core::Error::wrap)?;
     let parts = parts(g)?.into_iter().map(|(from, of)| {
         let grad = grad.narrow(0, from, of)?;
@@ -77,10 +79,12 @@ pub fn input_gradient(g: &Geometry, weight: &Tensor, grad: &Tensor, by: By) -> R
 
 /// The gradient of the weight, (O, C, k, k), given that of the value.
 pub fn weight_gradient(g: &Geometry, x: &Tensor, grad: &Tensor, by: By) -> Result<Tensor> {
-    let shaped = |t: &Tensor| t.reshape((g.outputs, g.kernel, g.kernel, g.inputs / g.groups))?.permute((0, 3, 1, 2))?.contiguous();
+    let shaped = |t: &Tensor| {
+        t.reshape((g.outputs, g.kernel, g.kernel, g.inputs / g.groups))?.permute((0, 3, 1, 2))?.contiguous()
+    };
     #[cfg(feature = "cudnn")]
     if let Some(found) = library(by, crate::cudnn::Pass::Weight, g, x, grad)? {
-        return shaped(&found);
+        return Ok(found);
     }
     let _ = by;
     let (h, w) = g.result().map_err(candle_core::Error::wrap)?;

@@ -22,7 +22,10 @@ pub(crate) fn gpu(device: &Device) -> Result<&CudaDevice> {
 
 /// A tensor whose numbers are whatever its memory held.
 pub(crate) fn empty(shape: impl Into<Shape>, dtype: DType, device: &Device) -> Result<Tensor> {
-    fn made<T: CudaDType + candle_core::cuda_backend::cudarc::driver::DeviceRepr>(count: usize, gpu: &CudaDevice) -> Result<CudaStorage> {
+    fn made<T: CudaDType + candle_core::cuda_backend::cudarc::driver::DeviceRepr>(
+        count: usize,
+        gpu: &CudaDevice,
+    ) -> Result<CudaStorage> {
         // SAFETY: every kernel here writes all numbers of what it is given as a result.
         let slice = unsafe { gpu.alloc::<T>(count) }?;
         Ok(T::wrap_cuda_slice(slice, gpu.clone()))
@@ -94,7 +97,14 @@ fn compiled(source: &Source, dtype: DType, (major, minor): (i32, i32)) -> Result
 }
 
 /// Launches the kernel `name` of a source, on the device of `like`.
-pub(crate) fn run(source: &Source, name: &str, dtype: DType, like: &Tensor, threads: Threads, args: &[Arg]) -> Result<()> {
+pub(crate) fn run(
+    source: &Source,
+    name: &str,
+    dtype: DType,
+    like: &Tensor,
+    threads: Threads,
+    args: &[Arg],
+) -> Result<()> {
     let gpu = gpu(like.device())?;
     let stream = gpu.cuda_stream();
     let capability = stream.context().compute_capability().w()?;

@@ -7,6 +7,8 @@
 //! In a build without the feature `cuda` the functions are there, and [`has`] is false of every tensor.
 
 #![allow(unsafe_code)]
+// Without the feature nothing reads what kernels would be given.
+#![cfg_attr(not(feature = "cuda"), allow(dead_code))]
 
 #[cfg(feature = "cuda")]
 mod launch;
@@ -20,6 +22,7 @@ mod cudnn;
 pub mod bilinear;
 pub mod conv;
 pub mod maps;
+pub mod nearest;
 pub mod norm;
 pub mod optim;
 
@@ -77,7 +80,9 @@ fn counted(count: usize) -> Result<usize> {
     if i32::try_from(count).is_ok() {
         return Ok(count);
     }
-    candle_core::bail!("a tensor of {count} numbers is too large for a kernel on the GPU: the limit is 2147483647; take a smaller batch")
+    candle_core::bail!(
+        "a tensor of {count} numbers is too large for a kernel on the GPU: the limit is 2147483647; take a smaller batch"
+    )
 }
 
 /// A map (B, C, H, W) as (B, H, W, C), contiguous: without a copy where it lies channels last.

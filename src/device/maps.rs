@@ -161,6 +161,12 @@ pub fn last(map: &Tensor) -> Result<Tensor> {
     turned(&map.contiguous()?, (b, c, h * w))?.reshape((b, h, w, c))
 }
 
+/// A map that lies as (B, H, W, C), contiguous, as one that lies as (B, C, H, W).
+#[cfg(feature = "cudnn")]
+pub(crate) fn order_first(map: &Tensor) -> Result<Tensor> {
+    first(&map.permute((0, 3, 1, 2))?)
+}
+
 /// A map (B, C, H, W), contiguous as its shape says.
 pub fn first(map: &Tensor) -> Result<Tensor> {
     if map.is_contiguous() {

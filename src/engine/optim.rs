@@ -233,7 +233,8 @@ impl<R: Rule> Moments<R> {
     /// The first of new weights that is not finite, or whose moments are not. Where kernels say that there is none, none is looked at.
     fn lost(&self, wholes: &[(usize, (Tensor, Slot))], lost: Option<&Tensor>) -> Result<Option<Overflow>> {
         let told = self.rule.tells_on_gpu() && lost.is_some();
-        if told && let Some(lost) = lost
+        if told
+            && let Some(lost) = lost
             && lost.to_vec1::<u32>()? == [0]
         {
             return Ok(None);

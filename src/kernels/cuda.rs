@@ -7,6 +7,8 @@ pub const MAPS: &str = include_str!("cuda/maps.cu");
 pub const WINDOWS: &str = include_str!("cuda/windows.cu");
 /// Reading between cells.
 pub const BILINEAR: &str = include_str!("cuda/bilinear.cu");
+/// The choice of a hard negative.
+pub const NEAREST: &str = include_str!("cuda/nearest.cu");
 /// Normalization.
 pub const NORM: &str = include_str!("cuda/norm.cu");
 /// A step of an optimizer.

@@ -28,7 +28,14 @@ pub(super) trait Rule: Send + Sync {
     }
 
     /// The same by one kernel on a GPU, where the rule has one. `lost` is raised where a number is not finite.
-    fn on_gpu(&self, _: Pace, _weight: &Tensor, _grad: &Tensor, _moments: &mut [Tensor], _lost: &Tensor) -> Result<Option<Tensor>> {
+    fn on_gpu(
+        &self,
+        _: Pace,
+        _weight: &Tensor,
+        _grad: &Tensor,
+        _moments: &mut [Tensor],
+        _lost: &Tensor,
+    ) -> Result<Option<Tensor>> {
         Ok(None)
     }
 }
@@ -145,7 +152,14 @@ impl Rule for Adam {
         true
     }
 
-    fn on_gpu(&self, pace: Pace, weight: &Tensor, grad: &Tensor, moments: &mut [Tensor], lost: &Tensor) -> Result<Option<Tensor>> {
+    fn on_gpu(
+        &self,
+        pace: Pace,
+        weight: &Tensor,
+        grad: &Tensor,
+        moments: &mut [Tensor],
+        lost: &Tensor,
+    ) -> Result<Option<Tensor>> {
         let (keep, decay, length, root) = self.factors(pace);
         let [m, v] = moments else { candle_core::bail!("Adam has two moments") };
         let (first, second, rest) = (1.0 - self.beta1, self.beta2, 1.0 - self.beta2);

@@ -11,6 +11,7 @@ use crate::bilinear::{self, Maps};
 use crate::conv::Geometry;
 use crate::conv::call::{After, Past, Products, Wanted};
 use crate::conv::last;
+use crate::nearest::{Apart, Lists, nearest};
 use crate::normalize::{self, Scale};
 use crate::pool::{self, Windows};
 use rord_random::Stream;
@@ -28,7 +29,7 @@ fn program() -> Option<&'static PathBuf> {
         let folder = std::env::temp_dir().join(format!("rord-kernels-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let (mut text, mut rows) = (format!("{SHIM}\n{COMMON}\ntypedef float S; typedef float T;\n"), String::new());
-        for source in [MAPS, WINDOWS, BILINEAR, NORM, OPTIM] {
+        for source in [MAPS, WINDOWS, BILINEAR, NEAREST, NORM, OPTIM] {
             text += source;
             for name in names(source) {
                 rows += &format!("    if (name == \"{name}\") launch({name}, all, waits);\n");
@@ -68,7 +69,7 @@ use Arg::{F32, F64, Int, Real, U8, U32};
 /// Runs a kernel; the tensors as it leaves them, as bytes.
 fn run(name: &str, blocks: [usize; 3], threads: [usize; 2], args: &[Arg]) -> Option<Vec<Vec<u8>>> {
     let program = program()?;
-    let waits = ["column_sums", "turned", "instance_norm", "instance_norm_back", "squares"].contains(&name);
+    let waits = ["column_sums", "turned", "instance_norm", "instance_norm_back", "squares", "hardest"].contains(&name);
     let mut text = format!("{name} {}", u8::from(waits)).into_bytes();
     blocks.iter().chain(&threads).chain([&args.len()]).for_each(|n| write!(text, " {n}").unwrap());
     let mut lengths = Vec::new();
@@ -87,7 +88,7 @@ fn run(name: &str, blocks: [usize; 3], threads: [usize; 2], args: &[Arg]) -> Opt
                 continue;
             }
         };
-        write!(text, " t {}\n", bytes.len()).unwrap();
+        writeln!(text, " t {}", bytes.len()).unwrap();
         text.extend(&bytes);
         lengths.push(bytes.len());
     }
@@ -185,8 +186,7 @@ fn maps_are_read_between_their_cells_as_on_the_cpu() {
             let mut args = vec![F32(&grad), F32(&by), F64(&sums)];
             args.extend(sizes.map(Int));
             let out = each("read_map_back", count, &args).unwrap();
-            let found: Vec<f32> =
-                out[2].as_chunks::<8>().0.iter().map(|b| f64::from_ne_bytes(*b) as f32).collect();
+            let found: Vec<f32> = out[2].as_chunks::<8>().0.iter().map(|b| f64::from_ne_bytes(*b) as f32).collect();
             let expected = match last {
                 true => bilinear::read_backward_last(&g, &grad, &taps, places),
                 false => bilinear::read_backward(&g, &grad, &taps, places),
@@ -214,7 +214,8 @@ fn channels_are_normalized_as_on_the_cpu() {
 
 /// Rows times the transpose of columns: (n, k) and (m, k) give (n, m).
 fn product(a: &[f32], b: &[f32], k: usize) -> Vec<f32> {
-    let row = |a: &[f32]| b.chunks_exact(k).map(|b| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>()).collect::<Vec<_>>();
+    let row =
+        |a: &[f32]| b.chunks_exact(k).map(|b| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>()).collect::<Vec<_>>();
     a.chunks_exact(k).flat_map(row).collect()
 }
 
@@ -279,7 +280,8 @@ fn a_convolution_of_windows_with_what_follows_is_that_of_the_cpu() {
             let wanted = Wanted { x: true, weight: false, bias: true };
             let past = Past { after, value: &value, cells: &cells };
             let found = last::backward(&g, &x, &weight, past, above, wanted, Products::Single).unwrap();
-            let turned: Vec<f32> = (0..deep).flat_map(|i| (0..outputs).map(move |o| (o, i))).map(|(o, i)| at(o, i)).collect();
+            let turned: Vec<f32> =
+                (0..deep).flat_map(|i| (0..outputs).map(move |o| (o, i))).map(|(o, i)| at(o, i)).collect();
             let (rows, empty) = (product(&before, &turned, outputs), vec![f32::NAN; x.len()]);
             let mut args = vec![F32(&rows), F32(&empty)];
             args.extend([height, width, inputs, h, w, kernel, stride, pad, dilation].map(Int));
@@ -312,6 +314,39 @@ fn maps_are_turned_and_squares_are_summed() {
     let total: f64 = out[1].as_chunks::<8>().0.iter().map(|b| f64::from_ne_bytes(*b)).sum();
     let expected: f64 = x.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
     assert!((total / expected - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn the_hardest_candidate_is_the_cpus() {
+    let (batch, anchors, candidates, channels) = (2, 3, 70, 4);
+    let (a, v) = (random(batch * anchors * channels, 21), random(batch * candidates * channels, 22));
+    let (own, places) = (random(batch * anchors * 2, 23), random(batch * candidates * 2, 24));
+    let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(a, b)| a * b).sum::<f32>();
+    let rows = |x: &[f32]| x.chunks(channels).map(<[f32]>::to_vec).collect::<Vec<_>>();
+    let (from, to) = (rows(&a), rows(&v));
+    let pairs = (0..batch * anchors).flat_map(|i| (0..candidates).map(move |j| (i, i / anchors * candidates + j)));
+    let cross: Vec<f32> = pairs.map(|(i, j)| dot(&from[i], &to[j])).collect();
+    let squares = |of: &[Vec<f32>]| of.iter().map(|x| dot(x, x)).collect::<Vec<f32>>();
+    let g = Lists { batch, anchors, candidates, channels };
+    // Nothing is too near, some are, and all.
+    for least in [0.0f32, 9.0, 1e3] {
+        let scale = [18.0f32, 12.0];
+        let apart = Apart { own: &own, places: &places, scale, least };
+        let chosen = nearest(&g, &a, &v, Some(apart)).unwrap();
+        let expected: Vec<f32> = chosen
+            .iter()
+            .enumerate()
+            .flat_map(|(i, j)| {
+                let at = 2 * (i / anchors * candidates + j);
+                [places[at], places[at + 1]]
+            })
+            .collect();
+        let (mine, theirs, empty) = (squares(&from), squares(&to), vec![f32::NAN; own.len()]);
+        let mut args = vec![F32(&cross), F32(&mine), F32(&theirs), F32(&own), F32(&places), F32(&empty)];
+        args.extend([Int(anchors), Int(candidates), Real(18.0), Real(12.0), Real(f64::from(least))]);
+        let Some(out) = run("hardest", [batch * anchors, 1, 1], [64, 1], &args) else { return };
+        assert_eq!(f32s(&out[5]), expected, "{least}");
+    }
 }
 
 #[test]

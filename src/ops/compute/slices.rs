@@ -177,7 +177,9 @@ fn on_gpu(call: &Call) -> bool {
     // Rounded numbers may be among the others: an operation gets them only where it takes them.
     let mut whole = call.inputs.iter().map(|(_, t)| t.dtype()).filter(|dtype| *dtype != DType::BF16);
     let first = whole.next();
-    !call.inputs.is_empty() && call.inputs.iter().all(|(_, t)| rord_device::has(t)) && whole.all(|dtype| Some(dtype) == first)
+    !call.inputs.is_empty()
+        && call.inputs.iter().all(|(_, t)| rord_device::has(t))
+        && whole.all(|dtype| Some(dtype) == first)
 }
 
 /// Calls `f` with the same call, all tensors of which lie as their shapes say: Candle's own operations are slow with others, or refuse them.
