@@ -2,9 +2,9 @@
 # Everything that is looked at on a GPU machine, in at most 8 minutes. Builds nothing: run it in the folder that build.sh left.
 #
 #   benches/gpu/run.sh operations   every operation, GPU against CPU
-#   benches/gpu/run.sh traces       steps of pipelines, GPU against CPU
+#   benches/gpu/run.sh traces       steps of pipelines, GPU against CPU; with names, of these
 #   benches/gpu/run.sh rows         what takes a step's time, operation by operation
-#   benches/gpu/run.sh time         steps of S and V beside PyTorch's
+#   benches/gpu/run.sh time         steps of S and V beside PyTorch's; further arguments are those of steps.py
 #   benches/gpu/run.sh all          all of it
 #
 # Logs are left in the folder named by $OUT, or in /tmp/rord-gpu.
@@ -30,23 +30,30 @@ operations() {
 
 traces() {
     echo "== traces: GPU against CPU"
-    timeout 100 python3 benches/gpu/trace.py ./rord-run "$(mktemp -d)" \
-        trace=tests/golden/trace/trace.rord:--init:tests/golden/trace/weights.safetensors \
-        S=benches/S.rord:--set:batch=4:--set:patch=64px \
-        $(for p in default find hardnet segment; do echo "$p=pipelines/$p.rord:--preset:smoke"; done) \
-        $(for p in superpoint r2d2 aslfeat d2net sosnet keynet; do echo "$p=pipelines/papers/$p.rord:--preset:smoke"; done) \
-        2>&1 | tee "$out/traces.txt"
+    local all=(trace=tests/golden/trace/trace.rord:--init:tests/golden/trace/weights.safetensors)
+    all+=(S=benches/S.rord:--set:batch=4:--set:patch=64px)
+    for p in default find hardnet segment; do all+=("$p=pipelines/$p.rord:--preset:smoke"); done
+    for p in superpoint r2d2 aslfeat d2net sosnet keynet; do all+=("$p=pipelines/papers/$p.rord:--preset:smoke"); done
+    local chosen=()
+    for one in "${all[@]}"; do
+        [[ $# -eq 0 || " $* " == *" ${one%%=*} "* ]] && chosen+=("$one")
+    done
+    timeout 150 python3 benches/gpu/trace.py ./rord-run "$(mktemp -d)" "${chosen[@]}" 2>&1 | tee "$out/traces.txt"
 }
 
 rows() {
     for network in S V; do
-        timeout 40 ./rord-run bench "benches/$network.rord" --device cuda --set batch=16 --warmup 5 2>&1 | tee "$out/rows-$network.txt" | head -45 | cut -c1-110
+        for precision in f32 bf16; do
+            sed "s/^  batch\$/  batch\n  precision = $precision/" "benches/$network.rord" >"$out/$network-$precision.rord"
+            timeout 60 ./rord-run bench "$out/$network-$precision.rord" --device cuda --set batch=16 --warmup 5 2>&1 |
+                tee "$out/rows-$network-$precision.txt" | head -32 | cut -c1-90
+        done
     done
 }
 
 steps() {
     echo "== steps"
-    timeout 300 python3 benches/gpu/steps.py ./rord-run "$out" "$@" 2>&1 | tee "$out/steps.txt"
+    timeout 300 python3 benches/gpu/steps.py ./rord-run "$out" "$@" 2>&1 | tee -a "$out/steps.txt"
 }
 
 if ! command -v nvidia-smi >/dev/null; then
@@ -56,7 +63,7 @@ fi
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
 case ${1:-all} in
 operations) operations ;;
-traces) traces ;;
+traces) traces "${@:2}" ;;
 rows) rows ;;
 time) steps "${@:2}" ;;
 all) operations && traces && rows && steps "${@:2}" ;;

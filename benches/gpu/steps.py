@@ -7,6 +7,7 @@ A network is small (S) or VGG-16 (V), as in benches/S.rord and benches/V.rord; P
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -44,6 +45,11 @@ def measured(command, limit):
     return json.loads(done.stdout.strip().splitlines()[-1]), ""
 
 
+def kept(path):
+    """What was measured before, to which more is added."""
+    return json.load(open(path)) if os.path.exists(path) else {}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rord")
@@ -57,7 +63,7 @@ def main():
     modes = [m for m in args.modes.split(",") if m]
     own = [m for m in args.rord_modes.split(",") if m]
     print(f"{'':12}" + "".join(f"{name:>14}" for name in [*own, *modes]))
-    everything = {}
+    everything = kept(f"{args.out}/steps.json")
     for network in args.networks.split(","):
         for batch in args.batches.split(","):
             cells, begun = [], time.time()

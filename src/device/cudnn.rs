@@ -167,7 +167,8 @@ fn fastest(handle: sys::cudnnHandle_t, g: &Geometry, pass: Pass, (a, b): (&Tenso
         let ways = described(g, a.dtype(), lies_last, math(a.dtype())).and_then(|l| promising(handle, &l, pass));
         for (algorithm, memory) in ways.unwrap_or_default().into_iter().take(TRIED) {
             let way = Way { layers: described(g, a.dtype(), lies_last, math(a.dtype()))?, algorithm, memory };
-            if let Ok(took) = timed(handle, g, pass, (a, b), &way, device)
+            let least = best.as_ref().map(|(least, _)| *least);
+            if let Ok(took) = timed(handle, g, pass, (a, b), &way, device, least)
                 && best.as_ref().is_none_or(|(least, _)| took < *least)
             {
                 best = Some((took, way));
@@ -177,7 +178,7 @@ fn fastest(handle: sys::cudnnHandle_t, g: &Geometry, pass: Pass, (a, b): (&Tenso
     best.map(|(_, way)| way).ok_or_else(|| candle_core::Error::msg("cuDNN has no way for this convolution"))
 }
 
-/// The time of a way, once warm: the least of three.
+/// The time of a way, once warm: the least of three, or the first where that is far from the least `known`.
 fn timed(
     handle: sys::cudnnHandle_t,
     g: &Geometry,
@@ -185,6 +186,7 @@ fn timed(
     of: (&Tensor, &Tensor),
     way: &Way,
     device: &Device,
+    known: Option<Duration>,
 ) -> Result<Duration> {
     let mut least = Duration::MAX;
     for turn in 0..4 {
@@ -195,6 +197,9 @@ fn timed(
         drop(made);
         if turn > 0 {
             least = least.min(begun.elapsed());
+            if known.is_some_and(|known| least > known.mul_f64(1.5)) {
+                break;
+            }
         }
     }
     Ok(least)
