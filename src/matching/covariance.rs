@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use crate::dense::product;
 use crate::template::Grey;
 
 /// The mean of a picture's pixels, and the covariance of two pixels by how far they lie apart.
@@ -40,7 +41,7 @@ impl Covariance {
             let line = |y: usize, x: usize| &contrast[y * width + x..y * width + x + width - shift];
             let rows = (0..height - dy).step_by(step);
             let count = rows.len() * (width - shift);
-            let sum: f64 = rows.map(|y| product(line(y, left), line(y + dy, right))).sum();
+            let sum: f64 = rows.map(|y| f64::from(product(line(y, left), line(y + dy, right)))).sum();
             sum / count.max(1) as f64
         };
         let table = (0..across * (reach[1] + 1)).into_par_iter().map(entry).collect();
@@ -81,18 +82,6 @@ impl Covariance {
         out.iter_mut().zip(values).for_each(|(sum, v)| *sum += own * self.own() * v);
         out
     }
-}
-
-/// In eight sums, which are added in order.
-fn product(a: &[f32], b: &[f32]) -> f64 {
-    let (a, a_rest) = a.as_chunks::<8>();
-    let (b, b_rest) = b.as_chunks::<8>();
-    let mut sums = [0f32; 8];
-    for (a, b) in a.iter().zip(b) {
-        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    f64::from(sums.iter().sum::<f32>() + rest)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

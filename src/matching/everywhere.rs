@@ -5,7 +5,10 @@
 //! Nearest neighbors see the few cells of the picture that are most alike. Where a query is drawn very differently the right
 //! cells are often not among them, yet they are more alike than most: over all places together that is enough.
 
+use std::cmp::Reverse;
+
 use rord_kernels::gemm::{Matrix, multiply};
+use rord_kernels::simd::{Closure, Simd, run};
 
 use crate::dense::Dense;
 use crate::moves::Move;
@@ -30,6 +33,8 @@ pub struct Range {
 const PLACES: usize = 8;
 /// Side of a pooled cell in pixels, at least.
 const POOLED: f64 = 8.0;
+/// The greatest number of a likelihood map: the sum over all places stays below 2¹⁶.
+const GREATEST: f32 = 255.0;
 /// The temperature of likelihoods: descriptors are trained with a softmax at this one.
 const TEMPERATURE: f32 = 0.07;
 /// How far in pixels a turn or a scale between two steps takes the query's corners from where they should be.
@@ -44,24 +49,24 @@ pub fn everywhere(query: &Dense, picture: &Dense, range: &Range, most: usize) ->
     let maps = Likelihoods::new(query, picture, &places);
     let middle = query.size.map(|side| (side as f64 - 1.0) / 2.0);
     let reach = (query.size[0] as f64).hypot(query.size[1] as f64) / 2.0;
-    let mut best: Vec<(f32, [f64; 2], [usize; 2])> = Vec::new();
-    let mut sum = vec![0f32; maps.size[0] * maps.size[1]];
+    let mut best: Vec<(u16, [f64; 2], [usize; 2])> = Vec::new();
+    let mut least = 0;
+    let mut sum = vec![0u16; maps.size[0] * maps.size[1]];
     let step = 2.0 * OFF / reach.max(1.0);
     for turn in steps(range.turn - range.half, range.turn + range.half, step) {
         for scale in steps(range.scale.0.ln(), range.scale.1.ln(), step) {
             let linear = Move::similarity(turn, scale.exp(), range.mirrored, [0.0, 0.0]);
-            sum.fill(0.0);
-            for (k, place) in places.iter().enumerate() {
-                let offset = linear.apply([place[0] - middle[0], place[1] - middle[1]]);
-                maps.add(k, offset, &mut sum);
-            }
-            for (at, value) in peaks(&sum, maps.size, most) {
+            let offset = |place: &[f64; 2]| linear.apply([place[0] - middle[0], place[1] - middle[1]]);
+            let offsets: Vec<[f64; 2]> = places.iter().map(offset).collect();
+            maps.together(&offsets, &mut sum);
+            for (at, value) in peaks(&sum, maps.size, most, least) {
                 best.push((value, [turn, scale], at));
             }
             // What cannot be among the best is forgotten now and then.
             if best.len() > 16 * most {
                 order(&mut best);
                 best.truncate(4 * most);
+                least = best.last().map_or(0, |last| last.0);
             }
         }
     }
@@ -75,8 +80,8 @@ pub fn everywhere(query: &Dense, picture: &Dense, range: &Range, most: usize) ->
 }
 
 /// The likeliest first; of equal ones the first of the sweep.
-fn order(best: &mut [(f32, [f64; 2], [usize; 2])]) {
-    best.sort_by(|a, b| b.0.total_cmp(&a.0));
+fn order(best: &mut [(u16, [f64; 2], [usize; 2])]) {
+    best.sort_by_key(|one| Reverse(one.0));
 }
 
 /// Numbers from `low` to `high`, evenly, at most `step` apart.
@@ -101,8 +106,8 @@ fn places(query: &Dense, margin: f64) -> Vec<[f64; 2]> {
 /// For each place of a query a map of how much likelier than any other a pooled cell of the picture is to hold it: the
 /// logarithm of the ratio, 0 where it is less likely.
 struct Likelihoods {
-    /// One map after the other, row by row.
-    values: Vec<f32>,
+    /// One map after the other, row by row, in parts of the greatest value of all maps.
+    values: Vec<u8>,
     /// Width and height in pooled cells.
     size: [usize; 2],
     /// Pixels in a pooled cell.
@@ -125,12 +130,15 @@ impl Likelihoods {
         let pool = picture.step().map(|step| ((POOLED / step.max(1e-9)).round() as usize).max(1));
         let size = [picture.width.div_ceil(pool[0]), picture.height.div_ceil(pool[1])];
         let step = [0, 1].map(|axis| picture.step()[axis] * pool[axis] as f64);
-        let mut values = Vec::with_capacity(places.len() * size[0] * size[1]);
+        let mut likelier = Vec::with_capacity(places.len() * size[0] * size[1]);
         for map in alike.chunks_exact(cells) {
             let level = level(map);
             let pooled = pooled(map, [picture.width, picture.height], pool, size);
-            values.extend(pooled.into_iter().map(|alike| (alike / TEMPERATURE - level).max(0.0)));
+            likelier.extend(pooled.into_iter().map(|alike| (alike / TEMPERATURE - level).max(0.0)));
         }
+        let most = likelier.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+        // What is not a number is 0.
+        let values = likelier.into_iter().map(|value| (value / most * GREATEST).round() as u8).collect();
         Self { values, size, step }
     }
 
@@ -139,24 +147,32 @@ impl Likelihoods {
         [(column as f64 + 0.5) * self.step[0] - 0.5, (row as f64 + 0.5) * self.step[1] - 0.5]
     }
 
-    /// Adds the map of a place that lies `offset` pixels from the query's middle to what is known of the middle.
-    fn add(&self, place: usize, offset: [f64; 2], sum: &mut [f32]) {
+    /// For every cell how likely the query's middle lies there: the sum of all places' maps, each shifted by what its place
+    /// lies from the middle, in pixels.
+    fn together(&self, offsets: &[[f64; 2]], sum: &mut [u16]) {
         let [width, height] = self.size;
-        let [right, down] = [0, 1].map(|axis| (offset[axis] / self.step[axis]).round() as i64);
-        let map = &self.values[place * width * height..(place + 1) * width * height];
-        let inside = |shift: i64, side: usize| {
-            let first = (-shift).clamp(0, side as i64) as usize;
-            let end = (side as i64 - shift).clamp(first as i64, side as i64) as usize;
-            first..end
-        };
-        let columns = inside(right, width);
-        for row in inside(down, height) {
-            let from = (row as i64 + down) as usize * width + (columns.start as i64 + right) as usize;
-            let to = &mut sum[row * width + columns.start..row * width + columns.end];
-            for (sum, value) in to.iter_mut().zip(&map[from..from + columns.len()]) {
-                *sum += value;
+        let cells = |offset: &[f64; 2]| [0, 1].map(|axis| (offset[axis] / self.step[axis]).round() as i64);
+        let shifts: Vec<[i64; 2]> = offsets.iter().map(cells).collect();
+        let maps = || self.values.chunks_exact(width * height).zip(&shifts);
+        let add = || {
+            for (row, sum) in sum.chunks_exact_mut(width).enumerate() {
+                sum.fill(0);
+                for (map, [right, down]) in maps() {
+                    let from = row as i64 + down;
+                    if !(0..height as i64).contains(&from) {
+                        continue;
+                    }
+                    let line = &map[from as usize * width..(from as usize + 1) * width];
+                    let first = (-right).clamp(0, width as i64) as usize;
+                    let end = (width as i64 - right).clamp(first as i64, width as i64) as usize;
+                    let begin = (first as i64 + right).clamp(0, width as i64) as usize;
+                    for (sum, value) in sum[first..end].iter_mut().zip(&line[begin..]) {
+                        *sum += u16::from(*value);
+                    }
+                }
             }
-        }
+        };
+        run(Simd::chosen(), Closure(add));
     }
 }
 
@@ -177,26 +193,36 @@ fn pooled(map: &[f32], [width, height]: [usize; 2], [wide, high]: [usize; 2], si
         let more = pool.div_ceil(2).min(pool - 1).max(usize::from(pool > 1));
         (at * pool).saturating_sub(more)..((at + 1) * pool + more).min(side)
     };
-    // First along rows, then along columns.
-    let mut rows = Vec::with_capacity(size[0] * height);
-    for row in map.chunks_exact(width) {
-        rows.extend((0..size[0]).map(|at| row[span(at, wide, width)].iter().copied().fold(f32::MIN, f32::max)));
-    }
+    let greater = |a: f32, b: f32| if b > a { b } else { a };
     let mut out = Vec::with_capacity(size[0] * size[1]);
-    for at in 0..size[1] {
-        let span = span(at, high, height);
-        for column in 0..size[0] {
-            out.push(span.clone().map(|row| rows[row * size[0] + column]).fold(f32::MIN, f32::max));
+    let mut line = vec![f32::MIN; width];
+    let pool = || {
+        for at in 0..size[1] {
+            // First down the columns, then along what is left of them.
+            line.fill(f32::MIN);
+            let rows = span(at, high, height);
+            for row in map[rows.start * width..rows.end * width].chunks_exact(width) {
+                line.iter_mut().zip(row).for_each(|(most, value)| *most = greater(*most, *value));
+            }
+            out.extend((0..size[0]).map(|at| line[span(at, wide, width)].iter().copied().fold(f32::MIN, greater)));
         }
-    }
+    };
+    run(Simd::chosen(), Closure(pool));
     out
 }
 
-/// The greatest values of a map that exceed their neighbors, `most` of them.
-fn peaks(sum: &[f32], [width, height]: [usize; 2], most: usize) -> Vec<([usize; 2], f32)> {
-    let mut found: Vec<([usize; 2], f32)> = Vec::new();
-    let mut least = 0.0;
+/// The greatest values of a map above `least` that no neighbor exceeds, `most` of them.
+fn peaks(sum: &[u16], [width, height]: [usize; 2], most: usize, mut least: u16) -> Vec<([usize; 2], u16)> {
+    let mut found: Vec<([usize; 2], u16)> = Vec::new();
+    let greatest: Vec<u16> = run(
+        Simd::chosen(),
+        Closure(|| sum.chunks_exact(width).map(|row| row.iter().copied().fold(0, u16::max)).collect()),
+    );
     for row in 0..height {
+        // Most rows have none.
+        if greatest[row] <= least {
+            continue;
+        }
         for column in 0..width {
             let value = sum[row * width + column];
             if value <= least {
@@ -209,13 +235,13 @@ fn peaks(sum: &[f32], [width, height]: [usize; 2], most: usize) -> Vec<([usize; 
             }
             found.push(([column, row], value));
             if found.len() >= 8 * most {
-                found.sort_by(|a, b| b.1.total_cmp(&a.1));
+                found.sort_by_key(|one| Reverse(one.1));
                 found.truncate(most);
-                least = found.last().map_or(0.0, |last| last.1);
+                least = found.last().map_or(0, |last| last.1);
             }
         }
     }
-    found.sort_by(|a, b| b.1.total_cmp(&a.1));
+    found.sort_by_key(|one| Reverse(one.1));
     found.truncate(most);
     found
 }

@@ -1,5 +1,6 @@
 //! A move fitted once more, to key points near where it takes those of a view.
 
+use crate::dense::product;
 use crate::moves::{Move, Pair, apart};
 use crate::search::{CELLS, Target, View};
 
@@ -50,7 +51,7 @@ fn near_pairs(view: &View, target: &Target, by: &Move, radius: f64) -> Vec<(Pair
         let first = near.partition_point(|([_, v], _)| *v < y - radius);
         let rows = near.iter().skip(first).take_while(|([_, v], _)| *v <= y + radius);
         let close = rows.filter(|(p, _)| (p[0] - x).abs() <= radius && apart(*p, *there) <= radius);
-        let alike = close.map(|(p, d)| (*p, d.iter().zip(descriptor).map(|(a, b)| a * b).sum::<f32>()));
+        let alike = close.map(|(p, d)| (*p, product(d, descriptor)));
         let best = alike.fold(None, |best: Option<([f64; 2], f32)>, one| match best {
             Some(best) if best.1 >= one.1 => Some(best),
             _ => Some(one),

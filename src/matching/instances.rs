@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use crate::dense::Dense;
+use crate::dense::{Dense, product};
 use crate::moves::Move;
 use crate::search::{Found, View};
 
@@ -124,8 +124,7 @@ fn vote(voters: &[Voter<'_>], chip: &Dense) -> Vec<f32> {
                     continue;
                 }
                 let there = chip.cell(y as usize, x as usize);
-                let product: f32 = there.iter().zip(voter.descriptor).map(|(a, b)| a * b).sum();
-                *sum += product * scale;
+                *sum += product(there, voter.descriptor) * scale;
             }
         }
     });

@@ -6,6 +6,8 @@
 //! three right pairs in a thousand are seen. Source: Ballard, *Generalizing the Hough transform*, 1981; votes of pairs as in
 //! Lowe, 2004, section 7.3.
 
+use std::f64::consts::PI;
+
 use crate::moves::{Move, Pair};
 
 /// Which similarities are voted for.
@@ -34,7 +36,7 @@ pub struct Proposal {
 
 /// Sides of a bin of places in pixels, and of one of turns in radians.
 const BIN: f64 = 12.0;
-const TURN: f64 = std::f64::consts::PI / 18.0;
+const TURN: f64 = PI / 18.0;
 /// Pairs of which the first places are nearer than this many pixels tell nothing of a turn.
 const APART: f64 = 20.0;
 /// Two pairs that are looked at, at most, or so: pictures of a single pattern have no end of them.
@@ -90,9 +92,10 @@ fn votes(pairs: &[(Pair, f64)], ballot: &Ballot) -> Vec<Vote> {
     let twos: usize = order.iter().map(|(at, _)| near(*at).iter().map(|row| row.len()).sum::<usize>()).sum();
     let every = (twos / 2).div_ceil(TWOS).max(1) as u32;
     let (low, high) = (ballot.scale.0 * ballot.scale.0, ballot.scale.1 * ballot.scale.1);
-    // The angle of a direction against the middle of the turns.
+    // A direction against the middle of the turns.
     let (sin, cos) = ballot.turn.sin_cos();
-    let turned_back = |x: f64, y: f64| (y * cos - x * sin).atan2(x * cos + y * sin);
+    let turned_back = |x: f64, y: f64| [x * cos + y * sin, y * cos - x * sin];
+    let least = ballot.half.min(PI).cos();
     let mut votes = Vec::new();
     for (at, i) in &order {
         let ((p, p2), weight) = pairs[*i as usize];
@@ -106,10 +109,12 @@ fn votes(pairs: &[(Pair, f64)], ballot: &Ballot) -> Vec<Vote> {
                     continue;
                 }
                 let Some(by) = Move::through([(p, p2), (q, q2)], ballot.mirrored) else { continue };
-                let turn = turned_back(by.0[0][0], by.0[1][0]);
-                if turn.abs() > ballot.half {
+                let [along, across] = turned_back(by.0[0][0], by.0[1][0]);
+                // Most are turned too far, which is known without the angle.
+                if along < least * (along * along + across * across).sqrt() {
                     continue;
                 }
+                let turn = across.atan2(along);
                 let [x, y] = by.apply(middle);
                 let bin = [x / BIN, y / BIN, turn / TURN].map(|at| at.floor() as i32);
                 votes.push(Vote { bin, pairs: [*i, *j], weight: weight * other });
