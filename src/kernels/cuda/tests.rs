@@ -252,7 +252,8 @@ fn a_convolution_of_windows_with_what_follows_is_that_of_the_cpu() {
                         [F32(&y), F32(&bias), F32(&empty), U8(&none), Int(h), Int(w), Int(outputs), Int(empty.len())];
                     let out = each("biased_pooled", empty.len(), &args).unwrap();
                     // Where nothing is above 0 the CPU keeps a cell that is none, and the GPU looks at the value.
-                    let alive = expected.numbers.iter().zip(out[3].iter().zip(&expected.cells)).filter(|(x, _)| **x > 0.0);
+                    let alive =
+                        expected.numbers.iter().zip(out[3].iter().zip(&expected.cells)).filter(|(x, _)| **x > 0.0);
                     assert!(alive.clone().count() > 0 || expected.numbers.is_empty());
                     alive.for_each(|(_, (found, expected))| assert_eq!(found, expected));
                     (f32s(&out[2]), out[3].clone())
