@@ -52,6 +52,7 @@ class Module(unittest.TestCase):
         first = reports[0]
         self.assertEqual((first.code[0], first.labels[0].file), ("R", "pipeline.rord"))
         self.assertEqual(WRONG.encode()[first.labels[0].start : first.labels[0].end].decode().split("(")[0][:3], "det")
+        self.assertRegex(repr(reports), r"^\[<error R\d{4}: [^>]* at pipeline\.rord:2:\d+>")
         self.assertEqual([r for r in rord.check(self.file.read_text()) if r.severity == "error"], [])
         self.assertEqual(rord.check(self.file.read_text(), lr=2)[0].severity, "error")
         library = "layer twice(x: Map[B, C, H, W]@f) -> Map[B, C, H, W]@f = x + x\n"

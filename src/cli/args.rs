@@ -683,6 +683,17 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The verb; the page of the command itself without one
+    #[arg(value_name = "VERB")]
+    pub verb: Option<String>,
+    /// Write all pages into this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "verb")]
+    pub out: Option<PathBuf>,
+}
+
 /// Arguments of `lsp`.
 #[derive(Debug, Args)]
 pub struct LspArgs {

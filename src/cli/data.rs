@@ -5,8 +5,9 @@ use super::load::load_or_report;
 use super::seen;
 use rord_data::DataError;
 use rord_data::batches::Batches;
+use rord_data::datasets::{self, Part};
 use rord_data::pairs::Split;
-use rord_data::sheet;
+use rord_data::sheet::{self, Names};
 use rord_engine::plan::{data_place, field_places};
 use rord_engine::refusals;
 use rord_engine::source::DataSource;
@@ -86,13 +87,24 @@ pub fn run(args: &DataArgs) -> u8 {
     }
     if let Some(path) = &args.png {
         let patch = source.recipe().patch;
-        let drawing = sheet::sheet(&pairs, patch, 2);
+        let drawing = sheet::sheet(&pairs, &names(dataset), patch, 2);
         if let Err(e) = sheet::write(&drawing, path) {
             return refuse(runtime::failed("R0914", &e.to_string(), e.help()));
         }
         super::print(&format!("drawn to {}\n", path.display()));
     }
     super::DONE
+}
+
+/// The names that a sheet writes above its panels.
+fn names(dataset: &Dataset) -> Names {
+    let offered = datasets::fields(&dataset.recipe.op).unwrap_or_default();
+    let of = |part: Part| {
+        let name = offered.iter().find(|field| field.part == part).map_or("", |field| field.name);
+        let frame = dataset.fields.iter().find(|(field, _)| field == name).and_then(|(_, ty)| ty.frame.as_ref());
+        frame.map_or(name.to_string(), |frame| format!("{name} {frame}"))
+    };
+    Names { image: of(Part::Image), moved: of(Part::Moved), corners: of(Part::Corners), truth: of(Part::Truth) }
 }
 
 /// The first samples of a split, field by field: shape, least, mean and greatest number.

@@ -11,9 +11,9 @@ use rord_lang::ast::ItemKind;
 use rord_lang::check::names_of;
 use rord_lang::manual;
 use rord_lang::parse::parse;
-use rord_lang::report::{closest, pages, runtime};
+use rord_lang::report::{nearest, pages, runtime};
 use rord_lang::sections::{SECTIONS, Section};
-use rord_lang::source::Sources;
+use rord_lang::source::{FileId, Sources};
 use rord_lang::types::Kind;
 use rord_lang::vocabulary::Vocabulary;
 use rord_ops as ops;
@@ -64,17 +64,53 @@ pub fn run(args: &ExplainArgs) -> u8 {
         super::print_page(&page);
         return super::DONE;
     }
-    let words = manual::ITEMS.iter().map(|(word, ..)| *word).chain(manual::LINTS.iter().map(|(lint, _)| *lint));
-    let words = words.chain(manual::WORDS.iter().flat_map(|(words, ..)| words.iter().copied()));
-    let known = vocabulary.names().map(str::to_string);
-    let known: Vec<String> = known.chain(Kind::names().chain(words).map(str::to_string)).collect();
-    let help = match closest(&args.name, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`? {LISTS}"),
-        None => LISTS.into(),
+    let known = known(&vocabulary);
+    let near = nearest(&args.name, known.iter().map(String::as_str), NEAR);
+    let also: Vec<String> = near.iter().skip(1).map(|name| format!("`{name}`")).collect();
+    let help = match (near.first(), elsewhere(&args.name)) {
+        (_, Some(said)) => said,
+        (None, None) => LISTS.into(),
+        (Some(near), None) if also.is_empty() => format!("did you mean `{near}`? {LISTS}"),
+        (Some(near), None) => {
+            let is = if also.len() == 1 { "is" } else { "are" };
+            format!("did you mean `{near}`? Near it {is} also {}. {LISTS}", rord_lang::report::list(&also))
+        }
     };
     let report = runtime::failed("R0818", &format!("there is no page called `{}`", args.name), &help);
     super::print_reports(&[report], &Sources::default());
     super::REFUSED
+}
+
+/// The most names that are proposed for one that has no page.
+const NEAR: usize = 3;
+
+/// All names that have a page.
+pub fn known(vocabulary: &Vocabulary) -> Vec<String> {
+    let items = manual::ITEMS.iter().map(|(word, ..)| *word).chain(["part", "ops", "reports"]);
+    let words = manual::WORDS.iter().flat_map(|(words, ..)| words.iter().copied());
+    let lints = manual::LINTS.iter().map(|(lint, _)| *lint);
+    let settings = SECTIONS.iter().flat_map(|section| section.fields.iter().map(|field| field.name));
+    let command = Cli::command();
+    let verbs = command.get_subcommands().map(|verb| verb.get_name().to_string());
+    let named = Kind::names().chain(items).chain(words).chain(lints).chain(settings).map(str::to_string);
+    let mut all: Vec<String> = Vec::new();
+    for name in
+        vocabulary.names().map(str::to_string).chain(named).chain(pages::codes().map(str::to_string)).chain(verbs)
+    {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
+}
+
+/// What reading a mark of another language says about it.
+fn elsewhere(name: &str) -> Option<String> {
+    let mark = !name.is_empty() && !name.contains(|c: char| c.is_alphanumeric() || c.is_whitespace() || c == '_');
+    let (_, reports) = mark.then(|| parse(&format!("let y = a {name} b\n"), FileId(0)))?;
+    let report = reports.first()?;
+    let help = report.help.as_deref()?;
+    Some(format!("{}: {help}", report.title))
 }
 
 /// The page of a word: of a report, an operation, a function, a kind, an item, a mark, a setting, a lint or a verb.

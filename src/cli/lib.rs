@@ -27,6 +27,7 @@ pub mod interrupt;
 pub mod load;
 pub mod loss;
 pub mod lsp;
+pub mod man;
 mod markdown;
 pub mod matches;
 pub mod mistakes;
@@ -103,8 +104,8 @@ pub fn with(words: &[OsString]) -> u8 {
 
 /// The threads that a verb is to run on, where it computes anything: `Some(None)` for one a core.
 fn threads(matches: &ArgMatches) -> Option<Option<usize>> {
-    const TEXT_ALONE: [&str; 10] =
-        ["check", "graph", "params", "cache", "diff", "explain", "fmt", "new", "completions", "lsp"];
+    const TEXT_ALONE: [&str; 11] =
+        ["check", "graph", "params", "cache", "diff", "explain", "fmt", "new", "completions", "man", "lsp"];
     let (verb, matches) = matches.subcommand().unwrap_or(("train", matches));
     // Not every verb has this option.
     let count = matches.try_get_one::<usize>("threads").ok().flatten().copied();

@@ -96,7 +96,7 @@ pub fn table(source: &DataSource) -> String {
         let polygons = |name: &str| picture.present.iter().find(|(n, _)| n == name).map_or(0, |(_, count)| *count);
         let show = |name: &str, share: f64| {
             let (shown, percent) = (file.layer(name), 100.0 * share);
-            format!("{shown} {percent:.1} % ({} polygons)", polygons(name))
+            format!("{shown} {percent:.1} % ({})", plural(polygons(name) as usize, "polygon"))
         };
         let lines: Vec<String> = layers.iter().take(LAYERS).map(|layer| show(&layer.name, layer.share)).collect();
         let more = layers.len().saturating_sub(LAYERS);

@@ -12,6 +12,7 @@ use super::load::{Loaded, load_or_report};
 use super::mistakes::quoted;
 use super::report;
 use super::resume::{self, Before};
+use super::using;
 use rord_engine::plan::Plan;
 use rord_engine::refusals::Stop;
 use rord_engine::train::{Options, Summary, train};
@@ -84,7 +85,11 @@ pub fn ended(summary: &Summary, loaded: &Loaded, watch: WatchArgs) -> u8 {
     let pipeline = &loaded.pipeline;
     let describes = pipeline.exports.iter().any(|e| pipeline.value(e.value).is_some_and(|v| v.ty.kind == Kind::Desc));
     if let Some(folder) = summary.folder.as_ref().filter(|_| describes && watch.speaks()) {
-        super::print(&format!("next:  rord-run find {} --query crop.png --in chip.gds\n", folder.display()));
+        let folder = folder.display();
+        super::print(&match using::knows_layouts(loaded) {
+            true => format!("next:  rord-run find {folder} --query crop.png --in chip.gds\n"),
+            false => format!("next:  rord-run match {folder} a.png b.png\n"),
+        });
     }
     super::DONE
 }

@@ -110,10 +110,20 @@ pub struct Shown {
     pub recipe: Option<Gds>,
 }
 
+/// What pictures of a network's datasets are drawn from, where they are.
+fn sources(loaded: &Loaded) -> impl Iterator<Item = Source> {
+    let recipes = loaded.pipeline.datasets.iter().filter_map(|d| d.recipe.settings.recipe("layouts").ok());
+    recipes.filter_map(|recipe| layouts_of(recipe).ok())
+}
+
+/// Whether a network was trained on layouts.
+pub fn knows_layouts(loaded: &Loaded) -> bool {
+    sources(loaded).any(|source| !matches!(source, Source::Images(_)))
+}
+
 /// How the layouts were drawn that a network was trained on.
 pub fn trained(loaded: &Loaded) -> Option<Gds> {
-    let recipes = loaded.pipeline.datasets.iter().filter_map(|d| d.recipe.settings.recipe("layouts").ok());
-    recipes.filter_map(|recipe| layouts_of(recipe).ok()).find_map(|source| match source {
+    sources(loaded).find_map(|source| match source {
         Source::Gds(gds) => Some(gds),
         _ => None,
     })
@@ -165,7 +175,7 @@ impl Reader {
             read.map_err(failed)?.into_iter().map(one).collect()
         } else {
             let recipe = Gds { files, ..self.layouts.clone() };
-            let read = Source::Gds(recipe.clone()).load(&store).map_err(failed)?;
+            let read = Source::Gds(recipe.clone()).load(&store).map_err(|e| self.refused(e))?;
             let facts: Vec<PictureFacts> = read.files.iter().flat_map(|f| f.pictures.clone()).collect();
             for warning in read.warnings.iter().chain(read.files.iter().flat_map(|f| &f.warnings)) {
                 eprintln!("warning: {}: {warning}", file.display());
@@ -193,6 +203,25 @@ impl Reader {
             return Err(vec![runtime::failed("R0914", &title, help)]);
         }
         Ok(shown)
+    }
+
+    /// Why a layout is not drawn: it is one file, and the command line says what is drawn of it.
+    fn refused(&self, error: DataError) -> Vec<Report> {
+        let error = match error {
+            DataError::Unfit { fit, mut files } => match (files.pop(), files.is_empty()) {
+                (Some(file), true) => *file.error,
+                (last, _) => DataError::Unfit { fit, files: files.into_iter().chain(last).collect() },
+            },
+            error => error,
+        };
+        let help = match &error {
+            DataError::NoPolygons { wanted, present, .. } if !wanted.is_empty() && !present.is_empty() => {
+                let some: Vec<&str> = present.iter().take(3).map(|(layer, _)| layer.as_str()).collect();
+                format!("name those that stand here for the network's, such as  --layers {}", some.join(",")).into()
+            }
+            error => error.help(),
+        };
+        vec![runtime::failed("R0914", &error.to_string(), &help)]
     }
 }
 

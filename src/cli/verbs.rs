@@ -5,8 +5,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use super::args::*;
 use super::{
-    bench, cache, check, completions, data, demo, diff, eval, explain, export, find, fmt, graph, loss, lsp, matches,
-    new, params, predict, replay, report, resume, sweep, train, types,
+    bench, cache, check, completions, data, demo, diff, eval, explain, export, find, fmt, graph, loss, lsp, man,
+    matches, new, params, predict, replay, report, resume, sweep, train, types,
 };
 
 macro_rules! verbs {
@@ -77,6 +77,8 @@ verbs! {
     New(NewArgs) => new::run,
     /// Print a script that completes commands on Tab
     Completions(CompletionsArgs) => completions::run,
+    /// Print a manual page for man, or write all of them
+    Man(ManArgs) => man::run,
     /// Serve an editor: reports, types and completion
     Lsp(LspArgs) => lsp::run,
 }

@@ -63,7 +63,7 @@ pub enum DataError {
     NoSuchCell { path: PathBuf, cell: String, tops: Vec<String> },
     /// Nothing to draw: no polygon on a wanted layer (on any layer, where `wanted` is empty). `present` counts flat
     /// polygons; `read` is what the reader let pass or left out.
-    #[error("{path}: no polygon on {}; there are {}{}", list(wanted), counts(present), also(read))]
+    #[error("{path}: no polygon on {}{}{}", list(wanted), counts(present), also(read))]
     NoPolygons { path: PathBuf, wanted: Vec<String>, present: Vec<(String, u64)>, read: Vec<String> },
     /// Pixels per micrometer that are not positive and finite.
     #[error("a resolution of {value} px/µm")]
@@ -189,7 +189,8 @@ fn also(read: &[String]) -> String {
 
 fn counts(present: &[(String, u64)]) -> String {
     if present.is_empty() {
-        return "none".into();
+        return String::new();
     }
-    present.iter().map(|(key, count)| format!("{key} ({count})")).collect::<Vec<_>>().join(", ")
+    let each: Vec<String> = present.iter().map(|(key, count)| format!("{key} ({count})")).collect();
+    format!("; there are {}", each.join(", "))
 }

@@ -12,6 +12,7 @@ pub mod convolution;
 pub mod corners;
 pub mod datasets;
 pub mod detect;
+pub mod drawing;
 pub mod error;
 pub mod file_pairs;
 pub mod files;

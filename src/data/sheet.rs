@@ -1,14 +1,15 @@
 //! Draws pairs with matching points, so that a person sees whether H is right.
 //!
-//! Each pair is a row: the original, the moved view, the original with its corners, and the original with the layer
-//! that is to be found. A point has the same color and number on both sides; one that leaves the moved view is a ring
-//! on the left only.
+//! Each pair is a row with its number: the original, the moved view, the original with its corners, and the original with the layer
+//! that is to be found, each under its name and frame. A point has the same color and number on both sides, with a line between; one that leaves
+//! the moved view is a ring on the left only. Points are numbered as they are read, from the upper left.
 
 use std::io::{self, Cursor};
 use std::path::Path;
 
 use image::{GrayImage, ImageFormat, Rgb, RgbImage};
 
+use super::drawing::{Canvas, TEXT};
 use super::pairs::Pair;
 use rord_files::{Action, FileError, write_atomic};
 
@@ -19,6 +20,10 @@ const GUTTER: usize = 8;
 /// The least side of a drawn panel; smaller patches are enlarged by a whole factor.
 const SIDE: usize = 384;
 
+/// Pixels of the row of names above a panel.
+const HEAD: usize = TEXT[0] + 4;
+
+const INK: Rgb<u8> = Rgb([226, 228, 234]);
 const BACKGROUND: Rgb<u8> = Rgb([46, 48, 54]);
 const DARK: Rgb<u8> = Rgb([16, 16, 18]);
 const CORNER: Rgb<u8> = Rgb([255, 64, 64]);
@@ -37,23 +42,22 @@ const COLORS: [Rgb<u8>; POINTS] = [
     Rgb([90, 230, 120]),
 ];
 
-/// The digits 0 to 9: five rows of three dots, the left one is the highest bit.
-const DIGITS: [[u8; 5]; 10] = [
-    [7, 5, 5, 5, 7],
-    [2, 6, 2, 2, 7],
-    [7, 1, 7, 4, 7],
-    [7, 1, 3, 1, 7],
-    [5, 5, 7, 1, 1],
-    [7, 4, 7, 1, 7],
-    [7, 4, 7, 5, 7],
-    [7, 1, 2, 2, 2],
-    [7, 5, 7, 5, 7],
-    [7, 5, 7, 1, 7],
-];
+/// What is written above the panels: the field of each and the frame that it lives in, `image @orig`.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// The original.
+    pub image: String,
+    /// The moved view.
+    pub moved: String,
+    /// The corners.
+    pub corners: String,
+    /// The layer that is to be found.
+    pub truth: String,
+}
 
-/// Draws `pairs` of patch size `n`, `across` beside each other in a row. The moved view, the corners and the layer to
+/// Draws `pairs` of patch size `n`, `across` beside each other in a row, numbered from 0. The moved view, the corners and the layer to
 /// be found are left out where the pairs have none.
-pub fn sheet(pairs: &[Pair], n: usize, across: usize) -> RgbImage {
+pub fn sheet(pairs: &[Pair], names: &Names, n: usize, across: usize) -> RgbImage {
     let scale = SIDE.div_ceil(n.max(1)).max(1);
     let side = n * scale;
     let across = across.clamp(1, pairs.len().max(1));
@@ -62,24 +66,36 @@ pub fn sheet(pairs: &[Pair], n: usize, across: usize) -> RgbImage {
     let target = pairs.iter().any(|pair| !pair.truth.is_empty());
     let panels = 1 + usize::from(moved) + usize::from(labelled) + usize::from(target);
     let pair_width = panels * (side + GUTTER) + 2 * GUTTER;
-    let (width, height) = (GUTTER + across * pair_width, GUTTER + pairs.len().div_ceil(across) * (side + GUTTER));
-    let mut canvas = Canvas(RgbImage::from_pixel(width as u32, height as u32, BACKGROUND));
+    let high = HEAD + side + GUTTER;
+    let (width, height) = (GUTTER + across * pair_width, GUTTER + pairs.len().div_ceil(across) * high);
+    let mut canvas = Canvas::new(width, height, BACKGROUND);
     for (k, pair) in pairs.iter().enumerate() {
-        let (x, y) = (2 * GUTTER + k % across * pair_width, GUTTER + k / across * (side + GUTTER));
+        let (x, y) = (2 * GUTTER + k % across * pair_width, GUTTER + k / across * high + HEAD);
         let panel = |i: usize| (x + i * (side + GUTTER), y);
-        canvas.patch(panel(0), &pair.image, n, scale, |v| v);
+        let mut name = |i: usize, text: &str| canvas.text(text, [panel(i).0, y - HEAD], side, INK);
+        name(0, &format!("{k}  {}", names.image));
         if moved {
-            canvas.patch(panel(1), &pair.image_r, n, scale, |v| v);
-            canvas.points(pair, n, scale, panel(0), panel(1));
+            name(1, &names.moved);
+        }
+        if labelled {
+            name(1 + usize::from(moved), &names.corners);
+        }
+        if target {
+            name(panels - 1, &names.truth);
+        }
+        patch(&mut canvas, panel(0), &pair.image, n, scale, |v| v);
+        if moved {
+            patch(&mut canvas, panel(1), &pair.image_r, n, scale, |v| v);
+            points(&mut canvas, pair, n, scale, panel(0), panel(1));
         }
         if labelled {
             let at = panel(1 + usize::from(moved));
-            canvas.patch(at, &pair.image, n, scale, |v| 0.6 * v);
-            canvas.corners(at, &pair.corners, n, scale);
+            patch(&mut canvas, at, &pair.image, n, scale, |v| 0.6 * v);
+            corners(&mut canvas, at, &pair.corners, n, scale);
         }
         if target {
-            canvas.patch(panel(panels - 1), &pair.image, n, scale, |v| 0.6 * v);
-            canvas.cover(panel(panels - 1), &pair.truth, n, scale);
+            patch(&mut canvas, panel(panels - 1), &pair.image, n, scale, |v| 0.6 * v);
+            cover(&mut canvas, panel(panels - 1), &pair.truth, n, scale);
         }
     }
     canvas.0
@@ -139,101 +155,114 @@ fn choose(pair: &Pair, n: usize) -> Vec<[f64; 2]> {
             _ => break,
         }
     }
+    chosen.sort_by(|a, b| a[1].total_cmp(&b[1]).then(a[0].total_cmp(&b[0])));
     chosen
 }
 
-struct Canvas(RgbImage);
-
-impl Canvas {
-    fn dot(&mut self, x: i64, y: i64, color: Rgb<u8>) {
-        if let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y))
-            && let Some(pixel) = self.0.get_pixel_mut_checked(x, y)
-        {
-            *pixel = color;
-        }
+/// A block of one color.
+fn block(canvas: &mut Canvas, (x, y): (i64, i64), (width, height): (usize, usize), color: Rgb<u8>) {
+    for v in 0..height as i64 {
+        (0..width as i64).for_each(|u| canvas.mix(x + u, y + v, color, 1.0));
     }
+}
 
-    fn block(&mut self, (x, y): (i64, i64), (width, height): (usize, usize), color: Rgb<u8>) {
-        for v in 0..height as i64 {
-            (0..width as i64).for_each(|u| self.dot(x + u, y + v, color));
-        }
-    }
-
-    /// A patch, enlarged without smoothing: three channels as colors, any other number as their mean.
-    fn patch(&mut self, (x, y): (usize, usize), values: &[f32], n: usize, scale: usize, tone: impl Fn(f32) -> f32) {
-        let cells = (n * n).max(1);
-        let channels = values.len() / cells;
-        let byte = |value: f32| (tone(value).clamp(0.0, 1.0) * 255.0).round() as u8;
-        for i in 0..cells.min(values.len()) {
-            let mut channel = values.iter().skip(i).step_by(cells).copied();
-            let color = match channels {
-                3 => std::array::from_fn(|_| byte(channel.next().unwrap_or(0.0))),
-                _ => [byte(channel.sum::<f32>() / channels.max(1) as f32); 3],
-            };
-            let at = ((x + i % n * scale) as i64, (y + i / n * scale) as i64);
-            self.block(at, (scale, scale), Rgb(color));
-        }
-    }
-
-    fn corners(&mut self, (x, y): (usize, usize), labels: &[f32], n: usize, scale: usize) {
-        for (i, _) in labels.iter().enumerate().filter(|(_, label)| **label > 0.5) {
-            let at = ((x + i % n * scale) as i64, (y + i / n * scale) as i64);
-            self.block(at, (scale, scale), CORNER);
-        }
-    }
-
-    /// A layer over what is drawn already: the more of a pixel it covers, the more of its color.
-    fn cover(&mut self, (x, y): (usize, usize), truth: &[f32], n: usize, scale: usize) {
-        for (i, &part) in truth.iter().enumerate().filter(|(_, part)| **part > 0.0) {
-            let (left, top) = ((x + i % n * scale) as u32, (y + i / n * scale) as u32);
-            let Some(below) = self.0.get_pixel_checked(left, top).copied() else { continue };
-            let mut color = below;
-            for (mixed, over) in color.0.iter_mut().zip(CORNER.0) {
-                *mixed = (f32::from(*mixed) * (1.0 - part) + f32::from(over) * part).round() as u8;
-            }
-            self.block((i64::from(left), i64::from(top)), (scale, scale), color);
-        }
-    }
-
-    fn points(&mut self, pair: &Pair, n: usize, scale: usize, left: (usize, usize), right: (usize, usize)) {
-        let pixel = |panel: (usize, usize), [x, y]: [f64; 2]| {
-            let at = |from: usize, q: f64| from as i64 + ((q + 0.5) * scale as f64).floor() as i64;
-            (at(panel.0, x), at(panel.1, y))
+/// A patch, enlarged without smoothing: three channels as colors, any other number as their mean.
+fn patch(
+    canvas: &mut Canvas,
+    (x, y): (usize, usize),
+    values: &[f32],
+    n: usize,
+    scale: usize,
+    tone: impl Fn(f32) -> f32,
+) {
+    let cells = (n * n).max(1);
+    let channels = values.len() / cells;
+    let byte = |value: f32| (tone(value).clamp(0.0, 1.0) * 255.0).round() as u8;
+    for i in 0..cells.min(values.len()) {
+        let mut channel = values.iter().skip(i).step_by(cells).copied();
+        let color = match channels {
+            3 => std::array::from_fn(|_| byte(channel.next().unwrap_or(0.0))),
+            _ => [byte(channel.sum::<f32>() / channels.max(1) as f32); 3],
         };
-        for (k, (place, color)) in choose(pair, n).into_iter().zip(COLORS).enumerate() {
-            let there = moved(place, &pair.h, n);
-            self.mark(pixel(left, place), k + 1, color, there.is_some());
-            if let Some(there) = there {
-                self.mark(pixel(right, there), k + 1, color, true);
-            }
-        }
+        let at = ((x + i % n * scale) as i64, (y + i / n * scale) as i64);
+        block(canvas, at, (scale, scale), Rgb(color));
     }
+}
 
-    /// A disc or ring with a dark rim, and its number to the upper right.
-    fn mark(&mut self, (x, y): (i64, i64), number: usize, color: Rgb<u8>, filled: bool) {
-        for v in -6..=6i64 {
-            for u in -6..=6i64 {
-                match u * u + v * v {
-                    0..=9 if filled => self.dot(x + u, y + v, color),
-                    10..=22 if !filled => self.dot(x + u, y + v, color),
-                    10..=36 => self.dot(x + u, y + v, DARK),
-                    _ => {}
-                }
-            }
+fn corners(canvas: &mut Canvas, (x, y): (usize, usize), labels: &[f32], n: usize, scale: usize) {
+    for (i, _) in labels.iter().enumerate().filter(|(_, label)| **label > 0.5) {
+        let at = ((x + i % n * scale) as i64, (y + i / n * scale) as i64);
+        block(canvas, at, (scale, scale), CORNER);
+    }
+}
+
+/// A layer over what is drawn already: the more of a pixel it covers, the more of its color.
+fn cover(canvas: &mut Canvas, (x, y): (usize, usize), truth: &[f32], n: usize, scale: usize) {
+    for (i, &part) in truth.iter().enumerate().filter(|(_, part)| **part > 0.0) {
+        let (left, top) = ((x + i % n * scale) as u32, (y + i / n * scale) as u32);
+        let Some(below) = canvas.0.get_pixel_checked(left, top).copied() else { continue };
+        let mut color = below;
+        for (mixed, over) in color.0.iter_mut().zip(CORNER.0) {
+            *mixed = (f32::from(*mixed) * (1.0 - part) + f32::from(over) * part).round() as u8;
         }
-        let digits: Vec<&[u8; 5]> =
-            number.to_string().bytes().filter_map(|b| DIGITS.get(usize::from(b - b'0'))).collect();
-        let (mut left, top) = (x + 6, y - 18);
-        self.block((left, top), (8 * digits.len() + 2, 14), DARK);
-        for digit in digits {
-            for (row, bits) in digit.iter().enumerate() {
-                for column in (0..3).filter(|column| bits & (4 >> column) != 0) {
-                    self.block((left + 2 + 2 * column, top + 2 + 2 * row as i64), (2, 2), color);
-                }
-            }
-            left += 8;
+        block(canvas, (i64::from(left), i64::from(top)), (scale, scale), color);
+    }
+}
+
+/// Matching points on both sides: first all lines, so that none lies over a mark.
+fn points(canvas: &mut Canvas, pair: &Pair, n: usize, scale: usize, left: (usize, usize), right: (usize, usize)) {
+    let pixel = |panel: (usize, usize), [x, y]: [f64; 2]| {
+        let at = |from: usize, q: f64| from as i64 + ((q + 0.5) * scale as f64).floor() as i64;
+        (at(panel.0, x), at(panel.1, y))
+    };
+    let marks: Vec<_> = choose(pair, n)
+        .into_iter()
+        .map(|place| (pixel(left, place), moved(place, &pair.h, n).map(|there| pixel(right, there))))
+        .collect();
+    let place = |(x, y): (i64, i64)| [x as f64, y as f64];
+    for ((here, there), color) in marks.iter().zip(COLORS) {
+        if let Some(there) = there {
+            canvas.line([place(*here), place(*there)], 1.2, color, 0.6);
         }
     }
+    for (k, ((here, there), color)) in marks.iter().zip(COLORS).enumerate() {
+        mark(canvas, *here, color, there.is_some());
+        number(canvas, *here, k + 1, color, (left, n * scale));
+        if let Some(there) = there {
+            mark(canvas, *there, color, true);
+            number(canvas, *there, k + 1, color, (right, n * scale));
+        }
+    }
+}
+
+/// A disc or ring with a dark rim.
+fn mark(canvas: &mut Canvas, (x, y): (i64, i64), color: Rgb<u8>, filled: bool) {
+    for v in -6..=6i64 {
+        for u in -6..=6i64 {
+            match u * u + v * v {
+                0..=9 if filled => canvas.mix(x + u, y + v, color, 1.0),
+                10..=22 if !filled => canvas.mix(x + u, y + v, color, 1.0),
+                10..=36 => canvas.mix(x + u, y + v, DARK, 1.0),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The number of a mark to its upper right, within a panel of so many pixels.
+fn number(
+    canvas: &mut Canvas,
+    (x, y): (i64, i64),
+    number: usize,
+    color: Rgb<u8>,
+    ((left, top), side): ((usize, usize), usize),
+) {
+    let text = number.to_string();
+    let (width, height) = (TEXT[1] * text.len() + 2, TEXT[0]);
+    let within = |at: i64, from: usize, size: usize| at.clamp(from as i64, (from + side.saturating_sub(size)) as i64);
+    let (left, top) = (within(x + 6, left, width), within(y - 18, top, height));
+    block(canvas, (left, top), (width, height), DARK);
+    canvas.text(&text, [left.max(0) as usize + 1, top.max(0) as usize], usize::MAX, color);
 }
 
 #[cfg(test)]
@@ -271,7 +300,7 @@ mod tests {
                 .filter(|&(x, y)| *image.get_pixel(x, y) == color)
                 .count()
         };
-        let drawn = sheet(&[pair(64, quarter), pair(64, twice)], 64, 2);
+        let drawn = sheet(&[pair(64, quarter), pair(64, twice)], &Names::default(), 64, 2);
         let half = drawn.width() / 2;
         let right = |first: u32| first + (SIDE + 2 * GUTTER) as u32 + GUTTER as u32..first + half - GUTTER as u32;
         for color in COLORS {
@@ -285,7 +314,7 @@ mod tests {
     fn a_sheet_that_cannot_be_written_leaves_what_was_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sheet.png");
-        let drawn = sheet(&[pair(5, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0])], 5, 1);
+        let drawn = sheet(&[pair(5, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0])], &Names::default(), 5, 1);
         write(&drawn, &path).unwrap();
         assert_eq!(image::open(&path).unwrap().to_rgb8(), drawn);
         let before = std::fs::read(&path).unwrap();
@@ -300,14 +329,45 @@ mod tests {
     fn sheets_of_odd_shapes_are_drawn() {
         let mut single = pair(5, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
         single.image_r.clear();
-        assert_eq!(sheet(std::slice::from_ref(&single), 5, 9).dimensions(), (8 + 385 + 24, 8 + 385 + 8));
-        assert_eq!(sheet(&[], 5, 0).height(), 8);
+        assert_eq!(
+            sheet(std::slice::from_ref(&single), &Names::default(), 5, 9).dimensions(),
+            (8 + 385 + 24, 8 + 20 + 385 + 8)
+        );
+        assert_eq!(sheet(&[], &Names::default(), 5, 0).height(), 8);
         single.truth = vec![0.0; 25];
         single.truth[7] = 1.0;
         single.truth[8] = 0.5;
-        let drawn = sheet(&[single], 5, 1);
-        assert_eq!(drawn.dimensions(), (8 + 2 * (385 + 8) + 16, 8 + 385 + 8));
-        let cell = |i: u32| *drawn.get_pixel(16 + 393 + 77 * (i % 5) + 38, 8 + 77 * (i / 5) + 38);
+        let drawn = sheet(&[single], &Names::default(), 5, 1);
+        assert_eq!(drawn.dimensions(), (8 + 2 * (385 + 8) + 16, 8 + 20 + 385 + 8));
+        let cell = |i: u32| *drawn.get_pixel(16 + 393 + 77 * (i % 5) + 38, 8 + 20 + 77 * (i / 5) + 38);
         assert_eq!((cell(6), cell(7), cell(8)), (Rgb([77; 3]), CORNER, Rgb([166, 71, 71])));
+    }
+
+    #[test]
+    fn a_pair_has_its_number_and_names_and_lines_between_its_points() {
+        let same = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        let names = Names { image: "image @orig".into(), moved: "image_r @moved".into(), ..Names::default() };
+        let ink = |drawn: &RgbImage, [left, right]: [u32; 2], top: u32| {
+            let columns = (left..right).flat_map(|x| (top..top + HEAD as u32).map(move |y| (x, y)));
+            columns.filter(|&(x, y)| *drawn.get_pixel(x, y) != BACKGROUND).count()
+        };
+        let drawn = sheet(&[pair(64, same), pair(64, same)], &names, 64, 1);
+        let (second, row) = (16 + (SIDE + GUTTER) as u32, (HEAD + SIDE + GUTTER) as u32);
+        assert!(ink(&drawn, [16, second], 8) > 50 && ink(&drawn, [second, second + 200], 8) > 50);
+        // The number of the first pair is another one than that of the second.
+        let number = |top: u32| (16..24).flat_map(|x| (top..top + 16).map(move |y| (x, y))).collect::<Vec<_>>();
+        let pixels = |top: u32| number(top).iter().map(|&(x, y)| *drawn.get_pixel(x, y)).collect::<Vec<_>>();
+        assert_ne!(pixels(8), pixels(8 + row));
+        // Between the panels there is nothing but lines, one for each point.
+        let gap = 16 + SIDE as u32 + GUTTER as u32 / 2;
+        let lines = (8 + HEAD as u32..row).filter(|&y| *drawn.get_pixel(gap, y) != BACKGROUND).count();
+        assert!(lines >= POINTS / 2, "{lines}");
+    }
+
+    #[test]
+    fn points_are_numbered_as_they_are_read() {
+        let chosen = choose(&pair(64, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]), 64);
+        assert_eq!(chosen.len(), POINTS);
+        assert!(chosen.windows(2).all(|w| (w[0][1], w[0][0]) < (w[1][1], w[1][0])), "{chosen:?}");
     }
 }

@@ -1,8 +1,10 @@
 //! What goes wrong without an error: no gradient, a detector that is the same everywhere, descriptors that are all alike, triplets that
 //! are all satisfied or all violated, pictures without anything on them. Each is said once, with figures and what to try.
 //!
-//! Nothing is computed for it that a step does not compute anyway: values are looked at as they come. Margins and gradients are looked at in
-//! every step, maps in the last of an epoch.
+//! Nothing is computed for it that a step does not compute anyway: values are looked at as they come. Margins, what they hold against what, and
+//! gradients are looked at in every step, maps in the last of an epoch. What is seen also makes figures of each epoch, for curves.
+
+mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,9 +37,14 @@ enum Sort {
     Margin,
 }
 
-/// The nodes that are looked at, by number, with what each is called.
+/// The nodes that are looked at, by number.
 #[derive(Clone, Debug, Default)]
-pub struct Looked(BTreeMap<usize, (Sort, String)>);
+pub struct Looked {
+    /// Those that are judged, with what each is called.
+    judged: BTreeMap<usize, (Sort, String)>,
+    /// Those whose mean is a figure, with the figure's name.
+    means: BTreeMap<usize, String>,
+}
 
 impl Looked {
     /// The nodes of a graph that are looked at.
@@ -59,7 +66,7 @@ impl Looked {
                     let margin = ops::find(op.op).is_some_and(|o| o.entry.lints.margin)
                         && (op.inputs.iter().any(|(name, _)| *name == "x") || op.inputs.iter().any(zero));
                     let sort = match () {
-                        () if margin => Some(Sort::Margin),
+                        () if margin || terms::is_margin(graph, node, op) => Some(Sort::Margin),
                         () if first(Kind::Desc) => Some(Sort::Descriptors),
                         () if first(Kind::Prob) && one_channel => Some(Sort::Detector),
                         () => None,
@@ -73,7 +80,9 @@ impl Looked {
             };
             looked.extend(sort.map(|sort| (index, sort)));
         }
-        Self(looked)
+        let margins = looked.iter().filter(|(_, (sort, _))| *sort == Sort::Margin);
+        let means = terms::against(graph, margins.map(|(node, (_, loss))| (*node, loss.as_str())));
+        Self { judged: looked, means }
     }
 }
 
@@ -128,45 +137,61 @@ pub struct Looking<'a> {
     pub seen: Seen,
 }
 
-/// What was seen in a step: by node its sort, and two figures.
+/// What was seen in a step.
 #[derive(Clone, Debug, Default)]
-pub struct Seen(BTreeMap<usize, (f64, f64)>);
+pub struct Seen {
+    /// Two figures of a node that is judged.
+    judged: BTreeMap<usize, (f64, f64)>,
+    /// The mean of a node that is a figure by itself.
+    means: BTreeMap<usize, f64>,
+}
 
 impl Watch for Looking<'_> {
     fn done(&mut self, _: Part) {}
 
     fn value(&mut self, node: usize, value: &Tensor) {
-        let Some((sort, _)) = self.looked.0.get(&node).filter(|(sort, _)| self.whole || *sort == Sort::Margin) else {
-            return;
-        };
+        // Of several batches of a step the last one counts.
+        if self.looked.means.contains_key(&node)
+            && let Ok(numbers) = numbers(value)
+        {
+            self.seen.means.insert(node, mean(&numbers));
+        }
+        let judged = self.looked.judged.get(&node);
+        let Some((sort, _)) = judged.filter(|(sort, _)| self.whole || *sort == Sort::Margin) else { return };
         // What cannot be looked at is not judged.
         let Ok(figures) = figures(*sort, value) else { return };
-        // Of several batches of a step the last one counts.
-        self.seen.0.insert(node, figures);
+        self.seen.judged.insert(node, figures);
     }
+}
+
+/// All numbers of a value.
+fn numbers(value: &Tensor) -> Result<Vec<f32>> {
+    value.to_device(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()
+}
+
+/// Their mean.
+fn mean(of: &[f32]) -> f64 {
+    of.iter().map(|x| f64::from(*x)).sum::<f64>() / of.len().max(1) as f64
 }
 
 /// The figures of a value: of pictures the share of flat ones and the mean; of probabilities deviation and mean; of descriptors the share that
 /// differs; of margins how many are violated, and of how many.
 fn figures(sort: Sort, value: &Tensor) -> Result<(f64, f64)> {
     let value = layout::first(value)?;
-    let numbers: Vec<f32> =
-        value.to_device(&Device::Cpu)?.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
-    let count = numbers.len().max(1) as f64;
-    let mean = numbers.iter().map(|x| f64::from(*x)).sum::<f64>() / count;
+    let numbers = numbers(&value)?;
+    let all = mean(&numbers);
     let deviation = |of: &[f32]| {
-        let n = of.len().max(1) as f64;
-        let mean = of.iter().map(|x| f64::from(*x)).sum::<f64>() / n;
+        let (n, mean) = (of.len().max(1) as f64, mean(of));
         (of.iter().map(|x| (f64::from(*x) - mean).powi(2)).sum::<f64>() / n).sqrt()
     };
     Ok(match sort {
         Sort::Margin => (numbers.iter().filter(|x| **x > 0.0).count() as f64, numbers.len() as f64),
-        Sort::Detector => (deviation(&numbers), mean),
+        Sort::Detector => (deviation(&numbers), all),
         Sort::Image => {
             let samples = value.dim(0)?.max(1);
             let flat =
                 numbers.chunks((numbers.len() / samples).max(1)).filter(|sample| deviation(sample) < FLAT).count();
-            (flat as f64 / samples as f64, mean)
+            (flat as f64 / samples as f64, all)
         }
         Sort::Descriptors => {
             let (batch, channels) = (value.dim(0)?.max(1), value.dim(1)?.max(1));
@@ -210,6 +235,8 @@ pub struct Health {
     zero: Vec<u64>,
     /// By node how many margins were violated, of how many, and for how many steps all of them have been.
     margins: BTreeMap<usize, (f64, f64, u64)>,
+    /// By node the sum of the means of the epoch's steps, and how many there were.
+    means: BTreeMap<usize, (f64, u64)>,
 }
 
 impl Health {
@@ -219,13 +246,50 @@ impl Health {
         self.still += u64::from(norm == 0.0);
         self.zero.resize(zero.len(), 0);
         self.zero.iter_mut().zip(zero).for_each(|(count, zero)| *count += u64::from(*zero));
-        for (node, (violated, of)) in &seen.0 {
-            if looked.0.get(node).is_some_and(|(sort, _)| *sort == Sort::Margin) {
+        for (node, mean) in &seen.means {
+            let (sum, count) = self.means.entry(*node).or_default();
+            (*sum, *count) = (*sum + mean, *count + 1);
+        }
+        for (node, (violated, of)) in &seen.judged {
+            if looked.judged.get(node).is_some_and(|(sort, _)| *sort == Sort::Margin) {
                 let (all, count, long) = self.margins.entry(*node).or_default();
                 *long = if violated == of { *long + 1 } else { 0 };
                 (*all, *count) = (*all + violated, *count + of);
             }
         }
+    }
+
+    /// The figures of the epoch at hand by name, for curves: of a loss with a margin the share that is `active`, and the means of what it holds
+    /// against what; of a detector `mean` and `spread` (standard deviation) of its probabilities; of descriptors the share of their square that
+    /// differs from place to place. `seen` is of its last step.
+    pub fn figures(&self, seen: &Seen, looked: &Looked) -> Vec<(String, f64)> {
+        // Several nodes of one name count alike, but margins by how many there are.
+        let mut all: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+        let mut add = |name: String, (value, weight): (f64, f64)| {
+            let (sum, of) = all.entry(name).or_default();
+            (*sum, *of) = (*sum + value * weight, *of + weight);
+        };
+        for (node, (violated, of, _)) in self.margins.iter().filter(|(_, (_, of, _))| *of > 0.0) {
+            if let Some((_, loss)) = looked.judged.get(node) {
+                add(format!("{loss}.active"), (violated / of, *of));
+            }
+        }
+        for (node, (sum, count)) in self.means.iter().filter(|(_, (_, count))| *count > 0) {
+            if let Some(name) = looked.means.get(node) {
+                add(name.clone(), (sum / *count as f64, 1.0));
+            }
+        }
+        for (node, (a, b)) in &seen.judged {
+            match looked.judged.get(node) {
+                Some((Sort::Detector, part)) => {
+                    add(format!("{part}.mean"), (*b, 1.0));
+                    add(format!("{part}.spread"), (*a, 1.0));
+                }
+                Some((Sort::Descriptors, part)) => add(format!("{part}.spread"), (*a, 1.0)),
+                _ => {}
+            }
+        }
+        all.into_iter().map(|(name, (sum, of))| (name, sum / of)).collect()
     }
 
     /// Ends an epoch: what is to be said that has not been said before. `seen` is of its last step.
@@ -262,7 +326,7 @@ impl Health {
             _ => {}
         }
         for (node, (violated, of, long)) in &mut self.margins {
-            let Some((_, name)) = looked.0.get(node) else { continue };
+            let Some((_, name)) = looked.judged.get(node) else { continue };
             let count = of.max(0.0);
             if *violated == 0.0 && count > 0.0 {
                 say(
@@ -289,8 +353,9 @@ impl Health {
             }
             (*violated, *of) = (0.0, 0.0);
         }
-        for (node, (a, b)) in &seen.0 {
-            let Some((sort, name)) = looked.0.get(node) else { continue };
+        self.means.clear();
+        for (node, (a, b)) in &seen.judged {
+            let Some((sort, name)) = looked.judged.get(node) else { continue };
             match sort {
                 Sort::Detector if *a < CONSTANT => say(
                     "constant_detector",
@@ -338,7 +403,12 @@ impl Health {
     pub fn state(&self) -> Value {
         let margins: Vec<Value> =
             self.margins.iter().map(|(node, (a, b, long))| json!([node, a.to_string(), b.to_string(), long])).collect();
-        json!({ "said": self.said, "steps": self.steps, "still": self.still, "zero": self.zero, "margins": margins })
+        let means: Vec<Value> =
+            self.means.iter().map(|(node, (sum, count))| json!([node, sum.to_string(), count])).collect();
+        json!({
+            "said": self.said, "steps": self.steps, "still": self.still, "zero": self.zero, "margins": margins,
+            "means": means,
+        })
     }
 
     /// Takes up what [`Health::state`] gave; a state without it begins anew.
@@ -354,6 +424,11 @@ impl Health {
             Some((entry.get(0)?.as_u64()? as usize, (real(1)?, real(2)?, entry.get(3)?.as_u64()?)))
         };
         self.margins = list("margins").iter().filter_map(margin).collect();
+        let mean = |entry: &Value| {
+            let sum = entry.get(1)?.as_str()?.parse::<f64>().ok()?;
+            Some((entry.get(0)?.as_u64()? as usize, (sum, entry.get(2)?.as_u64()?)))
+        };
+        self.means = list("means").iter().filter_map(mean).collect();
     }
 }
 

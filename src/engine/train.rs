@@ -351,8 +351,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Says what goes wrong without an error in the epoch whose last step was just taken.
+    /// Tells the figures of the epoch whose last step was just taken, and what goes wrong in it without an error.
     fn healthy(&mut self, epoch: u64, seen: &Seen) -> Result<(), Stop> {
+        let figures = self.stepper.state.health.figures(seen, &self.looked);
+        let named: Vec<(&str, f64)> = figures.iter().map(|(name, x)| (name.as_str(), *x)).collect();
+        self.watched(|o| o.figures(epoch, &named))?;
         let names = self.stepper.state.weights.names().to_vec();
         for finding in self.stepper.state.health.end_epoch(epoch, &names, seen, &self.looked) {
             self.watched(|o| o.found(&finding))?;

@@ -46,7 +46,7 @@ pub enum TokenKind {
 }
 
 /// Every mark, longest first, so that `|>` is not read as `|` and `>`.
-const MARKS: [&str; 24] = [
+pub const MARKS: [&str; 24] = [
     "|>", "->", "..", "<=", ">=", "==", "(", ")", "[", "]", "{", "}", "<", ">", "=", "+", "-", "*", "/", ",", ":", ".",
     "@", "_",
 ];

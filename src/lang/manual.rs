@@ -92,7 +92,7 @@ pub const LINTS: [(&str, &str); 9] = [
 ];
 
 /// Words and marks within items: what each is for, and lines with it.
-pub const WORDS: [(&[&str], &str, &str); 23] = [
+pub const WORDS: [(&[&str], &str, &str); 40] = [
     (
         &["out"],
         "what a model returns, by name, or what a function with names of its own computes",
@@ -191,6 +191,87 @@ pub const WORDS: [(&[&str], &str, &str); 23] = [
         &["frozen", "@frozen"],
         "a model whose weights do not train",
         "@frozen(weights = \"runs/teacher/best.safetensors\")\nmodel teacher(x: Image[B, 1, H, W]@f) { out det: Prob[B, 1, H, W]@f = x |> conv(1, 3) |> sigmoid }\n",
+    ),
+    (
+        &["ema", "@ema"],
+        "a model whose weights are the running average of another's, which has the same parts",
+        "model net(x: Image[B, 1, H, W]@f) { out det: Prob[B, 1, H, W]@f = x |> conv(1, 3) |> sigmoid }\n@ema(of = net, decay = 0.99)\nmodel slow(x: Image[B, 1, H, W]@f) { out det: Prob[B, 1, H, W]@f = x |> conv(1, 3) |> sigmoid }\n",
+    ),
+    (
+        &["weight"],
+        "in a model, a tensor that is learned, with what it begins with",
+        "model net(x: Feat[B, 8, H, W]@f) {\n  weight scale: Scalar = 1.0\n  out y: Feat[B, 8, H, W]@f = scale * x\n}\n",
+    ),
+    (
+        &["of"],
+        "the models that an objective trains, where there are several objectives",
+        "minimize total of net = where\nminimize rival of critic = told_apart\n",
+    ),
+    (
+        &["under"],
+        "in a part, where the layers of a file of weights lie",
+        "train { optimizer = adam(1e-3), part net.trunk { init = \"vgg16.pth\" under \"features\" } }\n",
+    ),
+    (
+        &["x", "times"],
+        "so many times what it would be otherwise, glued to its number",
+        "train { optimizer = adam(1e-3), part net.trunk { lr = 0.1x } }\n",
+    ),
+    (
+        &["batch", "item", "turn", "channel", "row", "column", "place", "axis", "axes"],
+        "an axis by its name, before its size in a type and in arguments such as `over` and `per`; `place` is row and column together. A kind knows the names of its axes, so that they are seldom written",
+        "input x: Feat[batch B, channel C, row H, column W]@f\nlet brightest = max(x, over = channel)\n",
+    ),
+    (
+        &["="],
+        "gives a name its formula, an argument or a setting its value",
+        "let seen = inside(inv(H), like = det)\ntrain { batch = 8 }\n",
+    ),
+    (
+        &[":"],
+        "before a type: of a field, a parameter, an argument, and of a value where you want it checked",
+        "param lr: Rate = 1e-3\nlet back: Homography[B]@moved->orig = inv(H)\n",
+    ),
+    (
+        &["."],
+        "one of several values, and the decimal point",
+        "let both = net(image)\nloss small = 0.5 * mean(both.det)\n",
+    ),
+    (&[","], "between arguments, axes and fields; one at the end of a list may stay", "loss l = huber(a, b,)\n"),
+    (
+        &["(", ")", "()", "parentheses"],
+        "arguments of a call, what is computed first, and an end of a domain that is not part of it",
+        "param lr: Rate = 1e-3 in (0, 1]\nlet y = (a + b) * f(c)\n",
+    ),
+    (
+        &["[", "]", "[]", "brackets"],
+        "axes of a type, a list, and an end of a domain that is part of it",
+        "param lr: Rate = 1e-3 in [1e-5, 1)\ninput a: Feat[B, 8, H, W]@f\nsweep rates { lr = [1e-3, 1e-4] }\n",
+    ),
+    (
+        &["{", "}", "{}", "braces"],
+        "what belongs to an item, names that are taken out of a value, and the only values of a parameter",
+        "param size: Count = 9 in {9, 17}\nlet { det, desc } = net(image)\nsave { last = true }\n",
+    ),
+    (
+        &["+", "-", "*", "/", "arithmetic"],
+        "arithmetic, number by number. Axes meet by their names, one that only one of them has is spread over the other, and frames have to be the same. `*` and `/` come before `+` and `-`",
+        "loss total = where + 0.5 * what\nlet centered = 2 * det - 1\n",
+    ),
+    (
+        &["<", ">", "<=", ">=", "==", "comparison"],
+        "compares: of numbers that are known before the run for `if`, of values 1 where it holds and 0 elsewhere, without a gradient",
+        "let strong = det > 0.5\nlet y = if size == 9 then a else b\n",
+    ),
+    (
+        &["\"", "string", "text"],
+        "a text: paths, names, descriptions. Within it `\\\"` is a quotation mark, `\\\\` a backslash, `\\n` a new line",
+        "pipeline \"corners\" \"finds the corners of drawn layouts\"\n",
+    ),
+    (
+        &["number", "numbers"],
+        "a number: `3`, `0.5`, `1e-3`. A unit is glued to it: `px`, `deg`, `epochs`, `steps`, `min`, `x`",
+        "param lr: Rate = 1e-3\ndata pairs = layout_pairs(synth(), patch = 64px)\n",
     ),
 ];
 

@@ -96,6 +96,13 @@ impl Observer for Events {
         Ok(())
     }
 
+    fn figures(&mut self, epoch: u64, figures: &[(&str, f64)]) -> Result<(), RecordError> {
+        if !figures.is_empty() {
+            self.say("figures", json!({ "epoch": epoch, "values": named(figures) }));
+        }
+        Ok(())
+    }
+
     fn found(&mut self, finding: &Finding) -> Result<(), RecordError> {
         let figures: Vec<(&str, f64)> = finding.figures.clone();
         self.say(

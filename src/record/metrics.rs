@@ -79,6 +79,18 @@ impl Observer for Metrics {
         self.write(line)
     }
 
+    fn figures(&mut self, epoch: u64, figures: &[(&str, f64)]) -> Result<(), RecordError> {
+        if figures.is_empty() {
+            return Ok(());
+        }
+        let mut line = Map::new();
+        line.insert("split".into(), "figures".into());
+        line.insert("epoch".into(), epoch.into());
+        // Every name has a dot, so that none is an entry's.
+        insert(&mut line, figures);
+        self.write(line)
+    }
+
     fn found(&mut self, finding: &Finding) -> Result<(), RecordError> {
         let mut line = Map::new();
         line.insert("split".into(), "health".into());

@@ -128,6 +128,12 @@ pub trait Observer {
         Ok(())
     }
 
+    /// The last step of an epoch, from 1, has been taken, and these are figures of how its terms are, by names of two words or more:
+    /// `description.active`, `net.det.mean`.
+    fn figures(&mut self, _epoch: u64, _figures: &[(&str, f64)]) -> Result<(), RecordError> {
+        Ok(())
+    }
+
     /// Something goes wrong without an error.
     fn found(&mut self, _: &Finding) -> Result<(), RecordError> {
         Ok(())

@@ -10,7 +10,6 @@ pub mod cells;
 pub mod chip;
 pub mod copies;
 pub mod detect;
-pub mod drawing;
 pub mod drawn;
 pub mod index;
 pub mod maps;

@@ -4,10 +4,10 @@ use std::io::Cursor;
 
 use image::{GrayImage, ImageFormat, Rgb, RgbImage};
 
+use rord_data::drawing::{Canvas, TEXT, rainbow};
 use rord_data::patch::Rect;
 use rord_matching::features::KeyPoints;
 
-use crate::drawing::{Canvas, TEXT, rainbow};
 use crate::maps::Pixels;
 use crate::matched::Matched;
 

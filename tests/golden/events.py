@@ -41,10 +41,10 @@ def read(run):
         events.Reload()
         tags = events.Tags()
         print(f"{split}: scalars {tags['scalars']}, texts {tags['tensors']}")
-        own = [line for line in lines if line["split"] == split]
         for tag in tags["scalars"]:
             found = [event.value for event in events.Scalars(tag)]
-            wanted = [line[tag] for line in own]
+            own, name = ("figures", tag.removeprefix("health/")) if tag.startswith("health/") else (split, tag)
+            wanted = [line[name] for line in lines if line["split"] == own]
             assert len(found) == len(wanted), (tag, len(found), len(wanted))
             assert all(abs(a - b) <= 1e-6 * max(1, abs(b)) for a, b in zip(found, wanted) if b is not None), tag
         for tag in tags["tensors"]:

@@ -1,4 +1,4 @@
-"""Makes tests/golden/trace/*.safetensors: fifty training steps as PyTorch does them, for tests/trace.rs. Run once, by hand.
+"""Makes tests/golden/trace/*.safetensors: fifty training steps as PyTorch does them, for tests/numbers/trace.rs. Run once, by hand.
 
     python -m venv venv && venv/bin/pip install torch numpy safetensors
     venv/bin/python tests/golden/trace.py

@@ -120,7 +120,9 @@ fn a_validation_without_a_value_ends_the_run_and_lowers_no_rate() {
     let kept = weights_are_finite(&dir.path().join("late"));
     assert_eq!(kept, ["last.safetensors", "state.safetensors"]);
     assert!(dir.path().join("late/nan-val-1-batch.safetensors").exists());
-    assert_eq!(lines(&dir.path().join("late/metrics.jsonl")).len(), 2);
+    let metrics = lines(&dir.path().join("late/metrics.jsonl"));
+    let splits: Vec<_> = metrics.iter().map(|line| line["split"].clone()).collect();
+    assert_eq!(splits, ["train", "train", "figures"]);
 }
 
 #[test]

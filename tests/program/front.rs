@@ -98,7 +98,18 @@ fn reports_and_operations_have_pages() {
     assert!(printed(&["explain", "warp"]).contains("bilinear"));
 }
 
-/// Whatever is typed by name has a page: operations and functions of the library, keywords, settings, kinds, verbs.
+/// What stands in quotes in the grammar, outside of its comments: keywords, marks and units.
+fn terminals(grammar: &str) -> Vec<String> {
+    // The quotation mark of a string is one.
+    let grammar: Vec<&str> = grammar.lines().filter(|line| !line.starts_with("STRING ")).collect();
+    let outside: String =
+        grammar.join("\n").split("(*").map(|part| part.split_once("*)").map_or(part, |(_, behind)| behind)).collect();
+    // Letters and digits of names and numbers.
+    let within = |word: &str| word == "e" || word.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit());
+    outside.split('"').skip(1).step_by(2).filter(|word| !within(word)).map(str::to_string).collect()
+}
+
+/// Whatever is typed has a page: operations and functions of the library, keywords, marks, units, axes, attributes, settings, kinds, verbs.
 #[test]
 fn everything_that_can_be_typed_has_a_page() {
     let ops = printed(&["explain", "ops"]);
@@ -111,7 +122,16 @@ fn everything_that_can_be_typed_has_a_page() {
     names.extend(rord_lang::sections::SECTIONS.iter().flat_map(|s| s.fields.iter().map(|f| f.name.to_string())));
     names.extend(rord_lang::types::Kind::names().map(str::to_string));
     names.extend(["bench", "find", "new", "sweep", "completions"].map(str::to_string));
-    for name in names {
+    names.extend(rord_lang::lex::MARKS.map(str::to_string));
+    names.extend(rord_lang::constant::Unit::ALL.map(|unit| unit.name().to_string()));
+    names.extend(rord_lang::axis::WORDS.map(str::to_string));
+    names.extend([rord_lang::axis::PLACE, "ema", "@ema", "frozen", "allow", "#", "##", "\""].map(str::to_string));
+    let grammar = terminals(&std::fs::read_to_string("grammar/rord.ebnf").unwrap());
+    assert!(["minimize", "under", "unit", "px", "|>", "=="].iter().all(|word| grammar.iter().any(|t| t == word)));
+    names.extend(grammar);
+    names.extend(rord_cli::explain::known(&vocabulary));
+    // What lists the others.
+    for name in names.into_iter().filter(|name| name != "ops") {
         assert!(rord_cli::explain::page(&name).is_some(), "`{name}` has no page");
     }
 }
@@ -179,6 +199,10 @@ minimize total = where + 0.5 * what
         out.status.code() == Some(1) && said.contains("did you mean `Prob`?") && said.contains("`unanchored`"),
         "{said}"
     );
+    let missing = |name: &str| String::from_utf8(rord(std::path::Path::new("."), &["explain", name]).stderr).unwrap();
+    let unwrapped = |name: &str| missing(name).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(unwrapped("layout_pair").contains("did you mean `layout_pairs`? Near it "), "{}", missing("layout_pair"));
+    assert!(unwrapped("**").contains("`**` is not an operator: a square is written square(x)"), "{}", missing("**"));
     assert_eq!(rord(std::path::Path::new("."), &["explain", "none.rord"]).status.code(), Some(1));
 }
 
@@ -256,6 +280,31 @@ fn every_shell_is_given_its_completions() {
             assert!(words.contains(&verb.as_str()), "{shell} does not complete `{verb}`");
         }
     }
+}
+
+#[test]
+fn every_verb_has_a_manual_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = rord(dir.path(), &["man", "--out", "man/man1"]);
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+    let read = |name: &str| std::fs::read_to_string(dir.path().join("man/man1").join(name)).unwrap();
+    let main = read("rord-run.1");
+    for verb in verbs() {
+        assert!(main.contains(&format!("rord\\-run\\-{verb}(1)")), "{verb}: {main}");
+        let page = read(&format!("rord-run-{verb}.1"));
+        assert!(page.contains(".TH rord-run-") && page.contains(".SH NAME") && page.contains(".SH OPTIONS"), "{page}");
+        assert_eq!(printed(&["man", &verb]), page);
+    }
+    assert_eq!(std::fs::read_dir(dir.path().join("man/man1")).unwrap().count(), verbs().len() + 1);
+    assert!(read("rord-run-find.1").contains("\\-\\-query"), "{}", read("rord-run-find.1"));
+    assert_eq!(printed(&["man"]), main);
+    // The options of training are those of `train`, and the program has a row of its own for them.
+    let out = rord(dir.path(), &["man", "fnd"]);
+    let said = String::from_utf8(out.stderr).unwrap();
+    assert!(
+        out.status.code() == Some(1) && said.contains("there is no verb `fnd`") && said.contains("`find`"),
+        "{said}"
+    );
 }
 
 /// The verbs of the command line.

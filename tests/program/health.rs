@@ -21,6 +21,17 @@ fn each_finding_is_said_once_with_what_to_try() {
     let (all, found) = said(dir, "sound", TINY);
     assert!(found.is_empty() && !all.contains("warning"), "{found:?}: {all}");
 
+    // The figures of each epoch are numbers for curves.
+    let figures = lines(&dir.join("sound/metrics.jsonl")).into_iter().filter(|line| line["split"] == "figures");
+    let figures: Vec<_> = figures.collect();
+    assert_eq!(figures.iter().map(|line| line["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3]);
+    for line in &figures {
+        let of = |name: &str| line[name].as_f64().unwrap_or_else(|| panic!("{name}: {line}"));
+        assert!((0.0..=1.0).contains(&of("description.active")), "{line}");
+        assert!(of("description.positives") > 0.0 && of("description.negatives") > 0.0, "{line}");
+        assert!(of("net.det.mean") > 0.0 && of("net.det.spread") > 0.0, "{line}");
+    }
+
     let margin = |margin: &str| {
         TINY.replace("margin:  Scalar  = 1.0", &format!("margin:  Scalar  = {margin}"))
             .replace("steps = 3", "steps = 12")
@@ -54,4 +65,39 @@ fn each_finding_is_said_once_with_what_to_try() {
         .replace("trunk |> conv(1, 3) |> sigmoid", "0 * (trunk |> conv(1, 3)) |> sigmoid");
     let (all, found) = said(dir, "constant", &constant);
     assert!(found.iter().any(|f| f.starts_with("constant_detector net")), "{found:?}: {all}");
+}
+
+/// A margin that is written out is one, too, and distances that are chosen among others are distances.
+#[test]
+fn terms_are_told_apart_by_what_they_are_made_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = rord(
+        dir.path(),
+        &[
+            concat!(env!("CARGO_MANIFEST_DIR"), "/pipelines/hardnet.rord"),
+            "--preset",
+            "smoke",
+            "--out",
+            "run",
+            "--quiet",
+        ],
+    );
+    assert_eq!(out.status.code(), Some(0), "{}", err(&out));
+    let all = lines(&dir.path().join("run/metrics.jsonl"));
+    let figures = all.iter().find(|line| line["split"] == "figures").unwrap();
+    let of = |name: &str| figures[name].as_f64().unwrap_or_else(|| panic!("{name}: {figures}"));
+    assert!((0.0..=1.0).contains(&of("hardest.active")), "{figures}");
+    assert!(of("hardest.positives") > 0.0 && of("hardest.negatives") > 0.0, "{figures}");
+    // Rectifiers of the network are no margins, and a leaky one is none either.
+    let leaky = TINY.replace(
+        "= detection + description",
+        "= detection + description + mean(leaky_relu(mean(det, per = batch) - 0.1))",
+    );
+    std::fs::write(dir.path().join("leaky.rord"), leaky).unwrap();
+    let out = rord(dir.path(), &["leaky.rord", "--out", "leaky"]);
+    assert_eq!(out.status.code(), Some(0), "{}", err(&out));
+    let all = lines(&dir.path().join("leaky/metrics.jsonl"));
+    let figures = all.iter().find(|line| line["split"] == "figures").unwrap();
+    let active: Vec<&String> = figures.as_object().unwrap().keys().filter(|name| name.ends_with(".active")).collect();
+    assert_eq!(active, ["description.active"], "{figures}");
 }

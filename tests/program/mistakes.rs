@@ -196,6 +196,7 @@ Verbs:
   fmt          Lay out pipelines in the one way there is; comments stay
   new          Begin a pipeline: a folder with one that trains as it is
   completions  Print a script that completes commands on Tab
+  man          Print a manual page for man, or write all of them
   lsp          Serve an editor: reports, types and completion
   help         Print this message or the help of the given subcommand(s)
 

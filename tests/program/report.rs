@@ -43,6 +43,8 @@ fn a_run_ends_with_a_page_and_runs_are_compared_in_one() {
         assert!(found.contains(&format!("<h2 id=\"{section}\">")), "{section}: {found}");
     }
     for fact in ["<b>detection</b>", "<b>learning rate</b>", "class=\"ov\"", "matches right", "data:image/png;base64,"]
+        .into_iter()
+        .chain(["<b>description: share that misses its margin</b>", "<b>net.det: probability, mean ± spread</b>"])
     {
         assert!(found.contains(fact), "{fact}: {found}");
     }
@@ -54,7 +56,12 @@ fn a_run_ends_with_a_page_and_runs_are_compared_in_one() {
     assert_eq!((out.status.code(), String::from_utf8_lossy(&out.stdout).as_ref()), (Some(0), "written to both.html\n"));
     let both = page(&dir.join("both.html"));
     whole(&both);
-    for fact in ["a&lt;b&gt;&amp;&quot;c", "0.0003", "<i class=\"plus\">+  let trunk = x |&gt; conv(8, 5)"] {
+    for fact in [
+        "a&lt;b&gt;&amp;&quot;c",
+        "0.0003",
+        "<b>description: active</b>",
+        "<i class=\"plus\">+  let trunk = x |&gt; conv(8, 5)",
+    ] {
         assert!(both.contains(fact), "{fact}: {both}");
     }
 
@@ -86,6 +93,7 @@ fn a_text_may_leave_the_page_out_and_ask_for_event_files() {
         ("brain.Event:2", true, true),
         ("pipeline", true, false),
         ("grad_norm", true, false),
+        ("health/description.active", true, false),
         ("detection", true, true),
     ] {
         assert_eq!((holds(&train, text), holds(&val, text)), (in_train, in_val), "{text}");

@@ -10,7 +10,7 @@ fn events_are_one_object_a_line_and_nothing_else() {
     let text = String::from_utf8(out.stdout).unwrap();
     let all: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let kinds: Vec<&str> = all.iter().map(|event| event["event"].as_str().unwrap()).filter(|e| *e != "busy").collect();
-    assert_eq!(kinds, ["started", "step", "step", "step", "epoch", "finished"], "{text}");
+    assert_eq!(kinds, ["started", "step", "step", "step", "figures", "epoch", "finished"], "{text}");
     let of = |kind: &str| all.iter().find(|event| event["event"] == kind).unwrap();
     let started = of("started");
     assert_eq!((&started["folder"], &started["epochs"], &started["steps"]), (&"run".into(), &1.into(), &3.into()));
@@ -21,6 +21,10 @@ fn events_are_one_object_a_line_and_nothing_else() {
     let metrics = std::fs::read_to_string(dir.path().join("run/metrics.jsonl")).unwrap();
     let first: serde_json::Value = serde_json::from_str(metrics.lines().next().unwrap()).unwrap();
     assert_eq!((&step["values"]["total"], &step["grad_norm"]), (&first["total"], &first["grad_norm"]));
+    let figures: serde_json::Value = serde_json::from_str(metrics.lines().nth(3).unwrap()).unwrap();
+    let values = &of("figures")["values"];
+    assert!(values["description.active"].is_number(), "{text}");
+    assert_eq!((&values["description.active"], &figures["split"]), (&figures["description.active"], &"figures".into()));
     let end = of("finished");
     assert_eq!((&end["status"], &end["weights"]), (&"finished".into(), &"run/last.safetensors".into()));
     assert_eq!(end["best"]["watch"], "val.total");

@@ -32,7 +32,7 @@ class Edit(_Place):
     """A change of the text: ``text`` takes the place of the bytes from ``start`` to ``end``."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """A report: its number, ``error``, ``warning`` or ``advice``, what is wrong, where, and what to do."""
 
@@ -44,6 +44,11 @@ class Report:
     edits: tuple[Edit, ...]
     page: str
     certain: bool
+
+    def __repr__(self) -> str:
+        """In a line, as a list of them is shown where it is the last value of a notebook's cell."""
+        at = f" at {self.labels[0].file}:{self.labels[0].line}:{self.labels[0].column}" if self.labels else ""
+        return f"<{self.severity} {self.code}: {self.title}{at}>"
 
     def __str__(self) -> str:
         place = f"{self.labels[0].file}:{self.labels[0].line}:{self.labels[0].column}: " if self.labels else ""

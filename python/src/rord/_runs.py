@@ -52,13 +52,14 @@ class Run:
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """What was reported: an entry for each step (``split`` is ``train``) and each validation (``val``)."""
+        """What was reported: an entry for each step (``split`` is ``train``) and each validation (``val``), and for each epoch
+        how its terms are (``figures``); a finding is ``health``."""
         file = self.folder / "metrics.jsonl"
         lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
         return [json.loads(line) for line in lines if line]
 
     def split(self, name: str) -> list[dict[str, Any]]:
-        """The entries of ``train`` or ``val``."""
+        """The entries of ``train``, ``val``, ``figures`` or ``health``."""
         return [entry for entry in self.metrics if entry.get("split") == name]
 
     def frame(self, split: Optional[str] = None) -> pandas.DataFrame:

@@ -12,7 +12,7 @@ use rord_lang::source::FileId;
 use crate::load::text_of;
 
 /// What other tools call a verb.
-pub const ELSEWHERE: [(&str, &str); 25] = [
+pub const ELSEWHERE: [(&str, &str); 24] = [
     ("run", "train"),
     ("fit", "train"),
     ("start", "train"),
@@ -31,7 +31,6 @@ pub const ELSEWHERE: [(&str, &str); 25] = [
     ("search", "find"),
     ("locate", "find"),
     ("doc", "explain"),
-    ("man", "explain"),
     ("show", "data"),
     ("grid", "sweep"),
     ("config", "params"),

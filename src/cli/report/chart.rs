@@ -38,6 +38,8 @@ pub enum Points {
     Steps(Pieces),
     /// One each epoch.
     Epochs(Vec<[f64; 2]>),
+    /// One each epoch, with how far numbers spread to both sides of it.
+    Around(Vec<Piece>),
 }
 
 impl Points {
@@ -46,6 +48,7 @@ impl Points {
         match self {
             Points::Steps(pieces) => pieces.in_pieces(DRAWN[0]).iter().map(|p| [p.at(), p.mean()]).collect(),
             Points::Epochs(points) => points.clone(),
+            Points::Around(pieces) => pieces.iter().map(|p| [p.at(), p.mean()]).collect(),
         }
     }
 
@@ -53,6 +56,7 @@ impl Points {
         match self {
             Points::Steps(pieces) => pieces.in_pieces(DRAWN[1]),
             Points::Epochs(_) => Vec::new(),
+            Points::Around(pieces) => pieces.clone(),
         }
     }
 
@@ -104,8 +108,12 @@ impl Chart {
     /// The picture in a page; nothing where no line has a number.
     pub fn html(&self) -> String {
         let lines: Vec<Vec<[f64; 2]>> = self.series.iter().map(|s| s.points.line()).collect();
-        let ys = || lines.iter().flatten().map(|[_, y]| *y);
-        let (low, high) = ys().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), y| (a.min(y), b.max(y)));
+        // Of steps the line says how high the picture is, and of what spreads all of it.
+        let spread =
+            self.series.iter().filter_map(|s| if let Points::Around(all) = &s.points { Some(all) } else { None });
+        let spread = spread.flatten().flat_map(|p| [p.low, p.high]);
+        let ys = lines.iter().flatten().map(|[_, y]| *y).chain(spread);
+        let (low, high) = ys.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), y| (a.min(y), b.max(y)));
         if !(low.is_finite() && high.is_finite()) {
             return String::new();
         }
@@ -139,7 +147,7 @@ impl Chart {
         }
         for (series, line) in self.series.iter().zip(&lines) {
             let _ = write!(out, "<path class=\"l {}\" d=\"{}\"/>", series.class, path(&scales, line));
-            let marked = matches!(series.points, Points::Epochs(_)) && line.len() <= MARKED;
+            let marked = !matches!(series.points, Points::Steps(_)) && line.len() <= MARKED;
             for point in line.iter().filter(|_| marked) {
                 let [x, y] = scales.at(*point);
                 let _ = write!(out, "<circle class=\"{}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"2.1\"/>", series.class);
@@ -210,15 +218,16 @@ impl Chart {
     /// What the script draws from.
     fn data(&self, scales: &Scales) -> Value {
         let digits = |x: f64| format!("{x:.4e}").parse::<f64>().unwrap_or(x);
+        let points =
+            |all: &[Piece]| all.iter().map(|p| [p.at(), p.mean(), p.low, p.high].map(digits).to_vec()).collect();
         let series = self.series.iter().map(|s| {
             let points: Vec<Vec<f64>> = match &s.points {
-                Points::Steps(pieces) => {
-                    let all = pieces.in_pieces(ZOOMED);
-                    all.iter().map(|p| [p.at(), p.mean(), p.low, p.high].map(digits).to_vec()).collect()
-                }
+                Points::Steps(pieces) => points(&pieces.in_pieces(ZOOMED)),
+                Points::Around(pieces) => points(pieces),
                 Points::Epochs(points) => points.iter().map(|p| p.map(digits).to_vec()).collect(),
             };
-            json!({ "name": s.name, "class": s.class, "points": points })
+            let spread = matches!(s.points, Points::Around(_));
+            json!({ "name": s.name, "class": s.class, "spread": spread, "points": points })
         });
         json!({ "log": scales.log, "x": scales.x, "y": scales.y, "best": self.best, "series": series.collect::<Vec<_>>() })
     }

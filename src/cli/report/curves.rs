@@ -27,7 +27,12 @@ pub struct Piece {
 
 impl Piece {
     fn one(at: f64, y: f64) -> Self {
-        Self { from: at, to: at, low: y, high: y, sum: y, count: 1 }
+        Self::around(at, y, 0.0)
+    }
+
+    /// A mean, and so much to both sides of it.
+    pub fn around(at: f64, y: f64, spread: f64) -> Self {
+        Self { from: at, to: at, low: y - spread, high: y + spread, sum: y, count: 1 }
     }
 
     fn and(&self, next: &Self) -> Self {
@@ -117,6 +122,8 @@ pub struct Found {
 pub struct Curves {
     /// By name, in the order of the file.
     pub all: Vec<(String, Curve)>,
+    /// How terms were, by the figure's name (`description.active`): each epoch with its number.
+    pub figures: Vec<(String, Vec<[f64; 2]>)>,
     /// What went wrong.
     pub found: Vec<Found>,
     /// Steps that were taken.
@@ -160,6 +167,14 @@ impl Curves {
                     self.curve(name).val.push([epoch as f64, y]);
                 }
             }
+            Some("figures") => {
+                for (name, y) in line.iter().filter_map(|(name, y)| Some((name, y.as_f64()?))) {
+                    match self.figures.iter_mut().find(|(n, _)| n == name) {
+                        Some((_, points)) => points.push([epoch as f64, y]),
+                        None => self.figures.push((name.clone(), vec![[epoch as f64, y]])),
+                    }
+                }
+            }
             Some("health") => {
                 let of = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
                 let short = format!("{} {}", of("found").replace('_', " "), of("of"));
@@ -178,6 +193,11 @@ impl Curves {
         // It is there.
         #[allow(clippy::indexing_slicing)]
         &mut self.all[at].1
+    }
+
+    /// A figure by epoch; empty where there is none.
+    pub fn figure(&self, name: &str) -> &[[f64; 2]] {
+        self.figures.iter().find(|(n, _)| n == name).map_or(&[], |(_, points)| points)
     }
 
     /// A number's curve.
@@ -226,6 +246,7 @@ mod tests {
         let path = root.path().join("metrics.jsonl");
         let text = r#"{"split":"train","step":0,"epoch":1,"total":2.0,"lr":0.1,"grad_norm":null}
 {"split":"train","step":1,"epoch":1,"total":1.0,"lr":0.1,"grad_norm":3.0}
+{"split":"figures","epoch":1,"loss.active":0.25,"net.det.mean":null}
 {"split":"health","epoch":1,"found":"flat_images","of":"image"}
 {"split":"val","epoch":1,"total":1.5}
 {"split":"train","step":2,"epoch":2,"total":0.5,"lr":0.1,"grad_norm":1.0}
@@ -237,6 +258,7 @@ mod tests {
         let at: Vec<[f64; 2]> = total.train.in_pieces(9).iter().map(|p| [p.at(), p.mean()]).collect();
         assert_eq!((at, &total.val), (vec![[0.5, 2.0], [1.0, 1.0], [1.5, 0.5]], &vec![[1.0, 1.5]]));
         assert_eq!(curves.of("grad_norm").unwrap().train.in_pieces(9).len(), 2);
+        assert_eq!((curves.figure("loss.active"), curves.figure("net.det.mean")), (&[[1.0, 0.25]][..], &[][..]));
         assert_eq!(curves.found, [Found { epoch: 1, text: "flat images image".into() }]);
         assert_eq!(Curves::read(&root.path().join("none")), Curves::default());
     }

@@ -53,12 +53,12 @@
     p[0] >= c.x[0] && p[0] <= c.x[1] || (points[i + 1] && points[i + 1][0] >= c.x[0] && p[0] <= c.x[1]) || (points[i - 1] && points[i - 1][0] <= c.x[1] && p[0] >= c.x[0]));
   const draw = (c, whole) => {
     const parts = c.data.series.map(s => {
-      const points = within(c, s.points), steps = s.points.length > 0 && s.points[0].length === 4;
-      return { s, steps, line: steps ? merged(points, 80) : points, band: steps ? merged(points, 200) : [] };
+      const points = within(c, s.points), steps = s.points.length > 0 && s.points[0].length === 4, marks = !steps || s.spread;
+      return { s, marks, line: steps ? merged(points, 80) : points, band: steps ? merged(points, 200) : [] };
     });
     if (whole) c.y = c.data.y;
     else {
-      const ys = parts.flatMap(p => p.line.filter(q => q[0] >= c.x[0] && q[0] <= c.x[1]).map(q => q[1]));
+      const ys = parts.flatMap(p => p.line.filter(q => q[0] >= c.x[0] && q[0] <= c.x[1]).flatMap(q => p.s.spread ? [q[2], q[3]] : [q[1]]));
       if (ys.length) {
         const low = Math.min(...ys), high = Math.max(...ys), room = (high - low) * 0.06 || Math.abs(high) * 0.5 || 1e-6;
         c.y = c.data.log ? [low / 1.15, high * 1.15] : [low - room, high + room];
@@ -81,7 +81,7 @@
     }
     for (const p of parts) {
       el('path', { class: 'l ' + p.s.class, d: path(c, p.line) }, c.lines);
-      if (!p.steps && p.line.length <= 40) for (const q of p.line) el('circle', { class: p.s.class, cx: px(c, q[0]), cy: py(c, q[1]), r: 2.1 }, c.lines);
+      if (p.marks && p.line.length <= 40) for (const q of p.line) el('circle', { class: p.s.class, cx: px(c, q[0]), cy: py(c, q[1]), r: 2.1 }, c.lines);
     }
   };
   const zoom = range => {

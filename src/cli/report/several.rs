@@ -28,9 +28,16 @@ pub fn page(runs: &[Run]) -> String {
     pipelines.dedup();
     let title = format!("{} runs of {}", runs.len(), pipelines.join(", "));
     let mut out = format!("<header><h1>{}</h1></header>\n", escaped(&title));
-    out += &super::contents(&[("runs", "Runs"), ("curves", "Curves"), ("parameters", "Parameters"), ("text", "Text")]);
+    let health = health(runs);
+    let sections =
+        [("runs", "Runs"), ("curves", "Curves"), ("health", "Health"), ("parameters", "Parameters"), ("text", "Text")];
+    let there = |(id, _): &(&str, &str)| *id != "health" || !health.is_empty();
+    out += &super::contents(&sections.into_iter().filter(there).collect::<Vec<_>>());
     out += &format!("<h2 id=\"runs\">Runs</h2>\n{}", overview(runs));
     out += &format!("<h2 id=\"curves\">Curves</h2>\n{}", curves(runs));
+    if !health.is_empty() {
+        out += &format!("<h2 id=\"health\">Health</h2>\n<div class=\"charts\">{health}</div>\n");
+    }
     out += &format!("<h2 id=\"parameters\">Parameters</h2>\n{}", parameters(runs));
     out += &format!("<h2 id=\"text\">Text</h2>\n{}", texts(runs));
     super::whole(&title, &out)
@@ -99,6 +106,27 @@ fn curves(runs: &[Run]) -> String {
         "<div class=\"charts\">{charts}</div>\n\
          <p class=\"hint\" hidden>Point at a curve for its numbers, drag to zoom into all of them, double-click to see all again.</p>\n"
     )
+}
+
+/// How the terms of the runs were, each figure over the others'; empty where no run has one.
+fn health(runs: &[Run]) -> String {
+    let names: BTreeSet<&str> =
+        runs.iter().flat_map(|run| &run.curves.figures).map(|(name, _)| name.as_str()).collect();
+    let until = runs.iter().map(until).fold(0.0, f64::max);
+    let chart = |name: &&str| {
+        let one = |(index, run): (usize, &Run)| {
+            let points = run.curves.figure(name).to_vec();
+            (!points.is_empty()).then(|| Series {
+                name: run.short(),
+                class: color(index),
+                points: Points::Epochs(points),
+            })
+        };
+        let (term, figure) = name.rsplit_once('.').unwrap_or(("", name));
+        let series = runs.iter().enumerate().filter_map(one).collect();
+        Chart { name: format!("{term}: {figure}"), about: String::new(), series, until, best: None }.html()
+    };
+    names.iter().map(chart).collect()
 }
 
 /// Each parameter with its value in every run; those that differ come first.

@@ -37,6 +37,13 @@ pub fn cut_short(bytes: &[u8]) -> Option<usize> {
     }
 }
 
+/// Whether so many bytes cannot hold so many pixels. Each 8 × 8 of them take a bit at least, for how much lighter or darker they are
+/// than those before.
+pub fn claimed(width: u32, height: u32, bytes: usize) -> bool {
+    const PIXELS_A_BYTE: u64 = 8 * 64;
+    u64::from(width) * u64::from(height) / PIXELS_A_BYTE > bytes as u64
+}
+
 #[cfg(test)]
 #[allow(clippy::indexing_slicing)]
 mod tests {

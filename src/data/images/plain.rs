@@ -41,6 +41,9 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<Raw, DataError> {
     if width == 0 || height == 0 {
         return Err(bad(format!("a picture of {width} × {height} px")));
     }
+    if format == ImageFormat::Jpeg && jpeg::claimed(width, height, bytes.len()) {
+        return Err(bad(format!("a picture of {width} × {height} px in {} bytes", bytes.len())));
+    }
     if decoder.total_bytes() > LIMIT {
         return Err(too_large(path, u64::from(width), u64::from(height)));
     }

@@ -195,6 +195,17 @@ fn broken_and_foreign_files_are_error_values() {
     assert!(matches!(decode(Path::new("gone.png"), &Images::default()), Err(DataError::Unreadable { .. })));
 }
 
+/// A few bytes that say they are a picture of gigabytes take no memory.
+#[test]
+fn files_that_cannot_hold_what_they_claim_are_refused() {
+    let mut jpeg = turned(1);
+    let frame = jpeg.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();
+    // Behind the marker: a length of two bytes, the bits of a number, then height and width.
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0xff, 0xdc, 0xff, 0xdc]);
+    let refused = pages(&jpeg, &Images::default()).unwrap_err().to_string();
+    assert!(refused.contains("a picture of 65500 × 65500 px in "), "{refused}");
+}
+
 /// Changes bytes at random and reads what is left. `RORD_MUTATIONS` sets how often.
 #[test]
 fn changed_files_are_read_or_refused() {

@@ -6,7 +6,7 @@ fn tensor(shape: (usize, usize, usize, usize), at: impl Fn(usize) -> f32) -> Ten
 }
 
 fn looked(sort: Sort) -> Looked {
-    Looked(BTreeMap::from([(3, (sort, "net.out".to_string()))]))
+    Looked { judged: BTreeMap::from([(3, (sort, "net.out".to_string()))]), means: BTreeMap::new() }
 }
 
 /// What is said of an epoch of so many steps, each with this value.
@@ -87,4 +87,36 @@ fn one_number_that_is_not_zero_makes_a_gradient() {
     assert!(!any(&tensor((1, 1, 2, 2), |_| 0.0)));
     assert!(any(&tensor((1, 1, 2, 2), |i| f32::from(u8::from(i == 3)))));
     assert!(any(&tensor((1, 1, 2, 2), |_| f32::NAN)));
+}
+
+#[test]
+fn figures_are_of_the_epoch_and_an_epoch_is_taken_up_in_its_middle() {
+    let judged = BTreeMap::from([
+        (3, (Sort::Margin, "loss".to_string())),
+        (4, (Sort::Margin, "loss".to_string())),
+        (5, (Sort::Detector, "net.det".to_string())),
+    ]);
+    let looked = Looked { judged, means: BTreeMap::from([(1, "loss.positives".to_string())]) };
+    let mut health = Health::default();
+    let mut seen = Seen::default();
+    for step in 0..2u8 {
+        let mut looking = Looking { looked: &looked, whole: step == 1, seen: Seen::default() };
+        looking.value(1, &tensor((1, 1, 1, 4), |_| f32::from(step)));
+        // One of four and then two of four are active, and none of twelve.
+        looking.value(3, &tensor((1, 1, 1, 4), |i| f32::from(u8::from(i <= usize::from(step)))));
+        looking.value(4, &tensor((1, 1, 1, 12), |_| 0.0));
+        looking.value(5, &tensor((1, 1, 1, 2), |i| 0.25 + 0.5 * i as f32));
+        seen = looking.seen;
+        health.step(1.0, &[], &seen, &looked);
+        let mut taken_up = Health::default();
+        taken_up.load(Some(&health.state()));
+        assert_eq!(taken_up, health);
+        health = taken_up;
+    }
+    let figures = health.figures(&seen, &looked);
+    let expected =
+        [("loss.active", 3.0 / 32.0), ("loss.positives", 0.5), ("net.det.mean", 0.5), ("net.det.spread", 0.25)];
+    assert_eq!(figures, expected.map(|(name, x)| (name.to_string(), x)));
+    health.end_epoch(1, &[], &seen, &looked);
+    assert!(health.figures(&Seen::default(), &looked).is_empty(), "the next epoch begins with none");
 }

@@ -202,6 +202,18 @@ const MOST_COMPARED: usize = 1_000;
 /// The name among `known` that was most likely meant by `found`: close in spelling (Jaro and Winkler), or the same
 /// letters without underscores and capitals.
 pub fn closest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    near(found, known).into_iter().max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, k)| k)
+}
+
+/// So many of those names at most, the most likely first.
+pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>, most: usize) -> Vec<&'a str> {
+    let mut all = near(found, known);
+    all.sort_by(|a, b| b.0.total_cmp(&a.0));
+    all.into_iter().take(most).map(|(_, k)| k).collect()
+}
+
+/// The names that are close, with how close each is.
+fn near<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<(f64, &'a str)> {
     let plain = |s: &str| s.replace('_', "").to_lowercase();
     let bare = plain(found);
     known
@@ -209,8 +221,7 @@ pub fn closest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .take(MOST_COMPARED)
         .map(|k| (if plain(k) == bare { 1.0 } else { strsim::jaro_winkler(found, k) }, k))
         .filter(|(score, _)| *score > 0.82)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, k)| k)
+        .collect()
 }
 
 /// `a, b and c`.

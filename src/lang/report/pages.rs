@@ -219,3 +219,8 @@ pub const PAGES: &[(&str, &str)] = &[
 pub fn page(code: &str) -> Option<&'static str> {
     PAGES.iter().find(|(c, _)| c.eq_ignore_ascii_case(code)).map(|(_, page)| *page)
 }
+
+/// The codes that have a page.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    PAGES.iter().map(|(code, _)| *code)
+}

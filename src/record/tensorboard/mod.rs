@@ -1,5 +1,5 @@
-//! Event files for TensorBoard, in the folder `tensorboard` of a run: `train` with the numbers of every step, `val` with those of every
-//! validation, so that both are drawn into one picture; and the text that is run.
+//! Event files for TensorBoard, in the folder `tensorboard` of a run: `train` with the numbers of every step and the health of every epoch,
+//! `val` with those of every validation, so that both are drawn into one picture; and the text that is run.
 
 mod event;
 
@@ -113,6 +113,15 @@ impl Observer for TensorBoard {
             open.write(self.clock, self.at.0, Said::Scalars(epoch.validation))?;
         }
         self.at.1 = true;
+        Ok(())
+    }
+
+    fn figures(&mut self, _: u64, figures: &[(&str, f64)]) -> Result<(), RecordError> {
+        if let Some(open) = self.train.as_mut().filter(|_| !figures.is_empty()) {
+            let named: Vec<(String, f64)> = figures.iter().map(|(name, x)| (format!("health/{name}"), *x)).collect();
+            let named: Vec<(&str, f64)> = named.iter().map(|(name, x)| (name.as_str(), *x)).collect();
+            open.write(self.clock, self.at.0, Said::Scalars(&named))?;
+        }
         Ok(())
     }
 

@@ -8,6 +8,8 @@ use crate::figures::{bar, rate, short, time};
 
 /// The most rows.
 const ROWS: usize = 16;
+/// The most columns of a row: a terminal that becomes narrower, down to the usual 80, breaks none.
+const WIDEST: usize = 79;
 /// Fewer columns make no curve.
 const LEAST_CURVE: usize = 8;
 /// Columns of the longest curve beside a loss, and of the bar.
@@ -26,6 +28,7 @@ const WIDE: usize = 70;
 
 /// The rows of a view on so many columns, `now` since the run began.
 pub fn rows(view: &View, now: Duration, columns: usize, room: usize) -> Vec<String> {
+    let columns = columns.min(WIDEST);
     let row = || Row::new(columns, view.color);
     let Some(begun) = &view.begun else {
         return vec![row().add(view.busy.as_deref().unwrap_or("preparing"), Look::Plain).end()];

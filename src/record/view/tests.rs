@@ -61,23 +61,23 @@ lr 1e-3  gradient 3.100
 }
 
 #[test]
-fn a_hundred_and_twenty_columns_and_a_warning() {
+fn a_hundred_and_twenty_columns_are_used_like_eighty_and_a_warning() {
     let mut view = running(920);
     let text = "the descriptors of `net.desc` are all alike".to_string();
     view.found(&Finding { epoch: 2, what: "descriptors_alike", of: "net.desc".into(), figures: vec![], text });
     assert_eq!(
         drawn(&view, 120, 40),
         "\
-epoch  3/20 ━━━━━━━━━━━━━━━━━━╶───────────────────────────────────────── 120/400  4.0 steps/s  29 min 30 s left
-total         1.446  ████▇▆▅▅▆▇▇▇▆▅▄▄▅▆▆▆▆▅▄▃▃▄▅▅▅▄▃▂▂▃▄▅▅▄▃▂▂▂▃▄▄▄▃▂▁▁▂▃▃▃▃▂▁▁▁▂  val 1.391  best 1.391 in epoch 1
-detection     0.403  ▆██▇▄▁▁▂▄▇██▆▃▁▁▃▆██▇▄▁▁▂▄▇██▅▃▁▁▃▆██▇▄▁▁▂▄▇██▅▂▁▁▃▆██▇▄▁▁▂▅  val 0.402
-description   1.043  █████▇▇▇▇▇▆▆▆▆▆▆▅▅▅▅▅▅▄▄▄▄▄▄▄▃▃▃▃▃▃▃▃▃▂▂▂▂▂▂▂▂▂▂▁▁▁▁▁▁▁▁▁▁▁▁  val 0.989
+epoch  3/20 ━━━━━━━━╶─────────────────── 120/400  4.0 steps/s  29 min 30 s left
+total         1.446  █▇▅▇▆▄▆▅▃▄▅▂▃▄▂▂▃▁▁▃▁▁  val 1.391  best 1.391 in epoch 1
+detection     0.403  █▅▁▇▆▁▆▇▁▅▇▁▅█▁▄█▂▃█▃▂  val 0.402
+description   1.043  ██▇▇▆▆▅▅▄▄▄▃▃▃▂▂▂▁▁▁▁▁  val 0.989
 lr 1e-3  gradient 3.100  warning in epoch 2: descriptors alike net.desc
-  1.481 ┤⠔⠊⠉⠉⠉⠑⠢⣀⠀⠀⠀⠀⠀⠀⠀⠀⠀⢀⣀⣀⣀
-        │⠀⠀⠀⠀⠀⠀⠀⠀⠑⠢⣀⠀⠀⢀⡠⠔⠊⠁⠀⠀⠀⠉⠒⢄⠀⠀⠀⠀⠀⠀⠀⢀⡠⠤⠒⠒⠤⣀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⣀
-        │⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠉⠉⠁⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠉⠢⠤⣀⡠⠤⠒⠁⠀⠀⠀⠀⠀⠀⠑⠢⣀⠀⠀⠀⠀⠀⡠⠔⠊⠉⠀⠉⠑⠢⣀⠀⠀⠀⠀⠀⠀⠀⠀⣀⠤⠒⠒⠤⣀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⢀⣀⣀⡀
-        │⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠉⠒⠒⠊⠉⠀⠀⠀⠀⠀⠀⠀⠀⠀⠑⠢⢄⣀⣀⠤⠔⠉⠀⠀⠀⠀⠀⠀⠉⠢⣀⠀⠀⠀⠀⢀⡠⠔⠉⠁⠀⠀⠈⠒⠤⡀⠀⠀⠀⠀⠀⠀⣀⠤⠒⠊⠉⠒⠢⢄
-  1.437 ┤⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠉⠑⠒⠉⠁⠀⠀⠀⠀⠀⠀⠀⠀⠀⠈⠒⠤⠤⠤⠔⠊⠀⠀⠀⠀⠀⠀⠀⠀⠉⠢⢄⣀⣀⣀⡠⠔⠉
+  1.481 ┤⠔⠉⠉⠑⢄⠀⠀⠀⠀⠀⠀⣀⣀⡀
+        │⠀⠀⠀⠀⠀⠑⢄⠀⢀⡠⠊⠀⠀⠈⠢⡀⠀⠀⠀⠀⡠⠔⠒⢄⠀⠀⠀⠀⠀⠀⠀⠀⡀
+        │⠀⠀⠀⠀⠀⠀⠀⠉⠁⠀⠀⠀⠀⠀⠀⠈⠢⣀⠤⠊⠀⠀⠀⠀⠑⢄⠀⠀⠀⡠⠒⠉⠈⠑⢄⠀⠀⠀⠀⠀⡠⠔⠢⢄⠀⠀⠀⠀⠀⠀⠀⣀⣀
+        │⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠑⠒⠊⠀⠀⠀⠀⠀⠀⠑⢄⣀⠤⠊⠀⠀⠀⠀⠑⢄⠀⠀⢀⡠⠊⠀⠀⠑⢄⠀⠀⠀⠀⢀⠔⠊⠑⠢⡀
+  1.437 ┤⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠀⠑⠒⠁⠀⠀⠀⠀⠀⠀⠑⠤⠤⠒⠁⠀⠀⠀⠀⠑⢄⣀⣀⡠⠊
 "
     );
 }
@@ -132,4 +132,11 @@ fn a_loss_that_is_not_finite_is_shown_as_such() {
         view.step(Duration::from_secs(step.step), &step);
     }
     assert!(drawn(&view, 80, 10).contains("total   1.000  ▁█××▁"), "{}", drawn(&view, 80, 10));
+}
+
+#[test]
+fn no_row_is_broken_where_a_wide_terminal_becomes_one_of_eighty_columns() {
+    assert_eq!(drawn(&running(920), 200, 40), drawn(&running(920), 80, 40));
+    let rows = draw::rows(&running(920), Duration::from_secs(230), 200, 40);
+    assert_eq!(rows.iter().map(|row| console::measure_text_width(row)).max(), Some(79));
 }

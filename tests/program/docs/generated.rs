@@ -9,8 +9,7 @@ use rord_lang::vocabulary::{Page, Vocabulary};
 use rord_ops as ops;
 use rord_ops::chapters::CHAPTERS;
 
-const NOTE: &str =
-    "<!-- Written from the code: INSTA_UPDATE=always cargo test --no-default-features --release --test docs -->\n";
+const NOTE: &str = "<!-- Written from the code: INSTA_UPDATE=always cargo test --release --test program docs -->\n";
 
 /// The pages of the book that are written by hand and come before the reference, in order.
 const GUIDE: [&str; 16] = [

@@ -1,5 +1,6 @@
 //! The page of one run: its head, and the sections of it in order.
 
+mod health;
 mod network;
 mod numbers;
 mod texts;
@@ -52,7 +53,7 @@ pub fn page(run: &Run, loaded: Result<&Loaded, &str>, pictures: Result<String, S
     out += &super::contents(&sections);
     out += "<h2 id=\"curves\">Curves</h2>\n";
     out += &numbers::curves(run);
-    out += &numbers::health(run);
+    out += &health::health(&run.curves, until(run), record.best.as_ref().map(|b| b.epoch as f64));
     match pictures {
         Ok(pictures) => out += &format!("<h2 id=\"pictures\">Pictures</h2>\n{pictures}"),
         Err(why) => _ = writeln!(out, "<p class=\"hint\">Pictures are left out: {}.</p>", escaped(&why)),

@@ -1,6 +1,4 @@
-//! The numbers of a run: its curves, what was found in them, and times.
-
-use std::fmt::Write;
+//! The numbers of a run: its curves, and times.
 
 use rord_lang::report::plural;
 use rord_record::progress::{rate, short, time};
@@ -71,20 +69,6 @@ pub fn curves(run: &Run) -> String {
          <div class=\"charts\">{charts}</div>\n\
          <p class=\"hint\" hidden>Point at a curve for its numbers, drag to zoom into all of them, double-click to see all again.</p>\n"
     )
-}
-
-/// What goes wrong without an error.
-pub fn health(run: &Run) -> String {
-    let mut out = String::from("<h2 id=\"health\">Health</h2>\n");
-    if run.curves.found.is_empty() {
-        return out
-            + "<p class=\"lead\">Nothing was found that goes wrong without an error: gradients, detectors, descriptors, triplets and \
-               pictures were looked at in every epoch.</p>\n";
-    }
-    for found in &run.curves.found {
-        _ = writeln!(out, "<div class=\"finding\">{}<span>epoch {}</span></div>", escaped(&found.text), found.epoch);
-    }
-    out
 }
 
 /// How long epochs were.

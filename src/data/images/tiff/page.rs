@@ -3,7 +3,7 @@
 use std::io::{Read, Seek};
 use std::path::Path;
 
-use tiff::decoder::Decoder;
+use tiff::decoder::{ChunkType, Decoder};
 use tiff::tags::{PhotometricInterpretation, Tag};
 use tiff::{ColorType, TiffError};
 
@@ -89,6 +89,7 @@ impl Stored {
         let palette = there.is_some_and(|at| decoder.inner().pages.contains(&at.0));
         let palette = palette || matches!(color, ColorType::Palette(_));
         let (chunk_width, chunk_height) = decoder.chunk_dimensions();
+        let tiled = decoder.get_chunk_type() == ChunkType::Tile;
         let stored = Self {
             width: width as usize,
             height: height as usize,
@@ -110,10 +111,20 @@ impl Stored {
         };
         // Deflate and LZW pack zeros by less than 1,400 to 1; a fax of a white page takes a bit for each row.
         let tightest = if (2..=4).contains(&compression) { 500_000 } else { 3000 };
-        let claimed = stored.bytes(stored.height) / tightest > length;
-        if width == 0 || height == 0 || claimed {
-            let reason = format!("a picture of {width} × {height} px in {length} bytes");
-            return Err(DataError::BadImage { path: path.to_path_buf(), reason });
+        let broken = |what: &str, wide: u32, high: u32| {
+            let reason = format!("{what} of {wide} × {high} px in {length} bytes");
+            Err(DataError::BadImage { path: path.to_path_buf(), reason })
+        };
+        if width == 0 || height == 0 || stored.bytes(stored.height) / tightest > length {
+            return broken("a picture", width, height);
+        }
+        // Tiles may be larger than their picture, and are unpacked whole.
+        let tile = Self { width: stored.chunk.0, ..stored }.bytes(stored.chunk.1);
+        if tiled && tile / tightest > length {
+            return broken("a tile", chunk_width, chunk_height);
+        }
+        if tiled && tile > limit {
+            return Err(too_large(path, u64::from(chunk_width), u64::from(chunk_height)));
         }
         if stored.bytes(stored.height) > limit {
             return Err(too_large(path, u64::from(width), u64::from(height)));
