@@ -4,7 +4,8 @@
     python benches/pytorch/step.py S --mode eager --threads 2
 
 Of S and V it is the step that `rord-run bench benches/S.rord` takes: the same layers, losses, optimizer and sizes, on pictures of
-rectangles and a random affine move of each. hardnet and segment are those of `pipelines/`. Modes: eager, channels_last, compile, bf16 (which is channels_last under autocast).
+rectangles and a random affine move of each. hardnet and segment are those of `pipelines/`. Modes: eager, channels_last, compile, bf16 (which
+is channels_last under autocast), compile_bf16 (both). `--device cuda` takes the step on a GPU; products of f32 are full ones there, too.
 """
 
 import argparse
@@ -85,9 +86,9 @@ def losses(det, desc, det_r, desc_r, move, thrown):
     home = F.grid_sample(det_r, grid, align_corners=False)
     detection = F.binary_cross_entropy(det, home) + 0.1 * F.smooth_l1_loss(det, home)
     batch = det.shape[0]
-    y, x = torch.meshgrid(torch.linspace(-0.9, 0.9, 10), torch.linspace(-0.95, 0.95, 20), indexing="ij")
+    y, x = torch.meshgrid(*(torch.linspace(-a, a, n, device=det.device) for a, n in ((0.9, 10), (0.95, 20))), indexing="ij")
     places = torch.stack([x, y], -1).reshape(1, 200, 2).expand(batch, -1, -1)
-    moved = torch.cat([places, torch.ones(batch, 200, 1)], -1) @ move.transpose(1, 2)
+    moved = torch.cat([places, torch.ones(batch, 200, 1, device=det.device)], -1) @ move.transpose(1, 2)
     anchor, positive, candidates = sampled(desc, places), sampled(desc_r, moved), sampled(desc_r, thrown)
     with torch.no_grad():
         hardest = torch.cdist(anchor, candidates).argmin(2)
@@ -98,15 +99,20 @@ def losses(det, desc, det_r, desc_r, move, thrown):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("network", choices=[*NETWORKS, *PIPELINES])
-    parser.add_argument("--mode", default="eager", choices=["eager", "channels_last", "compile", "bf16"])
+    parser.add_argument("--mode", default="eager", choices=["eager", "channels_last", "compile", "bf16", "compile_bf16"])
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--batch", type=int, help="of S and V [default: as in benches/]")
+    parser.add_argument("--tf32", action="store_true", help="let a GPU round the factors of f32 products")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--warmup", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = args.tf32
+    torch.backends.cudnn.benchmark = True
     step, parameters = (of_pipeline if args.network in PIPELINES else of_views)(args)
-    for _ in range(args.warmup):
+    for _ in range(args.warmup if args.device == "cpu" else args.warmup + 10):
         step()
     times = []
     for _ in range(args.steps):
@@ -116,6 +122,7 @@ def main():
     result = dict(
         network=args.network,
         mode=args.mode,
+        device=args.device,
         torch=torch.__version__,
         threads=args.threads,
         weights=parameters,
@@ -130,20 +137,20 @@ def main():
 def of_pipeline(args):
     """The step of a shipped pipeline, and how many weights it trains."""
     made = PIPELINES[args.network]
-    net, tensors = made(), made.inputs(torch.Generator().manual_seed(0))
-    if args.mode in ("channels_last", "bf16"):
+    net, tensors = made().to(args.device), [t.to(args.device) for t in made.inputs(torch.Generator().manual_seed(0))]
+    if args.mode == "channels_last" or "bf16" in args.mode:
         last = torch.channels_last
         net, tensors = net.to(memory_format=last), [t.to(memory_format=last) for t in tensors]
     optimizer = net.optimizer()
 
     def forward():
         def run(x):
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.mode == "bf16"):
+            with torch.autocast(args.device, dtype=torch.bfloat16, enabled="bf16" in args.mode):
                 return net(x)
 
         return net.loss(run, *tensors)
 
-    if args.mode == "compile":
+    if "compile" in args.mode:
         forward = torch.compile(forward)
 
     def step():
@@ -160,27 +167,31 @@ def of_pipeline(args):
 
 def of_views(args):
     """The step of network S or V, and how many weights it trains."""
-    sizes = NETWORKS[args.network]
-    net = Net(sizes["channels"], sizes["trunk"], sizes["det"], sizes["desc"])
+    sizes = dict(NETWORKS[args.network])
+    sizes["batch"] = args.batch or sizes["batch"]
+    net = Net(sizes["channels"], sizes["trunk"], sizes["det"], sizes["desc"]).to(args.device)
     generator = torch.Generator().manual_seed(0)
-    image, image_r, move = pictures(sizes["batch"], sizes["channels"], sizes["side"], generator)
-    if args.mode in ("channels_last", "bf16"):
+    made = pictures(sizes["batch"], sizes["channels"], sizes["side"], generator)
+    if args.mode == "channels_last" or "bf16" in args.mode:
         last = torch.channels_last
-        net, image, image_r = net.to(memory_format=last), image.to(memory_format=last), image_r.to(memory_format=last)
+        net, made = net.to(memory_format=last), [t.to(memory_format=last) if t.dim() == 4 else t for t in made]
+    if args.device != "cpu":
+        # Each step copies its pictures, as rord's does, and from where that is fastest.
+        made = [t.pin_memory() for t in made]
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
 
-    def forward(thrown):
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.mode == "bf16"):
+    def forward(image, image_r, move, thrown):
+        with torch.autocast(args.device, dtype=torch.bfloat16, enabled="bf16" in args.mode):
             (det, desc), (det_r, desc_r) = net(image), net(image_r)
         return losses(det.float(), desc.float(), det_r.float(), desc_r.float(), move, thrown)
 
-    if args.mode == "compile":
+    if "compile" in args.mode:
         forward = torch.compile(forward)
 
     def step():
-        thrown = torch.rand(sizes["batch"], 200, 2, generator=generator) * 2 - 1
+        thrown = (torch.rand(sizes["batch"], 200, 2, generator=generator) * 2 - 1).to(args.device)
         optimizer.zero_grad(set_to_none=True)
-        loss = forward(thrown)
+        loss = forward(*(t.to(args.device, non_blocking=True) for t in made), thrown)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()

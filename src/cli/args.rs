@@ -347,6 +347,9 @@ pub struct BenchArgs {
     /// Steps before them
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub warmup: usize,
+    /// Where to run: cpu, cuda, cuda:1, metal
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
     /// Threads on the CPU [default: one a core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,

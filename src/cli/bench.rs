@@ -1,6 +1,5 @@
 //! `rord-run bench`: how long a training step takes, and what takes it.
 
-use candle_core::Device;
 use serde_json::{Value, json};
 
 use super::args::BenchArgs;
@@ -28,15 +27,16 @@ pub fn run(args: &BenchArgs) -> u8 {
 
 fn attempt(args: &BenchArgs, loaded: &Loaded) -> Result<String, Vec<Report>> {
     let plan = Plan::new(&loaded.pipeline, loaded.end())?;
-    super::train::precision(&plan, &candle_core::Device::Cpu).map_err(|r| vec![r])?;
+    let (device, place) = super::train::device(&args.device).map_err(|r| vec![r])?;
+    super::train::precision(&plan, &device).map_err(|r| vec![r])?;
     let options = Options { steps: args.steps.max(1), warmup: args.warmup, plain: args.plain };
     let line = Busy::new("loading the data");
     let mut busy = |what: &str| line.now(what);
-    let found = bench(&loaded.pipeline, &loaded.vocabulary, &plan, &options, &Device::Cpu, &mut busy);
+    let found = bench(&loaded.pipeline, &loaded.vocabulary, &plan, &options, &device, &mut busy);
     drop(line);
     let found = found.map_err(Stop::reports)?;
     Ok(match args.json {
-        true => format!("{}\n", object(&found, &plan, &options, &loaded.pipeline.name)),
+        true => format!("{}\n", object(&found, &plan, &options, (&loaded.pipeline.name, &place))),
         false => text(&found, &plan, &options, &loaded.pipeline.name),
     })
 }
@@ -46,7 +46,7 @@ fn rate(flops: f64, ms: f64) -> Option<f64> {
     (flops > 0.0 && ms > 0.0).then(|| flops / ms / 1e6)
 }
 
-fn object(m: &Measured, plan: &Plan, options: &Options, name: &str) -> Value {
+fn object(m: &Measured, plan: &Plan, options: &Options, (name, device): (&str, &str)) -> Value {
     let row = |row: &Row| {
         json!({
             "op": row.op,
@@ -61,6 +61,7 @@ fn object(m: &Measured, plan: &Plan, options: &Options, name: &str) -> Value {
     let megabytes = |bytes: Option<usize>| bytes.map(|n| n as f64 / 1e6);
     json!({
         "pipeline": name,
+        "device": device,
         "version": env!("CARGO_PKG_VERSION"),
         "median_ms": m.step.0,
         "min_ms": m.step.1,

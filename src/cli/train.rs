@@ -226,18 +226,18 @@ fn command() -> String {
 
 /// Refuses rounded products where there are no instructions for them.
 pub fn precision(plan: &Plan, device: &Device) -> Result<(), Report> {
-    if !plan.bf16 || device.is_cpu() && Simd::chosen().multiplies_bf16() {
+    if !plan.bf16 || rord_device::on(device) || device.is_cpu() && Simd::chosen().multiplies_bf16() {
         return Ok(());
     }
     let what = match device.is_cpu() {
         true => "this processor has no products of bfloat16 numbers",
-        false => "bfloat16 products are for the CPU only",
+        false => "bfloat16 products are for the CPU and for CUDA only",
     };
     Err(runtime::failed("R0928", what, "leave `precision = bf16` out of `train`; f32 runs everywhere"))
 }
 
 /// `cpu`, `cuda`, `cuda:1`, `metal`.
-fn device(name: &str) -> Result<(Device, String), Report> {
+pub fn device(name: &str) -> Result<(Device, String), Report> {
     let (kind, index) = match name.split_once(':') {
         Some((kind, index)) => (kind, index.parse::<usize>().ok()),
         None => (name, Some(0)),
@@ -247,15 +247,31 @@ fn device(name: &str) -> Result<(Device, String), Report> {
         runtime::failed("R0912", &format!("there is no device called `{name}`"), help)
     };
     let index = index.ok_or_else(unknown)?;
-    let missing = |feature: &str, e: candle_core::Error| {
-        let first = e.to_string().lines().next().unwrap_or_default().to_string();
-        let help = format!("build with it:  cargo run --release --features {feature} -- … --device {name}");
+    // What a device is not there for: the build, or the machine.
+    let missing = |feature: &str, built: bool, e: candle_core::Error| {
+        let first = match e.to_string() {
+            text if text.contains("CUDA_ERROR_NO_DEVICE") => "there is no NVIDIA GPU here, or no driver for it".into(),
+            text => text.lines().next().unwrap_or_default().to_string(),
+        };
+        let help = match built {
+            true => format!("see what `nvidia-smi` says, or leave `--device {name}` out"),
+            false => format!("build with it:  cargo run --release --features {feature} -- … --device {name}"),
+        };
         runtime::failed("R0912", &format!("the device `{name}` cannot be used: {first}"), &help)
+    };
+    let cuda = |index| {
+        let device = Device::new_cuda(index)?;
+        rord_device::ready(&device)?;
+        Ok(device)
     };
     match kind {
         "cpu" if !name.contains(':') => Ok((Device::Cpu, "cpu".into())),
-        "cuda" => Device::new_cuda(index).map(|d| (d, format!("cuda:{index}"))).map_err(|e| missing("cuda", e)),
-        "metal" => Device::new_metal(index).map(|d| (d, format!("metal:{index}"))).map_err(|e| missing("metal", e)),
+        "cuda" => {
+            cuda(index).map(|d| (d, format!("cuda:{index}"))).map_err(|e| missing("cuda", rord_device::built(), e))
+        }
+        "metal" => {
+            Device::new_metal(index).map(|d| (d, format!("metal:{index}"))).map_err(|e| missing("metal", false, e))
+        }
         _ => Err(unknown()),
     }
 }

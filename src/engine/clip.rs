@@ -78,6 +78,11 @@ impl GradNorm {
 
 /// The Euclidean norm of all gradients taken as one vector, summed in f64 in a fixed order.
 pub fn norm(grads: &[Option<Tensor>]) -> Result<f64> {
+    let all: Vec<&Tensor> = grads.iter().flatten().collect();
+    if !all.is_empty() && all.iter().all(|grad| rord_device::has(grad)) {
+        // Asked for once.
+        return Ok(rord_device::optim::square_sum(&all)?.sqrt());
+    }
     let mut total = 0.0;
     for grad in grads.iter().flatten() {
         total += square_sum(grad)?;

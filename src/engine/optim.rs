@@ -202,8 +202,16 @@ impl<R: Rule> Moments<R> {
         Pace { lr: lr * group.factor, decay: group.decay.unwrap_or(self.rule.decay()), step }
     }
 
-    /// The new weight on any device, and the slot after it.
-    fn whole(&self, lr: f64, group: Group, weight: &Tensor, grad: &Tensor, slot: &Slot) -> Result<(Tensor, Slot)> {
+    /// The new weight on any device, and the slot after it. A kernel raises `lost` where one of their numbers is not finite.
+    fn whole(
+        &self,
+        lr: f64,
+        group: Group,
+        weight: &Tensor,
+        grad: &Tensor,
+        slot: &Slot,
+        lost: Option<&Tensor>,
+    ) -> Result<(Tensor, Slot)> {
         let mut moments = Vec::new();
         for i in 0..self.rule.moments().len() {
             moments.push(match slot.moments.get(i) {
@@ -212,8 +220,39 @@ impl<R: Rule> Moments<R> {
             });
         }
         let step = slot.step + 1;
-        let result = self.rule.whole(self.pace(lr, group, step), weight, grad, &mut moments)?.detach();
+        let pace = self.pace(lr, group, step);
+        let made = lost.map(|lost| self.rule.on_gpu(pace, weight, grad, &mut moments, lost)).transpose()?.flatten();
+        let result = match made {
+            Some(result) => result,
+            None => self.rule.whole(pace, weight, grad, &mut moments)?,
+        };
+        let result = result.detach();
         Ok((result, Slot { step, moments: moments.into_iter().map(|m| Moment::Tensor(m.detach())).collect() }))
+    }
+
+    /// The first of new weights that is not finite, or whose moments are not. Where kernels say that there is none, none is looked at.
+    fn lost(&self, wholes: &[(usize, (Tensor, Slot))], lost: Option<&Tensor>) -> Result<Option<Overflow>> {
+        let told = self.rule.tells_on_gpu() && lost.is_some();
+        if told
+            && let Some(lost) = lost
+            && lost.to_vec1::<u32>()? == [0]
+        {
+            return Ok(None);
+        }
+        let mut moments = None;
+        for (weight, (new, slot)) in wholes {
+            let (weight, of) = (*weight, new.elem_count());
+            let numbers = not_finite(new)?;
+            if numbers > 0 {
+                return Ok(Some(Overflow { weight, numbers, of }));
+            }
+            for moment in &slot.moments {
+                if moments.is_none() && told && not_finite(&moment.tensor(new.dims())?)? > 0 {
+                    moments = Some(Overflow { weight, numbers: 0, of });
+                }
+            }
+        }
+        Ok(moments)
     }
 
     /// Steps all weights in `hosts` at once: their blocks are one list of jobs, so a large weight does not keep the
@@ -292,6 +331,9 @@ impl<R: Rule> Optimizer for Moments<R> {
     fn step(&mut self, lr: f64, weights: &mut [Tensor], grads: &[Option<Tensor>]) -> Result<Option<Overflow>> {
         self.check(weights, grads)?;
         let (mut hosts, mut wholes) = (Vec::new(), Vec::new());
+        // Of weights on a GPU one number tells whether all are finite; none is asked before all are computed.
+        let gpu = weights.iter().find(|w| rord_device::has(w));
+        let lost = gpu.map(|w| Tensor::zeros(1, DType::U32, w.device())).transpose()?;
         let all = weights.iter().zip(grads).zip(&self.slots).zip(&self.groups);
         for (index, (((weight, grad), slot), group)) in all.enumerate() {
             hosts.push(match grad {
@@ -301,16 +343,15 @@ impl<R: Rule> Optimizer for Moments<R> {
                     result: vec![0.0; weight.elem_count()],
                 }),
                 Some(grad) => {
-                    let whole = self.whole(lr, *group, weight, grad, slot)?;
-                    let numbers = not_finite(&whole.0)?;
-                    if numbers > 0 {
-                        return Ok(Some(Overflow { weight: index, numbers, of: weight.elem_count() }));
-                    }
+                    let whole = self.whole(lr, *group, weight, grad, slot, lost.as_ref())?;
                     wholes.push((index, whole));
                     None
                 }
                 None => None,
             });
+        }
+        if let Some(overflow) = self.lost(&wholes, lost.as_ref())? {
+            return Ok(Some(overflow));
         }
         // Everything above may fail and has changed nothing; the moments change here, all of them or none.
         if !self.by_blocks(lr, &mut hosts)? {

@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::flow::{Fault, Flow};
 use super::timed::Clock;
-use rord_graph::node::{Graph, NodeId, NodeSource, OpNode, Role};
+use rord_graph::node::{Graph, Node, NodeId, NodeSource, OpNode, Role};
 use rord_lang::report::runtime::Cause;
 use rord_lang::source::Span;
 use rord_ops::compute::{Call, Compute, Output, layout};
@@ -49,7 +49,14 @@ pub struct Outcome {
 impl Outcome {
     /// The values as numbers, where every output is one: losses, metrics and the objective.
     pub fn numbers(&self) -> candle_core::Result<Vec<f64>> {
-        self.values.iter().map(scalar).collect()
+        match self.values.first() {
+            // Another device is waited for once, not for each of them.
+            Some(first) if !first.device().is_cpu() => {
+                let all = self.values.iter().map(|value| value.reshape(1)).collect::<candle_core::Result<Vec<_>>>()?;
+                Tensor::cat(&all, 0)?.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.to_vec1()
+            }
+            _ => self.values.iter().map(scalar).collect(),
+        }
     }
 }
 
@@ -119,6 +126,8 @@ pub struct Program {
     plain: bool,
     dtype: DType,
     device: Device,
+    /// The numbers of the text as tensors, by node.
+    numbers: Vec<Option<Tensor>>,
 }
 
 impl Program {
@@ -129,8 +138,19 @@ impl Program {
         dtype: DType,
         device: &Device,
     ) -> Result<Self, Fault> {
-        let flow = Flow::of(&graph, wanted)?;
-        Ok(Self { graph, flow, plain: false, dtype, device: device.clone() })
+        let mut flow = Flow::of(&graph, wanted)?;
+        if !device.is_cpu() {
+            // Kernels for the CPU report which inputs backward does not read; Candle's operations may read all.
+            flow.read_back.fill(true);
+        }
+        let number = |x: f64| Tensor::new(x, device).and_then(|t| t.to_dtype(dtype));
+        let fault = |node: &Node, source| Fault { op: "number".into(), span: node.span, source };
+        let numbers = graph.nodes.iter().map(|node| match node.source {
+            NodeSource::Number(x) => number(x).map(Some).map_err(|e| fault(node, e)),
+            _ => Ok(None),
+        });
+        let numbers = numbers.collect::<Result<_, _>>()?;
+        Ok(Self { graph, flow, plain: false, dtype, device: device.clone(), numbers })
     }
 
     /// The same by Candle's tensor operations alone: what kernels are compared with.
@@ -167,12 +187,18 @@ impl Program {
             let value = values.get(index).and_then(Option::as_ref).ok_or_else(|| self.fault(index, gone()))?;
             outcome.values.push(layout::first(&value.value).map_err(|source| self.fault(index, source))?);
         }
+        // Another device is asked once all its work is queued: it would stand still while the gradients are.
+        let ahead = backward && !self.device.is_cpu();
+        if ahead {
+            (outcome.grads, outcome.field_grads) = self.backward(feed, &mut values, watch)?;
+        }
         let objective = self.graph.outputs.iter().position(|o| o.role == Role::Objective);
         let objective = objective.and_then(|i| outcome.values.get(i)).map(scalar).transpose();
         let bad = objective.map_err(|source| self.fault(0, source))?.is_some_and(|x| !x.is_finite());
         if bad {
+            (outcome.grads, outcome.field_grads) = (vec![], vec![]);
             outcome.not_finite = self.first_not_finite(feed)?;
-        } else if backward {
+        } else if backward && !ahead {
             (outcome.grads, outcome.field_grads) = self.backward(feed, &mut values, watch)?;
         }
         Ok(outcome)
@@ -210,7 +236,10 @@ impl Program {
                     .cloned()
                     .map(Output::from)
                     .ok_or_else(|| candle_core::Error::msg(format!("there is no weight number {w}"))),
-                NodeSource::Number(x) => self.number(*x),
+                NodeSource::Number(x) => match self.numbers.get(index) {
+                    Some(Some(number)) => Ok(number.clone().into()),
+                    _ => self.number(*x),
+                },
                 NodeSource::Timed(timed) => {
                     let now = timed.at(&|course| match feed.timed {
                         Some(clock) => clock.number(course, feed.step),
@@ -301,6 +330,14 @@ impl Program {
         !self.plain && compute.either_order()
     }
 
+    /// A value or a gradient in the type that an operation takes.
+    fn taken(&self, compute: &dyn Compute, t: &Tensor) -> candle_core::Result<Tensor> {
+        match t.dtype() {
+            DType::BF16 if self.plain || !compute.takes_rounded() => layout::of_type(t, self.dtype),
+            _ => Ok(t.clone()),
+        }
+    }
+
     fn call<T>(
         &self,
         index: usize,
@@ -315,7 +352,8 @@ impl Program {
         for (name, id) in &op.inputs {
             let output = values.get(id.0 as usize).and_then(Option::as_ref).ok_or_else(gone)?;
             let as_is = self.takes_either_order(compute) || back && !compute.backward_reads(name);
-            inputs.push((*name, if as_is { output.value.clone() } else { layout::first(&output.value)? }));
+            let value = self.taken(compute, &output.value)?;
+            inputs.push((*name, if as_is { value } else { layout::first(&value)? }));
         }
         let node = self.graph.nodes.get(index).ok_or_else(gone)?;
         let shape = self
@@ -383,6 +421,7 @@ impl Program {
                     }
                     let parts = self
                         .call(index, op, feed, values, true, |compute, call| {
+                            let grad = self.taken(compute, &grad)?;
                             let grad = if self.takes_either_order(compute) { grad } else { layout::first(&grad)? };
                             match self.plain {
                                 true => compute.plain_backward(call, &output, &grad),

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use candle_core::Device;
+
 use super::program::{Part, Watch};
 use rord_graph::flops::Flops;
 use rord_graph::node::{Graph, NodeSource, OpNode};
@@ -52,12 +54,24 @@ pub(super) struct Stopwatch {
     backward: Vec<f64>,
     feed: f64,
     optimizer: f64,
+    /// A device that works on by itself: it is waited for at the end of the step, or after each part.
+    settled: Option<(Device, Settled)>,
+}
+
+/// When a device is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// At the end of a step, so that the time of steps is what it is in training.
+    Steps,
+    /// After every part, so that each part has its own time.
+    Parts,
 }
 
 impl Stopwatch {
-    pub(super) fn start(nodes: usize) -> Self {
+    pub(super) fn start(nodes: usize, device: &Device, settled: Settled) -> Self {
         let none = || vec![0.0; nodes];
-        Self { last: Instant::now(), forward: none(), backward: none(), feed: 0.0, optimizer: 0.0 }
+        let settled = (!device.is_cpu()).then(|| (device.clone(), settled));
+        Self { last: Instant::now(), forward: none(), backward: none(), feed: 0.0, optimizer: 0.0, settled }
     }
 
     /// The nodes of its graph.
@@ -72,6 +86,12 @@ impl Stopwatch {
 
 impl Watch for Stopwatch {
     fn done(&mut self, part: Part) {
+        if let Some((device, settled)) = &self.settled
+            && (*settled == Settled::Parts || part == Part::Optimizer)
+        {
+            // Where it fails, the next operation on it does, too.
+            let _ = device.synchronize();
+        }
         let now = Instant::now();
         let took = (now - self.last).as_secs_f64();
         self.last = now;

@@ -323,7 +323,7 @@ impl Run<'_> {
         let looking = Looking { looked: &self.looked, whole: last, seen: Seen::default() };
         let (done, steps, nodes) = (self.stepper.done(), self.stepper.steps, self.stepper.program.graph().nodes.len());
         // What another device computes is not done when its operation returns.
-        let watch = self.timing.watch(done, steps, step, nodes).filter(|_| self.options.device.is_cpu());
+        let watch = self.timing.watch(done, steps, step, nodes, &self.options.device);
         let mut watched = Watched { looking, watch };
         let (values, lr, grad_norm) = match self.stepper.step(batches, &mut watched)? {
             Stepped::Taken { values, lr, grad_norm } => (values, lr, grad_norm),

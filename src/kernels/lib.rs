@@ -32,6 +32,7 @@
 //! | `nearest.rs` | the nearest of a list of vectors |
 //! | `places.rs` | tables of all pairs of places |
 //! | `peaks.rs` | cells that no cell nearby exceeds |
+//! | `cuda/` | the same for GPUs: texts in CUDA C, which `rord-device` compiles and calls |
 //! | `allocator.rs` | what is done where there is no memory |
 
 #![allow(unsafe_code)]
@@ -41,6 +42,7 @@ pub mod allocator;
 pub mod batch_norm;
 pub mod bilinear;
 pub mod conv;
+pub mod cuda;
 mod curve;
 pub mod distance;
 pub mod float;

@@ -138,6 +138,19 @@ impl Paths for HardNeg {
         Ok(places.gather(&chosen, 1)?.into())
     }
 
+    fn device(&self, call: &Call) -> Result<Option<Output>> {
+        let (anchors, map, positive) = (call.tensor("anchor")?, call.tensor("map")?, call.tensor("positive")?);
+        let places = &Self::candidates(call, map)?;
+        if places.dim(1)? == 0 {
+            return Ok(None);
+        }
+        let vectors = &rord_device::bilinear::read(map, &rord_device::bilinear::At::Points(places))?;
+        let least = call.number("apart")?;
+        let scale = if least > 0.0 { [0.5 * call.number("width")?, 0.5 * call.number("height")?] } else { [1.0; 2] };
+        let lists = rord_device::nearest::Lists { anchors, vectors, positive, places };
+        Ok(Some(rord_device::nearest::hardest(&lists, scale, least)?.into()))
+    }
+
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
         let (anchor, map, positive) = (call.tensor("anchor")?, call.tensor("map")?, call.tensor("positive")?);
         let places = Self::candidates(call, map)?;

@@ -4,7 +4,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::compute::fields::{As, OnFields};
-use crate::compute::layout::{Order, order, read, tensor};
+use crate::compute::layout::{Order, from_last, last, order, read, tensor};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{self, Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
@@ -13,6 +13,7 @@ use crate::export::torch::Torch;
 use crate::export::{Form, Use};
 use crate::max_pool::saved;
 use crate::op::Op;
+use rord_device::norm as device;
 use rord_kernels::normalize::{Scale, center, center_backward, center_backward_last, center_last};
 use rord_lang::vocabulary::{Entry, GraphFacts};
 
@@ -80,6 +81,16 @@ impl Paths for InstanceNorm {
         let rows = (b * c, h * w);
         let out = back(&output.value.reshape(rows)?, saved(output, 0)?, &grad.reshape(rows)?)?;
         Ok(vec![("x", out.reshape((b, c, h, w))?)])
+    }
+
+    fn device(&self, call: &Call) -> Result<Option<Output>> {
+        let (value, factor) = device::instance_norm(&last(call.tensor("x")?)?, call.number("eps")?)?;
+        Ok(Some(Output { value: from_last(&value)?, saved: vec![factor] }))
+    }
+
+    fn device_backward(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Option<Gradients>> {
+        let out = device::instance_norm_back(&last(&output.value)?, saved(output, 0)?, &last(grad)?)?;
+        Ok(Some(vec![("x", from_last(&out)?)]))
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {

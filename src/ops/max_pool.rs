@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 
 use crate::compute::fields::{As, OnFields};
-use crate::compute::layout::{self, Order, order};
+use crate::compute::layout::{self, Order, from_last, last, order};
 use crate::compute::memory::Memory;
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, read, tensor, wrong};
@@ -15,6 +15,7 @@ use crate::export::torch::Torch;
 use crate::export::{Form, Use};
 use crate::op::Op;
 use crate::rules::{even_windows, positive};
+use rord_device::maps as device;
 use rord_kernels::pool::{Windows, maximum, maximum_backward, maximum_backward_last, maximum_last};
 use rord_lang::constant::Settings;
 use rord_lang::dim::Dim;
@@ -235,8 +236,14 @@ pub(crate) fn stride(call: &Call) -> Result<usize> {
     }
 }
 
+/// The same for kernels on a GPU.
+fn on_device(g: &Windows) -> Result<device::Windows> {
+    Ok(device::Windows { side: g.side, stride: g.stride, pad: g.pad, result: g.result().map_err(wrong)? })
+}
+
 impl Paths for MaxPool {
     const EITHER_ORDER: bool = true;
+    const ROUNDED: bool = true;
 
     fn backward_reads(&self, _: &str) -> bool {
         false
@@ -256,6 +263,17 @@ impl Paths for MaxPool {
 
     fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         Ok(vec![("x", lower_backward(call.tensor("x")?, saved(output, 0)?, grad)?)])
+    }
+
+    fn device(&self, call: &Call) -> Result<Option<Output>> {
+        let (value, cells) = device::max_pool(&last(call.tensor("x")?)?, &on_device(&called(call)?)?)?;
+        Ok(Some(Output { value: from_last(&value)?, saved: vec![cells] }))
+    }
+
+    fn device_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Option<Gradients>> {
+        let (g, (_, _, h, w)) = (called(call)?, call.tensor("x")?.dims4()?);
+        let out = device::max_pool_back(&last(grad)?, saved(output, 0)?, (h, w), &on_device(&g)?)?;
+        Ok(Some(vec![("x", from_last(&out)?)]))
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {

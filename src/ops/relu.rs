@@ -3,7 +3,7 @@
 
 use candle_core::{Result, Tensor};
 
-use crate::compute::layout::{order, read, tensor};
+use crate::compute::layout::{Order, first, from_last, last, of_type, order, read, tensor};
 use crate::compute::samples::Sample;
 use crate::compute::slices::{Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
@@ -11,6 +11,7 @@ use crate::export::onnx::Onnx;
 use crate::export::torch::Torch;
 use crate::export::{Form, Use};
 use crate::op::Op;
+use rord_device::maps;
 use rord_kernels::map;
 use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
@@ -79,6 +80,7 @@ pub struct Relu;
 
 impl Paths for Relu {
     const EITHER_ORDER: bool = true;
+    const ROUNDED: bool = true;
 
     fn backward_reads(&self, _: &str) -> bool {
         false
@@ -92,6 +94,25 @@ impl Paths for Relu {
 
     fn lower_backward(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         Ok(vec![("x", output.value.le(0.0)?.where_cond(&grad.zeros_like()?, grad)?)])
+    }
+
+    fn device(&self, call: &Call) -> Result<Option<Output>> {
+        let x = call.tensor("x")?;
+        // A map keeps its order.
+        if order(x) == Order::Last && x.rank() == 4 {
+            return Ok(Some(from_last(&maps::biased(&last(x)?, None, true)?)?.into()));
+        }
+        let x = x.contiguous()?;
+        Ok(Some(maps::biased(&x.flatten_all()?, None, true)?.reshape(x.shape())?.into()))
+    }
+
+    fn device_backward(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Option<Gradients>> {
+        let value = &output.value;
+        let grad = &of_type(grad, value.dtype())?;
+        if order(value) == Order::Last && value.rank() == 4 {
+            return Ok(Some(vec![("x", from_last(&maps::relu_back(&last(grad)?, &last(value)?)?)?)]));
+        }
+        Ok(Some(vec![("x", maps::relu_back(&first(grad)?, &value.contiguous()?)?)]))
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {

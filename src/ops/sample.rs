@@ -10,6 +10,7 @@ use crate::compute::slices::{self, Element, Paths, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
 use crate::max_pool::saved;
 use crate::op::Op;
+use rord_device::bilinear::{self as device, At};
 use rord_kernels::bilinear as kernel;
 use rord_kernels::order::channels_last;
 use rord_lang::constant::Settings;
@@ -127,6 +128,28 @@ impl Paths for Sample {
             out.push(("map", read_backward(map, &places, &grad.transpose(1, 2)?.contiguous()?)?));
         }
         Ok(out)
+    }
+
+    fn device(&self, call: &Call) -> Result<Option<Output>> {
+        // The slopes are Candle's: few points are moved.
+        if call.wants("points") {
+            return Ok(None);
+        }
+        let (map, points) = (call.tensor("map")?, call.tensor("points")?);
+        count(points, maps(map)?.batch)?;
+        Ok(Some(device::read(map, &At::Points(points))?.into()))
+    }
+
+    fn device_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Option<Gradients>> {
+        let mut out = Gradients::new();
+        if call.wants("points") {
+            out.push(("points", to_points(output, grad)?));
+        }
+        if call.wants("map") {
+            let shape = call.tensor("map")?.dims4()?;
+            out.push(("map", device::read_back(grad, &At::Points(call.tensor("points")?), shape)?));
+        }
+        Ok(Some(out))
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {

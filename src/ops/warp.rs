@@ -8,6 +8,7 @@ use crate::compute::samples::Sample;
 use crate::compute::slices::{self, Element, Paths, tensor, wrong};
 use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
+use rord_device::bilinear::{self as device, At};
 use rord_kernels::bilinear as kernel;
 use rord_lang::constant::Settings;
 use rord_lang::types::Kind;
@@ -112,6 +113,21 @@ impl Paths for Warp {
         let g = maps(x)?;
         let places = of_matrices(back, size(call)?, (g.height, g.width))?;
         Ok(vec![("x", read_backward(x, &places, &grad.contiguous()?.flatten_from(2)?)?)])
+    }
+
+    fn device(&self, call: &Call) -> Result<Option<Output>> {
+        let (x, back) = (call.tensor("x")?, call.tensor("back")?);
+        matrices(back, maps(x)?.batch)?;
+        Ok(Some(device::read(x, &At::Moved(back, size(call)?))?.into()))
+    }
+
+    fn device_backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Option<Gradients>> {
+        let (x, back) = (call.tensor("x")?, call.tensor("back")?);
+        let mut out = Gradients::new();
+        if call.wants("x") {
+            out.push(("x", device::read_back(grad, &At::Moved(back, size(call)?), x.dims4()?)?));
+        }
+        Ok(Some(out))
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {

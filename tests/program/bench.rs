@@ -75,6 +75,7 @@ fn json_holds_what_other_programs_read() {
     let keys: Vec<&String> = m.as_object().unwrap().keys().collect();
     let expected = [
         "pipeline",
+        "device",
         "version",
         "median_ms",
         "min_ms",

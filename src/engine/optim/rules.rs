@@ -21,6 +21,23 @@ pub(super) trait Rule: Send + Sync {
 
     /// The same for whole tensors of any type on any device: the new weight, and new moments written over the old.
     fn whole(&self, pace: Pace, weight: &Tensor, grad: &Tensor, moments: &mut [Tensor]) -> Result<Tensor>;
+
+    /// True where [`Rule::on_gpu`] has a kernel, which tells of what is not finite.
+    fn tells_on_gpu(&self) -> bool {
+        false
+    }
+
+    /// The same by one kernel on a GPU, where the rule has one. `lost` is raised where a number is not finite.
+    fn on_gpu(
+        &self,
+        _: Pace,
+        _weight: &Tensor,
+        _grad: &Tensor,
+        _moments: &mut [Tensor],
+        _lost: &Tensor,
+    ) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
 }
 
 /// How one weight moves in one step.
@@ -129,6 +146,27 @@ impl Rule for Adam {
         *v = ((&*v * self.beta2)? + (grad.sqr()? * (1.0 - self.beta2))?)?;
         let denominator = ((v.sqrt()? / root)? + self.eps)?;
         (weight * keep)? - ((&*m / denominator)? * length)?
+    }
+
+    fn tells_on_gpu(&self) -> bool {
+        true
+    }
+
+    fn on_gpu(
+        &self,
+        pace: Pace,
+        weight: &Tensor,
+        grad: &Tensor,
+        moments: &mut [Tensor],
+        lost: &Tensor,
+    ) -> Result<Option<Tensor>> {
+        let (keep, decay, length, root) = self.factors(pace);
+        let [m, v] = moments else { candle_core::bail!("Adam has two moments") };
+        let (first, second, rest) = (1.0 - self.beta1, self.beta2, 1.0 - self.beta2);
+        let by = rord_device::optim::Adam { first, second, rest, eps: self.eps, keep, decay, length, root };
+        let [weight, next_m, next_v] = rord_device::optim::adam(weight, grad, [m, v], lost, &by)?;
+        (*m, *v) = (next_m, next_v);
+        Ok(Some(weight))
     }
 }
 

@@ -1,10 +1,10 @@
 //! Time by operation, for the record: one step of an epoch carries a watch.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::super::health::Looking;
 use super::super::program::{Part, Watch};
-use super::super::stopwatch::{Stopwatch, median, phases, rows};
+use super::super::stopwatch::{Settled, Stopwatch, median, phases, rows};
 use rord_graph::node::Graph;
 use rord_lang::vocabulary::Vocabulary;
 use rord_record::{OperationTime, StepTimes};
@@ -40,8 +40,8 @@ pub(super) struct Timing {
 impl Timing {
     /// A watch for the step that follows after `done` of `of` steps of the epoch, if that carries one: in the middle, where values are
     /// not looked at closely; and not the very first, which is slower than others.
-    pub fn watch(&self, done: u64, of: u64, taken: u64, nodes: usize) -> Option<Stopwatch> {
-        (done == of / 2 && taken > 0).then(|| Stopwatch::start(nodes))
+    pub fn watch(&self, done: u64, of: u64, taken: u64, nodes: usize, device: &Device) -> Option<Stopwatch> {
+        (done == of / 2 && taken > 0).then(|| Stopwatch::start(nodes, device, Settled::Parts))
     }
 
     /// Keeps a step that was taken.

@@ -156,6 +156,10 @@ impl<C: Compute> Compute for OnFields<C> {
         self.0.either_order()
     }
 
+    fn takes_rounded(&self) -> bool {
+        self.0.takes_rounded()
+    }
+
     fn backward_reads(&self, name: &str) -> bool {
         self.0.backward_reads(name)
     }

@@ -73,6 +73,9 @@ pub fn first(t: &Tensor) -> Result<Tensor> {
     if t.rank() == 5 && is_last(t) {
         return unfolded(&first(&folded(t)?)?, t.dim(1)?);
     }
+    if t.rank() == 4 && rord_device::has(t) {
+        return rord_device::maps::first(t);
+    }
     match t.dtype() {
         DType::F32 if on_cpu(t) && is_last(t) => turned_first::<f32>(t),
         DType::F64 if on_cpu(t) && is_last(t) => turned_first::<f64>(t),
@@ -85,6 +88,7 @@ pub fn last(t: &Tensor) -> Result<Tensor> {
     match t.dtype() {
         DType::F32 if on_cpu(t) => straight::<f32>(t, Order::Last),
         DType::F64 if on_cpu(t) => straight::<f64>(t, Order::Last),
+        _ if rord_device::has(t) => rord_device::last(t),
         _ => t.permute(TO_LAST)?.contiguous(),
     }
 }
@@ -142,12 +146,31 @@ pub fn tensor<T: Element>(order: Order, numbers: Vec<T>, shape: &[usize]) -> Res
     }
 }
 
+/// The same numbers in another type, in the tensor's order.
+pub fn of_type(t: &Tensor, dtype: DType) -> Result<Tensor> {
+    if t.dtype() == dtype {
+        return Ok(t.clone());
+    }
+    match seen_last(t).filter(|_| order(t) == Order::Last) {
+        Some(seen) if t.rank() == 4 => seen.to_dtype(dtype)?.permute(TO_FIRST),
+        Some(seen) => seen.to_dtype(dtype)?.permute(OF_FIELD),
+        None => t.to_dtype(dtype),
+    }
+}
+
 /// The sum of two tensors of one shape. Where both lie in one order the sum does, too, and nothing is moved.
 pub fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if a.dtype() != b.dtype() {
+        // Rounded ones among others.
+        return sum(&of_type(a, DType::F32)?, &of_type(b, DType::F32)?);
+    }
     let same = a.dims() == b.dims() && a.dtype() == b.dtype() && on_cpu(a) && on_cpu(b);
     match a.dtype() {
         DType::F32 if same => flat_sum::<f32>(a, b),
         DType::F64 if same => flat_sum::<f64>(a, b),
+        _ if a.rank() == 4 && b.rank() == 4 && (order(a) == Order::Last || order(b) == Order::Last) => {
+            (last(a)? + last(b)?)?.permute(TO_FIRST)
+        }
         _ => a + b,
     }
 }
@@ -169,6 +192,9 @@ pub fn stacked(parts: &[Tensor]) -> Result<Tensor> {
     match head.dtype() {
         DType::F32 if parts.iter().all(|t| same(&t)) => flat_stack::<f32>(parts, head),
         DType::F64 if parts.iter().all(|t| same(&t)) => flat_stack::<f64>(parts, head),
+        _ if parts.iter().all(|t| t.rank() == 4 && order(t) == Order::Last) => {
+            Tensor::cat(&parts.iter().map(last).collect::<Result<Vec<_>>>()?, 0)?.permute(TO_FIRST)
+        }
         _ => Tensor::cat(&parts.iter().map(first).collect::<Result<Vec<_>>>()?, 0),
     }
 }

@@ -95,6 +95,11 @@ pub trait Compute: Sync {
         false
     }
 
+    /// True for what takes maps and gradients of bf16 on a GPU, where convolutions make such with `precision = bf16`. All others get f32.
+    fn takes_rounded(&self) -> bool {
+        false
+    }
+
     /// `Some((i, n))` where the value is the i-th of n equal parts of its only input along the first axis. Its gradient
     /// is then put beside those of the other parts, and `backward`, which would fill the rest with zeros to be added,
     /// is not called.

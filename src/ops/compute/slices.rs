@@ -2,7 +2,8 @@
 //!
 //! An operation with kernels implements [`Paths`]: `lower` defines it in Candle's tensor operations, `fast` the same by
 //! `rord_kernels` where all its tensors are `f32` or all `f64` in the CPU's memory. [`Plain`] takes the first path
-//! always; the tests compare the two.
+//! always; the tests compare the two. Where its tensors lie on a GPU, an operation may have a third path ([`Paths::device`]) by
+//! `rord_device`; without one it takes `lower` there.
 
 use candle_core::{DType, Device, Result, Shape, Storage, Tensor, WithDType};
 
@@ -24,6 +25,9 @@ impl Element for f64 {}
 pub trait Paths: Sync {
     /// True where both paths take maps in either [order](layout).
     const EITHER_ORDER: bool = false;
+
+    /// [`Compute::takes_rounded`].
+    const ROUNDED: bool = false;
 
     /// [`Compute::backward_reads`].
     fn backward_reads(&self, _name: &str) -> bool {
@@ -61,6 +65,14 @@ pub trait Paths: Sync {
     fn lower_backward(&self, _call: &Call, _output: &Output, _grad: &Tensor) -> Result<Gradients> {
         Ok(Gradients::new())
     }
+    /// The value by kernels on a GPU, where the operation has any for this call; what it saves is its own.
+    fn device(&self, _call: &Call) -> Result<Option<Output>> {
+        Ok(None)
+    }
+    /// The gradients of a value from [`Paths::device`], which gave one for such a call.
+    fn device_backward(&self, _call: &Call, _output: &Output, _grad: &Tensor) -> Result<Option<Gradients>> {
+        Ok(None)
+    }
     /// The value, by kernels. Saves what [`Paths::lower`] saves.
     fn fast<T: Element>(&self, call: &Call) -> Result<Output>;
     /// The gradients, by kernels.
@@ -74,7 +86,10 @@ impl<P: Paths> Compute for P {
         match native(call) {
             Some(DType::F32) => self.fast::<f32>(call),
             Some(DType::F64) => self.fast::<f64>(call),
-            _ => self.lower(call),
+            _ => match on_gpu(call).then(|| self.device(call)).transpose()?.flatten() {
+                Some(output) => Ok(output),
+                None => straight(call, |call| self.lower(call)),
+            },
         }
     }
 
@@ -82,7 +97,13 @@ impl<P: Paths> Compute for P {
         match native(call) {
             Some(DType::F32) => self.fast_backward::<f32>(call, output, grad),
             Some(DType::F64) => self.fast_backward::<f64>(call, output, grad),
-            _ => self.lower_backward(call, output, grad),
+            _ => match on_gpu(call).then(|| self.device_backward(call, output, grad)).transpose()?.flatten() {
+                Some(gradients) => Ok(gradients),
+                None => straight(call, |call| {
+                    let output = Output { value: layout::first(&output.value)?, saved: output.saved.clone() };
+                    self.lower_backward(call, &output, &layout::first(grad)?)
+                }),
+            },
         }
     }
 
@@ -108,6 +129,10 @@ impl<P: Paths> Compute for P {
 
     fn either_order(&self) -> bool {
         P::EITHER_ORDER
+    }
+
+    fn takes_rounded(&self) -> bool {
+        P::ROUNDED
     }
 
     fn backward_reads(&self, name: &str) -> bool {
@@ -145,6 +170,25 @@ fn native(call: &Call) -> Option<DType> {
     let (_, first) = call.inputs.first()?;
     let same = |t: &Tensor| matches!(t.device(), Device::Cpu) && t.dtype() == first.dtype();
     call.inputs.iter().all(|(_, t)| same(t)).then(|| first.dtype())
+}
+
+/// True where kernels for GPUs can take every input.
+fn on_gpu(call: &Call) -> bool {
+    // Rounded numbers may be among the others: an operation gets them only where it takes them.
+    let mut whole = call.inputs.iter().map(|(_, t)| t.dtype()).filter(|dtype| *dtype != DType::BF16);
+    let first = whole.next();
+    !call.inputs.is_empty()
+        && call.inputs.iter().all(|(_, t)| rord_device::has(t))
+        && whole.all(|dtype| Some(dtype) == first)
+}
+
+/// Calls `f` with the same call, all tensors of which lie as their shapes say: Candle's own operations are slow with others, or refuse them.
+fn straight<R>(call: &Call, f: impl FnOnce(&Call) -> Result<R>) -> Result<R> {
+    if call.inputs.iter().all(|(_, t)| t.is_contiguous()) {
+        return f(call);
+    }
+    let inputs = call.inputs.iter().map(|(name, t)| Ok((*name, layout::first(t)?))).collect::<Result<Vec<_>>>()?;
+    f(&Call { inputs: &inputs, ..*call })
 }
 
 /// Calls `f` with the numbers of `tensors`, without a copy where they are contiguous. All are in the CPU's memory.

@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
+use super::device;
 use crate::compute::layout::{self, Order};
 use crate::compute::memory::{Memory, convolution};
 use crate::compute::samples::Sample;
@@ -125,6 +126,7 @@ fn halves(x: &Tensor) -> Result<Windows> {
 
 impl Paths for Conv {
     const EITHER_ORDER: bool = true;
+    const ROUNDED: bool = true;
 
     fn memory(&self, shapes: &Shapes<'_>, wants: &[&str]) -> Memory {
         let (Some(x), Some(weight)) = (shapes.of("x"), shapes.of("weight")) else { return Memory::default() };
@@ -200,6 +202,14 @@ impl Paths for Conv {
             out.push(("bias", grad.sum((0, 2, 3))?));
         }
         Ok(out)
+    }
+
+    fn device(&self, call: &Call) -> Result<Option<Output>> {
+        device::value(&geometry(call)?, call, after(call.settings)?, products(call.settings)).map(Some)
+    }
+
+    fn device_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Option<Gradients>> {
+        device::gradients(&geometry(call)?, call, after(call.settings)?, output, grad).map(Some)
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {

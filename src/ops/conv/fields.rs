@@ -6,7 +6,7 @@ use super::compute::{Conv, Padding, arguments, written};
 use crate::compute::fields::{As, OnFields};
 use crate::compute::layout;
 use crate::compute::memory::{Memory, bytes};
-use crate::compute::slices::{Plain, constant, read, tensor, wrong};
+use crate::compute::slices::{Plain, read, tensor, wrong};
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::export::onnx::Numbers;
 use crate::export::onnx::Onnx;
@@ -54,10 +54,17 @@ fn forms(g: &Bank, weight: &Tensor) -> Result<Tensor> {
         (Device::Cpu, DType::F32) => tensor(read::<f32, _, 1>([weight], |[w]| expanded(g, w))?.map_err(wrong)?, shape),
         (Device::Cpu, DType::F64) => tensor(read::<f64, _, 1>([weight], |[w]| expanded(g, w))?.map_err(wrong)?, shape),
         _ => {
-            let there = weight.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
-            constant(read::<f64, _, 1>([&there], |[w]| expanded(g, w))?.map_err(wrong)?, shape, weight)
+            // Which number of the weight each of them is: turning moves numbers and changes none.
+            let table = places(g, weight)?.into_iter().map(|x| x as u32);
+            weight.flatten_all()?.index_select(&Tensor::from_iter(table, weight.device())?, 0)?.reshape(shape)
         }
     }
+}
+
+/// What `forms` makes of the places of a weight's numbers.
+fn places(g: &Bank, weight: &Tensor) -> Result<Vec<f64>> {
+    let own: Vec<f64> = (0..weight.elem_count()).map(|i| i as f64).collect();
+    expanded(g, &own).map_err(wrong)
 }
 
 /// The gradient of the filters as they are learned.
@@ -70,8 +77,17 @@ fn learned(g: &Bank, grad: &Tensor, like: &Tensor) -> Result<Tensor> {
             tensor(read::<f64, _, 1>([grad], |[x]| gathered(g, x))?.map_err(wrong)?, like.shape())
         }
         _ => {
-            let there = grad.to_device(&Device::Cpu)?.to_dtype(DType::F64)?;
-            constant(read::<f64, _, 1>([&there], |[x]| gathered(g, x))?.map_err(wrong)?, like.shape(), like)
+            // Every number of the weight is in as many places as there are turns; their gradients are added in order.
+            let mut of: Vec<Vec<u32>> = vec![Vec::with_capacity(g.turns); like.elem_count()];
+            for (place, number) in places(g, like)?.into_iter().enumerate() {
+                if let Some(of) = of.get_mut(number as usize) {
+                    of.push(place as u32);
+                }
+            }
+            let count = of.first().map_or(0, Vec::len);
+            let table = Tensor::from_iter(of.concat(), like.device())?;
+            let parts = grad.flatten_all()?.index_select(&table, 0)?;
+            parts.reshape((like.elem_count(), count))?.sum(1)?.reshape(like.shape())
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `conv`: a layer of filters, as `torch.nn.Conv2d`: `x |> conv(32, 3)`.
 
 pub(crate) mod compute;
+mod device;
 mod fields;
 
 pub(crate) use compute::arguments;

@@ -208,10 +208,9 @@ fn summary(written: &[(PathBuf, String)]) -> String {
     for page in GUIDE {
         line(&mut out, 0, &title(page), page);
     }
-    for page in ["performance.md", "reliability.md"] {
+    for page in ["performance.md", "gpu.md", "reliability.md"] {
         line(&mut out, 0, &title(page), page);
     }
-    line(&mut out, 0, &title("reliability.md"), "reliability.md");
     out.push_str("\n# Reference\n\n");
     line(&mut out, 0, "Operations", "reference/operations.md");
     for chapter in CHAPTERS {

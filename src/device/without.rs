@@ -1,0 +1,27 @@
+//! In place of the launches in a build without CUDA: no tensor lies on a GPU there, so nothing here is called.
+
+use candle_core::{DType, Device, Result, Shape, Tensor};
+
+use crate::{Arg, Source, Threads};
+
+fn none<T>() -> Result<T> {
+    candle_core::bail!("this build has no kernels for GPUs: build with `--features cuda`")
+}
+
+pub(crate) fn empty(_: impl Into<Shape>, _: DType, _: &Device) -> Result<Tensor> {
+    none()
+}
+
+pub(crate) fn run(_: &Source, _: &str, _: DType, _: &Tensor, _: Threads, _: &[Arg]) -> Result<()> {
+    none()
+}
+
+/// Prepares a device for a run.
+pub fn ready(_: &Device) -> Result<()> {
+    Ok(())
+}
+
+/// Waits until a device has done all that it was given.
+pub fn settle(device: &Device) -> Result<()> {
+    device.synchronize()
+}
