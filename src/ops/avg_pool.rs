@@ -99,13 +99,15 @@ impl Paths for AvgPool {
         let (x, g) = (call.tensor("x")?.contiguous()?, called(call)?);
         let (h, w) = g.result().map_err(wrong)?;
         let (b, c, _, _) = x.dims4()?;
-        let mut sum = Tensor::zeros((b, c, h, w), x.dtype(), x.device())?;
         let x = x.pad_with_zeros(2, g.pad, g.pad)?.pad_with_zeros(3, g.pad, g.pad)?;
+        // Down the columns, then along the rows.
+        let mut high = Tensor::zeros((b, c, h, g.width + 2 * g.pad), x.dtype(), x.device())?;
         for i in 0..g.side {
-            let rows = x.index_select(&every(h, g.stride, i, x.device())?, 2)?;
-            for j in 0..g.side {
-                sum = (sum + rows.index_select(&every(w, g.stride, j, x.device())?, 3)?)?;
-            }
+            high = (high + x.index_select(&every(h, g.stride, i, x.device())?, 2)?)?;
+        }
+        let mut sum = Tensor::zeros((b, c, h, w), x.dtype(), x.device())?;
+        for j in 0..g.side {
+            sum = (sum + high.index_select(&every(w, g.stride, j, x.device())?, 3)?)?;
         }
         Ok(sum.broadcast_mul(&shares(&g, (h, w), &x)?)?.into())
     }

@@ -49,6 +49,15 @@ fn none(wrong: &[String]) {
     assert!(wrong.is_empty(), "{} found\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// What wraps an operation says of it what it says of itself: else maps are turned into f32 and back between convolutions.
+#[test]
+fn convolutions_and_what_is_behind_them_take_rounded_maps() {
+    let takes: Vec<&str> = computing().filter(|(_, compute)| compute.takes_rounded()).map(|(op, _)| op.name).collect();
+    for name in ["conv", "relu", "max_pool"] {
+        assert!(takes.contains(&name), "{name} is not among {takes:?}");
+    }
+}
+
 #[test]
 fn names_are_told_apart() {
     let mut names: Vec<&str> = all().map(|op| op.name).collect();

@@ -220,6 +220,10 @@ impl Compute for Symmetric {
         Conv.either_order()
     }
 
+    fn takes_rounded(&self) -> bool {
+        Conv.takes_rounded()
+    }
+
     fn backward_reads(&self, name: &str) -> bool {
         Compute::backward_reads(&Conv, name)
     }
