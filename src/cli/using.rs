@@ -187,7 +187,7 @@ impl Reader {
                 let name = String::new();
                 Shown { name, picture, file: file.into(), top, place, recipe: Some(recipe.clone()) }
             };
-            read.fit().map_err(failed)?.into_iter().enumerate().map(one).collect()
+            read.fit().map_err(|e| self.refused(e))?.into_iter().enumerate().map(one).collect()
         };
         let several = shown.len() > 1;
         for (index, one) in shown.iter_mut().enumerate() {

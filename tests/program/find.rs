@@ -173,6 +173,7 @@ fn what_cannot_be_found_is_one_report() {
         (&["find", "run", "--in", "chip.gds", "--query", "torn.png"], "torn.png"),
         (&["find", "run", "--in", "gone.gds", "--query", "1,1,9,9"], "gone.gds"),
         (&["find", "run", "--in", "chip.gds", "--query", "cell:none"], "none"),
+        (&["find", "run", "--in", "chip.gds", "--layers", "7/0", "--query", "1,1,9,9"], "--layers 1/0,2/0"),
         (&["find", "run", "--in", "chip.gds", "--query", "9,9,22,22", "--out", "x.txt"], "x.txt"),
         (&["eval", "run", "--in", "chip.gds", "--cases", "other"], "other"),
         (
