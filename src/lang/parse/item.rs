@@ -532,12 +532,18 @@ fn recover_in_block<'a>(
     wrong: nom::Err<super::tokens::Refused>,
     body: &[ModelLine],
 ) -> Result<Tokens<'a>, nom::Err<super::tokens::Refused>> {
-    let mut next = i.advance();
+    let (mut next, mut braces) = (i.advance(), 0u32);
     while !next.at_end() {
         let inner =
             matches!(next.peek(), TokenKind::Name(w) if w == "let" || w == "out" || w == "weight" && declares(next));
-        let closing = matches!(next.peek(), TokenKind::Mark("}"));
-        if next.first_of_line() && (inner || closing) {
+        let mut closing = false;
+        match next.peek() {
+            TokenKind::Mark("{") => braces += 1,
+            TokenKind::Mark("}") if braces > 0 && !next.first_of_line() => braces -= 1,
+            TokenKind::Mark("}") => closing = true,
+            _ => {}
+        }
+        if closing || next.first_of_line() && inner {
             let report = match wrong {
                 nom::Err::Failure(super::tokens::Refused(Some(report))) => *report,
                 _ => super::refusal(i),
