@@ -138,7 +138,7 @@ fn every_shipped_pipeline_takes_what_was_foretold() {
         let few = [
             ("param epochs:", "epochs=1"),
             ("param steps:", "steps=3"),
-            ("param teacher_weights:", "teacher_weights=pipelines-teacher/best.safetensors"),
+            ("param teacher_weights:", "teacher_weights=\"pipelines-teacher/best.safetensors\""),
             ("param pictures:", "pictures=synth(tiles = 64, seed = 1)"),
             ("param channels:", "channels=1"),
         ];
