@@ -175,7 +175,7 @@ impl Reader {
             read.map_err(failed)?.into_iter().map(one).collect()
         } else {
             let recipe = Gds { files, ..self.layouts.clone() };
-            let read = Source::Gds(recipe.clone()).load(&store).map_err(|e| self.refused(e))?;
+            let read = Source::Gds(recipe.clone()).load(&store).map_err(not_drawn)?;
             let facts: Vec<PictureFacts> = read.files.iter().flat_map(|f| f.pictures.clone()).collect();
             for warning in read.warnings.iter().chain(read.files.iter().flat_map(|f| &f.warnings)) {
                 eprintln!("warning: {}: {warning}", file.display());
@@ -187,7 +187,7 @@ impl Reader {
                 let name = String::new();
                 Shown { name, picture, file: file.into(), top, place, recipe: Some(recipe.clone()) }
             };
-            read.fit().map_err(|e| self.refused(e))?.into_iter().enumerate().map(one).collect()
+            read.fit().map_err(not_drawn)?.into_iter().enumerate().map(one).collect()
         };
         let several = shown.len() > 1;
         for (index, one) in shown.iter_mut().enumerate() {
@@ -204,25 +204,22 @@ impl Reader {
         }
         Ok(shown)
     }
+}
 
-    /// Why a layout is not drawn: it is one file, and the command line says what is drawn of it.
-    fn refused(&self, error: DataError) -> Vec<Report> {
-        let error = match error {
-            DataError::Unfit { fit, mut files } => match (files.pop(), files.is_empty()) {
-                (Some(file), true) => *file.error,
-                (last, _) => DataError::Unfit { fit, files: files.into_iter().chain(last).collect() },
-            },
-            error => error,
-        };
-        let help = match &error {
-            DataError::NoPolygons { wanted, present, .. } if !wanted.is_empty() && !present.is_empty() => {
-                let some: Vec<&str> = present.iter().take(3).map(|(layer, _)| layer.as_str()).collect();
-                format!("name those that stand here for the network's, such as  --layers {}", some.join(",")).into()
-            }
-            error => error.help(),
-        };
-        vec![runtime::failed("R0914", &error.to_string(), &help)]
-    }
+/// Why a layout is not drawn: it is one file, and the command line says what is drawn of it.
+fn not_drawn(error: DataError) -> Vec<Report> {
+    let error = match &error {
+        DataError::Unfit { files, .. } => files.first().map_or(&error, |file| &file.error),
+        error => error,
+    };
+    let help = match error {
+        DataError::NoPolygons { wanted, present, .. } if !wanted.is_empty() && !present.is_empty() => {
+            let some: Vec<&str> = present.iter().take(3).map(|(layer, _)| layer.as_str()).collect();
+            format!("name those that stand here for the network's, such as  --layers {}", some.join(",")).into()
+        }
+        error => error.help(),
+    };
+    vec![runtime::failed("R0914", &error.to_string(), &help)]
 }
 
 fn is_picture(file: &Path) -> bool {

@@ -84,8 +84,3 @@ fn counted(count: usize) -> Result<usize> {
         "a tensor of {count} numbers is too large for a kernel on the GPU: the limit is 2147483647; take a smaller batch"
     )
 }
-
-/// A map (B, C, H, W) as (B, H, W, C), contiguous: without a copy where it lies channels last.
-pub fn last(map: &Tensor) -> Result<Tensor> {
-    maps::last(map)
-}

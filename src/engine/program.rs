@@ -143,10 +143,9 @@ impl Program {
             // Kernels for the CPU report which inputs backward does not read; Candle's operations may read all.
             flow.read_back.fill(true);
         }
-        let number = |x: f64| Tensor::new(x, device).and_then(|t| t.to_dtype(dtype));
         let fault = |node: &Node, source| Fault { op: "number".into(), span: node.span, source };
         let numbers = graph.nodes.iter().map(|node| match node.source {
-            NodeSource::Number(x) => number(x).map(Some).map_err(|e| fault(node, e)),
+            NodeSource::Number(x) => number(x, dtype, device).map(Some).map_err(|e| fault(node, e)),
             _ => Ok(None),
         });
         let numbers = numbers.collect::<Result<_, _>>()?;
@@ -236,16 +235,13 @@ impl Program {
                     .cloned()
                     .map(Output::from)
                     .ok_or_else(|| candle_core::Error::msg(format!("there is no weight number {w}"))),
-                NodeSource::Number(x) => match self.numbers.get(index) {
-                    Some(Some(number)) => Ok(number.clone().into()),
-                    _ => self.number(*x),
-                },
+                NodeSource::Number(_) => self.numbers.get(index).cloned().flatten().map(Output::from).ok_or_else(gone),
                 NodeSource::Timed(timed) => {
                     let now = timed.at(&|course| match feed.timed {
                         Some(clock) => clock.number(course, feed.step),
                         None => course.reach.last,
                     });
-                    self.number(now.number().unwrap_or(f64::NAN))
+                    number(now.number().unwrap_or(f64::NAN), self.dtype, &self.device).map(Output::from)
                 }
                 NodeSource::Op(op) => self
                     .call(index, op, feed, &values, false, |compute, call| {
@@ -284,10 +280,6 @@ impl Program {
             watch.done(Part::Forward(index));
         }
         Ok(values)
-    }
-
-    fn number(&self, x: f64) -> candle_core::Result<Output> {
-        Tensor::new(x, &self.device).and_then(|t| t.to_dtype(self.dtype)).map(Output::from)
     }
 
     /// Drops a value that no later node reads, unless backward does. Its shape stays where backward follows.
@@ -508,6 +500,11 @@ fn stacked(pieces: Vec<Option<Tensor>>) -> candle_core::Result<Tensor> {
 
 fn gone() -> candle_core::Error {
     candle_core::Error::msg("a value was dropped before its last use")
+}
+
+/// A number of the text as a tensor.
+fn number(x: f64, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
+    Tensor::new(x, device)?.to_dtype(dtype)
 }
 
 fn scalar(t: &Tensor) -> candle_core::Result<f64> {

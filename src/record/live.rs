@@ -83,32 +83,31 @@ impl Live {
         if kept.closed {
             return Ok(false);
         }
-        kept.closed = true;
-        kept.record.status = status;
-        kept.record.finished = Some(timestamp(SystemTime::now()));
-        self.folder.write_record(&kept.record)?;
+        self.end(&mut kept, status)?;
         Ok(true)
     }
 
     /// Writes that the run failed over how it ended, where that could not be written whole: its record may be there, and not what
     /// comes after it.
     pub fn fail(&self) {
-        let mut kept = self.kept();
-        kept.closed = true;
-        kept.record.status = Status::Failed;
         // The first error is the one to report.
-        let _ = self.folder.write_record(&kept.record);
+        let _ = self.end(&mut self.kept(), Status::Failed);
     }
 
     /// As [`Live::close`], where nobody else is at work on the record: a process that has no memory left waits for nothing.
     pub fn try_close(&self, status: Status) {
         let Ok(mut kept) = self.kept.try_lock() else { return };
-        if !std::mem::replace(&mut kept.closed, true) {
-            kept.record.status = status;
-            kept.record.finished = Some(timestamp(SystemTime::now()));
+        if !kept.closed {
             // What ended the process is what is reported.
-            let _ = self.folder.write_record(&kept.record);
+            let _ = self.end(&mut kept, status);
         }
+    }
+
+    fn end(&self, kept: &mut Kept, status: Status) -> Result<(), RecordError> {
+        kept.closed = true;
+        kept.record.status = status;
+        kept.record.finished = Some(timestamp(SystemTime::now()));
+        self.folder.write_record(&kept.record)
     }
 
     /// A thread that panicked in between has left a whole record.

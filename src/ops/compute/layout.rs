@@ -88,7 +88,7 @@ pub fn last(t: &Tensor) -> Result<Tensor> {
     match t.dtype() {
         DType::F32 if on_cpu(t) => straight::<f32>(t, Order::Last),
         DType::F64 if on_cpu(t) => straight::<f64>(t, Order::Last),
-        _ if rord_device::has(t) => rord_device::last(t),
+        _ if rord_device::has(t) => rord_device::maps::last(t),
         _ => t.permute(TO_LAST)?.contiguous(),
     }
 }
