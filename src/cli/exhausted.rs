@@ -1,5 +1,9 @@
 //! What is done where the system gives no memory or no threads: a report, and an exit code that says so.
 
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
 use rord_kernels::allocator::report_by;
 use rord_lang::report::{Report, runtime};
 
@@ -19,7 +23,7 @@ pub fn watch() {
         let said = said.downcast_ref::<String>().map(String::as_str).or_else(|| said.downcast_ref::<&str>().copied());
         if said.is_some_and(|text| text.contains("alternative stack")) {
             super::print_reports(&[no_thread("cannot allocate memory")], &Default::default());
-            end();
+            end(super::REFUSED);
         }
         others(info);
     }));
@@ -31,8 +35,37 @@ fn no_thread(reason: &str) -> Report {
     runtime::failed("R0911", &format!("the system gives no thread: {reason}"), help)
 }
 
-/// The report for a process that got no memory, and the end of it. The run at hand is closed as failed.
+/// True where all that this process is for is one run.
+static SPARES: AtomicBool = AtomicBool::new(false);
+
+/// The folder of the run that has ended, and the exit code for how it did.
+static OVER: Mutex<Option<(PathBuf, u8)>> = Mutex::new(None);
+
+/// From here on what comes after a run that ended well is spared: where memory gives out in it, the process ends as the run did.
+pub fn spare() {
+    SPARES.store(true, Ordering::Relaxed);
+}
+
+/// The run in a folder has ended so, and nothing that goes wrong from here on changes that.
+pub fn over(folder: &Path, code: u8) {
+    if SPARES.load(Ordering::Relaxed) {
+        *OVER.lock().unwrap_or_else(PoisonError::into_inner) = Some((folder.into(), code));
+    }
+}
+
+/// The report for a process that got no memory, and the end of it. The run at hand has failed.
 fn no_memory(bytes: usize, again: bool) -> ! {
+    if let Ok(over) = OVER.try_lock()
+        && let Some((folder, code)) = &*over
+    {
+        if !again {
+            terminal::abandon();
+            let (asked, folder) = (size(bytes), folder.display());
+            eprintln!("warning: memory gave out after the run had ended: {asked} were asked for");
+            eprintln!("its page may be missing; `rord-run report {folder}` writes it");
+        }
+        end(*code)
+    }
     if !again {
         terminal::abandon();
         let run = interrupt::failed();
@@ -42,18 +75,18 @@ fn no_memory(bytes: usize, again: bool) -> ! {
             "lower `batch` or `patch`, or what a metric takes; `ulimit -v` and the limits of a container count, too";
         super::print_reports(&[runtime::failed("R0936", &title, &format!("{less}{go_on}"))], &Default::default());
     }
-    end()
+    end(super::REFUSED)
 }
 
 /// Ends the process at once: nothing else is to ask for memory.
 #[cfg(unix)]
-fn end() -> ! {
-    signal_hook::low_level::exit(i32::from(super::REFUSED))
+fn end(code: u8) -> ! {
+    signal_hook::low_level::exit(i32::from(code))
 }
 
 #[cfg(not(unix))]
-fn end() -> ! {
-    std::process::exit(i32::from(super::REFUSED))
+fn end(code: u8) -> ! {
+    std::process::exit(i32::from(code))
 }
 
 /// Starts the threads that everything is computed on: so many, or one a core. Once in a process, before anything is computed.

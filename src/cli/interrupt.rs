@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::exhausted;
 use super::train::INTERRUPTED;
 use rord_engine::train::STATE;
 use rord_lang::report::{Report, runtime};
@@ -129,7 +130,9 @@ fn notice() {
 fn leave() {
     if let Some(live) = running().as_ref() {
         match live.close(Status::Interrupted) {
-            Ok(_) => end(&format!("stopped at once; {}", go_on(live.path()))),
+            // It has ended meanwhile.
+            Ok(false) => {}
+            Ok(true) => end(&format!("stopped at once; {}", go_on(live.path()))),
             Err(error) => end(&error.to_string()),
         }
     }
@@ -153,14 +156,16 @@ fn end(line: &str) -> ! {
     std::process::exit(i32::from(code()));
 }
 
-/// Closes the record of the run at hand as failed, where nothing else is at work on it; how it goes on, where it does. Waits for nothing.
+/// Writes into the record of the run at hand that it failed, where nothing else is at work on it; how it goes on, where it does. Waits
+/// for nothing.
 pub fn failed() -> Option<String> {
     let live = RUNNING.try_lock().ok()?.clone()?;
-    live.try_close(Status::Failed);
+    live.try_fail();
     live.folder().file(STATE).exists().then(|| go_on(live.path()))
 }
 
-/// Keeps the record of the run at hand, so that a signal can close it.
+/// Keeps the record of the run at hand, so that a signal can close it. The first of all observers: what ends the process while others
+/// write can then close it.
 pub struct Interruptible;
 
 impl Observer for Interruptible {
@@ -172,8 +177,22 @@ impl Observer for Interruptible {
         *running() = Some(run.record.clone());
         Ok(())
     }
+}
 
-    fn finished(&mut self, _: &Finished<'_>) -> Result<(), RecordError> {
+/// Lets go of the record of a run that has ended. The last of all observers: until then all the others have to write can fail it.
+pub struct Over;
+
+impl Observer for Over {
+    fn name(&self) -> &'static str {
+        "over"
+    }
+
+    fn finished(&mut self, end: &Finished<'_>) -> Result<(), RecordError> {
+        match end.status {
+            Status::Finished => exhausted::over(end.folder, super::DONE),
+            Status::Interrupted => exhausted::over(end.folder, code()),
+            Status::Running | Status::Failed => {}
+        }
         *running() = None;
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::args::{ResumeArgs, WatchArgs};
 use super::load::{Loaded, NAME_A_RUN, a_run, load_given};
 use super::train::{self, Place};
-use super::{init, print_reports};
+use super::{exhausted, init, print_reports};
 use rord_engine::plan::Plan;
 use rord_engine::train::{put_away, resumable};
 use rord_lang::report::{Report, any_error, runtime};
@@ -68,6 +68,7 @@ fn attempt(folder: &Path, device: Option<&str>, loaded: &Loaded, watch: WatchArg
         true => None,
         false => init::began(None, loaded).map_err(|r| vec![r])?,
     };
+    exhausted::spare();
     let summary = train::resume_one(loaded, &plan, &place, init, folder, watch)?;
     Ok(train::ended(&summary, loaded, watch))
 }

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use candle_core::Device;
 
 use super::args::{PlaceArgs, TrainArgs, WatchArgs};
+use super::exhausted;
 use super::init;
-use super::interrupt::{self, Interruptible, STOP};
+use super::interrupt::{self, Interruptible, Over, STOP};
 use super::load::{Loaded, load_or_report};
 use super::mistakes::quoted;
 use super::report;
@@ -72,6 +73,7 @@ fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
         // Before the data is loaded.
         RunFolder::free(out).map_err(|e| Stop::from(e).reports())?;
     }
+    exhausted::spare();
     let summary = train_one(loaded, &plan, args.file.path(), &place, init, args.out.as_deref(), args.watch)?;
     Ok(ended(&summary, loaded, args.watch))
 }
@@ -188,14 +190,13 @@ pub fn one(
         texts,
         stop: &STOP,
     };
-    // The record first: what ends the process while others write can then close it.
     let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(Interruptible), Box::new(Metrics::default()), how.shown];
     if plan.tensorboard {
         let text = loaded.sources.get(loaded.file).map(|s| s.text.to_string()).unwrap_or_default();
         observers.push(Box::new(TensorBoard::new(&text)));
     }
     let folder = Arc::new(Mutex::new(None));
-    observers.push(Box::new(Begun(folder.clone())));
+    observers.extend([Box::new(Begun(folder.clone())) as Box<dyn Observer>, Box::new(Over)]);
     train(&loaded.pipeline, &loaded.vocabulary, plan, &options, observers).map_err(Stop::reports).inspect_err(
         |reports| {
             let folder = folder.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -94,12 +94,11 @@ impl Live {
         let _ = self.end(&mut self.kept(), Status::Failed);
     }
 
-    /// As [`Live::close`], where nobody else is at work on the record: a process that has no memory left waits for nothing.
-    pub fn try_close(&self, status: Status) {
-        let Ok(mut kept) = self.kept.try_lock() else { return };
-        if !kept.closed {
+    /// As [`Live::fail`], where nobody else is at work on the record: a process that has no memory left waits for nothing.
+    pub fn try_fail(&self) {
+        if let Ok(mut kept) = self.kept.try_lock() {
             // What ended the process is what is reported.
-            let _ = self.end(&mut kept, status);
+            let _ = self.end(&mut kept, Status::Failed);
         }
     }
 

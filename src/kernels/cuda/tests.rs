@@ -26,7 +26,8 @@ fn program() -> Option<&'static PathBuf> {
             eprintln!("there is no g++ here: kernels for GPUs are not compared");
             return None;
         }
-        let folder = std::env::temp_dir().join(format!("rord-kernels-{}", std::process::id()));
+        // Beside what the build makes, and renamed once it is whole: another process may run the same tests.
+        let folder = std::env::current_exe().unwrap().with_file_name("kernels-of-gpus");
         std::fs::create_dir_all(&folder).unwrap();
         let (mut text, mut rows) = (format!("{SHIM}\n{COMMON}\ntypedef float S; typedef float T;\n"), String::new());
         for source in [MAPS, WINDOWS, BILINEAR, NEAREST, NORM, OPTIM] {
@@ -41,11 +42,14 @@ fn program() -> Option<&'static PathBuf> {
              for (int i = 0; i < count; i++) all.push_back(argument());\n{rows}    \
              for (auto &a : all)\n        if (a.bytes) fwrite(a.bytes.get(), 1, a.length, stdout);\n}}\n"
         );
-        let (source, binary) = (folder.join("kernels.cpp"), folder.join("kernels"));
+        let own = folder.join(std::process::id().to_string());
+        let (source, binary) = (own.with_extension("cpp"), folder.join("kernels"));
         std::fs::write(&source, text).unwrap();
         let flags = ["-std=c++20", "-O1", "-g", "-pthread", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
-        let made = Command::new("g++").args(flags).arg(&source).arg("-o").arg(&binary).output().unwrap();
+        let made = Command::new("g++").args(flags).arg(&source).arg("-o").arg(&own).output().unwrap();
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        std::fs::rename(own, &binary).unwrap();
+        std::fs::remove_file(source).unwrap();
         Some(binary)
     })
     .as_ref()
