@@ -85,6 +85,15 @@ impl WatchArgs {
         }
     }
 
+    /// As [`WatchArgs::observer`], for one run of several, which is named so. `beside`: another process shows another one on the same terminal.
+    pub fn observer_of(self, run: &str, beside: bool) -> Box<dyn Observer> {
+        match self.progress {
+            Watch::Json => Box::new(Events::stdout().of(run)),
+            _ if beside && !self.quiet => Box::new(Progress::lines().of(run)),
+            _ => self.observer(),
+        }
+    }
+
     /// True where a person reads what is printed beside the run.
     pub fn speaks(self) -> bool {
         !self.quiet && self.progress != Watch::Json
@@ -206,6 +215,12 @@ pub struct SweepArgs {
     /// Write the runs to this folder; runs that are finished there are not made again [default: runs/PIPELINE-SWEEP]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Train so many runs at a time, each in a process of its own with its share of the threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), conflicts_with = "worker")]
+    pub jobs: Option<u16>,
+    /// Train what no other process does: any number of these commands share a sweep, on all machines that see its folder
+    #[arg(long)]
+    pub worker: bool,
     /// Where and with what they begin
     #[command(flatten)]
     pub place: PlaceArgs,

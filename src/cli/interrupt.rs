@@ -52,6 +52,35 @@ pub fn watch_use() -> Result<(), Report> {
     hear(first, || end(""))
 }
 
+/// Passes every signal on to these processes, which end by themselves.
+pub fn pass_on(processes: Vec<u32>) -> Result<(), Report> {
+    listen(move |signal| {
+        CODE.store(128u8.wrapping_add(signal), Ordering::Relaxed);
+        processes.iter().for_each(|process| send(*process, signal));
+    })
+    .map_err(unheard)
+}
+
+/// Sends a signal to a process that this one has started and not waited for. One that has ended is left alone.
+#[cfg(unix)]
+fn send(process: u32, signal: u8) {
+    use rustix::process::{Pid, Signal, kill_process};
+    let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+    if let (Some(process), Some(signal)) = (process, Signal::from_named_raw(i32::from(signal))) {
+        let _ = kill_process(process, signal);
+    }
+}
+
+/// Elsewhere Ctrl-C reaches all processes of a console.
+#[cfg(not(unix))]
+fn send(_: u32, _: u8) {}
+
+/// The report on signals that cannot be watched for.
+fn unheard(reason: String) -> Report {
+    let help = "another part of the process handles these signals already";
+    runtime::failed("R0910", &format!("cannot watch for signals: {reason}"), help)
+}
+
 /// Calls `first` at the first signal and `second` at the next.
 fn hear(first: fn(), second: fn()) -> Result<(), Report> {
     let mut heard: Option<Instant> = None;
@@ -68,10 +97,7 @@ fn hear(first: fn(), second: fn()) -> Result<(), Report> {
             }
         }
     })
-    .map_err(|reason| {
-        let help = "another part of the process handles these signals already";
-        runtime::failed("R0910", &format!("cannot watch for signals: {reason}"), help)
-    })
+    .map_err(unheard)
 }
 
 /// Calls `heard` with the number of each signal, on a thread of its own.

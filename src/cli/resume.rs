@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::args::{ResumeArgs, WatchArgs};
 use super::load::{Loaded, NAME_A_RUN, a_run, load_given};
-use super::train::{self, Place};
+use super::train::{self, How, Place};
 use super::{exhausted, init, print_reports};
 use rord_engine::plan::Plan;
 use rord_engine::train::{put_away, resumable};
@@ -69,7 +69,8 @@ fn attempt(folder: &Path, device: Option<&str>, loaded: &Loaded, watch: WatchArg
         false => init::began(None, loaded).map_err(|r| vec![r])?,
     };
     exhausted::spare();
-    let summary = train::resume_one(loaded, &plan, &place, init, folder, watch)?;
+    let how = How { out: None, resume: Some(folder), until: None, shown: watch.observer() };
+    let summary = train::one(loaded, &plan, folder, &place, init, how)?;
     Ok(train::ended(&summary, loaded, watch))
 }
 

@@ -74,7 +74,8 @@ fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
         RunFolder::free(out).map_err(|e| Stop::from(e).reports())?;
     }
     exhausted::spare();
-    let summary = train_one(loaded, &plan, args.file.path(), &place, init, args.out.as_deref(), args.watch)?;
+    let how = How { out: args.out.as_deref(), resume: None, until: None, shown: args.watch.observer() };
+    let summary = one(loaded, &plan, args.file.path(), &place, init, how)?;
     Ok(ended(&summary, loaded, args.watch))
 }
 
@@ -127,31 +128,6 @@ pub fn as_recorded(instructions: &str) {
     }
 }
 
-/// One run of a checked pipeline, which was read from `path`.
-pub fn train_one(
-    loaded: &Loaded,
-    plan: &Plan,
-    path: &Path,
-    place: &Place,
-    init: Option<(PathBuf, InitWeights)>,
-    out: Option<&Path>,
-    watch: WatchArgs,
-) -> Result<Summary, Vec<Report>> {
-    one(loaded, plan, path, place, init, How { out, resume: None, until: None, shown: watch.observer() })
-}
-
-/// Goes on with the run in a folder, whose text is loaded.
-pub fn resume_one(
-    loaded: &Loaded,
-    plan: &Plan,
-    place: &Place,
-    init: Option<(PathBuf, InitWeights)>,
-    run: &Path,
-    watch: WatchArgs,
-) -> Result<Summary, Vec<Report>> {
-    one(loaded, plan, run, place, init, How { out: None, resume: Some(run), until: None, shown: watch.observer() })
-}
-
 /// How a run is made.
 pub struct How<'a> {
     /// The folder that it is written to; `None`: a new one.
@@ -164,7 +140,7 @@ pub struct How<'a> {
     pub shown: Box<dyn Observer>,
 }
 
-/// One run, made in this way.
+/// One run of a checked pipeline, which was read from `path`, made in this way.
 pub fn one(
     loaded: &Loaded,
     plan: &Plan,

@@ -5,6 +5,7 @@
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The threads that everything is computed on, once they were started.
 static THREADS: OnceLock<usize> = OnceLock::new();
@@ -19,15 +20,23 @@ pub fn threads() -> usize {
     *THREADS.get().unwrap_or(&std::thread::available_parallelism().map_or(1, usize::from))
 }
 
+/// The processes of the same work that began with this one, each of which is to have as much memory.
+static SHARED_BY: AtomicUsize = AtomicUsize::new(1);
+
+/// Says among how many processes memory is shared.
+pub fn shared_by(processes: usize) {
+    SHARED_BY.store(processes.max(1), Ordering::Relaxed);
+}
+
 /// The most memory that this process has had, in bytes.
 pub fn peak_memory() -> Option<usize> {
     line(&read_to_string("/proc/self/status").ok()?, "VmHWM:")
 }
 
 /// Memory that this process may still take, in bytes: what the system has free, or less where its control group or its
-/// own limits (`ulimit -v`, `ulimit -d`) allow less.
+/// own limits (`ulimit -v`, `ulimit -d`) allow less. Processes that share it have a part each.
 pub fn available_memory() -> Option<usize> {
-    let free = line(&read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
+    let free = line(&read_to_string("/proc/meminfo").ok()?, "MemAvailable:")? / SHARED_BY.load(Ordering::Relaxed);
     let group = read_to_string("/proc/self/cgroup").ok().and_then(|groups| allowed(&groups));
     let own = || Some(limited(&read_to_string("/proc/self/limits").ok()?, &read_to_string("/proc/self/status").ok()?));
     Some([group, own().flatten()].into_iter().flatten().fold(free, usize::min))

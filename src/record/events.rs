@@ -15,6 +15,8 @@ use super::{RecordError, Status};
 pub struct Events {
     out: Box<dyn Write + Send>,
     begun: Instant,
+    /// Which of several runs this is.
+    run: Option<String>,
 }
 
 impl Events {
@@ -24,13 +26,21 @@ impl Events {
     }
 
     fn onto(out: Box<dyn Write + Send>) -> Self {
-        Self { out, begun: Instant::now() }
+        Self { out, begun: Instant::now(), run: None }
+    }
+
+    /// For one run of several: `run` says which, in every line.
+    pub fn of(self, run: &str) -> Self {
+        Self { run: Some(run.into()), ..self }
     }
 
     /// Writes an object, whose first entry is the event's name.
     fn say(&mut self, event: &str, entries: Value) {
         let mut line = Map::new();
         line.insert("event".into(), event.into());
+        if let Some(run) = &self.run {
+            line.insert("run".into(), run.as_str().into());
+        }
         if let Value::Object(entries) = entries {
             line.extend(entries);
         }

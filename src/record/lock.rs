@@ -50,6 +50,11 @@ impl Lock {
         Err(RecordError::InUse { path: folder.into(), by: "other processes".into() })
     }
 
+    /// True where the file system knows locks, so that no other process has this one.
+    pub fn holds(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// True where another process has the lock of a folder. Nothing is written.
     pub fn taken(folder: &Path) -> bool {
         let file = File::open(folder.join(LOCK));

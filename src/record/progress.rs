@@ -31,6 +31,8 @@ pub struct Progress {
     view: Option<(Shown, Arc<Mutex<View>>)>,
     /// Whether the terminal has rows that are drawn again, of this run or of something else.
     drawn: bool,
+    /// What lines begin with: which of several runs this is.
+    head: String,
     /// Nothing is written but how the run ended.
     quiet: bool,
     color: bool,
@@ -81,6 +83,11 @@ impl Progress {
         Self { quiet: true, ..Self::lines() }
     }
 
+    /// For one run of several on the same terminal: `run` begins every line.
+    pub fn of(self, run: &str) -> Self {
+        Self { head: format!("{run}: "), ..self }
+    }
+
     fn onto(out: Box<dyn Write + Send>, aside: Box<dyn Write + Send>, color: bool) -> Self {
         Self {
             epochs: 0,
@@ -89,6 +96,7 @@ impl Progress {
             aside,
             view: None,
             drawn: false,
+            head: String::new(),
             quiet: false,
             color,
             folds: false,
@@ -172,7 +180,8 @@ impl Progress {
         }
         let term = if result { Term::stdout() } else { Term::stderr() };
         let columns = (self.folds && term.is_term()).then(|| usize::from(term.size().1));
-        let line = &*visible_but_colors(line);
+        let line = format!("{}{line}", self.head);
+        let line = &*visible_but_colors(&line);
         let line = columns.map_or_else(|| line.to_string(), |width| terminal::folded(line, width));
         let to = if result { &mut self.out } else { &mut self.aside };
         let mut write = || {

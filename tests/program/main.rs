@@ -39,6 +39,7 @@ mod resume;
 mod runs;
 #[path = "../skip.rs"]
 mod skip;
+mod sweeps;
 mod tensors;
 mod using;
 mod watching;

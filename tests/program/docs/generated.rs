@@ -12,7 +12,7 @@ use rord_ops::chapters::CHAPTERS;
 const NOTE: &str = "<!-- Written from the code: INSTA_UPDATE=always cargo test --release --test program docs -->\n";
 
 /// The pages of the book that are written by hand and come before the reference, in order.
-const GUIDE: [&str; 16] = [
+const GUIDE: [&str; 17] = [
     "guide/first-loss.md",
     "guide/language.md",
     "guide/axes.md",
@@ -25,6 +25,7 @@ const GUIDE: [&str; 16] = [
     "guide/changing.md",
     "guide/data.md",
     "guide/running.md",
+    "guide/clusters.md",
     "guide/editor.md",
     "guide/numerics.md",
     "guide/pytorch.md",
