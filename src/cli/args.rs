@@ -433,6 +433,10 @@ pub struct FindArgs {
     /// Keep what the network saw of the chip in this folder, and look there first
     #[arg(long, value_name = "FOLDER")]
     pub index: Option<PathBuf>,
+    /// Look at what no other process does, and keep it in the index: any number of these commands share a chip. What lies where is then
+    /// found by the same command without it
+    #[arg(long, requires = "index", conflicts_with_all = ["all", "out"])]
+    pub worker: bool,
     /// Every place where it lies, not the best alone
     #[arg(long)]
     pub all: bool,

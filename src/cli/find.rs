@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use rord_lang::report::Report;
+use rord_lang::report::{Report, plural};
 use rord_matching::instances::Instances;
 use rord_search::chip::{Chip, Options};
 use rord_search::drawn::Drawn;
@@ -51,6 +51,13 @@ fn attempt(args: &FindArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
         let bar = using::Bar::new(&format!("searching {}", shown.picture.name));
         let drawn = Drawn::new(&shown.picture, 1);
         let chip = Chip { pixels: &drawn, options, index: kept.as_ref() };
+        if let Some(index) = kept.as_ref().filter(|_| args.worker) {
+            let looked = chip.share(&mut network, index, &views, &mut |done, all| bar.at(done, all));
+            let (looked, all) = looked.map_err(using::refused)?;
+            drop(bar);
+            super::print(&format!("{}: looked at {looked} of {}\n", shown.picture.name, plural(all, "window")));
+            continue;
+        }
         let searched = chip.search(&mut network, &views, &mut |done, all| bar.at(done, all));
         let searched = searched.map_err(using::refused)?;
         index_ms += searched.looking.as_millis() as u64;
@@ -58,6 +65,9 @@ fn attempt(args: &FindArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
         for (hits, answers) in hits.iter_mut().zip(searched.answers) {
             hits.extend(answers.into_iter().map(|answer| Hit { chip: index, answer }));
         }
+    }
+    if args.worker {
+        return Ok(!super::interrupt::stopped());
     }
     for hits in &mut hits {
         hits.retain(|hit| hit.answer.score >= args.least);

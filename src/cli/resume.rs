@@ -13,7 +13,7 @@ use rord_lang::report::{Report, any_error, runtime};
 use rord_project::keep::text_hash;
 use rord_project::outside::Given;
 use rord_record::progress::go_on;
-use rord_record::{Lock, Record, RunFolder, Status};
+use rord_record::{Record, RunFolder, Status, lock, locked};
 
 /// Goes on with a run.
 pub fn run(args: &ResumeArgs) -> u8 {
@@ -52,7 +52,7 @@ fn attempt(folder: &Path, device: Option<&str>, loaded: &Loaded, watch: WatchArg
     if record.status == Status::Finished {
         eprintln!("{} is finished; nothing is left to do", folder.display());
         // One that was killed as it ended has not put everything away.
-        if let Ok(_lock) = Lock::take(folder) {
+        if let Ok(_lock) = lock(folder) {
             put_away(&RunFolder::open(folder));
         }
         return Ok(super::DONE);
@@ -87,8 +87,8 @@ fn refused(folder: &Path, record: &Record, loaded: &Loaded) -> Result<Option<Rep
         let help = "a run goes on with the text and the parameters that it began with; train what is changed into another folder";
         return refused(format!("the text or the parameters in {name} have changed since the run began"), help);
     }
-    if Lock::taken(folder) {
-        let error = Lock::take(folder).err().map_or_else(|| format!("{name} is in use"), |e| e.to_string());
+    if locked(folder) {
+        let error = lock(folder).err().map_or_else(|| format!("{name} is in use"), |e| e.to_string());
         return refused(error, "that process makes this run; wait until it has ended");
     }
     Ok(None)

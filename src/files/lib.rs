@@ -9,10 +9,12 @@
 //! ```
 
 mod error;
+mod lock;
 pub mod protobuf;
 mod read;
 mod write;
 
 pub use error::{Action, FileError, plain};
+pub use lock::{Lock, LockError};
 pub use read::{at_most, bounded, open, read, whole};
 pub use write::{is_temporary, replace, write_atomic};

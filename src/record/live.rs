@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::{Lock, Record, RecordError, RunFolder, Status, timestamp};
+use rord_files::Lock;
+
+use super::{Record, RecordError, RunFolder, Status, timestamp};
 
 /// What is left to do where the process ends while a run rests.
 pub type Leave = Box<dyn Fn() -> Result<(), String> + Send>;
@@ -124,7 +126,7 @@ mod tests {
     fn the_first_to_close_a_record_has_the_last_word() {
         let root = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(None, root.path(), "rord", SystemTime::UNIX_EPOCH).unwrap();
-        let lock = Lock::take(folder.path()).unwrap();
+        let lock = super::super::lock(folder.path()).unwrap();
         let live = Live::open(folder.clone(), super::super::record::tests::record(), lock).unwrap();
         live.change(|r| r.status = Status::Running).unwrap();
         let other = live.clone();
@@ -142,7 +144,7 @@ mod tests {
     fn only_a_run_that_rests_is_left() {
         let root = tempfile::tempdir().unwrap();
         let folder = RunFolder::create(None, root.path(), "rord", SystemTime::UNIX_EPOCH).unwrap();
-        let lock = Lock::take(folder.path()).unwrap();
+        let lock = super::super::lock(folder.path()).unwrap();
         let running = Record { status: Status::Running, ..super::super::record::tests::record() };
         let live = Live::open(folder.clone(), running, lock).unwrap();
         live.leave(|_| panic!("it does not rest"));

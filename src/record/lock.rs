@@ -1,120 +1,23 @@
-//! One process at a time writes to a run's folder: it holds a lock on a file there, which the system lets go when the process ends,
-//! however that is.
+//! One process at a time writes to a run's folder: it holds a lock on a file there.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use rord_files::{Lock, LockError};
 
 use super::RecordError;
-use rord_files::{Action, FileError, read};
 
 /// The file that is locked. One that a killed process left means nothing.
 pub const LOCK: &str = ".lock";
 
-/// The most bytes that are read of what another process says of itself.
-const MOST_BYTES: u64 = 1 << 10;
-
-/// How often a lock is tried whose file is being removed by another process.
-const TRIES: usize = 100;
-
-/// A folder that this process alone writes to, for as long as this value lives.
-#[derive(Debug)]
-pub struct Lock {
-    path: PathBuf,
-    /// `None` on a file system that has no locks.
-    file: Option<File>,
+/// Takes the lock of a folder that exists. Where another process has it, the error names that.
+pub fn lock(folder: &Path) -> Result<Lock, RecordError> {
+    Lock::take(&folder.join(LOCK)).map_err(|error| match error {
+        LockError::InUse { by, .. } => RecordError::InUse { path: folder.into(), by },
+        LockError::File(error) => error.into(),
+    })
 }
 
-impl Lock {
-    /// Takes the lock of a folder that exists. Where another process has it, the error names that.
-    pub fn take(folder: &Path) -> Result<Self, RecordError> {
-        let path = folder.join(LOCK);
-        let failed = FileError::at(Action::Write, &path);
-        for _ in 0..TRIES {
-            let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-            let mut file = opened.map_err(&failed)?;
-            match file.try_lock() {
-                // The process that had it may have removed the file meanwhile.
-                Ok(()) if !is_at(&file, &path) => continue,
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => {
-                    return Err(RecordError::InUse { path: folder.into(), by: holder(&path) });
-                }
-                // Not every file system has locks.
-                Err(TryLockError::Error(_)) => return Ok(Self { path, file: None }),
-            }
-            // What is written is for those who come later, and nothing depends on it.
-            let _ = file.set_len(0).and_then(|()| file.write_all(own().as_bytes()));
-            return Ok(Self { path, file: Some(file) });
-        }
-        Err(RecordError::InUse { path: folder.into(), by: "other processes".into() })
-    }
-
-    /// True where the file system knows locks, so that no other process has this one.
-    pub fn holds(&self) -> bool {
-        self.file.is_some()
-    }
-
-    /// True where another process has the lock of a folder. Nothing is written.
-    pub fn taken(folder: &Path) -> bool {
-        let file = File::open(folder.join(LOCK));
-        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // While it is still locked: nobody else has this file then. One that stays does no harm.
-        let _ = std::fs::remove_file(&self.path);
-        self.file = None;
-    }
-}
-
-/// True where an open file is the one under its name.
-#[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let number = |found: std::fs::Metadata| (found.dev(), found.ino());
-    file.metadata().ok().map(number) == std::fs::metadata(path).ok().map(number)
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> bool {
-    true
-}
-
-/// This process, for others: `process 4711 on node7`.
-fn own() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let on = if host.trim().is_empty() { String::new() } else { format!(" on {}", host.trim()) };
-    format!("process {}{on}\n", std::process::id())
-}
-
-/// What the process that holds the lock says of itself.
-fn holder(path: &Path) -> String {
-    let bytes = read(path, MOST_BYTES).unwrap_or_default();
-    let text: String = String::from_utf8_lossy(&bytes).chars().filter(|c| !c.is_control()).collect();
-    if text.is_empty() { "another process".into() } else { text }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_has_one_writer_until_that_one_ends() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(!Lock::taken(folder.path()));
-        let first = Lock::take(folder.path()).unwrap();
-        assert!(Lock::taken(folder.path()));
-        let error = Lock::take(folder.path()).unwrap_err().to_string();
-        assert!(error.contains(&format!("is in use by process {}", std::process::id())), "{error}");
-        drop(first);
-        assert!(!Lock::taken(folder.path()) && !folder.path().join(LOCK).exists());
-        // A file that a killed process left is nobody's.
-        std::fs::write(folder.path().join(LOCK), "process 1").unwrap();
-        drop(Lock::take(folder.path()).unwrap());
-        assert!(Lock::take(&folder.path().join("absent")).is_err());
-    }
+/// True where another process has the lock of a folder. Nothing is written.
+pub fn locked(folder: &Path) -> bool {
+    Lock::taken(&folder.join(LOCK))
 }

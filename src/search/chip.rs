@@ -114,6 +114,38 @@ impl Chip<'_> {
         Ok(Searched { answers, looking, matching })
     }
 
+    /// Looks at those windows that a search for these queries would look at, that are not kept in the index yet, and that no other process is
+    /// at; how many these were, and of how many. `progress` as in [`Chip::search`]; what others do counts as done.
+    ///
+    /// # Errors
+    /// As of [`Index::look`].
+    pub fn share(
+        &self,
+        network: &mut Network<'_>,
+        index: &Index,
+        queries: &[Query],
+        progress: &mut Progress<'_>,
+    ) -> Result<(usize, usize), SearchError> {
+        let windows = self.windows(queries);
+        let pixels = |w: &Rect| w.width as u64 * w.height as u64;
+        let all: u64 = windows.iter().map(pixels).sum();
+        let (mut before, mut going, mut looked) = (0, progress(0, all), 0);
+        for window in &windows {
+            if !going {
+                break;
+            }
+            let mut done = 0;
+            let mut more = |pixels: usize| {
+                done += pixels as u64;
+                going = progress((before + done).min(all), all);
+                going
+            };
+            looked += usize::from(index.look(network, self.pixels, *window, &mut more)?);
+            before += pixels(window);
+        }
+        Ok((looked, windows.len()))
+    }
+
     /// The windows, row by row. They overlap by the longest diagonal of a query at its largest.
     fn windows(&self, queries: &[Query]) -> Vec<Rect> {
         let [width, height] = self.pixels.size();

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use half::f16;
 use rord_data::patch::Rect;
 use rord_engine::predict::Picture;
+use rord_files::{Lock, LockError};
 use rord_matching::dense::Dense;
 use rord_random::Stream;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
@@ -77,6 +78,41 @@ impl Index {
             rord_files::write_atomic(&file, &bytes).map_err(|e| failed(e.to_string()))?;
         }
         Ok(kept)
+    }
+
+    /// Looks at a window for others to come, where it is not kept yet and no other process is at it; false where it was left. `progress`
+    /// as in [`Maps::by_tiles`].
+    ///
+    /// # Errors
+    /// As of [`Index::maps`]; a file system that has no locks.
+    pub fn look(
+        &self,
+        network: &mut Network<'_>,
+        pixels: &dyn Pixels,
+        window: Rect,
+        progress: &mut dyn FnMut(usize) -> bool,
+    ) -> Result<bool, SearchError> {
+        let key = self.key(pixels, window)?;
+        let file = self.folder.join(format!("{key}.safetensors"));
+        if file.exists() {
+            return Ok(false);
+        }
+        let failed = |why: String| SearchError::Index { path: self.folder.clone(), why };
+        let claim = match Lock::take(&self.folder.join(format!("{key}.lock"))) {
+            Ok(claim) if !claim.holds() => {
+                return Err(failed("the file system has no locks: two processes would look at one window".into()));
+            }
+            Ok(claim) => claim,
+            Err(LockError::InUse { .. }) => return Ok(false),
+            Err(LockError::File(e)) => return Err(failed(e.to_string())),
+        };
+        // Another one may have ended meanwhile.
+        if file.exists() {
+            return Ok(false);
+        }
+        self.maps(network, pixels, window, progress)?;
+        drop(claim);
+        Ok(true)
     }
 
     /// By what a window is known: its pixels as far as tiles reach beyond it, and the network.

@@ -1,16 +1,22 @@
 //! `find` and `eval` on a chip that is made here: what is drawn alike is found by a network that has seen next to nothing.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use rord_random::Stream;
 use serde_json::Value;
 
 /// The binary, with a cache of its own.
-pub fn rord(dir: &Path, args: &[&str]) -> Output {
+fn command(dir: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rord-run"));
     command.current_dir(dir).args(args).env("RORD_CACHE", dir.join("cache")).env("NO_COLOR", "1").env_remove("TERM");
-    let out = command.env("RORD_WIDTH", "200").output().unwrap();
+    command.env("RORD_WIDTH", "200");
+    command
+}
+
+pub fn rord(dir: &Path, args: &[&str]) -> Output {
+    let out = command(dir, args).output().unwrap();
     assert!(!String::from_utf8_lossy(&out.stderr).contains("panicked"), "{args:?}");
     out
 }
@@ -245,6 +251,42 @@ fn the_demonstration_finds_its_crops_and_the_command_that_it_prints_works() {
     assert_eq!(again.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&again.stderr).contains("demo is not empty"));
     what_was_seen_of_a_chip_is_kept_and_used(dir.path());
+    workers_share_what_is_to_be_seen(dir.path());
+}
+
+/// Processes that begin at once look at each window once, and what they kept is what a search alone would have kept.
+fn workers_share_what_is_to_be_seen(dir: &Path) {
+    let chips: Vec<String> =
+        ["inverted", "intensities", "scaled", "etched"].map(|crop| format!("demo/crop-{crop}.png")).into();
+    let find = |index: &str, more: &[&str]| {
+        let mut args = vec!["find", "--query", "demo/crop-same.png", "--index", index, "--in"];
+        args.extend(chips.iter().map(String::as_str));
+        args.extend(more);
+        command(dir, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let workers: Vec<_> = (0..3).map(|_| find("shared", &["--worker"])).collect();
+    let mut looked = 0;
+    for worker in workers {
+        let out = worker.wait_with_output().unwrap();
+        let text = String::from_utf8(out.stdout).unwrap();
+        assert!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stderr));
+        assert_eq!(text.matches(": looked at ").count(), 4, "{text}");
+        looked += text.matches(": looked at 1 of 1 window\n").count();
+    }
+    let kept = |index: &str| {
+        let files = std::fs::read_dir(dir.join(index)).unwrap().map(|e| e.unwrap().path());
+        files
+            .map(|file| (file.file_name().unwrap().to_owned(), std::fs::read(file).unwrap()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    let (shared, found) = (kept("shared"), find("shared", &[]).wait_with_output().unwrap());
+    assert_eq!((looked, shared.len()), (4, 4));
+    let alone = find("alone", &[]).wait_with_output().unwrap();
+    assert_eq!((found.stdout, kept("shared")), (alone.stdout, kept("alone")));
+    assert_eq!(shared, kept("alone"));
+    let without = rord(dir, &["find", "--query", "demo/crop-same.png", "--in", "demo/crop-same.png", "--worker"]);
+    let said = String::from_utf8_lossy(&without.stderr).into_owned();
+    assert!(without.status.code() == Some(2) && said.contains("--index"), "{said}");
 }
 
 /// A search of what was looked at before looks at nothing again and answers the same; another chip is another one.

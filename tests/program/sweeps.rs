@@ -84,7 +84,7 @@ fn a_run_that_another_process_has_is_left_to_it() {
     assert_eq!(sweep(dir, "all", &[]).status.code(), Some(0));
     let run = dir.join("all").join(RUNS[1]);
     std::fs::remove_dir_all(&run).unwrap();
-    let claim = rord_record::Lock::take(&dir.join("all/.claims").join(RUNS[1])).unwrap();
+    let claim = rord_files::Lock::take(&dir.join("all/.claims").join(RUNS[1])).unwrap();
     let alone = sweep(dir, "all", &[]);
     let said = err(&alone);
     assert_eq!(alone.status.code(), Some(1), "{said}");

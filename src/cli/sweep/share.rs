@@ -3,10 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::super::args::SweepArgs;
-use rord_files::{Action, FileError};
+use rord_files::{Action, FileError, Lock, LockError};
 use rord_lang::report::{Report, runtime};
-use rord_record::folder::OTHER_FOLDER;
-use rord_record::{Lock, RecordError};
 
 /// The folder of a sweep's claims.
 const CLAIMS: &str = ".claims";
@@ -54,17 +52,18 @@ fn place(run: &Path) -> PathBuf {
 /// Claims a run of a sweep's folder.
 pub fn claim(run: &Path, share: &Share) -> Result<Claim, Report> {
     let place = place(run);
+    let claims = place.parent().unwrap_or(Path::new("."));
     let failed = |e: FileError| runtime::failed("R0914", &e.to_string(), e.help());
-    std::fs::create_dir_all(&place).map_err(|e| failed(FileError::at(Action::MakeFolder, &place)(e)))?;
+    std::fs::create_dir_all(claims).map_err(|e| failed(FileError::at(Action::MakeFolder, claims)(e)))?;
     match Lock::take(&place) {
         Ok(lock) if !lock.holds() && *share != Share::Alone => {
             let title =
-                format!("the file system of {} has no locks: two processes could train one run", place.display());
+                format!("the file system of {} has no locks: two processes could train one run", claims.display());
             Err(runtime::failed("R0914", &title, "name a folder on another one with --out, or leave --worker out"))
         }
         Ok(lock) => Ok(Claim::Mine(lock)),
-        Err(RecordError::InUse { by, .. }) => Ok(Claim::Taken { by }),
-        Err(e) => Err(runtime::failed("R0914", &e.to_string(), OTHER_FOLDER)),
+        Err(LockError::InUse { by, .. }) => Ok(Claim::Taken { by }),
+        Err(LockError::File(e)) => Err(failed(e)),
     }
 }
 

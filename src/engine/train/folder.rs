@@ -18,8 +18,8 @@ use rord_kernels::simd::Simd;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
 use rord_record::{
-    BegunPart, DATA, DataFiles, FORMAT, Live, Lock, Machine, MemoryUse, Record, Resumed, RunFolder, Status,
-    fingerprint, timestamp,
+    BegunPart, DATA, DataFiles, FORMAT, Live, Machine, MemoryUse, Record, Resumed, RunFolder, Status, fingerprint,
+    lock, timestamp,
 };
 
 /// A record that is open, and what a person is told of a run that was taken up.
@@ -36,7 +36,7 @@ pub(super) fn open(
 ) -> Result<Opened, Stop> {
     let now = SystemTime::now();
     let folder = RunFolder::create(options.out.as_deref(), Path::new("runs"), &pipeline.name, now)?;
-    let lock = Lock::take(folder.path())?;
+    let lock = lock(folder.path())?;
     folder.sweep();
     for (path, text) in &options.texts {
         folder.write_text(path, text)?;
@@ -135,7 +135,7 @@ pub(super) fn take_up(
     data: &DataSource,
 ) -> Result<Opened, Stop> {
     let folder = RunFolder::open(path);
-    let lock = Lock::take(path)?;
+    let lock = lock(path)?;
     folder.sweep();
     let record = folder.read_record()?;
     let graph = graph_hash(stepper.graph(), vocabulary);
