@@ -294,3 +294,29 @@ fn json_is_as_documented() {
     let shown = said(std::path::Path::new("."), &["check", "--format", "json", "tests/reports/R0501-wrong-way.rord"]);
     assert_eq!(serde_json::from_str::<serde_json::Value>(example).unwrap(), shown[0], "the example of the page");
 }
+
+/// What other tools set in a section, and how it is written here.
+#[test]
+fn a_field_of_other_tools_says_where_it_is_written_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("f.rord");
+    for (from, to, advice) in [
+        ("batch = 2", "loss = 1", "minimize total = …"),
+        ("batch = 2", "learning_rate = 1", "optimizer = adam(lr = 1e-3)"),
+        ("batch = 2", "warmup = 50", "schedule = cosine(warmup = 50steps)"),
+        ("batch = 2", "patience = 5", "stop = after(10epochs, without = val.total)"),
+        ("batch = 2", "amp = true", "precision = bf16"),
+        ("best = val.total", "monitor = 1", "best = min(val.total)"),
+        ("best = val.total", "checkpoint = 1", "state = every(5min)"),
+        ("best = val.total", "output_dir = 1", "--out DIR"),
+    ] {
+        std::fs::write(&file, ALIKE.replacen(from, to, 1)).unwrap();
+        let all = said(dir.path(), &["check", "--format", "json", "f.rord"]);
+        let help = all[0]["help"].as_str().unwrap();
+        assert!(all[0]["code"] == "R0204" && help.contains(advice), "{to}: {help}");
+    }
+    // What is advised is a text that checks.
+    let right = ALIKE.replacen("batch = 2, epochs = 1", "batch = 2, epochs = 50, schedule = cosine(warmup = 50steps), stop = after(10epochs, without = val.total), precision = bf16", 1);
+    std::fs::write(&file, right.replacen("best = val.total", "best = min(val.total), state = every(5min)", 1)).unwrap();
+    assert_eq!(said(dir.path(), &["check", "--format", "json", "f.rord"]), [] as [serde_json::Value; 0]);
+}

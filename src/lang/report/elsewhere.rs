@@ -122,6 +122,36 @@ pub fn argument(name: &str) -> Option<&'static str> {
     })
 }
 
+/// Where what others set in a section is written here.
+pub fn field(section: &str, name: &str) -> Option<&'static str> {
+    Some(match (section, name) {
+        ("train", "objective" | "loss" | "losses" | "criterion") => {
+            "what is learned is a statement:  minimize total = …"
+        }
+        ("train", "metrics" | "metric") => "a metric is a statement:  metric name = …",
+        ("train", "lr" | "learning_rate" | "weight_decay" | "momentum" | "betas") => {
+            "it is the optimizer's:  optimizer = adam(lr = 1e-3)"
+        }
+        ("train", "scheduler" | "lr_scheduler" | "warmup" | "decay") => {
+            "rates follow the schedule:  schedule = cosine(warmup = 50steps)"
+        }
+        ("train", "patience" | "early_stopping") => "a run ends early by  stop = after(10epochs, without = val.total)",
+        ("train", "amp" | "dtype" | "fp16" | "bf16" | "mixed_precision") => "products are rounded by  precision = bf16",
+        ("train", "device" | "gpu" | "cuda") => "the device is the command's:  --device cuda",
+        ("train", "threads" | "workers" | "num_workers") => "threads are the command's:  --threads 2",
+        ("train", "checkpoint" | "save" | "save_every" | "out" | "output" | "output_dir") => {
+            "what is kept stands in  save { best = val.total, last = true },  and where is the command's:  --out DIR"
+        }
+        ("train", "steps" | "steps_per_epoch" | "iterations" | "shuffle" | "dataset" | "data") => {
+            "steps and order are the data's:  data pairs = layout_pairs(…, steps = 100)"
+        }
+        ("save", "monitor" | "metric" | "watch") => "it is part of  best = min(val.total)",
+        ("save", "save_every" | "checkpoint" | "checkpoints") => "a state is saved by  state = every(5min)",
+        ("save", "dir" | "path" | "folder" | "out" | "output_dir") => "the folder is the command's:  --out DIR",
+        _ => return None,
+    })
+}
+
 /// What a parameter of a run is called elsewhere, and what it may be called here.
 pub fn parameter(name: &str) -> Option<&'static [&'static str]> {
     const SAME: [&[&str]; 6] = [

@@ -79,9 +79,10 @@ pub fn no_such_section_field(span: Span, section_span: Span, section: &str, name
         [] => format!("`{section}` has no fields yet."),
         _ => format!("Fields of `{section}`: {}.", known_list(known)),
     };
-    match guess(name, known) {
-        Some(near) => report.help(format!("did you mean `{near}`? {all}")).suggest(span, near),
-        None => report.help(all),
+    match (super::elsewhere::field(section, name), guess(name, known)) {
+        (Some(here), _) => report.help(format!("{here}\n{all}")),
+        (None, Some(near)) => report.help(format!("did you mean `{near}`? {all}")).suggest(span, near),
+        (None, None) => report.help(all),
     }
 }
 
