@@ -41,6 +41,9 @@ Reads a map at places, bilinear between the four nearest cells and 0 outside.
 C): a vector for each point. The gradient goes to the map, and to the points where something moves them: between four
 cells it is that of the bilinear surface, and 0 along a direction in which the place counts as on the map's border.
 
+What is read between cells is a mean of up to four of them, and smoother than each: compare it with what was read in the same
+way, not with `as_vectors(map)`, or a network is rewarded for noise.
+
 Source: `torch.nn.functional.grid_sample(map, points, padding_mode = \"zeros\", align_corners = False)`, transposed.
 
 ```rord

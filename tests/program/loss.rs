@@ -241,3 +241,59 @@ fn results_are_written_whole_or_not_at_all() {
     assert!(said.starts_with("R0914") && said.contains("cannot write taken: "), "{said}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 4, "nothing stays beside it");
 }
+
+/// What compares places of two views in a shipped pipeline, with the maps that the network makes as inputs.
+fn comparing(pipeline: &str, second: &str) -> String {
+    let text = std::fs::read_to_string(Path::new("pipelines").join(pipeline)).unwrap();
+    let from = text.find("# 256 places").unwrap();
+    let to = text.find("loss corner_at").unwrap();
+    let inputs = "rord 1
+input image:   Image[B, 1, H, W]@orig
+input image_r: Image[B, 1, H, W]@moved
+input H:       Homography[B]@orig->moved
+input desc:    Desc unit[B, 128, H/4, W/4]@orig
+";
+    format!("{inputs}input {second}: Desc unit[B, 128, H/4, W/4]@moved\n{}", &text[from..to])
+}
+
+/// Maps of two views that have nothing in common but a direction, around which every cell is noise.
+fn of_nothing(common: f64) -> [Tensor; 2] {
+    let mut stream = rord_random::Stream::new(0, &[u64::from_le_bytes(*b"anything")]);
+    let mut normal = |n: usize| -> Vec<f32> { (0..n).map(|_| stream.normal() as f32).collect() };
+    let shared = Tensor::from_vec(normal(128), (1, 128, 1, 1), &Device::Cpu).unwrap();
+    let unit = |t: Tensor| {
+        let norm = t.sqr().unwrap().sum_keepdim(1).unwrap().sqrt().unwrap();
+        t.broadcast_div(&norm).unwrap()
+    };
+    let shared = (unit(shared) * common).unwrap();
+    [(); 2].map(|()| {
+        let noise = unit(Tensor::from_vec(normal(2 * 128 * 32 * 32), (2, 128, 32, 32), &Device::Cpu).unwrap());
+        unit(noise.broadcast_add(&shared).unwrap())
+    })
+}
+
+/// A place that is read between cells is smoother than a cell. Where only what belongs together is read so, a network is rewarded for
+/// noise: it "finds" 90 of 100 places of patches, and nothing in a chip.
+#[test]
+fn nothing_is_told_from_maps_that_show_nothing() {
+    for (pipeline, second) in [("find.rord", "turned"), ("photos.rord", "moved")] {
+        for common in [0.0, 0.6, 1.0, 3.0] {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("f.rord"), comparing(pipeline, second)).unwrap();
+            let [desc, other] = of_nothing(common);
+            let image = Tensor::zeros((2, 1, 128, 128), DType::F32, &Device::Cpu).unwrap();
+            let here = Tensor::from_slice(&[1f32, 0., 0., 0., 1., 0., 0., 0., 1.].repeat(2), (2, 3, 3), &Device::Cpu);
+            let given =
+                [("image", image.clone()), ("image_r", image), ("H", here.unwrap()), ("desc", desc), (second, other)];
+            let given: HashMap<String, Tensor> = given.into_iter().map(|(name, t)| (name.into(), t)).collect();
+            candle_core::safetensors::save(&given, dir.path().join("in.safetensors")).unwrap();
+            let (out, said, code) = loss(&dir, &[]);
+            assert_eq!(code, Some(0), "{said}");
+            let values: serde_json::Value = serde_json::from_str(&out).unwrap();
+            let (hit, what) = (values["hit"].as_f64().unwrap(), values["what"].as_f64().unwrap());
+            // By chance: one of some 1,000.
+            assert!(hit < 0.01, "{pipeline}, {common}: {hit} of all places are found");
+            assert!(what > (950f64).ln(), "{pipeline}, {common}: a loss of {what}");
+        }
+    }
+}

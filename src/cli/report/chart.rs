@@ -121,6 +121,8 @@ impl Chart {
         let y = match (log, (high - low) * 0.06) {
             (true, _) => [low / 1.15, high * 1.15],
             (_, room) if room > 0.0 => [low - room, high + room],
+            // All or nothing is a share.
+            _ if low == 0.0 || low == 1.0 => [-0.06, 1.06],
             _ => [low - low.abs().max(1e-6) * 0.5, high + high.abs().max(1e-6) * 0.5],
         };
         let scales = Scales { log, y, x: [0.0, self.until.max(1e-9)] };
