@@ -25,6 +25,7 @@ pub static OP: Op = Op {
         lints: LintFacts {
             rises: &["map"],
             averages: Some("map"),
+            between: Some("map"),
             range: |r| r.of("map").with_zero(),
             ..LintFacts::AVERAGE
         },

@@ -70,7 +70,7 @@ impl Checker<'_> {
     }
 
     /// The loss that a value is part of, or the objective.
-    fn loss_of(&self, id: ValueId) -> Option<Output> {
+    pub(super) fn loss_of(&self, id: ValueId) -> Option<Output> {
         let part = |l: &&Output| self.below(l.value, |_| true).contains(&id);
         self.out
             .losses

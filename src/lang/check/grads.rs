@@ -13,8 +13,18 @@ use crate::types::Kind;
 use crate::vocabulary::Combines;
 
 /// The lints that `@allow` can silence.
-pub const LINTS: [&str; 9] =
-    ["apart", "itself", "margin", "no_gradient", "padding", "schedule", "unanchored", "unminimized", "unused"];
+pub const LINTS: [&str; 10] = [
+    "apart",
+    "itself",
+    "margin",
+    "no_gradient",
+    "padding",
+    "schedule",
+    "unanchored",
+    "uneven",
+    "unminimized",
+    "unused",
+];
 
 /// An `@allow`.
 pub struct Allowed {

@@ -39,7 +39,9 @@ impl Checker<'_> {
         watched.extend(self.out.metrics.iter().map(|m| m.value));
         self.compared_with_itself(&watched, &lineage);
         let mut said = HashSet::new();
-        for pair in self.pairs(&roots, &lineage) {
+        let pairs = self.pairs(&roots, &lineage);
+        self.lint_uneven(&pairs, &lineage);
+        for pair in pairs {
             if !lineage.same(pair.of.0, pair.of.1) {
                 self.lint_padding(&pair, &mut said);
             }

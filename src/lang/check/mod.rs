@@ -36,6 +36,7 @@ mod scope;
 mod sections;
 mod sizes;
 mod timed;
+mod uneven;
 mod unused;
 mod watches;
 

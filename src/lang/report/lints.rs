@@ -3,13 +3,14 @@
 use super::{Report, Severity};
 use crate::source::Span;
 
-const LINTS: [(&str, &str); 9] = [
+const LINTS: [(&str, &str); 10] = [
     ("R0207", "unminimized"),
     ("R0232", "unused"),
     ("R0602", "unanchored"),
     ("R0603", "padding"),
     ("R0607", "no_gradient"),
     ("R0608", "itself"),
+    ("R0609", "uneven"),
     ("R0702", "apart"),
     ("R0703", "margin"),
     ("R0731", "schedule"),
@@ -42,6 +43,17 @@ pub fn padding(span: Span, op: u32, warp: Span, by: &str, call: Option<&str>, li
             .suggest(Span { start: span.end - 1, ..span }, format!(", {mask})")),
         None => report.help(format!("leave them out:  {mask}\nor keep them knowingly:  @allow(padding, \"why\")")),
     }
+}
+
+/// Right pairs that are read between cells, and others that are cells of `map`.
+pub fn uneven(others: Span, right: Span, map: &str) -> Report {
+    Report::new("R0609", Severity::Warning, "the right ones are read between cells, and the others are cells")
+        .label(others, format!("cells of `{map}`, as they are"))
+        .label(right, "means of cells, which are smoother than a cell: a network need not look at the picture to tell them from cells")
+        .help(format!(
+            "read the others between cells, too:  let any = place(scatter(1000), like = {map})  and  sample({map}, any)  for its cells, with \
+             `any` for `coords(like = {map})`\nor keep it knowingly:  @allow(uneven, \"why\")"
+        ))
 }
 
 /// A miner that may find the positive itself.

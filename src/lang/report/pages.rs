@@ -141,6 +141,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("R0606", include_str!("../../../docs/reports/R0606.md")),
     ("R0607", include_str!("../../../docs/reports/R0607.md")),
     ("R0608", include_str!("../../../docs/reports/R0608.md")),
+    ("R0609", include_str!("../../../docs/reports/R0609.md")),
     ("R0701", include_str!("../../../docs/reports/R0701.md")),
     ("R0702", include_str!("../../../docs/reports/R0702.md")),
     ("R0703", include_str!("../../../docs/reports/R0703.md")),

@@ -56,6 +56,8 @@ pub struct LintFacts {
     pub adds_up: bool,
     /// The argument that it averages, all channels alike, so that no vector becomes longer.
     pub averages: Option<&'static str>,
+    /// The map that it reads between cells, so that what it gives is smoother than a cell.
+    pub between: Option<&'static str>,
     /// Arguments of which it needs the shape alone, or where things lie or in which order: no gradient passes by them.
     pub lends: &'static [&'static str],
     /// Where its numbers lie, as far as those of its arguments say.
@@ -90,6 +92,7 @@ impl LintFacts {
         logarithm: false,
         adds_up: false,
         averages: None,
+        between: None,
         lends: &[],
         range: |_| Range::ALL,
         pads: None,
