@@ -79,7 +79,7 @@ pub const ITEMS: [(&str, &str, &str); 17] = [
 ];
 
 /// What lints look for.
-pub const LINTS: [(&str, &str); 9] = [
+pub const LINTS: [(&str, &str); 10] = [
     ("apart", "negatives that are often the positive itself"),
     ("itself", "a comparison of a value with itself"),
     ("margin", "a margin that no distance can reach"),
@@ -87,6 +87,7 @@ pub const LINTS: [(&str, &str); 9] = [
     ("padding", "pixels from outside of a view, compared as if they were seen"),
     ("schedule", "a rate, a duration or a patience that does not fit the run"),
     ("unanchored", "a loss that is smallest when the network says the same everywhere"),
+    ("uneven", "right pairs that are read between cells, against others that are cells"),
     ("unminimized", "a loss that is no part of what is minimized"),
     ("unused", "a name that nothing uses"),
 ];
