@@ -36,10 +36,12 @@ pub fn peak_memory() -> Option<usize> {
 /// Memory that this process may still take, in bytes: what the system has free, or less where its control group or its
 /// own limits (`ulimit -v`, `ulimit -d`) allow less. Processes that share it have a part each.
 pub fn available_memory() -> Option<usize> {
-    let free = line(&read_to_string("/proc/meminfo").ok()?, "MemAvailable:")? / SHARED_BY.load(Ordering::Relaxed);
+    let free = line(&read_to_string("/proc/meminfo").ok()?, "MemAvailable:")?;
     let group = read_to_string("/proc/self/cgroup").ok().and_then(|groups| allowed(&groups));
-    let own = || Some(limited(&read_to_string("/proc/self/limits").ok()?, &read_to_string("/proc/self/status").ok()?));
-    Some([group, own().flatten()].into_iter().flatten().fold(free, usize::min))
+    // Limits of a process are its own.
+    let own = || limited(&read_to_string("/proc/self/limits").ok()?, &read_to_string("/proc/self/status").ok()?);
+    let shared = group.map_or(free, |group| group.min(free)) / SHARED_BY.load(Ordering::Relaxed);
+    Some(own().map_or(shared, |own| own.min(shared)))
 }
 
 /// What the limits of a process leave it; `limits` and `status` are its files in `/proc`. What was only reserved (by the allocator, and
