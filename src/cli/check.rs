@@ -4,8 +4,9 @@ use std::path::Path;
 
 use super::args::{CheckArgs, ReportFormat};
 use super::load::{load_given, not_a_run};
+use rord_engine::refusals;
 use rord_engine::{begin, foretold};
-use rord_lang::report::{Report, any_error, runtime};
+use rord_lang::report::{Report, any_error};
 use rord_lang::source::{SourceKind, Sources};
 use rord_project::load::check_text;
 use rord_project::{files, fix};
@@ -55,7 +56,7 @@ fn fixed(path: &Path, args: &CheckArgs) -> Result<Found, Found> {
     }
     let written = if args.dry_run { Ok(()) } else { rord_files::replace(path, new.as_bytes()) };
     if let Err(e) = written {
-        reports.push(runtime::failed("R0914", &e.to_string(), e.help()));
+        reports.push(refusals::file(&e));
         return Err((reports, sources));
     }
     if args.format == ReportFormat::Human {

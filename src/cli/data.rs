@@ -89,7 +89,7 @@ pub fn run(args: &DataArgs) -> u8 {
         let patch = source.recipe().patch;
         let drawing = sheet::sheet(&pairs, &names(dataset), patch, 2);
         if let Err(e) = sheet::write(&drawing, path) {
-            return refuse(runtime::failed("R0914", &e.to_string(), e.help()));
+            return refuse(refusals::file(&e));
         }
         super::print(&format!("drawn to {}\n", path.display()));
     }

@@ -10,6 +10,7 @@ use super::load::a_run;
 use super::print_reports;
 use rord_engine::compare;
 use rord_engine::kept::KEPT;
+use rord_engine::refusals;
 use rord_files::FileError;
 use rord_lang::report::{Report, plural, runtime};
 use rord_record::progress::short;
@@ -71,7 +72,7 @@ impl Side {
             _ => runtime::failed("R0817", &e.to_string(), "a run's files must stay as the run has written them"),
         };
         let record = RunFolder::open(&folder).read_record().map_err(refused)?;
-        let file = |e: FileError| runtime::failed("R0914", &e.to_string(), e.help());
+        let file = |e: FileError| refusals::file(&e);
         let mut texts = BTreeMap::new();
         let mut places = Vec::new();
         texts_below(&folder, &folder, 0, &mut places);

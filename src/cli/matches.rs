@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use rord_engine::refusals;
 use rord_lang::report::{Report, runtime};
 use rord_matching::features::Select;
 use rord_search::drawn::Drawn;
@@ -60,7 +61,7 @@ fn attempt(args: &MatchArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
                 view::matches([drawn_a, drawn_b], [name_a, name_b], &matching.found).map_err(failed)?
             }
         };
-        rord_files::write_atomic(out, &bytes).map_err(|e| vec![runtime::failed("R0914", &e.to_string(), e.help())])?;
+        rord_files::write_atomic(out, &bytes).map_err(|e| vec![refusals::file(&e)])?;
         eprintln!("written to {}", out.display());
     }
     Ok(!super::interrupt::stopped())

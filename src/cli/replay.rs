@@ -11,6 +11,7 @@ use super::load::{Loaded, NAME_A_RUN, a_run, load_sound};
 use super::train::{How, Place, as_recorded, one};
 use super::{init, interrupt, print_reports};
 use rord_engine::plan::Plan;
+use rord_engine::refusals;
 use rord_engine::refusals::Stop;
 use rord_engine::replay::{self, Replayed};
 use rord_engine::train::{STATE, resumable};
@@ -92,7 +93,7 @@ fn record(loaded: &Loaded) -> Result<&Record, Vec<Report>> {
 }
 
 fn file(e: rord_files::FileError) -> Vec<Report> {
-    vec![runtime::failed("R0914", &e.to_string(), e.help())]
+    vec![refusals::file(&e)]
 }
 
 /// One step.

@@ -5,6 +5,7 @@
 mod data;
 
 use rord_data::loader::LoaderError;
+use rord_files::FileError;
 use rord_graph::verify::Broken;
 use rord_lang::report::{Report, closest, list, runtime};
 use rord_lang::typed::Pipeline;
@@ -97,7 +98,7 @@ impl Stop {
                 one("R0914", &e.to_string(), help)
             }
             Stop::State(e) => vec![state(&e)],
-            Stop::Stored(StoredError::File(e)) => one("R0914", &e.to_string(), e.help()),
+            Stop::Stored(StoredError::File(e)) => vec![file(&e)],
             Stop::Stored(StoredError::Tensor(e)) | Stop::Tensor(e) => tensor(&e),
             Stop::Fault(e) => vec![runtime::data("R0915", e.span, "an operation failed", &e.to_string(), LESS)],
             Stop::Recipe(e) => one("R0916", &e.to_string(), "change this setting in the section `train`"),
@@ -105,6 +106,11 @@ impl Stop {
             Stop::Graph(e) => one("R0999", &format!("the graph is broken: {e}"), MISTAKE),
         }
     }
+}
+
+/// The report for a file that could not be read or written.
+pub fn file(error: &FileError) -> Report {
+    runtime::failed("R0914", &error.to_string(), error.help())
 }
 
 /// The report for weights that could not be read or written.
@@ -131,7 +137,7 @@ pub fn weights(error: &WeightsError) -> Report {
 fn state(error: &StateError) -> Report {
     const REPEAT: &str = "the run can be repeated from its beginning:  rord-run RUN --out OTHER";
     match error {
-        StateError::File(e) => runtime::failed("R0914", &e.to_string(), e.help()),
+        StateError::File(e) => file(e),
         StateError::Weights(difference) => {
             runtime::failed("R0914", "the saved run has other weights", &differing(difference))
         }

@@ -82,7 +82,6 @@ impl Chip<'_> {
     ) -> Result<Searched, SearchError> {
         let mut found: Vec<Vec<Found>> = vec![Vec::new(); queries.len()];
         let windows = self.windows(queries);
-        let pixels = |w: &Rect| w.width as u64 * w.height as u64;
         let all: u64 = windows.iter().map(pixels).sum();
         let (mut done, mut going) = (0, true);
         let (mut looking, mut matching) = (Duration::ZERO, vec![Duration::ZERO; queries.len()]);
@@ -127,7 +126,6 @@ impl Chip<'_> {
         progress: &mut Progress<'_>,
     ) -> Result<(usize, usize), SearchError> {
         let windows = self.windows(queries);
-        let pixels = |w: &Rect| w.width as u64 * w.height as u64;
         let all: u64 = windows.iter().map(pixels).sum();
         let (mut before, mut going, mut looked) = (0, progress(0, all), 0);
         for window in &windows {
@@ -135,8 +133,8 @@ impl Chip<'_> {
                 break;
             }
             let mut done = 0;
-            let mut more = |pixels: usize| {
-                done += pixels as u64;
+            let mut more = |more: usize| {
+                done += more as u64;
                 going = progress((before + done).min(all), all);
                 going
             };
@@ -203,6 +201,11 @@ impl Chip<'_> {
         }
         kept
     }
+}
+
+/// How many pixels a window has.
+fn pixels(window: &Rect) -> u64 {
+    window.width as u64 * window.height as u64
 }
 
 /// The linear part of the move from a view to copies that lie as the view does. The chip's grid is turned against the

@@ -61,23 +61,16 @@ impl Index {
         window: Rect,
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<Maps, SearchError> {
-        let file = self.folder.join(format!("{}.safetensors", self.key(pixels, window)?));
+        let file = self.file(&self.key(pixels, window)?);
         if let Some(maps) = read(&file, window) {
             progress(window.width * window.height);
             return Ok(maps);
         }
-        let mut going = true;
-        let made = Maps::by_tiles(network, pixels, window, &mut |more| {
-            going = progress(more);
-            going
-        })?;
-        let kept = halved(made);
-        if going {
-            let failed = |why: String| SearchError::Index { path: file.clone(), why };
-            let bytes = bytes(&kept).map_err(failed)?;
-            rord_files::write_atomic(&file, &bytes).map_err(|e| failed(e.to_string()))?;
-        }
-        Ok(kept)
+        make(network, pixels, window, &file, progress)
+    }
+
+    fn file(&self, key: &str) -> PathBuf {
+        self.folder.join(format!("{key}.safetensors"))
     }
 
     /// Looks at a window for others to come, where it is not kept yet and no other process is at it; false where it was left. `progress`
@@ -93,7 +86,7 @@ impl Index {
         progress: &mut dyn FnMut(usize) -> bool,
     ) -> Result<bool, SearchError> {
         let key = self.key(pixels, window)?;
-        let file = self.folder.join(format!("{key}.safetensors"));
+        let file = self.file(&key);
         if file.exists() {
             return Ok(false);
         }
@@ -110,7 +103,7 @@ impl Index {
         if file.exists() {
             return Ok(false);
         }
-        self.maps(network, pixels, window, progress)?;
+        make(network, pixels, window, &file, progress)?;
         drop(claim);
         Ok(true)
     }
@@ -132,6 +125,28 @@ impl Index {
         }
         Ok(hash.finalize().to_hex().as_str().chars().take(32).collect())
     }
+}
+
+/// The maps of a window as the network makes them, which are kept in a file unless `progress` stops them.
+fn make(
+    network: &mut Network<'_>,
+    pixels: &dyn Pixels,
+    window: Rect,
+    file: &Path,
+    progress: &mut dyn FnMut(usize) -> bool,
+) -> Result<Maps, SearchError> {
+    let mut going = true;
+    let made = Maps::by_tiles(network, pixels, window, &mut |more| {
+        going = progress(more);
+        going
+    })?;
+    let kept = halved(made);
+    if going {
+        let failed = |why: String| SearchError::Index { path: file.into(), why };
+        let bytes = bytes(&kept).map_err(failed)?;
+        rord_files::write_atomic(file, &bytes).map_err(|e| failed(e.to_string()))?;
+    }
+    Ok(kept)
 }
 
 /// With descriptors as they are kept.

@@ -5,6 +5,7 @@ mod lyrdb;
 
 use std::path::{Path, PathBuf};
 
+use rord_engine::refusals;
 use rord_lang::report::{Report, runtime};
 use rord_matching::moves::Move;
 use rord_matching::search;
@@ -135,7 +136,7 @@ impl Found<'_> {
                 return Err(runtime::failed("R0914", &title, "endings: .json, .png, .lyrdb (KLayout's markers), .gds"));
             }
         };
-        rord_files::write_atomic(out, &bytes).map_err(|e| runtime::failed("R0914", &e.to_string(), e.help()))
+        rord_files::write_atomic(out, &bytes).map_err(|e| refusals::file(&e))
     }
 
     /// The first query, and the chip around its answers.

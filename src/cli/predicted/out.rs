@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use rord_data::files::{LAYOUTS, PICTURES};
+use rord_engine::refusals;
 use rord_lang::report::{Report, runtime};
 use rord_search::maps::Pixels;
 use serde_json::json;
@@ -154,7 +155,7 @@ pub fn object(all: &[Predicted]) -> serde_json::Value {
 }
 
 fn put(path: &Path, bytes: &[u8]) -> Result<(), Report> {
-    rord_files::write_atomic(path, bytes).map_err(|e| runtime::failed("R0914", &e.to_string(), e.help()))
+    rord_files::write_atomic(path, bytes).map_err(|e| refusals::file(&e))
 }
 
 #[cfg(test)]

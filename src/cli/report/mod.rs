@@ -14,6 +14,7 @@ mod sha256;
 
 use std::path::{Path, PathBuf};
 
+use rord_engine::refusals;
 use rord_engine::train::Summary;
 use rord_files::write_atomic;
 use rord_lang::constant::Constant;
@@ -117,7 +118,7 @@ fn attempt(args: &ReportArgs) -> Result<PathBuf, Report> {
         runs => (several::page(runs), PathBuf::from(FILE)),
     };
     let path = args.out.clone().unwrap_or(place);
-    write_atomic(&path, page.as_bytes()).map_err(|e| runtime::failed("R0914", &e.to_string(), e.help()))?;
+    write_atomic(&path, page.as_bytes()).map_err(|e| refusals::file(&e))?;
     Ok(path)
 }
 

@@ -16,7 +16,8 @@ pub fn run(args: &SweepArgs, jobs: usize, tried: &[usize]) -> Result<u8, Report>
         runtime::failed("R0911", &format!("cannot {what}: {e}"), "fewer take less:  --jobs 1")
     };
     let program = std::env::current_exe().map_err(|e| cannot("find the program itself", e))?;
-    let words = words(&std::env::args_os().skip(1).collect::<Vec<_>>(), (machine::threads() / jobs).max(1));
+    let threads = (machine::threads() / jobs).max(1);
+    let words = words(&std::env::args_os().skip(1).collect::<Vec<_>>(), threads);
     let told = tried.iter().fold(jobs.to_string(), |told, tried| format!("{told} {tried}"));
     let mut children: Vec<Child> = Vec::new();
     for _ in 0..jobs {
@@ -33,7 +34,7 @@ pub fn run(args: &SweepArgs, jobs: usize, tried: &[usize]) -> Result<u8, Report>
     }
     interrupt::pass_on(children.iter().map(Child::id).collect())?;
     if !args.watch.quiet {
-        eprintln!("{} of {}", plural(children.len(), "job"), plural((machine::threads() / jobs).max(1), "thread"));
+        eprintln!("{} of {}", plural(children.len(), "job"), plural(threads, "thread"));
     }
     let mut code = 0;
     for mut child in children {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::args::SweepArgs;
 use super::super::init::hash;
 use super::points::Point;
+use rord_engine::refusals;
 use rord_files::{Action, FileError, write_atomic};
 use rord_lang::report::{Report, runtime};
 use rord_lang::source::{FileId, Source, SourceKind};
@@ -75,8 +76,7 @@ pub fn open(
             match made {
                 Ok(_) => {
                     let text = serde_yaml::to_string(&record).unwrap_or_default();
-                    write_atomic(&file, text.as_bytes())
-                        .map_err(|e| runtime::failed("R0914", &e.to_string(), e.help()))?;
+                    write_atomic(&file, text.as_bytes()).map_err(|e| refusals::file(&e))?;
                     text
                 }
                 // Another process that works on the same sweep may have been first.
@@ -103,7 +103,7 @@ fn read(file: &Path) -> Result<Option<String>, Report> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(e) => {
             let e = FileError::at(Action::Read, file)(e);
-            Err(runtime::failed("R0914", &e.to_string(), e.help()))
+            Err(refusals::file(&e))
         }
     }
 }
@@ -143,27 +143,30 @@ fn weights(points: &[Point], init: Option<&InitWeights>) -> Result<String, Repor
     Ok(hashed(parts))
 }
 
-/// A run's folder, and those of further attempts at it.
-pub fn attempts(run: &Path) -> impl Iterator<Item = PathBuf> + '_ {
+/// A run's folder, and those of further attempts at it, whether they were made or not.
+fn places(run: &Path) -> impl Iterator<Item = PathBuf> + '_ {
     let again = |n: u32| PathBuf::from(format!("{}-{n}", run.display()));
     std::iter::once(run.to_path_buf()).chain((2..1000).map(again))
+}
+
+/// The attempts at a run so far.
+pub fn attempts(run: &Path) -> impl Iterator<Item = PathBuf> + '_ {
+    places(run).take_while(|path| path.exists())
+}
+
+/// Where the next attempt at a run is made.
+pub fn next(run: &Path) -> PathBuf {
+    places(run).find(|path| !path.exists()).unwrap_or_else(|| run.into())
 }
 
 /// The attempt that came to its end, with its best value.
 pub fn finished(run: &Path) -> Option<(PathBuf, Option<Best>)> {
     let record = |path: PathBuf| RunFolder::open(&path).read_record().ok().map(|record| (path, record));
-    let mut records = attempts(run).take_while(|path| path.exists()).filter_map(record);
-    records.find(|(_, r)| r.status == Status::Finished).map(|(path, r)| (path, r.best))
-}
-
-/// The attempts at a run so far.
-pub fn tried(run: &Path) -> usize {
-    attempts(run).take_while(|path| path.exists()).count()
+    attempts(run).filter_map(record).find(|(_, r)| r.status == Status::Finished).map(|(path, r)| (path, r.best))
 }
 
 /// True where the last attempt at a run failed.
 pub fn failed(run: &Path) -> bool {
-    let last = attempts(run).take_while(|path| path.exists()).last();
-    let record = last.and_then(|path| RunFolder::open(&path).read_record().ok());
+    let record = attempts(run).last().and_then(|path| RunFolder::open(&path).read_record().ok());
     record.is_some_and(|record| record.status == Status::Failed)
 }

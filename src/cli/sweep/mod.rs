@@ -53,7 +53,7 @@ fn attempt(args: &SweepArgs) -> Result<u8, Refused> {
             device(&args.place.device).map_err(refused)?;
             let runs = open()?;
             let left = runs.iter().filter(|run| kept::finished(run).is_none()).count();
-            let tried: Vec<usize> = runs.iter().map(|run| kept::tried(run)).collect();
+            let tried: Vec<usize> = runs.iter().map(|run| kept::attempts(run).count()).collect();
             (jobs::run(args, usize::from(jobs).min(left.max(1)), &tried).map_err(refused)?, runs)
         }
         None => {
@@ -130,7 +130,7 @@ impl Sweep<'_> {
             Share::Alone => true,
             Share::Worker => false,
             // Unless another job has done so.
-            Share::Job { tried, .. } => tried.get(number).is_some_and(|&before| kept::tried(run) <= before),
+            Share::Job { tried, .. } => tried.get(number).is_some_and(|&before| kept::attempts(run).count() <= before),
         };
         !again && kept::failed(run) || kept::finished(run).is_some()
     }
@@ -164,10 +164,8 @@ impl Sweep<'_> {
 
     fn train(&self, number: usize, point: &Point, run: &Path) -> Made {
         // What failed stays where it is; what was stopped goes on there.
-        let there = || kept::attempts(run).take_while(|path| path.exists());
-        let stopped = there().find(|path| resume::stopped(path, &point.loaded));
-        let out = stopped.clone().or_else(|| kept::attempts(run).find(|path| !path.exists()));
-        let out = out.unwrap_or_else(|| run.to_path_buf());
+        let stopped = kept::attempts(run).find(|path| resume::stopped(path, &point.loaded));
+        let out = stopped.clone().unwrap_or_else(|| kept::next(run));
         let watch = self.args.watch;
         let beside = matches!(self.share, Share::Job { .. });
         let shown = watch.observer_of(&format!("run {number} of {}", self.points.len()), beside);

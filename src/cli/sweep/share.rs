@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::args::SweepArgs;
+use rord_engine::refusals;
 use rord_files::{Action, FileError, Lock, LockError};
 use rord_lang::report::{Report, runtime};
 
@@ -53,7 +54,7 @@ fn place(run: &Path) -> PathBuf {
 pub fn claim(run: &Path, share: &Share) -> Result<Claim, Report> {
     let place = place(run);
     let claims = place.parent().unwrap_or(Path::new("."));
-    let failed = |e: FileError| runtime::failed("R0914", &e.to_string(), e.help());
+    let failed = |e: FileError| refusals::file(&e);
     std::fs::create_dir_all(claims).map_err(|e| failed(FileError::at(Action::MakeFolder, claims)(e)))?;
     match Lock::take(&place) {
         Ok(lock) if !lock.holds() && *share != Share::Alone => {

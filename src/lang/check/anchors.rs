@@ -57,7 +57,7 @@ impl Checker<'_> {
             };
             let ty = self.value(pair.of.0).map(|v| &v.ty);
             let kind = ty.map_or(Kind::Values, |ty| ty.kind);
-            let map = ty.is_some_and(|ty| ty.axes.contains(&Axis::Row) && ty.axes.contains(&Axis::Channel));
+            let map = self.is_map(pair.of.0);
             let report = grads::unanchored(&Loose {
                 span,
                 loss: &loss.name,

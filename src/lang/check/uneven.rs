@@ -84,7 +84,7 @@ impl Checker<'_> {
     }
 
     /// True for vectors that lie in rows and columns.
-    fn is_map(&self, id: ValueId) -> bool {
+    pub(super) fn is_map(&self, id: ValueId) -> bool {
         self.value(id).is_some_and(|v| [Axis::Channel, Axis::Row].iter().all(|axis| v.ty.axes.contains(axis)))
     }
 }
