@@ -4,9 +4,15 @@
 //! Chan, Golub and LeVeque (1979). Backward is two passes: sums for each channel, then a line for each number.
 #![allow(clippy::indexing_slicing)] // Pieces are cut by the sizes that the slices are checked against on entry.
 
+mod columns;
+mod terms;
+
 use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
+
+use columns::down;
+use terms::{Apart, Gradient, Passed, Plain, Read, Sums, Value, Write};
 
 use crate::fresh::{Pieces, made};
 use crate::simd::{Closure, Simd, run};
@@ -55,6 +61,10 @@ pub fn moments<T: Float>(map: &Map, x: &[T]) -> Result<(Vec<T>, Vec<T>), Mismatc
     map.check(x)?;
     // Of each piece: how many numbers of a channel, their means, and their squared deviations summed.
     let piece = |x: &[T]| -> (usize, Vec<T>, Vec<T>) {
+        if let (true, Some(x)) = (map.last, T::single(x)) {
+            let (count, [mean, squares]) = by_columns(x, map.channels);
+            return (count, same(mean), same(squares));
+        }
         run(Simd::chosen(), Closure(|| if map.last { side_by_side(x, map.channels) } else { alone(x) }))
     };
     let pieces: Vec<_> = x.par_chunks(map.piece()).map(piece).collect();
@@ -84,6 +94,34 @@ fn alone<T: Float>(x: &[T]) -> (usize, Vec<T>, Vec<T>) {
     let rest = crate::normalize::sum(x, x, |x, _| x - mean);
     let squares = crate::normalize::sum(x, x, |x, _| (x - mean) * (x - mean));
     (x.len(), vec![mean + rest * share], vec![squares - rest * rest * share])
+}
+
+/// Numbers of the type that `f32` was found to be.
+fn same<T: Float>(x: Vec<f32>) -> Vec<T> {
+    T::of_single(x).unwrap_or_default()
+}
+
+/// The slices, if they are of `f32`.
+fn singles<'a, T: Float, const N: usize>(of: [&'a [T]; N]) -> Option<[&'a [f32]; N]> {
+    let mut singles: [&[f32]; N] = [&[]; N];
+    for (single, of) in singles.iter_mut().zip(of) {
+        *single = T::single(of)?;
+    }
+    Some(singles)
+}
+
+/// The same of channels that lie side by side, of `f32`.
+fn by_columns(x: &[f32], channels: usize) -> (usize, [Vec<f32>; 2]) {
+    let (count, read) = (x.len() / channels, Read(x.as_ptr()));
+    let share = 1.0 / count as f32;
+    let [mut mean] = down(&Plain(read), x.len(), channels, []);
+    mean.iter_mut().for_each(|sum| *sum *= share);
+    let [rest, mut squares] = down(&Apart(read), x.len(), channels, [&mean]);
+    for ((mean, rest), squares) in mean.iter_mut().zip(rest).zip(&mut squares) {
+        *mean += rest * share;
+        *squares -= rest * rest * share;
+    }
+    (count, [mean, squares])
 }
 
 /// The same of channels that lie side by side.
@@ -120,6 +158,11 @@ pub fn value<T: Float>(map: &Map, x: &[T], lines: &Lines<T>) -> Result<Vec<T>, M
     let size = map.piece();
     let piece = |(i, (out, x)): (usize, (&mut [MaybeUninit<T>], &[T]))| {
         let Lines { mean, scale, shift, rectified } = lines;
+        if let (true, Some(x), Some(known)) = (map.last, T::single(x), singles([mean, scale, shift])) {
+            let term = Value { x: Read(x.as_ptr()), out: Write(out.as_mut_ptr().cast()), rectified: *rectified };
+            let [] = down(&term, x.len(), map.channels, known);
+            return;
+        }
         let f = |x: T, m: T, s: T, t: T| {
             let y = (x - m) * s + t;
             if *rectified && y <= T::ZERO { T::ZERO } else { y }
@@ -155,6 +198,10 @@ pub fn sums<T: Float>(map: &Map, x: &[T], grad: &[T], lines: &Lines<T>) -> Resul
     let passed = |x: T, g: T, m: T, s: T, t: T| if *rectified && (x - m) * s + t <= T::ZERO { T::ZERO } else { g };
     let size = map.piece();
     let piece = |(i, (x, grad)): (usize, (&[T], &[T]))| -> [Vec<T>; 2] {
+        if let (true, Some([x, grad]), Some(known)) = (map.last, singles([x, grad]), singles([mean, scale, shift])) {
+            let (x, grad, len) = (Read(x.as_ptr()), Read(grad.as_ptr()), x.len());
+            return down(&Sums(Passed { x, grad, rectified: *rectified }), len, map.channels, known).map(same);
+        }
         run(
             Simd::chosen(),
             Closure(|| {
@@ -208,6 +255,13 @@ pub fn gradient<T: Float>(
     };
     let size = map.piece();
     let piece = |(i, ((out, x), grad)): (usize, Pieces<T>)| {
+        let known = singles([mean, scale, shift, a, b, c]);
+        if let (true, Some([x, grad]), Some(known)) = (map.last, singles([x, grad]), known) {
+            let passed = Passed { x: Read(x.as_ptr()), grad: Read(grad.as_ptr()), rectified: *rectified };
+            let term = Gradient { passed, out: Write(out.as_mut_ptr().cast()) };
+            let [] = down(&term, x.len(), map.channels, known);
+            return;
+        }
         run(
             Simd::chosen(),
             Closure(|| {

@@ -17,3 +17,10 @@ pub(crate) unsafe fn made<T>(n: usize, fill: impl FnOnce(&mut [MaybeUninit<T>]))
     unsafe { out.set_len(n) };
     out
 }
+
+/// Writes `from`, which is as long, to memory that holds nothing yet.
+pub(crate) fn copy<T: Copy>(to: &mut [MaybeUninit<T>], from: &[T]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| {
+        to.write(*from);
+    });
+}

@@ -1,8 +1,11 @@
 //! Two tensors put behind each other along an axis, and taken apart again.
 #![allow(clippy::indexing_slicing)] // Blocks are cut by the sizes that the slices are checked against on entry.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
+use crate::fresh::{copy, made};
 use crate::{Float, Mismatch, length};
 
 /// Numbers that one task copies at least.
@@ -14,16 +17,19 @@ pub fn joined<T: Float>(a: &[T], b: &[T], sizes: (usize, usize)) -> Result<Vec<T
     let count = a.len().checked_div(n).or(b.len().checked_div(m)).unwrap_or(0);
     length("a", a, count * n)?;
     length("b", b, count * m)?;
-    let mut out = vec![T::ZERO; a.len() + b.len()];
     let each = (n + m).max(1);
     let blocks = (BLOCK / each).max(1);
-    out.par_chunks_mut(each * blocks).enumerate().for_each(|(i, out)| {
-        for (k, out) in (i * blocks..).zip(out.chunks_exact_mut(each)) {
-            out[..n].copy_from_slice(&a[k * n..][..n]);
-            out[n..].copy_from_slice(&b[k * m..][..m]);
-        }
-    });
-    Ok(out)
+    let fill = |out: &mut [MaybeUninit<T>]| {
+        out.par_chunks_mut(each * blocks).enumerate().for_each(|(i, out)| {
+            for (k, out) in (i * blocks..).zip(out.chunks_exact_mut(each)) {
+                copy(&mut out[..n], &a[k * n..][..n]);
+                copy(&mut out[n..], &b[k * m..][..m]);
+            }
+        });
+    };
+    // SAFETY: there are `count` blocks, each written whole.
+    #[allow(unsafe_code)]
+    Ok(unsafe { made(a.len() + b.len(), fill) })
 }
 
 /// The reverse of [`joined`], for one of the two.
@@ -34,14 +40,17 @@ pub fn parted<T: Float>(x: &[T], sizes: (usize, usize), second: bool) -> Result<
         return Err(Mismatch::Sizes("blocks do not divide their slice"));
     }
     let (from, own) = if second { (n, m) } else { (0, n) };
-    let mut out = vec![T::ZERO; x.len() / each * own];
     let blocks = (BLOCK / each).max(1);
-    out.par_chunks_mut((own * blocks).max(1)).zip(x.par_chunks(each * blocks)).for_each(|(out, x)| {
-        for (out, x) in out.chunks_exact_mut(own.max(1)).zip(x.chunks_exact(each)) {
-            out.copy_from_slice(&x[from..from + own]);
-        }
-    });
-    Ok(out)
+    let fill = |out: &mut [MaybeUninit<T>]| {
+        out.par_chunks_mut((own * blocks).max(1)).zip(x.par_chunks(each * blocks)).for_each(|(out, x)| {
+            for (out, x) in out.chunks_exact_mut(own.max(1)).zip(x.chunks_exact(each)) {
+                copy(out, &x[from..from + own]);
+            }
+        });
+    };
+    // SAFETY: a part of each block is written.
+    #[allow(unsafe_code)]
+    Ok(unsafe { made(x.len() / each * own, fill) })
 }
 
 #[cfg(test)]

@@ -2,11 +2,15 @@
 // Window ends are cut to the plane by `Windows::span`; lengths are checked on entry.
 #![allow(clippy::indexing_slicing)]
 
+mod last;
+
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::{Float, Mismatch, length};
+
+pub use last::{maximum_backward_last, maximum_last};
 
 /// The sizes of a pooling: `planes` maps of `height` × `width`, windows of side `side` every `stride` cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,62 +123,6 @@ pub fn maximum_backward<T: Float>(g: &Windows, chosen: &[u32], grad: &[T]) -> Re
             for (at, grad) in chosen.iter().zip(grad) {
                 if let Some(cell) = out.get_mut(*at as usize) {
                     *cell += *grad;
-                }
-            }
-        },
-    );
-    Ok(out)
-}
-
-/// [`maximum`] of maps (image, height, width, channels), the planes of `g` being the images times the channels.
-pub fn maximum_last<T: Float>(g: &Windows, channels: usize, x: &[T]) -> Result<(Vec<T>, Vec<u32>), Mismatch> {
-    let ((h, w), cells) = (g.result()?, g.cells()?);
-    length("x", x, g.planes * cells)?;
-    let mut value = vec![T::ZERO; g.planes * h * w];
-    let mut chosen = vec![0u32; value.len()];
-    let row = (w * channels).max(1);
-    value.par_chunks_mut(row).zip(chosen.par_chunks_mut(row)).enumerate().for_each(|(at, (value, chosen))| {
-        let image = &x[at / h * cells * channels..][..cells * channels];
-        let outputs = value.chunks_exact_mut(channels).zip(chosen.chunks_exact_mut(channels)).enumerate();
-        for (q, (value, chosen)) in outputs {
-            let (rows, columns) = g.window(at % h, q);
-            let corner = rows.start * g.width + columns.start;
-            value.copy_from_slice(&image[corner * channels..][..channels]);
-            chosen.fill(corner as u32);
-            for i in rows {
-                for cell in i * g.width + columns.start..i * g.width + columns.end {
-                    let seen = &image[cell * channels..][..channels];
-                    for ((best, at), x) in value.iter_mut().zip(chosen.iter_mut()).zip(seen) {
-                        let better = above(*x, *best);
-                        *best = if better { *x } else { *best };
-                        *at = if better { cell as u32 } else { *at };
-                    }
-                }
-            }
-        }
-    });
-    Ok((value, chosen))
-}
-
-/// [`maximum_backward`] of maps (image, height, width, channels).
-pub fn maximum_backward_last<T: Float>(
-    g: &Windows,
-    channels: usize,
-    chosen: &[u32],
-    grad: &[T],
-) -> Result<Vec<T>, Mismatch> {
-    let ((h, w), cells) = (g.result()?, g.cells()?);
-    length("gradient", grad, g.planes * h * w)?;
-    length("places of the maxima", chosen, grad.len())?;
-    let mut out = vec![T::ZERO; g.planes * cells];
-    let (whole, part) = ((cells * channels).max(1), (h * w * channels).max(1));
-    out.par_chunks_mut(whole).zip(chosen.par_chunks(part)).zip(grad.par_chunks(part)).for_each(
-        |((out, chosen), grad)| {
-            for (chosen, grad) in chosen.chunks_exact(channels).zip(grad.chunks_exact(channels)) {
-                for ((c, at), grad) in chosen.iter().enumerate().zip(grad) {
-                    if let Some(cell) = out.get_mut(*at as usize * channels + c) {
-                        *cell += *grad;
-                    }
                 }
             }
         },

@@ -34,7 +34,7 @@ impl Algorithm {
             return None;
         }
         let sizes = direct::Sizes { batch, height, width, inputs, outputs, kernel };
-        if inputs * kernel * kernel <= FEW_PRODUCTS {
+        if inputs * kernel * kernel <= FEW_PRODUCTS && !(outputs <= FEW_OUTPUTS && inputs > FEW_OUTPUTS) {
             Some(Self::FewInputs(sizes))
         } else if outputs <= FEW_OUTPUTS {
             Some(Self::FewOutputs(sizes))

@@ -143,6 +143,9 @@ pub(super) fn value<T: Float>(g: &Geometry, x: &[T], weight: &[T], bias: Option<
     let windows = Windows::new(g)?;
     let (depth, outputs, block) = (windows.depth, windows.outputs, windows.block());
     let weight = windows.by_taps(weight);
+    if windows.whole() && windows.places() * outputs <= depth {
+        return whole_value(&windows, x, &weight, bias);
+    }
     let mut out = vec![T::ZERO; windows.places() * g.outputs];
     out.par_chunks_mut(block * g.outputs).enumerate().try_for_each_init(Vec::new, |rows, (i, out)| {
         let (from, count) = (i * block, out.len() / g.outputs);
@@ -162,6 +165,31 @@ pub(super) fn value<T: Float>(g: &Geometry, x: &[T], weight: &[T], bias: Option<
         }
         Ok(())
     })?;
+    Ok(out)
+}
+
+/// [`value`] where every window is a whole image and the weight is larger than the result: cut along the rows' numbers, so that no
+/// part of the weight is read twice. `weight` is in the order of rows.
+fn whole_value<T: Float>(windows: &Windows, x: &[T], weight: &[T], bias: Option<&[T]>) -> Result<Vec<T>, Mismatch> {
+    let (depth, outputs, places) = (windows.depth, windows.outputs, windows.places());
+    let share = depth.div_ceil(TASKS).max(64);
+    let starts: Vec<usize> = (0..depth).step_by(share).collect();
+    let sums = starts.par_iter().map(|from| {
+        let columns = share.min(depth - from);
+        let part = |data, rows| Matrix { data, rows, columns, row_stride: depth, column_stride: 1 };
+        let (seen, kernel) = (part(&x[*from..], places), part(&weight[*from..], outputs));
+        let mut sum = vec![T::ZERO; places * outputs];
+        multiply(&mut sum, outputs, seen, kernel.transposed(), false)?;
+        Ok(sum)
+    });
+    let sums = sums.collect::<Result<Vec<_>, Mismatch>>()?;
+    let mut out = match bias {
+        Some(bias) => bias.repeat(places),
+        None => vec![T::ZERO; places * outputs],
+    };
+    for sum in sums {
+        out.iter_mut().zip(sum).for_each(|(out, more)| *out += more);
+    }
     Ok(out)
 }
 

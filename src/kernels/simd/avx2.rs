@@ -69,6 +69,14 @@ impl Lanes for Eight {
         Self(unsafe { _mm256_and_ps(self.0, _mm256_cmp_ps::<_CMP_NLE_UQ>(by.0, _mm256_setzero_ps())) })
     }
     #[inline(always)]
+    unsafe fn larger([best, at]: [Self; 2], [x, here]: [Self; 2]) -> [Self; 2] {
+        unsafe {
+            let lost = _mm256_cmp_ps::<_CMP_UNORD_Q>(x.0, x.0);
+            let better = _mm256_or_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(x.0, best.0), lost);
+            [Self(_mm256_blendv_ps(best.0, x.0, better)), Self(_mm256_blendv_ps(at.0, here.0, better))]
+        }
+    }
+    #[inline(always)]
     unsafe fn where_cell(self, cells: *const u8, cell: u8) -> Self {
         unsafe {
             let wide = _mm256_cvtepu8_epi32(_mm_loadl_epi64(cells.cast()));

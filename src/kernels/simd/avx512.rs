@@ -72,6 +72,14 @@ impl Lanes for Sixteen {
         }
     }
     #[inline(always)]
+    unsafe fn larger([best, at]: [Self; 2], [x, here]: [Self; 2]) -> [Self; 2] {
+        unsafe {
+            let lost = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(x.0, x.0);
+            let better = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(x.0, best.0) | lost;
+            [Self(_mm512_mask_mov_ps(best.0, better, x.0)), Self(_mm512_mask_mov_ps(at.0, better, here.0))]
+        }
+    }
+    #[inline(always)]
     unsafe fn where_cell(self, cells: *const u8, cell: u8) -> Self {
         unsafe {
             let same = _mm_cmpeq_epi8_mask(_mm_loadu_si128(cells.cast()), _mm_set1_epi8(cell as i8));

@@ -62,6 +62,9 @@ pub trait Lanes: Copy {
     unsafe fn rectified(self) -> Self;
     /// `self` where `by` is above 0 or not a number, else 0.
     unsafe fn where_positive(self, by: Self) -> Self;
+    /// Of the best so far with what is kept of it, and of another with what would be kept of that: lane by lane the other where it is
+    /// larger or not a number.
+    unsafe fn larger(best: [Self; 2], other: [Self; 2]) -> [Self; 2];
     /// `self` where the byte of that lane, of `N` at `cells`, is `cell`, else 0.
     unsafe fn where_cell(self, cells: *const u8, cell: u8) -> Self;
     /// The largest of four in every lane, rectified, and at `cells` for each of the `N` lanes the number of the first
@@ -69,6 +72,18 @@ pub trait Lanes: Copy {
     unsafe fn largest(of: [Self; 4], cells: *mut u8) -> Self;
     /// The sum of the lanes, in a fixed order.
     unsafe fn total(self) -> f32;
+}
+
+/// The `n` numbers at `p`: a vector, or what there is of one.
+#[inline(always)]
+pub(crate) unsafe fn take<L: Lanes>(p: *const f32, n: usize) -> L {
+    unsafe { if n == L::N { L::load(p) } else { L::load_part(p, n) } }
+}
+
+/// Writes the first `n` numbers to `p`.
+#[inline(always)]
+pub(crate) unsafe fn put<L: Lanes>(x: L, p: *mut f32, n: usize) {
+    unsafe { if n == L::N { x.store(p) } else { x.store_part(p, n) } }
 }
 
 /// What is compiled for each kind of vector. `run` must be `#[inline(always)]`, as must all it calls with `L`.

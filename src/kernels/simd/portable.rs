@@ -71,6 +71,12 @@ impl Lanes for Four {
         self.both(by, |x, by| if by <= 0.0 { 0.0 } else { x })
     }
     #[inline(always)]
+    unsafe fn larger([best, at]: [Self; 2], [x, here]: [Self; 2]) -> [Self; 2] {
+        let better: [bool; 4] = std::array::from_fn(|i| x.0[i] > best.0[i] || x.0[i].is_nan());
+        let chosen = |a: Self, b: Self| Self(std::array::from_fn(|i| if better[i] { b.0[i] } else { a.0[i] }));
+        [chosen(best, x), chosen(at, here)]
+    }
+    #[inline(always)]
     unsafe fn where_cell(self, cells: *const u8, cell: u8) -> Self {
         Self(std::array::from_fn(|i| if unsafe { *cells.add(i) } == cell { self.0[i] } else { 0.0 }))
     }
