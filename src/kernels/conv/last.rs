@@ -7,7 +7,7 @@
 use super::after::{followed, undone};
 use super::algorithm::Algorithm;
 use super::call::{After, Gradients, Past, Products, Value, Wanted};
-use super::{Geometry, depthwise, phases, pointwise, windows};
+use super::{Geometry, depthwise, gathered, phases, pointwise, windows};
 use crate::{Float, Mismatch, length};
 
 /// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs / groups, kernel, kernel), plus `bias`
@@ -45,6 +45,13 @@ pub fn forward<T: Float>(
     if depthwise::takes(g) {
         let (h, w) = g.result()?;
         return Ok(followed(depthwise::value(g, x, weight, bias, (h, w)), g.batch, (h, w), g.outputs, after));
+    }
+    if let (true, Some(x), Some(weight)) = (gathered::takes(g), T::single(x), T::single(weight)) {
+        let size = g.result()?;
+        let numbers = gathered::value(g, size, x, weight, bias.and_then(T::single));
+        if let Some(numbers) = T::of_single(numbers) {
+            return Ok(followed(numbers, g.batch, size, g.outputs, after));
+        }
     }
     general(g, x, weight, bias, after)
 }
@@ -116,6 +123,22 @@ pub fn backward<T: Float>(
             bias: both.1.filter(|_| wanted.bias),
         });
     }
+    if let (true, Some(single)) = (gathered::takes(g), T::single(x).zip(T::single(weight))) {
+        let (size, (x, weight)) = (g.result()?, single);
+        let grad = undone(past, grad, g.batch, size, g.outputs)?;
+        if let Some(grad) = T::single(&grad) {
+            let input = || match gathered::takes_back(g) {
+                true => Ok(gathered::input_gradient(g, size, weight, grad)),
+                false => windows::input_gradient(g, weight, grad),
+            };
+            let weights = wanted.weight.then(|| gathered::weight_gradient(g, size, x, grad));
+            return Ok(Gradients {
+                x: wanted.x.then(input).transpose()?.and_then(T::of_single),
+                weight: weights.and_then(T::of_single),
+                bias: wanted.bias.then(|| bias_gradient(grad, g.outputs)).and_then(T::of_single),
+            });
+        }
+    }
     general_backward(g, x, weight, past, grad, wanted)
 }
 
@@ -133,9 +156,12 @@ pub(super) fn general_backward<T: Float>(
     Ok(Gradients {
         x: wanted.x.then(|| windows::input_gradient(g, weight, &grad)).transpose()?,
         weight: wanted.weight.then(|| windows::weight_gradient(g, x, &grad)).transpose()?,
-        bias: wanted.bias.then(|| {
-            let [sums] = crate::normalize::sums_last(&grad, &grad, g.outputs, |_, x, _| [x]);
-            sums
-        }),
+        bias: wanted.bias.then(|| bias_gradient(&grad, g.outputs)),
     })
+}
+
+/// The gradient summed for each output.
+fn bias_gradient<T: Float>(grad: &[T], outputs: usize) -> Vec<T> {
+    let [sums] = crate::normalize::sums_last(grad, grad, outputs, |_, x, _| [x]);
+    sums
 }

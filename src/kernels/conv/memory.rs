@@ -5,7 +5,7 @@ use super::call::After;
 use super::winograd::value::thread_numbers;
 use super::winograd::weights::transformed_numbers;
 use super::winograd::{self, weight_gradient};
-use super::{Geometry, depthwise, phases, pointwise, windows};
+use super::{Geometry, depthwise, gathered, phases, pointwise, windows};
 use crate::simd::Simd;
 
 /// Bytes that a convolution takes.
@@ -56,7 +56,8 @@ pub fn working(g: &Geometry, after: After, x: bool, weight: bool) -> Working {
         None if pointwise::takes(g) => Working { saved, forward: whole, backward: undone, ..Working::default() },
         None if depthwise::takes(g) => Working { saved, forward: whole, backward: undone, ..Working::default() },
         None => {
-            let (forward, backward, thread) = windows::working(g);
+            let takes = gathered::takes(g) && (gathered::takes_back(g) || !x);
+            let (forward, backward, thread) = if takes { gathered::working(g) } else { windows::working(g) };
             Working { saved, forward: forward.saturating_add(whole), backward: backward.saturating_add(undone), thread }
         }
     }

@@ -9,7 +9,8 @@
 //! | dilated, the size kept, f32 | `phases.rs`: the same on grids of cells that lie apart |
 //! | 1 × 1, stride 1, no padding | `pointwise.rs`: one matrix product |
 //! | as many groups as channels on both sides | `depthwise.rs`: vectors of channels |
-//! | everything else: strides, dilation and other groups | `windows.rs`: windows as rows, and one matrix product |
+//! | other strides, paddings, dilations and kernels without groups, f32 | `gathered/`: products that read windows where they lie |
+//! | everything else | `windows.rs`: windows as rows, and one matrix product |
 //!
 //! `transposed.rs` makes a layer of the gradient of a convolution's input.
 
@@ -18,6 +19,7 @@ mod algorithm;
 pub mod call;
 mod depthwise;
 pub(crate) mod direct;
+mod gathered;
 pub mod last;
 pub mod memory;
 mod phases;

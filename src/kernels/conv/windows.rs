@@ -143,7 +143,7 @@ pub(super) fn value<T: Float>(g: &Geometry, x: &[T], weight: &[T], bias: Option<
     let windows = Windows::new(g)?;
     let (depth, outputs, block) = (windows.depth, windows.outputs, windows.block());
     let weight = windows.by_taps(weight);
-    if windows.whole() && windows.places() * outputs <= depth {
+    if windows.whole() && windows.places() <= depth {
         return whole_value(&windows, x, &weight, bias);
     }
     let mut out = vec![T::ZERO; windows.places() * g.outputs];
@@ -168,7 +168,7 @@ pub(super) fn value<T: Float>(g: &Geometry, x: &[T], weight: &[T], bias: Option<
     Ok(out)
 }
 
-/// [`value`] where every window is a whole image and the weight is larger than the result: cut along the rows' numbers, so that no
+/// [`value`] where every window is a whole image and the weight is the largest of all: cut along the rows' numbers, so that no
 /// part of the weight is read twice. `weight` is in the order of rows.
 fn whole_value<T: Float>(windows: &Windows, x: &[T], weight: &[T], bias: Option<&[T]>) -> Result<Vec<T>, Mismatch> {
     let (depth, outputs, places) = (windows.depth, windows.outputs, windows.places());

@@ -1,0 +1,270 @@
+//! Convolutions of any stride, dilation, padding and kernel whose channels all mix, by vectors, without windows unfolded: the products
+//! read the numbers where they lie, by a list of their places.
+//!
+//! The input's gradient is a convolution, too: the cells that lie `stride` apart see the same taps, and each such phase has its own list.
+#![allow(unsafe_code)]
+#![allow(clippy::indexing_slicing)] // Ranges follow from `Geometry`; the callers have checked every slice against it.
+
+mod product;
+mod strip;
+#[cfg(test)]
+mod tests;
+
+use rayon::prelude::*;
+
+use super::Geometry;
+use crate::shared::Shared;
+use crate::simd::{Simd, run};
+use product::{Begin, Product};
+use strip::Strips;
+
+/// Columns of a matrix, at least, for whose vectors it pays.
+const COLUMNS: usize = 8;
+
+/// Tasks whose weight gradients are summed apart, where these are small. Fixed, so that the sums do not depend on the machine.
+const TASKS: usize = 16;
+
+/// Numbers of all sums of the weight's gradient together.
+const SUMS: usize = 1 << 22;
+
+/// True where the value and the weight's gradient are taken.
+pub fn takes(g: &Geometry) -> bool {
+    let whole = g.kernel == g.height && g.kernel == g.width && g.pad == 0;
+    g.groups == 1 && g.outputs >= COLUMNS && !whole
+}
+
+/// True where the input's gradient is taken, too.
+pub fn takes_back(g: &Geometry) -> bool {
+    takes(g) && g.inputs >= COLUMNS
+}
+
+/// What the windows see of the input.
+fn seen(g: &Geometry, windows: (usize, usize)) -> Strips {
+    let reach = (g.kernel - 1) * g.dilation + 1;
+    Strips {
+        sides: (g.height, g.width),
+        channels: g.inputs,
+        windows,
+        stride: g.stride,
+        first: -(g.pad as isize),
+        reach,
+    }
+}
+
+/// A matrix (depth, columns) in panels of two vectors, of which the last is filled up with zeros; and the numbers of a panel.
+fn panels(simd: Simd, depth: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> (Vec<f32>, usize) {
+    let wide = 2 * simd.shape().0;
+    let mut out = vec![0.0; depth * columns.next_multiple_of(wide)];
+    for (panel, out) in out.chunks_exact_mut((depth * wide).max(1)).enumerate() {
+        let own = wide.min(columns - panel * wide);
+        for (k, line) in out.chunks_exact_mut(wide).enumerate() {
+            line.iter_mut().take(own).enumerate().for_each(|(c, x)| *x = at(k, panel * wide + c));
+        }
+    }
+    (out, depth * wide)
+}
+
+/// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, k, k), plus `bias`: (batch, h, w, outputs).
+pub fn value(g: &Geometry, (h, w): (usize, usize), x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+    let (simd, strips, taps) = (Simd::chosen(), seen(g, (h, w)), g.kernel * g.kernel);
+    let depth = taps * g.inputs;
+    let (matrix, panel_step) =
+        panels(simd, depth, g.outputs, |k, c| weight[c * depth + k % g.inputs * taps + k / g.inputs]);
+    let cell = |tap: usize| (tap / g.kernel * strips.width() + tap % g.kernel) * g.dilation * g.inputs;
+    let at: Vec<usize> = (0..depth).map(|k| cell(k / g.inputs) + k % g.inputs).collect();
+    let len = g.batch * h * w * g.outputs;
+    let mut out: Vec<f32> = Vec::with_capacity(len);
+    let to = Shared::new(&mut out.spare_capacity_mut()[..len]);
+    strips.of(g.batch).into_par_iter().for_each_init(Vec::new, |buffer, strip| {
+        strips.copy(x, strip, buffer);
+        let (image, top, lines) = strip;
+        let line = |r: usize| (r * g.stride * strips.width() * g.inputs, r * w * g.outputs);
+        let product = Product {
+            x: buffer.as_ptr(),
+            step: g.stride * g.inputs,
+            rows: w,
+            at: &at,
+            m: matrix.as_ptr(),
+            m_step: 2 * simd.shape().0,
+            panel_step,
+            columns: g.outputs,
+            to: to.from((image * h + top) * w * g.outputs).0.cast(),
+            to_step: g.outputs,
+            begin: bias.map_or(Begin::Zero, |bias| Begin::Bias(bias.as_ptr())),
+            lines: &(0..lines).map(line).collect::<Vec<_>>(),
+        };
+        run(simd, product);
+    });
+    // SAFETY: the strips cover the result, and a product writes all of its own.
+    unsafe { out.set_len(len) };
+    out
+}
+
+/// For the cells of an axis that lie `stride` apart, from `phase` on: the taps that see one of them, each with the place of its window
+/// relative to the cell's number among them.
+fn taps(g: &Geometry, phase: usize) -> Vec<(usize, isize)> {
+    let apart = |tap: usize| (phase + g.pad) as isize - (tap * g.dilation) as isize;
+    let stride = g.stride as isize;
+    (0..g.kernel).filter(|tap| apart(*tap) % stride == 0).map(|tap| (tap, apart(tap) / stride)).collect()
+}
+
+/// The gradient (batch, height, width, inputs) of the input, given `grad`, that of the value.
+pub fn input_gradient(g: &Geometry, (h, w): (usize, usize), weight: &[f32], grad: &[f32]) -> Vec<f32> {
+    let (simd, square) = (Simd::chosen(), g.kernel * g.kernel);
+    let phases: Vec<Vec<(usize, isize)>> = (0..g.stride).map(|phase| taps(g, phase)).collect();
+    let places = || phases.iter().flatten().map(|(_, place)| *place);
+    let (least, most) = (places().min().unwrap_or(0), places().max().unwrap_or(0));
+    let strips = Strips {
+        sides: (h, w),
+        channels: g.outputs,
+        windows: (g.height.div_ceil(g.stride), g.width.div_ceil(g.stride)),
+        stride: 1,
+        first: least,
+        reach: (most - least) as usize + 1,
+    };
+    // Of each phase of rows and columns: where the numbers lie, and the matrix for them.
+    let phase = |i: usize| {
+        let (down, right) = (&phases[i / g.stride], &phases[i % g.stride]);
+        let own: Vec<_> = down.iter().flat_map(|a| right.iter().map(move |b| (*a, *b))).collect();
+        let cell = |((_, y), (_, x)): &((usize, isize), (usize, isize))| {
+            ((y - least) as usize * strips.width() + (x - least) as usize) * g.outputs
+        };
+        let at: Vec<usize> = own.iter().map(cell).flat_map(|cell| (0..g.outputs).map(move |o| cell + o)).collect();
+        let (matrix, step) = panels(simd, at.len(), g.inputs, |k, c| {
+            let ((i, _), (j, _)) = own[k / g.outputs];
+            weight[(k % g.outputs * g.inputs + c) * square + i * g.kernel + j]
+        });
+        (at, matrix, step)
+    };
+    let of: Vec<_> = (0..g.stride * g.stride).map(phase).collect();
+    let len = g.batch * g.height * g.width * g.inputs;
+    let mut out: Vec<f32> = Vec::with_capacity(len);
+    let to = Shared::new(&mut out.spare_capacity_mut()[..len]);
+    strips.of(g.batch).into_par_iter().for_each_init(Vec::new, |buffer, strip| {
+        strips.copy(grad, strip, buffer);
+        let (image, top, lines) = strip;
+        for (i, (at, matrix, panel_step)) in of.iter().enumerate() {
+            let (down, right) = (i / g.stride, i % g.stride);
+            let line = |r: usize| {
+                let y = (top + r) * g.stride + down;
+                (r * strips.width() * g.outputs, ((image * g.height + y) * g.width + right) * g.inputs)
+            };
+            let lines = (0..lines).filter(|r| (top + r) * g.stride + down < g.height).map(line);
+            let product = Product {
+                x: buffer.as_ptr(),
+                step: g.outputs,
+                rows: (g.width + g.stride - 1 - right) / g.stride,
+                at,
+                m: matrix.as_ptr(),
+                m_step: 2 * simd.shape().0,
+                panel_step: *panel_step,
+                columns: g.inputs,
+                to: to.from(0).0.cast(),
+                to_step: g.stride * g.inputs,
+                begin: Begin::Zero,
+                lines: &lines.collect::<Vec<_>>(),
+            };
+            run(simd, product);
+        }
+    });
+    // SAFETY: the phases cover the cells of every strip, those without a tap by zeros.
+    unsafe { out.set_len(len) };
+    out
+}
+
+/// Tasks of the weight's gradient: parts of the strips, and outputs in each.
+fn cut(g: &Geometry, strips: usize) -> (usize, usize) {
+    let weight = g.outputs * g.inputs * g.kernel * g.kernel;
+    let parts = (SUMS / weight.max(1)).clamp(1, TASKS).min(strips).max(1);
+    // A multiple of the columns of a panel, on every machine.
+    let outputs = g.outputs.div_ceil(TASKS.div_ceil(parts)).next_multiple_of(32).min(g.outputs);
+    (parts, outputs)
+}
+
+/// The `own` columns from `first` on of `rows` of `columns` numbers, in panels of `wide`, the last one filled up.
+fn pack(rows: &[f32], columns: usize, (first, own): (usize, usize), wide: usize, to: &mut Vec<f32>) {
+    let count = rows.len() / columns;
+    to.resize(own.next_multiple_of(wide) * count, 0.0);
+    for (panel, to) in to.chunks_exact_mut((wide * count).max(1)).enumerate() {
+        let n = wide.min(own - panel * wide);
+        for (to, row) in to.chunks_exact_mut(wide).zip(rows.chunks_exact(columns)) {
+            to[..n].copy_from_slice(&row[first + panel * wide..][..n]);
+        }
+    }
+}
+
+/// The gradient (outputs, inputs, k, k) of the weight, given `grad`, that of the value.
+pub fn weight_gradient(g: &Geometry, (h, w): (usize, usize), x: &[f32], grad: &[f32]) -> Vec<f32> {
+    let (simd, strips, taps) = (Simd::chosen(), seen(g, (h, w)), g.kernel * g.kernel);
+    let wide = 2 * simd.shape().0;
+    let (depth, all) = (taps * g.inputs, strips.of(g.batch));
+    let (parts, share) = cut(g, all.len());
+    let per = all.len().div_ceil(parts).max(1);
+    let tasks = all.par_chunks(per).flat_map(|strips| {
+        (0..g.outputs).into_par_iter().step_by(share).map(move |first| (strips, first, share.min(g.outputs - first)))
+    });
+    // The taps of a line of the kernel lie side by side, unless it is dilated.
+    let (in_line, rows) = if g.dilation == 1 { (g.kernel, g.kernel * g.inputs) } else { (1, g.inputs) };
+    let corner = |tap: usize| (tap / g.kernel * strips.width() + tap % g.kernel) * g.dilation * g.inputs;
+    let sums: Vec<(usize, Vec<f32>)> = tasks
+        .map_init(<(Vec<f32>, Vec<f32>)>::default, |(buffer, packed), (own, first, outputs)| {
+            let mut sums = vec![0.0; depth * outputs];
+            let lines: Vec<_> =
+                (0..taps).step_by(in_line).map(|tap| (corner(tap), tap * g.inputs * outputs)).collect();
+            for strip in own {
+                strips.copy(x, *strip, buffer);
+                let (image, top, rows_of_windows) = *strip;
+                let place = |k: usize| (k / w * strips.width() + k % w) * g.stride * g.inputs;
+                let places = rows_of_windows * w;
+                let arriving = &grad[(image * h + top) * w * g.outputs..][..places * g.outputs];
+                pack(arriving, g.outputs, (first, outputs), wide, packed);
+                let product = Product {
+                    x: buffer.as_ptr(),
+                    step: 1,
+                    rows,
+                    at: &(0..places).map(place).collect::<Vec<_>>(),
+                    m: packed.as_ptr(),
+                    m_step: wide,
+                    panel_step: places * wide,
+                    columns: outputs,
+                    to: sums.as_mut_ptr(),
+                    to_step: outputs,
+                    begin: Begin::There,
+                    lines: &lines,
+                };
+                run(simd, product);
+            }
+            (first, sums)
+        })
+        .collect();
+    // Parts of the same outputs are added up as they lie, in the order of the parts.
+    let mut out = vec![0.0; g.outputs * depth];
+    for first in (0..g.outputs).step_by(share) {
+        let mut parts = sums.iter().filter(|(own, _)| *own == first).map(|(_, sums)| sums);
+        let Some(mut total) = parts.next().cloned() else { continue };
+        for part in parts {
+            total.iter_mut().zip(part).for_each(|(sum, more)| *sum += more);
+        }
+        let own = total.len() / depth;
+        for (pair, line) in total.chunks_exact(own).enumerate() {
+            let (tap, input) = (pair / g.inputs, pair % g.inputs);
+            for (o, x) in line.iter().enumerate() {
+                out[((first + o) * g.inputs + input) * taps + tap] = *x;
+            }
+        }
+    }
+    out
+}
+
+/// Bytes that it takes beside arguments and results: forward, backward, and kept by every thread.
+pub fn working(g: &Geometry) -> (usize, usize, usize) {
+    let Ok(windows) = g.result() else { return (0, 0, 0) };
+    let bytes = |numbers: usize| numbers.saturating_mul(4);
+    let (strips, depth) = (seen(g, windows), g.kernel * g.kernel * g.inputs);
+    let matrix = bytes(depth.saturating_mul(g.outputs.next_multiple_of(32)));
+    let parts = cut(g, g.batch.saturating_mul(windows.0.div_ceil(strips.lines()))).0;
+    let back = Strips { channels: g.outputs, stride: 1, ..strips };
+    let arriving = strips.lines() * windows.1 * g.outputs.next_multiple_of(32);
+    let thread = bytes((strips.numbers(strips.lines()) + arriving).max(back.numbers(back.lines())));
+    (matrix, matrix.saturating_mul(parts.saturating_add(1)), thread)
+}

@@ -1,0 +1,152 @@
+//! The product at the heart of all three passes: sums of numbers that lie at given places, times lines of a matrix.
+#![allow(unsafe_code)] // see `crate::simd`: called under `simd::run` alone
+#![allow(clippy::indexing_slicing)] // arrays of constant size
+
+use crate::simd::{Lanes, Task, put, take};
+
+/// What a sum begins with.
+#[derive(Clone, Copy)]
+pub enum Begin {
+    /// Nothing.
+    Zero,
+    /// A number for each column.
+    Bias(*const f32),
+    /// What is there.
+    There,
+}
+
+/// For each line (x, to), row i and column c:  to[i·to_step + c] = begin + Σₖ x[i·step + at[k]] · m[k, c].
+///
+/// Columns lie in panels of 2N: line k of panel p begins at `m + p·panel_step + k·m_step`.
+#[derive(Clone, Copy)]
+pub struct Product<'a> {
+    /// Where numbers are read.
+    pub x: *const f32,
+    /// From a row to the next.
+    pub step: usize,
+    /// Rows of each line.
+    pub rows: usize,
+    /// The places of a row's numbers.
+    pub at: &'a [usize],
+    /// The matrix.
+    pub m: *const f32,
+    pub m_step: usize,
+    pub panel_step: usize,
+    /// Columns of it.
+    pub columns: usize,
+    /// Where sums go.
+    pub to: *mut f32,
+    pub to_step: usize,
+    pub begin: Begin,
+    /// Where each line begins in `x` and in `to`.
+    pub lines: &'a [(usize, usize)],
+}
+
+impl Task for Product<'_> {
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        unsafe {
+            match (L::ROWS, fewest(L::ROWS, self.rows)) {
+                (14, 8) => self.all::<L, 8>(),
+                (14, 7) => self.all::<L, 7>(),
+                (6 | 14, 6) => self.all::<L, 6>(),
+                (6 | 14, 5) => self.all::<L, 5>(),
+                (_, 4) => self.all::<L, 4>(),
+                _ => self.all::<L, 1>(),
+            }
+        }
+    }
+}
+
+/// Rows that are summed at a time: as many of those that fit the registers as leave the fewest over.
+fn fewest(most: usize, rows: usize) -> usize {
+    let all: &[usize] = match most {
+        // Of more than 8 the compiler keeps the sums in memory, which takes three times as long.
+        14 => &[8, 7, 6, 5, 4],
+        6 => &[6, 5, 4],
+        _ => &[4],
+    };
+    // Each block reads its lines of the matrix anew.
+    let cost = |r: &usize| rows.div_ceil(*r) * (*r + 1);
+    all.iter().copied().filter(|r| *r <= rows).min_by_key(cost).unwrap_or(1)
+}
+
+impl Product<'_> {
+    #[inline(always)]
+    unsafe fn all<L: Lanes, const R: usize>(&self) {
+        for panel in 0..self.columns.div_ceil(2 * L::N) {
+            let left = self.columns - panel * 2 * L::N;
+            for line in self.lines {
+                for first in (0..self.rows).step_by(R) {
+                    // The last block reaches back over rows that are there already: what it read beyond the end might not be there.
+                    let from = first.min(self.rows - R);
+                    let place = (panel, *line, from, first - from);
+                    unsafe {
+                        if left >= 2 * L::N {
+                            self.block::<L, R, 2>(place, 0, L::N);
+                        } else {
+                            self.block::<L, R, 1>(place, 0, left.min(L::N));
+                            if left > L::N {
+                                self.block::<L, R, 1>(place, L::N, left - L::N);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// `V` vectors of `n` columns, from `column` of the panel on, of `R` rows, of which the first `skip` are not written.
+    #[inline(always)]
+    unsafe fn block<L: Lanes, const R: usize, const V: usize>(
+        &self,
+        (panel, line, row, skip): (usize, (usize, usize), usize, usize),
+        column: usize,
+        n: usize,
+    ) {
+        unsafe {
+            let x = self.x.add(line.0 + row * self.step);
+            let m = self.m.add(panel * self.panel_step + column);
+            let to = self.to.add(line.1 + row * self.to_step + panel * 2 * L::N + column);
+            let mut sums = [[L::splat(0.0); V]; R];
+            match self.begin {
+                Begin::Zero => {}
+                Begin::Bias(bias) => {
+                    let mut first = [L::splat(0.0); V];
+                    for (v, first) in first.iter_mut().enumerate() {
+                        *first = take(bias.add(panel * 2 * L::N + column + v * L::N), n);
+                    }
+                    sums = [first; R];
+                }
+                Begin::There => {
+                    for (i, sums) in sums.iter_mut().enumerate() {
+                        for (v, sum) in sums.iter_mut().enumerate() {
+                            *sum = take(to.add(i * self.to_step + v * L::N), n);
+                        }
+                    }
+                }
+            }
+            let step = self.step;
+            for (k, at) in self.at.iter().enumerate() {
+                let (p, m) = (x.add(*at), m.add(k * self.m_step));
+                let mut line = [L::splat(0.0); V];
+                for v in 0..V {
+                    line[v] = take(m.add(v * L::N), n);
+                }
+                for i in 0..R {
+                    let a = L::splat(*p.add(i * step));
+                    for v in 0..V {
+                        sums[i][v] = sums[i][v].plus(a, line[v]);
+                    }
+                }
+            }
+            for (i, sums) in sums.iter().enumerate().skip(skip) {
+                for (v, sum) in sums.iter().enumerate() {
+                    put(*sum, to.add(i * self.to_step + v * L::N), n);
+                }
+            }
+        }
+    }
+}
