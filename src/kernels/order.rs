@@ -28,20 +28,32 @@ fn turned<T: Float>(x: &[T], batch: usize, rows: usize, columns: usize) -> Resul
     // A task turns some of the result's rows: its own part of the memory.
     let wide = TILE * rows;
     out.par_chunks_mut(columns * rows).zip(x.par_chunks(rows * columns)).for_each(|(out, x)| {
-        out.par_chunks_mut(wide).enumerate().for_each(|(strip, out)| {
-            let from = strip * TILE;
-            let count = out.len() / rows;
-            for row in (0..rows).step_by(TILE) {
-                let end = (row + TILE).min(rows);
-                for column in 0..count {
-                    for (r, to) in (row..end).zip(&mut out[column * rows + row..column * rows + end]) {
-                        *to = x[r * columns + from + column];
-                    }
-                }
-            }
-        });
+        out.par_chunks_mut(wide).enumerate().for_each(|(strip, out)| turn_strip(x, rows, columns, strip * TILE, out));
     });
     Ok(out)
+}
+
+/// Writes the columns from `from` on of a matrix of `rows` × `columns` as rows, as many as `out` has room for.
+fn turn_strip<T: Copy>(x: &[T], rows: usize, columns: usize, from: usize, out: &mut [T]) {
+    let count = out.len() / rows;
+    for row in (0..rows).step_by(TILE) {
+        let end = (row + TILE).min(rows);
+        for column in 0..count {
+            for (r, to) in (row..end).zip(&mut out[column * rows + row..column * rows + end]) {
+                *to = x[r * columns + from + column];
+            }
+        }
+    }
+}
+
+/// A matrix of so many rows with rows and columns exchanged, on one core.
+pub fn turn<T: Copy>(x: &[T], rows: usize, out: &mut [T]) -> Result<(), Mismatch> {
+    length("out", out, x.len())?;
+    if rows > 0 {
+        let strips = out.chunks_mut(TILE * rows).enumerate();
+        strips.for_each(|(strip, out)| turn_strip(x, rows, x.len() / rows, strip * TILE, out));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ fn drawn(call: &Call, x: &Tensor, p: f64, order: Order) -> Result<Tensor> {
     let streams: Vec<_> = (0..images).map(|image| call.random(image as u64)).collect();
     let channels = x.dims().get(1).copied().unwrap_or(1).max(1);
     let mut mask = vec![0u8; images * size];
-    mask.par_chunks_mut(size.max(1)).zip(streams).for_each(|(mask, mut stream)| {
+    mask.par_chunks_mut(size.max(1)).zip(streams).try_for_each(|(mask, mut stream)| -> Result<()> {
         let mut fill = |mask: &mut [u8]| {
             for pair in mask.chunks_mut(2) {
                 let bits = stream.bits();
@@ -85,12 +85,11 @@ fn drawn(call: &Call, x: &Tensor, p: f64, order: Order) -> Result<Tensor> {
             Order::Last => {
                 let mut straight = vec![0u8; mask.len()];
                 fill(&mut straight);
-                for (channel, line) in straight.chunks_exact(mask.len() / channels).enumerate() {
-                    mask.iter_mut().skip(channel).step_by(channels).zip(line).for_each(|(to, from)| *to = *from);
-                }
+                rord_kernels::order::turn(&straight, channels, mask).map_err(wrong)?;
             }
         }
-    });
+        Ok(())
+    })?;
     match (order, x.dims()) {
         (Order::Last, [b, c, h, w]) => layout::from_last(&slices::tensor(mask, (*b, *h, *w, *c))?),
         _ => slices::tensor(mask, x.shape()),

@@ -10,6 +10,9 @@ use crate::simd::{Lanes, Simd, Task, put, run, take};
 /// Numbers in a row at least, where channels are few.
 const ROW: usize = 64;
 
+/// Numbers of the longest row for which there is room on the stack.
+const SPACE: usize = 256;
+
 /// Vectors side by side in a block.
 const SIDE: usize = 4;
 
@@ -30,10 +33,40 @@ pub(super) fn down<T: Term<K, S>, const K: usize, const S: usize>(
     known: [&[f32]; K],
 ) -> [Vec<f32>; S] {
     let row = channels * (ROW / channels.max(1)).clamp(1, (len / channels.max(1)).max(1));
-    let repeated = known.map(|of| of.iter().copied().cycle().take(row).collect::<Vec<f32>>());
-    let mut sums = [(); S].map(|()| vec![0.0; row]);
+    // Without asking for memory, but where channels are very many: a piece is done in a microsecond or two.
+    if row <= SPACE {
+        let (mut repeated, mut sums) = ([[0.0; SPACE]; K], [[0.0; SPACE]; S]);
+        return summed(
+            term,
+            (len, channels, row),
+            known,
+            repeated.each_mut().map(|x| &mut x[..row]),
+            sums.each_mut().map(|x| &mut x[..row]),
+        );
+    }
+    let (mut repeated, mut sums) = ([(); K].map(|()| vec![0.0; row]), [(); S].map(|()| vec![0.0; row]));
+    summed(
+        term,
+        (len, channels, row),
+        known,
+        repeated.each_mut().map(Vec::as_mut_slice),
+        sums.each_mut().map(Vec::as_mut_slice),
+    )
+}
+
+/// [`down`], with memory for a row of each number that is known and of each sum.
+fn summed<T: Term<K, S>, const K: usize, const S: usize>(
+    term: &T,
+    (len, channels, row): (usize, usize, usize),
+    known: [&[f32]; K],
+    mut repeated: [&mut [f32]; K],
+    mut sums: [&mut [f32]; S],
+) -> [Vec<f32>; S] {
+    for (to, of) in repeated.iter_mut().zip(known) {
+        to.chunks_exact_mut(channels).for_each(|to| to.copy_from_slice(&of[..channels]));
+    }
+    let known = repeated.map(|known| &*known);
     let rows = len / row;
-    let known = std::array::from_fn(|k| repeated[k].as_slice());
     run(Simd::chosen(), Down { term, from: 0, row, rows, known, sums: &mut sums });
     // What does not fill a row begins at a whole cell, too.
     let rest = Down { term, from: rows * row, row: len - rows * row, rows: 1, known, sums: &mut sums };
@@ -48,16 +81,16 @@ pub(super) fn down<T: Term<K, S>, const K: usize, const S: usize>(
 }
 
 /// Rows of a piece, from number `from` on.
-struct Down<'a, T, const K: usize, const S: usize> {
+struct Down<'a, 'm, T, const K: usize, const S: usize> {
     term: &'a T,
     from: usize,
     row: usize,
     rows: usize,
     known: [&'a [f32]; K],
-    sums: &'a mut [Vec<f32>; S],
+    sums: &'a mut [&'m mut [f32]; S],
 }
 
-impl<T: Term<K, S>, const K: usize, const S: usize> Task for Down<'_, T, K, S> {
+impl<T: Term<K, S>, const K: usize, const S: usize> Task for Down<'_, '_, T, K, S> {
     type Out = ();
 
     #[inline(always)]
@@ -79,7 +112,7 @@ impl<T: Term<K, S>, const K: usize, const S: usize> Task for Down<'_, T, K, S> {
     }
 }
 
-impl<T: Term<K, S>, const K: usize, const S: usize> Down<'_, T, K, S> {
+impl<T: Term<K, S>, const K: usize, const S: usize> Down<'_, '_, T, K, S> {
     /// `V` vectors of `n` numbers from `column` on, down all rows.
     #[inline(always)]
     unsafe fn block<L: Lanes, const V: usize>(&mut self, column: usize, n: usize) {

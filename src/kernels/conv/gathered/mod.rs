@@ -209,8 +209,7 @@ pub fn weight_gradient(g: &Geometry, (h, w): (usize, usize), x: &[f32], grad: &[
     let sums: Vec<(usize, Vec<f32>)> = tasks
         .map_init(<(Vec<f32>, Vec<f32>)>::default, |(buffer, packed), (own, first, outputs)| {
             let mut sums = vec![0.0; depth * outputs];
-            let lines: Vec<_> =
-                (0..taps).step_by(in_line).map(|tap| (corner(tap), tap * g.inputs * outputs)).collect();
+            let lines: Vec<_> = (0..taps).step_by(in_line).map(|tap| (corner(tap), tap * g.inputs * outputs)).collect();
             for strip in own {
                 strips.copy(x, *strip, buffer);
                 let (image, top, rows_of_windows) = *strip;
