@@ -44,6 +44,22 @@ pub struct Lines<T> {
     pub rectified: bool,
 }
 
+impl<T: Float> Lines<T> {
+    /// The same, if these are of `f32`.
+    pub(crate) fn single(&self) -> Option<Lines<f32>> {
+        let [mean, scale, shift] = singles([&self.mean, &self.scale, &self.shift])?.map(<[f32]>::to_vec);
+        Some(Lines { mean, scale, shift, rectified: self.rectified })
+    }
+}
+
+impl Lines<f32> {
+    /// What they make of whole cells, on one core.
+    pub(crate) fn apply(&self, x: &[f32], out: &mut [f32]) {
+        let term = Value { x: Read(x.as_ptr()), out: Write(out.as_mut_ptr()), rectified: self.rectified };
+        let [] = down(&term, x.len().min(out.len()), self.mean.len(), [&self.mean, &self.scale, &self.shift]);
+    }
+}
+
 impl Map {
     /// Numbers that a task takes at a time: a channel of an image, or cells that stay in the first-level cache.
     fn piece(&self) -> usize {

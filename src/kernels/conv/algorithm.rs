@@ -2,7 +2,7 @@
 
 use super::Geometry;
 use super::after::{followed, undone};
-use super::call::{After, Gradients, Past, Products, Value, Wanted};
+use super::call::{After, Gradients, Past, Products, Seen, Value, Wanted};
 use super::direct::{self, few_inputs, few_outputs};
 use super::winograd::{self, How, Source};
 use crate::Mismatch;
@@ -43,10 +43,15 @@ impl Algorithm {
         }
     }
 
+    /// True where it reads through lines; others must be given what these make.
+    pub fn reads_through(&self) -> bool {
+        matches!(self, Self::Winograd(_))
+    }
+
     /// As [`super::last::forward`], lengths checked.
     pub fn value(
         &self,
-        x: &[f32],
+        x: Seen<f32>,
         weight: &[f32],
         bias: Option<&[f32]>,
         after: After,
@@ -56,18 +61,18 @@ impl Algorithm {
         let then = |numbers, s: &direct::Sizes| followed(numbers, s.batch, (s.height, s.width), s.outputs, after);
         match self {
             Self::FewInputs(s) if after == After::Relu => {
-                Value { numbers: few_inputs::value(simd, s, x, weight, bias, true), cells: Vec::new() }
+                Value { numbers: few_inputs::value(simd, s, x.numbers, weight, bias, true), cells: Vec::new() }
             }
-            Self::FewInputs(s) => then(few_inputs::value(simd, s, x, weight, bias, false), s),
-            Self::FewOutputs(s) => then(few_outputs::value(simd, s, x, weight, bias), s),
-            Self::Winograd(s) => winograd::value(how(products), s, x, weight, bias, after),
+            Self::FewInputs(s) => then(few_inputs::value(simd, s, x.numbers, weight, bias, false), s),
+            Self::FewOutputs(s) => then(few_outputs::value(simd, s, x.numbers, weight, bias), s),
+            Self::Winograd(s) => winograd::value(how(products), s, source(x), weight, bias, after),
         }
     }
 
     /// As [`super::last::backward`], lengths checked.
     pub fn gradients(
         &self,
-        x: &[f32],
+        x: Seen<f32>,
         weight: &[f32],
         past: Past<f32>,
         grad: &[f32],
@@ -83,14 +88,14 @@ impl Algorithm {
         };
         match self {
             Self::Winograd(s) => {
-                let how = how(products);
+                let (how, seen) = (how(products), source(x));
                 let source = match past.after {
                     After::Nothing => Source::Plain(grad),
                     After::Relu => Source::Relu { grad, value: past.value },
                     After::ReluPool => Source::Pool { grad, cells: past.cells },
                 };
                 if weights {
-                    keep(winograd::weight_gradient(how, s, x, source));
+                    keep(winograd::weight_gradient(how, s, seen, source));
                 }
                 if wanted.x {
                     out.x = Some(winograd::input_gradient(how, s, weight, source));
@@ -98,10 +103,10 @@ impl Algorithm {
             }
             Self::FewInputs(s) => {
                 if weights && past.after == After::Relu {
-                    keep(few_inputs::weight_gradient(simd, s, x, grad, Some(past.value)));
+                    keep(few_inputs::weight_gradient(simd, s, x.numbers, grad, Some(past.value)));
                 } else if weights {
                     let grad = undone(past, grad, s.batch, (s.height, s.width), s.outputs)?;
-                    keep(few_inputs::weight_gradient(simd, s, x, &grad, None));
+                    keep(few_inputs::weight_gradient(simd, s, x.numbers, &grad, None));
                 }
                 if wanted.x {
                     let grad = undone(past, grad, s.batch, (s.height, s.width), s.outputs)?;
@@ -111,7 +116,7 @@ impl Algorithm {
             Self::FewOutputs(s) => {
                 let grad = undone(past, grad, s.batch, (s.height, s.width), s.outputs)?;
                 if weights {
-                    keep(few_outputs::weight_gradient(simd, s, x, &grad));
+                    keep(few_outputs::weight_gradient(simd, s, x.numbers, &grad));
                 }
                 if wanted.x {
                     out.x = Some(few_outputs::input_gradient(simd, s, weight, &grad));
@@ -119,6 +124,14 @@ impl Algorithm {
             }
         }
         Ok(out)
+    }
+}
+
+/// What Winograd's algorithm reads.
+fn source(x: Seen<'_, f32>) -> Source<'_> {
+    match x.lines {
+        Some(lines) => Source::Normal { x: x.numbers, lines },
+        None => Source::Plain(x.numbers),
     }
 }
 

@@ -1,5 +1,38 @@
 //! What a convolution is asked for, and what it returns: the types that all its algorithms share.
 
+use crate::batch_norm::{self, Lines, Map};
+use crate::{Float, Mismatch};
+
+/// What a convolution reads: a map (batch, height, width, inputs), or what lines make of its channels.
+#[derive(Clone, Copy, Debug)]
+pub struct Seen<'a, T> {
+    /// The map.
+    pub numbers: &'a [T],
+    /// What is done to each number before it is read; what pads the map stays 0.
+    pub lines: Option<&'a Lines<T>>,
+}
+
+impl<'a, T> From<&'a [T]> for Seen<'a, T> {
+    fn from(numbers: &'a [T]) -> Self {
+        Self { numbers, lines: None }
+    }
+}
+
+impl<'a, T> From<&'a Vec<T>> for Seen<'a, T> {
+    fn from(numbers: &'a Vec<T>) -> Self {
+        Self { numbers, lines: None }
+    }
+}
+
+impl<T: Float> Seen<'_, T> {
+    /// The numbers after the lines, written out.
+    pub(super) fn made(&self, channels: usize) -> Result<Option<Vec<T>>, Mismatch> {
+        let Some(lines) = self.lines else { return Ok(None) };
+        let map = Map { images: 1, channels, cells: self.numbers.len() / channels.max(1), last: true };
+        batch_norm::value(&map, self.numbers, lines).map(Some)
+    }
+}
+
 /// What is done with a convolution's value before it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {

@@ -6,27 +6,36 @@
 
 use super::after::{followed, undone};
 use super::algorithm::Algorithm;
-use super::call::{After, Gradients, Past, Products, Value, Wanted};
+use super::call::{After, Gradients, Past, Products, Seen, Value, Wanted};
 use super::{Geometry, depthwise, gathered, phases, pointwise, windows};
+use crate::batch_norm::Lines;
 use crate::{Float, Mismatch, length};
 
 /// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs / groups, kernel, kernel), plus `bias`
 /// (outputs), and `after` done with it.
-pub fn forward<T: Float>(
+pub fn forward<'a, T: Float>(
     g: &Geometry,
-    x: &[T],
+    x: impl Into<Seen<'a, T>>,
     weight: &[T],
     bias: Option<&[T]>,
     after: After,
     products: Products,
 ) -> Result<Value<T>, Mismatch> {
+    let seen = x.into();
     g.result()?;
-    length("x", x, g.input_len())?;
+    checked(g, &seen)?;
     length("weight", weight, g.weight_len())?;
     if let Some(bias) = bias {
         length("bias", bias, g.outputs)?;
     }
-    if let (Some(algorithm), Some(x), Some(weight)) = (Algorithm::of(g), T::single(x), T::single(weight)) {
+    let lines = single_lines(&seen);
+    if seen.lines.is_some() && !(reads_through(g) && lines.is_some()) {
+        let made = seen.made(g.inputs)?.unwrap_or_default();
+        return forward(g, &made, weight, bias, after, products);
+    }
+    let x = seen.numbers;
+    let single = T::single(x).map(|numbers| Seen { numbers, lines: lines.as_ref() });
+    if let (Some(algorithm), Some(x), Some(weight)) = (Algorithm::of(g), single, T::single(weight)) {
         let value = algorithm.value(x, weight, bias.and_then(T::single), after, products);
         if let Some(numbers) = T::of_single(value.numbers) {
             return Ok(Value { numbers, cells: value.cells });
@@ -46,7 +55,7 @@ pub fn forward<T: Float>(
         let (h, w) = g.result()?;
         return Ok(followed(depthwise::value(g, x, weight, bias, (h, w)), g.batch, (h, w), g.outputs, after));
     }
-    if let (true, Some(x), Some(weight)) = (gathered::takes(g), T::single(x), T::single(weight)) {
+    if let (true, Some(x), Some(weight)) = (gathered::takes(g), single, T::single(weight)) {
         let size = g.result()?;
         let numbers = gathered::value(g, size, x, weight, bias.and_then(T::single));
         if let Some(numbers) = T::of_single(numbers) {
@@ -68,18 +77,40 @@ pub(super) fn general<T: Float>(
     Ok(followed(windows::value(g, x, weight, bias)?, g.batch, size, g.outputs, after))
 }
 
-/// The gradients of [`forward`]'s arguments, given the gradient `grad` of its value, of the same shape.
-pub fn backward<T: Float>(
+/// True where numbers of `f32` are read through lines without being written out after them.
+pub fn reads_through(g: &Geometry) -> bool {
+    match Algorithm::of(g) {
+        Some(algorithm) => algorithm.reads_through(),
+        None => phases::of(g).is_none() && !pointwise::takes(g) && !depthwise::takes(g) && gathered::takes(g),
+    }
+}
+
+/// The lines of what is seen, if they are of `f32`.
+fn single_lines<T: Float>(seen: &Seen<T>) -> Option<Lines<f32>> {
+    seen.lines.and_then(Lines::single)
+}
+
+/// Whether what is seen has the sizes of the input.
+fn checked<T: Float>(g: &Geometry, seen: &Seen<T>) -> Result<(), Mismatch> {
+    length("x", seen.numbers, g.input_len())?;
+    let Some(lines) = seen.lines else { return Ok(()) };
+    [&lines.mean, &lines.scale, &lines.shift].into_iter().try_for_each(|of| length("lines", of, g.inputs))
+}
+
+/// The gradients of [`forward`]'s arguments, given the gradient `grad` of its value, of the same shape. That of the input is of what was
+/// made of it, where it was read through lines.
+pub fn backward<'a, T: Float>(
     g: &Geometry,
-    x: &[T],
+    x: impl Into<Seen<'a, T>>,
     weight: &[T],
     past: Past<T>,
     grad: &[T],
     wanted: Wanted,
     products: Products,
 ) -> Result<Gradients<T>, Mismatch> {
+    let seen = x.into();
     let (h, w) = g.result()?;
-    length("x", x, g.input_len())?;
+    checked(g, &seen)?;
     length("weight", weight, g.weight_len())?;
     let (h, w) = if past.after == After::ReluPool { (h / 2, w / 2) } else { (h, w) };
     length("value", past.value, g.batch * h * w * g.outputs)?;
@@ -87,7 +118,15 @@ pub fn backward<T: Float>(
     if past.after == After::ReluPool {
         length("cells", past.cells, grad.len())?;
     }
-    let single = (Algorithm::of(g), T::single(x), T::single(weight), T::single(grad), T::single(past.value));
+    let lines = single_lines(&seen);
+    if seen.lines.is_some() && !(reads_through(g) && lines.is_some()) {
+        // The numbers themselves are looked at for the weight's gradient alone.
+        let made = if wanted.weight { seen.made(g.inputs)? } else { None };
+        return backward(g, made.as_deref().unwrap_or(seen.numbers), weight, past, grad, wanted, products);
+    }
+    let x = seen.numbers;
+    let through = T::single(x).map(|numbers| Seen { numbers, lines: lines.as_ref() });
+    let single = (Algorithm::of(g), through, T::single(weight), T::single(grad), T::single(past.value));
     if let (Some(algorithm), Some(x), Some(weight), Some(grad), Some(value)) = single {
         let past = Past { after: past.after, value, cells: past.cells };
         let found = algorithm.gradients(x, weight, past, grad, wanted, products)?;
@@ -123,7 +162,7 @@ pub fn backward<T: Float>(
             bias: both.1.filter(|_| wanted.bias),
         });
     }
-    if let (true, Some(single)) = (gathered::takes(g), T::single(x).zip(T::single(weight))) {
+    if let (true, Some(single)) = (gathered::takes(g), through.zip(T::single(weight))) {
         let (size, (x, weight)) = (g.result()?, single);
         let grad = undone(past, grad, g.batch, size, g.outputs)?;
         if let Some(grad) = T::single(&grad) {

@@ -259,3 +259,30 @@ fn every_way_computes_what_the_general_one_does() {
         }
     }
 }
+
+#[test]
+fn what_is_read_through_lines_is_what_they_make() {
+    use call::{After, Past, Products, Seen, Wanted};
+    let wanted = Wanted { x: true, weight: true, bias: true };
+    for (g, rectified) in taken_by_each().into_iter().flat_map(|g| [(g, true), (g, false)]) {
+        let line = |key, from: f32| singles(key, g.inputs).iter().map(|x| x + from).collect::<Vec<f32>>();
+        let lines = crate::batch_norm::Lines { mean: line(5, 0.0), scale: line(6, 1.0), shift: line(7, 0.5), rectified };
+        let (x, weight, bias) = (singles(1, g.input_len()), singles(2, g.weight_len()), singles(3, g.outputs));
+        let seen = Seen { numbers: &x, lines: Some(&lines) };
+        let made = seen.made(g.inputs).unwrap().unwrap();
+        for after in [After::Nothing, After::Relu, After::ReluPool] {
+            let value = |x: Seen<f32>| last::forward(&g, x, &weight, Some(&bias), after, Products::Single).unwrap();
+            let expected = value((&made).into());
+            assert_eq!(value(seen), expected, "{g:?}");
+            let (past, grad) =
+                (Past { after, value: &expected.numbers, cells: &expected.cells }, singles(4, expected.numbers.len()));
+            let back = |x: Seen<f32>| last::backward(&g, x, &weight, past, &grad, wanted, Products::Single).unwrap();
+            assert_eq!(back(seen), back((&made).into()), "{g:?}");
+        }
+    }
+    let g = taken_by_each()[3];
+    let short = crate::batch_norm::Lines { mean: vec![], scale: vec![], shift: vec![], rectified: true };
+    let (x, weight) = (singles(1, g.input_len()), singles(2, g.weight_len()));
+    let seen = Seen { numbers: &x, lines: Some(&short) };
+    assert!(last::forward(&g, seen, &weight, None, After::Nothing, Products::Single).is_err());
+}

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use super::algorithm::Algorithm;
-use super::call::{After, Gradients, Past, Products, Wanted};
+use super::call::{After, Gradients, Past, Products, Seen, Wanted};
 use super::last;
 use super::{Geometry, depthwise, phases, pointwise, windows};
 use crate::{Float, Mismatch, length};
@@ -40,7 +40,7 @@ fn spread<T: Float>(g: &Geometry, x: &[T], weight: &[T], products: Products) -> 
     if let (Some(algorithm), Some(grad), Some(weight)) = (Algorithm::of(g), T::single(x), T::single(weight)) {
         let past = Past { after: After::Nothing, value: grad, cells: &[] };
         let wanted = Wanted { x: true, weight: false, bias: false };
-        let found = algorithm.gradients(&[], weight, past, grad, wanted, products)?;
+        let found = algorithm.gradients(Seen { numbers: &[], lines: None }, weight, past, grad, wanted, products)?;
         if let Some(value) = found.x.and_then(T::of_single) {
             return Ok(value);
         }

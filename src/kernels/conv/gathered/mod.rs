@@ -13,6 +13,7 @@ mod tests;
 use rayon::prelude::*;
 
 use super::Geometry;
+use super::call::Seen;
 use crate::shared::Shared;
 use crate::simd::{Simd, run};
 use product::{Begin, Product};
@@ -65,7 +66,7 @@ fn panels(simd: Simd, depth: usize, columns: usize, at: impl Fn(usize, usize) ->
 }
 
 /// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, k, k), plus `bias`: (batch, h, w, outputs).
-pub fn value(g: &Geometry, (h, w): (usize, usize), x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+pub fn value(g: &Geometry, (h, w): (usize, usize), x: Seen<f32>, weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
     let (simd, strips, taps) = (Simd::chosen(), seen(g, (h, w)), g.kernel * g.kernel);
     let depth = taps * g.inputs;
     let (matrix, panel_step) =
@@ -141,7 +142,7 @@ pub fn input_gradient(g: &Geometry, (h, w): (usize, usize), weight: &[f32], grad
     let mut out: Vec<f32> = Vec::with_capacity(len);
     let to = Shared::new(&mut out.spare_capacity_mut()[..len]);
     strips.of(g.batch).into_par_iter().for_each_init(Vec::new, |buffer, strip| {
-        strips.copy(grad, strip, buffer);
+        strips.copy(grad.into(), strip, buffer);
         let (image, top, lines) = strip;
         for (i, (at, matrix, panel_step)) in of.iter().enumerate() {
             let (down, right) = (i / g.stride, i % g.stride);
@@ -194,7 +195,7 @@ fn pack(rows: &[f32], columns: usize, (first, own): (usize, usize), wide: usize,
 }
 
 /// The gradient (outputs, inputs, k, k) of the weight, given `grad`, that of the value.
-pub fn weight_gradient(g: &Geometry, (h, w): (usize, usize), x: &[f32], grad: &[f32]) -> Vec<f32> {
+pub fn weight_gradient(g: &Geometry, (h, w): (usize, usize), x: Seen<f32>, grad: &[f32]) -> Vec<f32> {
     let (simd, strips, taps) = (Simd::chosen(), seen(g, (h, w)), g.kernel * g.kernel);
     let wide = 2 * simd.shape().0;
     let (depth, all) = (taps * g.inputs, strips.of(g.batch));

@@ -1,6 +1,8 @@
 //! Some rows of a map with zeros around them, which windows read without asking where the map ends.
 #![allow(clippy::indexing_slicing)] // Rows and columns are cut to the map.
 
+use crate::conv::call::Seen;
+
 /// Numbers of a strip: what stays in a core's second-level cache beside a panel of the matrix.
 const STRIP: usize = 24 * 1024;
 
@@ -46,7 +48,7 @@ impl Strips {
     }
 
     /// Copies what the strip sees of the map `x` (batch, height, width, channels).
-    pub fn copy(&self, x: &[f32], (image, top, lines): (usize, usize, usize), to: &mut Vec<f32>) {
+    pub fn copy(&self, x: Seen<f32>, (image, top, lines): (usize, usize, usize), to: &mut Vec<f32>) {
         let ((height, width), c) = (self.sides, self.channels);
         to.resize(self.numbers(lines), 0.0);
         // The columns of the map that lie in the strip.
@@ -62,7 +64,11 @@ impl Strips {
             to[..before * c].fill(0.0);
             to[(before + inside) * c..].fill(0.0);
             let start = (image * height + y) * width + from.min(width);
-            to[before * c..(before + inside) * c].copy_from_slice(&x[start * c..(start + inside) * c]);
+            let (to, from) = (&mut to[before * c..(before + inside) * c], &x.numbers[start * c..(start + inside) * c]);
+            match x.lines {
+                Some(lines) => lines.apply(from, to),
+                None => to.copy_from_slice(from),
+            }
         }
     }
 }

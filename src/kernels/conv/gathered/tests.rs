@@ -42,8 +42,8 @@ fn all_three_passes_are_those_of_windows_for_any_stride_padding_and_dilation() {
         let (x, weight) = (singles(1, g.input_len()), singles(2, g.weight_len()));
         let (bias, grad) = (singles(3, g.outputs), singles(4, g.batch * h * w * g.outputs));
         let [value_, input, weights] = by_windows(&g, &x, &weight, &bias, &grad);
-        near("value", &value(&g, (h, w), &x, &weight, Some(&bias)), &value_);
+        near("value", &value(&g, (h, w), (&x).into(), &weight, Some(&bias)), &value_);
         near("input", &input_gradient(&g, (h, w), &weight, &grad), &input);
-        near("weight", &weight_gradient(&g, (h, w), &x, &grad), &weights);
+        near("weight", &weight_gradient(&g, (h, w), (&x).into(), &grad), &weights);
     }
 }

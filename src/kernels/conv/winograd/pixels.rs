@@ -1,6 +1,7 @@
 //! How the numbers of a map are found: as they are, or as a gradient of what was rectified or pooled.
 #![allow(unsafe_code)] // see `crate::simd`: called under `simd::run` alone
 
+use crate::batch_norm::Lines;
 use crate::simd::Lanes;
 
 /// A map that is read, channels last.
@@ -8,6 +9,13 @@ use crate::simd::Lanes;
 pub enum Source<'a> {
     /// As it is: (batch, height, width, channels).
     Plain(&'a [f32]),
+    /// What lines make of its channels.
+    Normal {
+        /// The map.
+        x: &'a [f32],
+        /// The lines.
+        lines: &'a Lines<f32>,
+    },
     /// A gradient of a rectified value, of the same shape: it counts where the value is above 0.
     Relu {
         /// The gradient.
@@ -53,6 +61,28 @@ impl Pixels for Plain {
     #[inline(always)]
     fn extent(&self) -> (usize, usize) {
         self.sides
+    }
+}
+
+/// Of what lines make of a map, rectified or not.
+pub struct Normal<'a, const RECTIFIED: bool> {
+    pub x: Plain,
+    pub lines: &'a Lines<f32>,
+}
+
+impl<const RECTIFIED: bool> Pixels for Normal<'_, RECTIFIED> {
+    #[inline(always)]
+    unsafe fn at<L: Lanes>(&self, image: usize, y: usize, x: usize, channel: usize, n: usize) -> L {
+        let known = |of: &[f32]| unsafe { load::<L>(of.as_ptr().add(channel), n) };
+        unsafe {
+            let apart = self.x.at::<L>(image, y, x, channel, n).sub(known(&self.lines.mean));
+            let value = known(&self.lines.shift).plus(apart, known(&self.lines.scale));
+            if RECTIFIED { value.rectified() } else { value }
+        }
+    }
+    #[inline(always)]
+    fn extent(&self) -> (usize, usize) {
+        self.x.sides
     }
 }
 

@@ -4,7 +4,7 @@
 #![allow(clippy::indexing_slicing)] // tiles of constant size
 
 use super::grid::Grid;
-use super::pixels::{Pixels, Plain, Pool, Relu, Source};
+use super::pixels::{Normal, Pixels, Plain, Pool, Relu, Source};
 use super::{Sizes, transforms};
 use crate::simd::{Lanes, Task};
 
@@ -103,6 +103,12 @@ pub trait Transform<'a> {
         unsafe {
             match source {
                 Source::Plain(x) => self.over::<L, _, _>(&plain(x), sink),
+                Source::Normal { x, lines } if lines.rectified => {
+                    self.over::<L, _, _>(&Normal::<true> { x: plain(x), lines }, sink);
+                }
+                Source::Normal { x, lines } => {
+                    self.over::<L, _, _>(&Normal::<false> { x: plain(x), lines }, sink);
+                }
                 Source::Relu { grad, value } => {
                     self.over::<L, _, _>(&Relu { grad: plain(grad), value: plain(value) }, sink);
                 }

@@ -62,7 +62,7 @@ fn compared(simd: Simd, s: Sizes, after: After) {
     let bias = singles(3, s.outputs);
     let what = format!("{} {s:?} {after:?}", simd.name());
     let expected = general(&g, &wide(&x), &wide(&weight), Some(&wide(&bias)), after).unwrap();
-    let got = value(How::single(simd), &s, &x, &weight, Some(&bias), after);
+    let got = value(How::single(simd), &s, Source::Plain(&x), &weight, Some(&bias), after);
     near(&format!("{what}: value"), &got.numbers, &expected.numbers);
     assert_eq!(got.cells.len(), expected.cells.len());
     let grad = singles(4, got.numbers.len());
@@ -77,7 +77,7 @@ fn compared(simd: Simd, s: Sizes, after: After) {
         After::ReluPool => Source::Pool { grad: &grad, cells: &got.cells },
     };
     near(&format!("{what}: input"), &input_gradient(How::single(simd), &s, &weight, source), &back.x.unwrap());
-    let (weight, bias) = weight_gradient(How::single(simd), &s, &x, source);
+    let (weight, bias) = weight_gradient(How::single(simd), &s, Source::Plain(&x), source);
     near(&format!("{what}: weight"), &weight, &back.weight.unwrap());
     near(&format!("{what}: bias"), &bias, &back.bias.unwrap());
 }
@@ -91,11 +91,11 @@ fn the_number_of_threads_changes_nothing() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let simd = Simd::chosen();
-            let out = value(How::single(simd), &s, &x, &weight, None, After::Nothing).numbers;
+            let out = value(How::single(simd), &s, Source::Plain(&x), &weight, None, After::Nothing).numbers;
             (
                 out,
                 input_gradient(How::single(simd), &s, &weight, Source::Plain(&grad)),
-                weight_gradient(How::single(simd), &s, &x, Source::Plain(&grad)),
+                weight_gradient(How::single(simd), &s, Source::Plain(&x), Source::Plain(&grad)),
             )
         })
     };
@@ -120,9 +120,9 @@ fn rounded_products_are_near() {
             assert!(a != b, "{s:?} {what}: nothing was rounded");
         };
         let run = |how| {
-            let out = value(how, &s, &x, &weight, None, After::Nothing).numbers;
+            let out = value(how, &s, Source::Plain(&x), &weight, None, After::Nothing).numbers;
             let back = input_gradient(how, &s, &weight, Source::Plain(&grad));
-            (out, back, weight_gradient(how, &s, &x, Source::Plain(&grad)))
+            (out, back, weight_gradient(how, &s, Source::Plain(&x), Source::Plain(&grad)))
         };
         let (a, b) = (run(how), run(single));
         about("value", &a.0, &b.0);

@@ -23,9 +23,9 @@ const BLOCK: usize = 360_000;
 
 /// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, 3, 3), plus `bias` (outputs), and
 /// `after` done with it.
-pub fn value(how: How, s: &Sizes, x: &[f32], weight: &[f32], bias: Option<&[f32]>, after: After) -> Value<f32> {
+pub fn value(how: How, s: &Sizes, x: Source, weight: &[f32], bias: Option<&[f32]>, after: After) -> Value<f32> {
     let kernels = transformed(how.simd, s, weight, false);
-    convolved(how, s, Source::Plain(x), kernels, bias, after)
+    convolved(how, s, x, kernels, bias, after)
 }
 
 /// The gradient (batch, height, width, inputs) of the input, where `grad` is the gradient of the value.

@@ -24,7 +24,7 @@ const CHUNK: usize = 6 << 20;
 const TASK: usize = 32;
 
 /// The gradients of weight (outputs, inputs, 3, 3) and bias (outputs), where `grad` is the gradient of the value.
-pub fn weight_gradient(how: How, s: &Sizes, x: &[f32], grad: Source) -> (Vec<f32>, Vec<f32>) {
+pub fn weight_gradient(how: How, s: &Sizes, x: Source, grad: Source) -> (Vec<f32>, Vec<f32>) {
     if s.tiles() == 0 {
         return (vec![0.0; s.outputs * s.inputs * 9], vec![0.0; s.outputs]);
     }
@@ -99,7 +99,7 @@ fn multiply(how: How, product: Kernels) {
 fn narrow(
     how: How,
     s: &Sizes,
-    x: &[f32],
+    x: Source,
     grad: Source,
     (inputs, outputs): (usize, usize),
     (parts, per, room): (usize, usize, usize),
@@ -119,8 +119,7 @@ fn narrow(
             let tiles = (first, room.min(end - first));
             scratch(POINTS * (windows_step + grads_step), |windows| {
                 let grads = windows.wrapping_add(POINTS * windows_step);
-                let source = Source::Plain(x);
-                let seen = Frame { sizes: *s, source, tiles, to: windows, step: windows_step, room };
+                let seen = Frame { sizes: *s, source: x, tiles, to: windows, step: windows_step, room };
                 let arriving = Frame { source: grad, to: grads, step: grads_step, ..seen };
                 read(how, Windows(seen), Tiles { frame: arriving, sums: bias });
                 let product = Kernels {
@@ -152,7 +151,7 @@ fn narrow(
 fn wide(
     how: How,
     s: &Sizes,
-    x: &[f32],
+    x: Source,
     grad: Source,
     (inputs, outputs): (usize, usize),
     room: usize,
@@ -176,7 +175,7 @@ fn wide(
             let tiles = (first + at, TASK.min(count - at));
             // SAFETY: tiles of other tasks go to other places.
             let to = how.tile(to_windows.from(0).0.cast(), at * simd.shape().0);
-            let seen = Frame { sizes: *s, source: Source::Plain(x), tiles, to, step: windows_step, room };
+            let seen = Frame { sizes: *s, source: x, tiles, to, step: windows_step, room };
             let to = how.tile(to_grads.from(0).0.cast(), at * 2 * simd.shape().0);
             let arriving = Frame { source: grad, to, step: grads_step, ..seen };
             read(how, Windows(seen), Tiles { frame: arriving, sums: bias.as_mut_ptr() });
