@@ -74,8 +74,11 @@ impl Flow {
                 {
                     *read = true;
                 }
-                if let (Some(NodeSource::Weight(w)), Some(slot)) =
-                    (graph.node(*id).map(|n| &n.source), frozen.get_mut(index))
+                // Of a normalization that is read through, its own weights say whether it is frozen.
+                let through = ops::find(op.op).and_then(|o| o.entry.graph.reads_through);
+                let tells = through.is_none_or(|t| op.settings.get(t.word).is_none() || t.has(&op.settings, name));
+                if let (true, Some(NodeSource::Weight(w)), Some(slot)) =
+                    (tells, graph.node(*id).map(|n| &n.source), frozen.get_mut(index))
                 {
                     *slot |= !wanted(&NodeSource::Weight(*w)) && !graph.live.contains(w);
                 }

@@ -152,8 +152,18 @@ impl BatchNorm {
         Ok((x.broadcast_sub(&along(mean)?)?.broadcast_mul(&along(&factor)?)?, factor))
     }
 
+    /// Mean and variance by which a call normalizes, by kernels.
+    pub(crate) fn moments<T: Element>(call: &Call) -> Result<[Tensor; 2]> {
+        let x = call.tensor("x")?;
+        let (map, order) = laid(x)?;
+        moments(call, || {
+            let (mean, variance) = read::<T, _, 1>(order, [x], |[x]| batch_norm::moments(&map, x))?.map_err(wrong)?;
+            Ok([slices::tensor(mean, map.channels)?, slices::tensor(variance, map.channels)?])
+        })
+    }
+
     /// What the kernels do to each channel, and 1 / √(variance + eps).
-    fn lines<T: Element>(call: &Call, saved: [&Tensor; 2]) -> Result<(Lines<T>, Vec<T>)> {
+    pub(crate) fn lines<T: Element>(call: &Call, saved: [&Tensor; 2]) -> Result<(Lines<T>, Vec<T>)> {
         let eps = T::of(call.number("eps")?);
         let [mean, variance] = saved.map(|t| slices::read::<T, _, 1>([t], |[t]| t.to_vec()));
         let (mean, variance) = (mean?, variance?);
@@ -222,10 +232,7 @@ impl Paths for BatchNorm {
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
         let x = call.tensor("x")?;
         let (map, order) = laid(x)?;
-        let [mean, variance] = moments(call, || {
-            let (mean, variance) = read::<T, _, 1>(order, [x], |[x]| batch_norm::moments(&map, x))?.map_err(wrong)?;
-            Ok([slices::tensor(mean, map.channels)?, slices::tensor(variance, map.channels)?])
-        })?;
+        let [mean, variance] = Self::moments::<T>(call)?;
         let (lines, _) = Self::lines::<T>(call, [&mean, &variance])?;
         let value = read::<T, _, 1>(order, [x], |[x]| batch_norm::value(&map, x, &lines))?.map_err(wrong)?;
         Ok(Output { value: tensor(order, value, x.dims())?, saved: vec![mean, variance] })

@@ -68,16 +68,17 @@ fn drawn(call: &Call, x: &Tensor, p: f64, order: Order) -> Result<Tensor> {
     let size = x.elem_count() / images.max(1);
     // 32 bits for each number, of which so many halves of a draw are below the limit.
     let limit = (p * (1u64 << 32) as f64).round() as u64;
-    let kept = |bits: u64| u8::from(bits & u64::from(u32::MAX) >= limit);
     // A stream for each image, so that they are drawn side by side.
     let streams: Vec<_> = (0..images).map(|image| call.random(image as u64)).collect();
     let channels = x.dims().get(1).copied().unwrap_or(1).max(1);
     let mut mask = vec![0u8; images * size];
     mask.par_chunks_mut(size.max(1)).zip(streams).try_for_each(|(mask, mut stream)| -> Result<()> {
         let mut fill = |mask: &mut [u8]| {
-            for pair in mask.chunks_mut(2) {
-                let bits = stream.bits();
-                pair.iter_mut().zip([bits, bits >> 32]).for_each(|(m, bits)| *m = kept(bits));
+            let mut halves = [0; 1024];
+            for mask in mask.chunks_mut(halves.len()) {
+                let Some(halves) = halves.get_mut(..mask.len()) else { continue };
+                stream.halves(halves);
+                mask.iter_mut().zip(halves).for_each(|(m, bits)| *m = u8::from(u64::from(*bits) >= limit));
             }
         };
         match order {

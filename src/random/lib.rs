@@ -35,6 +35,16 @@ impl Stream {
         self.0.next_u64()
     }
 
+    /// As many 32 bits, in the order in which [`Stream::bits`] gives them, the lower half of each draw first.
+    pub fn halves(&mut self, to: &mut [u32]) {
+        let mut bytes = [0; 256];
+        for to in to.chunks_mut(bytes.len() / 4) {
+            let Some(bytes) = bytes.get_mut(..to.len().next_multiple_of(2) * 4) else { continue };
+            self.0.fill_bytes(bytes);
+            to.iter_mut().zip(bytes.as_chunks().0).for_each(|(to, from)| *to = u32::from_le_bytes(*from));
+        }
+    }
+
     /// A number in [0, 1), from the upper 53 bits.
     pub fn uniform(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64
@@ -72,6 +82,19 @@ mod tests {
         assert_ne!(first(&[1]), first(&[2]));
         assert_ne!(first(&[1]), first(&[1, 0]));
         assert_ne!(Stream::new(1, &[1]).bits(), first(&[1]));
+    }
+
+    #[test]
+    fn halves_are_those_of_whole_draws() {
+        for n in [0, 1, 7, 64, 131] {
+            let (mut whole, mut halves, mut to) = (Stream::new(5, &[2]), Stream::new(5, &[2]), vec![0; n]);
+            halves.halves(&mut to);
+            let draws: Vec<u32> = (0..n.div_ceil(2))
+                .flat_map(|_| [whole.bits()].map(|x| [x as u32, (x >> 32) as u32]).concat())
+                .collect();
+            assert_eq!(to, draws[..n]);
+            assert_eq!(halves.bits(), whole.bits(), "{n}");
+        }
     }
 
     #[test]

@@ -75,6 +75,24 @@ def conv():
         names = ["width", "kernel", "stride", "pad", "dilation", "groups", "bias"]
         case("conv", name, f, inputs, dict(zip(names, [width, kernel, stride, pad, dilation, groups, bias])))
 
+    def normed(name, x, width, stride=1, relu=True):
+        """A map that is normalized over the batch on its way into the convolution, as the pass `through` leaves it."""
+        of = lambda what, shape, *range: rand(f"conv/{name}/{what}", shape, *range)
+        inputs = {"x": of("x", x, -2, 3), "weight": of("w", (width, x[1], 3, 3))}
+        inputs |= {"norm_weight": of("nw", x[1:2], 0.5, 2), "norm_bias": of("nb", x[1:2])}
+        inputs |= {"running_mean": of("m", x[1:2]), "running_var": of("v", x[1:2], 0.5, 2)}
+
+        def f(x, weight, norm_weight, norm_bias, running_mean, running_var):
+            y = F.batch_norm(x, None, None, norm_weight, norm_bias, training=True, eps=1e-5)
+            return F.conv2d(F.relu(y) if relu else y, weight, None, stride, 1)
+
+        settings = {"width": width, "kernel": 3, "stride": stride, "pad": "same", "dilation": 1, "groups": 1, "bias": False}
+        settings |= {"norm": "relu" if relu else "plain", "eps": 1e-5, "momentum": 0.1}
+        case("conv", name, f, inputs, settings, wants=["x", "weight", "norm_weight", "norm_bias"])
+
+    normed("normalized", (2, 5, 7, 9), 6, relu=False)
+    normed("normalized and rectified", (3, 8, 6, 10), 11)
+    normed("normalized, rectified, strided", (2, 4, 9, 7), 10, stride=2)
     one("odd and oblong", (2, 3, 7, 5), 4, 3)
     one("one channel, as an image", (1, 1, 17, 12), 5, 3)
     one("no bias", (2, 3, 6, 9), 2, 3, bias=False)

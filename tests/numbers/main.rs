@@ -19,6 +19,7 @@ mod ops;
 mod papers;
 mod recursion;
 mod statistics;
+mod through;
 mod trace;
 mod views;
 mod wanted;

@@ -139,6 +139,13 @@ fn samples_use_what_a_call_can_give() {
             }
             continue;
         }
+        if let Some(through) = op.entry.graph.reads_through.filter(|t| sample.settings.get(t.word).is_some()) {
+            let other = OPERATIONS.iter().find(|op| op.name == through.op);
+            if !other.is_some_and(|op| op.compute.is_some()) || !(through.pays)(&sample.settings) {
+                refuse("reads through nothing of that name".into());
+            }
+            continue;
+        }
         let operation = language.operation(op);
         let call = language.call(op, &language.arguments(op, &sample), &sample.settings);
         let weights = call.as_ref().map(|c| c.weights.clone()).unwrap_or_default();

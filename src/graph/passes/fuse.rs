@@ -11,16 +11,7 @@ use rord_lang::vocabulary::Vocabulary;
 
 /// The later node becomes both; the earlier one is dropped.
 pub fn fuse(graph: &mut Graph, vocabulary: &Vocabulary) {
-    let mut reads = vec![0usize; graph.nodes.len()];
-    let inputs = graph.nodes.iter().filter_map(|n| match &n.source {
-        NodeSource::Op(op) => Some(op.inputs.iter().map(|(_, id)| *id)),
-        _ => None,
-    });
-    for id in inputs.flatten().chain(graph.outputs.iter().map(|o| o.node)) {
-        if let Some(count) = reads.get_mut(id.0 as usize) {
-            *count += 1;
-        }
-    }
+    let reads = reads(graph);
     for index in 0..graph.nodes.len() {
         let Some((both, span)) = graph.nodes.get(index).and_then(|node| {
             let NodeSource::Op(later) = &node.source else { return None };
@@ -35,6 +26,21 @@ pub fn fuse(graph: &mut Graph, vocabulary: &Vocabulary) {
         }
     }
     dead(graph, vocabulary);
+}
+
+/// How often the value of each node is read, or given to the caller.
+pub(super) fn reads(graph: &Graph) -> Vec<usize> {
+    let mut reads = vec![0usize; graph.nodes.len()];
+    let inputs = graph.nodes.iter().filter_map(|n| match &n.source {
+        NodeSource::Op(op) => Some(op.inputs.iter().map(|(_, id)| *id)),
+        _ => None,
+    });
+    for id in inputs.flatten().chain(graph.outputs.iter().map(|o| o.node)) {
+        if let Some(count) = reads.get_mut(id.0 as usize) {
+            *count += 1;
+        }
+    }
+    reads
 }
 
 /// `earlier` with `later` in it, if it takes that in.

@@ -4,6 +4,7 @@ pub mod cse;
 pub mod dead;
 pub mod fold;
 pub mod fuse;
+pub mod through;
 pub mod views;
 
 use super::node::Graph;
@@ -14,8 +15,14 @@ use rord_lang::vocabulary::Vocabulary;
 pub type Pass = fn(&mut Graph, &Vocabulary);
 
 /// Every pass in the order in which they run.
-pub const PASSES: [(&str, Pass); 5] =
-    [("fold", fold::fold), ("cse", cse::cse), ("dead", dead::dead), ("views", views::views), ("fuse", fuse::fuse)];
+pub const PASSES: [(&str, Pass); 6] = [
+    ("fold", fold::fold),
+    ("cse", cse::cse),
+    ("dead", dead::dead),
+    ("views", views::views),
+    ("fuse", fuse::fuse),
+    ("through", through::through),
+];
 
 /// Runs all passes, or those up to and including `last`. The graph is verified after each in debug builds.
 pub fn run(graph: &mut Graph, vocabulary: &Vocabulary, last: Option<&str>) -> Result<(), Broken> {

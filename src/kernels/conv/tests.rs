@@ -266,7 +266,8 @@ fn what_is_read_through_lines_is_what_they_make() {
     let wanted = Wanted { x: true, weight: true, bias: true };
     for (g, rectified) in taken_by_each().into_iter().flat_map(|g| [(g, true), (g, false)]) {
         let line = |key, from: f32| singles(key, g.inputs).iter().map(|x| x + from).collect::<Vec<f32>>();
-        let lines = crate::batch_norm::Lines { mean: line(5, 0.0), scale: line(6, 1.0), shift: line(7, 0.5), rectified };
+        let lines =
+            crate::batch_norm::Lines { mean: line(5, 0.0), scale: line(6, 1.0), shift: line(7, 0.5), rectified };
         let (x, weight, bias) = (singles(1, g.input_len()), singles(2, g.weight_len()), singles(3, g.outputs));
         let seen = Seen { numbers: &x, lines: Some(&lines) };
         let made = seen.made(g.inputs).unwrap().unwrap();

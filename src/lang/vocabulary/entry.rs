@@ -125,6 +125,8 @@ pub struct GraphFacts {
     pub rounds: bool,
     /// What the pass `fuse` may take into this operation, first things first.
     pub takes_in: &'static [TakesIn],
+    /// What the pass `through` may take into this operation from before it.
+    pub reads_through: Option<ReadsThrough>,
     /// The multiply-adds of what is a convolution or a matrix product.
     pub products: Option<Products>,
 }
@@ -178,6 +180,7 @@ impl GraphFacts {
         per_sample: false,
         rounds: false,
         takes_in: &[],
+        reads_through: None,
         products: None,
     };
 }
@@ -190,6 +193,30 @@ pub type FrameName = fn(&[RuleArg]) -> Option<String>;
 
 /// What a signature cannot express: which kind the result keeps, how a size changes, which weights are made.
 pub type Rule = fn(&mut Application<'_>);
+
+/// An operation whose value another one reads without its being written out: it reads what that one reads, and does the same on the way.
+#[derive(Clone, Copy)]
+pub struct ReadsThrough {
+    /// The operation that is read through.
+    pub op: &'static str,
+    /// The tensor that is read, of both.
+    pub input: &'static str,
+    /// Its other tensors, by their names there and here. Where its weights are frozen it runs as in validation.
+    pub names: &'static [(&'static str, &'static str)],
+    /// Its settings that are handed on.
+    pub settings: &'static [&'static str],
+    /// The setting, which no user writes, that says that it is there: what it has taken in itself, or `plain`.
+    pub word: &'static str,
+    /// Whether it pays for a call with these settings.
+    pub pays: fn(&Settings) -> bool,
+}
+
+impl ReadsThrough {
+    /// Whether a tensor of a call with these settings is of the operation that is read through.
+    pub fn has(&self, settings: &Settings, name: &str) -> bool {
+        settings.get(self.word).is_some() && self.names.iter().any(|(_, here)| *here == name)
+    }
+}
 
 /// An operation that another one takes in after itself. Its setting `then`, which no user writes, names what is in it.
 #[derive(Clone, Copy, Debug, PartialEq)]

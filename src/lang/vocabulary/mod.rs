@@ -17,7 +17,7 @@ use crate::source::{FileId, SourceKind, Sources};
 use crate::types::Kind;
 
 pub use application::{Application, NewWeight, POSITIONS, RuleArg};
-pub use entry::{Entry, Finding, FrameName, GraphFacts, InRun, Offers, Products, Rule, Shapes, TakesIn};
+pub use entry::{Entry, Finding, FrameName, GraphFacts, InRun, Offers, Products, ReadsThrough, Rule, Shapes, TakesIn};
 pub use facts::{Combines, Compares, LintFacts, Ranges};
 use signature::signature;
 pub use signature::usage;

@@ -13,8 +13,9 @@ use crate::export::onnx::Onnx;
 use crate::export::torch::Torch;
 use crate::export::{Form, Use};
 use crate::max_pool::{self, saved, windows};
+use rord_kernels::batch_norm::Lines;
 use rord_kernels::conv::Geometry;
-use rord_kernels::conv::call::{After, Gradients as Found, Past, Products, Wanted};
+use rord_kernels::conv::call::{After, Gradients as Found, Past, Products, Seen, Wanted};
 use rord_kernels::conv::last::{backward, forward};
 use rord_kernels::pool::Windows;
 use rord_lang::axis::Axis;
@@ -213,40 +214,11 @@ impl Paths for Conv {
     }
 
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
-        let (g, after, products) = (geometry(call)?, after(call.settings)?, products(call.settings));
-        let (mut h, mut w) = g.result().map_err(wrong)?;
-        let weight = call.tensor("weight")?;
-        let value = layout::read::<T, _, 1>(Order::Last, [call.tensor("x")?], |[x]| match call.maybe("bias") {
-            Some(bias) => {
-                read::<T, _, 2>([weight, bias], |[weight, bias]| forward(&g, x, weight, Some(bias), after, products))
-            }
-            None => read::<T, _, 1>([weight], |[weight]| forward(&g, x, weight, None, after, products)),
-        })?;
-        let value = value?.map_err(wrong)?;
-        let mut saved = Vec::new();
-        if after == After::ReluPool {
-            (h, w) = (h / 2, w / 2);
-            saved.push(tensor(value.cells, (g.batch, h, w, g.outputs))?);
-        }
-        Ok(Output { value: layout::tensor(Order::Last, value.numbers, &[g.batch, g.outputs, h, w])?, saved })
+        value::<T>(call, None)
     }
 
     fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        let (g, after, products) = (geometry(call)?, after(call.settings)?, products(call.settings));
-        let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
-        let wanted = Wanted { x: call.wants("x"), weight: call.wants("weight"), bias: call.wants("bias") };
-        // Without anything after it, the value itself is not looked at and may be gone.
-        let value = if after == After::Nothing { grad } else { &output.value };
-        let found = layout::read::<T, _, 3>(Order::Last, [x, value, grad], |[x, value, grad]| {
-            read::<T, _, 1>([weight], |[weight]| {
-                let back = |cells: &[u8]| backward(&g, x, weight, Past { after, value, cells }, grad, wanted, products);
-                match after {
-                    After::ReluPool => read::<u8, _, 1>([saved(output, 0)?], |[cells]| back(cells)),
-                    _ => Ok(back(&[])),
-                }
-            })?
-        });
-        found_gradients(found??.map_err(wrong)?, x, weight)
+        gradients::<T>(call, output, grad, None)
     }
 
     fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
@@ -260,6 +232,53 @@ impl Paths for Conv {
         let layer = out.layer(call, format!("nn.Conv2d({})", arguments(call, inputs, pad, "padding")?))?;
         Ok(format!("{layer}({x})"))
     }
+}
+
+/// The value by kernels, of what `lines` make of the map if there are any.
+pub(super) fn value<T: Element>(call: &Call, lines: Option<&Lines<T>>) -> Result<Output> {
+    let (g, after, products) = (geometry(call)?, after(call.settings)?, products(call.settings));
+    let (mut h, mut w) = g.result().map_err(wrong)?;
+    let weight = call.tensor("weight")?;
+    let value = layout::read::<T, _, 1>(Order::Last, [call.tensor("x")?], |[numbers]| {
+        match (call.maybe("bias"), Seen { numbers, lines }) {
+            (Some(bias), x) => {
+                read::<T, _, 2>([weight, bias], |[weight, bias]| forward(&g, x, weight, Some(bias), after, products))
+            }
+            (None, x) => read::<T, _, 1>([weight], |[weight]| forward(&g, x, weight, None, after, products)),
+        }
+    })?;
+    let value = value?.map_err(wrong)?;
+    let mut saved = Vec::new();
+    if after == After::ReluPool {
+        (h, w) = (h / 2, w / 2);
+        saved.push(tensor(value.cells, (g.batch, h, w, g.outputs))?);
+    }
+    Ok(Output { value: layout::tensor(Order::Last, value.numbers, &[g.batch, g.outputs, h, w])?, saved })
+}
+
+/// The gradients by kernels of a value from [`value`]; that of the input is of what the lines made.
+pub(super) fn gradients<T: Element>(
+    call: &Call,
+    output: &Output,
+    grad: &Tensor,
+    lines: Option<&Lines<T>>,
+) -> Result<Gradients> {
+    let (g, after, products) = (geometry(call)?, after(call.settings)?, products(call.settings));
+    let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
+    let wanted = Wanted { x: call.wants("x"), weight: call.wants("weight"), bias: call.wants("bias") };
+    // Without anything after it, the value itself is not looked at and may be gone.
+    let value = if after == After::Nothing { grad } else { &output.value };
+    let found = layout::read::<T, _, 3>(Order::Last, [x, value, grad], |[numbers, value, grad]| {
+        let x = Seen { numbers, lines };
+        read::<T, _, 1>([weight], |[weight]| {
+            let back = |cells: &[u8]| backward(&g, x, weight, Past { after, value, cells }, grad, wanted, products);
+            match after {
+                After::ReluPool => read::<u8, _, 1>([saved(output, 0)?], |[cells]| back(cells)),
+                _ => Ok(back(&[])),
+            }
+        })?
+    });
+    found_gradients(found??.map_err(wrong)?, x, weight)
 }
 
 /// What the kernels of a convolution found, as tensors. There is a bias for every channel of the result.
@@ -315,6 +334,25 @@ fn symmetric() -> Result<Vec<Sample>> {
     ])
 }
 
+/// Cases of what the pass `through` makes: maps that are read through a normalization.
+fn normed() -> Result<Vec<Sample>> {
+    let case = |name, x: [usize; 4], shape: [usize; 4], stride: usize| {
+        let (inputs, weight) = (x[1], [shape[1], x[1], 3, 3]);
+        let sample = Sample::new(name, &shape).random("x", &x, -2.0, 3.0)?.random("weight", &weight, -0.5, 0.5)?;
+        let sample = sample.random("norm_weight", &[inputs], 0.5, 2.0)?.random("norm_bias", &[inputs], -1.0, 1.0)?;
+        let sample = sample.random("running_mean", &[inputs], -1.0, 1.0)?.random("running_var", &[inputs], 0.5, 2.0)?;
+        let sample = sample.number("width", shape[1] as f64).number("kernel", 3.0).word("pad", "same");
+        let sample = sample.number("stride", stride as f64).number("dilation", 1.0).number("groups", 1.0);
+        let sample = sample.flag("bias", false).word("symmetry", "none").number("eps", 1e-5).number("momentum", 0.1);
+        Ok::<_, candle_core::Error>(sample.to(&["x", "weight", "norm_weight", "norm_bias"]))
+    };
+    Ok(vec![
+        case("normalized", [2, 5, 6, 7], [2, 8, 6, 7], 1)?.word("norm", "plain"),
+        case("normalized, rectified", [2, 5, 6, 7], [2, 8, 6, 7], 1)?.word("norm", "relu").word("then", "relu"),
+        case("normalized, rectified, strided", [2, 4, 6, 5], [2, 9, 3, 3], 2)?.word("norm", "relu"),
+    ])
+}
+
 /// Cases.
 pub fn samples() -> Result<Vec<Sample>> {
     let case = |name, x: [usize; 4], shape: [usize; 4], kernel: usize, groups: usize| {
@@ -349,6 +387,7 @@ pub fn samples() -> Result<Vec<Sample>> {
         fused.push(Sample { shape: pooled.to_vec(), ..sample.clone().word("then", "relu_pool") });
     }
     list.append(&mut fused);
+    list.extend(normed()?);
     list.extend(symmetric()?);
     Ok(list)
 }

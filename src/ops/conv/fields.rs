@@ -3,6 +3,7 @@
 use candle_core::{DType, Device, Result, Tensor};
 
 use super::compute::{Conv, Padding, arguments, written};
+use super::normed;
 use crate::compute::fields::{As, OnFields};
 use crate::compute::layout;
 use crate::compute::memory::{Memory, bytes};
@@ -189,6 +190,9 @@ class TurnedConv2d(nn.Module):
 
 impl Compute for Symmetric {
     fn forward(&self, call: &Call) -> Result<Output> {
+        if normed::is(call.settings) {
+            return normed::forward(call);
+        }
         match of(call)? {
             Some(g) => self.value(&Conv, &g, call),
             None => Conv.forward(call),
@@ -196,6 +200,9 @@ impl Compute for Symmetric {
     }
 
     fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if normed::is(call.settings) {
+            return normed::backward(call, output, grad);
+        }
         match of(call)? {
             Some(g) => self.gradients(&Conv, &g, call, output, grad),
             None => Conv.backward(call, output, grad),
@@ -203,6 +210,9 @@ impl Compute for Symmetric {
     }
 
     fn plain_forward(&self, call: &Call) -> Result<Output> {
+        if normed::is(call.settings) {
+            return normed::plain_forward(call);
+        }
         match of(call)? {
             Some(g) => self.value(&Plain(&Conv), &g, call),
             None => Conv.plain_forward(call),
@@ -210,10 +220,17 @@ impl Compute for Symmetric {
     }
 
     fn plain_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        if normed::is(call.settings) {
+            return normed::plain_backward(call, output, grad);
+        }
         match of(call)? {
             Some(g) => self.gradients(&Plain(&Conv), &g, call, output, grad),
             None => Conv.plain_backward(call, output, grad),
         }
+    }
+
+    fn updates(&self, call: &Call, output: &Output) -> Result<Vec<(&'static str, Tensor)>> {
+        if normed::is(call.settings) { normed::updates(call, output) } else { Ok(Vec::new()) }
     }
 
     fn either_order(&self) -> bool {
@@ -225,7 +242,7 @@ impl Compute for Symmetric {
     }
 
     fn backward_reads(&self, name: &str) -> bool {
-        Compute::backward_reads(&Conv, name)
+        Compute::backward_reads(&Conv, name) && !name.starts_with("running")
     }
 
     fn backward_reads_value(&self, settings: &Settings) -> bool {
@@ -239,7 +256,10 @@ impl Compute for Symmetric {
     fn memory(&self, shapes: &Shapes<'_>, wants: &[&str]) -> Memory {
         let on_fields = OnFields(Conv, As::Channels);
         let (Some(x), Some(weight)) = (shapes.of("x"), shapes.of("weight")) else { return Memory::default() };
-        let Some(g) = bank(x, weight, shapes.settings) else { return Compute::memory(&Conv, shapes, wants) };
+        let Some(g) = bank(x, weight, shapes.settings) else {
+            let conv = Compute::memory(&Conv, shapes, wants);
+            return if normed::is(shapes.settings) { normed::memory(conv, shapes) } else { conv };
+        };
         let forms = vec![g.turns * g.outputs, g.sources * g.inputs, g.kernel, g.kernel];
         let size = bytes(&forms);
         let one = |(name, shape): &(&'static str, Vec<usize>)| {

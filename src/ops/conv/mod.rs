@@ -3,6 +3,7 @@
 pub(crate) mod compute;
 mod device;
 mod fields;
+mod normed;
 
 pub(crate) use compute::arguments;
 pub(crate) use fields::turns;
@@ -11,7 +12,7 @@ use crate::op::Op;
 use crate::rules::{even_windows, positive};
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
-use rord_lang::vocabulary::{Application, Entry, GraphFacts, Products, Shapes, TakesIn};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, Products, ReadsThrough, Shapes, TakesIn};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -36,6 +37,14 @@ pub static OP: Op = Op {
                     then: "relu_pool",
                 },
             ],
+            reads_through: Some(ReadsThrough {
+                op: "batch_norm",
+                input: "x",
+                names: normed::NAMES,
+                settings: &["eps", "momentum"],
+                word: normed::WORD,
+                pays: normed::pays,
+            }),
             products: Some(Products { count: products, of: &["x", "weight"] }),
             ..GraphFacts::NONE
         },

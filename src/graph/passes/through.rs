@@ -1,0 +1,45 @@
+//! Takes what is before an operation into it, where that need not be written out: `batch_norm |> relu |> conv` becomes one node that reads
+//! the map through the lines of the normalization.
+//!
+//! An operation says what it reads through (`GraphFacts::reads_through`). No other node may read the value in between, and it must not be
+//! an output. Fields are left alone: their normalization sees all turns as one batch.
+
+use super::dead::dead;
+use super::fuse::reads;
+use crate::node::{Graph, NodeSource, OpNode};
+use rord_lang::constant::Constant;
+use rord_lang::vocabulary::Vocabulary;
+
+/// The later node becomes both; the earlier one is dropped.
+pub fn through(graph: &mut Graph, vocabulary: &Vocabulary) {
+    let reads = reads(graph);
+    for index in 0..graph.nodes.len() {
+        let Some(both) = graph.nodes.get(index).and_then(|node| {
+            let NodeSource::Op(later) = &node.source else { return None };
+            let facts = vocabulary.operation(later.op)?.entry.graph.reads_through?;
+            let (_, id) = later.inputs.iter().find(|(name, _)| *name == facts.input)?;
+            let map = graph.node(*id).filter(|node| node.ty.dims.len() == 4)?;
+            let NodeSource::Op(earlier) = &map.source else { return None };
+            let alone = reads.get(id.0 as usize) == Some(&1) && earlier.op == facts.op;
+            (alone && later.settings.get(facts.word).is_none() && (facts.pays)(&later.settings)).then_some(())?;
+            let mut both = later.clone();
+            for (name, id) in &earlier.inputs {
+                match facts.names.iter().find(|(there, _)| there == name) {
+                    Some((_, here)) => both.inputs.push((here, *id)),
+                    None => both.inputs.iter_mut().filter(|(n, _)| n == name).for_each(|(_, own)| *own = *id),
+                }
+            }
+            let then = earlier.settings.text("then").unwrap_or("plain");
+            both.settings.0.push((facts.word.into(), Constant::Word(then.into())));
+            let handed = earlier.settings.0.iter().filter(|(name, _)| facts.settings.contains(&name.as_str()));
+            both.settings.0.extend(handed.cloned());
+            Some::<OpNode>(both)
+        }) else {
+            continue;
+        };
+        if let Some(node) = graph.nodes.get_mut(index) {
+            node.source = NodeSource::Op(both);
+        }
+    }
+    dead(graph, vocabulary);
+}

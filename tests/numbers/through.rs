@@ -1,0 +1,129 @@
+//! A convolution that reads a map through the normalization before it: the graph is another; values, gradients and running statistics
+//! are not.
+
+use std::collections::{HashMap, HashSet};
+
+use candle_core::{DType, Device, Tensor};
+use rord_engine::program::{Feed, Outcome, Program};
+use rord_engine::weights::{Weights, weight_specs};
+use rord_graph::node::{Graph, NodeSource, Role};
+use rord_graph::verify::verify;
+use rord_graph::{build, passes};
+use rord_lang::check::{NoImports, Outside, check};
+use rord_lang::report::any_error;
+use rord_lang::source::SourceKind;
+use rord_lang::typed::Pipeline;
+use rord_ops::compute::samples::apart;
+use rord_random::Stream;
+
+/// A network with three normalizations, two of which a convolution alone reads. Two runs of it move its statistics twice.
+const TEXT: &str = "rord 1
+pipeline \"through\" \"For a test.\"
+model net(x: Image[B, 1, H, W]@f) {
+  let early = x |> conv(6, 3) |> batch_norm |> relu |> conv(9, 3, stride = 2) |> batch_norm |> conv(8, 3)
+  let late  = early |> batch_norm |> relu
+  out seen: Feat[B, 8, H/2, W/2]@f = late + (late |> conv(8, 3))
+}
+input image:   Image[2, 1, 10, 12]@orig
+input image_r: Image[2, 1, 10, 12]@orig
+let { seen } = net(image)
+let { seen as seen_r } = net(image_r)
+loss what = mse(seen, seen_r) - mean(seen)
+minimize total = what
+";
+
+fn checked(text: &str) -> Pipeline {
+    let (vocabulary, mut sources) = rord_ops::vocabulary();
+    let file = sources.add(SourceKind::Main, "test.rord", text);
+    let (pipeline, reports) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
+    assert!(!any_error(&reports), "{text}\n{:?}", reports.iter().map(|r| &r.title).collect::<Vec<_>>());
+    pipeline
+}
+
+fn graph(text: &str, last: &str) -> Graph {
+    let (pipeline, (vocabulary, _)) = (checked(text), rord_ops::vocabulary());
+    let mut graph = build::build(&pipeline, &vocabulary, &build::outputs(&pipeline, &[Role::Objective, Role::Loss]));
+    passes::run(&mut graph, &vocabulary, Some(last)).unwrap();
+    verify(&graph, &vocabulary).unwrap();
+    graph
+}
+
+/// A step of the graph after a pass, where the weights that `trained` names have gradients.
+fn run(last: &str, dtype: DType, training: bool, trained: impl Fn(&str) -> bool) -> Outcome {
+    let pipeline = checked(TEXT);
+    let weights = Weights::init(&weight_specs(&pipeline), 3, dtype, &Device::Cpu).unwrap();
+    let mut fields = HashMap::new();
+    for (name, key) in [("image", 1), ("image_r", 2)] {
+        let mut stream = Stream::new(key, &[]);
+        let numbers: Vec<f64> = (0..240).map(|_| stream.uniform()).collect();
+        let tensor = Tensor::from_vec(numbers, (2, 1, 10, 12), &Device::Cpu).unwrap();
+        fields.insert(name.to_string(), tensor.to_dtype(dtype).unwrap());
+    }
+    let graph = graph(TEXT, last);
+    let names: Vec<String> = graph.weights.iter().map(|w| w.name.clone()).collect();
+    let wanted = |s: &NodeSource| matches!(s, NodeSource::Weight(w) if trained(&names[*w]));
+    let program = Program::new(graph, wanted, dtype, &Device::Cpu).unwrap();
+    let feed = Feed { batch: 2, fields: &fields, weights: weights.tensors(), seed: 1, step: 0, training, timed: None };
+    program.run(&feed, true).unwrap()
+}
+
+/// The largest difference of all numbers, gradients and new statistics, each relative to its own size.
+fn difference(a: &Outcome, b: &Outcome) -> f64 {
+    let numbers = [a, b].map(|o| o.numbers().unwrap());
+    let values = numbers[0].iter().zip(&numbers[1]).map(|(a, b)| (a - b).abs() / a.abs().max(1e-6));
+    let both = a.grads.iter().zip(&b.grads).chain(a.updates.iter().zip(&b.updates));
+    let tensors = both.filter_map(|(a, b)| {
+        assert_eq!(a.is_some(), b.is_some());
+        Some(apart(a.as_ref()?, b.as_ref()?).unwrap())
+    });
+    values.chain(tensors).fold(0.0, f64::max)
+}
+
+#[test]
+fn what_a_convolution_alone_reads_is_not_written() {
+    let (before, after) = (graph(TEXT, "fuse"), graph(TEXT, "through"));
+    assert_eq!((before.count("batch_norm"), before.count("conv")), (6, 8));
+    // The third is read twice.
+    assert_eq!((after.count("batch_norm"), after.count("conv")), (2, 8));
+    let narrow = TEXT.replace("conv(9, 3, stride = 2)", "conv(9, 1, stride = 1, pad = 0) |> max_pool(2)");
+    assert_eq!(graph(&narrow, "through").count("batch_norm"), 4, "no kernel of 1 x 1 reads through");
+}
+
+#[test]
+fn values_gradients_and_statistics_are_the_same() {
+    for (dtype, bound) in [(DType::F64, 1e-11), (DType::F32, 2e-4)] {
+        for training in [true, false] {
+            let [before, after] = ["fuse", "through"].map(|last| run(last, dtype, training, |_| true));
+            assert_eq!(after.updates.iter().flatten().count(), if training { 6 } else { 0 });
+            let apart = difference(&before, &after);
+            assert!(apart < bound, "{dtype:?}, training {training}: {apart:e}");
+        }
+    }
+}
+
+#[test]
+fn a_frozen_normalization_keeps_its_statistics_and_a_frozen_convolution_does_not_freeze_it() {
+    let all = run("through", DType::F64, true, |_| true);
+    // The weights that normalizations read before the pass.
+    let before = graph(TEXT, "fuse");
+    let ops = before.nodes.iter().filter_map(|n| match &n.source {
+        NodeSource::Op(op) if op.op == "batch_norm" => Some(op.inputs.iter().map(|(_, id)| *id)),
+        _ => None,
+    });
+    let norms: HashSet<String> = ops
+        .flatten()
+        .filter_map(|id| match before.node(id)?.source {
+            NodeSource::Weight(w) => Some(before.weights[w].name.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(norms.len(), 12);
+    for (trains_norms, moved) in [(false, 0), (true, 6)] {
+        let trained = |name: &str| norms.contains(name) == trains_norms;
+        let [before, after] = ["fuse", "through"].map(|last| run(last, DType::F64, true, trained));
+        assert_eq!(after.updates.iter().flatten().count(), moved);
+        assert!(difference(&before, &after) < 1e-11);
+        let same = after.numbers().unwrap() == all.numbers().unwrap();
+        assert_eq!(same, trains_norms, "statistics of the batch are used where the normalization is not frozen");
+    }
+}
