@@ -137,8 +137,9 @@ impl Product<'_> {
                 }
                 for i in 0..R {
                     let a = L::splat(*p.add(i * step));
-                    for v in 0..V {
-                        sums[i][v] = sums[i][v].plus(a, line[v]);
+                    sums[i][0] = sums[i][0].plus(a, line[0]);
+                    if V > 1 {
+                        sums[i][V - 1] = sums[i][V - 1].plus(a, line[V - 1]);
                     }
                 }
             }

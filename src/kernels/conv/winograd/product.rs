@@ -39,10 +39,14 @@ impl Task for Values {
                     // give.
                     while row < self.count {
                         let (a, to) = (a.add(row * L::N), to.add(row * 2 * L::N));
-                        match L::ROWS {
-                            14 => rows::<L, 14>(self.inputs, a, self.room * L::N, b, to),
-                            6 => rows::<L, 6>(self.inputs, a, self.room * L::N, b, to),
-                            _ => rows::<L, 4>(self.inputs, a, self.room * L::N, b, to),
+                        // Of the last panel nobody reads a vector that no output fills.
+                        match (L::ROWS, self.outputs - panel * 2 * L::N > L::N) {
+                            (14, true) => rows::<L, 14, 2>(self.inputs, a, self.room * L::N, b, to),
+                            (14, false) => rows::<L, 14, 1>(self.inputs, a, self.room * L::N, b, to),
+                            (6, true) => rows::<L, 6, 2>(self.inputs, a, self.room * L::N, b, to),
+                            (6, false) => rows::<L, 6, 1>(self.inputs, a, self.room * L::N, b, to),
+                            (_, true) => rows::<L, 4, 2>(self.inputs, a, self.room * L::N, b, to),
+                            (_, false) => rows::<L, 4, 1>(self.inputs, a, self.room * L::N, b, to),
                         }
                         row += L::ROWS;
                     }
@@ -52,38 +56,54 @@ impl Task for Values {
     }
 }
 
-/// `R` rows of one product; `apart` numbers lie between one vector of inputs and the next.
+/// `R` rows of one product, `V` vectors wide; `apart` numbers lie between one vector of inputs and the next.
 #[inline(always)]
-unsafe fn rows<L: Lanes, const R: usize>(inputs: usize, a: *const f32, apart: usize, b: *const f32, to: *mut f32) {
+unsafe fn rows<L: Lanes, const R: usize, const V: usize>(
+    inputs: usize,
+    a: *const f32,
+    apart: usize,
+    b: *const f32,
+    to: *mut f32,
+) {
     unsafe {
-        let mut sums = [[L::splat(0.0); 2]; R];
+        let mut sums = [[L::splat(0.0); V]; R];
         let (mut a, mut b) = (a, b);
         for _ in 0..inputs / L::N {
             for q in 0..L::N {
-                step::<L, R>(&mut sums, a.add(q), b.add(q * 2 * L::N));
+                step::<L, R, V>(&mut sums, (a.add(q), L::N), b.add(q * 2 * L::N));
             }
             a = a.add(apart);
             b = b.add(2 * L::N * L::N);
         }
         for q in 0..inputs % L::N {
-            step::<L, R>(&mut sums, a.add(q), b.add(q * 2 * L::N));
+            step::<L, R, V>(&mut sums, (a.add(q), L::N), b.add(q * 2 * L::N));
         }
-        for (i, [x, y]) in sums.into_iter().enumerate() {
-            x.store(to.add(i * 2 * L::N));
-            y.store(to.add(i * 2 * L::N + L::N));
+        for (i, sum) in sums.into_iter().enumerate() {
+            sum[0].store(to.add(i * 2 * L::N));
+            if V > 1 {
+                sum[V - 1].store(to.add(i * 2 * L::N + L::N));
+            }
         }
     }
 }
 
-/// One input of every row.
+/// One number of every row, `apart` from each other, times a line.
 #[inline(always)]
-unsafe fn step<L: Lanes, const R: usize>(sums: &mut [[L; 2]; R], a: *const f32, b: *const f32) {
+unsafe fn step<L: Lanes, const R: usize, const V: usize>(
+    sums: &mut [[L; V]; R],
+    (a, apart): (*const f32, usize),
+    b: *const f32,
+) {
     unsafe {
-        let (x, y) = (L::load(b), L::load(b.add(L::N)));
+        // The second is not read where there is but one.
+        let line = [L::load(b), L::load(b.add(L::N * (V - 1)))];
         for (i, sum) in sums.iter_mut().enumerate() {
-            let a = L::splat(*a.add(i * L::N));
-            sum[0] = sum[0].plus(a, x);
-            sum[1] = sum[1].plus(a, y);
+            let a = L::splat(*a.add(i * apart));
+            // A loop over the two would keep the sums in memory.
+            sum[0] = sum[0].plus(a, line[0]);
+            if V > 1 {
+                sum[V - 1] = sum[V - 1].plus(a, line[1]);
+            }
         }
     }
 }
@@ -122,16 +142,10 @@ impl Task for Kernels {
                     for block in 0..blocks {
                         let a = self.windows.add(point * self.windows_step + block * self.room * L::N);
                         let to = self.to.add(point * self.to_step + (panel * blocks + block) * 2 * L::N * L::N);
-                        match L::N {
-                            16 => {
-                                sums::<L, 8>(self.count, a, b, to, self.add);
-                                sums::<L, 8>(self.count, a.add(8), b, to.add(8 * 2 * L::N), self.add);
-                            }
-                            8 => {
-                                sums::<L, 4>(self.count, a, b, to, self.add);
-                                sums::<L, 4>(self.count, a.add(4), b, to.add(4 * 2 * L::N), self.add);
-                            }
-                            _ => sums::<L, 4>(self.count, a, b, to, self.add),
+                        if self.outputs - panel * 2 * L::N > L::N {
+                            inputs::<L, 2>(self.count, a, b, to, self.add);
+                        } else {
+                            inputs::<L, 1>(self.count, a, b, to, self.add);
                         }
                     }
                 }
@@ -140,18 +154,40 @@ impl Task for Kernels {
     }
 }
 
-/// `R` inputs, summed over the tiles.
+/// A vector of inputs, `V` vectors of outputs, summed over the tiles.
 #[inline(always)]
-unsafe fn sums<L: Lanes, const R: usize>(count: usize, a: *const f32, b: *const f32, to: *mut f32, add: bool) {
+unsafe fn inputs<L: Lanes, const V: usize>(count: usize, a: *const f32, b: *const f32, to: *mut f32, add: bool) {
     unsafe {
-        let mut sums = [[L::splat(0.0); 2]; R];
-        for tile in 0..count {
-            let (x, y) = (L::load(b.add(tile * 2 * L::N)), L::load(b.add(tile * 2 * L::N + L::N)));
-            for (i, sum) in sums.iter_mut().enumerate() {
-                let a = L::splat(*a.add(tile * L::N + i));
-                sum[0] = sum[0].plus(a, x);
-                sum[1] = sum[1].plus(a, y);
+        match L::N {
+            16 => {
+                sums::<L, 8, V>(count, a, b, to, add);
+                sums::<L, 8, V>(count, a.add(8), b, to.add(8 * 2 * L::N), add);
             }
+            8 => {
+                sums::<L, 4, V>(count, a, b, to, add);
+                sums::<L, 4, V>(count, a.add(4), b, to.add(4 * 2 * L::N), add);
+            }
+            _ => sums::<L, 4, V>(count, a, b, to, add),
+        }
+    }
+}
+
+/// `R` inputs, summed over the tiles. What a second vector would have summed is 0.
+#[inline(always)]
+unsafe fn sums<L: Lanes, const R: usize, const V: usize>(
+    count: usize,
+    a: *const f32,
+    b: *const f32,
+    to: *mut f32,
+    add: bool,
+) {
+    unsafe {
+        let mut sums = [[L::splat(0.0); V]; R];
+        for tile in 0..count {
+            step::<L, R, V>(&mut sums, (a.add(tile * L::N), 1), b.add(tile * 2 * L::N));
+        }
+        if V == 1 && !add {
+            (0..R).for_each(|i| L::splat(0.0).store(to.add(i * 2 * L::N + L::N)));
         }
         for (i, sum) in sums.into_iter().enumerate() {
             for (j, v) in sum.into_iter().enumerate() {

@@ -233,6 +233,8 @@ pub struct Tiles<'a> {
     pub frame: Frame<'a>,
     /// Sums of every channel, filled up to a multiple of 2N; added to.
     pub sums: *mut f32,
+    /// Whether a vector that no channel fills is there all the same.
+    pub whole: bool,
 }
 
 impl Task for Tiles<'_> {
@@ -254,7 +256,7 @@ impl<'a> Transform<'a> for Tiles<'a> {
     #[inline(always)]
     fn channels<L: Lanes>(&self) -> (usize, usize) {
         let channels = self.frame.sizes.outputs;
-        (channels, 2 * channels.div_ceil(2 * L::N))
+        (channels, if self.whole { 2 * channels.div_ceil(2 * L::N) } else { channels.div_ceil(L::N) })
     }
 
     #[inline(always)]

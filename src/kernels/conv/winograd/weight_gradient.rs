@@ -121,7 +121,7 @@ fn narrow(
                 let grads = windows.wrapping_add(POINTS * windows_step);
                 let seen = Frame { sizes: *s, source: x, tiles, to: windows, step: windows_step, room };
                 let arriving = Frame { source: grad, to: grads, step: grads_step, ..seen };
-                read(how, Windows(seen), Tiles { frame: arriving, sums: bias });
+                read(how, Windows(seen), Tiles { frame: arriving, sums: bias, whole: how.bf16 });
                 let product = Kernels {
                     windows,
                     windows_step,
@@ -178,7 +178,7 @@ fn wide(
             let seen = Frame { sizes: *s, source: x, tiles, to, step: windows_step, room };
             let to = how.tile(to_grads.from(0).0.cast(), at * 2 * simd.shape().0);
             let arriving = Frame { source: grad, to, step: grads_step, ..seen };
-            read(how, Windows(seen), Tiles { frame: arriving, sums: bias.as_mut_ptr() });
+            read(how, Windows(seen), Tiles { frame: arriving, sums: bias.as_mut_ptr(), whole: how.bf16 });
         });
         (0..POINTS).into_par_iter().for_each(|point| {
             // Tiles in blocks whose gradients stay in the cache while all inputs pass by.
