@@ -4,10 +4,12 @@
 //! folded from whole runs; where they stay, rows of numbers are folded side by side.
 #![allow(clippy::indexing_slicing)] // Runs are cut by the sizes that the slices are checked against on entry.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::fresh::made;
 use super::simd::{Closure, Lanes, Simd, Task, run as wide};
 use super::{Float, Mismatch, length};
 
@@ -50,6 +52,11 @@ impl Cut {
     /// How many numbers are folded into one.
     pub fn folded(&self) -> usize {
         self.total.checked_div(self.kept).unwrap_or(0)
+    }
+
+    /// Whether what is folded into one number is one run of neighbors.
+    pub fn is_of_runs(&self) -> bool {
+        matches!(self.groups.as_slice(), [(_, true)] | [(_, false), (_, true)])
     }
 
     /// The length of the runs, and whether they go.
@@ -232,20 +239,23 @@ pub fn spread<T: Float>(
             length(what, slice, wanted)?;
         }
     }
-    let mut out = vec![T::ZERO; cut.total];
     if cut.total == 0 {
-        return Ok(out);
+        return Ok(Vec::new());
     }
     let ((size, goes), owners) = (cut.run(), cut.owners());
     let runs = (BLOCK / size).max(1);
-    let parts = out.par_chunks_mut(size * runs).zip(owners.par_chunks(runs)).enumerate();
-    parts.for_each(|(i, (out, owners))| {
-        let at = i * size * runs;
-        let part = |slice: &'_ [T]| if slice.is_empty() { 0..0 } else { at..at + out.len() };
-        let (x, y) = (&x[part(x)], &y[part(y)]);
-        wide(Simd::chosen(), Each { size, goes, owners, x, y, p, q, out, f: &f });
-    });
-    Ok(out)
+    let fill = |out: &mut [MaybeUninit<T>]| {
+        let parts = out.par_chunks_mut(size * runs).zip(owners.par_chunks(runs)).enumerate();
+        parts.for_each(|(i, (out, owners))| {
+            let at = i * size * runs;
+            let part = |slice: &'_ [T]| if slice.is_empty() { 0..0 } else { at..at + out.len() };
+            let (x, y) = (&x[part(x)], &y[part(y)]);
+            wide(Simd::chosen(), Each { size, goes, owners, x, y, p, q, out, f: &f });
+        });
+    };
+    // SAFETY: the runs cover all numbers, there is an owner for each, and each run is written whole.
+    #[allow(unsafe_code)]
+    Ok(unsafe { made(cut.total, fill) })
 }
 
 /// Some runs of the result of [`spread`], with the numbers that lie where they do.
@@ -257,7 +267,7 @@ struct Each<'a, T, F> {
     y: &'a [T],
     p: &'a [T],
     q: &'a [T],
-    out: &'a mut [T],
+    out: &'a mut [MaybeUninit<T>],
     f: &'a F,
 }
 
@@ -268,6 +278,7 @@ impl<T: Float, F: Fn([T; 2], [T; 2]) -> T> Task for Each<'_, T, F> {
     unsafe fn run<L: Lanes>(self) {
         let Each { size, goes, owners, x, y, p, q, out, f } = self;
         let one = |slice: &[T], at: usize| slice.get(at).copied().unwrap_or(T::ZERO);
+        let set = MaybeUninit::new;
         for ((k, out), owner) in out.chunks_mut(size).enumerate().zip(owners) {
             let (at, n, own) = (k * size, out.len(), owner * size);
             let of = |slice: &'_ [T], at: usize| if slice.is_empty() { 0..0 } else { at..at + n };
@@ -275,12 +286,12 @@ impl<T: Float, F: Fn([T; 2], [T; 2]) -> T> Task for Each<'_, T, F> {
             if goes {
                 let params = [one(p, *owner), one(q, *owner)];
                 match (x.is_empty(), y.is_empty()) {
-                    (true, true) => out.fill(f([T::ZERO; 2], params)),
-                    (false, true) => out.iter_mut().zip(x).for_each(|(out, x)| *out = f([*x, T::ZERO], params)),
-                    (true, false) => out.iter_mut().zip(y).for_each(|(out, y)| *out = f([T::ZERO, *y], params)),
+                    (true, true) => out.fill(MaybeUninit::new(f([T::ZERO; 2], params))),
+                    (false, true) => out.iter_mut().zip(x).for_each(|(out, x)| *out = set(f([*x, T::ZERO], params))),
+                    (true, false) => out.iter_mut().zip(y).for_each(|(out, y)| *out = set(f([T::ZERO, *y], params))),
                     (false, false) => {
                         let both = x.iter().zip(y);
-                        out.iter_mut().zip(both).for_each(|(out, (x, y))| *out = f([*x, *y], params));
+                        out.iter_mut().zip(both).for_each(|(out, (x, y))| *out = set(f([*x, *y], params)));
                     }
                 }
                 continue;
@@ -288,12 +299,16 @@ impl<T: Float, F: Fn([T; 2], [T; 2]) -> T> Task for Each<'_, T, F> {
             let (p, q) = (&p[of(p, own)], &q[of(q, own)]);
             if [x, y, p, q].iter().all(|slice| !slice.is_empty()) {
                 let all = x.iter().zip(y).zip(p.iter().zip(q));
-                out.iter_mut().zip(all).for_each(|(out, ((x, y), (p, q)))| *out = f([*x, *y], [*p, *q]));
+                out.iter_mut().zip(all).for_each(|(out, ((x, y), (p, q)))| *out = set(f([*x, *y], [*p, *q])));
             } else if x.is_empty() && y.is_empty() && q.is_empty() && !p.is_empty() {
-                out.iter_mut().zip(p).for_each(|(out, p)| *out = f([T::ZERO; 2], [*p, T::ZERO]));
+                out.iter_mut().zip(p).for_each(|(out, p)| *out = set(f([T::ZERO; 2], [*p, T::ZERO])));
+            } else if y.is_empty() && q.is_empty() && !x.is_empty() && !p.is_empty() {
+                out.iter_mut()
+                    .zip(x.iter().zip(p))
+                    .for_each(|(out, (x, p))| *out = set(f([*x, T::ZERO], [*p, T::ZERO])));
             } else {
                 for (i, out) in out.iter_mut().enumerate() {
-                    *out = f([one(x, i), one(y, i)], [one(p, i), one(q, i)]);
+                    *out = set(f([one(x, i), one(y, i)], [one(p, i), one(q, i)]));
                 }
             }
         }

@@ -5,8 +5,11 @@
 //! they are not, rows are summed side by side. Both are loops without a branch, compiled for the widest vectors.
 #![allow(clippy::indexing_slicing)] // Runs are cut by the sizes that the slices are checked against on entry.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
+use crate::fresh::made;
 use crate::reduce::{self, Cut};
 use crate::simd::{Lanes, Simd, Task, run};
 use crate::{Float, Mismatch, length};
@@ -58,6 +61,71 @@ pub fn sums<T: Float>(cut: &Cut, x: &[T], mask: &[T]) -> Result<Sums<T>, Mismatc
         }
     });
     Ok(Sums { most, sum })
+}
+
+/// Each number's share of its run's sum of exponentials, or the logarithm of that, in one go; what goes into one sum is one run.
+pub fn shares<T: Float>(cut: &Cut, x: &[T], logarithm: bool) -> Result<Vec<T>, Mismatch> {
+    let (total, _) = cut.counts();
+    length("x", x, total)?;
+    if !cut.is_of_runs() {
+        return Err(Mismatch::Sizes("shares are of whole runs"));
+    }
+    let (size, _) = cut.run();
+    let part = (BLOCK / size.max(1)).max(1) * size;
+    let fill = |out: &mut [MaybeUninit<T>]| {
+        let parts = out.par_chunks_mut(part.max(1)).zip(x.par_chunks(part.max(1)));
+        parts.for_each(|(out, x)| run(Simd::chosen(), Shares { x, size, logarithm, out }));
+    };
+    // SAFETY: the parts cover all numbers, whole runs each, and each run is written.
+    #[allow(unsafe_code)]
+    Ok(unsafe { made(total, fill) })
+}
+
+/// Some runs of the result of [`shares`].
+struct Shares<'a, T> {
+    x: &'a [T],
+    size: usize,
+    logarithm: bool,
+    out: &'a mut [MaybeUninit<T>],
+}
+
+impl<T: Float> Task for Shares<'_, T> {
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        for (out, x) in self.out.chunks_exact_mut(self.size).zip(self.x.chunks_exact(self.size)) {
+            let mut lanes = [T::of(f64::NEG_INFINITY); 16];
+            let parts = x.chunks_exact(16);
+            let rest = parts.remainder();
+            for part in parts {
+                lanes.iter_mut().zip(part).for_each(|(lane, x)| *lane = larger(*lane, *x));
+            }
+            let most = lanes.into_iter().chain(rest.iter().copied()).fold(T::of(f64::NEG_INFINITY), larger);
+            let mut lanes = [T::ZERO; 16];
+            for (out, part) in out.chunks_mut(16).zip(x.chunks(16)) {
+                for ((lane, out), x) in lanes.iter_mut().zip(out).zip(part) {
+                    let power = (*x - most).power();
+                    *lane += power;
+                    out.write(power);
+                }
+            }
+            let sum = lanes.into_iter().sum::<T>();
+            if self.logarithm {
+                // The greatest is taken off first, which keeps the digits of what is near it.
+                let log = sum.logarithm();
+                out.iter_mut().zip(x).for_each(|(out, x)| *out = MaybeUninit::new(*x - most - log));
+                continue;
+            }
+            let share = T::ONE / sum;
+            for out in out {
+                // SAFETY: it was written above.
+                #[allow(unsafe_code)]
+                let power = unsafe { out.assume_init_read() };
+                out.write(power * share);
+            }
+        }
+    }
 }
 
 /// The larger number; what is no number wins.

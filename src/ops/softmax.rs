@@ -100,6 +100,9 @@ impl<const LOG: bool> Folds for Softmax<LOG> {
     fn value(&self, call: &Call, fast: bool) -> Result<Output> {
         let x = call.tensor("x")?;
         let folding = Folding::new(call, x, fast)?;
+        if folding.is_fast() && folding.is_of_runs()? {
+            return Ok(folding.shares(x, LOG)?.into());
+        }
         if folding.is_fast() {
             let [most, sum] = folding.exponentials(x, None)?;
             return Ok(match LOG {
@@ -131,7 +134,7 @@ impl<const LOG: bool> Folds for Softmax<LOG> {
             let f = |[y, g]: [f64; 2], [s, _]: [f64; 2]| g - y.exp() * s;
             folding.spread([y, grad], [&sum, &sum], f, |[y, g], [s, _]| g - (y.exp()? * s)?)?
         } else {
-            let sum = folding.sum(&(y * grad)?)?;
+            let sum = folding.dot(y, grad)?;
             if folding.is_fast() {
                 return Ok(vec![("x", folding.made(Made::Share, [y, grad], [&sum, &sum])?)]);
             }

@@ -310,6 +310,24 @@ impl Folding {
         Ok([tensor(most, self.left.as_slice())?, tensor(sum, self.left.as_slice())?])
     }
 
+    /// Whether what goes into one number is one run of neighbors.
+    pub fn is_of_runs(&self) -> Result<bool> {
+        Ok(self.cut()?.is_of_runs())
+    }
+
+    /// By kernels, of whole runs: each number as its share of the sum of exponentials, or the logarithm of that.
+    pub fn shares(&self, x: &Tensor, logarithm: bool) -> Result<Tensor> {
+        match x.dtype() {
+            DType::F32 => self.shares_of::<f32>(x, logarithm),
+            _ => self.shares_of::<f64>(x, logarithm),
+        }
+    }
+
+    fn shares_of<T: Element>(&self, x: &Tensor, logarithm: bool) -> Result<Tensor> {
+        let cut = self.cut()?;
+        tensor(read::<T, _, 1>([x], |[x]| soft::shares(&cut, x, logarithm))?.map_err(wrong)?, self.shape.as_slice())
+    }
+
     /// By kernels: what is made of the numbers of `x` and `y` at each place, and of those of `p` and `q` that are left there.
     pub fn made(&self, made: Made, [x, y]: [&Tensor; 2], [p, q]: [&Tensor; 2]) -> Result<Tensor> {
         match x.dtype() {
