@@ -4,8 +4,9 @@
     python benches/pytorch/step.py S --mode eager --threads 2
 
 Of S and V it is the step that `rord-run bench benches/S.rord` takes: the same layers, losses, optimizer and sizes, on pictures of
-rectangles and a random affine move of each. hardnet and segment are those of `pipelines/`. Modes: eager, channels_last, compile, bf16 (which
-is channels_last under autocast), compile_bf16 (both). `--device cuda` takes the step on a GPU; products of f32 are full ones there, too.
+rectangles and a random affine move of each. The others are shipped pipelines, whose twins are in the folder `pipelines` beside this
+file. Modes: eager, channels_last, compile, bf16 (which is channels_last under autocast), compile_bf16 (both). `--device cuda` takes the
+step on a GPU; products of f32 are full ones there, too.
 """
 
 import argparse
@@ -18,7 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from pipelines import PIPELINES
+from pipelines import PIPELINES, twin
+from pipelines.places import sampled
 
 NETWORKS = {
     "S": dict(channels=1, side=128, batch=8, trunk=[32, 64, "pool", 64, 128, "pool", 128], det=[64], desc=[128]),
@@ -76,11 +78,6 @@ def pictures(batch, channels, side, generator):
     return image, F.grid_sample(image, grid, align_corners=False), move
 
 
-def sampled(maps, points):
-    """Vectors (batch, n, channels) of maps at points (batch, n, 2)."""
-    return F.grid_sample(maps, points.unsqueeze(1), align_corners=False).squeeze(2).transpose(1, 2)
-
-
 def losses(det, desc, det_r, desc_r, move, thrown):
     grid = F.affine_grid(move, list(det_r.shape), align_corners=False)
     home = F.grid_sample(det_r, grid, align_corners=False)
@@ -136,17 +133,17 @@ def main():
 
 def of_pipeline(args):
     """The step of a shipped pipeline, and how many weights it trains."""
-    made = PIPELINES[args.network]
+    made = twin(args.network)
     net, tensors = made().to(args.device), [t.to(args.device) for t in made.inputs(torch.Generator().manual_seed(0))]
     if args.mode == "channels_last" or "bf16" in args.mode:
         last = torch.channels_last
-        net, tensors = net.to(memory_format=last), [t.to(memory_format=last) for t in tensors]
+        net, tensors = net.to(memory_format=last), [t.to(memory_format=last) if t.dim() == 4 else t for t in tensors]
     optimizer = net.optimizer()
 
     def forward():
-        def run(x):
+        def run(*x):
             with torch.autocast(args.device, dtype=torch.bfloat16, enabled="bf16" in args.mode):
-                return net(x)
+                return net(*x)
 
         return net.loss(run, *tensors)
 
@@ -162,7 +159,7 @@ def of_pipeline(args):
         optimizer.step()
         return loss.item()
 
-    return step, sum(p.numel() for p in net.parameters())
+    return step, sum(p.numel() for p in net.parameters() if p.requires_grad)
 
 
 def of_views(args):

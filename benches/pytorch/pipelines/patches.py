@@ -1,4 +1,4 @@
-"""Training steps of shipped pipelines in PyTorch: the same layers, losses, optimizers and sizes on random pictures."""
+"""Networks of one view: descriptors of whole patches, and a mask of a picture."""
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +35,7 @@ class HardNet(nn.Module):
     def loss(self, run, a, b):
         va, vb = run(a).float(), run(b).float()
         d = ((va.square().sum(1, keepdim=True) + vb.square().sum(1) - 2 * va @ vb.t()).clamp(min=0) + 1e-6).sqrt()
-        off = d + 10 * torch.eye(len(d))
+        off = d + 10 * torch.eye(len(d), device=d.device)
         return F.relu(1 + d.diagonal() - torch.minimum(off.amin(1), off.amin(0))).mean()
 
     def optimizer(self):
@@ -81,6 +81,3 @@ class Segment(nn.Module):
         return torch.optim.AdamW(self.parameters(), lr=3e-3, weight_decay=1e-2)
 
     clip = 1.0
-
-
-PIPELINES = {"hardnet": HardNet, "segment": Segment}
