@@ -149,6 +149,7 @@ impl Pipeline {
             source: self.0.sources.get(self.0.file).map(|s| s.name.clone()).unwrap_or_default(),
             texts,
             stop: &NEVER,
+            ranks: None,
         };
         let trained = train(&self.0.pipeline, &self.0.vocabulary, &plan, &options, observers);
         trained.map_err(|stop| refused(stop.reports()))

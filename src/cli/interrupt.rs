@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::exhausted;
 use super::train::INTERRUPTED;
+use super::{exhausted, together};
 use rord_engine::train::STATE;
 use rord_lang::report::{Report, runtime};
 use rord_record::progress::go_on;
@@ -130,6 +130,10 @@ fn running() -> MutexGuard<'static, Option<Live>> {
 
 /// The first signal.
 fn notice() {
+    // The first of several processes speaks, and all end with it.
+    if !together::leads() {
+        return;
+    }
     if running().is_none() {
         // A run that begins in this moment is ended as any other.
         std::thread::sleep(NOTICE);

@@ -42,7 +42,8 @@ pub mod resume;
 pub mod seen;
 pub mod shipped;
 pub mod sweep;
-pub mod train;
+pub mod together;
+mod train;
 pub mod types;
 pub mod using;
 pub mod validation;
@@ -185,8 +186,10 @@ pub fn print_reports(reports: &[Report], sources: &Sources) -> bool {
     if let Some(report) = deep.filter(|_| std::io::stderr().is_terminal()) {
         out.push_str(&format!("`rord-run explain {}` has more\n", report.code));
     }
-    // Nobody to tell is no reason to fail.
-    let _ = std::io::stderr().write_all(out.as_bytes());
+    if together::says(&out, any_error(reports)) {
+        // Nobody to tell is no reason to fail.
+        let _ = std::io::stderr().write_all(out.as_bytes());
+    }
     any_error(reports)
 }
 

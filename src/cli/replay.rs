@@ -144,7 +144,7 @@ fn reached(
         }
         false => (init::began(None, loaded).map_err(|r| vec![r])?, None),
     };
-    let how = How { out: Some(&scratch.0), resume, until: Some(number), shown: shown() };
+    let how = How { out: Some(&scratch.0), resume, until: Some(number), ranks: None, shown: shown() };
     let summary = one(loaded, plan, folder, &place, init, how)?;
     match summary.replayed {
         Some(found) => Ok(Some(found)),
@@ -212,8 +212,14 @@ fn whole(args: &ReplayArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
     let init = init::began(None, loaded).map_err(|r| vec![r])?;
     let scratch = Scratch::new();
     let out = args.out.as_deref().unwrap_or(&scratch.0);
-    let summary =
-        one(loaded, &plan, folder, &place, init, How { out: Some(out), resume: None, until: None, shown: shown() })?;
+    let summary = one(
+        loaded,
+        &plan,
+        folder,
+        &place,
+        init,
+        How { out: Some(out), resume: None, until: None, ranks: None, shown: shown() },
+    )?;
     if summary.interrupted {
         return Ok(interrupt::code());
     }

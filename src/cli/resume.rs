@@ -6,7 +6,7 @@ use std::path::Path;
 use super::args::{ResumeArgs, WatchArgs};
 use super::load::{Loaded, NAME_A_RUN, a_run, load_given};
 use super::train::{self, How, Place};
-use super::{exhausted, init, print_reports};
+use super::{exhausted, init, print_reports, together};
 use rord_engine::plan::Plan;
 use rord_engine::train::{put_away, resumable};
 use rord_lang::report::{Report, any_error, runtime};
@@ -17,7 +17,7 @@ use rord_record::{Record, RunFolder, Status, lock, locked};
 
 /// Goes on with a run.
 pub fn run(args: &ResumeArgs) -> u8 {
-    go(&args.run, args.device.as_deref(), args.watch)
+    together::all(|| go(&args.run, args.device.as_deref(), args.watch))
 }
 
 /// Goes on with the run in a folder, on the device that it ran on unless another is named.
@@ -50,7 +50,9 @@ fn attempt(folder: &Path, device: Option<&str>, loaded: &Loaded, watch: WatchArg
     let record = loaded.run.as_ref().map(|run| run.record.clone());
     let record = record.ok_or_else(|| vec![runtime::failed("R0817", "this is no run", "")])?;
     if record.status == Status::Finished {
-        eprintln!("{} is finished; nothing is left to do", folder.display());
+        if together::leads() {
+            eprintln!("{} is finished; nothing is left to do", folder.display());
+        }
         // One that was killed as it ended has not put everything away.
         if let Ok(_lock) = lock(folder) {
             put_away(&RunFolder::open(folder));
@@ -69,7 +71,7 @@ fn attempt(folder: &Path, device: Option<&str>, loaded: &Loaded, watch: WatchArg
         false => init::began(None, loaded).map_err(|r| vec![r])?,
     };
     exhausted::spare();
-    let how = How { out: None, resume: Some(folder), until: None, shown: watch.observer() };
+    let how = How { out: None, resume: Some(folder), until: None, ranks: together::ranks(), shown: watch.observer() };
     let summary = train::one(loaded, &plan, folder, &place, init, how)?;
     Ok(train::ended(&summary, loaded, watch))
 }
@@ -87,7 +89,8 @@ fn refused(folder: &Path, record: &Record, loaded: &Loaded) -> Result<Option<Rep
         let help = "a run goes on with the text and the parameters that it began with; train what is changed into another folder";
         return refused(format!("the text or the parameters in {name} have changed since the run began"), help);
     }
-    if locked(folder) {
+    // The first of several processes locks it for all of them.
+    if together::leads() && locked(folder) {
         let error = lock(folder).err().map_or_else(|| format!("{name} is in use"), |e| e.to_string());
         return refused(error, "that process makes this run; wait until it has ended");
     }

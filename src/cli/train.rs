@@ -13,6 +13,7 @@ use super::load::{Loaded, load_or_report};
 use super::mistakes::quoted;
 use super::report;
 use super::resume::{self, Before};
+use super::together::{self, Next};
 use super::using;
 use rord_engine::plan::Plan;
 use rord_engine::refusals::Stop;
@@ -22,6 +23,7 @@ use rord_lang::report::render::draw;
 use rord_lang::report::{Report, runtime};
 use rord_lang::types::Kind;
 use rord_project::keep::text_hash;
+use rord_ranks::Ranks;
 use rord_record::metrics::Metrics;
 use rord_record::tensorboard::TensorBoard;
 use rord_record::{InitWeights, Observer, RecordError, RunFolder, Started};
@@ -29,39 +31,44 @@ use rord_record::{InitWeights, Observer, RecordError, RunFolder, Started};
 /// The exit code of what Ctrl-C ends.
 pub const INTERRUPTED: u8 = 130;
 
-/// Trains the pipeline.
+/// Trains the pipeline: in this process, or in all that were started together.
 pub fn run(args: &TrainArgs) -> u8 {
+    together::all(|| one_of(args))
+}
+
+fn one_of(args: &TrainArgs) -> u8 {
     let Some(loaded) = load_or_report(&args.file) else { return super::REFUSED };
-    match before(args, &loaded) {
-        Ok(None) => {}
-        Ok(Some(code)) => return code,
-        Err(report) => {
-            super::print_reports(&[report], &loaded.sources);
-            return super::REFUSED;
-        }
+    let refused = |reports: &[Report]| {
+        super::print_reports(reports, &loaded.sources);
+        super::REFUSED
+    };
+    let (next, report) = match together::leads().then(|| before(args, &loaded)) {
+        Some(Err(report)) => (Next::Refused, Some(report)),
+        Some(Ok(next)) => (next, None),
+        None => (Next::Train, None),
+    };
+    let next = together::first_says(next);
+    if let Some(report) = report {
+        return refused(&[report]);
     }
-    match attempt(args, &loaded) {
-        Ok(code) => code,
-        Err(reports) => {
-            super::print_reports(&reports, &loaded.sources);
-            super::REFUSED
-        }
+    match (next, &args.out) {
+        (Next::Refused, _) => super::REFUSED,
+        (Next::Resume, Some(out)) => resume::go(out, Some(&args.place.device), args.watch),
+        _ => attempt(args, &loaded).unwrap_or_else(|reports| refused(&reports)),
     }
 }
 
-/// Looks at what --out holds before anything is loaded. An exit code where that is gone on with.
-fn before(args: &TrainArgs, loaded: &Loaded) -> Result<Option<u8>, Report> {
-    let Some(out) = &args.out else { return Ok(None) };
+/// Looks at what --out holds before anything is loaded.
+fn before(args: &TrainArgs, loaded: &Loaded) -> Result<Next, Report> {
+    let Some(out) = &args.out else { return Ok(Next::Train) };
     let before = Before::of(out, loaded)?;
     if let Some(report) = before.report(out, args.auto_resume) {
         return Err(report);
     }
     match before {
-        Before::Nothing if args.auto_resume => resume::clean(out, loaded).map(|()| None),
-        Before::Finished | Before::Unfinished if args.auto_resume => {
-            Ok(Some(resume::go(out, Some(&args.place.device), args.watch)))
-        }
-        _ => Ok(None),
+        Before::Nothing if args.auto_resume => resume::clean(out, loaded).map(|()| Next::Train),
+        Before::Finished | Before::Unfinished if args.auto_resume => Ok(Next::Resume),
+        _ => Ok(Next::Train),
     }
 }
 
@@ -74,7 +81,13 @@ fn attempt(args: &TrainArgs, loaded: &Loaded) -> Result<u8, Vec<Report>> {
         RunFolder::free(out).map_err(|e| Stop::from(e).reports())?;
     }
     exhausted::spare();
-    let how = How { out: args.out.as_deref(), resume: None, until: None, shown: args.watch.observer() };
+    let how = How {
+        out: args.out.as_deref(),
+        resume: None,
+        until: None,
+        ranks: together::ranks(),
+        shown: args.watch.observer(),
+    };
     let summary = one(loaded, &plan, args.file.path(), &place, init, how)?;
     Ok(ended(&summary, loaded, args.watch))
 }
@@ -136,6 +149,8 @@ pub struct How<'a> {
     pub resume: Option<&'a Path>,
     /// The step before which it ends.
     pub until: Option<u64>,
+    /// The processes that share it.
+    pub ranks: Option<Arc<Ranks>>,
     /// What shows it.
     pub shown: Box<dyn Observer>,
 }
@@ -165,14 +180,20 @@ pub fn one(
         command: command(),
         texts,
         stop: &STOP,
+        ranks: how.ranks,
     };
+    if !together::leads() {
+        // Another process shows and writes.
+        let trained = train(&loaded.pipeline, &loaded.vocabulary, plan, &options, vec![Box::new(together::Began)]);
+        return trained.map_err(Stop::reports);
+    }
     let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(Interruptible), Box::new(Metrics::default()), how.shown];
     if plan.tensorboard {
         let text = loaded.sources.get(loaded.file).map(|s| s.text.to_string()).unwrap_or_default();
         observers.push(Box::new(TensorBoard::new(&text)));
     }
     let folder = Arc::new(Mutex::new(None));
-    observers.extend([Box::new(Begun(folder.clone())) as Box<dyn Observer>, Box::new(Over)]);
+    observers.extend([Box::new(Begun(folder.clone())) as Box<dyn Observer>, Box::new(together::Began), Box::new(Over)]);
     train(&loaded.pipeline, &loaded.vocabulary, plan, &options, observers).map_err(Stop::reports).inspect_err(
         |reports| {
             let folder = folder.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -3,6 +3,7 @@
 //! A batch is a function of its split and its number, so it can be made on any thread and made again.
 
 use rord_lang::report::plural;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::DataError;
@@ -30,6 +31,70 @@ pub struct Batch {
     pub fields: Vec<Field>,
 }
 
+impl Batch {
+    /// Some of its samples.
+    pub fn cut(self, own: Range<usize>) -> Self {
+        let own = own.start.min(self.size)..own.end.min(self.size);
+        let one = |field: Field| {
+            let each = field.values.len() / self.size.max(1);
+            let values = field.values.get(own.start * each..own.end * each).unwrap_or_default().to_vec();
+            let shape = std::iter::once(own.len()).chain(field.shape.into_iter().skip(1)).collect();
+            Field { name: field.name, shape, values }
+        };
+        Self { size: own.len(), fields: self.fields.into_iter().map(one).collect() }
+    }
+}
+
+/// Of every training batch the same samples; validation is whole.
+pub struct Shared {
+    batches: Arc<dyn Batches>,
+    own: Range<usize>,
+}
+
+impl Shared {
+    /// The samples `own` of each batch of these.
+    pub fn new(batches: Arc<dyn Batches>, own: Range<usize>) -> Self {
+        Self { batches, own }
+    }
+}
+
+impl Batches for Shared {
+    fn steps(&self) -> u64 {
+        self.batches.steps()
+    }
+
+    fn validation_batches(&self) -> u64 {
+        self.batches.validation_batches()
+    }
+
+    fn batch_at(&self, split: Split, step: u64) -> Result<Batch, DataError> {
+        match split {
+            Split::Train => self.batches.share_at(split, step, self.own.clone()),
+            Split::Validation => self.batches.batch_at(split, step),
+        }
+    }
+
+    fn beside(&self, step: u64) -> Result<Batch, DataError> {
+        self.batches.beside(step)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.batches.notes()
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.batches.trouble()
+    }
+
+    fn about(&self) -> String {
+        self.batches.about()
+    }
+
+    fn noun(&self) -> &'static str {
+        self.batches.noun()
+    }
+}
+
 /// A source of batches.
 pub trait Batches: Send + Sync {
     /// Training batches in an epoch, at least one.
@@ -41,6 +106,11 @@ pub trait Batches: Send + Sync {
     /// Batch number `step` of a split. Training is endless; epochs follow one another. Errors: a file that was there at the
     /// start cannot be read any more.
     fn batch_at(&self, split: Split, step: u64) -> Result<Batch, DataError>;
+
+    /// The samples `own` of that batch, with the same numbers as there. What makes each sample by itself makes no others.
+    fn share_at(&self, split: Split, step: u64, own: Range<usize>) -> Result<Batch, DataError> {
+        Ok(self.batch_at(split, step)?.cut(own))
+    }
 
     /// A batch that stands beside another dataset's validation, where this one keeps nothing back to validate.
     fn beside(&self, step: u64) -> Result<Batch, DataError> {
@@ -104,22 +174,26 @@ impl Batches for PairBatches {
     }
 
     fn batch_at(&self, split: Split, step: u64) -> Result<Batch, DataError> {
+        self.share_at(split, step, 0..self.source.recipe().batch)
+    }
+
+    fn share_at(&self, split: Split, step: u64, own: Range<usize>) -> Result<Batch, DataError> {
         let (size, n) = (self.source.recipe().batch, self.source.recipe().patch);
         let mut fields: Vec<Field> = Vec::with_capacity(self.fields.len());
         for field in &self.fields {
-            let shape = field.part.shape(size, n, self.source.recipe().channels);
+            let shape = field.part.shape(own.len(), n, self.source.recipe().channels);
             let values = Vec::with_capacity(shape.iter().product());
             fields.push(Field { name: field.name.to_string(), shape, values });
         }
         let changed = self.recipe.as_ref().filter(|_| split == Split::Train).map(|at| at(step));
         let recipe = changed.as_ref().unwrap_or(self.source.recipe());
-        for k in 0..size as u64 {
-            let pair = self.source.pair_by(recipe, split, step.wrapping_mul(size as u64).wrapping_add(k));
+        for k in own.clone() {
+            let pair = self.source.pair_by(recipe, split, step.wrapping_mul(size as u64).wrapping_add(k as u64));
             for (offered, field) in self.fields.iter().zip(&mut fields) {
                 field.values.extend_from_slice(offered.part.of(&pair));
             }
         }
-        Ok(Batch { size, fields })
+        Ok(Batch { size: own.len(), fields })
     }
 
     /// Drawn as in validation, of what is trained on.

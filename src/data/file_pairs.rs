@@ -9,6 +9,7 @@ mod tests;
 
 use rord_lang::report::plural;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
@@ -271,24 +272,28 @@ impl Batches for FilePairs {
     }
 
     fn batch_at(&self, split: Split, step: u64) -> Result<Batch, DataError> {
+        self.share_at(split, step, 0..self.recipe.batch)
+    }
+
+    fn share_at(&self, split: Split, step: u64, own: Range<usize>) -> Result<Batch, DataError> {
         let changed = self.changing.as_ref().filter(|_| split == Split::Train).map(|at| at(step));
         let recipe = changed.as_ref().unwrap_or(&self.recipe);
         let (size, n) = (self.recipe.batch, self.recipe.patch);
-        let shape = |field: &Offered| field.part.shape(size, n, self.recipe.channels);
+        let shape = |field: &Offered| field.part.shape(own.len(), n, self.recipe.channels);
         let mut fields: Vec<Field> = self
             .fields
             .iter()
             .map(|field| Field { name: field.name.to_string(), shape: shape(field), values: Vec::new() })
             .collect();
-        for k in 0..size as u64 {
-            let pair = self.pair_by(recipe, split, step.wrapping_mul(size as u64).wrapping_add(k));
+        for k in own.clone() {
+            let pair = self.pair_by(recipe, split, step.wrapping_mul(size as u64).wrapping_add(k as u64));
             for (offered, field) in self.fields.iter().zip(&mut fields) {
                 field.values.extend_from_slice(offered.part.of(&pair));
             }
         }
         match self.pictures.iter().find_map(Picture::trouble) {
             Some(error) => Err(error.clone()),
-            None => Ok(Batch { size, fields }),
+            None => Ok(Batch { size: own.len(), fields }),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! `lab.image` and `field.image` are the images of two datasets; their tensors go by these names.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::DataError;
@@ -18,6 +19,20 @@ impl Several {
     pub fn new(parts: Vec<(String, Arc<dyn Batches>)>) -> Self {
         Self { parts }
     }
+
+    /// The tensors of all parts, under their names.
+    fn side_by_side(&self, of: impl Fn(&dyn Batches) -> Result<Batch, DataError>) -> Result<Batch, DataError> {
+        let mut all = Batch::default();
+        for (name, part) in &self.parts {
+            let batch = of(part.as_ref())?;
+            all.size = batch.size;
+            for mut field in batch.fields {
+                field.name = format!("{name}.{}", field.name);
+                all.fields.push(field);
+            }
+        }
+        Ok(all)
+    }
 }
 
 impl Batches for Several {
@@ -32,19 +47,17 @@ impl Batches for Several {
     }
 
     fn batch_at(&self, split: Split, step: u64) -> Result<Batch, DataError> {
-        let mut all = Batch::default();
-        for (name, part) in &self.parts {
-            let batch = match split {
-                Split::Validation if part.validation_batches() == 0 => part.beside(step),
-                split => part.batch_at(split, step),
-            }?;
-            all.size = batch.size;
-            for mut field in batch.fields {
-                field.name = format!("{name}.{}", field.name);
-                all.fields.push(field);
-            }
+        self.side_by_side(|part| match split {
+            Split::Validation if part.validation_batches() == 0 => part.beside(step),
+            split => part.batch_at(split, step),
+        })
+    }
+
+    fn share_at(&self, split: Split, step: u64, own: Range<usize>) -> Result<Batch, DataError> {
+        if split == Split::Validation {
+            return Ok(self.batch_at(split, step)?.cut(own));
         }
-        Ok(all)
+        self.side_by_side(|part| part.share_at(split, step, own.clone()))
     }
 
     fn notes(&self) -> Vec<String> {

@@ -82,6 +82,8 @@ pub struct Graphs {
     pub training: Vec<(Graph, Flow)>,
     /// That of the validation, where there is one.
     pub validation: Option<(Graph, Flow)>,
+    /// Processes that share a training batch.
+    processes: usize,
 }
 
 impl Graphs {
@@ -98,17 +100,23 @@ impl Graphs {
         }
         let graph = graphs::graph(pipeline, vocabulary, &graphs::validation(pipeline), &Default::default())?;
         let flow = Flow::of(&graph, |_| false)?;
-        Ok(Some(Self { training, validation: pipeline.validates().then_some((graph, flow)) }))
+        Ok(Some(Self { training, validation: pipeline.validates().then_some((graph, flow)), processes: 1 }))
+    }
+
+    /// The same in one of so many processes that share every training batch. What it gathers of the others is not counted.
+    pub fn shared_by(self, processes: usize) -> Self {
+        Self { processes: processes.max(1), ..self }
     }
 
     /// What the run takes with batches of this size, and the node of the validation at which there is most; `None` where a size is
     /// not known.
     fn take(&self, load: Load, moments: usize) -> Option<(Foretold, usize)> {
         let (mut step, mut threads, mut made) = (Predicted::default(), 0, 0);
+        let own = Load { batch: load.batch.div_ceil(self.processes), ..load };
         for (graph, flow) in &self.training {
-            let found = memory::predict(graph, flow, load)?;
+            let found = memory::predict(graph, flow, own)?;
             threads = threads.max(found.threads);
-            made = made.max(memory::fields(graph, load.batch)?);
+            made = made.max(memory::fields(graph, own.batch)?);
             step = if found.step > step.step { found } else { step };
         }
         let weights = self.training.first().map_or(0, |(graph, _)| graph.weights.iter().map(|w| bytes(&w.shape)).sum());

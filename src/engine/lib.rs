@@ -26,6 +26,7 @@ pub mod plan;
 pub mod predict;
 pub mod pretrained;
 pub mod program;
+pub mod reduce;
 pub mod refusals;
 pub mod replay;
 pub mod schedule;

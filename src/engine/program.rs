@@ -13,11 +13,14 @@ use rord_graph::node::{Graph, Node, NodeId, NodeSource, OpNode, Role};
 use rord_lang::report::runtime::Cause;
 use rord_lang::source::Span;
 use rord_ops::compute::{Call, Compute, Output, layout};
+use rord_ranks::Share;
 
 /// What a step needs from outside.
 pub struct Feed<'a> {
-    /// Samples in the batch.
+    /// Samples in the batch, those of other processes included.
     pub batch: usize,
+    /// Where processes share the batch, the samples that this one has; the graph is [shared](rord_graph::share) then.
+    pub share: Option<Share<'a>>,
     /// Tensors by field name.
     pub fields: &'a HashMap<String, Tensor>,
     /// All weights, in the graph's order.
@@ -63,6 +66,8 @@ impl Outcome {
 /// The first node whose value is not finite, and what went into it.
 #[derive(Clone, Debug)]
 pub struct NotFinite {
+    /// Its number; `None` where it is no node's value.
+    pub node: Option<usize>,
     /// The text that made it.
     pub span: Span,
     /// What it is.
@@ -348,9 +353,11 @@ impl Program {
             inputs.push((*name, if as_is { value } else { layout::first(&value)? }));
         }
         let node = self.graph.nodes.get(index).ok_or_else(gone)?;
+        let apart = self.graph.is_apart(index);
+        let samples = feed.share.filter(|_| apart).map_or(feed.batch, |share| share.samples);
         let shape = self
             .graph
-            .shape(&node.ty, feed.batch)
+            .shape(&node.ty, samples)
             .ok_or_else(|| candle_core::Error::msg(format!("the shape of {} is not known", node.ty)))?;
         let call = Call {
             inputs: &inputs,
@@ -359,6 +366,8 @@ impl Program {
             stream: [feed.seed, feed.step, op.stream],
             training: feed.training && !self.flow.frozen.get(index).copied().unwrap_or(false),
             wants: self.flow.gradients.wants(index),
+            share: feed.share,
+            apart,
         };
         run(compute, &call)
     }
@@ -474,7 +483,7 @@ impl Program {
                 NodeSource::Number(x) => (format!("the number {x} is not finite"), vec![], Cause::Size),
                 NodeSource::Timed(timed) => (format!("the number {timed} is not finite"), vec![], Cause::Size),
             };
-            return Ok(Some(NotFinite { span: node.span, what, inputs, cause }));
+            return Ok(Some(NotFinite { node: Some(index), span: node.span, what, inputs, cause }));
         }
         Ok(None)
     }

@@ -9,6 +9,7 @@ use rord_files::FileError;
 use rord_graph::verify::Broken;
 use rord_lang::report::{Report, closest, list, runtime};
 use rord_lang::typed::Pipeline;
+use rord_ranks::Lost;
 use rord_record::RecordError;
 use rord_record::folder::OTHER_FOLDER;
 
@@ -73,6 +74,9 @@ pub enum Stop {
     /// The graph is broken.
     #[error(transparent)]
     Graph(#[from] Broken),
+    /// Another process of the run is gone.
+    #[error(transparent)]
+    Lost(#[from] Lost),
 }
 
 impl Stop {
@@ -103,9 +107,43 @@ impl Stop {
             Stop::Fault(e) => vec![runtime::data("R0915", e.span, "an operation failed", &e.to_string(), LESS)],
             Stop::Recipe(e) => one("R0916", &e.to_string(), "change this setting in the section `train`"),
             Stop::Loader(e) => one("R0917", &format!("the data stopped coming: {e}"), ""),
+            Stop::Lost(e) => vec![lost(&e)],
             Stop::Graph(e) => one("R0999", &format!("the graph is broken: {e}"), MISTAKE),
         }
     }
+}
+
+/// The report for a process of the run that is gone.
+pub fn lost(error: &Lost) -> Report {
+    let help = match error {
+        Lost::Failed { .. } => "the run is ended in all processes",
+        Lost::Length { .. } | Lost::Closed => MISTAKE,
+        Lost::Gone { .. } | Lost::Silent { .. } => {
+            "look for its last words above, and in the kernel's log for memory that ran out:  dmesg | tail"
+        }
+    };
+    runtime::failed("R0938", &error.to_string(), help)
+}
+
+/// Refuses more processes than samples, and processes with other devices than their CPUs.
+pub fn ranks(ranks: usize, batch: usize, cpu: bool) -> Result<(), Stop> {
+    let refused = |title: String, help: &str| Err(Stop::Refused(vec![runtime::failed("R0937", &title, help)]));
+    if !cpu {
+        let help = "leave --device out: many processes train on their CPUs so far, and one process on one GPU";
+        return refused(format!("{ranks} processes cannot train on GPUs together yet"), help);
+    }
+    if ranks > batch {
+        let title = format!("a batch of {batch} cannot be shared by {ranks} processes");
+        return refused(title, "each must have a sample of it: start fewer, or raise `batch` in the section `train`");
+    }
+    Ok(())
+}
+
+/// The report for processes that were started together and do not make the same run.
+pub fn unequal(rank: usize, what: &str) -> Stop {
+    let title = format!("process {rank} does not make the same run as process 0: {what}");
+    let help = "all must read the same files: the text, its imports, its data, and the run's folder to go on with";
+    Stop::Refused(vec![runtime::failed("R0937", &title, help)])
 }
 
 /// The report for a file that could not be read or written.

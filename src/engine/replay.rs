@@ -234,6 +234,7 @@ pub fn failed(
     let (weights, _) = begin::weights(pipeline, Some(&weights), plan.seed, DType::F32, &Device::Cpu)?;
     let feed = Feed {
         batch: kept.batch,
+        share: None,
         fields: &fields,
         weights: weights.tensors(),
         seed: plan.seed,

@@ -5,6 +5,7 @@
 mod prepare;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
@@ -17,6 +18,7 @@ use super::optim::{Overflow, not_finite};
 use super::plan::{Plan, Watched};
 use super::pretrained::Taken;
 use super::program::{Feed, NotFinite, Part, Program, Watch};
+use super::reduce::Reducing;
 use super::refusals::Stop;
 use super::replay::update::Update;
 use super::replay::{self, Kept, Replayed};
@@ -28,9 +30,10 @@ use rord_graph::node::{Graph, NodeSource};
 use rord_lang::constant::number;
 use rord_lang::report::runtime::Cause;
 use rord_lang::source::Span as LangSpan;
+use rord_ranks::{Ranks, Share};
 use rord_record::Best;
 
-pub use prepare::{load, prepare};
+pub use prepare::{load, prepare, prepare_shared};
 
 /// Takes training steps.
 pub struct Stepper {
@@ -57,6 +60,10 @@ pub struct Stepper {
     plain: bool,
     seed: u64,
     device: Device,
+    /// The processes that share every batch, and how many samples that has; `None` where this one has all of them.
+    ranks: Option<(Arc<Ranks>, usize)>,
+    /// The fingerprint of the graph that is trained, as it is in a process by itself.
+    pub fingerprint: String,
     /// The weights whose gradient was 0 in the last step, in every objective that wants one.
     pub zero: Vec<bool>,
     /// Where the optimizer is named.
@@ -146,6 +153,11 @@ impl Stepper {
     /// The number of the next batch in the run.
     pub fn next_batch(&self) -> u64 {
         self.state.epochs.saturating_mul(self.batches).saturating_add(self.done().saturating_mul(self.accumulate))
+    }
+
+    /// Samples of a batch that processes share; 0 where they do not.
+    pub fn batch(&self) -> usize {
+        self.ranks.as_ref().map_or(0, |(_, batch)| *batch)
     }
 
     /// How many batches the next step takes.
@@ -251,7 +263,7 @@ impl Stepper {
         let fields = tensors(batch, DType::F32, &self.device)?;
         let (weights, timed) = (self.state.weights.tensors(), Some(&*self.state.timed));
         let (size, seed, step) = (batch.size, self.seed, self.next_batch());
-        let feed = Feed { batch: size, fields: &fields, weights, seed, step, training: true, timed };
+        let feed = Feed { batch: size, share: None, fields: &fields, weights, seed, step, training: true, timed };
         let found = replay::look(&self.program, &feed)?;
         let (at, before) = (self.state.steps, self.state.weights.clone());
         let stepped = self.step(batches, &mut ())?;
@@ -282,8 +294,21 @@ impl Stepper {
         for (at, (size, fields)) in fed.iter().enumerate() {
             let (weights, timed) = (self.state.weights.tensors(), Some(&*self.state.timed));
             let (seed, step) = (self.seed, first + at as u64);
-            let feed = Feed { batch: *size, fields, weights, seed, step, training: true, timed };
-            let outcome = program.run_watched(&feed, true, watch)?;
+            let share = self.ranks.as_ref().map(|(ranks, batch)| Share::of(ranks, *batch));
+            let batch = share.map_or(*size, |share| share.batch);
+            let feed = Feed { batch, share, fields, weights, seed, step, training: true, timed };
+            // What the batches of a step give is added up over processes once, with the last of them.
+            let last = at + 1 == fed.len();
+            let outcome = match &self.ranks {
+                Some((ranks, _)) if last => {
+                    let earlier = std::mem::take(&mut grads);
+                    let mut reducing = Reducing::new(ranks, program.graph(), &earlier, watch);
+                    let mut outcome = program.run_watched(&feed, true, &mut reducing)?;
+                    reducing.finish(&mut outcome.grads, &self.device)?;
+                    outcome
+                }
+                _ => program.run_watched(&feed, true, watch)?,
+            };
             values.push(outcome.numbers()?);
             if let Some(what) = outcome.not_finite {
                 return Ok(Err((what, at)));
@@ -299,7 +324,7 @@ impl Stepper {
             if wrong > 0 {
                 let span = program.graph().objective().map(|o| o.span).unwrap_or_default();
                 let what = format!("{wrong} running statistics become infinite or NaN");
-                return Ok(Err((NotFinite { span, what, inputs: vec![], cause: Cause::Update }, at)));
+                return Ok(Err((NotFinite { node: None, span, what, inputs: vec![], cause: Cause::Update }, at)));
             }
             add(&mut grads, outcome.grads)?;
         }
@@ -319,7 +344,7 @@ impl Stepper {
         if !norm.is_finite() {
             let span = program.graph().objective().map(|o| o.span).unwrap_or_default();
             let what = "its value is finite, but its gradient is not".into();
-            return Ok(Err((NotFinite { span, what, inputs: vec![], cause: Cause::Steps }, fed.len())));
+            return Ok(Err((NotFinite { node: None, span, what, inputs: vec![], cause: Cause::Steps }, fed.len())));
         }
         match self.state.optimizer.step(lr, self.state.weights.tensors_mut(), &grads)? {
             None => Ok(Ok((values, norm))),
@@ -335,7 +360,7 @@ impl Stepper {
             n => format!("{n} of {of} numbers of `{name}` become infinite or NaN"),
         };
         let what = format!("{lost}, at a learning rate of {}", number(lr));
-        NotFinite { span: self.optimizer, what, inputs: vec![], cause: Cause::Update }
+        NotFinite { node: None, span: self.optimizer, what, inputs: vec![], cause: Cause::Update }
     }
 
     /// Ends the epoch at hand, whose validation gave these numbers: the best epoch, the schedule.

@@ -6,6 +6,7 @@
 mod folder;
 mod keep;
 mod timing;
+mod together;
 mod validation;
 
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ use super::refusals::Stop;
 use super::replay::Replayed;
 use super::source::DataSource;
 use super::state::Kept;
-use super::step::{Stepped, Stepper, prepare};
+use super::step::{Stepped, Stepper, prepare_shared};
 use super::timed::LAG;
 use rord_data::batches::{Batch, Batches};
 use rord_data::loader::Loader;
@@ -33,7 +34,10 @@ use rord_lang::constant::{Unit, number};
 use rord_lang::report::Report;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
-use rord_record::{Epoch, Finished, InitWeights, KeptWeights, Live, Observer, RecordError, Started, Status, Step};
+use rord_ranks::{Ranks, Spent};
+use rord_record::{
+    Epoch, Exchange, Finished, InitWeights, KeptWeights, Live, Observer, RecordError, Started, Status, Step,
+};
 use timing::{Timing, Watched};
 use validation::Validated;
 
@@ -72,7 +76,43 @@ pub struct Options<'a> {
     pub shown: &'a dyn Fn(&Report) -> String,
     /// Set to ask the run to end after its step.
     pub stop: &'static AtomicBool,
+    /// The processes that share the run; the first of them writes and speaks.
+    pub ranks: Option<Arc<Ranks>>,
 }
+
+impl Options<'_> {
+    /// The processes that share the run, where there are others.
+    fn ranks(&self) -> Option<&Arc<Ranks>> {
+        self.ranks.as_ref().filter(|ranks| ranks.size() > 1)
+    }
+
+    /// True for the process that writes.
+    fn leads(&self) -> bool {
+        self.ranks().is_none_or(|ranks| ranks.leads())
+    }
+
+    /// How many processes share the run.
+    fn processes(&self) -> usize {
+        self.ranks().map_or(1, |ranks| ranks.size())
+    }
+
+    /// True where the run is asked to end: in any of its processes, which all ask this in the same places.
+    fn asked_to_stop(&self) -> Result<bool, Stop> {
+        let own = self.stop.load(Ordering::Relaxed);
+        Ok(match self.ranks() {
+            Some(ranks) => ranks.any(own)?,
+            None => own,
+        })
+    }
+
+    /// What ends a wait for data at once: not where others have to agree first.
+    fn at_once(&self) -> &'static AtomicBool {
+        if self.ranks().is_some() { &GO_ON } else { self.stop }
+    }
+}
+
+/// Never set.
+static GO_ON: AtomicBool = AtomicBool::new(false);
 
 /// How a run ended.
 pub struct Summary {
@@ -94,22 +134,41 @@ pub fn train(
     vocabulary: &Vocabulary,
     plan: &Plan,
     options: &Options,
+    observers: Vec<Box<dyn Observer>>,
+) -> Result<Summary, Stop> {
+    let result = shared(pipeline, vocabulary, plan, options, observers);
+    match options.ranks().and_then(|ranks| ranks.trouble()) {
+        // Whatever failed here failed for want of another process.
+        Some(lost) => result.map_err(|_| Stop::Lost(lost.clone())),
+        None => result,
+    }
+}
+
+fn shared(
+    pipeline: &Pipeline,
+    vocabulary: &Vocabulary,
+    plan: &Plan,
+    options: &Options,
     mut observers: Vec<Box<dyn Observer>>,
 ) -> Result<Summary, Stop> {
     let init = options.init.as_ref().map(|(path, _)| path.as_path());
     let mut busy = |what: &str| observers.iter_mut().for_each(|observer| observer.busy(what));
-    let (mut stepper, data) = prepare(pipeline, vocabulary, plan, init, &options.device, &mut busy)?;
+    let (mut stepper, data) =
+        prepare_shared(pipeline, vocabulary, plan, init, &options.device, options.ranks(), &mut busy)?;
     let validation = graphs::graph(pipeline, vocabulary, &graphs::validation(pipeline), &data.sizes)?;
     let validation = Program::new(validation, |_| false, DType::F32, &options.device)?;
-    if options.stop.load(Ordering::Relaxed) {
+    together::same_run(options, &stepper)?;
+    if options.asked_to_stop()? {
         return Ok(Summary { folder: None, interrupted: true, epochs: 0, replayed: None, batches: None });
     }
     // From here on things are written; whatever could be refused has been.
     let opened = match &options.resume {
-        Some(path) => folder::take_up(path, vocabulary, plan, options, &mut stepper, &data)?,
-        None => folder::open(pipeline, vocabulary, plan, options, &mut stepper, &data)?,
+        Some(path) => folder::take_up(path, plan, options, &mut stepper, &data)?,
+        None => folder::open(pipeline, plan, options, &mut stepper, &data)?,
     };
     let (record, notes) = opened;
+    together::same_state(options, &stepper)?;
+    let record = together::same_folder(options, record)?;
     let saved = Instant::now();
     let looked = Looked::of(stepper.graph());
     let replayed = None;
@@ -128,12 +187,13 @@ pub fn train(
         looked,
         timing,
         replayed,
+        spent: options.ranks().map(|ranks| ranks.spent()).unwrap_or_default(),
     };
     run.go()?;
     let ended = run.record.get();
     let interrupted = ended.status == Status::Interrupted;
     Ok(Summary {
-        folder: Some(run.record.path().into()),
+        folder: run.record.writes().then(|| run.record.path().into()),
         interrupted,
         epochs: ended.epochs_done,
         replayed: run.replayed.take(),
@@ -161,6 +221,8 @@ struct Run<'a> {
     timing: Timing,
     /// The step that the run ends with, looked at.
     replayed: Option<Replayed>,
+    /// What the talk with other processes had cost when the epoch began.
+    spent: Spent,
 }
 
 impl Drop for Run<'_> {
@@ -191,7 +253,7 @@ impl Run<'_> {
         result?;
         closed?;
         finished?;
-        if status == Status::Finished {
+        if status == Status::Finished && self.record.writes() {
             put_away(self.record.folder());
         }
         Ok(())
@@ -254,10 +316,6 @@ impl Run<'_> {
         self.watched(|o| o.finished(&end))
     }
 
-    fn asked_to_stop(&self) -> bool {
-        self.options.stop.load(Ordering::Relaxed)
-    }
-
     /// All epochs that are left; true where the run was asked to end.
     fn epochs(&mut self) -> Result<bool, Stop> {
         self.started()?;
@@ -280,9 +338,12 @@ impl Run<'_> {
         while self.stepper.state.epochs < self.plan.epochs {
             let begun = Instant::now();
             while self.stepper.done() < self.stepper.steps {
+                if self.options.ranks().is_some() && self.options.asked_to_stop()? {
+                    return self.interrupted(Some(loader));
+                }
                 let mut batches = Vec::new();
                 while batches.len() < self.stepper.batches_of_step() {
-                    match loader.next_unless(self.options.stop).transpose()? {
+                    match loader.next_unless(self.options.at_once()).transpose()? {
                         Some(batch) => batches.push(batch),
                         None => return self.interrupted(Some(loader)),
                     }
@@ -327,7 +388,10 @@ impl Run<'_> {
         let mut watched = Watched { looking, watch };
         let (values, lr, grad_norm) = match self.stepper.step(batches, &mut watched)? {
             Stepped::Taken { values, lr, grad_norm } => (values, lr, grad_norm),
-            Stepped::NotFinite { what, fields, kept } => return Err(self.not_finite(&what, step, &fields, &kept)),
+            Stepped::NotFinite { what, fields, kept } => {
+                let (what, fields, kept) = together::found(self.options, &self.stepper, what, fields, kept)?;
+                return Err(self.not_finite(&what, step, &fields, &kept));
+            }
         };
         let seen = watched.looking.seen;
         watched.watch.into_iter().for_each(|watch| self.timing.keep(watch));
@@ -410,6 +474,7 @@ impl Run<'_> {
             self.watched(|o| o.note(&note))?;
         }
         self.kept_positions();
+        let exchange = self.exchange(begun);
         let state = &self.stepper.state;
         let times = self.timing.times(self.stepper.program.graph(), self.vocabulary, self.plan.batch);
         self.record.change(|record| {
@@ -419,6 +484,7 @@ impl Run<'_> {
             record.kept = state.kept.iter().map(kept).collect();
             record.stopped = stopped.clone();
             record.memory = Some(folder::memory(&self.stepper));
+            record.exchange = exchange;
             record.step = times.or(record.step.take());
             record.validated(validation.iter().copied());
         })?;
@@ -428,6 +494,21 @@ impl Run<'_> {
             self.save_state()?;
         }
         Ok(stopped.is_some())
+    }
+}
+
+impl Run<'_> {
+    /// What the processes had to say to each other in the epoch that began then, its validation included.
+    fn exchange(&mut self, begun: Instant) -> Option<Exchange> {
+        let now = self.options.ranks()?.spent();
+        let before = std::mem::replace(&mut self.spent, now);
+        let (steps, seconds) = (self.stepper.steps.max(1) as f64, begun.elapsed().as_secs_f64().max(1e-9));
+        let rounded = |x: f64| (x * 1e4).round() / 1e4;
+        Some(Exchange {
+            megabytes_a_step: rounded((now.bytes - before.bytes) as f64 / 1e6 / steps),
+            under_way: rounded((now.talked - before.talked).as_secs_f64() / seconds),
+            waited: rounded((now.waited - before.waited).as_secs_f64() / seconds),
+        })
     }
 }
 

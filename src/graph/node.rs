@@ -100,6 +100,8 @@ pub struct Graph {
     /// Weights without a gradient here whose operations run as in training all the same: those of models that follow
     /// others, and of models that another objective trains.
     pub live: HashSet<usize>,
+    /// Where processes share the batch: for each node whether each has its own samples of it, and not all. Empty where they do not.
+    pub apart: Vec<bool>,
 }
 
 impl Graph {
@@ -119,6 +121,11 @@ impl Graph {
     /// The nodes a node reads.
     pub fn inputs(&self, id: NodeId) -> impl Iterator<Item = NodeId> + '_ {
         self.op(id).into_iter().flat_map(|op| op.inputs.iter().map(|(_, id)| *id))
+    }
+
+    /// True for a node of which each process has its own samples.
+    pub fn is_apart(&self, index: usize) -> bool {
+        self.apart.get(index).copied().unwrap_or(false)
     }
 
     /// Appends a node.

@@ -81,8 +81,9 @@ fn check(graph: &Graph, vocabulary: &Vocabulary, index: u32, op: &OpNode, result
             Some(_) => &Type { frame: ty.to.clone(), to: ty.frame.clone(), ..ty.clone() },
             None => ty,
         };
-        // Offsets are added, and taken times a number, by the operators of all numbers.
-        if operation.entry.operator && ty.kind.is_placed() && param.ty.kind.text == Kind::Values.name() {
+        // Offsets are added, and taken times a number, by the operators of all numbers; samples of any kind are gathered.
+        let other = ty.kind.is_placed() || ty.kind == Kind::Homography;
+        if operation.entry.operator && other && param.ty.kind.text == Kind::Values.name() {
             continue;
         }
         let turn = if operation.entry.fields { ty.one_turn().map(|(ty, _)| ty) } else { None };

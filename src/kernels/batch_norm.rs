@@ -74,6 +74,12 @@ impl Map {
 
 /// Mean and variance of every channel over images and cells; the variance is divided by their count.
 pub fn moments<T: Float>(map: &Map, x: &[T]) -> Result<(Vec<T>, Vec<T>), Mismatch> {
+    let (mean, variance) = wide_moments(map, x)?;
+    Ok((mean.into_iter().map(T::of).collect(), variance.into_iter().map(T::of).collect()))
+}
+
+/// As [`moments`], not rounded: for samples that are a part of a batch.
+pub fn wide_moments<T: Float>(map: &Map, x: &[T]) -> Result<(Vec<f64>, Vec<f64>), Mismatch> {
     map.check(x)?;
     // Of each piece: how many numbers of a channel, their means, and their squared deviations summed.
     let piece = |x: &[T]| -> (usize, Vec<T>, Vec<T>) {
@@ -97,8 +103,8 @@ pub fn moments<T: Float>(map: &Map, x: &[T]) -> Result<(Vec<T>, Vec<T>), Mismatc
             counts[c] = own + more;
         }
     }
-    let variance = squares.iter().zip(&counts).map(|(s, n)| T::of(s / n)).collect();
-    Ok((mean.into_iter().map(T::of).collect(), variance))
+    let variance = squares.iter().zip(&counts).map(|(s, n)| s / n).collect();
+    Ok((mean, variance))
 }
 
 /// Count, mean and squared deviations of the numbers of one channel. What rounding left of the mean is put right by the sum of

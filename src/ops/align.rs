@@ -22,7 +22,7 @@ pub static OP: Op = Op {
         rule: |a| a.keep_type("x"),
         lints: LintFacts::AVERAGE,
         operator: true,
-        graph: GraphFacts::NONE,
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Align),

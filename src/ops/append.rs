@@ -17,7 +17,7 @@ use rord_lang::constant::Settings;
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
 use rord_lang::types::{Kind, Type};
-use rord_lang::vocabulary::{Application, Entry, LintFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -32,6 +32,7 @@ pub static OP: Op = Op {
             range: |r| r.of("a").hull(r.of("b")),
             ..LintFacts::NONE
         },
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Append),

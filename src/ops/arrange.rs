@@ -10,7 +10,7 @@ use crate::max_pool::saved;
 use crate::op::Op;
 use crate::ranks::{axis, last, places};
 use rord_lang::report::shapes;
-use rord_lang::vocabulary::{Application, Entry, LintFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -20,6 +20,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         lints: LintFacts { lends: &["by"], ..LintFacts::SAME },
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Arrange),

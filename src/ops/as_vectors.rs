@@ -17,7 +17,7 @@ use rord_lang::constant::Settings;
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::{Application, Entry, LintFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// A map as a list.
 pub static CELLS: Op = Op {
@@ -42,6 +42,7 @@ let list = as_vectors(desc)
             a.result.unit = a.ty("x").is_some_and(|x| x.unit);
         },
         lints: LintFacts { averages: Some("x"), ..LintFacts::SAME },
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Cells),
@@ -71,6 +72,7 @@ let shown = as_map(seen(move(coords(like = det), H)), like = det)
 ",
         rule: map_rule,
         lints: LintFacts { lends: &["like"], ..LintFacts::SAME },
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&AsMap),

@@ -17,6 +17,7 @@ use crate::export::{Form, Use};
 use crate::instance_norm::back;
 use crate::max_pool::saved;
 use crate::op::Op;
+use crate::over_processes;
 use rord_kernels::batch_norm::{self, Lines, Map};
 use rord_lang::constant::Settings;
 use rord_lang::typed::Initial;
@@ -33,6 +34,7 @@ pub static OP: Op = Op {
         fields: true,
         graph: GraphFacts {
             normalizes: true,
+            sums_up: true,
             takes_in: &[TakesIn { so_far: None, op: "relu", settings: &[], then: "relu" }],
             ..GraphFacts::NONE
         },
@@ -157,8 +159,10 @@ impl BatchNorm {
         let x = call.tensor("x")?;
         let (map, order) = laid(x)?;
         moments(call, || {
-            let (mean, variance) = read::<T, _, 1>(order, [x], |[x]| batch_norm::moments(&map, x))?.map_err(wrong)?;
-            Ok([slices::tensor(mean, map.channels)?, slices::tensor(variance, map.channels)?])
+            let own = read::<T, _, 1>(order, [x], |[x]| batch_norm::wide_moments(&map, x))?.map_err(wrong)?;
+            let (mean, variance) = over_processes::moments(call, own)?;
+            let rounded = |numbers: Vec<f64>| slices::tensor(numbers.into_iter().map(T::of).collect(), map.channels);
+            Ok([rounded(mean)?, rounded(variance)?])
         })
     }
 
@@ -205,7 +209,7 @@ impl Paths for BatchNorm {
             let rows = rows(call.tensor("x")?)?;
             let mean = rows.mean_keepdim(1)?;
             let variance = rows.broadcast_sub(&mean)?.sqr()?.mean(1)?;
-            Ok([mean.squeeze(1)?, variance])
+            over_processes::moments_of(call, [mean.squeeze(1)?, variance])
         })?;
         let value = scaled(Self::normal(call, &mean, &variance)?.0, call)?;
         let value = if rectified(call) { value.le(0.0)?.where_cond(&value.zeros_like()?, &value)? } else { value };
@@ -221,7 +225,17 @@ impl Paths for BatchNorm {
         let (grad, mut out) = scaled_backward(&normal, call, &grad)?;
         if call.wants("x") {
             let slope = match call.training {
-                true => map(&back(&rows(&normal)?, &factor.unsqueeze(1)?, &rows(&grad)?)?, &grad)?,
+                true if call.own().is_none() => {
+                    map(&back(&rows(&normal)?, &factor.unsqueeze(1)?, &rows(&grad)?)?, &grad)?
+                }
+                true => {
+                    let (normal, grad_rows) = (rows(&normal)?, rows(&grad)?);
+                    let own = [grad_rows.sum(1)?, (&grad_rows * &normal)?.sum(1)?];
+                    let [plain, along] = over_processes::means(call, own, grad_rows.dim(1)?)?;
+                    let rest = grad_rows.broadcast_sub(&plain.unsqueeze(1)?)?;
+                    let rest = (rest - normal.broadcast_mul(&along.unsqueeze(1)?)?)?;
+                    map(&rest.broadcast_mul(&factor.unsqueeze(1)?)?, &grad)?
+                }
                 false => grad.broadcast_mul(&along(&factor)?)?,
             };
             out.push(("x", slope));
@@ -247,7 +261,9 @@ impl Paths for BatchNorm {
             read::<T, _, 2>(order, [x, grad], |[x, g]| batch_norm::sums(&map, x, g, &lines))?.map_err(wrong)?;
         if call.wants("x") {
             // Of y = (x - mean)·scale in training: scale·(g - mean of g - x̂ · mean of g·x̂), x̂ = (x - mean)·factor.
-            let share = T::of(if call.training { -1.0 / (map.images * map.cells) as f64 } else { 0.0 });
+            let count = over_processes::count(call, map.images * map.cells);
+            let share = T::of(if call.training { -1.0 / count as f64 } else { 0.0 });
+            let [plain, along] = over_processes::added_up(call, [&plain, &along])?;
             let each = lines.scale.iter().zip(&factor).zip(plain.iter().zip(&along));
             let (b, c): (Vec<T>, Vec<T>) =
                 each.map(|((s, f), (p, a))| (*s * *f * *f * *a * share, *s * *p * share)).unzip();
@@ -267,7 +283,7 @@ impl Paths for BatchNorm {
 
     fn updates(&self, call: &Call, output: &Output) -> Result<Vec<(&'static str, Tensor)>> {
         let (momentum, (b, _, h, w)) = (call.number("momentum")?, call.tensor("x")?.dims4()?);
-        let n = (b * h * w) as f64;
+        let n = over_processes::count(call, b * h * w) as f64;
         let unbiased = n / (n - 1.0).max(1.0);
         let moved = |name: &str, to: &Tensor, by: f64| -> Result<Tensor> {
             (call.tensor(name)? * (1.0 - momentum))? + (to * (momentum * by))?

@@ -9,7 +9,7 @@ use crate::op::Op;
 use crate::rules::reduced;
 use rord_lang::report::numbers;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::{Application, Entry, LintFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -20,6 +20,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         lints: LintFacts::distance("target", "pred"),
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&BCE),

@@ -322,8 +322,8 @@ pub const CHAPTERS: &[Chapter] = &[
     Chapter {
         file: "graphs",
         title: "In graphs only",
-        about: "What `rord-run graph` shows and nobody writes: the two halves of `rescale`, and what runs a network \
-                once for several views.",
-        names: &["rescale_image", "rescale_map", "join", "part", "align"],
+        about: "What `rord-run graph` shows and nobody writes: the two halves of `rescale`, what runs a network \
+                once for several views, and what processes that share a batch bring together.",
+        names: &["rescale_image", "rescale_map", "join", "part", "align", "all_gather", "hand_out", "count_once"],
     },
 ];

@@ -43,7 +43,7 @@ let m = p ",
 "
                 ),
                 operator: true,
-                graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+                graph: GraphFacts { apart: true, stops_gradient: true, ..GraphFacts::NONE },
                 ..Entry::PLAIN
             },
             compute: Some(&Comparison { holds: $compare, onnx: $onnx, operator: $operator }),

@@ -16,7 +16,7 @@ pub static OP: Op = Op {
         signature: "compose(a: Homography[B]@b->c, b: Homography[B]@a->b) -> Homography[B]@a->c",
         manual: MANUAL,
         operator: true,
-        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Compose),

@@ -20,7 +20,7 @@ pub static OP: Op = Op {
             let cells = cells_of(a, "like");
             a.set_dim(1, cells);
         },
-        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, stops_gradient: true, ..GraphFacts::NONE },
         lints: LintFacts::SHAPE,
         ..Entry::PLAIN
     },

@@ -41,7 +41,7 @@ let near = ",
 "
                 ),
                 rule: |a| reduction(a, "x", $kind),
-                graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+                graph: GraphFacts { apart: true, stops_gradient: true, ..GraphFacts::NONE },
                 ..Entry::PLAIN
             },
             compute: Some(&Folded(Counting($count))),

@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
-use rord_lang::vocabulary::{Entry, LintFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -15,6 +15,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         batched: true,
         lints: LintFacts::CHOICE,
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Diagonal),

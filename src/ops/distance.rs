@@ -8,7 +8,7 @@ use crate::compute::{Call, Gradients, Output};
 use crate::op::Op;
 use rord_kernels::distance::{Pairs, euclidean, euclidean_backward};
 use rord_kernels::map;
-use rord_lang::vocabulary::{Entry, LintFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -19,6 +19,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         of_places: Some("place_distance"),
         lints: LintFacts { range: |r| r.distance("a", "b"), ..LintFacts::distance("a", "b") },
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Distance),

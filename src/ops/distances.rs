@@ -23,7 +23,7 @@ pub static OP: Op = Op {
             range: |r| r.distance("a", "b"),
             ..LintFacts::NONE
         },
-        graph: GraphFacts { products: Some(crate::rules::ALL_PAIRS), ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, products: Some(crate::rules::ALL_PAIRS), ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Distances),

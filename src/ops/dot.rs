@@ -8,7 +8,7 @@ use crate::export::onnx::Onnx;
 use crate::export::torch::Torch;
 use crate::export::{Form, Use};
 use crate::op::Op;
-use rord_lang::vocabulary::{Compares, Entry, LintFacts};
+use rord_lang::vocabulary::{Compares, Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -17,6 +17,7 @@ pub static OP: Op = Op {
         signature: "dot(a: Map[B, C, h, w]@f, b: Map[B, C, h, w]@f) -> Map[B, 1, h, w]@f",
         manual: MANUAL,
         lints: LintFacts { compares: Compares::Likeness("a", "b"), range: |r| r.product("a", "b"), ..LintFacts::NONE },
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Dot),

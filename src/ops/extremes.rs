@@ -15,7 +15,7 @@ use crate::op::Op;
 use rord_lang::constant::Constant;
 use rord_lang::range::Range;
 use rord_lang::report::numbers;
-use rord_lang::vocabulary::{Application, Entry, LintFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 macro_rules! extreme {
     ($name:literal, $word:literal, $most:literal, $greater:literal) => {
@@ -65,6 +65,7 @@ let nearest  = ", $name, "(d, over = column)
                     },
                     ..LintFacts::NONE
                 },
+                graph: GraphFacts::APART,
                 ..Entry::PLAIN
             },
             compute: Some(&Folded(Extreme::<$greater>)),

@@ -10,7 +10,7 @@ use crate::export::onnx::Onnx;
 use crate::export::torch::Torch;
 use crate::export::{Form, Use};
 use crate::op::Op;
-use rord_lang::vocabulary::{Application, Entry, LintFacts, Shapes};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -20,6 +20,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         lints: LintFacts::CHOICE,
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Flatten),

@@ -70,7 +70,7 @@ pub static EXP: Op = function!(
     " Above 88 it is infinite in f32: see `log_sum_exp` for sums.",
     "`torch.exp`",
     disturbed,
-    GraphFacts::NONE,
+    GraphFacts::APART,
     Unary { onnx: (None, "Exp"), torch: "torch.exp", value: |_, x| x.exp(), slope: |_, _, y| Ok(y.clone()), kernel: |_| Ok(Function::Exp) },
     samples(-2.0..2.0, &[-1e4, 0.0, 80.0])
 )
@@ -84,7 +84,7 @@ pub static LOG: Op = function!(
     " Below `eps` the slope is 0, so nothing becomes infinite.",
     "`torch.log(x.clamp(min = eps))`",
     signed,
-    GraphFacts::NONE,
+    GraphFacts::APART,
     Unary {
         onnx: (Some(|call| call.number("eps")), "Log"),
         torch: "torch.log",
@@ -112,7 +112,7 @@ pub static SQRT: Op = function!(
     "",
     "`torch.sqrt(x)`, whose slope at 0 is infinite",
     disturbed,
-    GraphFacts::NONE,
+    GraphFacts::APART,
     Unary {
         onnx: (Some(|_| Ok(0.0)), "Sqrt"),
         torch: "torch.sqrt",
@@ -140,7 +140,7 @@ pub static ABS: Op = function!(
     " The slope at exactly 0 is 0.",
     "`torch.abs`",
     disturbed,
-    GraphFacts::NONE,
+    GraphFacts::APART,
     Unary {
         onnx: (None, "Abs"),
         torch: "torch.abs",
@@ -187,7 +187,7 @@ pub static SIN: Op = function!(
     "",
     "`torch.sin`",
     signed,
-    GraphFacts::NONE,
+    GraphFacts::APART,
     Unary { onnx: (None, "Sin"), torch: "torch.sin", value: |_, x| x.sin(), slope: |_, x, _| x.cos(), kernel: |_| Ok(Function::Sin) },
     samples(-4.0..4.0, &[0.0, 1e3, -1e3])
 )
@@ -201,7 +201,7 @@ pub static COS: Op = function!(
     "",
     "`torch.cos`",
     signed,
-    GraphFacts::NONE,
+    GraphFacts::APART,
     Unary { onnx: (None, "Cos"), torch: "torch.cos", value: |_, x| x.cos(), slope: |_, x, _| x.sin()?.neg(), kernel: |_| Ok(Function::Cos) },
     samples(-4.0..4.0, &[0.0, 1e3, -1e3])
 )

@@ -18,7 +18,7 @@ pub static OP: Op = Op {
         signature: "grid(n: Count = none, rows: Count = none, columns: Count = none) -> Sampler",
         manual: MANUAL,
         rule,
-        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Grid),

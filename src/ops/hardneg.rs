@@ -25,6 +25,7 @@ pub static OP: Op = Op {
         pixels_of: Some("map"),
         lints: LintFacts { keeps_apart: true, ..LintFacts::NONE },
         graph: GraphFacts {
+            apart: true,
             random: true,
             stops_gradient: true,
             products: Some(crate::rules::CANDIDATES),

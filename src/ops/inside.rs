@@ -17,6 +17,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         lints: LintFacts { shows_border: true, ..LintFacts::NONE },
         graph: GraphFacts {
+            apart: true,
             inverted: Some(("by", "back")),
             shape_only: &["like"],
             stops_gradient: true,

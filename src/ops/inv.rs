@@ -14,7 +14,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "inv(x: Homography[B]@a->b) -> Homography[B]@b->a",
         manual: MANUAL,
-        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Inv),

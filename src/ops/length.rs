@@ -7,7 +7,7 @@ use crate::compute::{Call, Compute, Gradients, Output};
 use crate::distance::{norm, norm_slope};
 use crate::op::Op;
 use rord_lang::range::Range;
-use rord_lang::vocabulary::{Entry, LintFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -16,6 +16,7 @@ pub static OP: Op = Op {
         signature: "length(x: Offsets[B, N]@f) -> Dist[batch B, item N]",
         manual: MANUAL,
         lints: LintFacts { drops_sign: true, range: |_| Range::POSITIVE, ..LintFacts::NONE },
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Length),

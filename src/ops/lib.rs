@@ -32,6 +32,7 @@ pub mod distance;
 pub mod distances;
 pub mod dot;
 pub mod dropout;
+pub mod exchange;
 pub mod export;
 mod extremes;
 pub mod flatten;
@@ -59,6 +60,7 @@ pub mod mse;
 pub mod off_diagonal;
 pub mod offsets;
 pub mod op;
+mod over_processes;
 mod overlap;
 mod peaks;
 pub mod permute_turns;
@@ -245,8 +247,17 @@ use rord_lang::vocabulary::{Entry, Vocabulary};
 
 /// Every operation and recipe, those that no pipeline can call included.
 pub fn all() -> impl Iterator<Item = &'static op::Op> {
-    let parts: [&'static op::Op; 6] =
-        [&rescale::IMAGE, &rescale::MAP, &views::JOIN, &views::PART, &align::OP, &size::OP];
+    let parts: [&'static op::Op; 9] = [
+        &rescale::IMAGE,
+        &rescale::MAP,
+        &views::JOIN,
+        &views::PART,
+        &align::OP,
+        &size::OP,
+        &exchange::GATHER,
+        &exchange::HAND_OUT,
+        &exchange::COUNT_ONCE,
+    ];
     OPERATIONS.iter().copied().chain(parts).chain(recipes::all())
 }
 

@@ -16,7 +16,7 @@ use rord_lang::axis::Axis;
 use rord_lang::constant::Constant;
 use rord_lang::report::shapes;
 use rord_lang::types::{Kind, Type};
-use rord_lang::vocabulary::{Application, Entry, LintFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -26,6 +26,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         lints: LintFacts { rises: &["x"], ..LintFacts::NONE },
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Folded(LogSumExp)),

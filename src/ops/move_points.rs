@@ -8,7 +8,7 @@ use crate::compute::tables::{matmul, plain, turned};
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use crate::warp::matrices;
-use rord_lang::vocabulary::Entry;
+use rord_lang::vocabulary::{Entry, GraphFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -16,6 +16,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "move(points: Points[B, N]@a, by: Homography[B]@a->b) -> Points[B, N]@b",
         manual: MANUAL,
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Move),

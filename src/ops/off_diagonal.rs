@@ -7,7 +7,7 @@ use crate::compute::{Call, Compute, Gradients, Output};
 use crate::diagonal::unit;
 use crate::op::Op;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::{Application, Entry, LintFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -18,6 +18,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         lints: LintFacts { rises: &["x"], range: |r| r.of("x").hull(r.of("fill")), ..LintFacts::NONE },
         rule,
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&OffDiagonal),

@@ -7,7 +7,7 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::op::Op;
 use rord_lang::constant::Settings;
-use rord_lang::vocabulary::{Combines, Entry, LintFacts};
+use rord_lang::vocabulary::{Combines, Entry, GraphFacts, LintFacts};
 
 macro_rules! operator {
     ($name:literal, $signature:literal, $pixels:expr, $manual:literal, $compute:expr, $samples:expr) => {
@@ -19,6 +19,7 @@ macro_rules! operator {
                 operator: true,
                 pixels_of: $pixels,
                 in_pixels: $pixels.is_some(),
+                graph: GraphFacts::APART,
                 ..Entry::PLAIN
             },
             compute: Some(&$compute),

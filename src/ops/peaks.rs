@@ -53,7 +53,7 @@ loss where_it_fires = triplet(peaks(det, keep = 100, apart = 4px), hardneg(apart
             between(a, "border", 0.0, 1e6, false);
         },
         pixels_of: Some("score"),
-        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Peaks),
@@ -83,7 +83,7 @@ let best = sample(desc, place(topk(det, keep = 100), like = desc))
 ```
 ",
         rule: enough,
-        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Peaks),

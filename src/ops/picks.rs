@@ -52,7 +52,7 @@ let theirs  = take(v, rename(partner, row, item), over = item)
 "
                 ),
                 rule: arg,
-                graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+                graph: GraphFacts { apart: true, stops_gradient: true, ..GraphFacts::NONE },
                 ..Entry::PLAIN
             },
             compute: Some(&Arg::<$greatest>),
@@ -93,6 +93,7 @@ let picked = take(v, at, over = item)
 ",
         rule: take,
         lints: LintFacts { lends: &["at"], ..LintFacts::SAME },
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Take),

@@ -7,7 +7,7 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::distance::{exponent, norm, norm_slope};
 use crate::op::Op;
-use rord_lang::vocabulary::{Entry, LintFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -20,6 +20,7 @@ pub static OP: Op = Op {
         pixels_of: Some("a"),
         in_pixels: true,
         lints: LintFacts::distance("a", "b"),
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&PlaceDistance),

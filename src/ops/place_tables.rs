@@ -41,6 +41,7 @@ let far = distances(p, coords(like = det))
         pixels_of: Some("a"),
         in_pixels: true,
         lints: LintFacts { compares: Compares::Distances("a", "b"), range: |_| Range::POSITIVE, ..LintFacts::NONE },
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Distances),
@@ -73,7 +74,7 @@ let same = near(move(coords(like = desc), H), coords(like = desc_r), within = 8p
 ",
         rule: |a| crate::rules::between(a, "within", 0.0, 1e6, false),
         pixels_of: Some("a"),
-        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Near),

@@ -20,7 +20,7 @@ pub static OP: Op = Op {
             between(a, "apart", 0.0, 1e6, false);
         },
         pixels_of: Some("map"),
-        graph: GraphFacts { random: true, stops_gradient: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, random: true, stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Random),

@@ -11,7 +11,7 @@ use crate::max_pool::saved;
 use crate::op::Op;
 use rord_kernels::rank;
 use rord_lang::report::numbers as sizes;
-use rord_lang::vocabulary::{Application, Entry, LintFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// The numbers in order.
 pub static SORT: Op = Op {
@@ -38,6 +38,7 @@ let ordered = sort(d, over = column)
             crate::rules::same_type(a);
             one_axis(a);
         },
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Order),
@@ -66,6 +67,7 @@ let hardest = mean(top(s, 3, over = column))
 ```
 ",
         rule: top,
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Order),
@@ -96,6 +98,7 @@ let y = cumsum(x, over = column)
             one_axis(a);
         },
         lints: LintFacts::SUM,
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&CumSum),

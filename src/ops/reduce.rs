@@ -12,7 +12,7 @@ use crate::export::torch::{self, Torch};
 use crate::export::{Form, Use};
 use crate::max_pool::saved;
 use crate::op::Op;
-use rord_lang::vocabulary::{Entry, LintFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 macro_rules! reduction {
     ($name:literal, $kind:expr, $manual:expr, $lints:expr, $compute:expr) => {
@@ -26,6 +26,7 @@ macro_rules! reduction {
                 manual: $manual,
                 rule: |a| axes::reduction(a, "x", $kind),
                 lints: $lints,
+                graph: GraphFacts::APART,
                 ..Entry::PLAIN
             },
             compute: Some(&Folded($compute)),

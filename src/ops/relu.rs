@@ -38,6 +38,7 @@ pub static HINGE: Op = Op {
         manual: HINGE_MANUAL,
         rule: crate::rules::same_type,
         lints: LintFacts { margin: true, ..LintFacts::RECTIFIER },
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Relu),

@@ -14,7 +14,7 @@ use rord_lang::constant::{Constant, Settings};
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
 use rord_lang::types::{Kind, Type};
-use rord_lang::vocabulary::{Application, Entry, LintFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 /// An axis under another name.
 pub static RENAME: Op = Op {
@@ -43,6 +43,7 @@ let rest = s - rename(r, item, row)
 ```
 ",
         rule: rename,
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Ordered),
@@ -72,6 +73,7 @@ let even = 0.5 * (s + transpose(s))
 ```
 ",
         rule: transpose,
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Ordered),

@@ -36,6 +36,7 @@ pub static IMAGE: Op = Op {
         rule: image_rule,
         operator: true,
         new_frame: Some(("g", smaller)),
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&RescaleImage),
@@ -51,7 +52,7 @@ pub static MAP: Op = Op {
         operator: true,
         new_frame: Some(("g", smaller)),
         lints: LintFacts { onto: true, ..LintFacts::NONE },
-        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&RescaleMap),

@@ -14,7 +14,7 @@ use rord_device::bilinear::{self as device, At};
 use rord_kernels::bilinear as kernel;
 use rord_kernels::order::channels_last;
 use rord_lang::constant::Settings;
-use rord_lang::vocabulary::{Entry, LintFacts, Shapes};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -29,6 +29,7 @@ pub static OP: Op = Op {
             range: |r| r.of("map").with_zero(),
             ..LintFacts::AVERAGE
         },
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Sample),

@@ -17,7 +17,7 @@ pub static OP: Op = Op {
         rule: |a| {
             crate::rules::positive(a, "n");
         },
-        graph: GraphFacts { random: true, stops_gradient: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, random: true, stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Scatter),

@@ -17,7 +17,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule: |a| between(a, "border", 0.0, 1e6, false),
         pixels_of: Some("points"),
-        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, stops_gradient: true, ..GraphFacts::NONE },
         lints: LintFacts { shows_border: true, ..LintFacts::NONE },
         ..Entry::PLAIN
     },

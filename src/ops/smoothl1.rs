@@ -7,7 +7,7 @@ use crate::compute::difference::{Difference, pair};
 use crate::compute::pixelwise::Pixelwise;
 use crate::compute::samples::Sample;
 use crate::op::Op;
-use rord_lang::vocabulary::{Entry, LintFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -18,6 +18,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule: crate::rules::reduced,
         lints: LintFacts::distance("target", "pred"),
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&SMOOTH_L1),

@@ -12,7 +12,7 @@ use crate::op::Op;
 use crate::rules::positive;
 use rord_lang::dim::Dim;
 use rord_lang::report::{numbers, shapes};
-use rord_lang::vocabulary::{Application, Entry, Shapes};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, Shapes};
 
 /// The softmax's mean place.
 pub static SOFT_ARGMAX: Op = Op {
@@ -50,6 +50,7 @@ loss reprojection = mean(distance(move(at, H), at_r))
 ```
 ",
         rule: |a| windows(a, 1),
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&SoftArgmax),
@@ -82,6 +83,7 @@ loss peaky = mean(dispersion(det, place(peaks(det, keep = 100), like = det), win
         rule: |a| windows(a, 1),
         pixels_of: Some("score"),
         in_pixels: true,
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Dispersion),

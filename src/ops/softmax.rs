@@ -15,7 +15,7 @@ use rord_kernels::soft::Made;
 use rord_lang::constant::Constant;
 use rord_lang::range::Range;
 use rord_lang::types::Kind;
-use rord_lang::vocabulary::{Application, Entry, LintFacts};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LintFacts};
 
 macro_rules! softmax {
     ($name:literal, $what:literal, $formula:literal, $note:literal, $log:literal) => {
@@ -55,6 +55,7 @@ let y = ",
                     range: if $log { |_| Range::new(f64::NEG_INFINITY, 0.0) } else { |_| Range::UNIT },
                     ..LintFacts::NONE
                 },
+                graph: GraphFacts::APART,
                 ..Entry::PLAIN
             },
             compute: Some(&Folded(Softmax::<$log>)),

@@ -14,7 +14,7 @@ pub static OP: Op = Op {
     entry: Entry {
         signature: "uniform(like: Map[B, C, h, w]@f) -> Prob[B, C, h, w]@f",
         manual: MANUAL,
-        graph: GraphFacts { random: true, stops_gradient: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, random: true, stops_gradient: true, ..GraphFacts::NONE },
         lints: LintFacts::SHAPE,
         ..Entry::PLAIN
     },

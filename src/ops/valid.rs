@@ -16,7 +16,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule: |a| crate::rules::mask_of(a, "like"),
         lints: LintFacts { lends: &["like"], ..LintFacts::NONE },
-        graph: GraphFacts { stops_gradient: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, stops_gradient: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Valid),

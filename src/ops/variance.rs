@@ -13,7 +13,7 @@ use crate::max_pool::saved;
 use crate::op::Op;
 use rord_lang::constant::Constant;
 use rord_lang::range::Range;
-use rord_lang::vocabulary::{Entry, LintFacts};
+use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 macro_rules! spread_of {
     ($name:literal, $what:literal, $formula:literal, $note:literal, $torch:literal, $root:literal) => {
@@ -42,6 +42,7 @@ let spread = ", $name, "(z, over = item)
 "),
                 rule: |a| reduction(a, "x", real),
                 lints: LintFacts { range: |_| Range::POSITIVE, ..LintFacts::NONE },
+                graph: GraphFacts::APART,
                 ..Entry::PLAIN
             },
             compute: Some(&Folded(Spread::<$root>)),

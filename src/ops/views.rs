@@ -7,7 +7,7 @@ use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output, layout};
 use crate::op::Op;
 use rord_lang::constant::Settings;
-use rord_lang::vocabulary::{Entry, Shapes};
+use rord_lang::vocabulary::{Entry, GraphFacts, Shapes};
 
 /// Batches after each other.
 pub static JOIN: Op = Op {
@@ -16,6 +16,7 @@ pub static JOIN: Op = Op {
         signature: "join(a: Values, b: Values, c: Values = none, d: Values = none) -> Values",
         manual: MANUAL,
         operator: true,
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Join),
@@ -29,6 +30,7 @@ pub static PART: Op = Op {
         signature: "part(x: Values, at: Count, of: Count) -> Values",
         manual: MANUAL,
         operator: true,
+        graph: GraphFacts::APART,
         ..Entry::PLAIN
     },
     compute: Some(&Part),

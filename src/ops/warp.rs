@@ -23,7 +23,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         lints: LintFacts { pads: Some("by"), ..LintFacts::AVERAGE },
-        graph: GraphFacts { inverted: Some(("by", "back")), shape_only: &["like"], ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, inverted: Some(("by", "back")), shape_only: &["like"], ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Warp),

@@ -20,8 +20,8 @@ pub struct Live {
     kept: Arc<Mutex<Kept>>,
     /// Set while everything that the run goes on from is on the disk already.
     rest: Arc<Mutex<Option<Leave>>>,
-    /// Nobody else writes to the folder meanwhile.
-    _lock: Arc<Lock>,
+    /// Nobody else writes to the folder meanwhile. A record that is kept aside writes nothing itself.
+    lock: Option<Arc<Lock>>,
 }
 
 struct Kept {
@@ -34,7 +34,21 @@ impl Live {
     pub fn open(folder: RunFolder, record: Record, lock: Lock) -> Result<Self, RecordError> {
         folder.write_record(&record)?;
         let kept = Arc::new(Mutex::new(Kept { record, closed: false }));
-        Ok(Self { folder, kept, rest: Arc::default(), _lock: Arc::new(lock) })
+        Ok(Self { folder, kept, rest: Arc::default(), lock: Some(Arc::new(lock)) })
+    }
+
+    /// The record of a run that another process writes.
+    pub fn aside(folder: RunFolder, record: Record) -> Self {
+        Self { folder, kept: Arc::new(Mutex::new(Kept { record, closed: false })), rest: Arc::default(), lock: None }
+    }
+
+    /// True where this process writes the run's folder.
+    pub fn writes(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    fn write(&self, record: &Record) -> Result<(), RecordError> {
+        if self.writes() { self.folder.write_record(record) } else { Ok(()) }
     }
 
     /// From here on the process may end at any moment once `leave` is done; with `None` no more. Where it is just ending, this does
@@ -76,7 +90,7 @@ impl Live {
             return Ok(());
         }
         change(&mut kept.record);
-        self.folder.write_record(&kept.record)
+        self.write(&kept.record)
     }
 
     /// Writes how the run ended, and when, unless the record is closed already; true if it was open.
@@ -108,7 +122,7 @@ impl Live {
         kept.closed = true;
         kept.record.status = status;
         kept.record.finished = Some(timestamp(SystemTime::now()));
-        self.folder.write_record(&kept.record)
+        self.write(&kept.record)
     }
 
     /// A thread that panicked in between has left a whole record.

@@ -35,6 +35,17 @@ fn cpu(text: &str) -> String {
     of("model name").or_else(|| of("Processor")).or_else(|| of("CPU part")).unwrap_or_default()
 }
 
+/// What the processes of a run have to say to each other.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Exchange {
+    /// Megabytes that the first process gives away in a step.
+    pub megabytes_a_step: f64,
+    /// The part of the time in which something is on its way.
+    pub under_way: f64,
+    /// The part of the time in which the first process waits for others, for those that are slower as well.
+    pub waited: f64,
+}
+
 /// The memory of a run, in MB.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryUse {

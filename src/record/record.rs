@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_yaml::{Mapping, Value};
 
 use super::folder::FORMAT;
-use super::{DataFiles, Machine, MemoryUse, StepTimes};
+use super::{DataFiles, Exchange, Machine, MemoryUse, StepTimes};
 use rord_lang::constant::{Constant, of_f32};
 
 /// The entries of `run.yaml`, in its order.
@@ -53,6 +53,12 @@ pub struct Record {
     pub instructions: String,
     /// Threads on the CPU.
     pub threads: usize,
+    /// Processes that share the run, each with so many threads.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub processes: usize,
+    /// What they say to each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Exchange>,
     /// The memory that was foretold, and that it took.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryUse>,
@@ -233,6 +239,14 @@ pub(super) fn version(text: &str) -> Vec<u64> {
     text.split(['.', '-', '+']).map_while(|part| part.parse().ok()).collect()
 }
 
+fn one() -> usize {
+    1
+}
+
+fn is_one(n: &usize) -> bool {
+    *n == 1
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 pub(crate) mod tests {
@@ -264,6 +278,8 @@ pub(crate) mod tests {
             machine: None,
             device: "cpu".into(),
             threads: 2,
+            processes: 1,
+            exchange: None,
             memory: None,
             seed: 0,
             init: None,

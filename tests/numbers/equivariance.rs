@@ -18,7 +18,16 @@ fn apply(op: &str, inputs: &[(&str, &Tensor)], settings: &[(&str, Constant)], sh
     let compute = rord_ops::find(op).and_then(|op| op.compute).expect("an operation that computes");
     let inputs: Vec<(&str, Tensor)> = inputs.iter().map(|(name, t)| (*name, (*t).clone())).collect();
     let settings = Settings(settings.iter().map(|(name, value)| ((*name).to_string(), value.clone())).collect());
-    let call = Call { inputs: &inputs, settings: &settings, shape, stream: [0, 0, 0], training: true, wants: &[] };
+    let call = Call {
+        inputs: &inputs,
+        settings: &settings,
+        shape,
+        stream: [0, 0, 0],
+        training: true,
+        wants: &[],
+        share: None,
+        apart: false,
+    };
     compute.forward(&call).unwrap_or_else(|e| panic!("{op}: {e}")).value
 }
 

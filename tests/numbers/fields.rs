@@ -122,6 +122,8 @@ impl Layer {
             stream: [0; 3],
             training: true,
             wants: &wants,
+            share: None,
+            apart: false,
         };
         // Operations read the shape of what they are to make where it cannot be had otherwise; none of these does.
         let output = self.compute().forward(&call(&[])).unwrap_or_else(|e| panic!("{}: {e}", self.op));
@@ -260,6 +262,8 @@ fn exchanged_turns_are_exchanged_back_by_the_move_of_the_view() {
                 stream: [0; 3],
                 training: false,
                 wants: &[],
+                share: None,
+                apart: false,
             };
             let back = rord_ops::find("permute_turns").and_then(|op| op.compute).unwrap().forward(&call).unwrap().value;
             assert_eq!(numbers(&back).unwrap(), numbers(&moved(&desc, g)).unwrap(), "{symmetry}, {g}");
@@ -308,8 +312,16 @@ fn a_detector_stands_still_and_a_descriptor_exchanges_its_turns() {
         let graph = graphs::graph(&pipeline, &vocabulary, &wanted, &HashMap::new()).unwrap();
         let program = Program::new(graph, |_| false, DType::F32, &Device::Cpu).unwrap();
         let fields = HashMap::from([("image".to_string(), moved(&image, g))]);
-        let feed =
-            Feed { batch: 1, fields: &fields, weights: weights.tensors(), seed: 0, step: 0, training, timed: None };
+        let feed = Feed {
+            batch: 1,
+            share: None,
+            fields: &fields,
+            weights: weights.tensors(),
+            seed: 0,
+            step: 0,
+            training,
+            timed: None,
+        };
         program.run(&feed, false).unwrap().values
     };
     for training in [true, false] {

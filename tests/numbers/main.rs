@@ -17,6 +17,7 @@ mod library;
 mod losses;
 mod ops;
 mod papers;
+mod ranks;
 mod recursion;
 mod statistics;
 mod through;

@@ -63,7 +63,16 @@ fn run(last: &str, dtype: DType, training: bool, trained: impl Fn(&str) -> bool)
     let names: Vec<String> = graph.weights.iter().map(|w| w.name.clone()).collect();
     let wanted = |s: &NodeSource| matches!(s, NodeSource::Weight(w) if trained(&names[*w]));
     let program = Program::new(graph, wanted, dtype, &Device::Cpu).unwrap();
-    let feed = Feed { batch: 2, fields: &fields, weights: weights.tensors(), seed: 1, step: 0, training, timed: None };
+    let feed = Feed {
+        batch: 2,
+        share: None,
+        fields: &fields,
+        weights: weights.tensors(),
+        seed: 1,
+        step: 0,
+        training,
+        timed: None,
+    };
     program.run(&feed, true).unwrap()
 }
 

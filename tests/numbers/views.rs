@@ -66,8 +66,16 @@ fn run(text: &str, last: &str, dtype: DType) -> Outcome {
     fields.insert("T".to_string(), both.to_dtype(dtype).unwrap());
     let trained = |s: &NodeSource| matches!(s, NodeSource::Weight(_) | NodeSource::Field { .. });
     let program = Program::new(graph(text, last), trained, dtype, &Device::Cpu).unwrap();
-    let feed =
-        Feed { batch: 2, fields: &fields, weights: weights.tensors(), seed: 1, step: 0, training: true, timed: None };
+    let feed = Feed {
+        batch: 2,
+        share: None,
+        fields: &fields,
+        weights: weights.tensors(),
+        seed: 1,
+        step: 0,
+        training: true,
+        timed: None,
+    };
     program.run(&feed, true).unwrap()
 }
 

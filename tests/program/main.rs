@@ -31,6 +31,7 @@ mod papers;
 mod parts;
 mod pictures;
 mod pipelines;
+mod ranks;
 mod repeat;
 mod replay;
 mod report;

@@ -194,6 +194,8 @@ fn record(name: &str) -> Record {
         machine: None,
         device: "cpu".into(),
         threads: 1,
+        processes: 1,
+        exchange: None,
         memory: None,
         seed: 0,
         init: None,

@@ -170,8 +170,8 @@ impl Sweep<'_> {
         let beside = matches!(self.share, Share::Job { .. });
         let shown = watch.observer_of(&format!("run {number} of {}", self.points.len()), beside);
         let how = match &stopped {
-            Some(run) => How { out: None, resume: Some(run), until: None, shown },
-            None => How { out: Some(out.as_path()), resume: None, until: None, shown },
+            Some(run) => How { out: None, resume: Some(run), until: None, ranks: None, shown },
+            None => How { out: Some(out.as_path()), resume: None, until: None, ranks: None, shown },
         };
         let path = stopped.as_deref().unwrap_or_else(|| self.args.file.path());
         match one(&point.loaded, &point.plan, path, &self.place, self.init.clone(), how) {

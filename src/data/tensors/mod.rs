@@ -17,6 +17,7 @@ mod stored;
 mod tests;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -207,6 +208,10 @@ impl Batches for Tensors {
     }
 
     fn batch_at(&self, split: Split, step: u64) -> Result<Batch, DataError> {
+        self.share_at(split, step, 0..self.recipe.batch.max(1))
+    }
+
+    fn share_at(&self, split: Split, step: u64, own: Range<usize>) -> Result<Batch, DataError> {
         let size = self.recipe.batch.max(1);
         let samples: Vec<usize> = match split {
             Split::Train => {
@@ -222,12 +227,13 @@ impl Batches for Tensors {
                 (within * size..(within + 1) * size).map(|i| self.trained + i).collect()
             }
         };
+        let samples = samples.get(own).unwrap_or_default();
         let mut fields = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
-            let shape = std::iter::once(size).chain(column.shape.iter().copied()).collect();
-            fields.push(Field { name: column.name.clone(), shape, values: self.read(column, &samples)? });
+            let shape = std::iter::once(samples.len()).chain(column.shape.iter().copied()).collect();
+            fields.push(Field { name: column.name.clone(), shape, values: self.read(column, samples)? });
         }
-        Ok(Batch { size, fields })
+        Ok(Batch { size: samples.len(), fields })
     }
 
     fn notes(&self) -> Vec<String> {

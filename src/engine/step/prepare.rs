@@ -1,5 +1,6 @@
 //! What has to be there before the first step: data, graphs, weights, optimizer.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,10 +26,14 @@ use crate::source::{self, DataSource};
 use crate::state::{Average, Identity, State};
 use crate::timed::Clock;
 use crate::weights::weight_specs;
+use rord_data::batches::Shared;
 use rord_graph::gradients::trained_by;
-use rord_graph::node::NodeSource;
+use rord_graph::node::{Graph, NodeSource};
+use rord_graph::share::share;
 use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
+use rord_ranks::{Ranks, range};
+use rord_record::fingerprint;
 
 /// Loads the data and makes everything ready. Refuses what could not be run, as a step that memory does not hold. `busy` hears what
 /// takes its time.
@@ -40,22 +45,47 @@ pub fn prepare(
     device: &Device,
     busy: &mut dyn FnMut(&str),
 ) -> Result<(Stepper, DataSource), Stop> {
+    prepare_shared(pipeline, vocabulary, plan, init, device, None, busy)
+}
+
+/// As [`prepare`], for processes that share every batch.
+pub fn prepare_shared(
+    pipeline: &Pipeline,
+    vocabulary: &Vocabulary,
+    plan: &Plan,
+    init: Option<&Path>,
+    device: &Device,
+    ranks: Option<&Arc<Ranks>>,
+    busy: &mut dyn FnMut(&str),
+) -> Result<(Stepper, DataSource), Stop> {
+    let ranks = ranks.filter(|ranks| ranks.size() > 1);
+    if let Some(ranks) = ranks {
+        refusals::ranks(ranks.size(), plan.batch, device.is_cpu())?;
+    }
     busy("loading the data");
     let dtype = DType::F32;
     let base_lr = plan.optimizer.settings.number("lr").unwrap_or_default();
     let optimizer = optimizer(&plan.optimizer, &weight_specs(pipeline), &groups::groups(pipeline, base_lr))?;
-    let graphs = Graphs::of(pipeline, vocabulary, plan)?;
+    let processes = ranks.map_or(1, |ranks| ranks.size());
+    let graphs = Graphs::of(pipeline, vocabulary, plan)?.map(|graphs| graphs.shared_by(processes));
     if device.is_cpu() {
         foretold::refuse(pipeline, plan, graphs.as_ref(), false)?;
     }
     let foretold = graphs.as_ref().and_then(|graphs| foretold::foretold(pipeline, plan, graphs));
     drop(graphs);
+    let hash = RefCell::new(String::new());
     let programs = |known: &HashMap<u32, i64>| -> Result<Vec<Program>, Stop> {
         let mut programs = Vec::new();
         for (objective, wanted) in pipeline.objectives.iter().zip(graphs::training_by_objective(pipeline)) {
             let mut graph = graphs::graph(pipeline, vocabulary, &wanted, known)?;
             graph.live = graphs::live(pipeline, objective);
             graph.live.retain(|w| !pipeline.treatment(*w).is_frozen());
+            if programs.is_empty() {
+                *hash.borrow_mut() = fingerprint_of(&graph, vocabulary);
+            }
+            if ranks.is_some() {
+                graph = share(&graph, vocabulary);
+            }
             let program = Program::new(graph, trained_by(pipeline, objective), dtype, device)?;
             programs.push(program);
         }
@@ -73,6 +103,13 @@ pub fn prepare(
         }
         // Before the data is loaded: a step that memory does not hold is refused at once.
         false => (programs(&HashMap::new())?, data()?),
+    };
+    let data = match ranks {
+        Some(ranks) => {
+            let own = range(plan.batch, ranks.rank(), ranks.size());
+            DataSource { batches: Arc::new(Shared::new(data.batches, own)), ..data }
+        }
+        None => data,
     };
     let rivals = programs.split_off(1.min(programs.len()));
     let program = programs.pop().ok_or_else(|| candle_core::Error::msg("there is no objective"))?;
@@ -127,9 +164,17 @@ pub fn prepare(
         seed: plan.seed,
         device: device.clone(),
         optimizer: pipeline.train.iter().find(|f| f.name == "optimizer").map(|f| f.span).unwrap_or_default(),
+        ranks: ranks.map(|ranks| (Arc::clone(ranks), plan.batch)),
+        fingerprint: hash.into_inner(),
         foretold,
     };
     Ok((stepper, data))
+}
+
+/// The fingerprint of what is trained: the optimized graph as text.
+fn fingerprint_of(graph: &Graph, vocabulary: &Vocabulary) -> String {
+    let text = rord_graph::print::text(graph, vocabulary);
+    fingerprint(&blake3::hash(text.as_bytes()), 8)
 }
 
 /// What a step takes beside its graph. An average of the weights, and gradients that are added up, are kept like moments. Layouts are

@@ -13,10 +13,8 @@ use crate::refusals::{self, Stop};
 use crate::source::{DataSource, SourceError};
 use crate::state::{Identity, StateError};
 use crate::step::Stepper;
-use rord_graph::node::Graph;
 use rord_kernels::simd::Simd;
 use rord_lang::typed::Pipeline;
-use rord_lang::vocabulary::Vocabulary;
 use rord_record::{
     BegunPart, DATA, DataFiles, FORMAT, Live, Machine, MemoryUse, Record, Resumed, RunFolder, Status, fingerprint,
     lock, timestamp,
@@ -28,24 +26,32 @@ type Opened = (Live, Vec<String>);
 /// The folder of a new run, with the texts that are run and the record.
 pub(super) fn open(
     pipeline: &Pipeline,
-    vocabulary: &Vocabulary,
     plan: &Plan,
     options: &Options,
     stepper: &mut Stepper,
     data: &DataSource,
 ) -> Result<Opened, Stop> {
     let now = SystemTime::now();
-    let folder = RunFolder::create(options.out.as_deref(), Path::new("runs"), &pipeline.name, now)?;
-    let lock = lock(folder.path())?;
-    folder.sweep();
-    for (path, text) in &options.texts {
-        folder.write_text(path, text)?;
-    }
-    let (files, list) = hashed(plan)?;
-    if !list.is_empty() {
-        folder.write_text(Path::new(DATA), &list)?;
-    }
-    let graph = graph_hash(stepper.graph(), vocabulary);
+    let mut files = Vec::new();
+    // Of processes that share a run one writes.
+    let opened = match options.leads() {
+        false => None,
+        true => {
+            let folder = RunFolder::create(options.out.as_deref(), Path::new("runs"), &pipeline.name, now)?;
+            let lock = lock(folder.path())?;
+            folder.sweep();
+            for (path, text) in &options.texts {
+                folder.write_text(path, text)?;
+            }
+            let list;
+            (files, list) = hashed(plan)?;
+            if !list.is_empty() {
+                folder.write_text(Path::new(DATA), &list)?;
+            }
+            Some((folder, lock))
+        }
+    };
+    let graph = stepper.fingerprint.clone();
     stepper.state.identity = identity(options, graph.clone(), stepper, data);
     let mut record = Record {
         rord: env!("CARGO_PKG_VERSION").into(),
@@ -65,6 +71,8 @@ pub(super) fn open(
         device: options.device_name.clone(),
         instructions: Simd::in_use().into(),
         threads: rayon::current_num_threads(),
+        processes: options.processes(),
+        exchange: None,
         memory: Some(memory(stepper)),
         seed: plan.seed,
         init: options.init.as_ref().map(|(_, init)| init.clone()),
@@ -85,7 +93,11 @@ pub(super) fn open(
             record.param(&param.name, value, &param.origin.to_string());
         }
     }
-    Ok((Live::open(folder, record, lock)?, Vec::new()))
+    let live = match opened {
+        Some((folder, lock)) => Live::open(folder, record, lock)?,
+        None => Live::aside(RunFolder::open(options.out.as_deref().unwrap_or(Path::new("runs"))), record),
+    };
+    Ok((live, Vec::new()))
 }
 
 /// A path as records have it on every system.
@@ -128,17 +140,18 @@ pub fn put_away(folder: &RunFolder) {
 /// one, the lines of `metrics.jsonl` are cut off, and files are written again.
 pub(super) fn take_up(
     path: &Path,
-    vocabulary: &Vocabulary,
     plan: &Plan,
     options: &Options,
     stepper: &mut Stepper,
     data: &DataSource,
 ) -> Result<Opened, Stop> {
     let folder = RunFolder::open(path);
-    let lock = lock(path)?;
-    folder.sweep();
+    let lock = options.leads().then(|| lock(path)).transpose()?;
+    if lock.is_some() {
+        folder.sweep();
+    }
     let record = folder.read_record()?;
-    let graph = graph_hash(stepper.graph(), vocabulary);
+    let graph = stepper.fingerprint.clone();
     if record.graph != graph {
         let reason = "this version of rord makes another graph of its text".to_string();
         return Err(StateError::OtherRun { path: path.into(), reason }.into());
@@ -175,9 +188,14 @@ pub(super) fn take_up(
     record.best = state.best.clone();
     record.kept = state.kept.iter().map(super::kept).collect();
     record.threads = rayon::current_num_threads();
+    record.processes = options.processes();
     record.device = options.device_name.clone();
     record.resumed.push(Resumed { at: timestamp(SystemTime::now()), step: state.steps });
-    Ok((Live::open(folder, record, lock)?, notes))
+    let live = match lock {
+        Some(lock) => Live::open(folder, record, lock)?,
+        None => Live::aside(folder, record),
+    };
+    Ok((live, notes))
 }
 
 /// What is said where a run goes on with other instructions: its last bits are then others.
@@ -243,10 +261,4 @@ fn begun(taken: &Taken) -> BegunPart {
         left: taken.left.clone(),
         random: taken.random.clone(),
     }
-}
-
-/// The fingerprint of what is trained: the optimized graph as text.
-fn graph_hash(graph: &Graph, vocabulary: &Vocabulary) -> String {
-    let text = rord_graph::print::text(graph, vocabulary);
-    fingerprint(&blake3::hash(text.as_bytes()), 8)
 }

@@ -30,11 +30,14 @@ impl Run<'_> {
         if let Some((weight, count)) = weights.not_finite()? {
             let span = self.stepper.graph().objective().map(|o| o.span).unwrap_or_default();
             let what = format!("{count} numbers of `{weight}` are infinite or NaN");
-            let bad = NotFinite { span, what, inputs: vec![], cause: Cause::Update };
+            let bad = NotFinite { node: None, span, what, inputs: vec![], cause: Cause::Update };
             let at = (self.stepper.state.steps, self.stepper.state.epochs + 1);
             let kept = format!("{name} is not written");
             let report = runtime::not_finite(bad.span, self.stepper.objective(), at, (&bad.detail(), bad.cause), &kept);
             return Err(Stop::NotFinite(Box::new(report)));
+        }
+        if !self.record.writes() {
+            return Ok(());
         }
         Ok(weights.save_noted(&self.record.folder().file(name), Some(&self.note(score)))?)
     }
@@ -47,6 +50,9 @@ impl Run<'_> {
 
     /// Writes everything that the run goes on from, once all that it counts is on the disk.
     pub(super) fn save_state(&mut self) -> Result<(), Stop> {
+        if !self.record.writes() {
+            return Ok(());
+        }
         self.observers.iter_mut().try_for_each(|o| o.flush())?;
         self.kept_positions();
         self.stepper.state.save(&self.record.folder().file(STATE))?;
@@ -70,6 +76,9 @@ impl Run<'_> {
 
     /// Removes a file of weights that is kept no longer. One that is gone already is no loss.
     pub(super) fn remove(&mut self, name: &str) -> Result<(), Stop> {
+        if !self.record.writes() {
+            return Ok(());
+        }
         let path = self.record.folder().file(name);
         match std::fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -94,9 +103,13 @@ impl Run<'_> {
         let folder = self.record.folder();
         let weights = folder.file(&format!("nan-{step}.safetensors"));
         let batch = folder.file(&format!("nan-{step}-batch.safetensors"));
-        let saved = self.stepper.state.weights.save(&weights).map_err(|e| e.to_string());
+        let writes = self.record.writes();
+        let saved = if writes { self.stepper.state.weights.save(&weights).map_err(|e| e.to_string()) } else { Ok(()) };
         let bytes = || stored::bytes(&named(fields), Some(noted.entries())).map_err(|e| e.to_string());
-        let write = |bytes: Vec<u8>| write_atomic(&batch, &bytes).map_err(|e| e.to_string());
+        let write = |bytes: Vec<u8>| match writes {
+            true => write_atomic(&batch, &bytes).map_err(|e| e.to_string()),
+            false => Ok(()),
+        };
         let kept = match saved.and_then(|()| bytes()).and_then(write) {
             Ok(()) => format!(
                 "the weights are in {}, the batch in {}\nits ranges, operation by operation:  rord-run replay {} --step {step}",
@@ -113,7 +126,8 @@ impl Run<'_> {
     /// Keeps a batch of the validation whose values are not finite; what is said of it.
     pub(super) fn kept_batch(&self, fields: &HashMap<String, Tensor>) -> String {
         let batch = self.record.folder().file(&format!("nan-val-{}-batch.safetensors", self.stepper.state.epochs + 1));
-        match stored::write(&batch, &named(fields)) {
+        let written = if self.record.writes() { stored::write(&batch, &named(fields)) } else { Ok(()) };
+        match written {
             Ok(()) => format!("the batch is in {}", batch.display()),
             Err(error) => format!("the batch is not kept: {error}"),
         }

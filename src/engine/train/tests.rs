@@ -73,6 +73,7 @@ fn run(out: &Path, witness: &Witness) -> Result<Summary, Stop> {
         resume: None,
         shown: &|_| String::new(),
         stop: &GO_ON,
+        ranks: None,
     };
     train(&pipeline, &vocabulary, &plan, &options, vec![Box::new(witness.clone())])
 }

@@ -9,10 +9,12 @@ use super::{AHEAD, Run};
 use crate::program::{Feed, NotFinite};
 use crate::refusals::Stop;
 use crate::source::tensors;
-use rord_data::loader::Loader;
+use rord_data::batches::Batch;
+use rord_data::loader::{Loader, LoaderError};
 use rord_data::pairs::Split;
 use rord_graph::node::Role;
 use rord_lang::report::runtime::{self, Cause};
+use rord_ranks::Ranks;
 
 /// Validation draws from streams of its own, the same in every run and epoch.
 const VALIDATION_SEED: u64 = 0x7661_6c69_6461_7465;
@@ -37,54 +39,123 @@ impl Run<'_> {
         if batches == 0 {
             return Ok(Validated::Means(vec![]));
         }
-        match tried {
+        match (self.options.ranks(), tried) {
             // Nothing was done that could be lost.
-            Some(_) => self.record.rest(Some(Box::new(|| Ok(())))),
-            None => self.rest(),
+            (None, Some(_)) => self.record.rest(Some(Box::new(|| Ok(())))),
+            (None, None) => self.rest(),
+            // All of them end together.
+            (Some(_), _) => {}
         }
+        let batches_of_all = tried.unwrap_or(batches).min(batches);
+        let ranks = self.options.ranks().cloned();
         let mut warned = vec![false; names.len()];
         let mut loader = Loader::new(self.data.batches.clone(), Split::Validation, 0, AHEAD, 1)?;
-        for step in 0..tried.unwrap_or(batches).min(batches) {
+        if let Some(ranks) = &ranks {
+            loader.detach();
+            return self.validate_together(ranks, (tried, batches_of_all, batches), names);
+        }
+        for step in 0..batches_of_all {
             let Some(batch) = loader.next_unless(self.options.stop).transpose()? else { break };
-            let fields = tensors(&batch, DType::F32, &self.options.device)?;
-            let feed = Feed {
-                batch: batch.size,
-                fields: &fields,
-                weights: self.stepper.state.shown().tensors(),
-                seed: VALIDATION_SEED,
-                step,
-                training: false,
-                timed: None,
-            };
-            let numbers = self.validation.run(&feed, false)?.numbers()?;
-            let wrong = numbers.iter().zip(&names).zip(&warned).position(|((x, (_, metric)), warned)| {
-                // A metric that is no number ends nothing, and is told once.
-                !x.is_finite() && !(*metric && (*warned || tried.is_some()))
-            });
-            if let Some(at) = wrong {
-                let found = self.validation.first_not_finite(&feed)?;
-                let metric = names.get(at).is_some_and(|(_, metric)| *metric);
-                let stop = self.bad_validation(at, (step, batches, tried.is_some()), found, &fields, metric);
-                match stop {
-                    stop if !metric => return Err(stop),
-                    Stop::NotFinite(warning) => {
-                        let text = (self.options.shown)(&warning);
-                        self.watched(|o| o.note(text.trim_end()))?;
-                    }
-                    stop => return Err(stop),
-                }
-            }
-            for ((mean, value), warned) in means.iter_mut().zip(numbers).zip(&mut warned) {
-                *warned |= !value.is_finite();
-                *mean += value / batches as f64;
-            }
+            let (numbers, fields) = self.validate_batch(&batch, step)?;
+            self.judge(&numbers, &names, &mut warned, (step, batches, tried.is_some()), &fields)?;
+            means.iter_mut().zip(numbers).for_each(|(mean, value)| *mean += value / batches as f64);
         }
         self.record.rest(None);
-        if self.asked_to_stop() {
+        if self.options.asked_to_stop()? {
             loader.detach();
             return Ok(Validated::Stopped);
         }
         Ok(Validated::Means(names.into_iter().map(|(name, _)| name).zip(means).collect()))
+    }
+
+    /// The same by many processes, each of which validates whole batches: the numbers are those of one process, added up in the same
+    /// order.
+    fn validate_together(
+        &mut self,
+        ranks: &Ranks,
+        (tried, count, batches): (Option<u64>, u64, u64),
+        names: Vec<(String, bool)>,
+    ) -> Result<Validated, Stop> {
+        let (size, rank) = (ranks.size() as u64, ranks.rank() as u64);
+        let (mut means, mut warned) = (vec![0.0; names.len()], vec![false; names.len()]);
+        for first in (0..count).step_by(ranks.size()) {
+            let of_round = (count - first).min(size);
+            let own = match rank < of_round {
+                true => {
+                    let batch = self.data.batches.batch_at(Split::Validation, first + rank);
+                    let step = first + rank;
+                    let batch = batch.map_err(|error| LoaderError::Data { step, error })?;
+                    self.validate_batch(&batch, step)?.0
+                }
+                false => Vec::new(),
+            };
+            let each: Vec<usize> = (0..size).map(|r| if r < of_round { names.len() } else { 0 }).collect();
+            let all = ranks.gather(&own, &each)?;
+            for (step, numbers) in (first..).zip(all.chunks_exact(names.len().max(1))) {
+                if numbers.iter().any(|x| !x.is_finite()) {
+                    // Every process looks at that batch, and one of them tells of it.
+                    let batch = self.data.batches.batch_at(Split::Validation, step);
+                    let batch = batch.map_err(|error| LoaderError::Data { step, error })?;
+                    let fields = tensors(&batch, DType::F32, &self.options.device)?;
+                    self.judge(numbers, &names, &mut warned, (step, batches, tried.is_some()), &fields)?;
+                }
+                means.iter_mut().zip(numbers).for_each(|(mean, value)| *mean += value / batches as f64);
+            }
+            if self.options.asked_to_stop()? {
+                return Ok(Validated::Stopped);
+            }
+        }
+        Ok(Validated::Means(names.into_iter().map(|(name, _)| name).zip(means).collect()))
+    }
+
+    /// The values of a batch, and its tensors.
+    fn validate_batch(&self, batch: &Batch, step: u64) -> Result<(Vec<f64>, HashMap<String, Tensor>), Stop> {
+        let fields = tensors(batch, DType::F32, &self.options.device)?;
+        let numbers = self.validation.run(&self.feed(&fields, step), false)?.numbers()?;
+        Ok((numbers, fields))
+    }
+
+    fn feed<'b>(&'b self, fields: &'b HashMap<String, Tensor>, step: u64) -> Feed<'b> {
+        Feed {
+            batch: fields.values().next().and_then(|t| t.dims().first().copied()).unwrap_or(0),
+            share: None,
+            fields,
+            weights: self.stepper.state.shown().tensors(),
+            seed: VALIDATION_SEED,
+            step,
+            training: false,
+            timed: None,
+        }
+    }
+
+    /// Reports on values of a batch that are no finite numbers.
+    fn judge(
+        &mut self,
+        numbers: &[f64],
+        names: &[(String, bool)],
+        warned: &mut [bool],
+        (step, batches, tried): (u64, u64, bool),
+        fields: &HashMap<String, Tensor>,
+    ) -> Result<(), Stop> {
+        let wrong = numbers.iter().zip(names).zip(&*warned).position(|((x, (_, metric)), warned)| {
+            // A metric that is no number ends nothing, and is told once.
+            !x.is_finite() && !(*metric && (*warned || tried))
+        });
+        if let Some(at) = wrong {
+            let found = self.validation.first_not_finite(&self.feed(fields, step))?;
+            let metric = names.get(at).is_some_and(|(_, metric)| *metric);
+            let stop = self.bad_validation(at, (step, batches, tried), found, fields, metric);
+            match stop {
+                stop if !metric => return Err(stop),
+                Stop::NotFinite(warning) => {
+                    let text = (self.options.shown)(&warning);
+                    self.watched(|o| o.note(text.trim_end()))?;
+                }
+                stop => return Err(stop),
+            }
+        }
+        numbers.iter().zip(warned).for_each(|(value, warned)| *warned |= !value.is_finite());
+        Ok(())
     }
 
     /// The process may end from here on: the state is saved, and only the last weights are left to be.

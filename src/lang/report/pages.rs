@@ -213,6 +213,8 @@ pub const PAGES: &[(&str, &str)] = &[
     ("R0932", include_str!("../../../docs/reports/R0932.md")),
     ("R0935", include_str!("../../../docs/reports/R0935.md")),
     ("R0936", include_str!("../../../docs/reports/R0936.md")),
+    ("R0937", include_str!("../../../docs/reports/R0937.md")),
+    ("R0938", include_str!("../../../docs/reports/R0938.md")),
     ("R0999", include_str!("../../../docs/reports/R0999.md")),
 ];
 

@@ -120,6 +120,11 @@ pub struct GraphFacts {
     pub shape_only: &'static [&'static str],
     /// True where every sample of a batch is treated alone and alike, so that two batches may be computed as one.
     pub per_sample: bool,
+    /// True where a sample of the value is made of the same sample of every argument that has samples, and is drawn by its number: of a
+    /// batch that several processes share, each can then compute its own. What is `per_sample` can be, too.
+    pub apart: bool,
+    /// True where samples are mixed in sums alone, which the operation itself adds up over processes.
+    pub sums_up: bool,
     /// True where the factors of its products may be rounded to bfloat16: where the pipeline asks for
     /// `precision = bf16`, the graph's builder gives such a node the setting `products = bf16`.
     pub rounds: bool,
@@ -178,11 +183,18 @@ impl GraphFacts {
         inverted: None,
         shape_only: &[],
         per_sample: false,
+        apart: false,
+        sums_up: false,
         rounds: false,
         takes_in: &[],
         reads_through: None,
         products: None,
     };
+}
+
+impl GraphFacts {
+    /// The same sample by sample: see [`GraphFacts::apart`].
+    pub const APART: GraphFacts = GraphFacts { apart: true, ..GraphFacts::NONE };
 }
 
 /// How a weight of this shape begins; `None` where a setting cannot be read.

@@ -202,6 +202,8 @@ impl<'a> Straight<'a> {
             stream: call.stream,
             training: call.training,
             wants: call.wants,
+            share: call.share,
+            apart: call.apart,
         }
     }
 }

@@ -29,6 +29,7 @@ use crate::export::{self, Form, Use};
 use rord_lang::constant::Settings;
 use rord_lang::vocabulary::Shapes;
 use rord_random::Stream;
+use rord_ranks::Share;
 
 /// The value of one call, with what its own backward pass needs.
 pub struct Output {
@@ -58,6 +59,10 @@ pub struct Call<'a> {
     pub training: bool,
     /// The inputs whose gradient is needed.
     pub wants: &'a [&'a str],
+    /// Where several processes share the batch, which samples are this one's.
+    pub share: Option<Share<'a>>,
+    /// True where the call is for these samples alone; else it is for all, and the same in every process.
+    pub apart: bool,
 }
 
 /// Gradients by parameter name, each of its input's shape.
@@ -156,10 +161,17 @@ impl Call<'_> {
         self.wants.contains(&name)
     }
 
-    /// The random stream of this call at this step, for the part numbered `part` (a sample of the batch, say).
-    pub fn random(&self, part: u64) -> Stream {
+    /// The share of the batch that this call is for, where it is not for all.
+    pub fn own(&self) -> Option<&Share<'_>> {
+        self.share.as_ref().filter(|_| self.apart)
+    }
+
+    /// The random stream of this call at this step, for the sample numbered `sample` among those at hand. A sample draws the same
+    /// whoever it is shared out to.
+    pub fn random(&self, sample: u64) -> Stream {
         let [seed, step, place] = self.stream;
-        Stream::new(seed, &[step, place, part])
+        let first = self.own().map_or(0, |share| share.first as u64);
+        Stream::new(seed, &[step, place, first + sample])
     }
 
     /// A setting as a number.

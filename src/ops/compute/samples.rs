@@ -118,6 +118,8 @@ impl Sample {
             stream: [5, 3, 1],
             training: true,
             wants: &self.differentiable,
+            share: None,
+            apart: false,
         }
     }
 

@@ -56,6 +56,8 @@ fn times_of_cases() {
             stream: [5, 3, 1],
             training: true,
             wants: &wants,
+            share: None,
+            apart: false,
         };
         let output = compute.forward(&call).unwrap();
         assert_eq!(output.value.dtype(), DType::F32);

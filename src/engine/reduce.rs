@@ -1,0 +1,110 @@
+//! Adds up the gradients of weights over processes, while the rest of backward goes on.
+//!
+//! Gradients come in the order of backward, which is the same in every process. They are put in buckets of one size; a bucket that is
+//! full is on its way at once.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::program::{Part, Watch};
+use rord_graph::node::{Graph, NodeSource};
+use rord_ops::compute::layout;
+use rord_ranks::{Pending, Ranks};
+
+/// The numbers of a bucket: 1 MiB. Smaller ones spend their time on the way, larger ones leave more to wait for after backward.
+const BUCKET: usize = 1 << 18;
+
+/// A gradient in a bucket: its weight, its place there, and its shape.
+struct Place {
+    weight: usize,
+    from: usize,
+    shape: Vec<usize>,
+}
+
+/// A watch that takes the gradients of weights as they come, and passes everything on to another.
+pub struct Reducing<'a, W> {
+    ranks: &'a Ranks,
+    watch: &'a mut W,
+    /// The weight of each node that is one.
+    weights: HashMap<usize, usize>,
+    /// Gradients of the batches of the step before this one, of this process.
+    earlier: &'a [Option<Tensor>],
+    filling: Vec<f32>,
+    places: Vec<Place>,
+    sent: Vec<(Vec<Place>, Pending<'a, f32>)>,
+    fault: Option<candle_core::Error>,
+}
+
+impl<'a, W: Watch> Reducing<'a, W> {
+    /// A watch of one backward pass of this graph.
+    pub fn new(ranks: &'a Ranks, graph: &Graph, earlier: &'a [Option<Tensor>], watch: &'a mut W) -> Self {
+        let weights = graph.nodes.iter().enumerate().filter_map(|(node, n)| match n.source {
+            NodeSource::Weight(weight) => Some((node, weight)),
+            _ => None,
+        });
+        let (filling, places, sent) = (Vec::new(), Vec::new(), Vec::new());
+        Self { ranks, watch, weights: weights.collect(), earlier, filling, places, sent, fault: None }
+    }
+
+    fn take(&mut self, weight: usize, gradient: &Tensor) -> candle_core::Result<()> {
+        let gradient = match self.earlier.get(weight).and_then(Option::as_ref) {
+            Some(earlier) => (earlier + gradient)?,
+            None => gradient.clone(),
+        };
+        let shape = gradient.dims().to_vec();
+        let mut numbers = layout::first(&gradient)?.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
+        self.places.push(Place { weight, from: self.filling.len(), shape });
+        self.filling.append(&mut numbers);
+        if self.filling.len() >= BUCKET {
+            self.send();
+        }
+        Ok(())
+    }
+
+    fn send(&mut self) {
+        let (numbers, places) = (std::mem::take(&mut self.filling), std::mem::take(&mut self.places));
+        if !places.is_empty() {
+            self.sent.push((places, self.ranks.begin_sum(numbers)));
+        }
+    }
+
+    /// Waits for the sums and puts them in place of the gradients of this process.
+    pub fn finish(mut self, gradients: &mut [Option<Tensor>], device: &Device) -> candle_core::Result<()> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        self.send();
+        for (places, sums) in self.sent {
+            let sums = sums.wait().map_err(candle_core::Error::wrap)?;
+            for Place { weight, from, shape } in places {
+                let until = from + shape.iter().product::<usize>();
+                let own = sums.get(from..until).unwrap_or_default();
+                if let Some(slot) = gradients.get_mut(weight) {
+                    *slot = Some(Tensor::from_slice(own, shape, device)?);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<W: Watch> Watch for Reducing<'_, W> {
+    fn done(&mut self, part: Part) {
+        self.watch.done(part);
+    }
+
+    fn value(&mut self, node: usize, value: &Tensor) {
+        self.watch.value(node, value);
+    }
+
+    fn gradient(&mut self, node: usize, gradient: &Tensor) {
+        self.watch.gradient(node, gradient);
+        if let Some(weight) = self.weights.get(&node).copied()
+            && self.fault.is_none()
+            && let Err(fault) = self.take(weight, gradient)
+        {
+            self.fault = Some(fault);
+        }
+    }
+}

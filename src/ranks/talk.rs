@@ -1,0 +1,367 @@
+//! The talk of a rank with the others: a thread that makes all calls of the engine, so that a computation goes on beside it and can
+//! stop waiting when another rank is gone.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::numbers::{Number, numbers, sum, words};
+use super::{Lane, Lost, Wire};
+
+/// How often one that waits looks whether it should go on waiting.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long the thread rests between looks at a lane that has nothing to do.
+const IDLE: Duration = Duration::from_millis(5);
+
+/// Something the thread is to do; `done` gets the answer.
+enum Task {
+    Gather { own: Vec<u32>, each: Vec<usize> },
+    Short(Vec<f32>),
+    Wide(Vec<f64>),
+}
+
+/// What comes back.
+type Answer = Result<Vec<u32>, Lost>;
+
+enum Job {
+    Do(Lane, Task, Sender<Answer>),
+    Tell(String),
+    Abort(i32),
+    End,
+}
+
+/// All ranks, as one of them sees them. Every rank makes the same calls in the same order.
+pub struct Ranks {
+    rank: usize,
+    size: usize,
+    jobs: Mutex<Sender<Job>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// What went wrong first.
+    trouble: Arc<OnceLock<Lost>>,
+    /// Set once this rank takes leave.
+    leaving: Arc<AtomicBool>,
+    /// Words that this rank has sent.
+    sent: Arc<AtomicU64>,
+    /// Nanoseconds that something was on its way.
+    talked: Arc<AtomicU64>,
+    /// Nanoseconds that computations have waited for answers.
+    waited: AtomicU64,
+}
+
+/// What a rank has spent on the talk with others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Bytes that were given away, each counted once, whoever gets it.
+    pub bytes: u64,
+    /// The time that something was on its way.
+    pub talked: Duration,
+    /// The time that computations have waited for answers.
+    pub waited: Duration,
+}
+
+/// An answer that is on its way.
+pub struct Pending<'a, T> {
+    ranks: &'a Ranks,
+    answer: Receiver<Answer>,
+    of: PhantomData<T>,
+}
+
+impl<T: Number> Pending<'_, T> {
+    /// Waits for it.
+    pub fn wait(self) -> Result<Vec<T>, Lost> {
+        Ok(numbers(&self.ranks.wait(&self.answer)?))
+    }
+}
+
+impl Ranks {
+    /// Begins to talk by the engine that `connect` makes on the thread that will make all its calls. `alarm` is called there, once, where
+    /// something has gone wrong elsewhere; a computation hears of it when it next waits. Errors: no thread, or no engine; in words.
+    pub fn begin<W: Wire>(
+        connect: impl FnOnce() -> Result<W, String> + Send + 'static,
+        alarm: impl Fn(&Lost) + Send + 'static,
+    ) -> Result<Self, String> {
+        let (jobs, tasks) = channel();
+        let (said, hello) = channel();
+        let (trouble, sent) = (Arc::new(OnceLock::new()), Arc::new(AtomicU64::new(0)));
+        let leaving = Arc::new(AtomicBool::new(false));
+        let talked = Arc::new(AtomicU64::new(0));
+        let timed = talked.clone();
+        let (known, counted, leaves) = (trouble.clone(), sent.clone(), leaving.clone());
+        let run = move || match connect() {
+            Err(why) => drop(said.send(Err(why))),
+            Ok(wire) => {
+                let _ = said.send(Ok((wire.rank(), wire.size())));
+                let (open, ended, alarm) = (RefCell::default(), false.into(), Box::new(alarm));
+                Desk { wire: &wire, tasks, open, known, sent: counted, ended, alarm, leaves, timed }.work();
+            }
+        };
+        let thread = std::thread::Builder::new().name("ranks".into()).spawn(run).map_err(|e| e.to_string())?;
+        let (rank, size) = hello.recv().map_err(|e| e.to_string())??;
+        let (jobs, thread) = (Mutex::new(jobs), Mutex::new(Some(thread)));
+        Ok(Self { rank, size, jobs, thread, trouble, leaving, sent, talked, waited: AtomicU64::new(0) })
+    }
+
+    /// The number of this process, from 0.
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// How many processes there are.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// True for the one that writes and speaks.
+    pub fn leads(&self) -> bool {
+        self.rank == 0
+    }
+
+    /// What the talk has cost so far.
+    pub fn spent(&self) -> Spent {
+        let time = |nanoseconds: &AtomicU64| Duration::from_nanos(nanoseconds.load(Ordering::Relaxed));
+        let bytes = 4 * self.sent.load(Ordering::Relaxed);
+        Spent { bytes, talked: time(&self.talked), waited: time(&self.waited) }
+    }
+
+    fn post(&self, job: Job) {
+        // Without its thread every wait ends by itself.
+        let _ = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).send(job);
+    }
+
+    fn ask<T>(&self, lane: Lane, task: Task) -> Pending<'_, T> {
+        let (done, answer) = channel();
+        self.post(Job::Do(lane, task, done));
+        Pending { ranks: self, answer, of: PhantomData }
+    }
+
+    fn wait(&self, answer: &Receiver<Answer>) -> Answer {
+        let begun = Instant::now();
+        let result = loop {
+            match answer.recv_timeout(LOOK) {
+                Ok(result) => break result,
+                Err(RecvTimeoutError::Disconnected) => {
+                    break Err(self.trouble.get().cloned().unwrap_or(Lost::Closed));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if let Some(lost) = self.trouble.get() {
+                break Err(lost.clone());
+            }
+        };
+        self.waited.fetch_add(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        result
+    }
+
+    /// The numbers of all ranks, one rank after the other; rank k has `each[k]` of them.
+    pub fn gather<T: Number>(&self, own: &[T], each: &[usize]) -> Result<Vec<T>, Lost> {
+        let each = each.iter().map(|n| n * T::WORDS).collect();
+        self.ask(Lane::Now, Task::Gather { own: words(own), each }).wait()
+    }
+
+    /// The sum over all ranks of each number; all have the same.
+    pub fn sum(&self, own: Vec<f64>) -> Result<Vec<f64>, Lost> {
+        self.ask(Lane::Now, Task::Wide(own)).wait()
+    }
+
+    /// As [`Ranks::sum`] of f32, for what is needed at once.
+    pub fn sum_short(&self, own: Vec<f32>) -> Result<Vec<f32>, Lost> {
+        self.ask(Lane::Now, Task::Short(own)).wait()
+    }
+
+    /// The same beside a computation: it begins now, and is waited for later.
+    pub fn begin_sum(&self, own: Vec<f32>) -> Pending<'_, f32> {
+        self.ask(Lane::Beside, Task::Short(own))
+    }
+
+    /// A text of each rank, in their order.
+    pub fn texts(&self, own: &str) -> Result<Vec<String>, Lost> {
+        let bytes = own.as_bytes();
+        // A text's length comes first; then its bytes, four to a word.
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let lengths: Vec<u32> =
+            self.ask::<f32>(Lane::Now, Task::Gather { own: vec![length], each: vec![1; self.size] }).words()?;
+        let word = |four: &[u8]| {
+            let mut word = [0u8; 4];
+            word.iter_mut().zip(four).for_each(|(to, from)| *to = *from);
+            u32::from_le_bytes(word)
+        };
+        let own = bytes.chunks(4).map(word).collect();
+        let each: Vec<usize> = lengths.iter().map(|n| (*n as usize).div_ceil(4)).collect();
+        let all = self.ask::<f32>(Lane::Now, Task::Gather { own, each: each.clone() }).words()?;
+        let (mut texts, mut rest) = (Vec::new(), all.as_slice());
+        for (words, length) in each.iter().zip(&lengths) {
+            let (own, more) = rest.split_at(rest.len().min(*words));
+            let bytes: Vec<u8> = own.iter().flat_map(|w| w.to_le_bytes()).take(*length as usize).collect();
+            texts.push(String::from_utf8_lossy(&bytes).into_owned());
+            rest = more;
+        }
+        Ok(texts)
+    }
+
+    /// True on all ranks where it is true on one.
+    pub fn any(&self, own: bool) -> Result<bool, Lost> {
+        Ok(self.gather(&[f32::from(u8::from(own))], &vec![1; self.size])?.iter().any(|x| *x != 0.0))
+    }
+
+    /// Tells all others that this rank fails, and why.
+    pub fn tell(&self, why: &str) {
+        self.post(Job::Tell(why.into()));
+    }
+
+    /// Ends all ranks at once, where the engine can.
+    pub fn abort(&self, code: i32) {
+        self.post(Job::Abort(code));
+        // It comes from the other thread.
+        std::thread::sleep(Duration::from_secs(3));
+    }
+
+    /// What went wrong first, if anything did.
+    pub fn trouble(&self) -> Option<&Lost> {
+        self.trouble.get()
+    }
+
+    /// Takes leave of the others; waits until all do. Not where something went wrong: then nobody answers.
+    pub fn end(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+        // From here on nobody is missed.
+        let _ = self.any(false);
+        self.post(Job::End);
+        if self.trouble.get().is_none()
+            && let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Pending<'_, f32> {
+    fn words(self) -> Answer {
+        self.ranks.wait(&self.answer)
+    }
+}
+
+impl Drop for Ranks {
+    fn drop(&mut self) {
+        self.post(Job::End);
+    }
+}
+
+/// The other thread.
+struct Desk<'a> {
+    wire: &'a dyn Wire,
+    tasks: Receiver<Job>,
+    /// What waits for its turn.
+    open: RefCell<Open>,
+    known: Arc<OnceLock<Lost>>,
+    sent: Arc<AtomicU64>,
+    ended: std::cell::Cell<bool>,
+    alarm: Box<dyn Fn(&Lost)>,
+    leaves: Arc<AtomicBool>,
+    timed: Arc<AtomicU64>,
+}
+
+#[derive(Default)]
+struct Open {
+    now: VecDeque<(Task, Sender<Answer>)>,
+    beside: VecDeque<(Task, Sender<Answer>)>,
+}
+
+impl Desk<'_> {
+    fn work(&self) {
+        loop {
+            if self.open.borrow().now.is_empty() && self.open.borrow().beside.is_empty() {
+                if self.ended.get() {
+                    return;
+                }
+                match self.tasks.recv_timeout(IDLE) {
+                    Ok(job) => self.sort(job),
+                    Err(RecvTimeoutError::Timeout) => self.listen(),
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            }
+            self.read();
+            self.now();
+            let next = self.open.borrow_mut().beside.pop_front();
+            if let Some((task, done)) = next {
+                // What a computation waits for is not kept waiting by what goes on beside it.
+                let meanwhile = || {
+                    self.read();
+                    self.now();
+                    self.listen();
+                };
+                let _ = done.send(self.answer(Lane::Beside, task, &meanwhile));
+            }
+        }
+    }
+
+    /// Takes in what was posted.
+    fn read(&self) {
+        while let Ok(job) = self.tasks.try_recv() {
+            self.sort(job);
+        }
+    }
+
+    fn sort(&self, job: Job) {
+        match job {
+            Job::Do(Lane::Now, task, done) => self.open.borrow_mut().now.push_back((task, done)),
+            Job::Do(Lane::Beside, task, done) => self.open.borrow_mut().beside.push_back((task, done)),
+            Job::Tell(why) => self.wire.tell(&why),
+            Job::Abort(code) => self.wire.abort(code),
+            Job::End => self.ended.set(true),
+        }
+    }
+
+    /// Does all that is waited for.
+    fn now(&self) {
+        loop {
+            let next = self.open.borrow_mut().now.pop_front();
+            let Some((task, done)) = next else { return };
+            let meanwhile = || {
+                self.read();
+                self.listen();
+            };
+            let _ = done.send(self.answer(Lane::Now, task, &meanwhile));
+        }
+    }
+
+    fn listen(&self) {
+        if self.known.get().is_none()
+            && !self.leaves.load(Ordering::Relaxed)
+            && let Some(lost) = self.wire.heard()
+        {
+            let _ = self.known.set(lost.clone());
+            (self.alarm)(&lost);
+        }
+    }
+
+    fn answer(&self, lane: Lane, task: Task, meanwhile: &dyn Fn()) -> Answer {
+        let begun = Instant::now();
+        let answer = self.carried_out(lane, task, meanwhile);
+        self.timed.fetch_add(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        answer
+    }
+
+    fn carried_out(&self, lane: Lane, task: Task, meanwhile: &dyn Fn()) -> Answer {
+        let (wire, count) = (self.wire, |words: usize| self.sent.fetch_add(words as u64, Ordering::Relaxed));
+        match task {
+            Task::Gather { own, each } => {
+                count(own.len());
+                wire.gather(lane, &own, &each, meanwhile)
+            }
+            Task::Short(own) => {
+                count(own.len());
+                sum(wire, lane, &own, meanwhile).map(|all| words(&all))
+            }
+            Task::Wide(own) => {
+                count(2 * own.len());
+                sum(wire, lane, &own, meanwhile).map(|all| words(&all))
+            }
+        }
+    }
+}
