@@ -124,7 +124,7 @@ fn same<T: Float>(x: Vec<f32>) -> Vec<T> {
 }
 
 /// The slices, if they are of `f32`.
-fn singles<'a, T: Float, const N: usize>(of: [&'a [T]; N]) -> Option<[&'a [f32]; N]> {
+fn singles<T: Float, const N: usize>(of: [&[T]; N]) -> Option<[&[f32]; N]> {
     let mut singles: [&[f32]; N] = [&[]; N];
     for (single, of) in singles.iter_mut().zip(of) {
         *single = T::single(of)?;

@@ -8,6 +8,7 @@
 mod product;
 mod strip;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests;
 
 use rayon::prelude::*;

@@ -1,6 +1,6 @@
 //! The product at the heart of all three passes: sums of numbers that lie at given places, times lines of a matrix.
 #![allow(unsafe_code)] // see `crate::simd`: called under `simd::run` alone
-#![allow(clippy::indexing_slicing)] // arrays of constant size
+#![allow(clippy::indexing_slicing, clippy::needless_range_loop)] // arrays of constant size
 
 use crate::simd::{Lanes, Task, put, take};
 
