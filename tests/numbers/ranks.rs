@@ -258,6 +258,10 @@ fn operations_that_say_so_treat_each_sample_alone() {
         let facts = op.entry.graph;
         let Some(compute) = op.compute.filter(|_| facts.apart || facts.per_sample) else { continue };
         for sample in (op.samples)().unwrap() {
+            // A normalization that is read through sums up over all processes; networks that have one are compared whole, above.
+            if facts.reads_through.is_some_and(|through| sample.settings.get(through.word).is_some()) {
+                continue;
+            }
             let call = sample.call();
             let mixes = sample.settings.list("axes").is_ok_and(|axes| axes.iter().any(|at| at.count() == Some(0)));
             let Some(batch) = call.shape.first().copied().filter(|n| *n > 1 && !mixes) else { continue };
