@@ -53,7 +53,7 @@ Source: `torch.distributed.nn.functional.all_gather`.
 
 ```rord
 model net(x: Image[B, 1, H, W]@f) {
-  out desc: Desc[B, 8] = x |> conv(8, 3) |> relu |> global_pool |> l2norm
+  out desc: Vectors unit[B, 8] = x |> conv(8, 3) |> relu |> global_pool |> l2norm
 }
 input image:   Image[B, 1, H, W]@orig
 input image_r: Image[B, 1, H, W]@moved

@@ -488,7 +488,7 @@ fn ctrl_c_is_noticed_while_data_loads() {
 fn a_second_ctrl_c_ends_at_once_and_is_recorded() {
     let dir = tiny();
     // A step of many seconds on one thread.
-    let deep = ["conv(32, 15)"; 24].join(" |> ");
+    let deep = ["conv(64, 15)"; 24].join(" |> ");
     let text = TINY.replace("conv(8, 3)", &deep);
     std::fs::write(dir.path().join("slow.rord"), text).unwrap();
     let child = begun(dir.path(), &["slow.rord", "--set", "patch=64px", "--threads", "1", "--out", "run"]);

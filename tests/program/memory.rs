@@ -205,6 +205,6 @@ fn reading_a_large_layout_is_foretold_until_it_is_drawn() {
     let (foretold, taken) = figures(&dir.join("run"));
     assert!(taken <= 1.15 * foretold, "{taken} MB taken, {foretold} MB foretold");
     // What is drawn is not read again.
-    let out = limited(dir, &memory(140_000), &["check", "tiny.rord", "--set", layouts, "--data-memory", "20"]);
+    let out = limited(dir, &memory(146_000), &["check", "tiny.rord", "--set", layouts, "--data-memory", "20"]);
     assert_eq!(out.status.code(), Some(0), "{}", err(&out));
 }
