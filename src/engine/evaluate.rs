@@ -130,16 +130,7 @@ pub fn evaluate(
     let program = Program::new(graph, |s| gradients && differentiable(s), supplied.dtype, &Device::Cpu)?;
     let (weights, _) = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
     let fields = supplied.fields(pipeline)?;
-    let feed = Feed {
-        batch: 0,
-        share: None,
-        fields: &fields,
-        weights: weights.tensors(),
-        seed,
-        step: 0,
-        training: false,
-        timed: None,
-    };
+    let feed = Feed { seed, ..Feed::of(0, &fields, weights.tensors()) };
     let outcome = program.run(&feed, gradients)?;
     let numbers = outcome.numbers()?;
     let not_finite = |report: Report| Stop::NotFinite(Box::new(report));
@@ -192,16 +183,7 @@ pub fn predict(
     let program = Program::new(graph, |_| false, supplied.dtype, &Device::Cpu)?;
     let (weights, _) = begin::weights(pipeline, init, seed, supplied.dtype, &Device::Cpu)?;
     let fields = supplied.fields(pipeline)?;
-    let feed = Feed {
-        batch: 0,
-        share: None,
-        fields: &fields,
-        weights: weights.tensors(),
-        seed,
-        step: 0,
-        training: false,
-        timed: None,
-    };
+    let feed = Feed { seed, ..Feed::of(0, &fields, weights.tensors()) };
     let outcome = program.run(&feed, false)?;
     Ok(asked.into_iter().map(|tensor| tensor.name).zip(outcome.values).collect())
 }

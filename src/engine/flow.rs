@@ -51,7 +51,9 @@ impl Flow {
                 computes.push(None);
                 continue;
             };
-            let Some(compute) = ops::find(op.op).and_then(|o| o.compute) else {
+            let known = ops::find(op.op);
+            let through = known.and_then(|o| o.entry.graph.reads_through).filter(|t| t.is_in(&op.settings));
+            let Some(compute) = known.and_then(|o| o.compute) else {
                 let source = candle_core::Error::msg("this operation does not compute");
                 return Err(Fault { op: op.op.into(), span: node.span, source });
             };
@@ -75,8 +77,7 @@ impl Flow {
                     *read = true;
                 }
                 // Of a normalization that is read through, its own weights say whether it is frozen.
-                let through = ops::find(op.op).and_then(|o| o.entry.graph.reads_through);
-                let tells = through.is_none_or(|t| op.settings.get(t.word).is_none() || t.has(&op.settings, name));
+                let tells = through.is_none_or(|through| through.has(name));
                 if let (true, Some(NodeSource::Weight(w)), Some(slot)) =
                     (tells, graph.node(*id).map(|n| &n.source), frozen.get_mut(index))
                 {

@@ -166,8 +166,7 @@ impl<'v> Predictor<'v> {
         let tensor = Tensor::from_slice(picture.values, shape, &Device::Cpu)?;
         let fields = HashMap::from([(self.image.name.clone(), tensor)]);
         let weights = self.weights.tensors();
-        let feed =
-            Feed { batch: 1, share: None, fields: &fields, weights, seed: 0, step: 0, training: false, timed: None };
+        let feed = Feed::of(1, &fields, weights);
         match self.programs.get(&size) {
             Some(program) => Ok(program.run(&feed, false)?.values),
             None => Ok(Vec::new()),

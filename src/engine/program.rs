@@ -35,6 +35,13 @@ pub struct Feed<'a> {
     pub timed: Option<&'a Clock>,
 }
 
+impl<'a> Feed<'a> {
+    /// A whole batch outside of training: the first step of seed 0, and numbers that change as they end.
+    pub fn of(batch: usize, fields: &'a HashMap<String, Tensor>, weights: &'a [Tensor]) -> Self {
+        Self { batch, share: None, fields, weights, seed: 0, step: 0, training: false, timed: None }
+    }
+}
+
 /// What a run of a graph returns.
 pub struct Outcome {
     /// The value of every output, in the graph's order: contiguous, and of the shape of its type.

@@ -233,14 +233,11 @@ pub fn failed(
     clock.load(&kept.timed).map_err(StateError::from)?;
     let (weights, _) = begin::weights(pipeline, Some(&weights), plan.seed, DType::F32, &Device::Cpu)?;
     let feed = Feed {
-        batch: kept.batch,
-        share: None,
-        fields: &fields,
-        weights: weights.tensors(),
         seed: plan.seed,
         step: kept.stream,
         training: true,
         timed: Some(&clock),
+        ..Feed::of(kept.batch, &fields, weights.tensors())
     };
     Ok(Some(Replayed { step, kept: true, ..look(&program, &feed)? }))
 }

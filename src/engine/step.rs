@@ -263,7 +263,7 @@ impl Stepper {
         let fields = tensors(batch, DType::F32, &self.device)?;
         let (weights, timed) = (self.state.weights.tensors(), Some(&*self.state.timed));
         let (size, seed, step) = (batch.size, self.seed, self.next_batch());
-        let feed = Feed { batch: size, share: None, fields: &fields, weights, seed, step, training: true, timed };
+        let feed = Feed { seed, step, training: true, timed, ..Feed::of(size, &fields, weights) };
         let found = replay::look(&self.program, &feed)?;
         let (at, before) = (self.state.steps, self.state.weights.clone());
         let stepped = self.step(batches, &mut ())?;

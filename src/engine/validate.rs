@@ -75,16 +75,7 @@ pub fn validate(
         };
         let fields = tensors(&batch, DType::F32, &device)?;
         let weights = weights.tensors();
-        let feed = Feed {
-            batch: batch.size,
-            share: None,
-            fields: &fields,
-            weights,
-            seed: SEED,
-            step,
-            training: false,
-            timed: None,
-        };
+        let feed = Feed { seed: SEED, step, ..Feed::of(batch.size, &fields, weights) };
         for (mean, value) in means.iter_mut().zip(program.run(&feed, false)?.numbers()?) {
             *mean += value / batches as f64;
         }

@@ -5,9 +5,10 @@ use candle_core::{DType, Result, Tensor};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Compute, Gradients, Output, layout};
 use crate::op::Op;
+use crate::over_processes::lost;
 use rord_lang::constant::Settings;
 use rord_lang::vocabulary::Entry;
-use rord_ranks::{Lost, Ranks, Share};
+use rord_ranks::{Ranks, Share};
 
 /// The samples of all processes.
 pub static GATHER: Op = Op {
@@ -61,11 +62,6 @@ input image_r: Image[B, 1, H, W]@moved
 loss apart = info_nce(net(image).desc, net(image_r).desc)
 ```
 ";
-
-/// Turns what went wrong between processes into an error of an operation.
-fn lost(error: Lost) -> candle_core::Error {
-    candle_core::Error::wrap(error)
-}
 
 /// Numbers of all processes one after the other, in the type of `x`.
 fn gather(ranks: &Ranks, x: &Tensor, each: &[usize]) -> Result<Tensor> {

@@ -8,7 +8,8 @@ use crate::compute::Call;
 use crate::compute::slices::Element;
 use rord_ranks::{Lost, Share};
 
-fn lost(error: Lost) -> candle_core::Error {
+/// What went wrong between processes as an error of an operation.
+pub(crate) fn lost(error: Lost) -> candle_core::Error {
     candle_core::Error::wrap(error)
 }
 

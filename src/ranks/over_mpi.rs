@@ -206,8 +206,4 @@ impl Wire for Mpi {
         let seconds = u64::from(pulse.unheard) * PULSE.as_secs();
         (pulse.unheard > SILENCE).then(|| Lost::Silent { rank: usize::try_from(before).unwrap_or(0), seconds })
     }
-
-    fn abort(&self, code: i32) {
-        self.world.abort(code);
-    }
 }

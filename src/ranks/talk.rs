@@ -32,7 +32,6 @@ type Answer = Result<Vec<u32>, Lost>;
 enum Job {
     Do(Lane, Task, Sender<Answer>),
     Tell(String),
-    Abort(i32),
     End,
 }
 
@@ -214,13 +213,6 @@ impl Ranks {
         self.post(Job::Tell(why.into()));
     }
 
-    /// Ends all ranks at once, where the engine can.
-    pub fn abort(&self, code: i32) {
-        self.post(Job::Abort(code));
-        // It comes from the other thread.
-        std::thread::sleep(Duration::from_secs(3));
-    }
-
     /// What went wrong first, if anything did.
     pub fn trouble(&self) -> Option<&Lost> {
         self.trouble.get()
@@ -312,7 +304,6 @@ impl Desk<'_> {
             Job::Do(Lane::Now, task, done) => self.open.borrow_mut().now.push_back((task, done)),
             Job::Do(Lane::Beside, task, done) => self.open.borrow_mut().beside.push_back((task, done)),
             Job::Tell(why) => self.wire.tell(&why),
-            Job::Abort(code) => self.wire.abort(code),
             Job::End => self.ended.set(true),
         }
     }

@@ -100,10 +100,6 @@ impl Wire for Thread {
         let table = self.hub.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.failed.clone().filter(|lost| !matches!(lost, Lost::Failed { rank, .. } if *rank == self.rank))
     }
-
-    fn abort(&self, code: i32) {
-        self.tell(&format!("ended with {code}"));
-    }
 }
 
 /// So many ranks of one process, each for a thread of its own.

@@ -32,7 +32,4 @@ pub trait Wire {
     /// What has gone wrong elsewhere, as far as it is known here; is called again and again, and keeps others informed that this
     /// rank lives.
     fn heard(&self) -> Option<Lost>;
-
-    /// Ends all ranks at once; does not return where the engine can do that.
-    fn abort(&self, code: i32);
 }

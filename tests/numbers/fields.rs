@@ -312,16 +312,7 @@ fn a_detector_stands_still_and_a_descriptor_exchanges_its_turns() {
         let graph = graphs::graph(&pipeline, &vocabulary, &wanted, &HashMap::new()).unwrap();
         let program = Program::new(graph, |_| false, DType::F32, &Device::Cpu).unwrap();
         let fields = HashMap::from([("image".to_string(), moved(&image, g))]);
-        let feed = Feed {
-            batch: 1,
-            share: None,
-            fields: &fields,
-            weights: weights.tensors(),
-            seed: 0,
-            step: 0,
-            training,
-            timed: None,
-        };
+        let feed = Feed { training, ..Feed::of(1, &fields, weights.tensors()) };
         program.run(&feed, false).unwrap().values
     };
     for training in [true, false] {

@@ -90,8 +90,7 @@ pub fn evaluated(case: &Case, dtype: DType) -> (f64, Vec<(String, Tensor)>) {
     let wanted = |s: &NodeSource| matches!(s, NodeSource::Field { name, .. } if slopes.contains_key(name));
     let program = Program::new(graph, wanted, dtype, &Device::Cpu).unwrap();
     let fields = case.under("in/", dtype);
-    let feed =
-        Feed { batch: 0, share: None, fields: &fields, weights: &[], seed: 0, step: 0, training: true, timed: None };
+    let feed = Feed { training: true, ..Feed::of(0, &fields, &[]) };
     let outcome = program.run(&feed, !slopes.is_empty()).unwrap();
     (outcome.numbers().unwrap()[0], outcome.field_grads)
 }

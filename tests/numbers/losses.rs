@@ -55,16 +55,7 @@ fn value(expression: &str) -> f64 {
     let weights = Weights::init(&weight_specs(&pipeline), 0, DType::F64, &Device::Cpu).unwrap();
     let program = Program::new(graph, |_| false, DType::F64, &Device::Cpu).unwrap();
     let fields = fields();
-    let feed = Feed {
-        batch: 1,
-        share: None,
-        fields: &fields,
-        weights: weights.tensors(),
-        seed: 0,
-        step: 0,
-        training: false,
-        timed: None,
-    };
+    let feed = Feed::of(1, &fields, weights.tensors());
     program.run(&feed, false).unwrap().numbers().unwrap()[0]
 }
 

@@ -259,7 +259,7 @@ fn operations_that_say_so_treat_each_sample_alone() {
         let Some(compute) = op.compute.filter(|_| facts.apart || facts.per_sample) else { continue };
         for sample in (op.samples)().unwrap() {
             // A normalization that is read through sums up over all processes; networks that have one are compared whole, above.
-            if facts.reads_through.is_some_and(|through| sample.settings.get(through.word).is_some()) {
+            if facts.reads_through.is_some_and(|through| through.is_in(&sample.settings)) {
                 continue;
             }
             let call = sample.call();

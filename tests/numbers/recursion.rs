@@ -78,16 +78,7 @@ fn run(text: &str) -> (u32, Vec<(String, Vec<u32>)>) {
         Tensor::from_vec(numbers, (2, 1, 16, 24), &Device::Cpu).unwrap()
     };
     let fields = HashMap::from([("image".to_string(), noise(1)), ("truth".to_string(), noise(2))]);
-    let feed = Feed {
-        batch: 2,
-        share: None,
-        fields: &fields,
-        weights: weights.tensors(),
-        seed: 0,
-        step: 0,
-        training: true,
-        timed: None,
-    };
+    let feed = Feed { training: true, ..Feed::of(2, &fields, weights.tensors()) };
     let outcome = program.run(&feed, true).unwrap();
     let bits = |t: &Tensor| -> Vec<u32> {
         t.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()

@@ -40,16 +40,7 @@ fn step(text: &str, trains: bool, training: bool) -> (Weights, Outcome) {
         ("first".to_string(), batch([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])),
         ("second".to_string(), batch([2.0, 2.0, 2.0, 2.0, 4.0, 4.0, 4.0, 4.0])),
     ]);
-    let feed = Feed {
-        batch: 2,
-        share: None,
-        fields: &fields,
-        weights: weights.tensors(),
-        seed: 0,
-        step: 0,
-        training,
-        timed: None,
-    };
+    let feed = Feed { training, ..Feed::of(2, &fields, weights.tensors()) };
     let outcome = program.run(&feed, trains).unwrap();
     (weights, outcome)
 }
@@ -134,16 +125,7 @@ metric fpr95 = fpr_at_tpr(d, tpr = 0.95)
         Tensor::from_vec(numbers, (6, 1, 16, 16), &Device::Cpu).unwrap()
     };
     let fields = HashMap::from([("a".to_string(), noise(1)), ("b".to_string(), noise(2))]);
-    let feed = Feed {
-        batch: 6,
-        share: None,
-        fields: &fields,
-        weights: weights.tensors(),
-        seed: 0,
-        step: 0,
-        training: true,
-        timed: None,
-    };
+    let feed = Feed { training: true, ..Feed::of(6, &fields, weights.tensors()) };
     let outcome = program.run(&feed, true).unwrap();
     let reached = weights.names().iter().zip(&outcome.grads).filter(|(_, g)| g.is_some()).count();
     assert_eq!((reached, outcome.updates.iter().flatten().count()), (3, 6), "{:?}", weights.names());

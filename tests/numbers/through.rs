@@ -1,20 +1,15 @@
 //! A convolution that reads a map through the normalization before it: the graph is another; values, gradients and running statistics
 //! are not.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
+
+use super::views::{checked, graph, views};
 use rord_engine::program::{Feed, Outcome, Program};
 use rord_engine::weights::{Weights, weight_specs};
-use rord_graph::node::{Graph, NodeSource, Role};
-use rord_graph::verify::verify;
-use rord_graph::{build, passes};
-use rord_lang::check::{NoImports, Outside, check};
-use rord_lang::report::any_error;
-use rord_lang::source::SourceKind;
-use rord_lang::typed::Pipeline;
+use rord_graph::node::NodeSource;
 use rord_ops::compute::samples::apart;
-use rord_random::Stream;
 
 /// A network with three normalizations, two of which a convolution alone reads. Two runs of it move its statistics twice.
 const TEXT: &str = "rord 1
@@ -32,47 +27,16 @@ loss what = mse(seen, seen_r) - mean(seen)
 minimize total = what
 ";
 
-fn checked(text: &str) -> Pipeline {
-    let (vocabulary, mut sources) = rord_ops::vocabulary();
-    let file = sources.add(SourceKind::Main, "test.rord", text);
-    let (pipeline, reports) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
-    assert!(!any_error(&reports), "{text}\n{:?}", reports.iter().map(|r| &r.title).collect::<Vec<_>>());
-    pipeline
-}
-
-fn graph(text: &str, last: &str) -> Graph {
-    let (pipeline, (vocabulary, _)) = (checked(text), rord_ops::vocabulary());
-    let mut graph = build::build(&pipeline, &vocabulary, &build::outputs(&pipeline, &[Role::Objective, Role::Loss]));
-    passes::run(&mut graph, &vocabulary, Some(last)).unwrap();
-    verify(&graph, &vocabulary).unwrap();
-    graph
-}
-
 /// A step of the graph after a pass, where the weights that `trained` names have gradients.
 fn run(last: &str, dtype: DType, training: bool, trained: impl Fn(&str) -> bool) -> Outcome {
-    let pipeline = checked(TEXT);
+    let (pipeline, _) = checked(TEXT);
     let weights = Weights::init(&weight_specs(&pipeline), 3, dtype, &Device::Cpu).unwrap();
-    let mut fields = HashMap::new();
-    for (name, key) in [("image", 1), ("image_r", 2)] {
-        let mut stream = Stream::new(key, &[]);
-        let numbers: Vec<f64> = (0..240).map(|_| stream.uniform()).collect();
-        let tensor = Tensor::from_vec(numbers, (2, 1, 10, 12), &Device::Cpu).unwrap();
-        fields.insert(name.to_string(), tensor.to_dtype(dtype).unwrap());
-    }
+    let fields = views(dtype);
     let graph = graph(TEXT, last);
     let names: Vec<String> = graph.weights.iter().map(|w| w.name.clone()).collect();
     let wanted = |s: &NodeSource| matches!(s, NodeSource::Weight(w) if trained(&names[*w]));
     let program = Program::new(graph, wanted, dtype, &Device::Cpu).unwrap();
-    let feed = Feed {
-        batch: 2,
-        share: None,
-        fields: &fields,
-        weights: weights.tensors(),
-        seed: 1,
-        step: 0,
-        training,
-        timed: None,
-    };
+    let feed = Feed { seed: 1, training, ..Feed::of(2, &fields, weights.tensors()) };
     program.run(&feed, true).unwrap()
 }
 

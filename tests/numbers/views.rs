@@ -33,7 +33,7 @@ loss what = mse(desc, warp(desc_r, inv(T)))
 minimize total = where + what
 ";
 
-fn checked(text: &str) -> (Pipeline, Vocabulary) {
+pub(super) fn checked(text: &str) -> (Pipeline, Vocabulary) {
     let (vocabulary, mut sources) = rord_ops::vocabulary();
     let file = sources.add(SourceKind::Main, "test.rord", text);
     let (pipeline, reports) = check(&mut sources, file, &vocabulary, &NoImports, &Outside::default());
@@ -42,7 +42,7 @@ fn checked(text: &str) -> (Pipeline, Vocabulary) {
 }
 
 /// The graph after every pass up to one.
-fn graph(text: &str, last: &str) -> Graph {
+pub(super) fn graph(text: &str, last: &str) -> Graph {
     let (pipeline, vocabulary) = checked(text);
     let mut graph = build::build(&pipeline, &vocabulary, &build::outputs(&pipeline, &[Role::Objective, Role::Loss]));
     passes::run(&mut graph, &vocabulary, Some(last)).unwrap();
@@ -50,10 +50,8 @@ fn graph(text: &str, last: &str) -> Graph {
     graph
 }
 
-fn run(text: &str, last: &str, dtype: DType) -> Outcome {
-    let (pipeline, _) = checked(text);
-    let specs = weight_specs(&pipeline);
-    let weights = Weights::init(&specs, 3, dtype, &Device::Cpu).unwrap();
+/// Two views of two samples, (2, 1, 10, 12) each.
+pub(super) fn views(dtype: DType) -> HashMap<String, Tensor> {
     let mut fields = HashMap::new();
     for (name, key) in [("image", 1), ("image_r", 2)] {
         let mut stream = Stream::new(key, &[]);
@@ -61,21 +59,20 @@ fn run(text: &str, last: &str, dtype: DType) -> Outcome {
         let tensor = Tensor::from_vec(numbers, (2, 1, 10, 12), &Device::Cpu).unwrap();
         fields.insert(name.to_string(), tensor.to_dtype(dtype).unwrap());
     }
+    fields
+}
+
+fn run(text: &str, last: &str, dtype: DType) -> Outcome {
+    let (pipeline, _) = checked(text);
+    let specs = weight_specs(&pipeline);
+    let weights = Weights::init(&specs, 3, dtype, &Device::Cpu).unwrap();
+    let mut fields = views(dtype);
     let matrix = [0.9, 0.2, 0.1, -0.15, 1.1, -0.2, 0.1, -0.05, 1.0];
     let both = Tensor::from_vec([matrix, matrix].concat(), (2, 3, 3), &Device::Cpu).unwrap();
     fields.insert("T".to_string(), both.to_dtype(dtype).unwrap());
     let trained = |s: &NodeSource| matches!(s, NodeSource::Weight(_) | NodeSource::Field { .. });
     let program = Program::new(graph(text, last), trained, dtype, &Device::Cpu).unwrap();
-    let feed = Feed {
-        batch: 2,
-        share: None,
-        fields: &fields,
-        weights: weights.tensors(),
-        seed: 1,
-        step: 0,
-        training: true,
-        timed: None,
-    };
+    let feed = Feed { seed: 1, training: true, ..Feed::of(2, &fields, weights.tensors()) };
     program.run(&feed, true).unwrap()
 }
 

@@ -60,16 +60,7 @@ fn run(pipeline: &Pipeline, vocabulary: &Vocabulary, wanted: &[Wanted], last: Op
     let h = Tensor::eye(3, DType::F32, &Device::Cpu).unwrap().broadcast_as((2, 3, 3)).unwrap().contiguous().unwrap();
     let fields =
         HashMap::from([("image".to_string(), noise(1)), ("image_r".to_string(), noise(2)), ("H".to_string(), h)]);
-    let feed = Feed {
-        batch: 2,
-        share: None,
-        fields: &fields,
-        weights: weights.tensors(),
-        seed: 0,
-        step: 0,
-        training: false,
-        timed: None,
-    };
+    let feed = Feed::of(2, &fields, weights.tensors());
     program.run(&feed, back).unwrap()
 }
 

@@ -11,7 +11,7 @@ use crate::refusals::{Stop, unequal};
 use crate::replay::Kept;
 use crate::step::Stepper;
 use rord_lang::report::runtime::Cause;
-use rord_ranks::{Share, range};
+use rord_ranks::Share;
 use rord_record::{Live, RunFolder, fingerprint};
 
 /// Why a number is not finite, as it is told between processes.
@@ -106,16 +106,14 @@ pub(super) fn found(
     // In the order of their names, which is the same in all processes.
     let fields: BTreeMap<String, Tensor> = fields.into_iter().collect();
     let mut whole = HashMap::new();
-    let mut batch = kept.batch;
+    let share = Share::of(ranks, stepper.batch());
+    let batch = if fields.is_empty() { kept.batch } else { share.batch };
     for (name, own) in fields {
         let inner: usize = own.dims().iter().skip(1).product();
-        let share = Share::of(ranks, stepper.batch());
-        let each: Vec<usize> =
-            (0..ranks.size()).map(|rank| range(share.batch, rank, ranks.size()).len() * inner).collect();
+        let each: Vec<usize> = share.each().iter().map(|samples| samples * inner).collect();
         let numbers = ranks.gather(&own.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?, &each)?;
         let shape: Vec<usize> = std::iter::once(share.batch).chain(own.dims().iter().skip(1).copied()).collect();
         whole.insert(name, Tensor::from_vec(numbers, shape, own.device())?);
-        batch = share.batch;
     }
     Ok((found, whole, Kept { batch, ..kept }))
 }

@@ -117,14 +117,13 @@ impl Run<'_> {
 
     fn feed<'b>(&'b self, fields: &'b HashMap<String, Tensor>, step: u64) -> Feed<'b> {
         Feed {
-            batch: fields.values().next().and_then(|t| t.dims().first().copied()).unwrap_or(0),
-            share: None,
-            fields,
-            weights: self.stepper.state.shown().tensors(),
             seed: VALIDATION_SEED,
             step,
-            training: false,
-            timed: None,
+            ..Feed::of(
+                fields.values().next().and_then(|t| t.dims().first().copied()).unwrap_or(0),
+                fields,
+                self.stepper.state.shown().tensors(),
+            )
         }
     }
 

@@ -21,7 +21,7 @@ pub fn through(graph: &mut Graph, vocabulary: &Vocabulary) {
             let map = graph.node(*id).filter(|node| node.ty.dims.len() == 4)?;
             let NodeSource::Op(earlier) = &map.source else { return None };
             let alone = reads.get(id.0 as usize) == Some(&1) && earlier.op == facts.op;
-            (alone && later.settings.get(facts.word).is_none() && (facts.pays)(&later.settings)).then_some(())?;
+            (alone && !facts.is_in(&later.settings) && (facts.pays)(&later.settings)).then_some(())?;
             let mut both = later.clone();
             for (name, id) in &earlier.inputs {
                 match facts.names.iter().find(|(there, _)| there == name) {

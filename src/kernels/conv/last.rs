@@ -28,8 +28,8 @@ pub fn forward<'a, T: Float>(
     if let Some(bias) = bias {
         length("bias", bias, g.outputs)?;
     }
-    let lines = single_lines(&seen);
-    if seen.lines.is_some() && !(reads_through(g) && lines.is_some()) {
+    let lines = seen.lines.and_then(Lines::single);
+    if must_be_made(g, &seen, &lines) {
         let made = seen.made(g.inputs)?.unwrap_or_default();
         return forward(g, &made, weight, bias, after, products);
     }
@@ -78,16 +78,16 @@ pub(super) fn general<T: Float>(
 }
 
 /// True where numbers of `f32` are read through lines without being written out after them.
-pub fn reads_through(g: &Geometry) -> bool {
+fn reads_through(g: &Geometry) -> bool {
     match Algorithm::of(g) {
         Some(algorithm) => algorithm.reads_through(),
         None => phases::of(g).is_none() && !pointwise::takes(g) && !depthwise::takes(g) && gathered::takes(g),
     }
 }
 
-/// The lines of what is seen, if they are of `f32`.
-fn single_lines<T: Float>(seen: &Seen<T>) -> Option<Lines<f32>> {
-    seen.lines.and_then(Lines::single)
+/// True where lines must be written out before anything is read; `single` are they, if they are of `f32`.
+fn must_be_made<T: Float>(g: &Geometry, seen: &Seen<T>, single: &Option<Lines<f32>>) -> bool {
+    seen.lines.is_some() && !(reads_through(g) && single.is_some())
 }
 
 /// Whether what is seen has the sizes of the input.
@@ -118,8 +118,8 @@ pub fn backward<'a, T: Float>(
     if past.after == After::ReluPool {
         length("cells", past.cells, grad.len())?;
     }
-    let lines = single_lines(&seen);
-    if seen.lines.is_some() && !(reads_through(g) && lines.is_some()) {
+    let lines = seen.lines.and_then(Lines::single);
+    if must_be_made(g, &seen, &lines) {
         // The numbers themselves are looked at for the weight's gradient alone.
         let made = if wanted.weight { seen.made(g.inputs)? } else { None };
         return backward(g, made.as_deref().unwrap_or(seen.numbers), weight, past, grad, wanted, products);
@@ -199,8 +199,8 @@ pub(super) fn general_backward<T: Float>(
     })
 }
 
-/// The gradient summed for each output.
-fn bias_gradient<T: Float>(grad: &[T], outputs: usize) -> Vec<T> {
-    let [sums] = crate::normalize::sums_last(grad, grad, outputs, |_, x, _| [x]);
+/// The gradient summed for each channel.
+pub(super) fn bias_gradient<T: Float>(grad: &[T], channels: usize) -> Vec<T> {
+    let [sums] = crate::normalize::sums_last(grad, grad, channels, |_, x, _| [x]);
     sums
 }

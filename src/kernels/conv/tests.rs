@@ -32,18 +32,21 @@ fn plain(g: &Geometry, x: &[f64], weight: &[f64], bias: &[f64]) -> Vec<f64> {
 
 use std::ops::AddAssign;
 
+/// A convolution of one group: (batch, inputs), sides, outputs, kernel, (stride, pad, dilation).
+pub(super) fn one_group(
+    (batch, inputs): (usize, usize),
+    (height, width): (usize, usize),
+    outputs: usize,
+    kernel: usize,
+    (stride, pad, dilation): (usize, usize, usize),
+) -> Geometry {
+    Geometry { batch, inputs, height, width, outputs, kernel, stride, pad, dilation, groups: 1 }
+}
+
 fn shapes() -> Vec<Geometry> {
-    let g = |batch, inputs, height, width, outputs, kernel, stride, pad, dilation, groups| Geometry {
-        batch,
-        inputs,
-        height,
-        width,
-        outputs,
-        kernel,
-        stride,
-        pad,
-        dilation,
+    let g = |b, i, height, width, outputs, kernel, stride, pad, dilation, groups| Geometry {
         groups,
+        ..one_group((b, i), (height, width), outputs, kernel, (stride, pad, dilation))
     };
     vec![
         g(1, 1, 1, 1, 1, 1, 1, 0, 1, 1),
@@ -181,17 +184,8 @@ fn sizes_that_do_not_fit_are_errors() {
 
 /// Convolutions that each fast algorithm takes, and some that none does.
 fn taken_by_each() -> Vec<Geometry> {
-    let g = |batch, inputs, height, width, outputs, kernel, stride| Geometry {
-        batch,
-        inputs,
-        height,
-        width,
-        outputs,
-        kernel,
-        stride,
-        pad: kernel / 2,
-        dilation: 1,
-        groups: 1,
+    let g = |b, i, height, width, outputs, kernel, stride| {
+        one_group((b, i), (height, width), outputs, kernel, (stride, kernel / 2, 1))
     };
     vec![
         g(2, 3, 7, 9, 6, 3, 1),

@@ -78,8 +78,7 @@ pub fn backward<T: Float>(
     }
     if wanted.bias {
         length("grad", grad, g.input_len())?;
-        let [sums] = crate::normalize::sums_last(grad, grad, g.inputs, |_, x, _| [x]);
-        out.bias = Some(sums);
+        out.bias = Some(last::bias_gradient(grad, g.inputs));
     }
     Ok(out)
 }

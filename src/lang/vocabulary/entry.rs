@@ -224,9 +224,14 @@ pub struct ReadsThrough {
 }
 
 impl ReadsThrough {
-    /// Whether a tensor of a call with these settings is of the operation that is read through.
-    pub fn has(&self, settings: &Settings, name: &str) -> bool {
-        settings.get(self.word).is_some() && self.names.iter().any(|(_, here)| *here == name)
+    /// Whether it is in a call with these settings.
+    pub fn is_in(&self, settings: &Settings) -> bool {
+        settings.get(self.word).is_some()
+    }
+
+    /// Whether the tensor of this name is its own.
+    pub fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|(_, here)| *here == name)
     }
 }
 

@@ -166,7 +166,7 @@ impl Compute for Plain<'_> {
 }
 
 /// The type of number, where every input lies in the CPU's memory and has the same one.
-fn native(call: &Call) -> Option<DType> {
+pub(crate) fn native(call: &Call) -> Option<DType> {
     let (_, first) = call.inputs.first()?;
     let same = |t: &Tensor| matches!(t.device(), Device::Cpu) && t.dtype() == first.dtype();
     call.inputs.iter().all(|(_, t)| same(t)).then(|| first.dtype())

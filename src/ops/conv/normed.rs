@@ -4,12 +4,12 @@
 //! Its tensors are those of both, the normalization's under names of their own. It saves the batch's mean and variance first, then what
 //! the convolution saves; away from the CPU the normalized map, too, from which the convolution goes on there.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 
 use super::compute::{Conv, gradients, value};
 use crate::batch_norm::BatchNorm;
 use crate::compute::memory::{Memory, bytes};
-use crate::compute::slices::{Element, Paths, Plain};
+use crate::compute::slices::{Element, Paths, Plain, native};
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::max_pool::saved;
 use rord_lang::constant::{Constant, Settings};
@@ -91,25 +91,20 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Which path a call takes.
-fn on_cpu(call: &Call) -> bool {
-    call.inputs.iter().all(|(_, t)| matches!(t.device(), Device::Cpu))
-}
-
 /// The value, by kernels on the CPU, else by the two operations one after the other.
 pub(super) fn forward(call: &Call) -> Result<Output> {
-    match (on_cpu(call), call.tensor("x")?.dtype()) {
-        (true, candle_core::DType::F32) => fast::<f32>(call),
-        (true, candle_core::DType::F64) => fast::<f64>(call),
+    match native(call) {
+        Some(DType::F32) => fast::<f32>(call),
+        Some(DType::F64) => fast::<f64>(call),
         _ => in_turn(call, &BatchNorm, &Conv),
     }
 }
 
 /// The gradients of a value from [`forward`].
 pub(super) fn backward(call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-    match (on_cpu(call), call.tensor("x")?.dtype()) {
-        (true, candle_core::DType::F32) => fast_backward::<f32>(call, output, grad),
-        (true, candle_core::DType::F64) => fast_backward::<f64>(call, output, grad),
+    match native(call) {
+        Some(DType::F32) => fast_backward::<f32>(call, output, grad),
+        Some(DType::F64) => fast_backward::<f64>(call, output, grad),
         _ => in_turn_backward(call, output, grad, &BatchNorm, &Conv),
     }
 }

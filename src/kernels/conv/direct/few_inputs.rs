@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::{ROWS, Sizes};
 use crate::shared::Shared;
-use crate::simd::{Lanes, Simd, Task, run};
+use crate::simd::{Lanes, Simd, Task, run, take};
 
 /// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, kernel, kernel), plus `bias`, rectified
 /// if `relu`.
@@ -169,10 +169,7 @@ impl Task for Sums<'_> {
                         let padded = self.padded.as_ptr().add(row * s.padded());
                         for column in 0..s.width {
                             let at = (row * s.width + column) * s.outputs + block * L::N;
-                            let load = |x: &[f32]| {
-                                let p = x.as_ptr().add(at);
-                                if n == L::N { L::load(p) } else { L::load_part(p, n) }
-                            };
+                            let load = |x: &[f32]| take::<L>(x.as_ptr().add(at), n);
                             let mut grad = load(self.grad);
                             if let Some(value) = self.relu {
                                 grad = grad.where_positive(load(value));

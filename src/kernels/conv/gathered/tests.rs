@@ -1,5 +1,5 @@
 use super::*;
-use crate::conv::tests::{near, singles, wide};
+use crate::conv::tests::{near, one_group, singles, wide};
 use crate::conv::{call, last};
 
 /// The same by windows, in double precision.
@@ -14,28 +14,16 @@ fn by_windows(g: &Geometry, x: &[f32], weight: &[f32], bias: &[f32], grad: &[f32
 
 #[test]
 fn all_three_passes_are_those_of_windows_for_any_stride_padding_and_dilation() {
-    let g = |batch, inputs, (height, width), outputs, kernel, (stride, pad, dilation)| Geometry {
-        batch,
-        inputs,
-        height,
-        width,
-        outputs,
-        kernel,
-        stride,
-        pad,
-        dilation,
-        groups: 1,
-    };
     let shapes = [
-        g(2, 8, (16, 16), 64, 3, (2, 1, 1)),
-        g(3, 9, (17, 13), 33, 3, (2, 1, 1)),
-        g(1, 12, (9, 31), 17, 5, (3, 0, 2)),
-        g(2, 16, (7, 6), 40, 2, (2, 0, 1)),
-        g(1, 8, (11, 10), 8, 1, (3, 0, 1)),
-        g(1, 10, (5, 4), 9, 3, (4, 3, 1)),
-        g(1, 11, (3, 40), 50, 3, (1, 2, 3)),
-        g(5, 40, (64, 65), 48, 3, (2, 1, 1)),
-        g(1, 8, (1, 1), 8, 3, (1, 1, 1)),
+        one_group((2, 8), (16, 16), 64, 3, (2, 1, 1)),
+        one_group((3, 9), (17, 13), 33, 3, (2, 1, 1)),
+        one_group((1, 12), (9, 31), 17, 5, (3, 0, 2)),
+        one_group((2, 16), (7, 6), 40, 2, (2, 0, 1)),
+        one_group((1, 8), (11, 10), 8, 1, (3, 0, 1)),
+        one_group((1, 10), (5, 4), 9, 3, (4, 3, 1)),
+        one_group((1, 11), (3, 40), 50, 3, (1, 2, 3)),
+        one_group((5, 40), (64, 65), 48, 3, (2, 1, 1)),
+        one_group((1, 8), (1, 1), 8, 3, (1, 1, 1)),
     ];
     for g in shapes {
         let (h, w) = g.result().unwrap();

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)] // see `crate::simd`: called under `simd::run` alone
 
 use crate::batch_norm::Lines;
-use crate::simd::Lanes;
+use crate::simd::{Lanes, take};
 
 /// A map that is read, channels last.
 #[derive(Clone, Copy)]
@@ -40,11 +40,6 @@ pub trait Pixels {
     fn extent(&self) -> (usize, usize);
 }
 
-#[inline(always)]
-unsafe fn load<L: Lanes>(p: *const f32, n: usize) -> L {
-    unsafe { if n == L::N { L::load(p) } else { L::load_part(p, n) } }
-}
-
 /// Of a map as it is.
 pub struct Plain {
     pub numbers: *const f32,
@@ -56,7 +51,7 @@ impl Pixels for Plain {
     #[inline(always)]
     unsafe fn at<L: Lanes>(&self, image: usize, y: usize, x: usize, channel: usize, n: usize) -> L {
         let at = ((image * self.sides.0 + y) * self.sides.1 + x) * self.channels + channel;
-        unsafe { load(self.numbers.add(at), n) }
+        unsafe { take(self.numbers.add(at), n) }
     }
     #[inline(always)]
     fn extent(&self) -> (usize, usize) {
@@ -73,7 +68,7 @@ pub struct Normal<'a, const RECTIFIED: bool> {
 impl<const RECTIFIED: bool> Pixels for Normal<'_, RECTIFIED> {
     #[inline(always)]
     unsafe fn at<L: Lanes>(&self, image: usize, y: usize, x: usize, channel: usize, n: usize) -> L {
-        let known = |of: &[f32]| unsafe { load::<L>(of.as_ptr().add(channel), n) };
+        let known = |of: &[f32]| unsafe { take::<L>(of.as_ptr().add(channel), n) };
         unsafe {
             let apart = self.x.at::<L>(image, y, x, channel, n).sub(known(&self.lines.mean));
             let value = known(&self.lines.shift).plus(apart, known(&self.lines.scale));

@@ -6,7 +6,7 @@
 use super::grid::Grid;
 use super::{Sizes, transforms};
 use crate::conv::call::After;
-use crate::simd::{Lanes, Task};
+use crate::simd::{Lanes, Task, put};
 
 /// Writes some tiles of the result.
 ///
@@ -79,7 +79,7 @@ impl Results {
                             }
                             let v = v.add(bias);
                             let v = if AFTER == 1 { v.rectified() } else { v };
-                            store(v, line.add(j * s.outputs), n);
+                            put(v, line.add(j * s.outputs), n);
                         }
                     }
                 }
@@ -123,9 +123,4 @@ impl Results {
             }
         }
     }
-}
-
-#[inline(always)]
-unsafe fn store<L: Lanes>(v: L, p: *mut f32, n: usize) {
-    unsafe { if n == L::N { v.store(p) } else { v.store_part(p, n) } }
 }
