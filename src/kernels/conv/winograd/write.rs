@@ -5,6 +5,7 @@
 
 use super::grid::Grid;
 use super::{Sizes, transforms};
+use crate::conv::after::put_largest;
 use crate::conv::call::After;
 use crate::simd::{Lanes, Task, put};
 
@@ -112,13 +113,7 @@ impl Results {
                     let window = [upper[2 * j], upper[2 * j + 1], lower[2 * j], lower[2 * j + 1]];
                     let window = window.map(|v| v.add(bias));
                     let at = ((image * height + y) * width + x) * self.sizes.outputs + channel;
-                    if n == L::N {
-                        L::largest(window, self.cells.add(at)).store(self.to.add(at));
-                    } else {
-                        let mut cells = [0; 16];
-                        L::largest(window, cells.as_mut_ptr()).store_part(self.to.add(at), n);
-                        std::ptr::copy_nonoverlapping(cells.as_ptr(), self.cells.add(at), n);
-                    }
+                    put_largest(window, self.to.add(at), self.cells.add(at), n);
                 }
             }
         }
