@@ -167,7 +167,7 @@ pub fn kernels(from: &[f32], step: usize, inputs: usize) -> (Vec<u16>, usize) {
 /// The machine has AVX-512 BF16, and the pointers are valid for what [`windows`], [`kernels`] and `write::Results`
 /// describe.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16,avx2,fma")]
-pub unsafe fn values(p: &product::Values, tiles: *const u16, kernels: *const u16) {
+pub unsafe fn values(p: product::Values, tiles: *const u16, kernels: *const u16) {
     unsafe {
         for point in 0..POINTS {
             for panel in 0..p.outputs.div_ceil(2 * N) {
@@ -176,6 +176,7 @@ pub unsafe fn values(p: &product::Values, tiles: *const u16, kernels: *const u16
                 let to = p.to.add(point * p.to_step + panel * p.room * 2 * N);
                 for row in (0..p.count).step_by(ROWS) {
                     rows(p.inputs, a.add(row * N), p.room * N, b, to.add(row * 2 * N));
+                    p.ahead.fetch();
                 }
             }
         }
@@ -213,7 +214,7 @@ unsafe fn rows(inputs: usize, a: *const u16, apart: usize, b: *const u16, to: *m
 /// The machine has AVX-512 BF16, and the pointers are valid for what [`paired_windows`], [`paired_tiles`] and
 /// `weights::gradient` describe.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16,avx2,fma")]
-pub unsafe fn sums(p: &product::Kernels, windows: *const u16, grads: *const u16) {
+pub unsafe fn sums(p: product::Kernels, windows: *const u16, grads: *const u16) {
     const R: usize = 8;
     let blocks = p.inputs.div_ceil(N);
     let points: Range<usize> = p.points.clone();
@@ -237,6 +238,9 @@ pub unsafe fn sums(p: &product::Kernels, windows: *const u16, grads: *const u16)
                         let to = to.add(at * N);
                         let v = if p.add { _mm512_add_ps(v, _mm512_loadu_ps(to)) } else { v };
                         _mm512_storeu_ps(to, v);
+                    }
+                    if block % 2 == 1 {
+                        p.ahead.fetch();
                     }
                 }
             }

@@ -14,6 +14,7 @@
 //! | `grid.rs` | a table of vectors, for turning rows into columns |
 //! | `pixels.rs` | the numbers of a map, or of what was rectified or pooled |
 //! | `read.rs` | tiles of maps into transformed tiles |
+//! | `ahead.rs` | what the next tiles read, fetched while products are computed |
 //! | `write.rs` | transformed tiles into the result, with bias, relu and pooling |
 //! | `weights.rs` | kernels into transformed kernels, and gradients of these back |
 //! | `product.rs` | the 36 matrix products |
@@ -23,6 +24,7 @@
 
 use crate::simd::Simd;
 
+mod ahead;
 mod grid;
 #[cfg(target_arch = "x86_64")]
 mod half;

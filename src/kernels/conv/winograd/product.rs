@@ -3,10 +3,11 @@
 #![allow(clippy::indexing_slicing)] // accumulators of constant size
 
 use super::POINTS;
+use super::ahead::Ahead;
 use crate::simd::{Lanes, Task};
 
 /// For each of the 36 points: (tiles × inputs) · (inputs × outputs).
-pub struct Values {
+pub struct Values<'a> {
     /// Tiles, as `read::Windows` writes them.
     pub tiles: *const f32,
     pub tiles_step: usize,
@@ -21,9 +22,18 @@ pub struct Values {
     pub count: usize,
     pub inputs: usize,
     pub outputs: usize,
+    /// Fetched meanwhile, a share with some rows of each panel.
+    pub ahead: &'a mut Ahead,
 }
 
-impl Task for Values {
+impl Values<'_> {
+    /// Shares that are fetched.
+    pub fn calls(count: usize, outputs: usize, (lanes, rows): (usize, usize)) -> usize {
+        POINTS * outputs.div_ceil(2 * lanes) * count.div_ceil(rows)
+    }
+}
+
+impl Task for Values<'_> {
     type Out = ();
 
     #[inline(always)]
@@ -49,6 +59,7 @@ impl Task for Values {
                             (_, false) => rows::<L, 4, 1>(self.inputs, a, self.room * L::N, b, to),
                         }
                         row += L::ROWS;
+                        self.ahead.fetch();
                     }
                 }
             }
@@ -109,7 +120,7 @@ unsafe fn step<L: Lanes, const R: usize, const V: usize>(
 }
 
 /// For some of the 36 points: (inputs × tiles) · (tiles × outputs), added to what is there or put in its place.
-pub struct Kernels {
+pub struct Kernels<'a> {
     /// Windows, as `read::Windows` writes them.
     pub windows: *const f32,
     pub windows_step: usize,
@@ -127,9 +138,18 @@ pub struct Kernels {
     pub inputs: usize,
     pub outputs: usize,
     pub points: std::ops::Range<usize>,
+    /// Fetched meanwhile, a share for each vector of inputs and panel of outputs.
+    pub ahead: &'a mut Ahead,
 }
 
-impl Task for Kernels {
+impl Kernels<'_> {
+    /// Shares that are fetched, for channels that fill vectors of inputs and panels of outputs.
+    pub fn calls((inputs, outputs): (usize, usize), lanes: usize) -> usize {
+        POINTS * (inputs / lanes) * (outputs / (2 * lanes))
+    }
+}
+
+impl Task for Kernels<'_> {
     type Out = ();
 
     #[inline(always)]
@@ -147,6 +167,7 @@ impl Task for Kernels {
                         } else {
                             inputs::<L, 1>(self.count, a, b, to, self.add);
                         }
+                        self.ahead.fetch();
                     }
                 }
             }

@@ -4,6 +4,7 @@
 
 use rayon::prelude::*;
 
+use super::ahead::Ahead;
 #[cfg(target_arch = "x86_64")]
 use super::half;
 use super::pixels::Source;
@@ -17,9 +18,9 @@ use crate::conv::call::{After, Value};
 use crate::shared::Shared;
 use crate::simd::{Simd, run};
 
-/// Numbers of transformed tiles, of input and result together, that a block may have: what a core's second-level cache
-/// holds.
-const BLOCK: usize = 360_000;
+/// Numbers of transformed tiles, of input and result together, that a block may have: about what a core's second-level cache
+/// holds beside what is fetched ahead.
+const BLOCK: usize = 240_000;
 
 /// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, 3, 3), plus `bias` (outputs), and
 /// `after` done with it.
@@ -90,6 +91,10 @@ fn convolved(
         scratch(thread_numbers(simd, s), |windows| {
             let products = windows.wrapping_add(POINTS * tiles_step);
             let reading = Windows(Frame { sizes: *s, source, tiles, to: windows, step: tiles_step, room });
+            let mut ahead = Ahead::default();
+            ahead.writing(s, after, (to.from(0).0.cast(), to_cells.from(0).0.cast()), tiles);
+            ahead.reading(s, source, s.inputs, (tiles.0 + room, room));
+            let mut ahead = ahead.cut(Values::calls(tiles.1, s.outputs, simd.shape()));
             let product = Values {
                 tiles: windows,
                 tiles_step,
@@ -101,6 +106,7 @@ fn convolved(
                 count: tiles.1,
                 inputs: s.inputs,
                 outputs: s.outputs,
+                ahead: &mut ahead,
             };
             match &half {
                 // SAFETY: `How` has seen to the instructions; the tiles take half of the memory that is there for them.
@@ -108,7 +114,7 @@ fn convolved(
                 Some((kernels, kernels_step)) => unsafe {
                     half::windows(&reading, windows.cast());
                     let product = Values { inputs, kernels_step: *kernels_step, ..product };
-                    half::values(&product, windows.cast(), kernels.as_ptr());
+                    half::values(product, windows.cast(), kernels.as_ptr());
                 },
                 _ => {
                     run(simd, reading);

@@ -4,6 +4,7 @@
 
 use rayon::prelude::*;
 
+use super::ahead::Ahead;
 #[cfg(target_arch = "x86_64")]
 use super::half;
 use super::pixels::Source;
@@ -88,8 +89,9 @@ fn read(how: How, seen: Windows, arriving: Tiles) {
 fn multiply(how: How, product: Kernels) {
     #[cfg(target_arch = "x86_64")]
     if how.bf16 {
+        let (windows, grads) = (product.windows, product.grads);
         // SAFETY: as above.
-        unsafe { half::sums(&product, product.windows.cast(), product.grads.cast()) };
+        unsafe { half::sums(product, windows.cast(), grads.cast()) };
         return;
     }
     run(how.simd, product);
@@ -122,7 +124,13 @@ fn narrow(
                 let seen = Frame { sizes: *s, source: x, tiles, to: windows, step: windows_step, room };
                 let arriving = Frame { source: grad, to: grads, step: grads_step, ..seen };
                 read(how, Windows(seen), Tiles { frame: arriving, sums: bias, whole: how.bf16 });
+                let mut ahead = Ahead::default();
+                let next = (first + room, room.min(end.saturating_sub(first + room)));
+                ahead.reading(s, x, s.inputs, next);
+                ahead.reading(s, grad, s.outputs, next);
+                let mut ahead = ahead.cut(Kernels::calls((inputs, outputs), simd.shape().0));
                 let product = Kernels {
+                    ahead: &mut ahead,
                     windows,
                     windows_step,
                     grads,
@@ -185,6 +193,7 @@ fn wide(
             for block in (0..count).step_by(256) {
                 // SAFETY: the sums of this point are this task's alone; tiles were written above.
                 let product = Kernels {
+                    ahead: &mut Ahead::default(),
                     windows: how.tile(to_windows.from(0).0.cast(), block * simd.shape().0),
                     windows_step,
                     grads: how.tile(to_grads.from(0).0.cast(), block * 2 * simd.shape().0),
