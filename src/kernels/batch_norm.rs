@@ -318,6 +318,29 @@ pub fn gradient<T: Float>(
     Ok(out)
 }
 
+/// [`gradient`], in the memory of the gradient where that is given away.
+pub fn gradient_within<T: Float>(
+    map: &Map,
+    x: &[T],
+    mut grad: Vec<T>,
+    lines: &Lines<T>,
+    factors: [&[T]; 3],
+) -> Result<Vec<T>, Mismatch> {
+    let ([a, b, c], Lines { mean, scale, shift, rectified }) = (factors, lines);
+    let known = singles([mean, scale, shift, a, b, c]);
+    let same = grad.len() == x.len() && known.is_some_and(|known| known.iter().all(|of| of.len() == map.channels));
+    let (true, true, Some(known), Some(x)) = (map.last, same, known, T::single(x)) else {
+        return gradient(map, x, &grad, lines, factors);
+    };
+    grad.par_chunks_mut(map.piece()).zip(x.par_chunks(map.piece())).for_each(|(grad, x)| {
+        // Numbers of the type that `f32` was found to be; each is read before it is written.
+        let to = grad.as_mut_ptr().cast::<f32>();
+        let passed = Passed { x: Read(x.as_ptr()), grad: Read(to), rectified: *rectified };
+        let [] = down(&Gradient { passed, out: Write(to) }, x.len(), map.channels, known);
+    });
+    Ok(grad)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
@@ -345,6 +368,23 @@ mod tests {
             }
         }
         assert!(moments::<f32>(&Map { images: 0, channels: 2, cells: 3, last: true }, &[]).is_err());
+    }
+
+    #[test]
+    fn a_gradient_that_is_given_away_becomes_the_other() {
+        let numbers = |n: usize, by: f32| -> Vec<f32> { (0..n).map(|i| (i as f32 * by).sin()).collect() };
+        for (channels, last) in [(6, true), (70, true), (6, false)] {
+            let map = Map { images: 2, channels, cells: 333, last };
+            let (x, grad) = (numbers(2 * channels * 333, 0.37), numbers(2 * channels * 333, 0.11));
+            let [mean, scale, shift, a, b, c] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6].map(|by| numbers(channels, by));
+            for rectified in [false, true] {
+                let lines = Lines { mean: mean.clone(), scale: scale.clone(), shift: shift.clone(), rectified };
+                let apart = gradient(&map, &x, &grad, &lines, [&a, &b, &c]).unwrap();
+                assert_eq!(gradient_within(&map, &x, grad.clone(), &lines, [&a, &b, &c]).unwrap(), apart);
+            }
+            let lines = Lines { mean: mean.clone(), scale: scale.clone(), shift, rectified: true };
+            assert!(gradient_within(&map, &x, grad[1..].to_vec(), &lines, [&a, &b, &c]).is_err());
+        }
     }
 
     #[test]

@@ -4,10 +4,10 @@
 use candle_core::{Result, Tensor};
 
 use crate::compute::fields::{As, OnFields};
-use crate::compute::layout::{Order, order, read, tensor};
+use crate::compute::layout::{read, tensor};
 use crate::compute::memory::{Memory, bytes};
 use crate::compute::samples::Sample;
-use crate::compute::slices::{self, Element, Paths, wrong};
+use crate::compute::slices::{Element, Paths, wrong};
 use crate::compute::{Call, Gradients, Output};
 use crate::export::onnx::Attribute::Float;
 use crate::export::onnx::Numbers;
@@ -18,10 +18,15 @@ use crate::instance_norm::back;
 use crate::max_pool::saved;
 use crate::op::Op;
 use crate::over_processes;
-use rord_kernels::batch_norm::{self, Lines, Map};
+use rord_kernels::batch_norm;
 use rord_lang::constant::Settings;
 use rord_lang::typed::Initial;
 use rord_lang::vocabulary::{Application, Entry, GraphFacts, Shapes, TakesIn};
+
+mod kernels;
+
+pub(crate) use kernels::Grad;
+use kernels::laid;
 
 /// The operation.
 pub static OP: Op = Op {
@@ -153,39 +158,6 @@ impl BatchNorm {
         let x = call.tensor("x")?;
         Ok((x.broadcast_sub(&along(mean)?)?.broadcast_mul(&along(&factor)?)?, factor))
     }
-
-    /// Mean and variance by which a call normalizes, by kernels.
-    pub(crate) fn moments<T: Element>(call: &Call) -> Result<[Tensor; 2]> {
-        let x = call.tensor("x")?;
-        let (map, order) = laid(x)?;
-        moments(call, || {
-            let own = read::<T, _, 1>(order, [x], |[x]| batch_norm::wide_moments(&map, x))?.map_err(wrong)?;
-            let (mean, variance) = over_processes::moments(call, own)?;
-            let rounded = |numbers: Vec<f64>| slices::tensor(numbers.into_iter().map(T::of).collect(), map.channels);
-            Ok([rounded(mean)?, rounded(variance)?])
-        })
-    }
-
-    /// What the kernels do to each channel, and 1 / √(variance + eps).
-    pub(crate) fn lines<T: Element>(call: &Call, saved: [&Tensor; 2]) -> Result<(Lines<T>, Vec<T>)> {
-        let eps = T::of(call.number("eps")?);
-        let [mean, variance] = saved.map(|t| slices::read::<T, _, 1>([t], |[t]| t.to_vec()));
-        let (mean, variance) = (mean?, variance?);
-        let factor: Vec<T> = variance.iter().map(|v| T::ONE / (*v + eps).root()).collect();
-        let of = |name: &str| call.maybe(name).map(|t| slices::read::<T, _, 1>([t], |[t]| t.to_vec())).transpose();
-        let scale = match of("weight")? {
-            Some(weight) => weight.iter().zip(&factor).map(|(w, f)| *w * *f).collect(),
-            None => factor.clone(),
-        };
-        let shift = of("bias")?.unwrap_or_else(|| vec![T::ZERO; mean.len()]);
-        Ok((Lines { mean, scale, shift, rectified: rectified(call) }, factor))
-    }
-}
-
-/// How a map lies.
-fn laid(x: &Tensor) -> Result<(Map, Order)> {
-    let ((images, channels, h, w), order) = (x.dims4()?, order(x));
-    Ok((Map { images, channels, cells: h * w, last: order == Order::Last }, order))
 }
 
 impl Paths for BatchNorm {
@@ -253,32 +225,7 @@ impl Paths for BatchNorm {
     }
 
     fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        let x = call.tensor("x")?;
-        let (map, order) = laid(x)?;
-        let (lines, factor) = Self::lines::<T>(call, [saved(output, 0)?, saved(output, 1)?])?;
-        let mut out = Gradients::new();
-        let [plain, along] =
-            read::<T, _, 2>(order, [x, grad], |[x, g]| batch_norm::sums(&map, x, g, &lines))?.map_err(wrong)?;
-        if call.wants("x") {
-            // Of y = (x - mean)·scale in training: scale·(g - mean of g - x̂ · mean of g·x̂), x̂ = (x - mean)·factor.
-            let count = over_processes::count(call, map.images * map.cells);
-            let share = T::of(if call.training { -1.0 / count as f64 } else { 0.0 });
-            let [plain, along] = over_processes::added_up(call, [&plain, &along])?;
-            let each = lines.scale.iter().zip(&factor).zip(plain.iter().zip(&along));
-            let (b, c): (Vec<T>, Vec<T>) =
-                each.map(|((s, f), (p, a))| (*s * *f * *f * *a * share, *s * *p * share)).unzip();
-            let abc = [lines.scale.as_slice(), &b, &c];
-            let made = read::<T, _, 2>(order, [x, grad], |[x, g]| batch_norm::gradient(&map, x, g, &lines, abc))?;
-            out.push(("x", tensor(order, made.map_err(wrong)?, x.dims())?));
-        }
-        if call.wants("weight") {
-            let weight: Vec<T> = along.iter().zip(&factor).map(|(a, f)| *a * *f).collect();
-            out.push(("weight", slices::tensor(weight, map.channels)?));
-        }
-        if call.wants("bias") {
-            out.push(("bias", slices::tensor(plain, map.channels)?));
-        }
-        Ok(out)
+        Self::gradients(call, [saved(output, 0)?, saved(output, 1)?], Grad::<T>::Seen(grad))
     }
 
     fn updates(&self, call: &Call, output: &Output) -> Result<Vec<(&'static str, Tensor)>> {

@@ -218,7 +218,7 @@ impl Paths for Conv {
     }
 
     fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        gradients::<T>(call, output, grad, None)
+        found_gradients(gradients::<T>(call, output, grad, None)?, call.tensor("x")?, call.tensor("weight")?)
     }
 
     fn onnx(&self, call: &Use, out: &mut Onnx) -> Form {
@@ -262,7 +262,7 @@ pub(super) fn gradients<T: Element>(
     output: &Output,
     grad: &Tensor,
     lines: Option<&Lines<T>>,
-) -> Result<Gradients> {
+) -> Result<Found<T>> {
     let (g, after, products) = (geometry(call)?, after(call.settings)?, products(call.settings));
     let (x, weight) = (call.tensor("x")?, call.tensor("weight")?);
     let wanted = Wanted { x: call.wants("x"), weight: call.wants("weight"), bias: call.wants("bias") };
@@ -278,7 +278,7 @@ pub(super) fn gradients<T: Element>(
             }
         })?
     });
-    found_gradients(found??.map_err(wrong)?, x, weight)
+    found??.map_err(wrong)
 }
 
 /// What the kernels of a convolution found, as tensors. There is a bias for every channel of the result.

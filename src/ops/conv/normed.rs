@@ -6,8 +6,8 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::compute::{Conv, gradients, value};
-use crate::batch_norm::BatchNorm;
+use super::compute::{Conv, found_gradients, gradients, value};
+use crate::batch_norm::{BatchNorm, Grad};
 use crate::compute::memory::{Memory, bytes};
 use crate::compute::slices::{Element, Paths, Plain, native};
 use crate::compute::{Call, Compute, Gradients, Output};
@@ -139,9 +139,14 @@ fn fast_backward<T: Element>(call: &Call, output: &Output, grad: &Tensor) -> Res
     let moments = [saved(output, 0)?, saved(output, 1)?];
     let (lines, _) = BatchNorm::lines::<T>(&parts.norm(call), moments)?;
     let past = Output { value: output.value.clone(), saved: output.saved.iter().skip(2).cloned().collect() };
-    let found = gradients::<T>(&parts.conv(call, &parts.conv), &past, grad, Some(&lines))?;
-    let norm = Output { value: grad.clone(), saved: moments.map(Clone::clone).to_vec() };
-    of_both(&parts, call, found, |call, grad| BatchNorm.fast_backward::<T>(call, &norm, grad))
+    let conv = parts.conv(call, &parts.conv);
+    let mut found = gradients::<T>(&conv, &past, grad, Some(&lines))?;
+    let through = found.x.take();
+    let mut out = found_gradients(found, call.tensor("x")?, call.tensor("weight")?)?;
+    if let Some(grad) = through {
+        out.extend(named(BatchNorm::gradients::<T>(&parts.norm(call), moments, Grad::Own(grad))?));
+    }
+    Ok(out)
 }
 
 fn in_turn(call: &Call, norm: &dyn Compute, conv: &dyn Compute) -> Result<Output> {
@@ -163,33 +168,21 @@ fn in_turn_backward(
     let normal = Output { value: saved(output, 2)?.clone(), saved: output.saved.iter().take(2).cloned().collect() };
     let past = Output { value: output.value.clone(), saved: output.saved.iter().skip(3).cloned().collect() };
     let found = conv.backward(&parts.conv(call, &parts.reading(&normal.value)), &past, grad)?;
-    of_both(&parts, call, found, |call, grad| norm.backward(call, &normal, grad))
-}
-
-/// The convolution's gradients, and in place of that of its input the normalization's.
-fn of_both(
-    parts: &Parts,
-    call: &Call,
-    found: Gradients,
-    norm: impl FnOnce(&Call, &Tensor) -> Result<Gradients>,
-) -> Result<Gradients> {
     let (through, mut out): (Gradients, Gradients) = found.into_iter().partition(|(name, _)| *name == "x");
     if let Some((_, grad)) = through.first() {
-        let here = |name: &'static str| NAMES.iter().find(|(there, _)| *there == name).map_or(name, |(_, here)| *here);
-        let found = norm(&parts.norm(call), grad)?;
-        out.extend(found.into_iter().map(|(name, t)| (here(name), t)));
+        out.extend(named(norm.backward(&parts.norm(call), &normal, grad)?));
     }
     Ok(out)
 }
 
+/// The normalization's gradients, by their names here.
+fn named(found: Gradients) -> Gradients {
+    let here = |name: &'static str| NAMES.iter().find(|(there, _)| *there == name).map_or(name, |(_, here)| *here);
+    found.into_iter().map(|(name, t)| (here(name), t)).collect()
+}
+
 /// What it takes beside the convolution alone.
 pub(super) fn memory(conv: Memory, shapes: &Shapes<'_>) -> Memory {
-    let x = shapes.of("x").map_or(0, bytes);
     let channels = shapes.of("x").and_then(|x| x.get(1)).copied().unwrap_or(0);
-    Memory {
-        saved: conv.saved.saturating_add(bytes(&[2, channels])),
-        // The gradient of the map in between.
-        backward: conv.backward.saturating_add(x),
-        ..conv
-    }
+    Memory { saved: conv.saved.saturating_add(bytes(&[2, channels])), ..conv }
 }

@@ -127,11 +127,9 @@ mod tests {
             let (map, cells) = (vec![0.0f32; 2 * height * width * channels], vec![0u8; map_len(&s)]);
             let grad = &map[..map_len(&s)];
             let value = vec![0.0; map.len()];
-            for source in [
-                Source::Plain(&map),
-                Source::Relu { grad: &map, value: &value },
-                Source::Pool { grad, cells: &cells },
-            ] {
+            for source in
+                [Source::Plain(&map), Source::Relu { grad: &map, value: &value }, Source::Pool { grad, cells: &cells }]
+            {
                 let mut ahead = Ahead::default();
                 // Blocks that end in the middle of a row of tiles.
                 (0..s.tiles()).step_by(3).for_each(|first| ahead.reading(&s, source, channels, (first, 3)));
