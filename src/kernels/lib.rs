@@ -38,6 +38,7 @@
 #![allow(unsafe_code)]
 
 pub mod activation;
+pub mod all_distances;
 pub mod allocator;
 pub mod batch_norm;
 pub mod bilinear;

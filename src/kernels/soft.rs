@@ -94,6 +94,12 @@ impl<T: Float> Task for Shares<'_, T> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
+        if self.size == 1 {
+            // All of 1, but for what is not finite.
+            let whole = if self.logarithm { T::ZERO } else { T::ONE };
+            self.out.iter_mut().zip(self.x).for_each(|(out, x)| *out = MaybeUninit::new(*x - *x + whole));
+            return;
+        }
         for (out, x) in self.out.chunks_exact_mut(self.size).zip(self.x.chunks_exact(self.size)) {
             let mut lanes = [T::of(f64::NEG_INFINITY); 16];
             let parts = x.chunks_exact(16);

@@ -2,13 +2,17 @@
 
 use candle_core::{Result, Tensor};
 
+use crate::compute::memory::{Memory, bytes};
 use crate::compute::samples::Sample;
+use crate::compute::slices::{Element, Paths, read, tensor, wrong};
 use crate::compute::tables::{back, both, matmul, plain, result, turned};
-use crate::compute::{Call, Compute, Gradients, Output};
+use crate::compute::{Call, Gradients, Output};
 use crate::hardneg::squares;
 use crate::op::Op;
+use rord_kernels::all_distances::{self, Of};
+use rord_kernels::nearest::Lists;
 use rord_lang::constant::Constant;
-use rord_lang::vocabulary::{Compares, Entry, GraphFacts, LintFacts};
+use rord_lang::vocabulary::{Compares, Entry, GraphFacts, LintFacts, Shapes};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -61,8 +65,44 @@ pub(crate) fn squared(call: &Call) -> bool {
     call.settings.flag("squared").unwrap_or(false)
 }
 
-impl Compute for Distances {
-    fn forward(&self, call: &Call) -> Result<Output> {
+/// How many vectors there are of each list, and their components.
+fn lists(x: &Tensor, y: &Tensor) -> Result<Lists> {
+    let ((batch, anchors, channels), candidates) = (x.dims3()?, y.dim(1)?);
+    Ok(Lists { batch, anchors, candidates, channels })
+}
+
+/// What the kernels make of a square.
+fn of<T: Element>(call: &Call) -> Of<T> {
+    if squared(call) { Of::Square } else { Of::Root(T::of(EPS)) }
+}
+
+impl Paths for Distances {
+    fn memory(&self, shapes: &Shapes<'_>, _: &[&str]) -> Memory {
+        // What each difference counts, as large as the table.
+        Memory { backward: bytes(&shapes.result), ..Memory::default() }
+    }
+
+    fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
+        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        let (x, y) = both(a, b)?;
+        let g = lists(&x, &y)?;
+        let table = read::<T, _, 2>([&x, &y], |[x, y]| all_distances::value(&g, x, y, of(call)))?.map_err(wrong)?;
+        Ok(result(tensor(table, (g.batch, g.anchors, g.candidates))?, a, b)?.into())
+    }
+
+    fn fast_backward<T: Element>(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+        let (a, b) = (call.tensor("a")?, call.tensor("b")?);
+        let (x, y) = both(a, b)?;
+        let g = lists(&x, &y)?;
+        let found = read::<T, _, 4>([&x, &y, &output.value, grad], |[x, y, table, grad]| {
+            all_distances::gradients(&g, (x, y), table, grad, of(call))
+        })?;
+        let [of_a, of_b] = found.map_err(wrong)?;
+        let both = [("a", of_a, &x, a), ("b", of_b, &y, b)].into_iter().filter(|(name, ..)| call.wants(name));
+        both.map(|(name, numbers, spread, own)| Ok((name, back(tensor(numbers, spread.shape())?, own)?))).collect()
+    }
+
+    fn lower(&self, call: &Call) -> Result<Output> {
         let (a, b) = (call.tensor("a")?, call.tensor("b")?);
         let (x, y) = both(a, b)?;
         let squares = squares(&x, &y)?;
@@ -70,7 +110,7 @@ impl Compute for Distances {
         Ok(result(value, a, b)?.into())
     }
 
-    fn backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
+    fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (a, b) = (call.tensor("a")?, call.tensor("b")?);
         let (x, y) = both(a, b)?;
         // d' = (a - b)/d, and 2·(a - b) of squares, added up over the partners.
