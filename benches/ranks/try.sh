@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Many processes on Open MPI: two and three train as one does, a killed one ends the others with a report, any number goes on, and a signal saves.
+# Many processes on Open MPI: two and three train as one does, a killed one ends the others with a report, any number goes on, a signal saves, and
+# what is not finite in one of them is reported as by one process.
 #
 #     benches/ranks/try.sh                 # builds with --features mpi; needs libopenmpi-dev, openmpi-bin, libclang-dev and Python 3
 #     RORD=target/release/rord-run benches/ranks/try.sh
@@ -91,4 +92,37 @@ timeout 60 mpirun --allow-run-as-root --oversubscribe -n 1 "$RORD" default.rord 
 check "a file that one of them lacks is reported once" "[ \$(grep -c R0817 other.log) = 1 ] && [ \$(grep -c R0938 other.log) = 1 ]"
 many 3 default.rord --preset smoke --out y > more.log 2>&1 || true
 check "more processes than samples are refused once" "[ \$(grep -c R0937 more.log) = 1 ] && [ ! -e y ]"
+
+# 5. A number that is not finite among the samples of one process ends all, with the report of one process.
+python3 - <<'P'
+import json, struct
+# The eleventh of twelve pictures is empty: the third sample of the third batch.
+numbers = [0.0 if at // 64 == 10 else (at * 7919 % 1000) / 1000 for at in range(12 * 64)]
+head = json.dumps({"image": {"dtype": "F32", "shape": [12, 1, 8, 8], "data_offsets": [0, 4 * len(numbers)]}}).encode()
+open("odd.safetensors", "wb").write(struct.pack("<Q", len(head)) + head + struct.pack(f"<{len(numbers)}f", *numbers))
+P
+for loss in "square(code) / global_pool(image)" "exp(0 - 1 / (global_pool(image) * square(code)))"; do
+  cat > odd.rord <<R
+rord 1
+pipeline "odd"
+data pairs = tensors("odd.safetensors", shuffle = false, train = 1.0) -> { image: Image[B, 1, H, W]@orig }
+model net(x: Image[B, 1, H, W]@f) {
+  out code: Vectors[B, 1] = x |> conv(4, 3) |> relu |> global_pool |> linear(1)
+}
+let { image }  = pairs
+let code       = net(image).code
+minimize total = mean($loss)
+train { optimizer = sgd(lr = 0.01), batch = 4, epochs = 2 }
+save  { last = true }
+R
+  rm -rf odd
+  "$RORD" odd.rord --threads 1 --quiet --out odd > odd.one 2>&1 && failed=1
+  for n in 2 3; do
+    rm -rf odd
+    many $n odd.rord --threads 1 --quiet --out odd > odd.log 2>&1 && failed=1
+    # What mpirun adds comes after the report.
+    check "mean of $n processes is not finite as that of one" \
+      "cmp -n \$(stat -c %s odd.one) odd.one odd.log && [ \$(grep -c '^R09' odd.log) = 1 ] && [ -e odd/nan-2-batch.safetensors ]"
+  done
+done
 exit $failed

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::{REFUSED, interrupt, print_reports};
-use rord_engine::refusals;
+use rord_engine::refusals::{self, Stop};
 use rord_engine::train::resumable;
 use rord_lang::report::{Report, plural, runtime};
 use rord_ranks::{Lost, Ranks, Unconnected};
@@ -26,12 +26,18 @@ static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
 /// What a process that does not speak would have said last.
 static UNSAID: Mutex<String> = Mutex::new(String::new());
 
+/// True once the run has ended for a reason that all processes have found together.
+static ALL_KNOW: AtomicBool = AtomicBool::new(false);
+
 /// How long a process that learns of trouble leaves its own report to itself: what ends all of them at once each finds by itself, and
 /// that report shows the place.
 const OWN: Duration = Duration::from_millis(300);
 
 /// After so long a process ends that was told that the first one would report.
 const PATIENCE: Duration = Duration::from_secs(4);
+
+/// After so long a process ends that knows what the first one is about to report, with a page and what is kept of the step.
+const REPORTED: Duration = Duration::from_secs(60);
 
 /// What `train` does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,6 +144,12 @@ fn refused(report: Report) -> u8 {
     REFUSED
 }
 
+/// Takes note of why the run has ended in a process that does not speak: of a number that is not finite all have learned in the same place, and
+/// the first reports it.
+pub fn ended(stop: &Stop) {
+    ALL_KNOW.store(matches!(stop, Stop::NotFinite(_)), Ordering::Relaxed);
+}
+
 /// Takes leave of the others. What went wrong here is told to them, and they end.
 fn leave(ranks: &Ranks, code: u8) -> u8 {
     if code != REFUSED && ranks.trouble().is_none() {
@@ -145,9 +157,9 @@ fn leave(ranks: &Ranks, code: u8) -> u8 {
         return code;
     }
     let unsaid = UNSAID.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if ranks.trouble().is_some() {
-        // `alarm` ends the process.
-        std::thread::sleep(PATIENCE);
+    if ranks.trouble().is_some() || ALL_KNOW.load(Ordering::Relaxed) {
+        // `alarm` ends the process, where another one has told why.
+        std::thread::sleep(if ranks.trouble().is_some() { PATIENCE } else { REPORTED });
         return REFUSED;
     }
     // From here on the others speak of it, and not this one of them.

@@ -185,7 +185,7 @@ pub fn one(
     if !together::leads() {
         // Another process shows and writes.
         let trained = train(&loaded.pipeline, &loaded.vocabulary, plan, &options, vec![Box::new(together::Began)]);
-        return trained.map_err(Stop::reports);
+        return trained.inspect_err(together::ended).map_err(Stop::reports);
     }
     let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(Interruptible), Box::new(Metrics::default()), how.shown];
     if plan.tensorboard {

@@ -31,6 +31,8 @@ pub struct Flow {
     pub frozen: Vec<bool>,
     /// The last node that reads each node's value.
     pub last_use: Vec<usize>,
+    /// The weights that each node is the first to read: backward is done with their gradients once it has passed that node.
+    pub first_reads: Vec<Vec<usize>>,
     /// Whether some operation's backward reads a node's value.
     pub read_back: Vec<bool>,
 }
@@ -44,6 +46,7 @@ impl Flow {
         let mut computes = Vec::with_capacity(count);
         let mut last_use: Vec<usize> = (0..count).collect();
         let mut frozen = vec![false; count];
+        let (mut first_reads, mut seen) = (vec![Vec::new(); count], vec![false; count]);
         let mut read_back: Vec<bool> =
             graph.nodes.iter().map(|node| !matches!(node.source, NodeSource::Op(_))).collect();
         for (index, node) in graph.nodes.iter().enumerate() {
@@ -70,6 +73,12 @@ impl Flow {
                 if let Some(last) = last_use.get_mut(input) {
                     *last = index;
                 }
+                if let (Some(NodeSource::Weight(_)), Some(seen), Some(first)) =
+                    (graph.node(*id).map(|n| &n.source), seen.get_mut(input), first_reads.get_mut(index))
+                    && !std::mem::replace(seen, true)
+                {
+                    first.push(input);
+                }
                 if back
                     && compute.backward_reads(name)
                     && let Some(read) = read_back.get_mut(input)
@@ -90,6 +99,6 @@ impl Flow {
                 *last = count;
             }
         }
-        Ok(Self { computes, gradients, frozen, last_use, read_back })
+        Ok(Self { computes, gradients, frozen, last_use, first_reads, read_back })
     }
 }

@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::flow::{Fault, Flow};
 use super::timed::Clock;
-use rord_graph::node::{Graph, Node, NodeId, NodeSource, OpNode, Role};
+use rord_graph::node::{Graph, Node, NodeSource, OpNode, Role};
 use rord_lang::report::runtime::Cause;
 use rord_lang::source::Span;
 use rord_ops::compute::{Call, Compute, Output, layout};
@@ -447,6 +447,21 @@ impl Program {
                             *slot = Some(sum);
                         }
                     }
+                    // Nothing above reads these weights: who waits for their gradients need not wait for the rest of backward.
+                    for weight in self.flow.first_reads.get(index).into_iter().flatten() {
+                        if pieces.contains_key(weight) {
+                            continue;
+                        }
+                        let done = grads.get_mut(*weight).and_then(Option::take);
+                        if let (Some(grad), Some(NodeSource::Weight(w))) =
+                            (done, self.graph.nodes.get(*weight).map(|node| &node.source))
+                        {
+                            watch.gradient(*weight, &grad);
+                            if let Some(slot) = weights.get_mut(*w) {
+                                *slot = Some(grad);
+                            }
+                        }
+                    }
                 }
                 _ => {}
             }
@@ -456,43 +471,58 @@ impl Program {
         Ok((weights, fields))
     }
 
-    /// The first value of a run that is not finite. The graph runs again for it, because most values are gone by then.
+    /// The first value of a run that is not finite, in whatever process. The graph runs again for it, because most values are gone by then.
     pub fn first_not_finite(&self, feed: &Feed<'_>) -> Result<Option<NotFinite>, Fault> {
         let values = self.forward(feed, Keep::All, &mut vec![None; self.graph.weights.len()], &mut ())?;
-        let range = |id: NodeId| -> String {
-            let value = values.get(id.0 as usize).and_then(Option::as_ref);
-            let ends = value.and_then(|o| extremes(&o.value).ok());
-            ends.map_or("?".into(), |(low, high)| format!("{low:.3e} .. {high:.3e}"))
+        let ends = |index: usize| {
+            let value = values.get(index).and_then(Option::as_ref);
+            value.and_then(|output| extremes(&output.value).ok()).unwrap_or((f64::NAN, f64::NAN))
         };
-        for (index, node) in self.graph.nodes.iter().enumerate() {
-            let Some(output) = values.get(index).and_then(Option::as_ref) else { continue };
-            let finite = extremes(&output.value).is_ok_and(|(low, high)| low.is_finite() && high.is_finite());
-            if finite {
-                continue;
+        let there = |index: &usize| values.get(*index).is_some_and(Option::is_some);
+        let finite = |(low, high): (f64, f64)| low.is_finite() && high.is_finite();
+        let own = (0..self.graph.nodes.len()).filter(there).find(|index| !finite(ends(*index)));
+        // What is asked of all processes is asked by all, in the same order: they go on with the same node.
+        let of_all = |own: &[f64]| match &feed.share {
+            Some(share) => {
+                let all = share.ranks.gather(own, &vec![own.len(); share.ranks.size()]);
+                all.map_err(|lost| self.fault(0, candle_core::Error::wrap(lost)))
             }
-            let (what, inputs, cause) = match &node.source {
-                NodeSource::Op(op) => {
-                    let inputs = op.inputs.iter().map(|(name, id)| format!("{name}: {}", range(*id))).collect();
-                    let divisor = op.inputs.iter().filter(|(name, _)| op.op == "div" && *name == "b");
-                    let zero = |id: NodeId| {
-                        let value = values.get(id.0 as usize).and_then(Option::as_ref);
-                        value.is_some_and(|o| holds_zero(&o.value).unwrap_or(false))
-                    };
-                    let by_zero = divisor.into_iter().any(|(_, id)| zero(*id));
-                    let cause = if by_zero { Cause::Divisor } else { Cause::Size };
-                    (format!("`{}` gave the first value that is not finite", op.op), inputs, cause)
+            None => Ok(own.to_vec()),
+        };
+        let first =
+            of_all(&[own.map_or(f64::INFINITY, |index| index as f64)])?.into_iter().fold(f64::INFINITY, f64::min);
+        let Some(node) = Some(first as usize).filter(|_| first.is_finite()).and_then(|at| self.graph.nodes.get(at))
+        else {
+            return Ok(None);
+        };
+        let (what, inputs, cause) = match &node.source {
+            NodeSource::Op(op) => {
+                let (mut inputs, mut by_zero) = (Vec::new(), 0.0);
+                for (name, id) in &op.inputs {
+                    let (low, high) = ends(id.0 as usize);
+                    let all = of_all(&[low, high])?;
+                    let wrong = all.iter().any(|x| x.is_nan());
+                    let end =
+                        |fold: fn(f64, f64) -> f64| if wrong { f64::NAN } else { all.iter().copied().fold(low, fold) };
+                    inputs.push(format!("{name}: {:.3e} .. {:.3e}", end(f64::min), end(f64::max)));
+                    let value = values.get(id.0 as usize).and_then(Option::as_ref);
+                    if op.op == "div" && *name == "b" && value.is_some_and(|o| holds_zero(&o.value).unwrap_or(false)) {
+                        by_zero = 1.0;
+                    }
                 }
-                NodeSource::Field { name, .. } => (format!("the data's `{name}` is not finite"), vec![], Cause::Data),
-                NodeSource::Weight(w) => {
-                    let name = self.graph.weights.get(*w).map_or("?", |w| w.name.as_str());
-                    (format!("the weight `{name}` is not finite"), vec![], Cause::Steps)
-                }
-                NodeSource::Number(x) => (format!("the number {x} is not finite"), vec![], Cause::Size),
-                NodeSource::Timed(timed) => (format!("the number {timed} is not finite"), vec![], Cause::Size),
-            };
-            return Ok(Some(NotFinite { node: Some(index), span: node.span, what, inputs, cause }));
-        }
-        Ok(None)
+                let by_zero = of_all(&[by_zero])?.contains(&1.0);
+                let cause = if by_zero { Cause::Divisor } else { Cause::Size };
+                (format!("`{}` gave the first value that is not finite", op.op), inputs, cause)
+            }
+            NodeSource::Field { name, .. } => (format!("the data's `{name}` is not finite"), vec![], Cause::Data),
+            NodeSource::Weight(w) => {
+                let name = self.graph.weights.get(*w).map_or("?", |w| w.name.as_str());
+                (format!("the weight `{name}` is not finite"), vec![], Cause::Steps)
+            }
+            NodeSource::Number(x) => (format!("the number {x} is not finite"), vec![], Cause::Size),
+            NodeSource::Timed(timed) => (format!("the number {timed} is not finite"), vec![], Cause::Size),
+        };
+        Ok(Some(NotFinite { node: Some(first as usize), span: node.span, what, inputs, cause }))
     }
 }
 

@@ -4,6 +4,7 @@
 //! full is on its way at once.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
 
@@ -11,9 +12,16 @@ use super::program::{Part, Watch};
 use rord_graph::node::{Graph, NodeSource};
 use rord_ops::compute::layout;
 use rord_ranks::{Pending, Ranks};
+use rord_record::SumBegun;
 
-/// The numbers of a bucket: 1 MiB. Smaller ones spend their time on the way, larger ones leave more to wait for after backward.
+/// The most numbers of a bucket: 1 MiB. Larger ones leave more to wait for after backward.
 const BUCKET: usize = 1 << 18;
+
+/// The least: smaller ones spend their time on the way.
+const SMALL_BUCKET: usize = 1 << 13;
+
+/// Of a small network's gradients so many buckets are made, or the only one would begin when backward is over.
+const BUCKETS: usize = 8;
 
 /// A gradient in a bucket: its weight, its place there, and its shape.
 struct Place {
@@ -30,9 +38,13 @@ pub struct Reducing<'a, W> {
     weights: HashMap<usize, usize>,
     /// Gradients of the batches of the step before this one, of this process.
     earlier: &'a [Option<Tensor>],
+    /// The numbers of a full bucket.
+    full: usize,
     filling: Vec<f32>,
     places: Vec<Place>,
     sent: Vec<(Vec<Place>, Pending<'a, f32>)>,
+    /// When each sum began, and of how many numbers.
+    begun: Vec<(Instant, usize)>,
     fault: Option<candle_core::Error>,
 }
 
@@ -43,8 +55,10 @@ impl<'a, W: Watch> Reducing<'a, W> {
             NodeSource::Weight(weight) => Some((node, weight)),
             _ => None,
         });
-        let (filling, places, sent) = (Vec::new(), Vec::new(), Vec::new());
-        Self { ranks, watch, weights: weights.collect(), earlier, filling, places, sent, fault: None }
+        let all: usize = graph.weights.iter().map(|weight| weight.shape.iter().product::<usize>()).sum();
+        let full = (all / BUCKETS).clamp(SMALL_BUCKET, BUCKET);
+        let (filling, places, sent, begun) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { ranks, watch, weights: weights.collect(), earlier, full, filling, places, sent, begun, fault: None }
     }
 
     fn take(&mut self, weight: usize, gradient: &Tensor) -> candle_core::Result<()> {
@@ -56,7 +70,7 @@ impl<'a, W: Watch> Reducing<'a, W> {
         let mut numbers = layout::first(&gradient)?.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
         self.places.push(Place { weight, from: self.filling.len(), shape });
         self.filling.append(&mut numbers);
-        if self.filling.len() >= BUCKET {
+        if self.filling.len() >= self.full {
             self.send();
         }
         Ok(())
@@ -65,16 +79,18 @@ impl<'a, W: Watch> Reducing<'a, W> {
     fn send(&mut self) {
         let (numbers, places) = (std::mem::take(&mut self.filling), std::mem::take(&mut self.places));
         if !places.is_empty() {
+            self.begun.push((Instant::now(), numbers.len()));
             self.sent.push((places, self.ranks.begin_sum(numbers)));
         }
     }
 
-    /// Waits for the sums and puts them in place of the gradients of this process.
-    pub fn finish(mut self, gradients: &mut [Option<Tensor>], device: &Device) -> candle_core::Result<()> {
+    /// Waits for the sums and puts them in place of the gradients of this process. Is called once backward is over; the sums that were begun.
+    pub fn finish(mut self, gradients: &mut [Option<Tensor>], device: &Device) -> candle_core::Result<Vec<SumBegun>> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
         self.send();
+        let over = Instant::now();
         for (places, sums) in self.sent {
             let sums = sums.wait().map_err(candle_core::Error::wrap)?;
             for Place { weight, from, shape } in places {
@@ -85,7 +101,11 @@ impl<'a, W: Watch> Reducing<'a, W> {
                 }
             }
         }
-        Ok(())
+        let begun = |(at, numbers): &(Instant, usize)| SumBegun {
+            mb: 4e-6 * *numbers as f64,
+            left_ms: 1e3 * over.duration_since(*at).as_secs_f64(),
+        };
+        Ok(self.begun.iter().map(begun).collect())
     }
 }
 

@@ -31,7 +31,7 @@ use rord_lang::constant::number;
 use rord_lang::report::runtime::Cause;
 use rord_lang::source::Span as LangSpan;
 use rord_ranks::{Ranks, Share};
-use rord_record::Best;
+use rord_record::{Best, SumBegun};
 
 pub use prepare::{load, prepare, prepare_shared};
 
@@ -62,6 +62,8 @@ pub struct Stepper {
     device: Device,
     /// The processes that share every batch, and how many samples that has; `None` where this one has all of them.
     ranks: Option<(Arc<Ranks>, usize)>,
+    /// The sums of gradients over processes in the last step.
+    pub sums: Vec<SumBegun>,
     /// The fingerprint of the graph that is trained, as it is in a process by itself.
     pub fingerprint: String,
     /// The weights whose gradient was 0 in the last step, in every objective that wants one.
@@ -204,6 +206,7 @@ impl Stepper {
         let mut fed: Vec<Fed> = batches.iter().map(fed).collect::<candle_core::Result<_>>()?;
         watch.done(Part::Feed);
         self.zero = vec![true; self.state.weights.len()];
+        self.sums.clear();
         let mut by_batch: Vec<Vec<f64>> = vec![Vec::new(); batches.len()];
         let mut norms = Vec::new();
         for objective in 0..=self.rivals.len() {
@@ -304,7 +307,7 @@ impl Stepper {
                     let earlier = std::mem::take(&mut grads);
                     let mut reducing = Reducing::new(ranks, program.graph(), &earlier, watch);
                     let mut outcome = program.run_watched(&feed, true, &mut reducing)?;
-                    reducing.finish(&mut outcome.grads, &self.device)?;
+                    self.sums.extend(reducing.finish(&mut outcome.grads, &self.device)?);
                     outcome
                 }
                 _ => program.run_watched(&feed, true, watch)?,

@@ -8,6 +8,7 @@ use candle_core::Device;
 use super::program::{Part, Watch};
 use rord_graph::flops::Flops;
 use rord_graph::node::{Graph, NodeSource, OpNode};
+use rord_graph::share::exchanges;
 use rord_lang::vocabulary::Vocabulary;
 
 /// The parts of a step.
@@ -137,6 +138,15 @@ pub(super) fn phases(graph: &Graph, vocabulary: &Vocabulary, steps: &[Stopwatch]
         backward: over(steps, |s| s.backward.iter().sum()),
         optimizer: over(steps, |s| s.optimizer),
     }
+}
+
+/// What every process computes for all samples of the batch, in milliseconds; 0 where the batch is not shared.
+pub(super) fn common(graph: &Graph, steps: &[Stopwatch]) -> f64 {
+    let is = |index: usize| {
+        let op = graph.nodes.get(index).is_some_and(|node| is_op(node) && !exchanges(node));
+        op && !graph.apart.is_empty() && !graph.is_apart(index)
+    };
+    over(steps, |s| sum_of(&s.forward, is) + sum_of(&s.backward, is))
 }
 
 /// The nodes of models: what goes into a layer with weights, and what is then done to its value, sample by sample.

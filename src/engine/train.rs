@@ -36,7 +36,7 @@ use rord_lang::typed::Pipeline;
 use rord_lang::vocabulary::Vocabulary;
 use rord_ranks::{Ranks, Spent};
 use rord_record::{
-    Epoch, Exchange, Finished, InitWeights, KeptWeights, Live, Observer, RecordError, Started, Status, Step,
+    Epoch, Exchange, Finished, InitWeights, KeptWeights, Live, Observer, RecordError, Started, Status, Step, SumBegun,
 };
 use timing::{Timing, Watched};
 use validation::Validated;
@@ -187,7 +187,8 @@ fn shared(
         looked,
         timing,
         replayed,
-        spent: options.ranks().map(|ranks| ranks.spent()).unwrap_or_default(),
+        spent: Spent::default(),
+        exchange: None,
     };
     run.go()?;
     let ended = run.record.get();
@@ -223,6 +224,8 @@ struct Run<'a> {
     replayed: Option<Replayed>,
     /// What the talk with other processes had cost when the epoch began.
     spent: Spent,
+    /// The exchange with other processes in the steps of the epoch at hand.
+    exchange: Option<Exchange>,
 }
 
 impl Drop for Run<'_> {
@@ -337,6 +340,9 @@ impl Run<'_> {
         let mut loader = Loader::new(batches, Split::Train, self.stepper.next_batch(), AHEAD, 1)?;
         while self.stepper.state.epochs < self.plan.epochs {
             let begun = Instant::now();
+            let (mut before, first) = (begun, self.stepper.done());
+            self.timing.begin();
+            self.spent = self.options.ranks().map(|ranks| ranks.spent()).unwrap_or_default();
             while self.stepper.done() < self.stepper.steps {
                 if self.options.ranks().is_some() && self.options.asked_to_stop()? {
                     return self.interrupted(Some(loader));
@@ -357,7 +363,11 @@ impl Run<'_> {
                 if let Some(bad) = tried.take() {
                     return Err(bad);
                 }
+                let now = Instant::now();
+                self.timing.paced(now.duration_since(before).as_secs_f64());
+                before = now;
             }
+            self.exchange = self.exchange(begun, first);
             self.busy("validating");
             // Before the validation: whatever goes wrong there, no step is lost.
             if self.record.get().resumed.last().map(|r| r.step) != Some(self.stepper.state.steps) {
@@ -474,7 +484,7 @@ impl Run<'_> {
             self.watched(|o| o.note(&note))?;
         }
         self.kept_positions();
-        let exchange = self.exchange(begun);
+        let exchange = self.exchange.clone();
         let state = &self.stepper.state;
         let times = self.timing.times(self.stepper.program.graph(), self.vocabulary, self.plan.batch);
         self.record.change(|record| {
@@ -498,16 +508,27 @@ impl Run<'_> {
 }
 
 impl Run<'_> {
-    /// What the processes had to say to each other in the epoch that began then, its validation included.
-    fn exchange(&mut self, begun: Instant) -> Option<Exchange> {
-        let now = self.options.ranks()?.spent();
-        let before = std::mem::replace(&mut self.spent, now);
-        let (steps, seconds) = (self.stepper.steps.max(1) as f64, begun.elapsed().as_secs_f64().max(1e-9));
+    /// What the processes had to say to each other in the steps of this epoch from `first` on, which began then.
+    fn exchange(&self, begun: Instant, first: u64) -> Option<Exchange> {
+        let spent = self.options.ranks()?.spent().since(&self.spent);
+        let steps = self.stepper.steps.saturating_sub(first).max(1) as f64;
+        let seconds = begun.elapsed().as_secs_f64().max(1e-9);
         let rounded = |x: f64| (x * 1e4).round() / 1e4;
+        let gradients = spent.beside.talked.as_secs_f64().max(1e-9);
         Some(Exchange {
-            megabytes_a_step: rounded((now.bytes - before.bytes) as f64 / 1e6 / steps),
-            under_way: rounded((now.talked - before.talked).as_secs_f64() / seconds),
-            waited: rounded((now.waited - before.waited).as_secs_f64() / seconds),
+            megabytes_a_step: rounded(spent.bytes() as f64 / 1e6 / steps),
+            gradients_mb: rounded(spent.beside.bytes as f64 / 1e6 / steps),
+            meetings: rounded(spent.now.calls as f64 / steps),
+            common_ms: rounded(self.timing.common(self.stepper.program.graph())),
+            under_way: rounded(spent.talked().as_secs_f64() / seconds),
+            waited: rounded(spent.waited().as_secs_f64() / seconds),
+            hidden: rounded((1.0 - spent.beside.waited.as_secs_f64() / gradients).max(0.0)),
+            sums: self
+                .stepper
+                .sums
+                .iter()
+                .map(|s| SumBegun { mb: rounded(s.mb), left_ms: rounded(s.left_ms) })
+                .collect(),
         })
     }
 }

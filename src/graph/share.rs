@@ -31,6 +31,11 @@ enum Whose {
     Common,
 }
 
+/// True for a node that sharing has put between others: what it takes is a wait for other processes.
+pub fn exchanges(node: &Node) -> bool {
+    matches!(&node.source, NodeSource::Op(op) if ["all_gather", "hand_out", "count_once"].contains(&op.op))
+}
+
 /// The same graph for processes that share the batch.
 pub fn share(graph: &Graph, vocabulary: &Vocabulary) -> Graph {
     let mut out = Sharing {

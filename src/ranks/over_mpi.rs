@@ -1,17 +1,20 @@
 //! Ranks that are processes of MPI: `mpirun -n 4 rord-run FILE`, `srun rord-run FILE`.
 //!
-//! Calls do not block: they are tested again and again, with a rest between that grows, so that a rank that waits leaves its core to
+//! Messages do not block: they are tested again and again, with a rest between that grows, so that a rank that waits leaves its core to
 //! those that compute.
+//!
+//! What is long goes in pieces that MPI sends without asking. Where it asks first, its grant stands in line behind what is already on the
+//! way back, and two ranks that send each other megabytes over TCP take turns: half of the bandwidth.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use mpi::Threading;
-use mpi::datatype::PartitionMut;
 use mpi::environment::Universe;
 use mpi::request::{Request, Scope};
 use mpi::topology::SimpleCommunicator;
-use mpi::traits::{Communicator, CommunicatorCollectives, Destination, Source};
+use mpi::traits::{Communicator, Destination, Source};
 
 use super::{Lane, Lost, Ranks, Wire};
 
@@ -19,6 +22,12 @@ use super::{Lane, Lost, Ranks, Wire};
 const FAILS: i32 = 71;
 /// The tag by which a rank says that it lives.
 const LIVES: i32 = 72;
+/// The tag of all else.
+const DATA: i32 = 70;
+/// The words of a piece: 48 KB. Open MPI sends up to 64 KB over TCP without asking.
+const PIECE: usize = 12_000;
+/// So many words are given to MPI at a time, so that what a computation waits for stands behind few of them.
+const WINDOW: usize = 8 * PIECE;
 /// How often it does.
 const PULSE: Duration = Duration::from_secs(1);
 /// After so many words of its own without one from another a rank takes that one for dead. They are counted and not timed: a machine that
@@ -90,19 +99,35 @@ pub fn connect(alarm: impl Fn(&Lost) + Send + 'static) -> Result<Ranks, String> 
     Ranks::begin(begin, alarm)
 }
 
-/// Tests a request until it is done.
-fn finish<'a, D: ?Sized, S: Scope<'a>>(mut request: Request<'a, D, S>, meanwhile: &dyn Fn()) {
-    let mut tests = 0u32;
-    loop {
+/// Leaves those out that are done; true where there were any. In order it stops at the first that is not: every test looks for news of all.
+fn settle<'a, D: ?Sized, S: Scope<'a>>(open: &mut VecDeque<(Request<'a, D, S>, usize)>, in_order: bool) -> bool {
+    let before = open.len();
+    for _ in 0..before {
+        let Some((request, words)) = open.pop_front() else { break };
         match request.test() {
-            Ok(_) => return,
-            Err(again) => request = again,
+            Ok(_) => {}
+            Err(again) if in_order => {
+                open.push_front((again, words));
+                break;
+            }
+            Err(again) => open.push_back((again, words)),
         }
-        tests = tests.saturating_add(1);
-        match tests {
+    }
+    open.len() < before
+}
+
+/// The rests of one that waits.
+#[derive(Default)]
+struct Patience(u32);
+
+impl Patience {
+    /// Rests; shortly where something has just come.
+    fn rest(&mut self, moved: bool, meanwhile: &dyn Fn()) {
+        self.0 = if moved { self.0.min(EAGER + 4) } else { self.0 }.saturating_add(1);
+        match self.0 {
             // What is short is over by then.
             ..EAGER => std::thread::yield_now(),
-            _ => {
+            tests => {
                 meanwhile();
                 std::thread::sleep(Duration::from_micros(u64::from((tests - EAGER).min(20)) * 10));
             }
@@ -124,15 +149,62 @@ impl Mpi {
         Ok(near.filter(|(rank, id)| *rank != self.rank() && !ended(*id)).collect())
     }
 
+    /// Sends each other rank a part and takes one from each; `all` has a place for every rank's. Own parts are not moved here.
+    fn pass(&self, lane: Lane, own: &[&[u32]], all: Vec<&mut [u32]>, meanwhile: &dyn Fn()) {
+        let (comm, size) = (self.lane(lane), self.size().max(1));
+        let process = |rank: usize| comm.process_at_rank(i32::try_from(rank).unwrap_or(0));
+        // Each begins with the next, so that not all send to one.
+        let others: Vec<usize> = (1..size).map(|k| (self.rank() + k) % size).collect();
+        mpi::request::scope(|scope| {
+            let mut coming = VecDeque::new();
+            for (rank, part) in all.into_iter().enumerate().filter(|(rank, _)| *rank != self.rank()) {
+                for piece in part.chunks_mut(PIECE) {
+                    let words = piece.len();
+                    coming.push_back((process(rank).immediate_receive_into_with_tag(scope, piece, DATA), words));
+                }
+            }
+            let pieces = |rank: &usize| own.get(*rank).map_or(0, |part| part.len().div_ceil(PIECE));
+            let turns = 0..others.iter().map(pieces).max().unwrap_or(0);
+            let mut left =
+                turns.flat_map(|turn| others.iter().map(move |rank| (*rank, turn))).filter_map(|(rank, turn)| {
+                    let piece = own.get(rank)?.chunks(PIECE).nth(turn)?;
+                    Some((rank, piece))
+                });
+            let (mut going, mut patience, mut more) = (VecDeque::new(), Patience::default(), true);
+            loop {
+                while more && going.iter().map(|(_, words)| words).sum::<usize>() < WINDOW {
+                    match left.next() {
+                        Some((rank, piece)) => {
+                            let request = process(rank).immediate_send_with_tag(scope, piece, DATA);
+                            going.push_back((request, piece.len()));
+                        }
+                        None => more = false,
+                    }
+                }
+                let moved = settle(&mut going, false) | settle(&mut coming, true);
+                if !more && going.is_empty() && coming.is_empty() {
+                    return;
+                }
+                patience.rest(moved, meanwhile);
+            }
+        });
+    }
+
     fn lane(&self, lane: Lane) -> &SimpleCommunicator {
         let [now, beside] = &self.lanes;
         if lane == Lane::Now { now } else { beside }
     }
 }
 
-/// Lengths as MPI has them.
-fn count(n: usize) -> Result<i32, Lost> {
-    i32::try_from(n).map_err(|_| Lost::Length { came: n, expected: i32::MAX as usize })
+/// Places of these lengths, one after the other.
+fn places(mut all: &mut [u32], lengths: impl Iterator<Item = usize>) -> Vec<&mut [u32]> {
+    let mut places = Vec::new();
+    for length in lengths {
+        let (place, rest) = all.split_at_mut(length.min(all.len()));
+        places.push(place);
+        all = rest;
+    }
+    places
 }
 
 impl Wire for Mpi {
@@ -145,26 +217,25 @@ impl Wire for Mpi {
     }
 
     fn gather(&self, lane: Lane, own: &[u32], each: &[usize], meanwhile: &dyn Fn()) -> Result<Vec<u32>, Lost> {
-        let counts = each.iter().map(|n| count(*n)).collect::<Result<Vec<i32>, Lost>>()?;
-        let next = |at: &mut i32, n: &i32| Some(std::mem::replace(at, at.saturating_add(*n)));
-        let starts: Vec<i32> = counts.iter().scan(0i32, next).collect();
-        let mut all = vec![0u32; each.iter().sum()];
-        {
-            let mut parts = PartitionMut::new(all.as_mut_slice(), counts, starts);
-            mpi::request::scope(|scope| {
-                let request = self.lane(lane).immediate_all_gather_varcount_into(scope, own, &mut parts);
-                finish(request, meanwhile);
-            });
+        if let Some(expected) = each.get(self.rank()).filter(|expected| **expected != own.len()) {
+            return Err(Lost::Length { came: own.len(), expected: *expected });
         }
+        let mut all = vec![0u32; each.iter().sum()];
+        let mut places = places(&mut all, each.iter().copied());
+        places.get_mut(self.rank()).into_iter().for_each(|place| place.copy_from_slice(own));
+        self.pass(lane, &vec![own; self.size()], places, meanwhile);
         Ok(all)
     }
 
     fn exchange(&self, lane: Lane, own: &[u32], meanwhile: &dyn Fn()) -> Result<Vec<u32>, Lost> {
+        let part = own.len() / self.size().max(1);
+        let parts: Vec<&[u32]> = own.chunks(part.max(1)).collect();
         let mut all = vec![0u32; own.len()];
-        mpi::request::scope(|scope| {
-            let request = self.lane(lane).immediate_all_to_all_into(scope, own, all.as_mut_slice());
-            finish(request, meanwhile);
-        });
+        let mut places = places(&mut all, std::iter::repeat_n(part, self.size()));
+        if let (Some(place), Some(own)) = (places.get_mut(self.rank()), parts.get(self.rank())) {
+            place.copy_from_slice(own);
+        }
+        self.pass(lane, &parts, places, meanwhile);
         Ok(all)
     }
 

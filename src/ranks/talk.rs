@@ -4,13 +4,14 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::numbers::{Number, numbers, sum, words};
+use super::numbers::{Number, sum};
+use super::spent::{Meter, Spent};
 use super::{Lane, Lost, Wire};
 
 /// How often one that waits looks whether it should go on waiting.
@@ -45,28 +46,14 @@ pub struct Ranks {
     trouble: Arc<OnceLock<Lost>>,
     /// Set once this rank takes leave.
     leaving: Arc<AtomicBool>,
-    /// Words that this rank has sent.
-    sent: Arc<AtomicU64>,
-    /// Nanoseconds that something was on its way.
-    talked: Arc<AtomicU64>,
-    /// Nanoseconds that computations have waited for answers.
-    waited: AtomicU64,
-}
-
-/// What a rank has spent on the talk with others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spent {
-    /// Bytes that were given away, each counted once, whoever gets it.
-    pub bytes: u64,
-    /// The time that something was on its way.
-    pub talked: Duration,
-    /// The time that computations have waited for answers.
-    pub waited: Duration,
+    /// What the talk has cost.
+    meter: Arc<Meter>,
 }
 
 /// An answer that is on its way.
 pub struct Pending<'a, T> {
     ranks: &'a Ranks,
+    lane: Lane,
     answer: Receiver<Answer>,
     of: PhantomData<T>,
 }
@@ -74,7 +61,7 @@ pub struct Pending<'a, T> {
 impl<T: Number> Pending<'_, T> {
     /// Waits for it.
     pub fn wait(self) -> Result<Vec<T>, Lost> {
-        Ok(numbers(&self.ranks.wait(&self.answer)?))
+        Ok(T::numbers(self.ranks.wait(self.lane, &self.answer)?))
     }
 }
 
@@ -87,23 +74,22 @@ impl Ranks {
     ) -> Result<Self, String> {
         let (jobs, tasks) = channel();
         let (said, hello) = channel();
-        let (trouble, sent) = (Arc::new(OnceLock::new()), Arc::new(AtomicU64::new(0)));
+        let (trouble, meter) = (Arc::new(OnceLock::new()), Arc::new(Meter::default()));
         let leaving = Arc::new(AtomicBool::new(false));
-        let talked = Arc::new(AtomicU64::new(0));
-        let timed = talked.clone();
-        let (known, counted, leaves) = (trouble.clone(), sent.clone(), leaving.clone());
+        let (known, counts, leaves) = (trouble.clone(), meter.clone(), leaving.clone());
         let run = move || match connect() {
             Err(why) => drop(said.send(Err(why))),
             Ok(wire) => {
                 let _ = said.send(Ok((wire.rank(), wire.size())));
                 let (open, ended, alarm) = (RefCell::default(), false.into(), Box::new(alarm));
-                Desk { wire: &wire, tasks, open, known, sent: counted, ended, alarm, leaves, timed }.work();
+                let busy = false.into();
+                Desk { wire: &wire, tasks, open, known, meter: counts, busy, ended, alarm, leaves }.work();
             }
         };
         let thread = std::thread::Builder::new().name("ranks".into()).spawn(run).map_err(|e| e.to_string())?;
         let (rank, size) = hello.recv().map_err(|e| e.to_string())??;
         let (jobs, thread) = (Mutex::new(jobs), Mutex::new(Some(thread)));
-        Ok(Self { rank, size, jobs, thread, trouble, leaving, sent, talked, waited: AtomicU64::new(0) })
+        Ok(Self { rank, size, jobs, thread, trouble, leaving, meter })
     }
 
     /// The number of this process, from 0.
@@ -123,9 +109,7 @@ impl Ranks {
 
     /// What the talk has cost so far.
     pub fn spent(&self) -> Spent {
-        let time = |nanoseconds: &AtomicU64| Duration::from_nanos(nanoseconds.load(Ordering::Relaxed));
-        let bytes = 4 * self.sent.load(Ordering::Relaxed);
-        Spent { bytes, talked: time(&self.talked), waited: time(&self.waited) }
+        self.meter.spent()
     }
 
     fn post(&self, job: Job) {
@@ -136,10 +120,10 @@ impl Ranks {
     fn ask<T>(&self, lane: Lane, task: Task) -> Pending<'_, T> {
         let (done, answer) = channel();
         self.post(Job::Do(lane, task, done));
-        Pending { ranks: self, answer, of: PhantomData }
+        Pending { ranks: self, lane, answer, of: PhantomData }
     }
 
-    fn wait(&self, answer: &Receiver<Answer>) -> Answer {
+    fn wait(&self, lane: Lane, answer: &Receiver<Answer>) -> Answer {
         let begun = Instant::now();
         let result = loop {
             match answer.recv_timeout(LOOK) {
@@ -153,14 +137,14 @@ impl Ranks {
                 break Err(lost.clone());
             }
         };
-        self.waited.fetch_add(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.meter.waited(lane, begun.elapsed());
         result
     }
 
     /// The numbers of all ranks, one rank after the other; rank k has `each[k]` of them.
     pub fn gather<T: Number>(&self, own: &[T], each: &[usize]) -> Result<Vec<T>, Lost> {
         let each = each.iter().map(|n| n * T::WORDS).collect();
-        self.ask(Lane::Now, Task::Gather { own: words(own), each }).wait()
+        self.ask(Lane::Now, Task::Gather { own: T::words(own.to_vec()), each }).wait()
     }
 
     /// The sum over all ranks of each number; all have the same.
@@ -234,7 +218,7 @@ impl Ranks {
 
 impl Pending<'_, f32> {
     fn words(self) -> Answer {
-        self.ranks.wait(&self.answer)
+        self.ranks.wait(self.lane, &self.answer)
     }
 }
 
@@ -251,11 +235,12 @@ struct Desk<'a> {
     /// What waits for its turn.
     open: RefCell<Open>,
     known: Arc<OnceLock<Lost>>,
-    sent: Arc<AtomicU64>,
+    meter: Arc<Meter>,
+    /// True while something goes on beside.
+    busy: std::cell::Cell<bool>,
     ended: std::cell::Cell<bool>,
     alarm: Box<dyn Fn(&Lost)>,
     leaves: Arc<AtomicBool>,
-    timed: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -333,13 +318,20 @@ impl Desk<'_> {
 
     fn answer(&self, lane: Lane, task: Task, meanwhile: &dyn Fn()) -> Answer {
         let begun = Instant::now();
+        let beside = lane == Lane::Beside;
+        if beside {
+            self.busy.set(true);
+        }
         let answer = self.carried_out(lane, task, meanwhile);
-        self.timed.fetch_add(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.meter.talked(lane, begun.elapsed(), !beside && self.busy.get());
+        if beside {
+            self.busy.set(false);
+        }
         answer
     }
 
     fn carried_out(&self, lane: Lane, task: Task, meanwhile: &dyn Fn()) -> Answer {
-        let (wire, count) = (self.wire, |words: usize| self.sent.fetch_add(words as u64, Ordering::Relaxed));
+        let (wire, count) = (self.wire, |words: usize| self.meter.gives(lane, words));
         match task {
             Task::Gather { own, each } => {
                 count(own.len());
@@ -347,11 +339,11 @@ impl Desk<'_> {
             }
             Task::Short(own) => {
                 count(own.len());
-                sum(wire, lane, &own, meanwhile).map(|all| words(&all))
+                sum(wire, lane, own, meanwhile).map(Number::words)
             }
             Task::Wide(own) => {
                 count(2 * own.len());
-                sum(wire, lane, &own, meanwhile).map(|all| words(&all))
+                sum(wire, lane, own, meanwhile).map(Number::words)
             }
         }
     }

@@ -22,6 +22,6 @@ pub use fingerprint::fingerprint;
 pub use folder::{DATA, FORMAT, PARAMS, PIPELINE, RECORD, RecordError, RunFolder, readable};
 pub use live::Live;
 pub use lock::{lock, locked};
-pub use made_on::{DataFiles, Exchange, Machine, MemoryUse, OperationTime, StepTimes};
+pub use made_on::{DataFiles, Exchange, Machine, MemoryUse, OperationTime, StepTimes, SumBegun};
 pub use observer::{Epoch, Finding, Finished, Observer, Started, Step};
 pub use record::{BegunPart, Best, InitWeights, KeptWeights, Record, Resumed, Status, yaml};

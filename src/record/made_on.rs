@@ -35,15 +35,40 @@ fn cpu(text: &str) -> String {
     of("model name").or_else(|| of("Processor")).or_else(|| of("CPU part")).unwrap_or_default()
 }
 
-/// What the processes of a run have to say to each other.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, PartialEq)]
+/// What the processes of a run have to say to each other in the steps of an epoch, as the first of them sees it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
 pub struct Exchange {
-    /// Megabytes that the first process gives away in a step.
+    /// Megabytes that it gives away in a step, each counted once, whoever gets it.
     pub megabytes_a_step: f64,
+    /// Those of them that are gradients of weights, which are added up while backward goes on.
+    #[serde(default)]
+    pub gradients_mb: f64,
+    /// How often in a step it waits for the others: for values of all samples, and for sums.
+    #[serde(default)]
+    pub meetings: f64,
+    /// Milliseconds of a step for what every process computes of all samples, of one step of each of the last epochs: they grow with the batch,
+    /// whoever shares it.
+    #[serde(default)]
+    pub common_ms: f64,
     /// The part of the time in which something is on its way.
     pub under_way: f64,
-    /// The part of the time in which the first process waits for others, for those that are slower as well.
+    /// The part of the time in which it waits for others, for those that are slower as well.
     pub waited: f64,
+    /// The part of the time that gradients are on their way in which it computes: 1 where nothing is waited for.
+    #[serde(default)]
+    pub hidden: f64,
+    /// The sums of gradients of the last step, in the order in which they begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sums: Vec<SumBegun>,
+}
+
+/// A sum of gradients.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, PartialEq)]
+pub struct SumBegun {
+    /// Megabytes of this process.
+    pub mb: f64,
+    /// Milliseconds of backward that were left when it began.
+    pub left_ms: f64,
 }
 
 /// The memory of a run, in MB.
@@ -64,6 +89,10 @@ pub struct StepTimes {
     pub steps: usize,
     /// All of it.
     pub ms: f64,
+    /// From the beginning of one step to that of the next, with the wait for data: the median over all steps of the last epoch, however few
+    /// carry a watch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace_ms: Option<f64>,
     /// Values of the models.
     pub forward_ms: f64,
     /// All other values.

@@ -9,7 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use rord_data::pairs::Split;
 use rord_engine::graphs;
 use rord_engine::plan::Plan;
-use rord_engine::program::{Feed, Program};
+use rord_engine::program::{Feed, Part, Program, Watch};
 use rord_engine::source::{DataSource, tensors};
 use rord_engine::step::{Stepped, Stepper, prepare, prepare_shared};
 use rord_graph::gradients::{Gradients, trained};
@@ -238,6 +238,62 @@ fn networks_are_computed_sample_by_sample_and_little_is_gathered() {
         println!("{}: {:.2}% sample by sample, {numbers} numbers gathered of each", path.display(), 100.0 * part);
         assert!(part > 0.97, "{}: {part}", path.display());
     }
+}
+
+/// What a backward pass does, in its order.
+#[derive(PartialEq)]
+enum Event {
+    Gradient(usize),
+    Passed(usize),
+}
+
+struct Order(Vec<Event>);
+
+impl Watch for Order {
+    fn done(&mut self, part: Part) {
+        if let Part::Backward(node) = part {
+            self.0.push(Event::Passed(node));
+        }
+    }
+
+    fn gradient(&mut self, node: usize, _: &Tensor) {
+        self.0.push(Event::Gradient(node));
+    }
+}
+
+#[test]
+fn the_gradient_of_a_weight_is_there_once_backward_has_passed_its_first_reader() {
+    // Else sums over processes would begin when there is nothing left to compute beside them.
+    let mut late = Vec::new();
+    for path in pipelines() {
+        let (pipeline, vocabulary, plan) = shipped(&path, 4);
+        let (stepper, data) = prepare(&pipeline, &vocabulary, &plan, None, &Device::Cpu, &mut |_| ()).unwrap();
+        let batch = data.batches.batch_at(Split::Train, 0).unwrap();
+        let fields = tensors(&batch, DType::F32, &Device::Cpu).unwrap();
+        let timed = Some(&*stepper.state.timed);
+        let feed = Feed { seed: 5, training: true, timed, ..Feed::of(4, &fields, stepper.state.weights.tensors()) };
+        let mut order = Order(Vec::new());
+        stepper.program.run_watched(&feed, true, &mut order).unwrap();
+        let graph = stepper.graph();
+        let reads = |node: usize, weight: usize| match &graph.nodes[node].source {
+            NodeSource::Op(op) => op.inputs.iter().any(|(_, id)| id.0 as usize == weight),
+            _ => false,
+        };
+        let mut seen = 0;
+        for (at, event) in order.0.iter().enumerate() {
+            let Event::Gradient(weight) = event else { continue };
+            if !matches!(graph.nodes[*weight].source, NodeSource::Weight(_)) {
+                continue;
+            }
+            seen += 1;
+            let first = (0..graph.nodes.len()).find(|node| reads(*node, *weight)).unwrap();
+            if order.0[..at].iter().any(|event| matches!(event, Event::Passed(node) if *node < first)) {
+                late.push(format!("{}: {}", path.display(), graph.nodes[*weight].ty));
+            }
+        }
+        assert!(seen > 1, "{}", path.display());
+    }
+    assert!(late.is_empty(), "{}", late.join("\n"));
 }
 
 /// The samples from `first` on of what has `batch` samples; weights and tables stay whole.

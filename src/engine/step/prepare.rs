@@ -161,6 +161,7 @@ pub fn prepare_shared(
         roles: pipeline.objectives.iter().map(roles).collect(),
         plain: false,
         zero: Vec::new(),
+        sums: Vec::new(),
         seed: plan.seed,
         device: device.clone(),
         optimizer: pipeline.train.iter().find(|f| f.name == "optimizer").map(|f| f.span).unwrap_or_default(),

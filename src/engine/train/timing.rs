@@ -4,7 +4,7 @@ use candle_core::{Device, Tensor};
 
 use super::super::health::Looking;
 use super::super::program::{Part, Watch};
-use super::super::stopwatch::{Settled, Stopwatch, median, phases, rows};
+use super::super::stopwatch::{Settled, Stopwatch, common, median, phases, rows};
 use rord_graph::node::Graph;
 use rord_lang::vocabulary::Vocabulary;
 use rord_record::{OperationTime, StepTimes};
@@ -35,6 +35,8 @@ impl Watch for Watched<'_> {
 #[derive(Default)]
 pub(super) struct Timing {
     steps: Vec<Stopwatch>,
+    /// The seconds of each step of the epoch, with the wait for its data.
+    paces: Vec<f64>,
 }
 
 impl Timing {
@@ -42,6 +44,16 @@ impl Timing {
     /// not looked at closely; and not the very first, which is slower than others.
     pub fn watch(&self, done: u64, of: u64, taken: u64, nodes: usize, device: &Device) -> Option<Stopwatch> {
         (done == of / 2 && taken > 0).then(|| Stopwatch::start(nodes, device, Settled::Parts))
+    }
+
+    /// An epoch begins.
+    pub fn begin(&mut self) {
+        self.paces.clear();
+    }
+
+    /// A step of the epoch is over, so many seconds after the one before it.
+    pub fn paced(&mut self, seconds: f64) {
+        self.paces.push(seconds);
     }
 
     /// Keeps a step that was taken.
@@ -52,6 +64,11 @@ impl Timing {
             self.steps.remove(0);
         }
         self.steps.push(watch);
+    }
+
+    /// What every process computes for all samples of the batch, in milliseconds.
+    pub fn common(&self, graph: &Graph) -> f64 {
+        common(graph, &self.steps)
     }
 
     /// What the steps took, for the record: medians over them.
@@ -73,6 +90,7 @@ impl Timing {
         Some(StepTimes {
             steps: self.steps.len(),
             ms: rounded(median(self.steps.iter().map(|step| 1e3 * step.total()).collect())),
+            pace_ms: (!self.paces.is_empty()).then(|| rounded(1e3 * median(self.paces.clone()))),
             forward_ms: rounded(parts.forward),
             losses_ms: rounded(parts.losses),
             backward_ms: rounded(parts.backward),

@@ -209,7 +209,7 @@ fn summary(written: &[(PathBuf, String)]) -> String {
     for page in GUIDE {
         line(&mut out, 0, &title(page), page);
     }
-    for page in ["performance.md", "gpu.md", "reliability.md"] {
+    for page in ["performance.md", "scaling.md", "gpu.md", "reliability.md"] {
         line(&mut out, 0, &title(page), page);
     }
     out.push_str("\n# Reference\n\n");
