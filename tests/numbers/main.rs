@@ -9,6 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod agreement;
 mod axes;
 mod changing;
+mod drawing;
 mod equivariance;
 mod fields;
 mod follow;
