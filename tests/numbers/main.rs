@@ -14,6 +14,7 @@ mod equivariance;
 mod fields;
 mod follow;
 mod golden;
+mod inference;
 mod library;
 mod losses;
 mod ops;
