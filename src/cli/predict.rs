@@ -1,14 +1,18 @@
 //! `rord-run predict`: what a trained network makes of pictures and layouts.
 
+use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::time::Instant;
 
+use rord_data::picture::Picture;
 use rord_engine::predict::Predictor;
 use rord_lang::report::{Report, runtime};
 use rord_matching::features::Select;
 use rord_search::detect::features;
 use rord_search::drawn::Drawn;
+use rord_search::maps::Pixels;
 use rord_search::network::{Network, SearchError};
-use rord_search::outputs::outputs;
+use rord_search::outputs::{TOGETHER, outputs, outputs_together};
 
 use super::args::{PredictArgs, ReportFormat};
 use super::load::{Loaded, load_sound};
@@ -24,16 +28,47 @@ pub fn run(args: &PredictArgs) -> u8 {
 /// What is asked of the network.
 enum User<'v> {
     Points(Network<'v>, Select),
-    Maps(Predictor<'v>),
+    /// With whether it may be fed several pictures at once.
+    Maps(Predictor<'v>, bool),
 }
 
 impl User<'_> {
     fn channels(&self) -> usize {
         match self {
             Self::Points(network, _) => network.channels(),
-            Self::Maps(predictor) => predictor.channels(),
+            Self::Maps(predictor, _) => predictor.channels(),
         }
         .unwrap_or(1)
+    }
+
+    /// Pictures of this size that are looked at together.
+    fn at_once(&self, picture: &Picture) -> usize {
+        match self {
+            Self::Maps(_, true) => TOGETHER / (picture.width * picture.height).max(1),
+            _ => 1,
+        }
+    }
+
+    /// What comes of pictures of one size, with the milliseconds that each took; fewer where somebody asked to stop.
+    fn look_at(&mut self, all: &[Shown], channels: usize) -> Result<Vec<(What, u64)>, SearchError> {
+        let begin = Instant::now();
+        if super::interrupt::stopped() {
+            return Ok(Vec::new());
+        }
+        if let (Self::Maps(predictor, true), [_, _, ..]) = (&mut *self, all) {
+            let drawn: Vec<Drawn> = all.iter().map(|shown| Drawn::new(&shown.picture, channels)).collect();
+            let pixels: Vec<&dyn Pixels> = drawn.iter().map(|d| d as &dyn Pixels).collect();
+            let found = outputs_together(predictor, &pixels)?;
+            let ms = begin.elapsed().as_millis() as u64 / all.len() as u64;
+            return Ok(found.into_iter().map(|maps| (What::Maps(maps), ms)).collect());
+        }
+        let mut found = Vec::new();
+        for shown in all {
+            let begin = Instant::now();
+            let Some(what) = self.look(shown, channels)? else { break };
+            found.push((what, begin.elapsed().as_millis() as u64));
+        }
+        Ok(found)
     }
 
     /// What comes of a picture; `None` where somebody asked to stop.
@@ -43,8 +78,45 @@ impl User<'_> {
         let mut progress = |done, all| bar.at(done, all);
         Ok(match self {
             Self::Points(network, select) => features(network, &drawn, select, &mut progress)?.map(What::Points),
-            Self::Maps(predictor) => outputs(predictor, &drawn, &mut progress)?.map(What::Maps),
+            Self::Maps(predictor, _) => outputs(predictor, &drawn, &mut progress)?.map(What::Maps),
         })
+    }
+}
+
+/// The pictures of files in their order, those that are looked at together in one group.
+struct Groups<'a> {
+    reader: &'a Reader,
+    files: std::slice::Iter<'a, PathBuf>,
+    next: VecDeque<Shown>,
+    /// Why a file could not be read, after which none is.
+    failed: Option<Vec<Report>>,
+}
+
+impl Groups<'_> {
+    /// The next group: pictures of one size, as many as `at_once` says of the first; `None` where there are no more.
+    fn next(&mut self, at_once: impl Fn(&Picture) -> usize) -> Option<Vec<Shown>> {
+        let first = self.shown()?;
+        let (size, most) = ([first.picture.width, first.picture.height], at_once(&first.picture));
+        let mut group = vec![first];
+        while group.len() < most {
+            let Some(shown) = self.shown() else { break };
+            if [shown.picture.width, shown.picture.height] != size {
+                self.next.push_front(shown);
+                break;
+            }
+            group.push(shown);
+        }
+        Some(group)
+    }
+
+    fn shown(&mut self) -> Option<Shown> {
+        while self.next.is_empty() && self.failed.is_none() {
+            match self.reader.read(self.files.next()?) {
+                Ok(shown) => self.next.extend(shown),
+                Err(reports) => self.failed = Some(reports),
+            }
+        }
+        self.next.pop_front()
     }
 }
 
@@ -66,17 +138,21 @@ fn attempt(args: &PredictArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
             let select = Select { keep: args.keep, apart: 2.0, border: 2.0, least: args.least };
             User::Points(Network::any(predictor), select)
         }
-        false => User::Maps(predictor),
+        false => {
+            let several = predictor.takes_several();
+            User::Maps(predictor, several)
+        }
     };
     let reader = Reader::new(&args.chips.drawn, loaded, user.channels());
     // Lists are written at the end, and need no descriptors.
     let listed = args.format == ReportFormat::Json || out.as_ref().is_some_and(Out::is_list);
     let mut all: Vec<Predicted> = Vec::new();
-    'all: for file in files {
-        for shown in reader.read(&file)? {
-            let begin = Instant::now();
-            let Some(what) = user.look(&shown, reader.channels).map_err(using::refused)? else { break 'all };
-            let mut one = Predicted::new(&shown, what, begin.elapsed().as_millis() as u64);
+    let mut groups = Groups { reader: &reader, files: files.iter(), next: VecDeque::new(), failed: None };
+    while let Some(group) = groups.next(|picture| user.at_once(picture)) {
+        let looked = user.look_at(&group, reader.channels).map_err(using::refused)?;
+        let stopped = looked.len() < group.len();
+        for (shown, (what, ms)) in group.into_iter().zip(looked) {
+            let mut one = Predicted::new(&shown, what, ms);
             if let Some(out) = out.as_mut().filter(|out| !out.is_list()) {
                 out.write(&one, &Drawn::new(&shown.picture, reader.channels)).map_err(|r| vec![r])?;
             }
@@ -88,6 +164,12 @@ fn attempt(args: &PredictArgs, loaded: &Loaded) -> Result<bool, Vec<Report>> {
                 all.push(one);
             }
         }
+        if stopped {
+            break;
+        }
+    }
+    if let Some(reports) = groups.failed {
+        return Err(reports);
     }
     if args.format == ReportFormat::Json {
         super::print(&format!("{}\n", object(&all)));

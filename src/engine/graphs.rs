@@ -68,6 +68,19 @@ pub fn graph(
     up_to(pipeline, vocabulary, wanted, known, None)
 }
 
+/// The graph of these values of a network that is used and learns no more: as [`graph`], with what its last weights are made of in
+/// [`Graph::made`].
+pub fn used(
+    pipeline: &Pipeline,
+    vocabulary: &Vocabulary,
+    wanted: &[Wanted],
+    known: &HashMap<u32, i64>,
+) -> Result<Graph, Stop> {
+    let mut graph = up_to(pipeline, vocabulary, wanted, known, Some("build"))?;
+    passes::run_used(&mut graph, vocabulary, None)?;
+    Ok(graph)
+}
+
 /// As [`graph`], with the passes up to and including `last`; `build` is before all of them.
 pub fn up_to(
     pipeline: &Pipeline,

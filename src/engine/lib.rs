@@ -19,6 +19,7 @@ pub mod health;
 pub mod heap;
 pub mod kept;
 pub mod machine;
+pub mod made;
 pub mod memory;
 pub mod note;
 pub mod optim;

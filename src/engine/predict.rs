@@ -5,18 +5,21 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::program::{Feed, Program};
+use super::made::with_made;
+use super::program::{Feed, Program, Watch};
 use super::refusals::Stop;
 use super::weights::{Weights, weight_specs};
 use super::{begin, graphs};
 use rord_graph::build::Wanted;
-use rord_graph::node::{Graph, Role};
+use rord_graph::node::{Graph, Made, Role};
+use rord_graph::samples::each_alone;
 use rord_lang::constant::Constant;
 use rord_lang::named::Meaning;
 use rord_lang::report::exports;
 use rord_lang::typed::{Output, Pipeline, ValueId, ValueSource};
 use rord_lang::types::{Kind, Type};
 use rord_lang::vocabulary::Vocabulary;
+use rord_ops::compute::layout;
 
 /// A value that a network is used for.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,8 +58,10 @@ pub struct Predictor<'v> {
     image: Image,
     wanted: Vec<Wanted>,
     exports: Vec<Export>,
-    /// By height and width.
-    programs: HashMap<(usize, usize), Program>,
+    /// By pictures at once, height and width.
+    programs: HashMap<[usize; 3], Program>,
+    /// Weights that are made of others once, and those behind them in a graph that has them.
+    made: (Vec<Made>, Vec<Tensor>),
 }
 
 /// The field that pictures are fed to.
@@ -105,7 +110,8 @@ impl<'v> Predictor<'v> {
             .map(|o| Wanted { value: o.value, name: o.name, role: Role::Value, span: o.span })
             .collect();
         let pipeline = pipeline.clone();
-        Ok(Self { pipeline, vocabulary, weights, image, wanted, exports, programs: HashMap::new() })
+        let made = (Vec::new(), weights.tensors().to_vec());
+        Ok(Self { pipeline, vocabulary, weights, image, wanted, exports, programs: HashMap::new(), made })
     }
 
     /// What it computes.
@@ -153,30 +159,69 @@ impl<'v> Predictor<'v> {
     ///
     /// Refused: a size that the network cannot have, as one that its strides do not divide.
     pub fn run(&mut self, picture: &Picture<'_>) -> Result<Vec<Tensor>, Stop> {
-        let size = (picture.height, picture.width);
+        let values = self.run_watched(picture, &mut ())?;
+        Ok(values.iter().map(layout::first).collect::<candle_core::Result<_>>()?)
+    }
+
+    /// As [`Predictor::run`], but maps lie as they were made, perhaps channels last, see [`by_cells`]; with a watch that is called after
+    /// each operation of [`Predictor::graph`].
+    pub fn run_watched(&mut self, picture: &Picture<'_>, watch: &mut impl Watch) -> Result<Vec<Tensor>, Stop> {
+        self.run_count(1, picture, watch)
+    }
+
+    /// As [`Predictor::run`], of so many pictures of one size whose numbers follow each other: tensors of as many samples. They are fed at
+    /// once, which is faster where they are small; where [`Predictor::takes_several`] is false they must not be.
+    pub fn run_several(&mut self, count: usize, pictures: &Picture<'_>) -> Result<Vec<Tensor>, Stop> {
+        let values = self.run_count(count, pictures, &mut ())?;
+        Ok(values.iter().map(layout::first).collect::<candle_core::Result<_>>()?)
+    }
+
+    /// True where the network takes any number of pictures and makes of each what it makes of it alone.
+    pub fn takes_several(&self) -> bool {
+        let batch = self.image.ty.dims.first().and_then(|dim| dim.as_symbol());
+        batch.is_some_and(|symbol| self.open().is_ok_and(|graph| each_alone(&graph, self.vocabulary, symbol.id)))
+    }
+
+    fn run_count(&mut self, count: usize, picture: &Picture<'_>, watch: &mut impl Watch) -> Result<Vec<Tensor>, Stop> {
+        self.make_ready(count, picture)?;
+        let shape = (count, picture.channels, picture.height, picture.width);
+        let tensor = Tensor::from_slice(picture.values, shape, &Device::Cpu)?;
+        let fields = HashMap::from([(self.image.name.clone(), tensor)]);
+        let feed = Feed::of(count, &fields, &self.made.1);
+        match self.programs.get(&[count, picture.height, picture.width]) {
+            Some(program) => Ok(program.values(&feed, watch)?),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The graph that pictures of this size are run through, as it runs.
+    pub fn graph(&mut self, picture: &Picture<'_>) -> Result<Option<&Graph>, Stop> {
+        self.make_ready(1, picture)?;
+        Ok(self.programs.get(&[1, picture.height, picture.width]).map(Program::graph))
+    }
+
+    fn make_ready(&mut self, count: usize, picture: &Picture<'_>) -> Result<(), Stop> {
+        let size = [count, picture.height, picture.width];
         if !self.programs.contains_key(&size) {
-            let program = self.program(picture)?;
+            let program = self.program(count, picture)?;
+            let made = &program.graph().made;
+            if *made != self.made.0 {
+                // Every size of picture has the same, so this is once.
+                self.made = (made.clone(), with_made(self.weights.tensors(), made)?);
+            }
             // Of a folder of pictures each may have a size of its own.
             if self.programs.len() >= PROGRAMS {
                 self.programs.clear();
             }
             self.programs.insert(size, program);
         }
-        let shape = (1, picture.channels, picture.height, picture.width);
-        let tensor = Tensor::from_slice(picture.values, shape, &Device::Cpu)?;
-        let fields = HashMap::from([(self.image.name.clone(), tensor)]);
-        let weights = self.weights.tensors();
-        let feed = Feed::of(1, &fields, weights);
-        match self.programs.get(&size) {
-            Some(program) => Ok(program.run(&feed, false)?.values),
-            None => Ok(Vec::new()),
-        }
+        Ok(())
     }
 
-    fn program(&self, picture: &Picture<'_>) -> Result<Program, Stop> {
+    fn program(&self, count: usize, picture: &Picture<'_>) -> Result<Program, Stop> {
         let mut pipeline = self.pipeline.clone();
         let mut known = HashMap::new();
-        for (axis, size) in [(0, 1), (1, picture.channels), (2, picture.height), (3, picture.width)] {
+        for (axis, size) in [(0, count), (1, picture.channels), (2, picture.height), (3, picture.width)] {
             let dim = self.image.ty.dims.get(axis);
             if let Some(symbol) = dim.and_then(|dim| dim.as_symbol()) {
                 known.insert(symbol.id, i64::try_from(size).unwrap_or(i64::MAX));
@@ -184,10 +229,10 @@ impl<'v> Predictor<'v> {
         }
         pipeline.sizes.extend(&known);
         if let Some(batch) = pipeline.batch {
-            pipeline.sizes.insert(batch, 1);
+            pipeline.sizes.insert(batch, i64::try_from(count).unwrap_or(i64::MAX));
         }
         self.unsettle(&mut pipeline);
-        let graph = graphs::graph(&pipeline, self.vocabulary, &self.wanted, &known)?;
+        let graph = graphs::used(&pipeline, self.vocabulary, &self.wanted, &known)?;
         Ok(Program::new(graph, |_| false, DType::F32, &Device::Cpu)?)
     }
 
@@ -205,6 +250,11 @@ impl<'v> Predictor<'v> {
             }
         }
     }
+}
+
+/// The numbers of a map (1, channels, rows, columns) cell by cell: those of a cell side by side.
+pub fn by_cells(map: &Tensor) -> candle_core::Result<Vec<f32>> {
+    layout::last(&map.to_dtype(DType::F32)?)?.flatten_all()?.to_vec1()
 }
 
 /// The image field that a value is made of, where it is made of that alone.

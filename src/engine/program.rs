@@ -187,6 +187,14 @@ impl Program {
         self.run_watched(feed, backward, &mut ())
     }
 
+    /// The values of all outputs as they lie, which may be channels last, with a watch that is called after each part.
+    pub fn values(&self, feed: &Feed<'_>, watch: &mut impl Watch) -> Result<Vec<Tensor>, Fault> {
+        let values = self.forward(feed, Keep::Nothing, &mut vec![None; self.graph.weights.len()], watch)?;
+        let value = |index: usize| values.get(index).and_then(Option::as_ref).map(|output| output.value.clone());
+        let nodes = self.graph.outputs.iter().map(|output| output.node.0 as usize);
+        nodes.map(|index| value(index).ok_or_else(|| self.fault(index, gone()))).collect()
+    }
+
     /// As [`Program::run`], with a watch that is called after each part.
     pub fn run_watched(&self, feed: &Feed<'_>, backward: bool, watch: &mut impl Watch) -> Result<Outcome, Fault> {
         let mut updates = vec![None; self.graph.weights.len()];

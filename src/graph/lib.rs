@@ -8,6 +8,7 @@ pub mod node;
 pub mod overview;
 pub mod passes;
 pub mod print;
+pub mod samples;
 pub mod share;
 pub mod sizes;
 pub mod verify;

@@ -91,8 +91,10 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// What is computed.
     pub outputs: Vec<GraphOutput>,
-    /// The weights that nodes name.
+    /// The weights that nodes name; behind those of the pipeline those that are [`Graph::made`].
     pub weights: Vec<WeightInfo>,
+    /// The last of the weights, of a network that learns no more: they are made of the others once.
+    pub made: Vec<Made>,
     /// The sizes that are known, by symbol.
     pub sizes: HashMap<u32, i64>,
     /// The symbol of the batch axis.
@@ -102,6 +104,40 @@ pub struct Graph {
     pub live: HashSet<usize>,
     /// Where processes share the batch: for each node whether each has its own samples of it, and not all. Empty where they do not.
     pub apart: Vec<bool>,
+}
+
+/// A weight that is made of others. Weights are numbers of [`Graph::weights`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Made {
+    /// Filters, (outputs, …), each times the scale of its output's line.
+    Filters {
+        /// The filters.
+        weight: usize,
+        /// The lines.
+        lines: Lines,
+    },
+    /// What is added to each output: what the line makes of the bias.
+    Bias {
+        /// The bias; 0 without one.
+        bias: Option<usize>,
+        /// The lines.
+        lines: Lines,
+    },
+}
+
+/// What a normalization does to each channel once its statistics stand still: (x - mean) / √(variance + eps) · scale + shift.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lines {
+    /// The mean.
+    pub mean: usize,
+    /// The variance.
+    pub variance: usize,
+    /// The scale; 1 without one.
+    pub scale: Option<usize>,
+    /// The shift; 0 without one.
+    pub shift: Option<usize>,
+    /// What is added to the variance.
+    pub eps: f64,
 }
 
 impl Graph {

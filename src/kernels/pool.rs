@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::simd::{Closure, Simd, run};
 use super::{Float, Mismatch, length};
 
 pub use last::{maximum_backward_last, maximum_last};
@@ -135,10 +136,11 @@ pub fn average<T: Float>(g: &Windows, x: &[T]) -> Result<Vec<T>, Mismatch> {
     let ((h, w), cells) = (g.result()?, g.cells()?);
     length("x", x, g.planes * cells)?;
     let mut value = vec![T::ZERO; g.planes * h * w];
+    if g.stride == 1 && g.side > 3 {
+        sliding(g, (h, w), &mut value, x);
+        return Ok(value);
+    }
     value.par_chunks_mut(h * w).zip(x.par_chunks(cells)).for_each(|(value, x)| {
-        if g.stride == 1 && g.side > 3 {
-            return sliding(g, (h, w), value, x);
-        }
         for (at, value) in value.iter_mut().enumerate() {
             let (rows, columns) = g.window(at / w, at % w);
             let share = g.share::<T>(&rows, &columns);
@@ -149,28 +151,63 @@ pub fn average<T: Float>(g: &Windows, x: &[T]) -> Result<Vec<T>, Mismatch> {
     Ok(value)
 }
 
-/// The mean of each window of one plane, of windows that move by one cell: sums along rows first, then of these along
-/// columns. A wide window takes 2·k additions a cell, not k², and they are of neighbors side by side.
+/// Rows that one task of [`sliding`] makes.
+const ROWS: usize = 8;
+/// Sums that are held in registers.
+const HELD: usize = 64;
+
+/// The mean of each window, of windows that move by one cell: sums along rows first, then of these along columns. A wide
+/// window takes 2·k additions a cell, not k², and they are of neighbors side by side. A picture may be one plane alone, so tasks are rows.
 fn sliding<T: Float>(g: &Windows, (h, w): (usize, usize), value: &mut [T], x: &[T]) {
-    let mut sums = vec![T::ZERO; g.height * w];
-    for (sums, x) in sums.chunks_exact_mut(w).zip(x.chunks_exact(g.width)) {
-        for j in 0..g.side {
-            // Column q of the result has column q + j - pad of the map in its window.
-            let (first, end) = (g.pad.saturating_sub(j), (g.width + g.pad).saturating_sub(j).min(w));
-            if first < end {
-                let from = first + j - g.pad;
-                sums[first..end].iter_mut().zip(&x[from..]).for_each(|(sum, x)| *sum += *x);
+    let simd = Simd::chosen();
+    let mut sums = vec![T::ZERO; g.planes * g.height * w];
+    let along = |padded: &mut Vec<T>, (sums, x): (&mut [T], &[T])| {
+        let each = || {
+            for (sums, x) in sums.chunks_exact_mut(w).zip(x.chunks_exact(g.width)) {
+                padded[g.pad..g.pad + g.width].copy_from_slice(x);
+                added(sums, (0..g.side).map(|j| &padded[j..]));
             }
+        };
+        run(simd, Closure(each));
+    };
+    let padded = || vec![T::ZERO; g.width + 2 * g.pad];
+    sums.par_chunks_mut(ROWS * w).zip(x.par_chunks(ROWS * g.width)).for_each_init(padded, along);
+    let down = |(count, shares): &mut (usize, Vec<T>), (task, value): (usize, &mut [T])| {
+        let each = || {
+            for (row, value) in (task * ROWS..).zip(value.chunks_exact_mut(w)) {
+                let (rows, _) = g.window(row % h, 0);
+                let plane = &sums[row / h * g.height * w..];
+                added(value, rows.clone().map(|i| &plane[i * w..]));
+                if *count != rows.len() {
+                    *count = rows.len();
+                    shares.clear();
+                    shares.extend((0..w).map(|q| g.share::<T>(&rows, &g.window(row % h, q).1)));
+                }
+                value.iter_mut().zip(&*shares).for_each(|(value, share)| *value = *value * *share);
+            }
+        };
+        run(simd, Closure(each));
+    };
+    value.par_chunks_mut(ROWS * w).enumerate().for_each_init(|| (0, Vec::new()), down);
+}
+
+/// The sum of as many numbers of each of the lists, in their order.
+#[inline(always)]
+fn added<'a, T: Float>(out: &mut [T], lists: impl Iterator<Item = &'a [T]> + Clone) {
+    let mut from = 0;
+    let mut held = out.chunks_exact_mut(HELD);
+    for out in held.by_ref() {
+        let mut sum = [T::ZERO; HELD];
+        for list in lists.clone() {
+            sum.iter_mut().zip(&list[from..from + HELD]).for_each(|(sum, x)| *sum += *x);
         }
+        out.copy_from_slice(&sum);
+        from += HELD;
     }
-    for (p, value) in value.chunks_exact_mut(w).enumerate().take(h) {
-        let (rows, _) = g.window(p, 0);
-        for i in rows.clone() {
-            value.iter_mut().zip(&sums[i * w..]).for_each(|(value, sum)| *value += *sum);
-        }
-        for (q, value) in value.iter_mut().enumerate() {
-            *value = *value * g.share::<T>(&rows, &g.window(p, q).1);
-        }
+    let rest = held.into_remainder();
+    rest.fill(T::ZERO);
+    for list in lists {
+        rest.iter_mut().zip(&list[from..]).for_each(|(sum, x)| *sum += *x);
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader, Cursor, Read};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -58,7 +60,13 @@ pub fn content(path: &Path) -> Result<Vec<u8>, ReadError> {
 type Make<'a, T> = &'a dyn Fn(&Path, &[u8], &mut dyn Read, u64, bool) -> Result<T, ReadError>;
 
 /// Makes something of `source`, a file of `size` bytes.
-fn source<T>(path: &Path, mut source: impl Read, size: u64, limit: u64, make: Make<'_, T>) -> Result<T, ReadError> {
+fn source<T>(
+    path: &Path,
+    mut source: impl Read + Send,
+    size: u64,
+    limit: u64,
+    make: Make<'_, T>,
+) -> Result<T, ReadError> {
     let head = head(&mut source).map_err(|error| ReadError::unreadable(path, &error))?;
     let gzip = head.starts_with(&[0x1f, 0x8b]);
     let mut whole = BufReader::with_capacity(1 << 16, Cursor::new(head.clone()).chain(source));
@@ -70,8 +78,67 @@ fn source<T>(path: &Path, mut source: impl Read, size: u64, limit: u64, make: Ma
     let broken = |error: std::io::Error| ReadError::Gzip { path: path.to_path_buf(), reason: error.to_string() };
     // What is no layout is not unpacked as a whole.
     let head = self::head(&mut source).map_err(broken)?;
-    let mut source = BufReader::with_capacity(1 << 16, Cursor::new(head.clone()).chain(source));
-    make(path, &head, &mut source, limit, true)
+    let mut whole = BufReader::with_capacity(1 << 16, Cursor::new(head.clone()).chain(source));
+    if size < PACKED_AHEAD {
+        return make(path, &head, &mut whole, limit, true);
+    }
+    let whole = Mutex::new(whole);
+    let taken = || whole.lock().unwrap_or_else(PoisonError::into_inner);
+    std::thread::scope(|scope| {
+        let (sender, pieces) = sync_channel(PIECES);
+        let unpack = move || send(&mut *taken(), &sender);
+        match std::thread::Builder::new().name("rord-unpack".into()).spawn_scoped(scope, unpack) {
+            Ok(_) => make(path, &head, &mut Pieces { pieces, now: Cursor::default() }, limit, true),
+            // Without another thread it goes on by itself.
+            Err(_) => make(path, &head, &mut *taken(), limit, true),
+        }
+    })
+}
+
+/// From this size on a file is unpacked by a thread of its own while what is there is read.
+const PACKED_AHEAD: u64 = 1 << 16;
+/// Bytes of an unpacked piece, and how many wait.
+const PIECE: usize = 1 << 17;
+const PIECES: usize = 4;
+
+/// Sends all of a source piece by piece, and the error that ends it; stops where nobody takes any more.
+fn send(source: &mut impl Read, to: &SyncSender<std::io::Result<Vec<u8>>>) {
+    loop {
+        let mut piece = Vec::with_capacity(PIECE);
+        let read = source.take(PIECE as u64).read_to_end(&mut piece);
+        // What was unpacked before an error is there, as it would be without a thread.
+        let more = !piece.is_empty() && to.send(Ok(piece)).is_ok();
+        match read {
+            Ok(_) if more => {}
+            Ok(_) => return,
+            Err(error) => {
+                // Nobody may be there to hear it.
+                let _ = to.send(Err(error));
+                return;
+            }
+        }
+    }
+}
+
+/// What [`send`] sends.
+struct Pieces {
+    pieces: Receiver<std::io::Result<Vec<u8>>>,
+    now: Cursor<Vec<u8>>,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            match self.now.read(out)? {
+                0 if !out.is_empty() => match self.pieces.recv() {
+                    Ok(piece) => self.now = Cursor::new(piece?),
+                    // The sender is gone: that was all.
+                    Err(_) => return Ok(0),
+                },
+                count => return Ok(count),
+            }
+        }
+    }
 }
 
 /// The first bytes.

@@ -21,19 +21,10 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// From (channels, height, width), as networks make them; `None` where the sizes do not fit.
-    pub fn from_planes(planes: &[f32], channels: usize, [height, width]: [usize; 2], size: [usize; 2]) -> Option<Self> {
-        let cells = height.checked_mul(width)?;
-        if cells == 0 || channels == 0 || cells.checked_mul(channels)? != planes.len() {
-            return None;
-        }
-        let mut values = vec![0.0; planes.len()];
-        for (channel, plane) in planes.chunks_exact(cells).enumerate() {
-            for (cell, value) in plane.iter().enumerate() {
-                values[cell * channels + channel] = *value;
-            }
-        }
-        Some(Self { values, height, width, channels, size })
+    /// Of `height` rows of `width` cells over a picture of `size` pixels, whose numbers lie cell by cell; `None` where the sizes do not fit.
+    pub fn new(values: Vec<f32>, channels: usize, [height, width]: [usize; 2], size: [usize; 2]) -> Option<Self> {
+        let numbers = height.checked_mul(width)?.checked_mul(channels)?;
+        (numbers > 0 && numbers == values.len()).then_some(Self { values, height, width, channels, size })
     }
 
     /// Pixels in a cell along x and along y.
@@ -164,10 +155,17 @@ pub fn permuted(rows: &[f32], order: &[usize]) -> Vec<f32> {
 mod tests {
     use super::*;
 
+    /// Of numbers that lie channel by channel.
+    fn of_planes(planes: &[f32], channels: usize, cells: [usize; 2], size: [usize; 2]) -> Option<Dense> {
+        let count = planes.len() / channels;
+        let numbers = (0..planes.len()).map(|at| planes[at % channels * count + at / channels]);
+        Dense::new(numbers.collect(), channels, cells, size)
+    }
+
     #[test]
     fn cells_are_read_where_they_lie_and_linearly_between() {
         let planes: Vec<f32> = (0..2 * 3 * 4).map(|i| i as f32).collect();
-        let map = Dense::from_planes(&planes, 2, [3, 4], [16, 12]).unwrap();
+        let map = of_planes(&planes, 2, [3, 4], [16, 12]).unwrap();
         assert_eq!(map.cell(1, 2), [6.0, 18.0]);
         let mut out = [0.0; 2];
         map.sample(map.middle(1, 2), &mut out);
@@ -178,7 +176,7 @@ mod tests {
         assert_eq!(out, [7.5, 19.5]);
         map.sample([-9.0, -9.0], &mut out);
         assert_eq!(out, [0.0, 12.0]);
-        assert_eq!(Dense::from_planes(&planes, 2, [4, 4], [16, 16]), None);
+        assert_eq!(of_planes(&planes, 2, [4, 4], [16, 16]), None);
         assert_eq!(map.permuted(&[1, 0]).cell(1, 2), [18.0, 6.0]);
     }
 
@@ -190,7 +188,7 @@ mod tests {
             let length = (0..8).map(|c| planes[c * 576 + cell].powi(2)).sum::<f32>().sqrt();
             (0..8).for_each(|c| planes[c * 576 + cell] /= length);
         }
-        let map = Dense::from_planes(&planes, 8, [24, 24], [96, 96]).unwrap();
+        let map = of_planes(&planes, 8, [24, 24], [96, 96]).unwrap();
         assert!((map.likeness(&map, &Move::IDENTITY, 8.0, 1000) - 1.0).abs() < 1e-5);
         let shifted = map.likeness(&map, &Move::similarity(0.0, 1.0, false, [12.0, 0.0]), 8.0, 1000);
         assert!(shifted.abs() < 0.2, "{shifted}");

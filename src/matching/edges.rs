@@ -7,6 +7,8 @@
 //! unrelated drawings, whose edges run along two axes in equal shares, the agreement is 0 on the average. It is measured where the
 //! query has edges; what the picture has besides, as other layers, does not count.
 
+use rayon::prelude::*;
+
 use crate::moves::Move;
 use crate::template::Grey;
 
@@ -46,19 +48,32 @@ impl Edges {
     fn smooth(&mut self) {
         const WEIGHTS: [f32; 5] = [1.0 / 16.0, 4.0 / 16.0, 6.0 / 16.0, 4.0 / 16.0, 1.0 / 16.0];
         let (width, height) = (self.width, self.height);
-        for (step, count) in [(1, width), (width, height)] {
-            let before = self.values.clone();
-            for (at, to) in self.values.iter_mut().enumerate() {
-                let place = if step == 1 { at % width } else { at / width };
-                *to = [0.0; 2];
+        if width == 0 || height == 0 {
+            return;
+        }
+        let before = std::mem::take(&mut self.values);
+        let add = |to: &mut [f32; 2], weight: f32, [c, s]: [f32; 2]| {
+            to[0] += weight * c;
+            to[1] += weight * s;
+        };
+        let mut along = vec![[0f32; 2]; before.len()];
+        along.par_chunks_mut(width).zip(before.par_chunks(width)).for_each(|(to, row)| {
+            for (at, to) in to.iter_mut().enumerate() {
                 for (k, weight) in WEIGHTS.iter().enumerate() {
-                    let from = (place + k).saturating_sub(2).min(count - 1);
-                    let [c, s] = before[at + from * step - place * step];
-                    to[0] += weight * c;
-                    to[1] += weight * s;
+                    add(to, *weight, row[(at + k).saturating_sub(2).min(width - 1)]);
                 }
             }
-        }
+        });
+        let mut values = before;
+        values.par_chunks_mut(width).enumerate().for_each(|(at, to)| {
+            to.fill([0.0; 2]);
+            for (k, weight) in WEIGHTS.iter().enumerate() {
+                let row = (at + k).saturating_sub(2).min(height - 1);
+                let row = &along[row * width..(row + 1) * width];
+                to.iter_mut().zip(row).for_each(|(to, from)| add(to, *weight, *from));
+            }
+        });
+        self.values = values;
     }
 
     /// The vector at a place in pixels, bilinear; 0 outside.
@@ -116,19 +131,18 @@ fn directions(picture: &Grey) -> Vec<[f32; 2]> {
     if width == 0 || height == 0 {
         return Vec::new();
     }
-    let at = |x: usize, y: usize| values[y.min(height - 1) * width + x.min(width - 1)];
-    let mut slopes = Vec::with_capacity(width * height);
-    for y in 0..height {
-        let (up, down) = (y.saturating_sub(1), y + 1);
-        for x in 0..width {
-            let (left, right) = (x.saturating_sub(1), x + 1);
-            let gx =
-                at(right, up) - at(left, up) + 2.0 * (at(right, y) - at(left, y)) + at(right, down) - at(left, down);
-            let gy = at(left, down) - at(left, up) + 2.0 * (at(x, down) - at(x, up)) + at(right, down) - at(right, up);
-            slopes.push([gx / 8.0, gy / 8.0]);
+    let mut slopes = vec![[0f32; 2]; width * height];
+    slopes.par_chunks_mut(width).enumerate().for_each(|(y, slopes)| {
+        let row = |y: usize| &values[y * width..(y + 1) * width];
+        let (up, here, down) = (row(y.saturating_sub(1)), row(y), row((y + 1).min(height - 1)));
+        for (x, slope) in slopes.iter_mut().enumerate() {
+            let (left, right) = (x.saturating_sub(1), (x + 1).min(width - 1));
+            let gx = up[right] - up[left] + 2.0 * (here[right] - here[left]) + down[right] - down[left];
+            let gy = down[left] - up[left] + 2.0 * (down[x] - up[x]) + down[right] - up[right];
+            *slope = [gx / 8.0, gy / 8.0];
         }
-    }
-    let squares: Vec<f32> = slopes.iter().map(|[x, y]| x * x + y * y).collect();
+    });
+    let squares: Vec<f32> = slopes.par_iter().map(|[x, y]| x * x + y * y).collect();
     let nearby = means(&squares, [width, height], NEARBY);
     let direction = |([x, y], (square, mean)): (&[f32; 2], (&f32, &f32))| {
         let length = square.sqrt();
@@ -136,34 +150,51 @@ fn directions(picture: &Grey) -> Vec<[f32; 2]> {
         let strength = length / (length + 0.5 * mean.sqrt() + 1e-3) / square.max(1e-12);
         [(x * x - y * y) * strength, 2.0 * x * y * strength]
     };
-    slopes.iter().zip(squares.iter().zip(&nearby)).map(direction).collect()
+    slopes.par_iter().zip(squares.par_iter().zip(&nearby)).map(direction).collect()
 }
+
+/// Rows that one task takes the means of.
+const ROWS: usize = 64;
 
 /// The mean over a square around each number, as far as it lies within the map.
 fn means(values: &[f32], [width, height]: [usize; 2], half: usize) -> Vec<f32> {
-    let along = |line: &mut dyn Iterator<Item = f32>, out: &mut Vec<f32>| {
-        let line: Vec<f32> = line.collect();
-        let mut sums = Vec::with_capacity(line.len() + 1);
-        let mut sum = 0f64;
-        sums.push(sum);
-        for value in &line {
-            sum += f64::from(*value);
-            sums.push(sum);
+    let span = |at: usize, side: usize| (at.saturating_sub(half), (at + half + 1).min(side));
+    let mut rows = vec![0f32; values.len()];
+    rows.par_chunks_mut(width).zip(values.par_chunks(width)).for_each_init(
+        || vec![0f64; width + 1],
+        |sums, (out, row)| {
+            let mut sum = 0f64;
+            for (to, value) in sums.iter_mut().skip(1).zip(row) {
+                sum += f64::from(*value);
+                *to = sum;
+            }
+            for (at, out) in out.iter_mut().enumerate() {
+                let (first, end) = span(at, width);
+                *out = ((sums[end] - sums[first]) / (end - first) as f64) as f32;
+            }
+        },
+    );
+    let mut out = vec![0f32; values.len()];
+    out.par_chunks_mut(ROWS * width).enumerate().for_each(|(task, out)| {
+        // The sums of the columns of a window, which moves down row by row.
+        let (mut sums, mut window) = (vec![0f64; width], (0, 0));
+        for (at, out) in (task * ROWS..).zip(out.chunks_exact_mut(width)) {
+            let (first, end) = span(at, height);
+            let mut add = |row: usize, sign: f64| {
+                let row = &rows[row * width..(row + 1) * width];
+                sums.iter_mut().zip(row).for_each(|(sum, value)| *sum += sign * f64::from(*value));
+            };
+            if window.1 == 0 {
+                window = (first, first);
+            }
+            (window.1..end).for_each(|row| add(row, 1.0));
+            (window.0..first).for_each(|row| add(row, -1.0));
+            window = (first, end);
+            let share = 1.0 / (end - first) as f64;
+            out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = (sum.max(0.0) * share) as f32);
         }
-        for at in 0..line.len() {
-            let (first, end) = (at.saturating_sub(half), (at + half + 1).min(line.len()));
-            out.push(((sums[end] - sums[first]) / (end - first) as f64) as f32);
-        }
-    };
-    let mut rows = Vec::with_capacity(values.len());
-    for row in values.chunks_exact(width) {
-        along(&mut row.iter().copied(), &mut rows);
-    }
-    let mut columns = Vec::with_capacity(values.len());
-    for column in 0..width {
-        along(&mut rows.iter().skip(column).step_by(width).copied(), &mut columns);
-    }
-    (0..width * height).map(|at| columns[(at % width) * height + at / width]).collect()
+    });
+    out
 }
 
 #[cfg(test)]

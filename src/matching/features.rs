@@ -1,5 +1,6 @@
 //! Key points of a score map, and the descriptors there.
 
+use rayon::prelude::*;
 use rord_kernels::peaks::{Choice, maxima, peaks};
 
 use crate::dense::Dense;
@@ -157,10 +158,10 @@ impl Features {
         let channels = map.channels;
         let mut descriptors = vec![0.0; points.places.len() * channels];
         if channels > 0 {
-            for (place, out) in points.places.iter().zip(descriptors.chunks_exact_mut(channels)) {
+            descriptors.par_chunks_exact_mut(channels).zip(&points.places).for_each(|(out, place)| {
                 map.sample(*place, out);
                 unit(out);
-            }
+            });
         }
         Self { points, descriptors, channels }
     }

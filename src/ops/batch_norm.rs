@@ -21,7 +21,7 @@ use crate::over_processes;
 use rord_kernels::batch_norm;
 use rord_lang::constant::Settings;
 use rord_lang::typed::Initial;
-use rord_lang::vocabulary::{Application, Entry, GraphFacts, Shapes, TakesIn};
+use rord_lang::vocabulary::{Application, Entry, GraphFacts, LineNames, Shapes, TakesIn};
 
 mod kernels;
 
@@ -41,6 +41,13 @@ pub static OP: Op = Op {
             normalizes: true,
             sums_up: true,
             takes_in: &[TakesIn { so_far: None, op: "relu", settings: &[], then: "relu" }],
+            lines: Some(LineNames {
+                mean: "running_mean",
+                variance: "running_var",
+                scale: "weight",
+                shift: "bias",
+                eps: "eps",
+            }),
             ..GraphFacts::NONE
         },
         ..Entry::PLAIN

@@ -19,7 +19,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         lints: LintFacts { averages: Some("x"), range: |r| r.of("x"), ..LintFacts::NONE },
         rule: crate::rules::identical,
-        graph: GraphFacts { apart: true, stops_gradient: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, stops_gradient: true, hands_on: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Detach),

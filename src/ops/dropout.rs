@@ -25,7 +25,7 @@ pub static OP: Op = Op {
         manual: MANUAL,
         rule,
         lints: LintFacts { rises: &["x"], keeps_zero: true, range: |r| r.of("x").added_up(), ..LintFacts::NONE },
-        graph: GraphFacts { apart: true, random: true, ..GraphFacts::NONE },
+        graph: GraphFacts { apart: true, random: true, hands_on: true, ..GraphFacts::NONE },
         ..Entry::PLAIN
     },
     compute: Some(&Dropout),

@@ -25,8 +25,8 @@ pub fn features(
         let window = tile.window;
         let picture =
             Picture { values: &values, channels: pixels.channels(), height: window.height, width: window.width };
-        let raw = network.maps(&picture)?;
-        let dense = dense(&raw, &tile);
+        let mut raw = network.maps(&picture)?;
+        let dense = dense(&mut raw, &tile);
         let points = match network.detects() {
             true => peaks(&raw, &tile, [width, height], select),
             false => grid(&dense, &tile, [width, height], select),
@@ -45,11 +45,12 @@ pub fn features(
     Ok(Some(found))
 }
 
-fn dense(raw: &Raw, tile: &Tile) -> Dense {
-    let (channels, rows, columns, values) = &raw.descriptors;
+/// The descriptors, which are taken out.
+fn dense(raw: &mut Raw, tile: &Tile) -> Dense {
+    let (channels, rows, columns, values) = &mut raw.descriptors;
     let size = [tile.window.width, tile.window.height];
     let none = Dense { values: Vec::new(), height: *rows, width: *columns, channels: 0, size };
-    Dense::from_planes(values, *channels, [*rows, *columns], size).unwrap_or(none)
+    Dense::new(std::mem::take(values), *channels, [*rows, *columns], size).unwrap_or(none)
 }
 
 /// The tile's own peaks of the scores, in the tile's pixels.

@@ -10,6 +10,7 @@ use rord_matching::dense::Dense;
 use rord_matching::features::{Features, KeyPoints, Scores, Select};
 
 use crate::network::{Network, SearchError};
+use crate::tiles::even;
 
 /// A picture that is read by windows.
 pub trait Pixels {
@@ -33,8 +34,8 @@ pub struct Maps {
     pub cells: [usize; 2],
 }
 
-/// Sides of a tile's core and how far tiles reach beyond it, in pixels.
-const CORE: usize = 448;
+/// The largest sides of a tile's core and how far tiles reach beyond it, in pixels.
+const CORE: usize = 1024;
 pub(crate) const HALO: usize = 64;
 
 impl Maps {
@@ -56,7 +57,7 @@ impl Maps {
     ) -> Result<Self, SearchError> {
         let side = |side: usize| side.next_multiple_of(Network::UNIT);
         let window = Rect { width: side(window.width), height: side(window.height), ..window };
-        let core = [CORE.min(window.width), CORE.min(window.height)];
+        let core = [even(window.width, CORE), even(window.height, CORE)];
         Self::over(network, pixels, window, core, HALO, progress)
     }
 
@@ -85,15 +86,8 @@ impl Maps {
                 }
                 let tile = Tile { at: [left, top], core: [core_x, core_y], halo };
                 let dense = &mut maps.dense;
-                tile.put(
-                    descriptors,
-                    *channels,
-                    [*rows, *columns],
-                    step,
-                    &mut dense.values,
-                    [dense.height, dense.width],
-                );
-                tile.put(scores, 1, [*score_rows, *score_columns], score_step, &mut maps.scores, maps.cells);
+                tile.put(descriptors, *channels, *columns, step, &mut dense.values, [dense.height, dense.width]);
+                tile.put(scores, 1, *score_columns, score_step, &mut maps.scores, maps.cells);
                 if !progress(core_x.min(window.width - left) * core_y.min(window.height - top)) {
                     return Ok(maps);
                 }
@@ -140,29 +134,23 @@ struct Tile {
 }
 
 impl Tile {
-    /// Copies the core of a tile's map, (channels, rows, columns) with cells of `step` pixels, into the map of the window, whose
-    /// cells have their channels side by side.
+    /// Copies the core of a tile's map, cells of `step` pixels with `channels` numbers side by side, into the map of the window.
     fn put(
         &self,
-        planes: &[f32],
+        cells: &[f32],
         channels: usize,
-        [rows, columns]: [usize; 2],
+        columns: usize,
         step: [usize; 2],
         out: &mut [f32],
         [height, width]: [usize; 2],
     ) {
-        for row in 0..self.core[1] / step[1] {
-            for column in 0..self.core[0] / step[0] {
-                let (to_row, to_column) = (self.at[1] / step[1] + row, self.at[0] / step[0] + column);
-                if to_row >= height || to_column >= width {
-                    continue;
-                }
-                let from = (row + self.halo / step[1]) * columns + column + self.halo / step[0];
-                let to = (to_row * width + to_column) * channels;
-                for channel in 0..channels {
-                    out[to + channel] = planes[channel * rows * columns + from];
-                }
-            }
+        let [left, top] = [self.at[0] / step[0], self.at[1] / step[1]];
+        let [skip_x, skip_y] = step.map(|step| self.halo / step);
+        let count = (self.core[0] / step[0]).min(width.saturating_sub(left)) * channels;
+        for row in 0..(self.core[1] / step[1]).min(height.saturating_sub(top)) {
+            let from = ((row + skip_y) * columns + skip_x) * channels;
+            let to = ((top + row) * width + left) * channels;
+            out[to..to + count].copy_from_slice(&cells[from..from + count]);
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
-use rord_engine::predict::{Export, Picture, Predictor};
+use rord_engine::predict::{Export, Picture, Predictor, by_cells};
 use rord_engine::refusals::Stop;
 use rord_lang::types::Kind;
 
@@ -98,7 +98,7 @@ impl From<candle_core::Error> for SearchError {
 pub struct Raw {
     /// Scores: rows, columns, and row by row the numbers. Where the network has no detector, everywhere 1.
     pub scores: (usize, usize, Vec<f32>),
-    /// Descriptors: channels, rows, columns, and the numbers, channel by channel. Of a detector alone they have no channels,
+    /// Descriptors: channels, rows, columns, and the numbers, cell by cell. Of a detector alone they have no channels,
     /// and the rows and columns of the scores.
     pub descriptors: (usize, usize, usize, Vec<f32>),
 }
@@ -165,7 +165,7 @@ impl<'v> Network<'v> {
         if let Some(wanted) = self.predictor.channels().filter(|c| *c != picture.channels) {
             return Err(SearchError::Channels { found: picture.channels, wanted });
         }
-        let outputs = self.predictor.run(picture)?;
+        let outputs = self.predictor.run_watched(picture, &mut ())?;
         let described = self.descriptors.map(|at| self.map(&outputs, at, picture)).transpose()?;
         let cells = described.as_ref().map_or((1, 1), |(_, rows, columns, _)| (*rows, *columns));
         let scores = match self.score {
@@ -182,6 +182,7 @@ impl<'v> Network<'v> {
         Ok(Raw { scores, descriptors })
     }
 
+    /// Channels, rows and columns of an export, and its numbers cell by cell.
     fn map(
         &self,
         outputs: &[Tensor],
@@ -198,7 +199,6 @@ impl<'v> Network<'v> {
         if rows == 0 || columns == 0 || !picture.height.is_multiple_of(rows) || !picture.width.is_multiple_of(columns) {
             return Err(bad(tensor.dims().to_vec()));
         }
-        let numbers = tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
-        Ok((channels, rows, columns, numbers))
+        Ok((channels, rows, columns, by_cells(tensor)?))
     }
 }

@@ -15,9 +15,15 @@ pub struct Tile {
 
 /// A picture with at most so many pixels is fed whole.
 pub const WHOLE: usize = 1 << 20;
-/// Sides of a larger picture's tiles, and how far they reach beyond.
-const CORE: usize = 448;
+/// The largest sides of a larger picture's tiles, and how far they reach beyond.
+const CORE: usize = 960;
 const HALO: usize = 32;
+
+/// The side of equal parts, `most` at most, that a longer side is cut into: the last then reaches little beyond it, and the picture's edge is
+/// not looked at in vain.
+pub fn even(side: usize, most: usize) -> usize {
+    side.div_ceil(side.div_ceil(most).max(1)).next_multiple_of(Network::UNIT).max(Network::UNIT)
+}
 
 impl Tile {
     /// Its first pixel's place in the picture.
@@ -51,12 +57,12 @@ pub fn tiles(
         None => side.next_multiple_of(Network::UNIT).max(Network::UNIT),
     };
     let whole = width.saturating_mul(height) <= WHOLE || rows.is_some() || columns.is_some();
-    let step = if whole { [width.max(1), height.max(1)] } else { [CORE, CORE] };
+    let step = if whole { [width.max(1), height.max(1)] } else { [even(width, CORE), even(height, CORE)] };
     let at = move |x: usize, y: usize| {
         let core = Rect { x: x as i64, y: y as i64, width: step[0].min(width - x), height: step[1].min(height - y) };
         let window = match whole {
             true => Rect { x: 0, y: 0, width: filled(width, columns), height: filled(height, rows) },
-            false => Rect { width: CORE, height: CORE, ..core }.grown(HALO),
+            false => Rect { width: step[0], height: step[1], ..core }.grown(HALO),
         };
         Tile { window, core }
     };
@@ -84,6 +90,9 @@ mod tests {
             let unit = |side: usize| side.is_multiple_of(Network::UNIT);
             assert!(all.iter().all(|t| unit(t.window.width) && unit(t.window.height)));
         }
+        // Three parts of 672 px, not two of 960 and a rest that is fed as much again.
+        assert!(tiles([1920, 2016], [None; 2]).unwrap().all(|t| [t.core.width, t.core.height] == [960, 672]));
+        assert_eq!([1, 32, 33, 960, 961, 2048].map(|side| even(side, 960)), [32, 32, 64, 960, 512, 704]);
         assert_eq!(tiles([28, 28], [Some(28); 2]).unwrap().count(), 1);
         assert!(tiles([28, 30], [Some(28); 2]).is_err());
         assert_eq!(tiles([0, 5], [None; 2]).unwrap().count(), 0);

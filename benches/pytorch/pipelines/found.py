@@ -36,6 +36,12 @@ class Found(nn.Module):
         """Descriptors of the second view as they are in the first."""
         return desc_r
 
+    def used(self, image):
+        """What is exported of a picture: where a key point is sure to be told, and descriptors."""
+        seen = self.seen(image)
+        corner, sure = self.found(seen)
+        return corner.sigmoid() * sure.sigmoid(), F.normalize(self.desc(seen))
+
     def loss(self, run, image, image_r, move, corners):
         corner, sure, desc, desc_r = (x.float() for x in run(image, image_r))
         desc_r = self.aligned(desc_r, move)
@@ -76,12 +82,17 @@ class Photos(Found):
         self.corner, self.sure = nn.Conv2d(32, 1, 1), nn.Conv2d(32, 1, 1)
         self.desc = nn.Conv2d(64, 128, 3, padding=2, dilation=2)
 
-    def forward(self, image, image_r):
-        x = torch.cat([image, image_r])
+    def seen(self, x):
         flat = x - nearby(x)
-        seen = self.trunk(flat / (nearby(flat.square()) + 1e-3).sqrt())
-        head = self.head(seen[: len(image)])
-        return self.corner(head), self.sure(head), *F.normalize(self.desc(seen)).chunk(2)
+        return self.trunk(flat / (nearby(flat.square()) + 1e-3).sqrt())
+
+    def found(self, seen):
+        head = self.head(seen)
+        return self.corner(head), self.sure(head)
+
+    def forward(self, image, image_r):
+        seen = self.seen(torch.cat([image, image_r]))
+        return *self.found(seen[: len(image)]), *F.normalize(self.desc(seen)).chunk(2)
 
 
 def back(turn, other):
@@ -101,6 +112,11 @@ class TurnedConv2d(nn.Module):
         # Begins as nn.Conv2d does. All inputs are one axis, so that the weight may lie channels last, as maps do.
         plain = nn.Conv2d(inputs * (8 if of_field else 1), width, 3)
         self.weight, self.bias, self.of_field, self.dilation = plain.weight, plain.bias, of_field, dilation
+        self.settled = None
+
+    def settle(self):
+        """Turns the filters once and for all, for a network that learns no more."""
+        self.settled = self.forms().detach(), self.bias.repeat(8).detach()
 
     def forms(self):
         """The filters in all their turns: (8 · width, inputs, 3, 3)."""
@@ -114,7 +130,8 @@ class TurnedConv2d(nn.Module):
         return torch.cat(made)
 
     def forward(self, x):
-        return F.conv2d(x, self.forms(), self.bias.repeat(8), padding=self.dilation, dilation=self.dilation)
+        weight, bias = self.settled or (self.forms(), self.bias.repeat(8))
+        return F.conv2d(x, weight, bias, padding=self.dilation, dilation=self.dilation)
 
 
 class Find(Found):
@@ -143,13 +160,18 @@ class Find(Found):
         order = torch.tensor([[back(turn, other) for other in range(8)] for turn in range(8)])
         self.register_buffer("orders", F.one_hot(order, 8).float(), persistent=False)
 
-    def forward(self, image, image_r):
-        x = torch.cat([image, image_r])
+    def seen(self, x):
         steep = (F.conv2d(F.pad(x, (1, 1, 1, 1), "replicate"), self.slopes).square().sum(1, keepdim=True) + 1e-6).sqrt()
-        seen = self.trunk(steep / (nearby(steep.square()) + 1e-4).sqrt())
-        all_ways = F.relu(self.turned(seen[: len(image)])).unflatten(1, (8, -1)).mean(1)
+        return self.trunk(steep / (nearby(steep.square()) + 1e-4).sqrt())
+
+    def found(self, seen):
+        all_ways = F.relu(self.turned(seen)).unflatten(1, (8, -1)).mean(1)
         head = F.relu(self.mixed(all_ways))
-        return self.corner(head), self.sure(head), *F.normalize(self.desc(seen)).chunk(2)
+        return self.corner(head), self.sure(head)
+
+    def forward(self, image, image_r):
+        seen = self.seen(torch.cat([image, image_r]))
+        return *self.found(seen[: len(image)]), *F.normalize(self.desc(seen)).chunk(2)
 
     def aligned(self, desc_r, move):
         # By products with ones and zeros, whose gradient is a product, too; that of an indexed map is slower.

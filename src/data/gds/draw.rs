@@ -171,14 +171,16 @@ impl Drawer {
 impl Paint for Drawer {
     fn paint(&self, rows: Range<usize>, sink: Sink<'_>) -> Result<(), DataError> {
         let layout = self.source.layout()?;
-        // Strip by strip: the edges of a whole row of tiles would take as much as the layout itself.
-        for y in rows.clone().step_by(SQUARE) {
+        self.plan(&layout)?;
+        // Strip by strip: the edges of a whole row of tiles would take as much as the layout itself. Each thread has a strip at hand.
+        let strips: Vec<usize> = rows.clone().step_by(SQUARE).collect();
+        strips.into_par_iter().try_for_each(|y| {
             let strip = y..(y + SQUARE).min(rows.end);
             let edges = self.edges(&layout, &strip)?;
             edges.par_iter().enumerate().filter(|(_, edges)| !edges.is_empty()).for_each(|(plane, edges)| {
                 sink(plane, y, Samples::Eight(edges.fill_rows(self.size.0, strip.clone())));
             });
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! Samples in squares of 128 × 128 px: the unit in which pictures are kept, packed and read.
 #![allow(clippy::indexing_slicing)] // hot loops over rows whose lengths are made here
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Pixels, Run};
@@ -161,17 +162,21 @@ pub fn cut(width: usize, height: usize, layers: &[Samples], x: usize, y: usize) 
         if samples.len() < width * height {
             return Block::Flat(0);
         }
-        let rows = y..bottom;
         Block::of(match samples {
-            Samples::Eight(v) => {
-                Samples::Eight(rows.flat_map(|y| &v[y * width + x..y * width + right]).copied().collect())
-            }
-            Samples::Sixteen(v) => {
-                Samples::Sixteen(rows.flat_map(|y| &v[y * width + x..y * width + right]).copied().collect())
-            }
+            Samples::Eight(v) => Samples::Eight(window(v, width, x..right, y..bottom)),
+            Samples::Sixteen(v) => Samples::Sixteen(window(v, width, x..right, y..bottom)),
         })
     };
     Square { width: right - x, blocks: layers.iter().map(block).collect() }
+}
+
+/// The samples of a window of rows of `width`, row by row.
+fn window<T: Copy>(samples: &[T], width: usize, columns: Range<usize>, rows: Range<usize>) -> Vec<T> {
+    let mut out = Vec::with_capacity(columns.len() * rows.len());
+    for row in rows {
+        out.extend_from_slice(&samples[row * width + columns.start..row * width + columns.end]);
+    }
+    out
 }
 
 impl Pixels for Held {

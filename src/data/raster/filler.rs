@@ -28,8 +28,14 @@ pub(super) struct Filler {
     width: usize,
     /// How often each polygon winds around the current place; all 0 between strips.
     winding: Vec<i32>,
+    /// Of the edges of each polygon in a row, how many are still to come, below 0 once one was met; all 0 between rows.
+    left: Vec<i32>,
     /// How much more of each pixel is covered than of the one before it.
     change: Vec<i32>,
+    /// The edges that reach into the band, from left to right by their upper ends.
+    near: Vec<Edge>,
+    /// For each row whether an edge begins or ends within it, and where it meets the row above.
+    ends: Vec<[bool; 2]>,
     /// The edges that reach into the row and where they are in its middle, from left to right.
     active: Vec<(f64, Edge)>,
     cuts: Vec<f64>,
@@ -39,78 +45,77 @@ pub(super) struct Filler {
 impl Filler {
     pub(super) fn new(width: usize, polygons: u32) -> Self {
         let winding = vec![0; polygons as usize];
-        Self { width, winding, change: vec![0; width + 2], active: vec![], cuts: vec![], spans: vec![] }
+        let left = winding.clone();
+        let change = vec![0; width + 2];
+        Self { width, winding, left, change, near: vec![], ends: vec![], active: vec![], cuts: vec![], spans: vec![] }
     }
 
+    /// Fills the rows of a band; `list` are the edges that reach into it, from left to right.
     pub(super) fn band(&mut self, edges: &[Edge], list: &[u32], first: f64, out: &mut [u8]) {
-        self.active.clear();
-        let mut waiting = list.iter().map(|&edge| edges[edge as usize]).peekable();
+        let rows = out.len() / self.width;
+        let mut near = std::mem::take(&mut self.near);
+        near.clear();
+        near.extend(list.iter().map(|&edge| edges[edge as usize]));
+        // What ends in a row, and what ends between it and the one above.
+        self.ends.clear();
+        self.ends.resize(rows + 1, [false; 2]);
+        for y in near.iter().flat_map(|edge| [edge.y0 - first, edge.y1 - first]) {
+            if y >= 0.0 && y < rows as f64 {
+                self.ends[y as usize][usize::from(y.fract() == 0.0)] = true;
+            }
+        }
         let mut steady = false;
-        for row in 0..out.len() / self.width {
+        for row in 0..rows {
             let (top, bottom) = (first + row as f64, first + row as f64 + 1.0);
-            let before = self.active.len();
-            self.active.retain(|(_, edge)| edge.y1 > top);
-            let mut same = self.active.len() == before;
-            let mut added = false;
-            while let Some(edge) = waiting.next_if(|edge| edge.y0 < bottom) {
-                if edge.y1 > top {
-                    self.active.push((edge.x0, edge));
-                    (same, added) = (false, true);
-                }
-            }
-            if self.active.is_empty() {
-                steady = false;
-                continue;
-            }
-            let mut upright = true;
-            self.cuts.clear();
-            self.cuts.extend([top, bottom]);
-            for (middle, edge) in &mut self.active {
-                if edge.x0 != edge.x1 {
-                    upright = false;
-                    *middle = edge.at((top + 0.5).clamp(edge.y0, edge.y1));
-                }
-                if edge.y0 > top {
-                    self.cuts.push(edge.y0);
-                }
-                if edge.y1 < bottom {
-                    self.cuts.push(edge.y1);
-                }
-            }
-            let plain = upright && self.cuts.len() == 2;
-            if plain && steady && same {
+            let [within, above] = self.ends[row];
+            if steady && !within && !above {
                 // The same upright edges through the whole of this row and the one above.
                 out.copy_within((row - 1) * self.width..row * self.width, row * self.width);
                 continue;
             }
-            steady = plain;
-            if added || !upright {
+            self.active.clear();
+            let reaching = near.iter().filter(|edge| edge.y1 > top && edge.y0 < bottom);
+            self.active.extend(reaching.map(|edge| (edge.x0, *edge)));
+            let upright = self.active.iter().all(|(_, edge)| edge.x0 == edge.x1);
+            steady = upright && !within;
+            if self.active.is_empty() {
+                continue;
+            }
+            if !upright {
+                self.cuts.clear();
+                self.cuts.extend([top, bottom]);
+                for (middle, edge) in &mut self.active {
+                    *middle = edge.at((top + 0.5).clamp(edge.y0, edge.y1));
+                    self.cuts.extend([edge.y0, edge.y1].into_iter().filter(|y| *y > top && *y < bottom));
+                }
                 self.active.sort_by(|a, b| a.0.total_cmp(&b.0));
             }
-            self.row(upright, &mut out[row * self.width..(row + 1) * self.width]);
+            self.row([top, bottom], upright, &mut out[row * self.width..(row + 1) * self.width]);
         }
+        self.near = near;
     }
 
-    fn row(&mut self, upright: bool, out: &mut [u8]) {
-        // Between upright edges nothing changes to the left of the first and to the right of the last.
+    /// One row from top to bottom, whose edges are in order. Between upright edges nothing changes to the left of the first and to the
+    /// right of the last.
+    fn row(&mut self, [top, bottom]: [f64; 2], upright: bool, out: &mut [u8]) {
         let column = |x: f64| x.clamp(0.0, self.width as f64) as usize;
         let (first, last) = match (upright, self.active.first(), self.active.last()) {
             (true, Some(first), Some(last)) => (column(first.0), (column(last.0) + 2).min(self.width)),
             _ => (0, self.width),
         };
-        self.change.fill(0);
-        self.cuts.sort_unstable_by(f64::total_cmp);
-        self.cuts.dedup();
-        let cuts = std::mem::take(&mut self.cuts);
-        let mut crossings = MAX_CROSSINGS;
-        for strip in cuts.windows(2) {
-            if upright {
-                self.upright(strip[0], strip[1]);
-            } else {
+        self.change[first..(last + 2).min(self.width + 2)].fill(0);
+        if upright {
+            self.apart(top, bottom);
+        } else {
+            self.cuts.sort_unstable_by(f64::total_cmp);
+            self.cuts.dedup();
+            let cuts = std::mem::take(&mut self.cuts);
+            let mut crossings = MAX_CROSSINGS;
+            for strip in cuts.windows(2) {
                 self.strip(strip[0], strip[1], &mut crossings);
             }
+            self.cuts = cuts;
         }
-        self.cuts = cuts;
         let mut coverage = 0;
         for (pixel, change) in out[first..last].iter_mut().zip(&self.change[first..last]) {
             coverage += change;
@@ -118,19 +123,59 @@ impl Filler {
         }
     }
 
-    /// One strip of upright edges only, which are in order already.
-    fn upright(&mut self, top: f64, bottom: f64) {
+    /// A row of upright edges, in order: runs of them that no polygon reaches beyond are cut where their own edges end.
+    fn apart(&mut self, top: f64, bottom: f64) {
         let active = std::mem::take(&mut self.active);
+        for (_, edge) in &active {
+            self.left[edge.polygon as usize] += 1;
+        }
+        let (mut from, mut open, mut whole) = (0, 0, true);
+        for (at, (_, edge)) in active.iter().enumerate() {
+            // The polygon is met for the first time where none of its edges has been passed.
+            let left = &mut self.left[edge.polygon as usize];
+            if *left > 0 {
+                open += 1;
+                *left = -*left;
+            }
+            *left += 1;
+            open -= i32::from(*left == 0);
+            whole &= edge.y0 <= top && edge.y1 >= bottom;
+            if open == 0 {
+                self.run(&active[from..=at], [top, bottom], whole);
+                (from, whole) = (at + 1, true);
+            }
+        }
+        self.active = active;
+    }
+
+    /// A run of upright edges, in order, of which all reach through the row if it is `whole`.
+    fn run(&mut self, edges: &[(f64, Edge)], [top, bottom]: [f64; 2], whole: bool) {
+        if whole {
+            return self.upright(edges, top, bottom);
+        }
+        self.cuts.clear();
+        self.cuts.extend([top, bottom]);
+        self.cuts.extend(edges.iter().flat_map(|(_, edge)| [edge.y0, edge.y1]).filter(|y| *y > top && *y < bottom));
+        self.cuts.sort_unstable_by(f64::total_cmp);
+        self.cuts.dedup();
+        let cuts = std::mem::take(&mut self.cuts);
+        for strip in cuts.windows(2) {
+            self.upright(edges, strip[0], strip[1]);
+        }
+        self.cuts = cuts;
+    }
+
+    /// One strip of upright edges only, which are in order already.
+    fn upright(&mut self, edges: &[(f64, Edge)], top: f64, bottom: f64) {
         let (height, width) = (((bottom - top) * UNIT) as i32, self.width as f64);
         let mut covering = 0;
-        for (x, edge) in active.iter().filter(|(_, edge)| edge.y0 <= top && edge.y1 >= bottom) {
+        for (x, edge) in edges.iter().filter(|(_, edge)| edge.y0 <= top && edge.y1 >= bottom) {
             let turn = self.pass(edge.polygon, edge.winding, &mut covering);
             if turn != 0 && *x < width {
                 let x = x.max(0.0);
                 self.column(x as usize, x, turn * height);
             }
         }
-        self.active = active;
     }
 
     /// One strip; where edges cross in it, two strips.

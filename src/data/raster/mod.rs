@@ -30,8 +30,8 @@ use filler::Filler;
 
 /// The most bytes that the layers of one picture may take.
 const MAX_BYTES: u64 = 4 << 30;
-/// Rows that one task fills.
-const BAND: usize = 32;
+/// Rows that one task fills: few, so that hardly more edges reach into them than into one.
+const BAND: usize = 8;
 /// A side of a polygon that is not horizontal, from its upper end (x0, y0) down to (x1, y1), in px.
 #[derive(Clone, Copy)]
 struct Edge {
@@ -77,7 +77,7 @@ impl Edges {
         self.edges.is_empty()
     }
 
-    /// Coverage of the pixels in `rows`, which begin at a multiple of 32: rows of `width`. A row comes out the same
+    /// Coverage of the pixels in `rows`, which begin at a multiple of 8: rows of `width`. A row comes out the same
     /// whatever rows are filled with it, as long as all edges that reach into it were added, in the same order.
     pub(crate) fn fill_rows(&self, width: usize, rows: Range<usize>) -> Vec<u8> {
         let mut out = vec![0; width * rows.len()];
@@ -85,7 +85,7 @@ impl Edges {
             return out;
         }
         let first = rows.start / BAND;
-        let bands = self.bands(first, rows.len().div_ceil(BAND));
+        let bands = self.bands(width, first, rows.len().div_ceil(BAND));
         out.par_chunks_mut(width * BAND).zip(bands).enumerate().for_each_init(
             || Filler::new(width, self.polygons),
             |filler, (band, (rows, list))| filler.band(&self.edges, &list, ((first + band) * BAND) as f64, rows),
@@ -93,24 +93,45 @@ impl Edges {
         out
     }
 
-    /// The edges that reach into each of `count` bands from number `first` on, sorted by their upper ends.
-    fn bands(&self, first: usize, count: usize) -> Vec<Vec<u32>> {
+    /// The edges that reach into each of `count` bands from number `first` on, from left to right by their upper ends, of equal ones in
+    /// their own order.
+    fn bands(&self, width: usize, first: usize, count: usize) -> Vec<Vec<u32>> {
         let mut bands = vec![Vec::new(); count];
         let end = first + count;
-        for (index, edge) in self.edges.iter().enumerate() {
+        for index in self.left_to_right(width) {
+            let edge = &self.edges[index as usize];
             let band = |y: f64| (y.max(0.0) / BAND as f64) as usize;
             let (from, until) = (band(edge.y0).max(first), band(edge.y1).saturating_add(1).min(end));
             for list in bands.get_mut(from - first..until.saturating_sub(first)).unwrap_or_default() {
-                list.push(index as u32);
+                list.push(index);
             }
         }
-        bands.par_iter_mut().for_each(|list| {
-            list.sort_by(|&a, &b| {
-                let (a, b) = (&self.edges[a as usize], &self.edges[b as usize]);
-                a.y0.total_cmp(&b.y0).then(a.x0.total_cmp(&b.x0))
-            });
-        });
         bands
+    }
+
+    /// The numbers of all edges, ordered by x0: by pixels first, whose few edges are then sorted.
+    fn left_to_right(&self, width: usize) -> Vec<u32> {
+        let pixel = |edge: &Edge| (edge.x0.max(0.0) as usize).min(width);
+        let mut ends = vec![0u32; width + 2];
+        for edge in &self.edges {
+            ends[pixel(edge) + 1] += 1;
+        }
+        for at in 1..ends.len() {
+            ends[at] += ends[at - 1];
+        }
+        let mut order = vec![0u32; self.edges.len()];
+        for (index, edge) in self.edges.iter().enumerate() {
+            let at = &mut ends[pixel(edge)];
+            order[*at as usize] = index as u32;
+            *at += 1;
+        }
+        let mut from = 0;
+        for end in ends {
+            let run = &mut order[from..end as usize];
+            run.sort_by(|&a, &b| self.edges[a as usize].x0.total_cmp(&self.edges[b as usize].x0));
+            from = end as usize;
+        }
+        order
     }
 }
 

@@ -123,6 +123,36 @@ fn clipping_equals_cutting_a_larger_picture() {
 }
 
 #[test]
+fn rectangles_that_overlap_in_any_way_cover_what_their_union_does() {
+    let mut stream = Stream::new(6, &[]);
+    // Corners on eighths of a pixel: 8 × 8 samples in each are exact. Few and small first, so that most lie apart, then many.
+    for (count, most) in [(12, 30), (40, 60), (90, 150)] {
+        let (width, height) = (50, 40);
+        let mut side = |room: usize| {
+            let from = stream.below(8 * room);
+            (from, from + 1 + stream.below(most))
+        };
+        let all: Vec<[usize; 4]> = (0..count)
+            .map(|_| {
+                let ((x0, x1), (y0, y1)) = (side(width), side(height));
+                [x0, y0, x1, y1]
+            })
+            .collect();
+        let eighths = |at: usize| at as f64 / 8.0;
+        let polygons = all.iter().map(|r| r.map(eighths)).map(|[x0, y0, x1, y1]| rectangle(x0, y0, x1, y1));
+        let polygons: Vec<_> = polygons.collect();
+        let drawn = fill(width, height, &polygons.iter().map(|p| &p[..]).collect::<Vec<_>>());
+        for (k, &value) in drawn.iter().enumerate() {
+            let (x, y) = (k % width * 8, k / width * 8);
+            let inside =
+                |x: usize, y: usize| all.iter().any(|&[a, b, c, d]| (a..c).contains(&x) && (b..d).contains(&y));
+            let hits = (0..64).filter(|i| inside(x + i % 8, y + i / 8)).count();
+            assert_eq!(value, (hits as f64 / 64.0 * 255.0).round() as u8, "pixel {k} of {count}: {hits} of 64");
+        }
+    }
+}
+
+#[test]
 fn crossing_overlapping_polygons_have_the_area_of_their_union() {
     let mut stream = Stream::new(3, &[]);
     for _ in 0..6 {

@@ -21,6 +21,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use rayon::prelude::*;
+
 use crate::DataError;
 use crate::picture::{Picture, PictureLayer, Pixels, Square};
 pub use folder::{Drawing, Folder, NoPlace, clear, default_folder, list};
@@ -31,7 +33,7 @@ use tile::{TILE, TileId};
 
 /// The version of drawings: of the files' format, of the readers and of the rasterizer. What another version has drawn
 /// is not read.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// How far drawing is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,14 +179,15 @@ impl Store {
         hear(0);
         for row in 0..down {
             let drawn = paint::tile_row(painter, shape, row)?;
-            for (column, squares) in drawn.tiles.iter().enumerate() {
+            let file = |(column, squares): (usize, &Vec<Vec<u8>>)| {
                 let id = tile_id(key, picture, shape, column, row);
-                let bytes = id.file(squares);
-                written += bytes.len() as u64;
-                // By what the rows so far have taken.
-                let needed = written.saturating_mul(down as u64) / (row as u64 + 1);
-                self.write(key, &id.name(), &bytes, needed)?;
-            }
+                (id.name(), id.file(squares))
+            };
+            let files: Vec<(String, Vec<u8>)> = drawn.tiles.par_iter().enumerate().map(file).collect();
+            written += files.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+            // By what the rows so far have taken.
+            let needed = written.saturating_mul(down as u64) / (row as u64 + 1);
+            files.par_iter().try_for_each(|(name, bytes)| self.write(key, name, bytes, needed))?;
             sums.iter_mut().zip(&drawn.sums).for_each(|(sum, more)| *sum += more);
             hear((row + 1) * across);
         }

@@ -132,6 +132,12 @@ pub struct GraphFacts {
     pub takes_in: &'static [TakesIn],
     /// What the pass `through` may take into this operation from before it.
     pub reads_through: Option<ReadsThrough>,
+    /// True where its value is its argument `x` unless a step of training is taken: the pass `freeze` drops it.
+    pub hands_on: bool,
+    /// Of a normalization by running statistics, how its tensors are called: the pass `freeze` knows it as a line for each channel.
+    pub lines: Option<LineNames>,
+    /// Of a layer whose first axis of weights is that of its outputs, how its tensors are called: lines of the outputs can be in them.
+    pub filters: Option<FilterNames>,
     /// The multiply-adds of what is a convolution or a matrix product.
     pub products: Option<Products>,
 }
@@ -188,6 +194,9 @@ impl GraphFacts {
         rounds: false,
         takes_in: &[],
         reads_through: None,
+        hands_on: false,
+        lines: None,
+        filters: None,
         products: None,
     };
 }
@@ -233,6 +242,30 @@ impl ReadsThrough {
     pub fn has(&self, name: &str) -> bool {
         self.names.iter().any(|(_, here)| *here == name)
     }
+}
+
+/// The tensors of a normalization: (x - mean) / √(variance + eps) · scale + shift, of which the last two may be left out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LineNames {
+    /// The mean of each channel.
+    pub mean: &'static str,
+    /// Its variance.
+    pub variance: &'static str,
+    /// What it is multiplied by in the end.
+    pub scale: &'static str,
+    /// What is added in the end.
+    pub shift: &'static str,
+    /// The setting that is added to the variance.
+    pub eps: &'static str,
+}
+
+/// The tensors of a layer of filters, and the setting that says that there is a bias.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FilterNames {
+    /// The filters, (outputs, …).
+    pub weight: &'static str,
+    /// What is added to each output, if anything.
+    pub bias: &'static str,
 }
 
 /// An operation that another one takes in after itself. Its setting `then`, which no user writes, names what is in it.

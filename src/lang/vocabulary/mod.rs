@@ -17,7 +17,10 @@ use crate::source::{FileId, SourceKind, Sources};
 use crate::types::Kind;
 
 pub use application::{Application, NewWeight, POSITIONS, RuleArg};
-pub use entry::{Entry, Finding, FrameName, GraphFacts, InRun, Offers, Products, ReadsThrough, Rule, Shapes, TakesIn};
+pub use entry::{
+    Entry, FilterNames, Finding, FrameName, GraphFacts, InRun, LineNames, Offers, Products, ReadsThrough, Rule, Shapes,
+    TakesIn,
+};
 pub use facts::{Combines, Compares, LintFacts, Ranges};
 use signature::signature;
 pub use signature::usage;

@@ -5,9 +5,9 @@ use candle_core::{DType, Device, Result, Shape, Tensor};
 use crate::compute::folding::Folding;
 use crate::compute::layout;
 use crate::compute::samples::Sample;
-use crate::compute::slices::Element;
+use crate::compute::slices::{Element, read, tensor, wrong};
 use crate::compute::{Call, Gradients};
-use rord_kernels::Float;
+use rord_kernels::{Float, map};
 
 /// Both operands in the result's shape: a single number goes everywhere, and an axis of size 1, which the checker put in,
 /// over the other's.
@@ -27,7 +27,7 @@ pub(crate) trait Arithmetic {
 
 /// `a ∘ b` in the shape in which they meet. Where one of them has it already, the other is not made wider first.
 pub(crate) fn met<F: Arithmetic>(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if a.shape() != b.shape() && a.dtype() == b.dtype() && matches!(a.device(), Device::Cpu) {
+    if a.dtype() == b.dtype() && matches!(a.device(), Device::Cpu) {
         match a.dtype() {
             DType::F32 => {
                 if let Some(value) = met_fast::<F, f32>(a, b)? {
@@ -47,6 +47,14 @@ pub(crate) fn met<F: Arithmetic>(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 }
 
 fn met_fast<F: Arithmetic, T: Element>(a: &Tensor, b: &Tensor) -> Result<Option<Tensor>> {
+    if a.shape() == b.shape() {
+        // Candle has threads of its own, which take turns with the kernels' and are waited for.
+        if !a.is_contiguous() || !b.is_contiguous() {
+            return Ok(None);
+        }
+        let made = read::<T, _, 2>([a, b], |[a, b]| map::two(a, b, |a, b| F::of(a, b)))?;
+        return tensor(made.map_err(wrong)?, a.shape()).map(Some);
+    }
     if let Some(gone) = spread_over(b, a) {
         return Folding::of(a, gone, true).meet::<T>(a, b, F::of).map(Some);
     }

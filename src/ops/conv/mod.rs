@@ -12,7 +12,7 @@ use crate::op::Op;
 use crate::rules::{even_windows, positive};
 use rord_lang::dim::Dim;
 use rord_lang::report::shapes;
-use rord_lang::vocabulary::{Application, Entry, GraphFacts, Products, ReadsThrough, Shapes, TakesIn};
+use rord_lang::vocabulary::{Application, Entry, FilterNames, GraphFacts, Products, ReadsThrough, Shapes, TakesIn};
 
 /// The operation.
 pub static OP: Op = Op {
@@ -28,6 +28,7 @@ pub static OP: Op = Op {
         graph: GraphFacts {
             per_sample: true,
             rounds: true,
+            filters: Some(FilterNames { weight: "weight", bias: "bias" }),
             takes_in: &[
                 TakesIn { so_far: None, op: "relu", settings: &[], then: "relu" },
                 TakesIn {

@@ -11,7 +11,7 @@ use crate::simd::{Lanes, Simd, Task, run, take};
 /// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, kernel, kernel), plus `bias`, rectified
 /// if `relu`.
 pub fn value(simd: Simd, s: &Sizes, x: &[f32], weight: &[f32], bias: Option<&[f32]>, relu: bool) -> Vec<f32> {
-    let wide = 2 * simd.shape().0;
+    let wide = halves(s.outputs, simd.shape().0) * simd.shape().0;
     let filled = s.outputs.next_multiple_of(wide);
     let depth = s.taps() * s.inputs;
     // (panel, tap, input, output within the panel)
@@ -44,6 +44,11 @@ pub fn value(simd: Simd, s: &Sizes, x: &[f32], weight: &[f32], bias: Option<&[f3
     out
 }
 
+/// Vectors in a panel of outputs: two, or one where no more outputs are there.
+fn halves(outputs: usize, vector: usize) -> usize {
+    if outputs <= vector { 1 } else { 2 }
+}
+
 struct Rows<'a> {
     s: &'a Sizes,
     padded: &'a [f32],
@@ -61,10 +66,13 @@ impl Task for Rows<'_> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         unsafe {
-            match L::ROWS {
-                14 => self.all::<L, 14>(),
-                6 => self.all::<L, 6>(),
-                _ => self.all::<L, 4>(),
+            match (L::ROWS, halves(self.s.outputs, L::N)) {
+                (14, 1) => self.all::<L, 14, 1>(),
+                (14, _) => self.all::<L, 14, 2>(),
+                (6, 1) => self.all::<L, 6, 1>(),
+                (6, _) => self.all::<L, 6, 2>(),
+                (_, 1) => self.all::<L, 4, 1>(),
+                _ => self.all::<L, 4, 2>(),
             }
         }
     }
@@ -72,9 +80,9 @@ impl Task for Rows<'_> {
 
 impl Rows<'_> {
     #[inline(always)]
-    unsafe fn all<L: Lanes, const R: usize>(&self) {
+    unsafe fn all<L: Lanes, const R: usize, const HALVES: usize>(&self) {
         let s = self.s;
-        let wide = 2 * L::N;
+        let wide = HALVES * L::N;
         for row in 0..self.count {
             for panel in 0..s.outputs.div_ceil(wide) {
                 for left in (0..s.width).step_by(R) {
@@ -83,13 +91,21 @@ impl Rows<'_> {
                         let corner = self.padded.as_ptr().add(row * s.padded() + left * s.inputs);
                         let kernels = self.kernels.as_ptr().add(panel * self.reach.len() * wide);
                         let biases = self.biases.as_ptr().add(panel * wide);
-                        let mut sums = [[L::load(biases), L::load(biases.add(L::N))]; R];
+                        let mut first = [L::load(biases); HALVES];
+                        for (half, first) in first.iter_mut().enumerate().skip(1) {
+                            *first = L::load(biases.add(half * L::N));
+                        }
+                        let mut sums = [first; R];
                         for (pair, reach) in self.reach.iter().enumerate() {
-                            let (x, y) = (L::load(kernels.add(pair * wide)), L::load(kernels.add(pair * wide + L::N)));
+                            let mut factors = [L::load(kernels.add(pair * wide)); HALVES];
+                            for (half, factor) in factors.iter_mut().enumerate().skip(1) {
+                                *factor = L::load(kernels.add(pair * wide + half * L::N));
+                            }
                             for (i, sum) in sums.iter_mut().enumerate() {
                                 let a = L::splat(*corner.add(reach + i * s.inputs));
-                                sum[0] = sum[0].plus(a, x);
-                                sum[1] = sum[1].plus(a, y);
+                                for (sum, factor) in sum.iter_mut().zip(factors) {
+                                    *sum = sum.plus(a, factor);
+                                }
                             }
                         }
                         let to = self.to.add((row * s.width + left) * s.outputs + panel * wide);
