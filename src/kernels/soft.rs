@@ -97,7 +97,7 @@ impl<T: Float> Task for Shares<'_, T> {
         if self.size == 1 {
             // All of 1, but for what is not finite.
             let whole = if self.logarithm { T::ZERO } else { T::ONE };
-            self.out.iter_mut().zip(self.x).for_each(|(out, x)| *out = MaybeUninit::new(*x - *x + whole));
+            self.out.iter_mut().zip(self.x).for_each(|(out, x)| *out = MaybeUninit::new(*x * T::ZERO + whole));
             return;
         }
         for (out, x) in self.out.chunks_exact_mut(self.size).zip(self.x.chunks_exact(self.size)) {
