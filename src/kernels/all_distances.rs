@@ -67,6 +67,18 @@ pub fn gradients<T: Float>(
     if table.is_empty() || c == 0 {
         return Ok(out);
     }
+    // Only differences count, so that both lists may be seen from the first vector of the second: of vectors that are nearly the same
+    // little is left to be rounded.
+    let seen = |x: &[T], size: usize| -> Vec<T> {
+        let mut out = x.to_vec();
+        for (out, b) in out.chunks_exact_mut(size * c).zip(b.chunks_exact(m * c)) {
+            for out in out.chunks_exact_mut(c) {
+                out.iter_mut().zip(b).for_each(|(x, first)| *x = *x - *first);
+            }
+        }
+        out
+    };
+    let (a, b) = (&seen(a, n)[..], &seen(b, m)[..]);
     let blocks = n.div_ceil(ROWS);
     let (mut rows, mut columns) = (vec![T::ZERO; g.batch * n], vec![T::ZERO; g.batch * blocks * m]);
     let fill = |weights: &mut [MaybeUninit<T>]| {

@@ -113,6 +113,11 @@ impl Paths for Distances {
     fn lower_backward(&self, call: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
         let (a, b) = (call.tensor("a")?, call.tensor("b")?);
         let (x, y) = both(a, b)?;
+        // Only differences count: seen from one of them, vectors that are nearly the same leave little to be rounded.
+        let (x, y) = match y.dim(1)? {
+            0 => (x, y),
+            _ => (x.broadcast_sub(&y.narrow(1, 0, 1)?)?, y.broadcast_sub(&y.narrow(1, 0, 1)?)?),
+        };
         // d' = (a - b)/d, and 2·(a - b) of squares, added up over the partners.
         let weight = if squared(call) { (grad * 2.0)? } else { (grad / &output.value)? };
         let weight = if weight.rank() == 2 { weight.unsqueeze(0)? } else { weight };
