@@ -52,18 +52,20 @@ pub fn value<T: Float>(g: &Lists, a: &[T], b: &[T], of: Of<T>) -> Result<Vec<T>,
     Ok(out)
 }
 
-/// The gradients of both lists, from the table and its gradient.
+/// The gradients of the lists that are wanted, from the table and its gradient; those that are not are empty.
 pub fn gradients<T: Float>(
     g: &Lists,
     (a, b): (&[T], &[T]),
     table: &[T],
     grad: &[T],
     of: Of<T>,
+    wanted: [bool; 2],
 ) -> Result<[Vec<T>; 2], Mismatch> {
     let (n, m, c) = checked(g, a, b)?;
     length("distances", table, g.batch * n * m)?;
     length("gradient", grad, table.len())?;
-    let mut out = [a, b].map(|x| vec![T::ZERO; x.len()]);
+    let room = |x: &[T], wanted: bool| vec![T::ZERO; if wanted { x.len() } else { 0 }];
+    let mut out = [room(a, wanted[0]), room(b, wanted[1])];
     if table.is_empty() || c == 0 {
         return Ok(out);
     }
@@ -152,8 +154,9 @@ impl<T: Float> Task for Finish<'_, T> {
     }
 }
 
+/// Products of a vector with others become what is made of their squared distances; `own` and `other` are the squares of both.
 #[inline(always)]
-fn finish<T: Float>(out: &mut [T], own: T, other: &[T], then: impl Fn(T) -> T) {
+pub(crate) fn finish<T: Float>(out: &mut [T], own: T, other: &[T], then: impl Fn(T) -> T) {
     for (out, other) in out.iter_mut().zip(other) {
         *out = then((own + *other - (*out + *out)).larger(T::ZERO));
     }
@@ -237,13 +240,15 @@ mod tests {
                     db[j + k] -= grad[at] * slope * apart[k];
                 }
             }
-            let [found_a, found_b] = gradients(&g, (&a, &b), &table, &grad, of).unwrap();
+            let [found_a, found_b] = gradients(&g, (&a, &b), &table, &grad, of, [true; 2]).unwrap();
+            let apart = [[true, false], [false, true]].map(|w| gradients(&g, (&a, &b), &table, &grad, of, w).unwrap());
+            assert_eq!(apart, [[found_a.clone(), vec![]], [vec![], found_b.clone()]]);
             for (found, expected) in found_a.iter().zip(&da).chain(found_b.iter().zip(&db)) {
                 assert!((found - expected).abs() < 1e-8, "{found} {expected}");
             }
         }
         assert!(value(&g, &a[1..], &b, Of::Square).is_err());
-        assert!(gradients(&g, (&a, &b), &grad[1..], &grad, Of::Square).is_err());
+        assert!(gradients(&g, (&a, &b), &grad[1..], &grad, Of::Square, [true; 2]).is_err());
         let none = Lists { channels: 0, ..g };
         assert_eq!(value(&none, &[], &[], Of::Root(1.0)).unwrap(), vec![1.0; 2 * 150 * 37]);
     }

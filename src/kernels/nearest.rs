@@ -3,6 +3,7 @@
 
 use rayon::prelude::*;
 
+use super::all_distances::finish;
 use super::gemm::{Matrix, multiply};
 use super::normalize::sum;
 use super::simd::{Lanes, Simd, Task, run};
@@ -65,14 +66,13 @@ pub fn nearest<T: Float>(
             let side = |k: usize| of.clone().skip(k).step_by(2).copied().collect::<Vec<T>>();
             (apart, [side(0), side(1)])
         });
-        let mut distances = vec![T::ZERO; g.candidates];
-        let rows = cross.chunks_exact(g.candidates).zip(anchors.chunks_exact(g.channels));
+        let rows = cross.chunks_exact_mut(g.candidates).zip(anchors.chunks_exact(g.channels));
         for (i, (out, (cross, anchor))) in out.iter_mut().zip(rows).enumerate() {
             let near = places.as_ref().map(|(apart, places)| {
                 let own = &apart.own[2 * (image * g.anchors + i)..];
                 Near { own: [own[0], own[1]], places: [&places[0], &places[1]], scale: apart.scale, least: apart.least }
             });
-            *out = run(Simd::chosen(), Row { own: square(anchor), cross, theirs: &theirs, near, to: &mut distances });
+            *out = run(Simd::chosen(), Row { own: square(anchor), cross, theirs: &theirs, near });
         }
         Ok(())
     })?;
@@ -109,11 +109,10 @@ const FAR: f64 = 1e30;
 /// The choice of an anchor, given its products with all candidates and the squares of these.
 struct Row<'a, T> {
     own: T,
-    cross: &'a [T],
+    /// The products, in whose place the distances are put.
+    cross: &'a mut [T],
     theirs: &'a [T],
     near: Option<Near<'a, T>>,
-    /// Room for the distances.
-    to: &'a mut [T],
 }
 
 impl<T: Float> Task for Row<'_, T> {
@@ -121,10 +120,8 @@ impl<T: Float> Task for Row<'_, T> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) -> usize {
-        let Self { own, cross, theirs, near, to } = self;
-        for ((to, cross), their) in to.iter_mut().zip(cross).zip(theirs) {
-            *to = (own + *their - (*cross + *cross)).larger(T::ZERO);
-        }
+        let Self { own, cross: to, theirs, near } = self;
+        finish(to, own, theirs, |square| square);
         let Some(near) = near else { return first_least(to) };
         let (bound, never) = (near.least * near.least, T::of(f64::INFINITY));
         let mut any = false;
@@ -133,7 +130,8 @@ impl<T: Float> Task for Row<'_, T> {
             *to = if gap < bound { never } else { *to };
         }
         if !any {
-            return first_least_by(near.gaps().map(|gap| -gap));
+            let farthest = near.gaps().enumerate().reduce(|best, next| if next.1 > best.1 { next } else { best });
+            return farthest.map_or(0, |(place, _)| place);
         }
         let chosen = first_least(to);
         // Nothing is less than what stands for those that are too near: the first that is not.
@@ -154,12 +152,6 @@ fn first_least<T: Float>(of: &[T]) -> usize {
     }
     let least = least.into_iter().fold(first, |a, b| if b < a { b } else { a });
     of.iter().position(|x| *x == least).unwrap_or(0)
-}
-
-/// The same, one by one.
-fn first_least_by<T: Float>(of: impl Iterator<Item = T>) -> usize {
-    let least = of.enumerate().reduce(|best, next| if next.1 < best.1 { next } else { best });
-    least.map_or(0, |(place, _)| place)
 }
 
 #[cfg(test)]

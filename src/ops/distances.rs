@@ -94,8 +94,9 @@ impl Paths for Distances {
         let (a, b) = (call.tensor("a")?, call.tensor("b")?);
         let (x, y) = both(a, b)?;
         let g = lists(&x, &y)?;
+        let wanted = ["a", "b"].map(|name| call.wants(name));
         let found = read::<T, _, 4>([&x, &y, &output.value, grad], |[x, y, table, grad]| {
-            all_distances::gradients(&g, (x, y), table, grad, of(call))
+            all_distances::gradients(&g, (x, y), table, grad, of(call), wanted)
         })?;
         let [of_a, of_b] = found.map_err(wrong)?;
         let both = [("a", of_a, &x, a), ("b", of_b, &y, b)].into_iter().filter(|(name, ..)| call.wants(name));

@@ -120,6 +120,21 @@ pub(super) unsafe fn put_largest<L: Lanes>(window: [L; 4], to: *mut f32, cells: 
     }
 }
 
+/// What `n` channels of a pooled map's gradient, from place `at` on, are in this cell of their window: 0 but in the cells that the maxima
+/// came from.
+#[inline(always)]
+pub(super) unsafe fn take_where<L: Lanes>((grad, cells): (*const f32, *const u8), at: usize, cell: u8, n: usize) -> L {
+    unsafe {
+        let (grad, cells) = (take::<L>(grad.add(at), n), cells.add(at));
+        if n == L::N {
+            return grad.where_cell(cells, cell);
+        }
+        let mut whole = [u8::MAX; 16];
+        std::ptr::copy_nonoverlapping(cells, whole.as_mut_ptr(), n);
+        grad.where_cell(whole.as_ptr(), cell)
+    }
+}
+
 /// The gradient of the convolution itself, where `grad` is that of what followed it.
 pub(super) fn undone<'a, T: Float>(
     past: Past<T>,
@@ -196,25 +211,20 @@ impl Task for Spread<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        let Spread { grad: maxima, cells, sides: (w, channels), to } = self;
+        let Spread { sides: (w, channels), to, .. } = self;
+        let (grad, cells) = (self.grad.as_ptr(), self.cells.as_ptr());
         for column in 0..w {
             for channel in (0..channels).step_by(L::N) {
                 let (n, from) = (L::N.min(channels - channel), column / 2 * channels + channel);
                 unsafe {
-                    let mut of = [DEAD; 16];
-                    let (mut grad, mut at) = (L::splat(0.0), of.as_ptr());
-                    // A last column without another is in no window.
-                    if column / 2 < w / 2 {
-                        grad = take(maxima.as_ptr().add(from), n);
-                        at = cells.as_ptr().add(from);
-                        if n < L::N {
-                            std::ptr::copy_nonoverlapping(at, of.as_mut_ptr(), n);
-                            at = of.as_ptr();
-                        }
-                    }
                     for row in 0..2 {
                         let to = to.add((row * w + column) * channels + channel);
-                        put(grad.where_cell(at, (2 * row + column % 2) as u8), to, n);
+                        // A last column without another is in no window.
+                        let found = match column / 2 < w / 2 {
+                            true => take_where::<L>((grad, cells), from, (2 * row + column % 2) as u8, n),
+                            false => L::splat(0.0),
+                        };
+                        put(found, to, n);
                     }
                 }
             }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // see `crate::simd`: called under `simd::run` alone
 
 use crate::batch_norm::Lines;
+use crate::conv::after::take_where;
 use crate::simd::{Lanes, take};
 
 /// A map that is read, channels last.
@@ -114,15 +115,7 @@ impl Pixels for Pool {
         let (height, width) = self.grad.sides;
         let at = ((image * height + y / 2) * width + x / 2) * self.grad.channels + channel;
         let cell = ((y & 1) * 2 + (x & 1)) as u8;
-        unsafe {
-            if n == L::N {
-                L::load(self.grad.numbers.add(at)).where_cell(self.cells.add(at), cell)
-            } else {
-                let mut cells = [u8::MAX; 16];
-                std::ptr::copy_nonoverlapping(self.cells.add(at), cells.as_mut_ptr(), n);
-                L::load_part(self.grad.numbers.add(at), n).where_cell(cells.as_ptr(), cell)
-            }
-        }
+        unsafe { take_where((self.grad.numbers, self.cells), at, cell, n) }
     }
     #[inline(always)]
     fn extent(&self) -> (usize, usize) {
