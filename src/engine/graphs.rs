@@ -77,7 +77,7 @@ pub fn used(
     known: &HashMap<u32, i64>,
 ) -> Result<Graph, Stop> {
     let mut graph = up_to(pipeline, vocabulary, wanted, known, Some("build"))?;
-    passes::run_used(&mut graph, vocabulary, None)?;
+    passes::run_used(&mut graph, vocabulary)?;
     Ok(graph)
 }
 

@@ -159,8 +159,7 @@ impl<'v> Predictor<'v> {
     ///
     /// Refused: a size that the network cannot have, as one that its strides do not divide.
     pub fn run(&mut self, picture: &Picture<'_>) -> Result<Vec<Tensor>, Stop> {
-        let values = self.run_watched(picture, &mut ())?;
-        Ok(values.iter().map(layout::first).collect::<candle_core::Result<_>>()?)
+        self.run_several(1, picture)
     }
 
     /// As [`Predictor::run`], but maps lie as they were made, perhaps channels last, see [`by_cells`]; with a watch that is called after

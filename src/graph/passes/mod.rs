@@ -25,41 +25,33 @@ pub const PASSES: [(&str, Pass); 6] = [
     ("through", through::through),
 ];
 
-/// Those of a network that is used and learns no more.
-const USED: [(&str, Pass); 7] = [
-    ("fold", fold::fold),
-    ("cse", cse::cse),
-    ("dead", dead::dead),
-    ("views", views::views),
-    ("freeze", freeze::freeze),
-    ("fuse", fuse::fuse),
-    ("through", through::through),
-];
-
-/// Runs all passes of a network that is used: as [`run`], with `freeze` before `fuse`.
-pub fn run_used(graph: &mut Graph, vocabulary: &Vocabulary, last: Option<&str>) -> Result<(), Broken> {
-    these(&USED, graph, vocabulary, last)
-}
-
-/// Runs all passes, or those up to and including `last`. The graph is verified after each in debug builds.
-pub fn run(graph: &mut Graph, vocabulary: &Vocabulary, last: Option<&str>) -> Result<(), Broken> {
-    these(&PASSES, graph, vocabulary, last)
-}
-
-fn these(
-    passes: &[(&str, Pass)],
-    graph: &mut Graph,
-    vocabulary: &Vocabulary,
-    last: Option<&str>,
-) -> Result<(), Broken> {
-    for (name, pass) in passes {
-        pass(graph, vocabulary);
-        if cfg!(debug_assertions) {
-            verify(graph, vocabulary)?;
+/// Runs all passes of a network that is used and learns no more: those of [`PASSES`], with `freeze` before `fuse`.
+pub fn run_used(graph: &mut Graph, vocabulary: &Vocabulary) -> Result<(), Broken> {
+    for (name, pass) in PASSES {
+        if name == "fuse" {
+            one(freeze::freeze, graph, vocabulary)?;
         }
-        if Some(*name) == last {
+        one(pass, graph, vocabulary)?;
+    }
+    Ok(())
+}
+
+/// Runs all passes, or those up to and including `last`.
+pub fn run(graph: &mut Graph, vocabulary: &Vocabulary, last: Option<&str>) -> Result<(), Broken> {
+    for (name, pass) in PASSES {
+        one(pass, graph, vocabulary)?;
+        if Some(name) == last {
             break;
         }
+    }
+    Ok(())
+}
+
+/// Runs a pass; the graph is verified after it in debug builds.
+fn one(pass: Pass, graph: &mut Graph, vocabulary: &Vocabulary) -> Result<(), Broken> {
+    pass(graph, vocabulary);
+    if cfg!(debug_assertions) {
+        verify(graph, vocabulary)?;
     }
     Ok(())
 }
