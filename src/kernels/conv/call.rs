@@ -44,7 +44,7 @@ pub enum After {
     ReluPool,
 }
 
-/// How the factors of products are taken, where `f32` numbers are convolved by Winograd's algorithm.
+/// How the factors of products are taken, where `f32` numbers are convolved and channels mix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Products {
     /// As they are.

@@ -57,7 +57,7 @@ pub fn forward<'a, T: Float>(
     }
     if let (true, Some(x), Some(weight)) = (gathered::takes(g), single, T::single(weight)) {
         let size = g.result()?;
-        let numbers = gathered::value(g, size, x, weight, bias.and_then(T::single));
+        let numbers = gathered::value(g, size, x, weight, bias.and_then(T::single), products);
         if let Some(numbers) = T::of_single(numbers) {
             return Ok(followed(numbers, g.batch, size, g.outputs, after));
         }
@@ -167,10 +167,10 @@ pub fn backward<'a, T: Float>(
         let grad = undone(past, grad, g.batch, size, g.outputs)?;
         if let Some(grad) = T::single(&grad) {
             let input = || match gathered::takes_back(g) {
-                true => Ok(gathered::input_gradient(g, size, weight, grad)),
+                true => Ok(gathered::input_gradient(g, size, weight, grad, products)),
                 false => windows::input_gradient(g, weight, grad),
             };
-            let weights = wanted.weight.then(|| gathered::weight_gradient(g, size, x, grad));
+            let weights = wanted.weight.then(|| gathered::weight_gradient(g, size, x, grad, products));
             return Ok(Gradients {
                 x: wanted.x.then(input).transpose()?.and_then(T::of_single),
                 weight: weights.and_then(T::of_single),

@@ -9,6 +9,16 @@ use super::Lanes;
 #[derive(Clone, Copy)]
 pub struct Sixteen(__m512);
 
+impl Sixteen {
+    /// `self` + a · b of words of two bfloat16 numbers: both products are added.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bf16")]
+    pub unsafe fn plus_pairs(self, a: Self, b: Self) -> Self {
+        let words = |x: Self| unsafe { std::mem::transmute::<__m512, __m512bh>(x.0) };
+        Self(_mm512_dpbf16_ps(self.0, words(a), words(b)))
+    }
+}
+
 /// A bit for each of the first `n < 16` lanes.
 #[inline(always)]
 fn first(n: usize) -> __mmask16 {

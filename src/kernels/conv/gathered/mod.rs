@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 #![allow(clippy::indexing_slicing)] // Ranges follow from `Geometry`; the callers have checked every slice against it.
 
+pub(super) mod half;
 mod product;
 mod strip;
 #[cfg(test)]
@@ -14,10 +15,11 @@ mod tests;
 use rayon::prelude::*;
 
 use super::Geometry;
-use super::call::Seen;
+use super::call::{Products, Seen};
 use crate::shared::Shared;
-use crate::simd::{Simd, run};
-use product::{Begin, Product};
+use crate::simd::Simd;
+use half::{factors, word};
+use product::{Begin, Factors, Product};
 use strip::Strips;
 
 /// Columns of a matrix, at least, for whose vectors it pays.
@@ -53,37 +55,60 @@ fn seen(g: &Geometry, windows: (usize, usize)) -> Strips {
     }
 }
 
-/// A matrix (depth, columns) in panels of two vectors, of which the last is filled up with zeros; and the numbers of a panel.
-fn panels(simd: Simd, depth: usize, columns: usize, at: impl Fn(usize, usize) -> f32) -> (Vec<f32>, usize) {
-    let wide = 2 * simd.shape().0;
-    let mut out = vec![0.0; depth * columns.next_multiple_of(wide)];
-    for (panel, out) in out.chunks_exact_mut((depth * wide).max(1)).enumerate() {
+/// A matrix (depth, columns) in panels of two vectors, of which the last is filled up with zeros; and the numbers of a panel. Of rounded
+/// factors those of two lines are a word.
+fn panels(
+    simd: Simd,
+    (depth, columns): (usize, usize),
+    of: Factors,
+    at: impl Fn(usize, usize) -> f32,
+) -> (Vec<f32>, usize) {
+    let (wide, lines) = (2 * simd.shape().0, depth / of.numbers());
+    let mut out = vec![0.0; lines * columns.next_multiple_of(wide)];
+    for (panel, out) in out.chunks_exact_mut((lines * wide).max(1)).enumerate() {
         let own = wide.min(columns - panel * wide);
         for (k, line) in out.chunks_exact_mut(wide).enumerate() {
-            line.iter_mut().take(own).enumerate().for_each(|(c, x)| *x = at(k, panel * wide + c));
+            line.iter_mut().take(own).zip(panel * wide..).for_each(|(x, c)| {
+                *x = match of {
+                    Factors::Single => at(k, c),
+                    Factors::Rounded => word(at(2 * k, c), at(2 * k + 1, c)),
+                };
+            });
         }
     }
-    (out, depth * wide)
+    (out, lines * wide)
 }
 
 /// `x` (batch, height, width, inputs) convolved with `weight` (outputs, inputs, k, k), plus `bias`: (batch, h, w, outputs).
-pub fn value(g: &Geometry, (h, w): (usize, usize), x: Seen<f32>, weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+pub fn value(
+    g: &Geometry,
+    (h, w): (usize, usize),
+    x: Seen<f32>,
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    products: Products,
+) -> Vec<f32> {
     let (simd, strips, taps) = (Simd::chosen(), seen(g, (h, w)), g.kernel * g.kernel);
-    let depth = taps * g.inputs;
+    let (factors, depth) = (factors(products, simd, g.inputs), taps * g.inputs);
     let (matrix, panel_step) =
-        panels(simd, depth, g.outputs, |k, c| weight[c * depth + k % g.inputs * taps + k / g.inputs]);
-    let cell = |tap: usize| (tap / g.kernel * strips.width() + tap % g.kernel) * g.dilation * g.inputs;
-    let at: Vec<usize> = (0..depth).map(|k| cell(k / g.inputs) + k % g.inputs).collect();
+        panels(simd, (depth, g.outputs), factors, |k, c| weight[c * depth + k % g.inputs * taps + k / g.inputs]);
+    // Places are counted in words, of which a cell has this many.
+    let words = g.inputs / factors.numbers();
+    let cell = |tap: usize| (tap / g.kernel * strips.width() + tap % g.kernel) * g.dilation * words;
+    let at: Vec<usize> = (0..taps * words).map(|k| cell(k / words) + k % words).collect();
     let len = g.batch * h * w * g.outputs;
     let mut out: Vec<f32> = Vec::with_capacity(len);
     let to = Shared::new(&mut out.spare_capacity_mut()[..len]);
     strips.of(g.batch).into_par_iter().for_each_init(Vec::new, |buffer, strip| {
-        strips.copy(x, strip, buffer);
+        match factors {
+            Factors::Single => strips.copy(x, strip, buffer),
+            Factors::Rounded => strips.copy_channels(x, strip, buffer),
+        }
         let (image, top, lines) = strip;
-        let line = |r: usize| (r * g.stride * strips.width() * g.inputs, r * w * g.outputs);
+        let line = |r: usize| (r * g.stride * strips.width() * words, r * w * g.outputs);
         let product = Product {
             x: buffer.as_ptr(),
-            step: g.stride * g.inputs,
+            step: g.stride * words,
             rows: w,
             at: &at,
             m: matrix.as_ptr(),
@@ -93,9 +118,10 @@ pub fn value(g: &Geometry, (h, w): (usize, usize), x: Seen<f32>, weight: &[f32],
             to: to.from((image * h + top) * w * g.outputs).0.cast(),
             to_step: g.outputs,
             begin: bias.map_or(Begin::Zero, |bias| Begin::Bias(bias.as_ptr())),
+            factors,
             lines: &(0..lines).map(line).collect::<Vec<_>>(),
         };
-        run(simd, product);
+        product.run(simd);
     });
     // SAFETY: the strips cover the result, and a product writes all of its own.
     unsafe { out.set_len(len) };
@@ -111,8 +137,16 @@ fn taps(g: &Geometry, phase: usize) -> Vec<(usize, isize)> {
 }
 
 /// The gradient (batch, height, width, inputs) of the input, given `grad`, that of the value.
-pub fn input_gradient(g: &Geometry, (h, w): (usize, usize), weight: &[f32], grad: &[f32]) -> Vec<f32> {
+pub fn input_gradient(
+    g: &Geometry,
+    (h, w): (usize, usize),
+    weight: &[f32],
+    grad: &[f32],
+    products: Products,
+) -> Vec<f32> {
     let (simd, square) = (Simd::chosen(), g.kernel * g.kernel);
+    let factors = factors(products, simd, g.outputs);
+    let words = g.outputs / factors.numbers();
     let phases: Vec<Vec<(usize, isize)>> = (0..g.stride).map(|phase| taps(g, phase)).collect();
     let places = || phases.iter().flatten().map(|(_, place)| *place);
     let (least, most) = (places().min().unwrap_or(0), places().max().unwrap_or(0));
@@ -129,10 +163,10 @@ pub fn input_gradient(g: &Geometry, (h, w): (usize, usize), weight: &[f32], grad
         let (down, right) = (&phases[i / g.stride], &phases[i % g.stride]);
         let own: Vec<_> = down.iter().flat_map(|a| right.iter().map(move |b| (*a, *b))).collect();
         let cell = |((_, y), (_, x)): &((usize, isize), (usize, isize))| {
-            ((y - least) as usize * strips.width() + (x - least) as usize) * g.outputs
+            ((y - least) as usize * strips.width() + (x - least) as usize) * words
         };
-        let at: Vec<usize> = own.iter().map(cell).flat_map(|cell| (0..g.outputs).map(move |o| cell + o)).collect();
-        let (matrix, step) = panels(simd, at.len(), g.inputs, |k, c| {
+        let at: Vec<usize> = own.iter().map(cell).flat_map(|cell| (0..words).map(move |o| cell + o)).collect();
+        let (matrix, step) = panels(simd, (own.len() * g.outputs, g.inputs), factors, |k, c| {
             let ((i, _), (j, _)) = own[k / g.outputs];
             weight[(k % g.outputs * g.inputs + c) * square + i * g.kernel + j]
         });
@@ -143,18 +177,21 @@ pub fn input_gradient(g: &Geometry, (h, w): (usize, usize), weight: &[f32], grad
     let mut out: Vec<f32> = Vec::with_capacity(len);
     let to = Shared::new(&mut out.spare_capacity_mut()[..len]);
     strips.of(g.batch).into_par_iter().for_each_init(Vec::new, |buffer, strip| {
-        strips.copy(grad.into(), strip, buffer);
+        match factors {
+            Factors::Single => strips.copy(grad.into(), strip, buffer),
+            Factors::Rounded => strips.copy_channels(grad.into(), strip, buffer),
+        }
         let (image, top, lines) = strip;
         for (i, (at, matrix, panel_step)) in of.iter().enumerate() {
             let (down, right) = (i / g.stride, i % g.stride);
             let line = |r: usize| {
                 let y = (top + r) * g.stride + down;
-                (r * strips.width() * g.outputs, ((image * g.height + y) * g.width + right) * g.inputs)
+                (r * strips.width() * words, ((image * g.height + y) * g.width + right) * g.inputs)
             };
             let lines = (0..lines).filter(|r| (top + r) * g.stride + down < g.height).map(line);
             let product = Product {
                 x: buffer.as_ptr(),
-                step: g.outputs,
+                step: words,
                 rows: (g.width + g.stride - 1 - right) / g.stride,
                 at,
                 m: matrix.as_ptr(),
@@ -164,9 +201,10 @@ pub fn input_gradient(g: &Geometry, (h, w): (usize, usize), weight: &[f32], grad
                 to: to.from(0).0.cast(),
                 to_step: g.stride * g.inputs,
                 begin: Begin::Zero,
+                factors,
                 lines: &lines.collect::<Vec<_>>(),
             };
-            run(simd, product);
+            product.run(simd);
         }
     });
     // SAFETY: the phases cover the cells of every strip, those without a tap by zeros.
@@ -183,21 +221,33 @@ fn cut(g: &Geometry, strips: usize) -> (usize, usize) {
     (parts, outputs)
 }
 
-/// The `own` columns from `first` on of `rows` of `columns` numbers, in panels of `wide`, the last one filled up.
-fn pack(rows: &[f32], columns: usize, (first, own): (usize, usize), wide: usize, to: &mut Vec<f32>) {
-    let count = rows.len() / columns;
-    to.resize(own.next_multiple_of(wide) * count, 0.0);
-    for (panel, to) in to.chunks_exact_mut((wide * count).max(1)).enumerate() {
-        let n = wide.min(own - panel * wide);
-        for (to, row) in to.chunks_exact_mut(wide).zip(rows.chunks_exact(columns)) {
-            to[..n].copy_from_slice(&row[first + panel * wide..][..n]);
+/// The `own` columns from `first` on of `rows` of `columns` numbers, in panels of `wide`, the last one filled up. Of rounded factors those
+/// of two rows are a word.
+fn pack(rows: &[f32], columns: usize, (first, own): (usize, usize), wide: usize, of: Factors, to: &mut Vec<f32>) {
+    let lines = rows.len() / columns / of.numbers();
+    to.resize(own.next_multiple_of(wide) * lines, 0.0);
+    for (panel, to) in to.chunks_exact_mut((wide * lines).max(1)).enumerate() {
+        let (n, column) = (wide.min(own - panel * wide), first + panel * wide);
+        for (to, rows) in to.chunks_exact_mut(wide).zip(rows.chunks_exact(of.numbers() * columns)) {
+            match of {
+                Factors::Single => to[..n].copy_from_slice(&rows[column..][..n]),
+                Factors::Rounded => half::beside(&rows[column..][..n], &rows[columns + column..][..n], &mut to[..n]),
+            }
         }
     }
 }
 
 /// The gradient (outputs, inputs, k, k) of the weight, given `grad`, that of the value.
-pub fn weight_gradient(g: &Geometry, (h, w): (usize, usize), x: Seen<f32>, grad: &[f32]) -> Vec<f32> {
+pub fn weight_gradient(
+    g: &Geometry,
+    (h, w): (usize, usize),
+    x: Seen<f32>,
+    grad: &[f32],
+    products: Products,
+) -> Vec<f32> {
     let (simd, strips, taps) = (Simd::chosen(), seen(g, (h, w)), g.kernel * g.kernel);
+    // Two places of a line are a word.
+    let factors = factors(products, simd, w);
     let wide = 2 * simd.shape().0;
     let (depth, all) = (taps * g.inputs, strips.of(g.batch));
     let (parts, share) = cut(g, all.len());
@@ -213,27 +263,31 @@ pub fn weight_gradient(g: &Geometry, (h, w): (usize, usize), x: Seen<f32>, grad:
             let mut sums = vec![0.0; depth * outputs];
             let lines: Vec<_> = (0..taps).step_by(in_line).map(|tap| (corner(tap), tap * g.inputs * outputs)).collect();
             for strip in own {
-                strips.copy(x, *strip, buffer);
+                match factors {
+                    Factors::Single => strips.copy(x, *strip, buffer),
+                    Factors::Rounded => strips.copy_places(x, *strip, buffer),
+                }
                 let (image, top, rows_of_windows) = *strip;
                 let place = |k: usize| (k / w * strips.width() + k % w) * g.stride * g.inputs;
                 let places = rows_of_windows * w;
                 let arriving = &grad[(image * h + top) * w * g.outputs..][..places * g.outputs];
-                pack(arriving, g.outputs, (first, outputs), wide, packed);
+                pack(arriving, g.outputs, (first, outputs), wide, factors, packed);
                 let product = Product {
                     x: buffer.as_ptr(),
                     step: 1,
                     rows,
-                    at: &(0..places).map(place).collect::<Vec<_>>(),
+                    at: &(0..places).step_by(factors.numbers()).map(place).collect::<Vec<_>>(),
                     m: packed.as_ptr(),
                     m_step: wide,
-                    panel_step: places * wide,
+                    panel_step: places / factors.numbers() * wide,
                     columns: outputs,
                     to: sums.as_mut_ptr(),
                     to_step: outputs,
                     begin: Begin::There,
+                    factors,
                     lines: &lines,
                 };
-                run(simd, product);
+                product.run(simd);
             }
             (first, sums)
         })

@@ -2,7 +2,9 @@
 #![allow(unsafe_code)] // see `crate::simd`: called under `simd::run` alone
 #![allow(clippy::indexing_slicing, clippy::needless_range_loop)] // arrays of constant size
 
-use crate::simd::{Lanes, Task, put, take};
+#[cfg(target_arch = "x86_64")]
+use super::half;
+use crate::simd::{Lanes, Simd, Task, put, run, take};
 
 /// What a sum begins with.
 #[derive(Clone, Copy)]
@@ -15,9 +17,48 @@ pub enum Begin {
     There,
 }
 
+/// How factors are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Factors {
+    /// Numbers as they are.
+    Single,
+    /// Words of two numbers, rounded to bfloat16, whose products are both added: the machine must do that.
+    Rounded,
+}
+
+impl Factors {
+    /// Numbers in a word.
+    pub fn numbers(self) -> usize {
+        match self {
+            Self::Single => 1,
+            Self::Rounded => 2,
+        }
+    }
+}
+
+/// What is done with two factors.
+pub trait Multiply<L> {
+    /// `sum` + a · b
+    ///
+    /// # Safety
+    /// The machine executes what it is compiled for.
+    unsafe fn plus(sum: L, a: L, b: L) -> L;
+}
+
+/// As they are.
+struct Plain;
+
+impl<L: Lanes> Multiply<L> for Plain {
+    #[inline(always)]
+    unsafe fn plus(sum: L, a: L, b: L) -> L {
+        unsafe { sum.plus(a, b) }
+    }
+}
+
 /// For each line (x, to), row i and column c:  to[i·to_step + c] = begin + Σₖ x[i·step + at[k]] · m[k, c].
 ///
-/// Columns lie in panels of 2N: line k of panel p begins at `m + p·panel_step + k·m_step`.
+/// Columns lie in panels of 2N: line k of panel p begins at `m + p·panel_step + k·m_step`. Of rounded factors two lie in the place of
+/// one, those of k and of the next.
 #[derive(Clone, Copy)]
 pub struct Product<'a> {
     /// Where numbers are read.
@@ -38,6 +79,7 @@ pub struct Product<'a> {
     pub to: *mut f32,
     pub to_step: usize,
     pub begin: Begin,
+    pub factors: Factors,
     /// Where each line begins in `x` and in `to`.
     pub lines: &'a [(usize, usize)],
 }
@@ -47,16 +89,7 @@ impl Task for Product<'_> {
 
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
-        unsafe {
-            match (L::ROWS, fewest(L::ROWS, self.rows)) {
-                (14, 8) => self.all::<L, 8>(),
-                (14, 7) => self.all::<L, 7>(),
-                (6 | 14, 6) => self.all::<L, 6>(),
-                (6 | 14, 5) => self.all::<L, 5>(),
-                (_, 4) => self.all::<L, 4>(),
-                _ => self.all::<L, 1>(),
-            }
-        }
+        unsafe { self.by::<Plain, L>() }
     }
 }
 
@@ -74,8 +107,32 @@ fn fewest(most: usize, rows: usize) -> usize {
 }
 
 impl Product<'_> {
+    /// Does it.
+    pub fn run(self, simd: Simd) {
+        match self.factors {
+            // SAFETY: words are made where the machine multiplies them; the pointers are the caller's, as for numbers.
+            #[cfg(target_arch = "x86_64")]
+            Factors::Rounded if Simd::Avx512.multiplies_bf16() => unsafe { half::vectors::run(self) },
+            _ => run(simd, self),
+        }
+    }
+
     #[inline(always)]
-    unsafe fn all<L: Lanes, const R: usize>(&self) {
+    pub(super) unsafe fn by<F: Multiply<L>, L: Lanes>(self) {
+        unsafe {
+            match (L::ROWS, fewest(L::ROWS, self.rows)) {
+                (14, 8) => self.all::<F, L, 8>(),
+                (14, 7) => self.all::<F, L, 7>(),
+                (6 | 14, 6) => self.all::<F, L, 6>(),
+                (6 | 14, 5) => self.all::<F, L, 5>(),
+                (_, 4) => self.all::<F, L, 4>(),
+                _ => self.all::<F, L, 1>(),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn all<F: Multiply<L>, L: Lanes, const R: usize>(&self) {
         for panel in 0..self.columns.div_ceil(2 * L::N) {
             let left = self.columns - panel * 2 * L::N;
             for line in self.lines {
@@ -85,11 +142,11 @@ impl Product<'_> {
                     let place = (panel, *line, from, first - from);
                     unsafe {
                         if left >= 2 * L::N {
-                            self.block::<L, R, 2>(place, 0, L::N);
+                            self.block::<F, L, R, 2>(place, 0, L::N);
                         } else {
-                            self.block::<L, R, 1>(place, 0, left.min(L::N));
+                            self.block::<F, L, R, 1>(place, 0, left.min(L::N));
                             if left > L::N {
-                                self.block::<L, R, 1>(place, L::N, left - L::N);
+                                self.block::<F, L, R, 1>(place, L::N, left - L::N);
                             }
                         }
                     }
@@ -100,7 +157,7 @@ impl Product<'_> {
 
     /// `V` vectors of `n` columns, from `column` of the panel on, of `R` rows, of which the first `skip` are not written.
     #[inline(always)]
-    unsafe fn block<L: Lanes, const R: usize, const V: usize>(
+    unsafe fn block<F: Multiply<L>, L: Lanes, const R: usize, const V: usize>(
         &self,
         (panel, line, row, skip): (usize, (usize, usize), usize, usize),
         column: usize,
@@ -137,9 +194,9 @@ impl Product<'_> {
                 }
                 for i in 0..R {
                     let a = L::splat(*p.add(i * step));
-                    sums[i][0] = sums[i][0].plus(a, line[0]);
+                    sums[i][0] = F::plus(sums[i][0], a, line[0]);
                     if V > 1 {
-                        sums[i][V - 1] = sums[i][V - 1].plus(a, line[V - 1]);
+                        sums[i][V - 1] = F::plus(sums[i][V - 1], a, line[V - 1]);
                     }
                 }
             }

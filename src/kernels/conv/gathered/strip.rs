@@ -1,6 +1,7 @@
 //! Some rows of a map with zeros around them, which windows read without asking where the map ends.
 #![allow(clippy::indexing_slicing)] // Rows and columns are cut to the map.
 
+use super::half;
 use crate::conv::call::Seen;
 
 /// Numbers of a strip: what stays in a core's second-level cache beside a panel of the matrix.
@@ -48,27 +49,53 @@ impl Strips {
     }
 
     /// Copies what the strip sees of the map `x` (batch, height, width, channels).
-    pub fn copy(&self, x: Seen<f32>, (image, top, lines): (usize, usize, usize), to: &mut Vec<f32>) {
+    pub fn copy(&self, x: Seen<f32>, strip: (usize, usize, usize), to: &mut Vec<f32>) {
+        let line = self.width() * self.channels;
+        to.resize(self.numbers(strip.2), 0.0);
+        to.chunks_exact_mut(line).enumerate().for_each(|(row, to)| self.copy_row(x, strip, row, to));
+    }
+
+    /// The same in words of two channels of a cell, rounded, of which there are half as many.
+    pub fn copy_channels(&self, x: Seen<f32>, strip: (usize, usize, usize), to: &mut Vec<f32>) {
+        let line = self.width() * self.channels;
+        let mut numbers = vec![0.0; line];
+        to.resize(self.numbers(strip.2) / 2, 0.0);
+        for (row, to) in to.chunks_exact_mut(line / 2).enumerate() {
+            self.copy_row(x, strip, row, &mut numbers);
+            half::neighbors(&numbers, to);
+        }
+    }
+
+    /// The same in words of a cell and the one that the next window sees in its place, rounded; beyond the row there are zeros.
+    pub fn copy_places(&self, x: Seen<f32>, strip: (usize, usize, usize), to: &mut Vec<f32>) {
+        let (line, apart) = (self.width() * self.channels, self.stride * self.channels);
+        let mut numbers = vec![0.0; line + apart];
+        to.resize(self.numbers(strip.2), 0.0);
+        for (row, to) in to.chunks_exact_mut(line).enumerate() {
+            self.copy_row(x, strip, row, &mut numbers[..line]);
+            half::beside(&numbers[..line], &numbers[apart..], to);
+        }
+    }
+
+    /// Copies a row of it.
+    fn copy_row(&self, x: Seen<f32>, (image, top, _): (usize, usize, usize), row: usize, to: &mut [f32]) {
         let ((height, width), c) = (self.sides, self.channels);
-        to.resize(self.numbers(lines), 0.0);
         // The columns of the map that lie in the strip.
         let (before, from) = (self.first.min(0).unsigned_abs(), self.first.max(0).unsigned_abs());
         let inside = width.saturating_sub(from).min(self.width().saturating_sub(before));
         let before = before.min(self.width());
-        for (row, to) in to.chunks_exact_mut(self.width() * c).enumerate() {
-            let y = (top * self.stride + row).checked_add_signed(self.first).filter(|y| *y < height);
-            let Some(y) = y else {
-                to.fill(0.0);
-                continue;
-            };
-            to[..before * c].fill(0.0);
-            to[(before + inside) * c..].fill(0.0);
-            let start = (image * height + y) * width + from.min(width);
-            let (to, from) = (&mut to[before * c..(before + inside) * c], &x.numbers[start * c..(start + inside) * c]);
-            match x.lines {
-                Some(lines) => lines.apply(from, to),
-                None => to.copy_from_slice(from),
-            }
+        let y = (top * self.stride + row).checked_add_signed(self.first).filter(|y| *y < height);
+        let Some(y) = y else {
+            to.fill(0.0);
+            return;
+        };
+        to[..before * c].fill(0.0);
+        to[(before + inside) * c..].fill(0.0);
+        let start = (image * height + y) * width + from.min(width);
+        let (to, from) = (&mut to[before * c..(before + inside) * c], &x.numbers[start * c..(start + inside) * c]);
+        match x.lines {
+            Some(lines) => lines.apply(from, to),
+            None => to.copy_from_slice(from),
         }
     }
 }

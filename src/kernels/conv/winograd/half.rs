@@ -15,6 +15,7 @@ use std::ops::Range;
 
 use super::read::{Tiles, Transform, Windows};
 use super::{POINTS, product};
+use crate::conv::gathered::half::rounded;
 use crate::simd::Lanes;
 use crate::simd::avx512::Sixteen;
 
@@ -143,11 +144,6 @@ pub fn kernels(from: &[f32], step: usize, inputs: usize) -> (Vec<u16>, usize) {
     let panels = step / (inputs * 2 * N);
     let to_step = panels * filled * 2 * N;
     let mut to = vec![0u16; POINTS * to_step];
-    let rounded = |x: f32| {
-        let bits = x.to_bits();
-        // To the nearest, ties to even; what is not a number stays so.
-        if x.is_nan() { 0x7fc0 } else { ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16 }
-    };
     to.par_chunks_mut(filled * 2 * N).enumerate().for_each(|(at, to)| {
         let (point, panel) = (at / panels, at % panels);
         let from = &from[point * step + panel * inputs * 2 * N..][..inputs * 2 * N];
