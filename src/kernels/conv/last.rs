@@ -81,7 +81,7 @@ pub(super) fn general<T: Float>(
 fn reads_through(g: &Geometry) -> bool {
     match Algorithm::of(g) {
         Some(algorithm) => algorithm.reads_through(),
-        None => phases::of(g).is_none() && !pointwise::takes(g) && !depthwise::takes(g) && gathered::takes(g),
+        None => phases::of(g).is_none() && !pointwise::takes(g) && !depthwise::takes(g) && gathered::reads_through(g),
     }
 }
 

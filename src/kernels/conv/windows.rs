@@ -1,7 +1,7 @@
 //! Any convolution of maps laid out channels last: the windows of some places as rows (im2col), and one matrix product.
 //!
 //! A window's row holds its taps one after another, each with its channels side by side, so that a tap is copied whole and the
-//! taps of a line of the kernel at once. Where a window is the whole map, nothing is copied.
+//! taps of a line of the kernel at once.
 #![allow(clippy::indexing_slicing)] // Ranges follow from `Geometry`; the callers have checked every slice against it.
 
 use rayon::prelude::*;
@@ -44,17 +44,6 @@ impl<'a> Windows<'a> {
     fn block(&self) -> usize {
         let share = self.places().div_ceil(TASKS).max(16);
         (BLOCK / self.depth.max(1)).clamp(64, 4096).min(share)
-    }
-
-    /// True where the only window of an image is the image.
-    fn whole(&self) -> bool {
-        let g = self.g;
-        g.groups == 1
-            && g.pad == 0
-            && self.size == (1, 1)
-            && g.kernel == g.height
-            && g.kernel == g.width
-            && g.dilation == 1
     }
 
     /// The weight (outputs, inputs, k, k) as (outputs, k·k, inputs): in the order of a row.
@@ -133,8 +122,7 @@ pub(super) fn working(g: &Geometry) -> (usize, usize, usize) {
     let weight = bytes(g.outputs.saturating_mul(windows.depth));
     // The weight in the order of rows; its gradient, summed in parts.
     let parts = windows.places().div_ceil(256).clamp(1, TASKS);
-    let thread =
-        if windows.whole() { 0 } else { bytes((BLOCK / windows.depth.max(1)).clamp(64, 4096) * windows.depth) };
+    let thread = bytes((BLOCK / windows.depth.max(1)).clamp(64, 4096) * windows.depth);
     (weight, weight.saturating_mul(parts.saturating_add(1)), thread)
 }
 
@@ -143,9 +131,6 @@ pub(super) fn value<T: Float>(g: &Geometry, x: &[T], weight: &[T], bias: Option<
     let windows = Windows::new(g)?;
     let (depth, outputs, block) = (windows.depth, windows.outputs, windows.block());
     let weight = windows.by_taps(weight);
-    if windows.whole() && windows.places() <= depth {
-        return whole_value(&windows, x, &weight, bias);
-    }
     let mut out = vec![T::ZERO; windows.places() * g.outputs];
     out.par_chunks_mut(block * g.outputs).enumerate().try_for_each_init(Vec::new, |rows, (i, out)| {
         let (from, count) = (i * block, out.len() / g.outputs);
@@ -154,42 +139,12 @@ pub(super) fn value<T: Float>(g: &Geometry, x: &[T], weight: &[T], bias: Option<
         }
         for group in 0..g.groups {
             let kernel = Matrix::rows(&weight[group * outputs * depth..][..outputs * depth], outputs, depth, depth);
-            let seen = if windows.whole() {
-                &x[from * depth..(from + count) * depth]
-            } else {
-                windows.unfold(x, group, from, count, rows);
-                rows.as_slice()
-            };
-            let seen = Matrix::rows(seen, count, depth, depth);
+            windows.unfold(x, group, from, count, rows);
+            let seen = Matrix::rows(rows, count, depth, depth);
             multiply(&mut out[group * outputs..], g.outputs, seen, kernel.transposed(), bias.is_some())?;
         }
         Ok(())
     })?;
-    Ok(out)
-}
-
-/// [`value`] where every window is a whole image and the weight is the largest of all: cut along the rows' numbers, so that no
-/// part of the weight is read twice. `weight` is in the order of rows.
-fn whole_value<T: Float>(windows: &Windows, x: &[T], weight: &[T], bias: Option<&[T]>) -> Result<Vec<T>, Mismatch> {
-    let (depth, outputs, places) = (windows.depth, windows.outputs, windows.places());
-    let share = depth.div_ceil(TASKS).max(64);
-    let starts: Vec<usize> = (0..depth).step_by(share).collect();
-    let sums = starts.par_iter().map(|from| {
-        let columns = share.min(depth - from);
-        let part = |data, rows| Matrix { data, rows, columns, row_stride: depth, column_stride: 1 };
-        let (seen, kernel) = (part(&x[*from..], places), part(&weight[*from..], outputs));
-        let mut sum = vec![T::ZERO; places * outputs];
-        multiply(&mut sum, outputs, seen, kernel.transposed(), false)?;
-        Ok(sum)
-    });
-    let sums = sums.collect::<Result<Vec<_>, Mismatch>>()?;
-    let mut out = match bias {
-        Some(bias) => bias.repeat(places),
-        None => vec![T::ZERO; places * outputs],
-    };
-    for sum in sums {
-        out.iter_mut().zip(sum).for_each(|(out, more)| *out += more);
-    }
     Ok(out)
 }
 
@@ -199,9 +154,6 @@ pub(super) fn weight_gradient<T: Float>(g: &Geometry, x: &[T], grad: &[T]) -> Re
     let (depth, outputs, places) = (windows.depth, windows.outputs, windows.places());
     if places == 0 {
         return Ok(vec![T::ZERO; g.outputs * depth]);
-    }
-    if windows.whole() {
-        return whole_weight_gradient(&windows, x, grad);
     }
     // Parts of the places are summed apart, and outputs too where there are few places.
     let parts = places.div_ceil(256).clamp(1, TASKS);
@@ -234,29 +186,6 @@ pub(super) fn weight_gradient<T: Float>(g: &Geometry, x: &[T], grad: &[T]) -> Re
     Ok(windows.by_channels(&out))
 }
 
-/// The same where every window is a whole image: one product, cut along the rows' numbers.
-fn whole_weight_gradient<T: Float>(windows: &Windows, x: &[T], grad: &[T]) -> Result<Vec<T>, Mismatch> {
-    let (depth, outputs, places) = (windows.depth, windows.outputs, windows.places());
-    let share = depth.div_ceil(TASKS).max(64);
-    let starts: Vec<usize> = (0..depth).step_by(share).collect();
-    let sums = starts.par_iter().map(|from| {
-        let own = share.min(depth - from);
-        let mut sum = vec![T::ZERO; outputs * own];
-        let seen = Matrix { data: &x[*from..], rows: places, columns: own, row_stride: depth, column_stride: 1 };
-        multiply(&mut sum, own, Matrix::rows(grad, places, outputs, outputs).transposed(), seen, false)?;
-        Ok(sum)
-    });
-    let sums = sums.collect::<Result<Vec<_>, Mismatch>>()?;
-    let mut out = vec![T::ZERO; outputs * depth];
-    for (from, sum) in starts.iter().zip(&sums) {
-        let own = share.min(depth - from);
-        for (to, from_) in out.chunks_exact_mut(depth).zip(sum.chunks_exact(own)) {
-            to[*from..from + own].copy_from_slice(from_);
-        }
-    }
-    Ok(windows.by_channels(&out))
-}
-
 /// The gradient of the input: rows of gradients, added to the cells that their windows saw.
 pub(super) fn input_gradient<T: Float>(g: &Geometry, weight: &[T], grad: &[T]) -> Result<Vec<T>, Mismatch> {
     let windows = Windows::new(g)?;
@@ -265,14 +194,6 @@ pub(super) fn input_gradient<T: Float>(g: &Geometry, weight: &[T], grad: &[T]) -
     let cells = g.height * g.width;
     let mut out = vec![T::ZERO; g.batch * cells * g.inputs];
     if out.is_empty() {
-        return Ok(out);
-    }
-    if windows.whole() {
-        let rows = windows.block();
-        out.par_chunks_mut(rows * depth).zip(grad.par_chunks(rows * outputs)).try_for_each(|(out, grad)| {
-            let arriving = Matrix::rows(grad, grad.len() / outputs, outputs, outputs);
-            multiply(out, depth, arriving, Matrix::rows(&weight, outputs, depth, depth), false)
-        })?;
         return Ok(out);
     }
     // A task owns some channels of an image, so that overlapping windows never meet in two tasks.

@@ -8,6 +8,7 @@ use candle_core::{DType, Result, Tensor};
 
 use super::compute::{Conv, found_gradients, gradients, value};
 use crate::batch_norm::{BatchNorm, Grad};
+use crate::compute::layout;
 use crate::compute::memory::{Memory, bytes};
 use crate::compute::slices::{Element, Paths, Plain, native};
 use crate::compute::{Call, Compute, Gradients, Output};
@@ -26,14 +27,13 @@ pub(super) const NAMES: &[(&str, &str)] = &[
     ("running_var", "running_var"),
 ];
 
-/// Where the kernels read through lines: a layer of 3 × 3, or one that moves by more than a cell. Rounded products are for devices that
-/// write the map out.
+/// Where the kernels read through lines: a layer of 3 × 3, or one that moves by more than a cell.
 pub(super) fn pays(settings: &Settings) -> bool {
     let is = |name: &str, n: usize| settings.count(name) == Ok(n);
     let plain = is("groups", 1) && is("dilation", 1) && settings.text("symmetry") == Ok("none");
     let moves = settings.count("stride").is_ok_and(|stride| stride > 1);
     let few = settings.count("width").is_ok_and(|width| width < 8);
-    plain && !few && (is("kernel", 3) || moves) && settings.get("products").is_none()
+    plain && !few && (is("kernel", 3) || moves)
 }
 
 /// True where there is a normalization to be read through.
@@ -149,8 +149,17 @@ fn fast_backward<T: Element>(call: &Call, output: &Output, grad: &Tensor) -> Res
     Ok(out)
 }
 
+/// A map of bf16 from a GPU's convolution as f32, which the normalization takes.
+fn whole(map: &mut Tensor) -> Result<()> {
+    if map.dtype() == DType::BF16 {
+        *map = layout::of_type(map, DType::F32)?;
+    }
+    Ok(())
+}
+
 fn in_turn(call: &Call, norm: &dyn Compute, conv: &dyn Compute) -> Result<Output> {
-    let parts = Parts::of(call)?;
+    let mut parts = Parts::of(call)?;
+    parts.norm.iter_mut().try_for_each(|(_, t)| whole(t))?;
     let normal = norm.forward(&parts.norm(call))?;
     let mut output = conv.forward(&parts.conv(call, &parts.reading(&normal.value)))?;
     output.saved.splice(0..0, normal.saved.into_iter().take(2).chain([normal.value]));
@@ -164,12 +173,14 @@ fn in_turn_backward(
     norm: &dyn Compute,
     conv: &dyn Compute,
 ) -> Result<Gradients> {
-    let parts = Parts::of(call)?;
+    let mut parts = Parts::of(call)?;
+    parts.norm.iter_mut().try_for_each(|(_, t)| whole(t))?;
     let normal = Output { value: saved(output, 2)?.clone(), saved: output.saved.iter().take(2).cloned().collect() };
     let past = Output { value: output.value.clone(), saved: output.saved.iter().skip(3).cloned().collect() };
     let found = conv.backward(&parts.conv(call, &parts.reading(&normal.value)), &past, grad)?;
-    let (through, mut out): (Gradients, Gradients) = found.into_iter().partition(|(name, _)| *name == "x");
-    if let Some((_, grad)) = through.first() {
+    let (mut through, mut out): (Gradients, Gradients) = found.into_iter().partition(|(name, _)| *name == "x");
+    if let Some((_, grad)) = through.first_mut() {
+        whole(grad)?;
         out.extend(named(norm.backward(&parts.norm(call), &normal, grad)?));
     }
     Ok(out)

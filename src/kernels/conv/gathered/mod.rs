@@ -11,6 +11,7 @@ mod strip;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests;
+mod whole;
 
 use rayon::prelude::*;
 
@@ -33,8 +34,12 @@ const SUMS: usize = 1 << 22;
 
 /// True where the value and the weight's gradient are taken.
 pub fn takes(g: &Geometry) -> bool {
-    let whole = g.kernel == g.height && g.kernel == g.width && g.pad == 0;
-    g.groups == 1 && g.outputs >= COLUMNS && !whole
+    g.groups == 1 && g.outputs >= COLUMNS
+}
+
+/// True where numbers are read through lines without being written out after them.
+pub fn reads_through(g: &Geometry) -> bool {
+    takes(g) && !whole::takes(g)
 }
 
 /// True where the input's gradient is taken, too.
@@ -88,6 +93,9 @@ pub fn value(
     bias: Option<&[f32]>,
     products: Products,
 ) -> Vec<f32> {
+    if whole::takes(g) {
+        return whole::value(g, x.numbers, weight, bias, products);
+    }
     let (simd, strips, taps) = (Simd::chosen(), seen(g, (h, w)), g.kernel * g.kernel);
     let (factors, depth) = (factors(products, simd, g.inputs), taps * g.inputs);
     let (matrix, panel_step) =
@@ -144,6 +152,9 @@ pub fn input_gradient(
     grad: &[f32],
     products: Products,
 ) -> Vec<f32> {
+    if whole::takes(g) {
+        return whole::input_gradient(g, weight, grad, products);
+    }
     let (simd, square) = (Simd::chosen(), g.kernel * g.kernel);
     let factors = factors(products, simd, g.outputs);
     let words = g.outputs / factors.numbers();
@@ -245,6 +256,9 @@ pub fn weight_gradient(
     grad: &[f32],
     products: Products,
 ) -> Vec<f32> {
+    if whole::takes(g) {
+        return whole::weight_gradient(g, x.numbers, grad, products);
+    }
     let (simd, strips, taps) = (Simd::chosen(), seen(g, (h, w)), g.kernel * g.kernel);
     // Two places of a line are a word.
     let factors = factors(products, simd, w);
@@ -314,6 +328,9 @@ pub fn weight_gradient(
 /// Bytes that it takes beside arguments and results: forward, backward, and kept by every thread.
 pub fn working(g: &Geometry) -> (usize, usize, usize) {
     let Ok(windows) = g.result() else { return (0, 0, 0) };
+    if whole::takes(g) {
+        return whole::working(g);
+    }
     let bytes = |numbers: usize| numbers.saturating_mul(4);
     let (strips, depth) = (seen(g, windows), g.kernel * g.kernel * g.inputs);
     let matrix = bytes(depth.saturating_mul(g.outputs.next_multiple_of(32)));

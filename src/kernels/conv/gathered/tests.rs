@@ -25,6 +25,10 @@ fn all_three_passes_are_those_of_windows_for_any_stride_padding_and_dilation() {
         one_group((1, 11), (3, 40), 50, 3, (1, 2, 3)),
         one_group((5, 40), (64, 65), 48, 3, (2, 1, 1)),
         one_group((1, 8), (1, 1), 8, 3, (1, 1, 1)),
+        // The only window is the whole map: parts of taps and of channels that are not full.
+        one_group((6, 40), (8, 8), 72, 8, (1, 0, 1)),
+        one_group((5, 131), (5, 5), 33, 5, (1, 0, 1)),
+        one_group((1, 300), (3, 3), 9, 3, (2, 0, 1)),
     ];
     for g in shapes {
         let (h, w) = g.result().unwrap();
@@ -47,6 +51,7 @@ fn rounded_factors_are_near_and_do_not_depend_on_threads() {
         one_group((3, 10), (20, 28), 34, 3, (2, 1, 1)),
         one_group((1, 12), (9, 36), 18, 5, (3, 0, 2)),
         one_group((2, 18), (32, 24), 48, 8, (4, 3, 1)),
+        one_group((6, 132), (7, 7), 40, 7, (1, 0, 1)),
     ];
     for g in shapes {
         let (h, w) = g.result().unwrap();
