@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use rord_kernels::allocator::Reporting;
+use rord_kernels::allocator::large::{Large, keep_for};
 
 #[global_allocator]
-static ALLOCATOR: Reporting<mimalloc::MiMalloc> = Reporting(mimalloc::MiMalloc);
+static ALLOCATOR: Reporting<Large<mimalloc::MiMalloc>> = Reporting(Large::new(mimalloc::MiMalloc));
 
 /// The allocator's option that says how long freed memory stays with the process.
 const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
@@ -19,6 +20,8 @@ fn main() -> ExitCode {
     #[allow(unsafe_code)]
     unsafe {
         libmimalloc_sys::mi_option_set_default(PURGE_DELAY, KEPT);
+        // Never, where it is below 0.
+        keep_for(u64::try_from(libmimalloc_sys::mi_option_get(PURGE_DELAY)).unwrap_or(u64::MAX));
     }
     ExitCode::from(rord_cli::main())
 }

@@ -1,17 +1,12 @@
-//! Where an allocator that never gives memory back would put tensors: what a step's values really take, gaps among
-//! them.
+//! Where the allocator would put tensors if it never gave memory back: what a step's values really take, gaps among them.
 //!
-//! It is a rough model of mimalloc: memory comes in chunks of 512 slices of 64 KiB, and a block takes the first free
-//! slices that fit. One larger than a chunk begins with a chunk. A slice that was ever taken stays with the process.
+//! It is a model of `rord_kernels::allocator::large`: a block takes the smallest gap that it fits, in slices of 64 KiB. A slice that was
+//! ever taken stays with the process. Smaller blocks are only counted.
+
+use rord_kernels::allocator::large::LEAST;
 
 /// Bytes of a slice.
 const SLICE: usize = 64 << 10;
-
-/// Slices of a chunk.
-const CHUNK: usize = 512;
-
-/// What a block has beside its numbers.
-const HEADER: usize = 4 << 10;
 
 /// Bytes from which on blocks are only counted, so that the map does not grow without bounds for what cannot be had.
 const COUNTED: usize = 64 << 30;
@@ -35,7 +30,6 @@ impl Block {
 #[derive(Default)]
 pub struct Heap {
     used: Vec<bool>,
-    touched: Vec<bool>,
     /// Bytes of all blocks, and of those without slices.
     live: usize,
     small: usize,
@@ -48,39 +42,31 @@ impl Heap {
     pub fn make(&mut self, bytes: usize) -> Block {
         self.live = self.live.saturating_add(bytes);
         self.most_live = self.most_live.max(self.live);
-        if bytes < SLICE || self.live > COUNTED {
+        if bytes < LEAST || self.live > COUNTED {
             self.small = self.small.saturating_add(bytes);
             self.most_small = self.most_small.max(self.small);
             return Block { bytes, at: None };
         }
-        let count = (bytes + HEADER).div_ceil(SLICE);
+        let count = bytes.div_ceil(SLICE);
         let from = self.place(count);
         let end = from + count;
-        if self.used.len() < end {
-            self.used.resize(end.next_multiple_of(CHUNK), false);
-            self.touched.resize(self.used.len(), false);
-        }
-        for slices in [&mut self.used, &mut self.touched] {
-            slices.get_mut(from..end).into_iter().for_each(|s| s.fill(true));
-        }
+        self.used.resize(self.used.len().max(end), false);
+        self.used.get_mut(from..end).into_iter().for_each(|s| s.fill(true));
         Block { bytes, at: Some((from, end)) }
     }
 
-    /// The first slices that are free: within one chunk, or from the beginning of one.
+    /// The smallest gap that fits, or what is free at the end.
     fn place(&self, count: usize) -> usize {
-        let free = |at: usize| self.used.get(at) != Some(&true);
-        let mut chunk = 0;
-        loop {
-            let mut at = chunk;
-            let last = if count > CHUNK { chunk } else { chunk + CHUNK - count };
-            while at <= last {
-                match (at..at + count).rev().find(|i| !free(*i)) {
-                    None => return at,
-                    Some(taken) => at = taken + 1,
-                }
+        let mut gaps = Vec::new();
+        let mut from = 0;
+        for run in self.used.chunk_by(|a, b| a == b) {
+            if run.first() == Some(&false) {
+                gaps.push((run.len(), from));
             }
-            chunk += CHUNK;
+            from += run.len();
         }
+        let at_end = gaps.last().filter(|(len, at)| at + len == from).map_or(from, |(_, at)| *at);
+        gaps.into_iter().filter(|(len, _)| *len >= count).min().map_or(at_end, |(_, at)| at)
     }
 
     /// Frees a block.
@@ -99,8 +85,7 @@ impl Heap {
 
     /// Bytes that the process has had in all.
     pub fn most(&self) -> usize {
-        let slices = self.touched.iter().filter(|t| **t).count();
-        slices.saturating_mul(SLICE).saturating_add(self.most_small).max(self.most_live)
+        self.used.len().saturating_mul(SLICE).saturating_add(self.most_small).max(self.most_live)
     }
 }
 
@@ -112,24 +97,29 @@ mod tests {
     #[test]
     fn a_gap_is_used_again_by_what_fits() {
         let mut heap = Heap::default();
-        let first = heap.make(10 * SLICE - HEADER);
-        let _second = heap.make(10 * SLICE - HEADER);
-        assert_eq!(heap.most(), 20 * SLICE);
+        let first = heap.make(200 * SLICE);
+        let _second = heap.make(200 * SLICE);
+        assert_eq!(heap.most(), 400 * SLICE);
         heap.free(first);
-        heap.make(4 * SLICE - HEADER);
-        heap.make(6 * SLICE - HEADER);
-        assert_eq!(heap.most(), 20 * SLICE, "both went into the gap");
-        heap.make(SLICE);
-        assert_eq!(heap.most(), 22 * SLICE, "a slice and its header are two");
+        heap.make(100 * SLICE);
+        heap.make(99 * SLICE + 1);
+        assert_eq!(heap.most(), 400 * SLICE, "both went into the gap");
+        heap.make(70 * SLICE);
+        assert_eq!(heap.most(), 470 * SLICE);
     }
 
     #[test]
-    fn a_block_stays_within_a_chunk_or_begins_with_one() {
+    fn the_smallest_gap_is_taken_and_what_is_free_at_the_end_grows() {
         let mut heap = Heap::default();
-        heap.make(300 * SLICE - HEADER);
-        assert_eq!(heap.make(300 * SLICE - HEADER).at, Some((CHUNK, CHUNK + 300)));
-        assert_eq!(heap.make(600 * SLICE - HEADER).at, Some((2 * CHUNK, 2 * CHUNK + 600)));
-        assert_eq!(heap.make(200 * SLICE - HEADER).at, Some((300, 500)));
+        let large = heap.make(150 * SLICE);
+        let _kept = heap.make(100 * SLICE);
+        let small = heap.make(120 * SLICE);
+        let _kept = heap.make(100 * SLICE);
+        let last = heap.make(130 * SLICE);
+        [large, small, last].into_iter().for_each(|block| heap.free(block));
+        assert_eq!(heap.make(120 * SLICE).at, Some((250, 370)));
+        assert_eq!(heap.make(160 * SLICE).at, Some((470, 630)));
+        assert_eq!(heap.make(SLICE).at, None, "what is small is counted");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Some memory is set aside, and let go before the report is written, so that there is enough for that.
 
 pub mod failing;
+pub mod large;
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::sync::OnceLock;

@@ -9,6 +9,7 @@ use super::views::{checked, graph, views};
 use rord_engine::program::{Feed, Outcome, Program};
 use rord_engine::weights::{Weights, weight_specs};
 use rord_graph::node::NodeSource;
+use rord_kernels::simd::Simd;
 use rord_ops::compute::samples::apart;
 
 /// A network with three normalizations, two of which a convolution alone reads. Two runs of it move its statistics twice.
@@ -29,10 +30,15 @@ minimize total = what
 
 /// A step of the graph after a pass, where the weights that `trained` names have gradients.
 fn run(last: &str, dtype: DType, training: bool, trained: impl Fn(&str) -> bool) -> Outcome {
-    let (pipeline, _) = checked(TEXT);
+    run_of(TEXT, last, dtype, training, trained)
+}
+
+/// The same of another text.
+fn run_of(text: &str, last: &str, dtype: DType, training: bool, trained: impl Fn(&str) -> bool) -> Outcome {
+    let (pipeline, _) = checked(text);
     let weights = Weights::init(&weight_specs(&pipeline), 3, dtype, &Device::Cpu).unwrap();
     let fields = views(dtype);
-    let graph = graph(TEXT, last);
+    let graph = graph(text, last);
     let names: Vec<String> = graph.weights.iter().map(|w| w.name.clone()).collect();
     let wanted = |s: &NodeSource| matches!(s, NodeSource::Weight(w) if trained(&names[*w]));
     let program = Program::new(graph, wanted, dtype, &Device::Cpu).unwrap();
@@ -72,6 +78,18 @@ fn values_gradients_and_statistics_are_the_same() {
             assert!(apart < bound, "{dtype:?}, training {training}: {apart:e}");
         }
     }
+}
+
+#[test]
+fn rounded_products_are_read_through_to_as_well() {
+    let rounded = format!("{TEXT}train {{\n  optimizer = adam(lr = 1e-3)\n  precision = bf16\n}}\n");
+    assert_eq!(graph(&rounded, "through").count("batch_norm"), 2);
+    let [written, read] = ["fuse", "through"].map(|last| run_of(&rounded, last, DType::F32, true, |_| true));
+    assert!(difference(&written, &read) < 2e-2, "{:e}", difference(&written, &read));
+    let [single, read] = [run("through", DType::F32, true, |_| true), read].map(|run| run.numbers().unwrap());
+    let apart = single.iter().zip(&read).map(|(a, b)| (a - b).abs() / a.abs()).fold(0.0, f64::max);
+    assert!(apart < 2e-2, "{apart:e}");
+    assert_eq!(apart > 0.0, Simd::chosen().multiplies_bf16(), "rounded where this machine multiplies such numbers");
 }
 
 #[test]

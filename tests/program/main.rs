@@ -4,10 +4,11 @@
 
 use rord_kernels::allocator::Reporting;
 use rord_kernels::allocator::failing::Failing;
+use rord_kernels::allocator::large::Large;
 
 /// That of the program, of which one allocation may fail: `failing` runs the program in this binary, too.
 #[global_allocator]
-static ALLOCATOR: Reporting<Failing<mimalloc::MiMalloc>> = Reporting(Failing(mimalloc::MiMalloc));
+static ALLOCATOR: Reporting<Failing<Large<mimalloc::MiMalloc>>> = Reporting(Failing(Large::new(mimalloc::MiMalloc)));
 
 mod architecture;
 mod bench;
