@@ -67,6 +67,8 @@ fn check(graph: &Graph, vocabulary: &Vocabulary, index: u32, op: &OpNode, result
     {
         return Err(format!("`{}` does not take in {then}", op.op));
     }
+    // What is read through another operation has that one's type, not the one that the signature says.
+    let through = operation.entry.graph.reads_through.filter(|through| through.is_in(&op.settings));
     let (mut dims, mut frames): (HashMap<&str, Dim>, HashMap<&str, Frame>) = (HashMap::new(), HashMap::new());
     for (name, input) in &op.inputs {
         if input.0 >= index {
@@ -77,6 +79,9 @@ fn check(graph: &Graph, vocabulary: &Vocabulary, index: u32, op: &OpNode, result
         let param = operation.params.iter().find(|p| p.name.text == inverted.map_or(*name, |(from, _)| from));
         // A weight may have the name of the setting that adds it: `bias`.
         let Some(param) = param.filter(|p| is_tensor_param(p)) else { continue };
+        if through.is_some_and(|through| through.input == *name) {
+            continue;
+        }
         let ty = match inverted {
             Some(_) => &Type { frame: ty.to.clone(), to: ty.frame.clone(), ..ty.clone() },
             None => ty,

@@ -101,6 +101,20 @@ fn both_axes(x: &Tensor, rows: &Tensor, columns: &Tensor) -> Result<Tensor> {
     tall.reshape((b * c, q, p))?.transpose(1, 2)?.contiguous()?.reshape((b, c, p, q))
 }
 
+/// `x` with each cell repeated along both axes, by Candle's operations.
+pub(crate) fn repeated(x: &Tensor, by: usize) -> Result<Tensor> {
+    let (b, c, h, w) = x.dims4()?;
+    let cells = x.reshape((b * c, h, 1, w, 1))?.broadcast_as((b * c, h, by, w, by))?;
+    cells.contiguous()?.reshape((b, c, by * h, by * w))
+}
+
+/// The way back: the sum over the cells that one became.
+pub(crate) fn summed(grad: &Tensor, by: usize) -> Result<Tensor> {
+    let (b, c, h, w) = grad.dims4()?;
+    let cells = grad.contiguous()?.reshape((b * c, h / by, by, w / by, by))?;
+    cells.sum((2, 4))?.reshape((b, c, h / by, w / by))
+}
+
 /// The factor, and true for the bilinear mode.
 fn settings(call: &Call) -> Result<(usize, bool)> {
     let bilinear = match call.text("mode")? {
@@ -155,21 +169,20 @@ impl Paths for Upsample {
 
     fn lower(&self, call: &Call) -> Result<Output> {
         let (x, (by, bilinear)) = (call.tensor("x")?, settings(call)?);
-        let (b, c, h, w) = x.dims4()?;
+        let (_, _, h, w) = x.dims4()?;
         if bilinear {
             return Ok(both_axes(x, &matrix(h, by, x)?, &matrix(w, by, x)?)?.into());
         }
-        let cells = x.reshape((b * c, h, 1, w, 1))?.broadcast_as((b * c, h, by, w, by))?;
-        Ok(cells.contiguous()?.reshape((b, c, by * h, by * w))?.into())
+        Ok(repeated(x, by)?.into())
     }
 
     fn lower_backward(&self, call: &Call, _: &Output, grad: &Tensor) -> Result<Gradients> {
         let (x, (by, bilinear)) = (call.tensor("x")?, settings(call)?);
-        let (b, c, h, w) = x.dims4()?;
+        let (_, _, h, w) = x.dims4()?;
         let out = if bilinear {
             both_axes(grad, &matrix(h, by, x)?.t()?, &matrix(w, by, x)?.t()?)?
         } else {
-            grad.contiguous()?.reshape((b * c, h, by, w, by))?.sum((2, 4))?.reshape((b, c, h, w))?
+            summed(grad, by)?
         };
         Ok(vec![("x", out)])
     }

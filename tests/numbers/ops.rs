@@ -141,7 +141,7 @@ fn samples_use_what_a_call_can_give() {
         }
         if let Some(through) = op.entry.graph.reads_through.filter(|t| t.is_in(&sample.settings)) {
             let other = OPERATIONS.iter().find(|op| op.name == through.op);
-            if other.is_none_or(|op| op.compute.is_none()) || !(through.pays)(&sample.settings) {
+            if other.is_none_or(|op| op.compute.is_none()) || !(through.pays)(&sample.settings, &sample.settings) {
                 refuse("reads through nothing of that name".into());
             }
             continue;

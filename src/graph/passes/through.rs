@@ -1,5 +1,5 @@
 //! Takes what is before an operation into it, where that need not be written out: `batch_norm |> relu |> conv` becomes one node that reads
-//! the map through the lines of the normalization.
+//! the map through the lines of the normalization, `concat(x, upsample(y, 2))` one that repeats what it reads of y.
 //!
 //! An operation says what it reads through (`GraphFacts::reads_through`). No other node may read the value in between, and it must not be
 //! an output. Fields are left alone: their normalization sees all turns as one batch.
@@ -21,12 +21,14 @@ pub fn through(graph: &mut Graph, vocabulary: &Vocabulary) {
             let map = graph.node(*id).filter(|node| node.ty.dims.len() == 4)?;
             let NodeSource::Op(earlier) = &map.source else { return None };
             let alone = reads.get(id.0 as usize) == Some(&1) && earlier.op == facts.op;
-            (alone && !facts.is_in(&later.settings) && (facts.pays)(&later.settings)).then_some(())?;
+            (alone && !facts.is_in(&later.settings) && (facts.pays)(&later.settings, &earlier.settings))
+                .then_some(())?;
             let mut both = later.clone();
             for (name, id) in &earlier.inputs {
-                match facts.names.iter().find(|(there, _)| there == name) {
-                    Some((_, here)) => both.inputs.push((here, *id)),
-                    None => both.inputs.iter_mut().filter(|(n, _)| n == name).for_each(|(_, own)| *own = *id),
+                if *name == facts.of {
+                    both.inputs.iter_mut().filter(|(n, _)| *n == facts.input).for_each(|(_, own)| *own = *id);
+                } else if let Some((_, here)) = facts.names.iter().find(|(there, _)| there == name) {
+                    both.inputs.push((here, *id));
                 }
             }
             let then = earlier.settings.text("then").unwrap_or("plain");

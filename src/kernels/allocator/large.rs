@@ -69,11 +69,26 @@ struct Gap {
     since: Instant,
     /// False where it holds zeros, and no memory of the system.
     used: bool,
+    /// Of its last pieces so many that nobody took since then, though what lies before them was taken and freed.
+    cold: usize,
+    cold_since: Instant,
 }
+
+/// The most gaps that there can be: a block lies between two. Room for them is there from the beginning, so that nothing is allocated
+/// while the lock is held.
+const GAPS: usize = RESERVED / (LEAST + PIECE) + 1;
+const _: () = assert!(GAPS * size_of::<Gap>() < LEAST, "the list of gaps must come from the other allocator");
 
 impl Gap {
     fn end(&self) -> usize {
         self.from + self.count
+    }
+
+    /// Its first pieces are taken.
+    fn shorten(&mut self, count: usize) {
+        self.from += count;
+        self.count -= count;
+        self.cold = self.cold.min(self.count);
     }
 }
 
@@ -84,8 +99,7 @@ impl Held {
         let fitting = self.gaps.iter_mut().enumerate().filter(|(_, gap)| gap.count >= count);
         if let Some((index, gap)) = fitting.min_by_key(|(_, gap)| (gap.count, std::cmp::Reverse(gap.since))) {
             let found = (gap.from, !gap.used);
-            gap.from += count;
-            gap.count -= count;
+            gap.shorten(count);
             if gap.count == 0 {
                 self.gaps.remove(index);
             }
@@ -111,8 +125,7 @@ impl Held {
     fn extend(&mut self, end: usize, count: usize) -> bool {
         let Some(index) = self.gaps.iter().position(|gap| gap.from == end && gap.count >= count) else { return false };
         if let Some(gap) = self.gaps.get_mut(index) {
-            gap.from += count;
-            gap.count -= count;
+            gap.shorten(count);
             if gap.count == 0 {
                 self.gaps.remove(index);
             }
@@ -122,10 +135,12 @@ impl Held {
 
     /// Takes pieces back.
     fn give(&mut self, from: usize, count: usize, since: Instant) {
-        let mut gap = Gap { from, count, since, used: true };
+        let mut gap = Gap { from, count, since, used: true, cold: 0, cold_since: since };
         let mut at = self.gaps.partition_point(|other| other.from < from);
         if let Some(after) = self.gaps.get(at).filter(|after| after.from == gap.end()) {
             gap.count += after.count;
+            (gap.cold, gap.cold_since) =
+                if after.cold > 0 { (after.cold, after.cold_since) } else { (after.count, after.since) };
             self.gaps.remove(at);
         }
         if let Some(before) = at.checked_sub(1).and_then(|i| self.gaps.get(i)).filter(|before| before.end() == gap.from)
@@ -143,8 +158,25 @@ impl Held {
             return;
         }
         self.looked = Some(now);
-        for gap in self.gaps.iter_mut().filter(|gap| gap.used && now.duration_since(gap.since) >= kept) {
-            gap.used = !release(gap.from, gap.count);
+        for gap in self.gaps.iter_mut().filter(|gap| gap.used) {
+            if now.duration_since(gap.since) >= kept {
+                gap.used = !release(gap.from, gap.count);
+                gap.cold = 0;
+            } else if gap.cold > 0 && now.duration_since(gap.cold_since) >= kept {
+                release(gap.end() - gap.cold, gap.cold);
+                gap.cold = 0;
+            }
+        }
+    }
+
+    /// What is free at the end and holds no memory is only reserved again: it counts for the limits of the process no more.
+    fn shrink(&mut self, withdraw: impl Fn(usize, usize) -> bool) {
+        let Some(last) = self.gaps.last().filter(|gap| !gap.used && gap.end() == self.end) else { return };
+        let usable = last.from.next_multiple_of(HUGE);
+        if usable < self.committed && withdraw(usable, self.committed - usable) {
+            self.end = last.from;
+            self.committed = usable;
+            self.gaps.pop();
         }
     }
 }
@@ -181,6 +213,7 @@ impl<A> Large<A> {
         let (piece, zeros) = self.held(|held| {
             if held.state == State::Unknown {
                 let base = system::reserve(RESERVED, HUGE * PIECE);
+                let base = base.filter(|_| held.gaps.try_reserve_exact(GAPS).is_ok());
                 held.state = if base.is_some() { State::Open } else { State::Closed };
                 self.base.store(base.unwrap_or(0), Ordering::Relaxed);
             }
@@ -198,6 +231,7 @@ impl<A> Large<A> {
         self.held(|held| {
             held.give(from, count, now);
             held.purge(now, kept, |from, count| system::release(self.address(from), count * PIECE));
+            held.shrink(|from, count| system::withdraw(self.address(from), count * PIECE));
         });
     }
 }
@@ -268,6 +302,10 @@ mod system {
 
     /// Addresses without memory; the first one, a multiple of `align`.
     pub fn reserve(bytes: usize, align: usize) -> Option<usize> {
+        // A limit on addresses is for all of the process: then the other allocator serves.
+        if rustix::process::getrlimit(rustix::process::Resource::As).current.is_some() {
+            return None;
+        }
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: the system chooses the place.
         let found = unsafe { mmap_anonymous(null_mut(), bytes + align, ProtFlags::empty(), flags) };
@@ -282,6 +320,12 @@ mod system {
     pub fn commit(at: *mut u8, bytes: usize) -> bool {
         // SAFETY: within what was reserved.
         unsafe { mprotect(at.cast::<c_void>(), bytes, MprotectFlags::READ | MprotectFlags::WRITE) }.is_ok()
+    }
+
+    /// Addresses that cannot be used any more until they are committed again.
+    pub fn withdraw(at: *mut u8, bytes: usize) -> bool {
+        // SAFETY: pieces that are free.
+        unsafe { mprotect(at.cast::<c_void>(), bytes, MprotectFlags::empty()) }.is_ok()
     }
 
     /// Gives memory back; zeros are there if it is used again.
@@ -302,6 +346,10 @@ mod system {
     }
 
     pub fn release(_: *mut u8, _: usize) -> bool {
+        false
+    }
+
+    pub fn withdraw(_: *mut u8, _: usize) -> bool {
         false
     }
 }

@@ -28,6 +28,9 @@ impl<T: Float> Seen<'_, T> {
     /// The numbers after the lines, written out.
     pub(super) fn made(&self, channels: usize) -> Result<Option<Vec<T>>, Mismatch> {
         let Some(lines) = self.lines else { return Ok(None) };
+        if self.numbers.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
         let map = Map { images: 1, channels, cells: self.numbers.len() / channels.max(1), last: true };
         batch_norm::value(&map, self.numbers, lines).map(Some)
     }

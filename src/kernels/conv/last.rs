@@ -78,7 +78,7 @@ pub(super) fn general<T: Float>(
 }
 
 /// True where numbers of `f32` are read through lines without being written out after them.
-fn reads_through(g: &Geometry) -> bool {
+pub fn reads_through(g: &Geometry) -> bool {
     match Algorithm::of(g) {
         Some(algorithm) => algorithm.reads_through(),
         None => phases::of(g).is_none() && !pointwise::takes(g) && !depthwise::takes(g) && gathered::reads_through(g),

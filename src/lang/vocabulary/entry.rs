@@ -220,16 +220,18 @@ pub type Rule = fn(&mut Application<'_>);
 pub struct ReadsThrough {
     /// The operation that is read through.
     pub op: &'static str,
-    /// The tensor that is read, of both.
+    /// The tensor that is read through it.
     pub input: &'static str,
+    /// What it reads itself, which is then read in that place.
+    pub of: &'static str,
     /// Its other tensors, by their names there and here. Where its weights are frozen it runs as in validation.
     pub names: &'static [(&'static str, &'static str)],
     /// Its settings that are handed on.
     pub settings: &'static [&'static str],
     /// The setting, which no user writes, that says that it is there: what it has taken in itself, or `plain`.
     pub word: &'static str,
-    /// Whether it pays for a call with these settings.
-    pub pays: fn(&Settings) -> bool,
+    /// Whether it pays for a call with these settings, of one with those.
+    pub pays: fn(&Settings, &Settings) -> bool,
 }
 
 impl ReadsThrough {

@@ -31,7 +31,7 @@ fn geometry(call: &Call) -> Result<Geometry> {
 }
 
 /// The sizes for an input and a weight of these shapes.
-fn sizes(x: &[usize], weight: &[usize], settings: &Settings) -> Result<Geometry> {
+pub(super) fn sizes(x: &[usize], weight: &[usize], settings: &Settings) -> Result<Geometry> {
     let (&[batch, inputs, height, width], &[outputs, depth, kernel, across]) = (x, weight) else {
         return Err(candle_core::Error::msg("a convolution's input and weight have four axes"));
     };

@@ -41,6 +41,7 @@ pub static OP: Op = Op {
             reads_through: Some(ReadsThrough {
                 op: "batch_norm",
                 input: "x",
+                of: "x",
                 names: normed::NAMES,
                 settings: &["eps", "momentum"],
                 word: normed::WORD,

@@ -6,13 +6,14 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::compute::{Conv, found_gradients, gradients, value};
+use super::compute::{Conv, found_gradients, gradients, sizes, value};
 use crate::batch_norm::{BatchNorm, Grad};
 use crate::compute::layout;
 use crate::compute::memory::{Memory, bytes};
 use crate::compute::slices::{Element, Paths, Plain, native};
 use crate::compute::{Call, Compute, Gradients, Output};
 use crate::max_pool::saved;
+use rord_kernels::conv::last::reads_through;
 use rord_lang::constant::{Constant, Settings};
 use rord_lang::vocabulary::Shapes;
 
@@ -28,7 +29,7 @@ pub(super) const NAMES: &[(&str, &str)] = &[
 ];
 
 /// Where the kernels read through lines: a layer of 3 × 3, or one that moves by more than a cell.
-pub(super) fn pays(settings: &Settings) -> bool {
+pub(super) fn pays(settings: &Settings, _: &Settings) -> bool {
     let is = |name: &str, n: usize| settings.count(name) == Ok(n);
     let plain = is("groups", 1) && is("dilation", 1) && settings.text("symmetry") == Ok("none");
     let moves = settings.count("stride").is_ok_and(|stride| stride > 1);
@@ -192,8 +193,16 @@ fn named(found: Gradients) -> Gradients {
     found.into_iter().map(|(name, t)| (here(name), t)).collect()
 }
 
-/// What it takes beside the convolution alone.
+/// What it takes beside the convolution alone. Where no kernel reads through, the normalized map is written each time.
 pub(super) fn memory(conv: Memory, shapes: &Shapes<'_>) -> Memory {
+    let read = shapes.of("x").zip(shapes.of("weight"));
+    let g = read.and_then(|(x, weight)| sizes(x, weight, shapes.settings).ok());
+    let made = if g.is_some_and(|g| reads_through(&g)) { 0 } else { shapes.of("x").map_or(0, bytes) };
     let channels = shapes.of("x").and_then(|x| x.get(1)).copied().unwrap_or(0);
-    Memory { saved: conv.saved.saturating_add(bytes(&[2, channels])), ..conv }
+    Memory {
+        saved: conv.saved.saturating_add(bytes(&[2, channels])),
+        forward: conv.forward.saturating_add(made),
+        backward: conv.backward.saturating_add(made),
+        ..conv
+    }
 }

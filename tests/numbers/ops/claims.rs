@@ -208,7 +208,9 @@ fn random_shapes_come_out_as_the_checker_says() {
                 wrong.push(format!("{}, as {:?}, {}: {e}", op.name, like.name, given.join(", ")));
             }
         }
-        if accepted == 0 {
+        // What only a pass makes has sizes that no call gives.
+        let by_pass = op.entry.graph.reads_through.is_some_and(|through| through.is_in(&like.settings));
+        if accepted == 0 && !by_pass {
             wrong.push(format!("{}, as {:?}: the checker accepts no shape", op.name, like.name));
         }
     }

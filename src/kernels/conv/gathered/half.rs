@@ -14,7 +14,8 @@ pub fn factors(products: Products, simd: Simd, side: usize) -> Factors {
     if rounded { Factors::Rounded } else { Factors::Single }
 }
 
-/// The nearest bfloat16 number, ties to even; what is not a number stays so.
+/// The nearest bfloat16 number, ties to even; what is not a number stays so. The largest finite numbers, from 3.396e38 on, become infinite.
+/// Vectors make numbers below the normal ones 0.
 pub fn rounded(x: f32) -> u16 {
     let bits = x.to_bits();
     if x.is_nan() { 0x7fc0 } else { ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16 }

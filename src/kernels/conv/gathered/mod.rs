@@ -34,7 +34,17 @@ const SUMS: usize = 1 << 22;
 
 /// True where the value and the weight's gradient are taken.
 pub fn takes(g: &Geometry) -> bool {
-    g.groups == 1 && g.outputs >= COLUMNS
+    g.groups == 1 && g.outputs >= COLUMNS && (whole::takes(g) || fits(g))
+}
+
+/// True where a line of windows with the zeros around it has no more numbers than the map, or few: padding and dilation know no bounds.
+fn fits(g: &Geometry) -> bool {
+    let numbers = || {
+        let reach = g.kernel.checked_sub(1)?.checked_mul(g.dilation)?.checked_add(1)?;
+        let width = g.result().ok()?.1.checked_sub(1)?.checked_mul(g.stride)?.checked_add(reach)?;
+        reach.checked_mul(width)?.checked_mul(g.inputs.max(g.outputs))
+    };
+    numbers().is_some_and(|n| n <= g.input_len().max(1 << 22))
 }
 
 /// True where numbers are read through lines without being written out after them.
@@ -129,7 +139,8 @@ pub fn value(
             factors,
             lines: &(0..lines).map(line).collect::<Vec<_>>(),
         };
-        product.run(simd);
+        // SAFETY: the sizes follow from the geometry, against which the callers checked every slice.
+        unsafe { product.run(simd) };
     });
     // SAFETY: the strips cover the result, and a product writes all of its own.
     unsafe { out.set_len(len) };
@@ -144,7 +155,8 @@ fn taps(g: &Geometry, phase: usize) -> Vec<(usize, isize)> {
     (0..g.kernel).filter(|tap| apart(*tap) % stride == 0).map(|tap| (tap, apart(tap) / stride)).collect()
 }
 
-/// The gradient (batch, height, width, inputs) of the input, given `grad`, that of the value.
+/// The gradient (batch, height, width, inputs) of the input, given `grad`, that of the value. A weight that is not finite reaches cells near
+/// the edge whose windows do not use it: what lies beyond the edge is 0, and is multiplied by it.
 pub fn input_gradient(
     g: &Geometry,
     (h, w): (usize, usize),
@@ -158,7 +170,9 @@ pub fn input_gradient(
     let (simd, square) = (Simd::chosen(), g.kernel * g.kernel);
     let factors = factors(products, simd, g.outputs);
     let words = g.outputs / factors.numbers();
-    let phases: Vec<Vec<(usize, isize)>> = (0..g.stride).map(|phase| taps(g, phase)).collect();
+    // Phases beyond the map have no cells.
+    let (down_n, right_n) = (g.stride.min(g.height), g.stride.min(g.width));
+    let phases: Vec<Vec<(usize, isize)>> = (0..down_n.max(right_n)).map(|phase| taps(g, phase)).collect();
     let places = || phases.iter().flatten().map(|(_, place)| *place);
     let (least, most) = (places().min().unwrap_or(0), places().max().unwrap_or(0));
     let strips = Strips {
@@ -171,7 +185,7 @@ pub fn input_gradient(
     };
     // Of each phase of rows and columns: where the numbers lie, and the matrix for them.
     let phase = |i: usize| {
-        let (down, right) = (&phases[i / g.stride], &phases[i % g.stride]);
+        let (down, right) = (&phases[i / right_n], &phases[i % right_n]);
         let own: Vec<_> = down.iter().flat_map(|a| right.iter().map(move |b| (*a, *b))).collect();
         let cell = |((_, y), (_, x)): &((usize, isize), (usize, isize))| {
             ((y - least) as usize * strips.width() + (x - least) as usize) * words
@@ -183,7 +197,7 @@ pub fn input_gradient(
         });
         (at, matrix, step)
     };
-    let of: Vec<_> = (0..g.stride * g.stride).map(phase).collect();
+    let of: Vec<_> = (0..down_n * right_n).map(phase).collect();
     let len = g.batch * g.height * g.width * g.inputs;
     let mut out: Vec<f32> = Vec::with_capacity(len);
     let to = Shared::new(&mut out.spare_capacity_mut()[..len]);
@@ -194,7 +208,7 @@ pub fn input_gradient(
         }
         let (image, top, lines) = strip;
         for (i, (at, matrix, panel_step)) in of.iter().enumerate() {
-            let (down, right) = (i / g.stride, i % g.stride);
+            let (down, right) = (i / right_n, i % right_n);
             let line = |r: usize| {
                 let y = (top + r) * g.stride + down;
                 (r * strips.width() * words, ((image * g.height + y) * g.width + right) * g.inputs)
@@ -215,7 +229,8 @@ pub fn input_gradient(
                 factors,
                 lines: &lines.collect::<Vec<_>>(),
             };
-            product.run(simd);
+            // SAFETY: the sizes follow from the geometry, against which the callers checked every slice.
+            unsafe { product.run(simd) };
         }
     });
     // SAFETY: the phases cover the cells of every strip, those without a tap by zeros.
@@ -301,7 +316,8 @@ pub fn weight_gradient(
                     factors,
                     lines: &lines,
                 };
-                product.run(simd);
+                // SAFETY: the sizes follow from the geometry, against which the callers checked every slice.
+                unsafe { product.run(simd) };
             }
             (first, sums)
         })
@@ -338,5 +354,7 @@ pub fn working(g: &Geometry) -> (usize, usize, usize) {
     let back = Strips { channels: g.outputs, stride: 1, ..strips };
     let arriving = strips.lines() * windows.1 * g.outputs.next_multiple_of(32);
     let thread = bytes((strips.numbers(strips.lines()) + arriving).max(back.numbers(back.lines())));
-    (matrix, matrix.saturating_mul(parts.saturating_add(1)), thread)
+    // The input's gradient has the matrices of all phases at once, with its own channels as columns.
+    let turned = bytes((g.kernel * g.kernel * g.outputs).saturating_mul(g.inputs.next_multiple_of(32)));
+    (matrix, matrix.saturating_mul(parts.saturating_add(1)).max(turned), thread)
 }

@@ -108,7 +108,10 @@ fn fewest(most: usize, rows: usize) -> usize {
 
 impl Product<'_> {
     /// Does it.
-    pub fn run(self, simd: Simd) {
+    ///
+    /// # Safety
+    /// The pointers are valid for what [`Product`] describes.
+    pub unsafe fn run(self, simd: Simd) {
         match self.factors {
             // SAFETY: words are made where the machine multiplies them; the pointers are the caller's, as for numbers.
             #[cfg(target_arch = "x86_64")]
@@ -164,8 +167,8 @@ impl Product<'_> {
         n: usize,
     ) {
         unsafe {
-            let x = self.x.add(line.0 + row * self.step);
-            let m = self.m.add(panel * self.panel_step + column);
+            let x = self.x.wrapping_add(line.0 + row * self.step);
+            let m = self.m.wrapping_add(panel * self.panel_step + column);
             let to = self.to.add(line.1 + row * self.to_step + panel * 2 * L::N + column);
             let mut sums = [[L::splat(0.0); V]; R];
             match self.begin {

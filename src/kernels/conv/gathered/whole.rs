@@ -2,6 +2,7 @@
 //!
 //! Taps lie side by side in the weight and channels in the maps, so that a line of the cache has sixteen taps of one channel: tasks take
 //! that many taps of some channels, and turn a block of the weight as they take it. No part of the weight is read twice.
+#![allow(unsafe_code)]
 #![allow(clippy::indexing_slicing)] // Blocks end where the sizes end; the callers have checked every slice against them.
 
 use rayon::prelude::*;
@@ -120,7 +121,8 @@ pub fn value(g: &Geometry, x: &[f32], weight: &[f32], bias: Option<&[f32]>, prod
                 factors: of,
                 lines: &[(0, 0)],
             };
-            product.run(simd);
+            // SAFETY: the sizes follow from the geometry, against which the callers checked every slice.
+            unsafe { product.run(simd) };
             sums
         })
         .collect();
@@ -181,11 +183,11 @@ pub fn input_gradient(g: &Geometry, weight: &[f32], grad: &[f32], products: Prod
                 factors: of,
                 lines: &[(0, 0)],
             };
-            product.run(simd);
+            // SAFETY: the sizes follow from the geometry, against which the callers checked every slice.
+            unsafe { product.run(simd) };
         }
     });
     // SAFETY: the parts cover all taps of all channels, and a product writes all of its own, in every image.
-    #[allow(unsafe_code)]
     unsafe {
         out.set_len(len);
     }
@@ -231,7 +233,8 @@ pub fn weight_gradient(g: &Geometry, x: &[f32], grad: &[f32], products: Products
                 factors: of,
                 lines: &[(0, 0)],
             };
-            product.run(simd);
+            // SAFETY: the sizes follow from the geometry, against which the callers checked every slice.
+            unsafe { product.run(simd) };
         }
         for c in 0..n {
             for first in (0..g.outputs).step_by(WIDE) {
@@ -244,7 +247,6 @@ pub fn weight_gradient(g: &Geometry, x: &[f32], grad: &[f32], products: Products
                 for (o, line) in lines[..own].iter().enumerate() {
                     let at = (first + o) * depth + (part.channels.0 + c) * taps + part.taps.0;
                     // SAFETY: parts differ in taps or channels, so these numbers are this task's alone.
-                    #[allow(unsafe_code)]
                     let to = unsafe { to.part(at, count) };
                     fresh::copy(to, &line[..count]);
                 }
@@ -252,7 +254,6 @@ pub fn weight_gradient(g: &Geometry, x: &[f32], grad: &[f32], products: Products
         }
     });
     // SAFETY: the parts cover all taps of all channels.
-    #[allow(unsafe_code)]
     unsafe {
         out.set_len(len);
     }
@@ -264,9 +265,12 @@ pub fn working(g: &Geometry) -> (usize, usize, usize) {
     let bytes = |numbers: usize| numbers.saturating_mul(4);
     let (taps, own) = (TAPS.min(g.kernel * g.kernel), |most: usize| most.min(g.inputs));
     let sums = parts(g, CHANNELS).len().saturating_mul(g.batch).saturating_mul(g.outputs);
+    // Words of the map, where factors are rounded.
+    let paired = Simd::chosen().multiplies_bf16() && g.inputs.is_multiple_of(2);
+    let words = if paired { g.batch.saturating_mul(g.kernel * g.kernel * g.inputs) / 2 } else { 0 };
     let matrix = taps * own(CHANNELS) * WIDE;
     let back = taps * own(WIDE).next_multiple_of(WIDE) * g.outputs;
     let folded = own(FOLDED) * (g.batch.saturating_add(taps.saturating_mul(g.outputs)));
     let arriving = g.batch.saturating_mul(g.outputs.next_multiple_of(WIDE));
-    (bytes(sums), bytes(arriving), bytes(matrix.max(back).max(folded)))
+    (bytes(sums.saturating_add(words)), bytes(arriving), bytes(matrix.max(back).max(folded)))
 }
