@@ -17,7 +17,7 @@ const UNIT: f64 = (1 << UNIT_BITS) as f64;
 const UNIT_BITS: u32 = 22;
 
 /// Runs of so many edges are cut without sorting.
-const FEW: usize = 16;
+const FEW: usize = 64;
 
 /// An edge's part in one strip.
 #[derive(Clone, Copy)]
@@ -202,7 +202,7 @@ impl Filler {
         let standing = std::mem::take(&mut self.standing);
         match whole {
             // Nothing is cut, so that runs come to the same as all at once.
-            true => self.upright(&standing[..count], [top, bottom]),
+            true => self.through(&standing[..count], height(top, bottom)),
             false => self.apart(&standing[..count], row, [top, bottom]),
         }
         self.standing = standing;
@@ -264,7 +264,7 @@ impl Filler {
             whole &= self.rows[edge as usize].through >> row & 1 != 0;
             if open == 0 {
                 match whole {
-                    true => self.upright(&standing[from..=at], span),
+                    true => self.through(&standing[from..=at], height(span[0], span[1])),
                     false => self.run(&standing[from..=at], span),
                 }
                 (from, whole) = (at + 1, true);
@@ -303,6 +303,18 @@ impl Filler {
             self.upright(edges, [strip[0], strip[1]]);
         }
         self.cuts = cuts;
+    }
+
+    /// Upright edges, in order, which all reach through.
+    fn through(&mut self, edges: &[u32], height: i32) {
+        let mut covering = 0;
+        for &edge in edges {
+            let Upright { x, polygon, winding, .. } = self.upright[edge as usize];
+            let turn = self.pass(polygon, winding, &mut covering);
+            if turn != 0 {
+                self.wall(x, turn * height);
+            }
+        }
     }
 
     /// One strip of upright edges only, which are in order already.
