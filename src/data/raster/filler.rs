@@ -1,6 +1,8 @@
 //! Fills the rows of one band, strip by strip.
 #![allow(clippy::indexing_slicing)] // hot loops; every index is made here from lengths made here
 
+use std::ops::Range;
+
 use super::Edge;
 
 /// Crossings closer than this to being consistent are rounding noise, in px.
@@ -14,6 +16,9 @@ const MAX_CROSSINGS: usize = 128;
 const UNIT: f64 = (1 << UNIT_BITS) as f64;
 const UNIT_BITS: u32 = 22;
 
+/// Runs of so many edges are cut without sorting.
+const FEW: usize = 64;
+
 /// An edge's part in one strip.
 #[derive(Clone, Copy)]
 struct Span {
@@ -21,6 +26,48 @@ struct Span {
     bottom: f64,
     polygon: u32,
     winding: i32,
+}
+
+/// An upright edge.
+#[derive(Clone, Copy)]
+struct Upright {
+    x: f64,
+    y0: f64,
+    y1: f64,
+    polygon: u32,
+    winding: i32,
+}
+
+/// The rows of a band, a bit for each, that an edge reaches into, and those that it reaches through.
+#[derive(Clone, Copy)]
+struct Rows {
+    into: u32,
+    through: u32,
+}
+
+impl Rows {
+    /// Those of an edge from y0 to y1, from the band's first row on, of which there are so many.
+    fn of(y0: f64, y1: f64, rows: usize) -> Self {
+        let most = rows as f64;
+        let (y0, y1) = (y0.clamp(0.0, most), y1.clamp(0.0, most));
+        let (from, until) = (y0 as u32, y1 as u32);
+        // From the row in which it begins, or from the next where that is not whole.
+        let bits = |from: u32, until: u32| ((1u32 << until) - 1) & !((1u32 << from) - 1);
+        let within = |y: f64, row: u32| u32::from(y > f64::from(row));
+        Self { into: bits(from, until + within(y1, until)), through: bits(from + within(y0, from), until) }
+    }
+}
+
+/// Upright edges of a band, one after the other, beyond which none of their polygons reaches. Groups share a column at most where they meet.
+struct Group {
+    /// Which of the band's upright edges.
+    edges: Range<usize>,
+    /// The first and the last column that they reach.
+    columns: [usize; 2],
+    /// The rows, a bit for each, that differ from the row above or may do so.
+    changes: u32,
+    /// What it adds to these columns in the row that was filled last.
+    ends: [i32; 2],
 }
 
 /// What filling one row needs, kept between rows.
@@ -32,11 +79,16 @@ pub(super) struct Filler {
     left: Vec<i32>,
     /// How much more of each pixel is covered than of the one before it.
     change: Vec<i32>,
-    /// The edges that reach into the band, from left to right by their upper ends.
+    /// How much of each pixel of a row of upright edges is covered.
+    coverage: Vec<i32>,
+    /// The upright edges that reach into the band, from left to right, and where they lie.
+    upright: Vec<Upright>,
+    rows: Vec<Rows>,
+    groups: Vec<Group>,
+    /// Which of them reach into a row of a group; room for all, and those at the beginning count.
+    standing: Vec<u32>,
+    /// Where not all are upright, all edges that reach into the band, and those that reach into a row with where they are in its middle.
     near: Vec<Edge>,
-    /// For each row whether an edge begins or ends within it, and where it meets the row above.
-    ends: Vec<[bool; 2]>,
-    /// The edges that reach into the row and where they are in its middle, from left to right.
     active: Vec<(f64, Edge)>,
     cuts: Vec<f64>,
     spans: Vec<Span>,
@@ -44,137 +96,247 @@ pub(super) struct Filler {
 
 impl Filler {
     pub(super) fn new(width: usize, polygons: u32) -> Self {
-        let winding = vec![0; polygons as usize];
-        let left = winding.clone();
-        let change = vec![0; width + 2];
-        Self { width, winding, left, change, near: vec![], ends: vec![], active: vec![], cuts: vec![], spans: vec![] }
+        Self {
+            width,
+            winding: vec![0; polygons as usize],
+            left: vec![0; polygons as usize],
+            change: vec![0; width + 2],
+            coverage: vec![0; width + 1],
+            upright: vec![],
+            rows: vec![],
+            groups: vec![],
+            standing: vec![],
+            near: vec![],
+            active: vec![],
+            cuts: vec![],
+            spans: vec![],
+        }
     }
 
     /// Fills the rows of a band; `list` are the edges that reach into it, from left to right.
     pub(super) fn band(&mut self, edges: &[Edge], list: &[u32], first: f64, out: &mut [u8]) {
         let rows = out.len() / self.width;
-        let mut near = std::mem::take(&mut self.near);
-        near.clear();
-        near.extend(list.iter().map(|&edge| edges[edge as usize]));
-        // What ends in a row, and what ends between it and the one above.
-        self.ends.clear();
-        self.ends.resize(rows + 1, [false; 2]);
-        for y in near.iter().flat_map(|edge| [edge.y0 - first, edge.y1 - first]) {
-            if y >= 0.0 && y < rows as f64 {
-                self.ends[y as usize][usize::from(y.fract() == 0.0)] = true;
+        self.upright.clear();
+        self.rows.clear();
+        for &index in list {
+            let Edge { x0, y0, x1, y1, polygon, winding } = edges[index as usize];
+            if x0 == x1 {
+                self.upright.push(Upright { x: x0, y0, y1, polygon, winding });
+                self.rows.push(Rows::of(y0 - first, y1 - first, rows));
             }
         }
-        let mut steady = false;
+        self.standing.resize(self.upright.len().max(self.standing.len()), 0);
+        self.near.clear();
+        if self.upright.len() < list.len() {
+            self.near.extend(list.iter().map(|&edge| edges[edge as usize]));
+        }
+        let slanted = self.slanted(first, rows);
+        self.find_groups();
+        let mut groups = std::mem::take(&mut self.groups);
         for row in 0..rows {
-            let (top, bottom) = (first + row as f64, first + row as f64 + 1.0);
-            let [within, above] = self.ends[row];
-            if steady && !within && !above {
-                // The same upright edges through the whole of this row and the one above.
-                out.copy_within((row - 1) * self.width..row * self.width, row * self.width);
+            let (top, bottom, start) = (first + row as f64, first + row as f64 + 1.0, row * self.width);
+            if slanted >> row & 1 != 0 {
+                self.across(top, bottom, &mut out[start..start + self.width]);
                 continue;
             }
-            self.active.clear();
-            let reaching = near.iter().filter(|edge| edge.y1 > top && edge.y0 < bottom);
-            self.active.extend(reaching.map(|edge| (edge.x0, *edge)));
-            let upright = self.active.iter().all(|(_, edge)| edge.x0 == edge.x1);
-            steady = upright && !within;
-            if self.active.is_empty() {
-                continue;
+            // Where the row above is of upright edges, too, only groups with a change are filled.
+            let follows = row > 0 && slanted >> (row - 1) & 1 == 0;
+            if follows {
+                out.copy_within(start - self.width..start, start);
+            } else {
+                self.coverage.fill(0);
+                groups.iter_mut().for_each(|group| group.ends = [0; 2]);
             }
-            if !upright {
-                self.cuts.clear();
-                self.cuts.extend([top, bottom]);
-                for (middle, edge) in &mut self.active {
-                    *middle = edge.at((top + 0.5).clamp(edge.y0, edge.y1));
-                    self.cuts.extend([edge.y0, edge.y1].into_iter().filter(|y| *y > top && *y < bottom));
-                }
-                self.active.sort_by(|a, b| a.0.total_cmp(&b.0));
+            for group in groups.iter_mut().filter(|group| !follows || group.changes >> row & 1 != 0) {
+                self.group(group, row, top, &mut out[start..start + self.width]);
             }
-            self.row([top, bottom], upright, &mut out[row * self.width..(row + 1) * self.width]);
         }
-        self.near = near;
+        self.groups = groups;
     }
 
-    /// One row from top to bottom, whose edges are in order. Between upright edges nothing changes to the left of the first and to the
-    /// right of the last.
-    fn row(&mut self, [top, bottom]: [f64; 2], upright: bool, out: &mut [u8]) {
-        let column = |x: f64| x.clamp(0.0, self.width as f64) as usize;
-        let (first, last) = match (upright, self.active.first(), self.active.last()) {
-            (true, Some(first), Some(last)) => (column(first.0), (column(last.0) + 2).min(self.width)),
-            _ => (0, self.width),
+    /// The rows, a bit for each, that edges reach into which are not upright.
+    fn slanted(&self, first: f64, rows: usize) -> u32 {
+        let reaches = |row: usize| {
+            let (top, bottom) = (first + row as f64, first + row as f64 + 1.0);
+            self.near.iter().any(|edge| edge.x0 != edge.x1 && edge.y1 > top && edge.y0 < bottom)
         };
-        self.change[first..(last + 2).min(self.width + 2)].fill(0);
-        if upright {
-            self.apart(top, bottom);
-        } else {
-            self.cuts.sort_unstable_by(f64::total_cmp);
-            self.cuts.dedup();
-            let cuts = std::mem::take(&mut self.cuts);
-            let mut crossings = MAX_CROSSINGS;
-            for strip in cuts.windows(2) {
-                self.strip(strip[0], strip[1], &mut crossings);
-            }
-            self.cuts = cuts;
+        (0..rows).fold(0, |bits, row| bits | u32::from(reaches(row)) << row)
+    }
+
+    /// Cuts the upright edges where no polygon reaches on.
+    fn find_groups(&mut self) {
+        self.groups.clear();
+        for edge in &self.upright {
+            self.left[edge.polygon as usize] += 1;
         }
+        let column = |x: f64| x.clamp(0.0, self.width as f64) as usize;
+        let (mut from, mut open, mut changes) = (0, 0, 1);
+        for (at, edge) in self.upright.iter().enumerate() {
+            let left = &mut self.left[edge.polygon as usize];
+            open += i32::from(passed(left));
+            open -= i32::from(*left == 0);
+            // A row is as the one above where the same edges reach through both.
+            let Rows { into, through } = self.rows[at];
+            changes |= (into ^ into << 1) | (into ^ through) | (into ^ through) << 1;
+            if open == 0 {
+                let columns = [column(self.upright[from].x), column(edge.x)];
+                self.groups.push(Group { edges: from..at + 1, columns, changes, ends: [0; 2] });
+                (from, changes) = (at + 1, 1);
+            }
+        }
+    }
+
+    /// One row of a group, of which coverage has the row above.
+    fn group(&mut self, group: &mut Group, row: usize, top: f64, out: &mut [u8]) {
+        let bottom = top + 1.0;
+        let [start, end] = group.columns;
+        let (mut count, mut whole) = (0, true);
+        for at in group.edges.clone() {
+            let Rows { into, through } = self.rows[at];
+            // Without a branch: which edges reach into a row is not foreseen.
+            self.standing[count] = at as u32;
+            count += (into >> row & 1) as usize;
+            whole &= (into ^ through) >> row & 1 == 0;
+        }
+        self.change[start..end + 2].fill(0);
+        let standing = std::mem::take(&mut self.standing);
+        match whole {
+            // Nothing is cut, so that runs come to the same as all at once.
+            true => self.through(&standing[..count], height(top, bottom)),
+            false => self.apart(&standing[..count], row, [top, bottom]),
+        }
+        self.standing = standing;
+        let (mut sum, was) = (0, group.ends);
+        let first = self.coverage[start] - was[0];
+        let last = self.coverage[end] - was[1];
+        for (coverage, change) in self.coverage[start..=end].iter_mut().zip(&self.change[start..=end]) {
+            sum += change;
+            *coverage = sum;
+        }
+        group.ends = [self.coverage[start], sum];
+        // The columns that other groups may reach, too; where there is only one it was counted once.
+        self.coverage[start] += first;
+        if end > start {
+            self.coverage[end] += last;
+        }
+        let end = (end + 1).min(self.width);
+        for (pixel, coverage) in out[start..end].iter_mut().zip(&self.coverage[start..end]) {
+            *pixel = share(*coverage);
+        }
+    }
+
+    /// A row that edges reach into which are not upright, from top to bottom.
+    fn across(&mut self, top: f64, bottom: f64, out: &mut [u8]) {
+        self.active.clear();
+        self.cuts.clear();
+        self.cuts.extend([top, bottom]);
+        for edge in self.near.iter().filter(|edge| edge.y1 > top && edge.y0 < bottom) {
+            self.active.push((edge.at((top + 0.5).clamp(edge.y0, edge.y1)), *edge));
+            self.cuts.extend([edge.y0, edge.y1].into_iter().filter(|y| *y > top && *y < bottom));
+        }
+        self.active.sort_by(|a, b| a.0.total_cmp(&b.0));
+        self.change.fill(0);
+        self.cuts.sort_unstable_by(f64::total_cmp);
+        self.cuts.dedup();
+        let cuts = std::mem::take(&mut self.cuts);
+        let mut crossings = MAX_CROSSINGS;
+        for strip in cuts.windows(2) {
+            self.strip(strip[0], strip[1], &mut crossings);
+        }
+        self.cuts = cuts;
         let mut coverage = 0;
-        for (pixel, change) in out[first..last].iter_mut().zip(&self.change[first..last]) {
+        for (pixel, change) in out.iter_mut().zip(&self.change) {
             coverage += change;
-            *pixel = ((coverage * 255 + (1 << (UNIT_BITS - 1))) >> UNIT_BITS).clamp(0, 255) as u8;
+            *pixel = share(coverage);
         }
     }
 
     /// A row of upright edges, in order: runs of them that no polygon reaches beyond are cut where their own edges end.
-    fn apart(&mut self, top: f64, bottom: f64) {
-        let active = std::mem::take(&mut self.active);
-        for (_, edge) in &active {
-            self.left[edge.polygon as usize] += 1;
+    fn apart(&mut self, standing: &[u32], row: usize, span: [f64; 2]) {
+        for &edge in standing {
+            self.left[self.upright[edge as usize].polygon as usize] += 1;
         }
         let (mut from, mut open, mut whole) = (0, 0, true);
-        for (at, (_, edge)) in active.iter().enumerate() {
-            // The polygon is met for the first time where none of its edges has been passed.
-            let left = &mut self.left[edge.polygon as usize];
-            if *left > 0 {
-                open += 1;
-                *left = -*left;
-            }
-            *left += 1;
+        for (at, &edge) in standing.iter().enumerate() {
+            let left = &mut self.left[self.upright[edge as usize].polygon as usize];
+            open += i32::from(passed(left));
             open -= i32::from(*left == 0);
-            whole &= edge.y0 <= top && edge.y1 >= bottom;
+            whole &= self.rows[edge as usize].through >> row & 1 != 0;
             if open == 0 {
-                self.run(&active[from..=at], [top, bottom], whole);
+                match whole {
+                    true => self.through(&standing[from..=at], height(span[0], span[1])),
+                    false => self.run(&standing[from..=at], span),
+                }
                 (from, whole) = (at + 1, true);
             }
         }
-        self.active = active;
     }
 
-    /// A run of upright edges, in order, of which all reach through the row if it is `whole`.
-    fn run(&mut self, edges: &[(f64, Edge)], [top, bottom]: [f64; 2], whole: bool) {
-        if whole {
-            return self.upright(edges, top, bottom);
+    /// A run of upright edges, in order, of which not all reach through the row.
+    fn run(&mut self, edges: &[u32], [top, bottom]: [f64; 2]) {
+        if let &[a, b] = edges {
+            let [a, b] = [a, b].map(|edge| self.upright[edge as usize]);
+            if (a.y0, a.y1) == (b.y0, b.y1) && a.winding + b.winding == 0 {
+                // A rectangle.
+                let height = height(a.y0.max(top), a.y1.min(bottom));
+                self.wall(a.x, height);
+                return self.wall(b.x, -height);
+            }
         }
-        self.cuts.clear();
-        self.cuts.extend([top, bottom]);
-        self.cuts.extend(edges.iter().flat_map(|(_, edge)| [edge.y0, edge.y1]).filter(|y| *y > top && *y < bottom));
-        self.cuts.sort_unstable_by(f64::total_cmp);
-        self.cuts.dedup();
-        let cuts = std::mem::take(&mut self.cuts);
+        let mut cuts = std::mem::take(&mut self.cuts);
+        cuts.clear();
+        cuts.extend([top, bottom]);
+        let few = edges.len() <= FEW;
+        for y in edges.iter().map(|&edge| &self.upright[edge as usize]).flat_map(|edge| [edge.y0, edge.y1]) {
+            if y <= top || y >= bottom {
+            } else if !few {
+                cuts.push(y);
+            } else if let Some(at) = cuts.iter().position(|&cut| cut >= y).filter(|&at| cuts[at] > y) {
+                cuts.insert(at, y);
+            }
+        }
+        if !few {
+            cuts.sort_unstable_by(f64::total_cmp);
+            cuts.dedup();
+        }
         for strip in cuts.windows(2) {
-            self.upright(edges, strip[0], strip[1]);
+            self.upright(edges, [strip[0], strip[1]]);
         }
         self.cuts = cuts;
     }
 
-    /// One strip of upright edges only, which are in order already.
-    fn upright(&mut self, edges: &[(f64, Edge)], top: f64, bottom: f64) {
-        let (height, width) = (((bottom - top) * UNIT) as i32, self.width as f64);
+    /// Upright edges, in order, which all reach through.
+    fn through(&mut self, edges: &[u32], height: i32) {
         let mut covering = 0;
-        for (x, edge) in edges.iter().filter(|(_, edge)| edge.y0 <= top && edge.y1 >= bottom) {
-            let turn = self.pass(edge.polygon, edge.winding, &mut covering);
-            if turn != 0 && *x < width {
-                let x = x.max(0.0);
-                self.column(x as usize, x, turn * height);
+        for &edge in edges {
+            let Upright { x, polygon, winding, .. } = self.upright[edge as usize];
+            let turn = self.pass(polygon, winding, &mut covering);
+            if turn != 0 {
+                self.wall(x, turn * height);
             }
+        }
+    }
+
+    /// One strip of upright edges only, which are in order already.
+    fn upright(&mut self, edges: &[u32], [top, bottom]: [f64; 2]) {
+        let height = height(top, bottom);
+        let mut covering = 0;
+        for &edge in edges {
+            let Upright { x, y0, y1, polygon, winding } = self.upright[edge as usize];
+            if y0 <= top && y1 >= bottom {
+                let turn = self.pass(polygon, winding, &mut covering);
+                if turn != 0 {
+                    self.wall(x, turn * height);
+                }
+            }
+        }
+    }
+
+    /// Covers all to the right of an upright line that is `height` high.
+    fn wall(&mut self, x: f64, height: i32) {
+        if x < self.width as f64 {
+            let x = x.max(0.0);
+            self.column(x as usize, x, height);
         }
     }
 
@@ -206,7 +368,7 @@ impl Filler {
                 return;
             }
         }
-        let (spans, height) = (std::mem::take(&mut self.spans), ((bottom - top) * UNIT) as i32);
+        let (spans, height) = (std::mem::take(&mut self.spans), height(top, bottom));
         let mut covering = 0;
         for span in &spans {
             let turn = self.pass(span.polygon, span.winding, &mut covering);
@@ -265,4 +427,24 @@ impl Filler {
         self.change[column] += height - right;
         self.change[column + 1] += right;
     }
+}
+
+/// Counts an edge of a polygon of which so many are still to come: true where it is the first.
+fn passed(left: &mut i32) -> bool {
+    let first = *left > 0;
+    if first {
+        *left = -*left;
+    }
+    *left += 1;
+    first
+}
+
+/// How high a strip is, in units.
+fn height(top: f64, bottom: f64) -> i32 {
+    ((bottom - top) * UNIT) as i32
+}
+
+/// Of 255, rounded.
+fn share(coverage: i32) -> u8 {
+    ((coverage * 255 + (1 << (UNIT_BITS - 1))) >> UNIT_BITS).clamp(0, 255) as u8
 }

@@ -30,8 +30,8 @@ use filler::Filler;
 
 /// The most bytes that the layers of one picture may take.
 const MAX_BYTES: u64 = 4 << 30;
-/// Rows that one task fills: few, so that hardly more edges reach into them than into one.
-const BAND: usize = 8;
+/// Rows that one task fills, at most 31: few, so that hardly more edges reach into them than into one.
+const BAND: usize = 16;
 /// A side of a polygon that is not horizontal, from its upper end (x0, y0) down to (x1, y1), in px.
 #[derive(Clone, Copy)]
 struct Edge {
@@ -58,17 +58,22 @@ pub(crate) struct Edges {
 
 impl Edges {
     /// Adds a polygon; what lies wholly above or below the rows from `rows.0` to `rows.1` is left out.
-    pub(crate) fn push(&mut self, rows: (f64, f64), points: impl Iterator<Item = [f64; 2]> + Clone) {
+    pub(crate) fn push(&mut self, rows: (f64, f64), mut points: impl Iterator<Item = [f64; 2]>) {
         let polygon = self.polygons;
         let before = self.edges.len();
-        let ends = points.clone().skip(1).chain(points.clone().take(1));
-        for ([xa, ya], [xb, yb]) in points.zip(ends) {
+        let Some(first) = points.next() else { return };
+        let mut side = |[xa, ya]: [f64; 2], [xb, yb]: [f64; 2]| {
             let (x0, y0, x1, y1, winding) = if ya < yb { (xa, ya, xb, yb, 1) } else { (xb, yb, xa, ya, -1) };
             // False for horizontal sides and for what is not a number.
             if y0 < y1 && y1 > rows.0 && y0 < rows.1 && (x0 + x1).is_finite() && (y1 - y0).is_finite() {
                 self.edges.push(Edge { x0, y0, x1, y1, polygon, winding });
             }
-        }
+        };
+        let last = points.fold(first, |from, to| {
+            side(from, to);
+            to
+        });
+        side(last, first);
         self.polygons += u32::from(self.edges.len() > before);
     }
 
@@ -77,7 +82,7 @@ impl Edges {
         self.edges.is_empty()
     }
 
-    /// Coverage of the pixels in `rows`, which begin at a multiple of 8: rows of `width`. A row comes out the same
+    /// Coverage of the pixels in `rows`, which begin at a multiple of 16: rows of `width`. A row comes out the same
     /// whatever rows are filled with it, as long as all edges that reach into it were added, in the same order.
     pub(crate) fn fill_rows(&self, width: usize, rows: Range<usize>) -> Vec<u8> {
         let mut out = vec![0; width * rows.len()];

@@ -153,6 +153,33 @@ fn rectangles_that_overlap_in_any_way_cover_what_their_union_does() {
 }
 
 #[test]
+fn a_row_is_the_same_wherever_its_band_begins() {
+    let mut stream = Stream::new(7, &[]);
+    let (width, height) = (60, 70);
+    // All on eighths, so that moving down by whole rows rounds nothing; slanted ones in the upper half alone.
+    let mut polygons: Vec<Vec<[f64; 2]>> = Vec::new();
+    for k in 0..120 {
+        let at = |number: usize| number as f64 / 8.0;
+        let (x, y) = (at(stream.below(8 * width)), at(stream.below(8 * height)));
+        let [w, h] = [at(1 + stream.below(60)), at(1 + stream.below(if k % 3 == 0 { 200 } else { 12 }))];
+        polygons.push(match k % 12 {
+            11 => vec![[x, y / 2.0], [x + w, y / 2.0 + w], [x, y / 2.0 + 2.0 * w], [x - w, y / 2.0 + w]],
+            _ => rectangle(x, y, x + w, y + h).to_vec(),
+        });
+    }
+    let drawn = |down: usize| {
+        let moved = |polygon: &Vec<[f64; 2]>| polygon.iter().map(|[x, y]| [*x, y + down as f64]).collect();
+        let polygons: Vec<Vec<[f64; 2]>> = polygons.iter().map(moved).collect();
+        let drawn = fill(width, height + down, &polygons.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        drawn[down * width..].to_vec()
+    };
+    let whole = drawn(0);
+    for down in 1..=2 * BAND {
+        assert_eq!(drawn(down), whole, "{down} rows further down");
+    }
+}
+
+#[test]
 fn crossing_overlapping_polygons_have_the_area_of_their_union() {
     let mut stream = Stream::new(3, &[]);
     for _ in 0..6 {

@@ -171,26 +171,40 @@ impl Store {
     ) -> Result<Vec<f64>, DataError> {
         let (across, down) = shape.tiles();
         let mut sums = vec![0u128; shape.layers];
-        let mut written = 0u64;
+        let written = AtomicU64::new(0);
         let hear = |done: usize| {
             let hear = self.0.progress.as_ref();
             hear.into_iter().for_each(|hear| hear(Progress { file, done, total: across * down }));
         };
         hear(0);
-        for row in 0..down {
-            let drawn = paint::tile_row(painter, shape, row)?;
-            let file = |(column, squares): (usize, &Vec<Vec<u8>>)| {
+        let keep = |row: usize, tiles: Vec<Vec<Vec<u8>>>| -> Result<(), DataError> {
+            let file = |(column, squares): (usize, Vec<Vec<u8>>)| {
                 let id = tile_id(key, picture, shape, column, row);
-                (id.name(), id.file(squares))
+                (id.name(), id.file(&squares))
             };
-            let files: Vec<(String, Vec<u8>)> = drawn.tiles.par_iter().enumerate().map(file).collect();
-            written += files.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+            let files: Vec<(String, Vec<u8>)> = tiles.into_par_iter().enumerate().map(file).collect();
+            let now = files.iter().map(|(_, bytes)| bytes.len() as u64).sum::<u64>();
+            let written = written.fetch_add(now, Ordering::Relaxed) + now;
             // By what the rows so far have taken.
             let needed = written.saturating_mul(down as u64) / (row as u64 + 1);
             files.par_iter().try_for_each(|(name, bytes)| self.write(key, name, bytes, needed))?;
-            sums.iter_mut().zip(&drawn.sums).for_each(|(sum, more)| *sum += more);
             hear((row + 1) * across);
+            Ok(())
+        };
+        // A row is kept while the next one is drawn.
+        let mut waiting = None;
+        for row in 0..down {
+            let before = waiting.take();
+            let (drawn, kept) = rayon::join(
+                || paint::tile_row(painter, shape, row),
+                || before.map_or(Ok(()), |tiles| keep(row - 1, tiles)),
+            );
+            kept?;
+            let drawn = drawn?;
+            sums.iter_mut().zip(&drawn.sums).for_each(|(sum, more)| *sum += more);
+            waiting = Some(drawn.tiles);
         }
+        waiting.map_or(Ok(()), |tiles| keep(down - 1, tiles))?;
         let area = shape.width as f64 * shape.height as f64 * 65_535.0;
         Ok(sums.iter().map(|&sum| sum as f64 / area.max(1.0)).collect())
     }

@@ -106,6 +106,9 @@ impl From<Bounds> for Extent {
 
 /// To the nearest database unit, halves upwards; `None` beyond 32 bits.
 pub fn round(value: f64) -> Option<i32> {
-    let value = (value + 0.5).floor();
-    (value >= f64::from(i32::MIN) && value <= f64::from(i32::MAX)).then_some(value as i32)
+    let value = value + 0.5;
+    // Without a call of the C library: plain x86-64 rounds no other way than towards 0.
+    let whole = value as i64;
+    let down = whole.saturating_sub(i64::from(whole as f64 > value));
+    if value.is_nan() { None } else { i32::try_from(down).ok() }
 }

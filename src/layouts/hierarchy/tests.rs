@@ -200,3 +200,31 @@ fn notes_of_klayout_are_never_the_top() {
     assert_eq!(names(&hierarchy(&both)), ["chip"]);
     assert_eq!(names(&hierarchy(&[context, part("a"), part("b")])), ["a", "b"]);
 }
+
+#[test]
+fn rectangles_are_their_corners_turned_and_rounded_one_by_one() {
+    let mut builder = Builder::default();
+    let [bar, top] = ["bar", "top"].map(|name| builder.cell(name.as_bytes()));
+    builder.define(bar);
+    builder.rectangle(LayerKey::default(), [-3, 5, 40, 9], Repetition::Once);
+    builder.define(top);
+    // Halves of a unit, too.
+    let turns = [0.0, 90.0, 180.0, 270.0, 30.0];
+    let placed: Vec<Transform> = [false, true]
+        .into_iter()
+        .flat_map(|mirrored| turns.map(|turn| Transform::placement(mirrored, 1.0, turn, [100.5, -7.5])))
+        .collect();
+    placed.iter().for_each(|transform| builder.place(bar, *transform, Repetition::Once));
+    let hierarchy = Hierarchy::new(builder.finish(1.0).library).unwrap();
+    let corner =
+        |transform: &Transform, point: [f64; 2]| transform.apply(point).map(|value| (value + 0.5).floor() as i32);
+    let corners = [[-3.0, 5.0], [40.0, 5.0], [40.0, 9.0], [-3.0, 9.0]];
+    let mut expected: Vec<Vec<Point>> =
+        placed.iter().map(|t| corners.iter().map(|c| corner(t, *c)).collect()).collect();
+    let mut seen: Vec<Vec<Point>> = Vec::new();
+    let mut sink = |_: LayerKey, points: &[Point]| seen.push(points.to_vec());
+    hierarchy.visit(hierarchy.tops()[0], None, &|_| true, &mut sink).unwrap();
+    expected.sort();
+    seen.sort();
+    assert_eq!(seen, expected);
+}

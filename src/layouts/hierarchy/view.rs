@@ -209,8 +209,7 @@ impl Walk<'_> {
             |extent: &Extent| window.is_none_or(|window| extent.placed(transform).grown(index.reach).touches(window));
         for chunk in index.rectangles.near(near) {
             for &[x0, y0, x1, y1] in part(&shapes.rectangles, chunk) {
-                let corners = [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
-                self.polygon(key, corners.iter().map(|point| point.map(f64::from)), transform, window)?;
+                self.rectangle(key, [x0, y0, x1, y1].map(f64::from), transform, window)?;
             }
         }
         for chunk in index.polygons.near(near) {
@@ -254,6 +253,32 @@ impl Walk<'_> {
         copies(&self.copies_of(&wire.repetition, transform), [0.0; 2], transform, &first, window, &mut |[x, y]| {
             self.polygon(key, line.iter().map(|&[px, py]| [px + x, py + y]), transform, window)
         })
+    }
+
+    /// One rectangle: as [`Walk::polygon`] of its corners, of which two are enough where sides stay along the axes.
+    fn rectangle(
+        &mut self,
+        key: LayerKey,
+        [x0, y0, x1, y1]: [f64; 4],
+        transform: &Transform,
+        window: Option<&Extent>,
+    ) -> Result<(), Beyond> {
+        if !transform.keeps_axes() {
+            return self.polygon(key, [[x0, y0], [x1, y0], [x1, y1], [x0, y1]].into_iter(), transform, window);
+        }
+        let corner = |point| {
+            let [x, y] = transform.apply(point);
+            Ok([round(x).ok_or(Beyond)?, round(y).ok_or(Beyond)?])
+        };
+        let ([ax, ay], [bx, by]) = (corner([x0, y0])?, corner([x1, y1])?);
+        let [second, fourth] = if transform.matrix[0] == 0.0 { [[ax, by], [bx, ay]] } else { [[bx, ay], [ax, by]] };
+        let points = [[ax, ay], second, [bx, by], fourth];
+        if window.is_none_or(|window| {
+            Extent::of_points(&[[ax.min(bx), ay.min(by)], [ax.max(bx), ay.max(by)]]).touches(window)
+        }) {
+            (self.sink)(key, &points);
+        }
+        Ok(())
     }
 
     /// One polygon, rounded once, where it comes to lie.
