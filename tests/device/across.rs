@@ -1,5 +1,7 @@
 //! Sums over GPUs by NCCL against those formed here: over all GPUs that this process sees, a thread for each; with one, over that alone.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 use candle_core::{Device, Result, Tensor};
 use rord_device::across::Company;
 use rord_device::nccl;

@@ -99,7 +99,7 @@ fn a_rank_that_is_gone_frees_those_that_wait() {
             known.0.store(true, Ordering::Relaxed);
             return None;
         }
-        let sum = across.sum(&[own.clone()]).unwrap();
+        let sum = across.sum(std::slice::from_ref(&own)).unwrap();
         waiting.fetch_add(1, Ordering::Relaxed);
         // The computation has not heard of it yet: the thread ends the wait.
         let first = sum.wait(&|| true).map(|_| ()).unwrap_err().to_string();
