@@ -21,6 +21,7 @@ LIBRARIES = [
     ("curand", "curand", "libcurand.so.10", 203),  # CURAND_STATUS_INITIALIZATION_FAILED
     ("cublas", "cublas", "libcublas.so.13", 1),  # CUBLAS_STATUS_NOT_INITIALIZED
     ("cudnn", "cudnn", "libcudnn.so.9", 1001),  # CUDNN_STATUS_NOT_INITIALIZED
+    ("nccl", "nccl", "libnccl.so.2", 3),  # ncclInternalError
     ("cublaslt", "cublasLt", "libcublasLt.so.13", 1),
 ]
 

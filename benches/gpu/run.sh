@@ -5,6 +5,7 @@
 #   benches/gpu/run.sh traces       steps of pipelines, GPU against CPU; with names, of these
 #   benches/gpu/run.sh rows         what takes a step's time, operation by operation
 #   benches/gpu/run.sh time         steps of S and V beside PyTorch's; further arguments are those of steps.py
+#   benches/gpu/run.sh many         a process on each of several GPUs beside one on one: losses, and steps. Takes a build with `nccl`, and Open MPI
 #   benches/gpu/run.sh all          all of it
 #
 # Logs are left in the folder named by $OUT, or in /tmp/rord-gpu.
@@ -56,6 +57,19 @@ steps() {
     timeout 300 python3 benches/gpu/steps.py ./rord-run "$out" "$@" 2>&1 | tee -a "$out/steps.txt"
 }
 
+many() {
+    echo "== many processes"
+    local gpus
+    gpus=$(nvidia-smi --query-gpu=uuid --format=csv,noheader | wc -l)
+    if ! grep -q libnccl rord-run; then
+        echo "this build has no NCCL: FEATURES=cudnn,nccl benches/gpu/build.sh"
+    elif ! command -v mpirun >/dev/null; then
+        echo "there is no mpirun here: processes are not started together"
+    else
+        timeout 400 python3 benches/gpu/many.py ./rord-run "$(mktemp -d)" "$gpus" 2>&1 | tee "$out/many.txt"
+    fi
+}
+
 if ! command -v nvidia-smi >/dev/null; then
     echo "there is no nvidia-smi here, so there is no GPU to look at"
     exit 2
@@ -66,6 +80,7 @@ operations) operations ;;
 traces) traces "${@:2}" ;;
 rows) rows ;;
 time) steps "${@:2}" ;;
-all) operations && traces && rows && steps "${@:2}" ;;
-*) echo "what is \`$1\`? One of: operations, traces, rows, time, all" && exit 2 ;;
+many) many ;;
+all) operations && traces && rows && steps "${@:2}" && many ;;
+*) echo "what is \`$1\`? One of: operations, traces, rows, time, many, all" && exit 2 ;;
 esac

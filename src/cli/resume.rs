@@ -64,7 +64,7 @@ fn attempt(folder: &Path, device: Option<&str>, loaded: &Loaded, watch: WatchArg
     }
     train::as_recorded(&record.instructions);
     let plan = Plan::new(&loaded.pipeline, loaded.end())?;
-    let place = Place::named(device.unwrap_or(&record.device)).map_err(|r| vec![r])?;
+    let place = device.map_or_else(|| Place::recorded(&record.device), Place::named).map_err(|r| vec![r])?;
     // A state has all weights; the file that they began with may be gone.
     let init = match resumable(folder) {
         true => None,

@@ -177,7 +177,7 @@ fn alarm(lost: &Lost) {
         Lost::Failed { rank, .. } | Lost::Gone { rank, .. } | Lost::Silent { rank, .. } => Some(*rank),
         Lost::Length { .. } | Lost::Closed => None,
     };
-    let Some(ranks) = RANKS.get() else { std::process::exit(i32::from(REFUSED)) };
+    let Some(ranks) = RANKS.get() else { end() };
     // Where the first is the one that is gone, the second speaks.
     let silent = matches!(lost, Lost::Gone { rank: 0, .. } | Lost::Silent { rank: 0, .. });
     let speaks = ranks.rank() == usize::from(silent);
@@ -210,5 +210,14 @@ fn alarm(lost: &Lost) {
         // The launcher must not take this one's end for the cause.
         std::thread::sleep(PATIENCE);
     }
-    std::process::exit(i32::from(REFUSED));
+    end()
+}
+
+/// Ends this process. One whose GPU waits for numbers of a process that is gone must not wait for its GPU: nothing is tidied up there.
+fn end() -> ! {
+    #[cfg(unix)]
+    if rord_device::built() {
+        signal_hook::low_level::exit(i32::from(REFUSED))
+    }
+    std::process::exit(i32::from(REFUSED))
 }

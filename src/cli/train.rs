@@ -15,8 +15,9 @@ use super::report;
 use super::resume::{self, Before};
 use super::together::{self, Next};
 use super::using;
+use rord_engine::gpus;
 use rord_engine::plan::Plan;
-use rord_engine::refusals::Stop;
+use rord_engine::refusals::{self, Stop};
 use rord_engine::train::{Options, Summary, train};
 use rord_kernels::simd::{REPRODUCIBLE, Simd};
 use rord_lang::report::render::draw;
@@ -125,11 +126,29 @@ impl Place {
         Self::named(&args.device)
     }
 
-    /// As [`Place::new`], by name.
+    /// As [`Place::new`], by name. Of several processes each takes a GPU of its own, where none is named by its number.
     pub fn named(name: &str) -> Result<Self, Report> {
-        let (device, name) = device(name)?;
+        let ranks = together::ranks().filter(|ranks| name == "cuda" && ranks.size() > 1);
+        let own = ranks.as_ref().map(|ranks| gpus::own(ranks, rord_device::visible()));
+        let (device, own) = opened(&own.map_or(name.into(), |own| format!("cuda:{own}")), name)?;
+        let name = match ranks {
+            None => own,
+            Some(ranks) => {
+                // Reports of a process that is gone come from elsewhere.
+                if let Ok(Some(twice)) = gpus::twice(&ranks, &device) {
+                    return Err(refusals::one_gpu(&twice));
+                }
+                name.into()
+            }
+        };
         interrupt::watch()?;
         Ok(Self { device, name })
+    }
+
+    /// As the run was made that this is the record of. Processes that go on with one of another number of them take a GPU each.
+    pub fn recorded(name: &str) -> Result<Self, Report> {
+        let several = together::ranks().is_some_and(|ranks| ranks.size() > 1);
+        Self::named(if several && name.starts_with("cuda:") { "cuda" } else { name })
     }
 }
 
@@ -236,6 +255,11 @@ pub fn precision(plan: &Plan, device: &Device) -> Result<(), Report> {
 
 /// `cpu`, `cuda`, `cuda:1`, `metal`.
 pub fn device(name: &str) -> Result<(Device, String), Report> {
+    opened(name, name)
+}
+
+/// As [`device`]; reports name what was asked for.
+fn opened(name: &str, asked: &str) -> Result<(Device, String), Report> {
     let (kind, index) = match name.split_once(':') {
         Some((kind, index)) => (kind, index.parse::<usize>().ok()),
         None => (name, Some(0)),
@@ -252,10 +276,10 @@ pub fn device(name: &str) -> Result<(Device, String), Report> {
             text => text.lines().next().unwrap_or_default().to_string(),
         };
         let help = match built {
-            true => format!("see what `nvidia-smi` says, or leave `--device {name}` out"),
-            false => format!("build with it:  cargo run --release --features {feature} -- … --device {name}"),
+            true => format!("see what `nvidia-smi` says, or leave `--device {asked}` out"),
+            false => format!("build with it:  cargo run --release --features {feature} -- … --device {asked}"),
         };
-        runtime::failed("R0912", &format!("the device `{name}` cannot be used: {first}"), &help)
+        runtime::failed("R0912", &format!("the device `{asked}` cannot be used: {first}"), &help)
     };
     let cuda = |index| {
         let device = Device::new_cuda(index)?;

@@ -1,7 +1,5 @@
 //! Convolutions: by cuDNN where it is there, else as products of matrices. Maps are (B, H, W, C) here, contiguous.
 
-#[cfg(feature = "cudnn")]
-use candle_core::DType;
 use candle_core::{Result, Tensor};
 
 use crate::launch::{empty, run};
@@ -23,12 +21,31 @@ pub enum By {
     Products,
 }
 
+/// What is computed of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Pass {
+    /// The value, of x and the weight.
+    Value,
+    /// The gradient of x, of the weight and the value's gradient.
+    Input,
+    /// The gradient of the weight, of x and the value's gradient.
+    Weight,
+}
+
+/// What cuDNN makes of two tensors; `None` where it is not there, is not asked, or has no such numbers.
 #[cfg(feature = "cudnn")]
-fn library(by: By, pass: crate::cudnn::Pass, g: &Geometry, a: &Tensor, b: &Tensor) -> Result<Option<Tensor>> {
+fn library(by: By, pass: Pass, g: &Geometry, a: &Tensor, b: &Tensor) -> Result<Option<Tensor>> {
+    use candle_core::DType;
     match by == By::Library && matches!(a.dtype(), DType::F32 | DType::BF16) {
-        true => crate::cudnn::convolved(pass, g, a, b),
+        true => crate::cudnn::convolved(pass, g, &a.contiguous()?, &b.contiguous()?),
         false => Ok(None),
     }
+}
+
+/// A build without cuDNN.
+#[cfg(not(feature = "cudnn"))]
+fn library(_: By, _: Pass, _: &Geometry, _: &Tensor, _: &Tensor) -> Result<Option<Tensor>> {
+    Ok(None)
 }
 
 /// A weight (O, C, k, k) as (O, k, k, C).
@@ -38,11 +55,9 @@ fn laid(weight: &Tensor) -> Result<Tensor> {
 
 /// The value without a bias: (B, h, w, O).
 pub fn value(g: &Geometry, x: &Tensor, weight: &Tensor, by: By) -> Result<Tensor> {
-    #[cfg(feature = "cudnn")]
-    if let Some(found) = library(by, crate::cudnn::Pass::Value, g, x, &weight.contiguous()?)? {
+    if let Some(found) = library(by, Pass::Value, g, x, weight)? {
         return Ok(found);
     }
-    let _ = by;
     let weight = laid(weight)?;
     let (h, w) = g.result().map_err(candle_core::Error::wrap)?;
     let parts = parts(g)?.into_iter().map(|(from, of)| {
@@ -58,11 +73,9 @@ pub fn value(g: &Geometry, x: &Tensor, weight: &Tensor, by: By) -> Result<Tensor
 
 /// The gradient of x, (B, H, W, C), given that of the value, (B, h, w, O).
 pub fn input_gradient(g: &Geometry, weight: &Tensor, grad: &Tensor, by: By) -> Result<Tensor> {
-    #[cfg(feature = "cudnn")]
-    if let Some(found) = library(by, crate::cudnn::Pass::Input, g, &weight.contiguous()?, grad)? {
+    if let Some(found) = library(by, Pass::Input, g, weight, grad)? {
         return Ok(found);
     }
-    let _ = by;
     let weight = laid(weight)?;
     let (h, w) = g.result().map_err(candle_core::Error::wrap)?;
     let parts = parts(g)?.into_iter().map(|(from, of)| {
@@ -82,11 +95,9 @@ pub fn weight_gradient(g: &Geometry, x: &Tensor, grad: &Tensor, by: By) -> Resul
     let shaped = |t: &Tensor| {
         t.reshape((g.outputs, g.kernel, g.kernel, g.inputs / g.groups))?.permute((0, 3, 1, 2))?.contiguous()
     };
-    #[cfg(feature = "cudnn")]
-    if let Some(found) = library(by, crate::cudnn::Pass::Weight, g, x, grad)? {
+    if let Some(found) = library(by, Pass::Weight, g, x, grad)? {
         return Ok(found);
     }
-    let _ = by;
     let (h, w) = g.result().map_err(candle_core::Error::wrap)?;
     let mut sum: Option<Tensor> = None;
     for (from, of) in parts(g)? {

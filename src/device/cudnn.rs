@@ -15,20 +15,10 @@ use candle_core::cuda_backend::cudarc::cudnn::result::CudnnError;
 use candle_core::cuda_backend::cudarc::cudnn::sys::{self, cudnnMathType_t, cudnnTensorFormat_t};
 use candle_core::{DType, Device, Result, Tensor};
 
+use crate::conv::Pass;
 use crate::launch::{empty, gpu, pointer, settle};
 use crate::maps::{first, last, order_first};
 use rord_kernels::conv::Geometry;
-
-/// What is computed of a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Pass {
-    /// The value, of x and the weight.
-    Value,
-    /// The gradient of x, of the weight and the value's gradient.
-    Input,
-    /// The gradient of the weight, of x and the value's gradient.
-    Weight,
-}
 
 /// A way of the library for a pass.
 struct Way {

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::backend::BackendStorage;
-use candle_core::cuda_backend::cudarc::driver::{DevicePtr, LaunchConfig, PushKernelArg, sys};
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaContext, CudaEvent, CudaFunction, CudaStream, DevicePtr, LaunchConfig, PushKernelArg, sys,
+};
 use candle_core::cuda_backend::cudarc::nvrtc::{CompileOptions, compile_ptx_with_opts};
 use candle_core::cuda_backend::{CudaDType, CudaDevice, CudaStorage, CudaStorageSlice, WrapErr};
 use candle_core::op::BackpropOp;
@@ -106,10 +108,27 @@ pub(crate) fn run(
     args: &[Arg],
 ) -> Result<()> {
     let gpu = gpu(like.device())?;
-    let stream = gpu.cuda_stream();
-    let capability = stream.context().compute_capability().w()?;
+    run_on(&gpu.cuda_stream(), gpu, source, name, dtype, threads, args)
+}
+
+/// Compiles a source for a device and loads its kernel `name`.
+pub(crate) fn loaded(gpu: &CudaDevice, source: &Source, name: &str, dtype: DType) -> Result<CudaFunction> {
+    let capability = gpu.cuda_stream().context().compute_capability().w()?;
     let (module, text) = compiled(source, dtype, capability)?;
-    let function = gpu.get_or_load_custom_func(name, &module, &text)?;
+    Ok(gpu.get_or_load_custom_func(name, &module, &text)?.into_cuda_function())
+}
+
+/// As [`run`], in a stream of one's own.
+pub(crate) fn run_on(
+    stream: &CudaStream,
+    gpu: &CudaDevice,
+    source: &Source,
+    name: &str,
+    dtype: DType,
+    threads: Threads,
+    args: &[Arg],
+) -> Result<()> {
+    let function = loaded(gpu, source, name, dtype)?;
     enum Plain {
         Place(u64),
         Int(i32),
@@ -120,13 +139,14 @@ pub(crate) fn run(
         Ok(match arg {
             Arg::Of(t) => Plain::Place(pointer(t)?),
             Arg::None => Plain::Place(0),
+            Arg::At(place) => Plain::Place(*place),
             Arg::Int(n) => Plain::Int(i32::try_from(*n).map_err(Error::wrap)?),
             Arg::Long(n) => Plain::Long(i64::try_from(*n).map_err(Error::wrap)?),
             Arg::Real(x) => Plain::Real(*x),
         })
     });
     let plain = plain.collect::<Result<Vec<Plain>>>()?;
-    let mut launch = function.builder();
+    let mut launch = stream.launch_builder(&function);
     for arg in &plain {
         match arg {
             Plain::Place(x) => launch.arg(x),
@@ -146,10 +166,44 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// Prepares a device for a run: freed memory stays with the process, and nothing is recorded for other streams, of which there are none.
+/// A point that a computation has come to, and that another stream may wait for.
+pub struct Moment(#[cfg_attr(not(feature = "nccl"), allow(dead_code))] Option<CudaEvent>);
+
+impl Moment {
+    /// What is given to a stream from here on waits for it.
+    #[cfg(feature = "nccl")]
+    pub(crate) fn before(&self, stream: &CudaStream) -> Result<()> {
+        self.0.as_ref().map_or(Ok(()), |event| stream.wait(event).w())
+    }
+}
+
+/// The point that the computation of this thread has come to.
+pub(crate) fn moment(device: &Device) -> Result<Moment> {
+    match device {
+        Device::Cuda(gpu) => Ok(Moment(Some(gpu.cuda_stream().record_event(None).w()?))),
+        _ => Ok(Moment(None)),
+    }
+}
+
+/// How many GPUs this process sees: none where there is no driver.
+pub fn visible() -> usize {
+    CudaContext::device_count().ok().and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
+}
+
+/// What tells a GPU from all others, and its name.
+pub fn identity(device: &Device) -> Result<(String, String)> {
+    let stream = gpu(device)?.cuda_stream();
+    let bytes = stream.context().uuid().w()?.bytes;
+    let id = bytes.iter().map(|byte| format!("{:02x}", *byte as u8)).collect();
+    Ok((id, stream.context().name().w()?))
+}
+
+/// Prepares a device for a run: freed memory stays with the process, and nothing is recorded for other streams. There is one more where GPUs
+/// add up gradients; who gives it work orders it by events of their own ([`Moment`]).
 pub fn ready(device: &Device) -> Result<()> {
     let Ok(gpu) = gpu(device) else { return Ok(()) };
-    // SAFETY: all work of this process goes to one stream.
+    // SAFETY: all work of this process goes to one stream, but for the sums over GPUs, whose tensors are waited for before anything else
+    // reads or frees them.
     unsafe { gpu.disable_event_tracking() };
     let stream = gpu.cuda_stream();
     let mut pool = std::ptr::null_mut();

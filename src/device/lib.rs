@@ -19,6 +19,13 @@ mod launch;
 #[cfg(feature = "cudnn")]
 mod cudnn;
 
+#[cfg(feature = "nccl")]
+pub mod nccl;
+#[cfg(not(feature = "nccl"))]
+#[path = "without_nccl.rs"]
+pub mod nccl;
+
+pub mod across;
 pub mod bilinear;
 pub mod conv;
 pub mod maps;
@@ -28,7 +35,7 @@ pub mod optim;
 
 use candle_core::{DType, Device, Result, Tensor};
 
-pub use launch::{ready, settle};
+pub use launch::{Moment, identity, ready, settle, visible};
 
 /// True for a tensor on a GPU that kernels here can compute with: of f32 or f64, or of bf16, with which they compute in f32.
 pub fn has(t: &Tensor) -> bool {
@@ -57,6 +64,9 @@ enum Arg<'a> {
     Of(&'a Tensor),
     /// No tensor.
     None,
+    /// Where other numbers lie.
+    #[cfg_attr(not(feature = "nccl"), allow(dead_code))]
+    At(u64),
     Int(usize),
     Long(usize),
     Real(f64),

@@ -13,6 +13,7 @@ pub mod flow;
 pub mod follow;
 pub mod foretold;
 pub mod frozen;
+pub mod gpus;
 pub mod graphs;
 pub mod groups;
 pub mod health;

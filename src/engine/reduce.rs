@@ -1,7 +1,7 @@
 //! Adds up the gradients of weights over processes, while the rest of backward goes on.
 //!
 //! Gradients come in the order of backward, which is the same in every process. They are put in buckets of one size; a bucket that is
-//! full is on its way at once.
+//! full is on its way at once: by the ranks' own engine, from the host's memory, or from GPU to GPU where they are connected.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -9,6 +9,7 @@ use std::time::Instant;
 use candle_core::{DType, Device, Tensor};
 
 use super::program::{Part, Watch};
+use rord_device::across::{Across, Sum};
 use rord_graph::node::{Graph, NodeSource};
 use rord_ops::compute::layout;
 use rord_ranks::{Pending, Ranks};
@@ -30,9 +31,23 @@ struct Place {
     shape: Vec<usize>,
 }
 
+/// A bucket that is on its way.
+enum Sent<'a> {
+    ByHost(Pending<'a, f32>),
+    Across(Sum),
+}
+
+/// A bucket of sums.
+enum Sums {
+    Host(Vec<f32>),
+    Device(Tensor),
+}
+
 /// A watch that takes the gradients of weights as they come, and passes everything on to another.
 pub struct Reducing<'a, W> {
     ranks: &'a Ranks,
+    /// The GPUs, where they are connected.
+    across: Option<&'a Across>,
     watch: &'a mut W,
     /// The weight of each node that is one.
     weights: HashMap<usize, usize>,
@@ -40,25 +55,33 @@ pub struct Reducing<'a, W> {
     earlier: &'a [Option<Tensor>],
     /// The numbers of a full bucket.
     full: usize,
-    filling: Vec<f32>,
+    filling: Vec<Tensor>,
+    /// The numbers in it.
+    filled: usize,
     places: Vec<Place>,
-    sent: Vec<(Vec<Place>, Pending<'a, f32>)>,
+    sent: Vec<(Vec<Place>, Sent<'a>)>,
     /// When each sum began, and of how many numbers.
     begun: Vec<(Instant, usize)>,
     fault: Option<candle_core::Error>,
 }
 
 impl<'a, W: Watch> Reducing<'a, W> {
-    /// A watch of one backward pass of this graph.
-    pub fn new(ranks: &'a Ranks, graph: &Graph, earlier: &'a [Option<Tensor>], watch: &'a mut W) -> Self {
+    /// A watch of one backward pass of this graph. Gradients lie on the devices that `across` connects, or anywhere where there is none.
+    pub fn new(
+        (ranks, across): (&'a Ranks, Option<&'a Across>),
+        graph: &Graph,
+        earlier: &'a [Option<Tensor>],
+        watch: &'a mut W,
+    ) -> Self {
         let weights = graph.nodes.iter().enumerate().filter_map(|(node, n)| match n.source {
             NodeSource::Weight(weight) => Some((node, weight)),
             _ => None,
         });
         let all: usize = graph.weights.iter().map(|weight| weight.shape.iter().product::<usize>()).sum();
         let full = (all / BUCKETS).clamp(SMALL_BUCKET, BUCKET);
-        let (filling, places, sent, begun) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { ranks, watch, weights: weights.collect(), earlier, full, filling, places, sent, begun, fault: None }
+        let (filling, filled, places, sent, begun) = (Vec::new(), 0, Vec::new(), Vec::new(), Vec::new());
+        let weights = weights.collect();
+        Self { ranks, across, watch, weights, earlier, full, filling, filled, places, sent, begun, fault: None }
     }
 
     fn take(&mut self, weight: usize, gradient: &Tensor) -> candle_core::Result<()> {
@@ -67,21 +90,30 @@ impl<'a, W: Watch> Reducing<'a, W> {
             None => gradient.clone(),
         };
         let shape = gradient.dims().to_vec();
-        let mut numbers = layout::first(&gradient)?.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
-        self.places.push(Place { weight, from: self.filling.len(), shape });
-        self.filling.append(&mut numbers);
-        if self.filling.len() >= self.full {
-            self.send();
+        let numbers = layout::first(&gradient)?.flatten_all()?.to_dtype(DType::F32)?;
+        self.places.push(Place { weight, from: self.filled, shape });
+        self.filled += numbers.elem_count();
+        self.filling.push(numbers);
+        if self.filled >= self.full {
+            self.send()?;
         }
         Ok(())
     }
 
-    fn send(&mut self) {
-        let (numbers, places) = (std::mem::take(&mut self.filling), std::mem::take(&mut self.places));
-        if !places.is_empty() {
-            self.begun.push((Instant::now(), numbers.len()));
-            self.sent.push((places, self.ranks.begin_sum(numbers)));
+    fn send(&mut self) -> candle_core::Result<()> {
+        let (tensors, places) = (std::mem::take(&mut self.filling), std::mem::take(&mut self.places));
+        let count = std::mem::take(&mut self.filled);
+        if places.is_empty() {
+            return Ok(());
         }
+        let begun = Instant::now();
+        let sent = match self.across {
+            Some(across) => Sent::Across(across.sum(&tensors)?),
+            None => Sent::ByHost(self.ranks.begin_sum(numbers(&tensors)?)),
+        };
+        self.begun.push((begun, count));
+        self.sent.push((places, sent));
+        Ok(())
     }
 
     /// Waits for the sums and puts them in place of the gradients of this process. Is called once backward is over; the sums that were begun.
@@ -89,15 +121,27 @@ impl<'a, W: Watch> Reducing<'a, W> {
         if let Some(fault) = self.fault {
             return Err(fault);
         }
-        self.send();
+        self.send()?;
         let over = Instant::now();
-        for (places, sums) in self.sent {
-            let sums = sums.wait().map_err(candle_core::Error::wrap)?;
+        for (places, sent) in self.sent {
+            let sums = match sent {
+                Sent::ByHost(sums) => Sums::Host(sums.wait().map_err(candle_core::Error::wrap)?),
+                Sent::Across(sums) => {
+                    let sums = sums.wait(&|| self.ranks.trouble().is_none())?;
+                    self.ranks.moved_aside(sums.numbers.elem_count(), sums.took, sums.waited);
+                    Sums::Device(sums.numbers)
+                }
+            };
             for Place { weight, from, shape } in places {
-                let until = from + shape.iter().product::<usize>();
-                let own = sums.get(from..until).unwrap_or_default();
+                let count: usize = shape.iter().product();
+                let own = match &sums {
+                    Sums::Host(sums) => {
+                        Tensor::from_slice(sums.get(from..from + count).unwrap_or_default(), shape, device)?
+                    }
+                    Sums::Device(sums) => sums.narrow(0, from, count)?.reshape(shape)?,
+                };
                 if let Some(slot) = gradients.get_mut(weight) {
-                    *slot = Some(Tensor::from_slice(own, shape, device)?);
+                    *slot = Some(own);
                 }
             }
         }
@@ -107,6 +151,18 @@ impl<'a, W: Watch> Reducing<'a, W> {
         };
         Ok(self.begun.iter().map(begun).collect())
     }
+}
+
+/// The numbers of all tensors in the host's memory. From a GPU they are fetched at once.
+fn numbers(tensors: &[Tensor]) -> candle_core::Result<Vec<f32>> {
+    if tensors.first().is_some_and(|t| !t.device().is_cpu()) {
+        return Tensor::cat(tensors, 0)?.to_vec1();
+    }
+    let mut all = Vec::new();
+    for tensor in tensors {
+        all.append(&mut tensor.to_vec1()?);
+    }
+    Ok(all)
 }
 
 impl<W: Watch> Watch for Reducing<'_, W> {

@@ -17,6 +17,7 @@ use super::difference::Difference;
 use super::flow::Fault;
 use super::foretold::{Blame, TooLarge};
 use super::frozen::FrozenError;
+use super::gpus::Twice;
 use super::optim::RecipeError;
 use super::plan::Plan;
 use super::pretrained::{InitError, Misfit, Why};
@@ -125,18 +126,31 @@ pub fn lost(error: &Lost) -> Report {
     runtime::failed("R0938", &error.to_string(), help)
 }
 
-/// Refuses more processes than samples, and processes with other devices than their CPUs.
-pub fn ranks(ranks: usize, batch: usize, cpu: bool) -> Result<(), Stop> {
-    let refused = |title: String, help: &str| Err(Stop::Refused(vec![runtime::failed("R0937", &title, help)]));
-    if !cpu {
-        let help = "leave --device out: many processes train on their CPUs so far, and one process on one GPU";
-        return refused(format!("{ranks} processes cannot train on GPUs together yet"), help);
+/// Refuses more processes than samples.
+pub fn ranks(ranks: usize, batch: usize) -> Result<(), Stop> {
+    if ranks <= batch {
+        return Ok(());
     }
-    if ranks > batch {
-        let title = format!("a batch of {batch} cannot be shared by {ranks} processes");
-        return refused(title, "each must have a sample of it: start fewer, or raise `batch` in the section `train`");
-    }
-    Ok(())
+    let title = format!("a batch of {batch} cannot be shared by {ranks} processes");
+    let help = "each must have a sample of it: start fewer, or raise `batch` in the section `train`";
+    Err(Stop::Refused(vec![runtime::failed("R0937", &title, help)]))
+}
+
+/// The report for two processes that are on one GPU without being asked to.
+pub fn one_gpu(Twice { first, second, gpu }: &Twice) -> Report {
+    let title = format!("processes {first} and {second} would train on the same GPU ({gpu})");
+    let help = "start as many processes on a machine as it has GPUs, or show each its own:  srun --gpus-per-task=1 …\n\
+                to share one all the same, name it:  --device cuda:0  (gradients go through the host's memory then)";
+    runtime::failed("R0937", &title, help)
+}
+
+/// The report for GPUs of several processes that cannot be connected.
+pub fn gpus(error: &candle_core::Error) -> Stop {
+    let error = error.to_string();
+    let title = format!("the GPUs of the processes cannot be connected: {}", error.lines().next().unwrap_or_default());
+    let help = "see what NCCL says:  NCCL_DEBUG=INFO mpirun …\n\
+                without it gradients go through the host's memory: a build with `--features cuda,mpi`";
+    Stop::Refused(vec![runtime::failed("R0937", &title, help)])
 }
 
 /// The report for processes that were started together and do not make the same run.

@@ -26,6 +26,7 @@ use super::schedule::LrChange;
 use super::source::tensors;
 use super::state::State;
 use rord_data::batches::Batch;
+use rord_device::across::Across;
 use rord_graph::node::{Graph, NodeSource};
 use rord_lang::constant::number;
 use rord_lang::report::runtime::Cause;
@@ -62,6 +63,8 @@ pub struct Stepper {
     device: Device,
     /// The processes that share every batch, and how many samples that has; `None` where this one has all of them.
     ranks: Option<(Arc<Ranks>, usize)>,
+    /// The devices of those processes, where gradients are added up without the host.
+    pub across: Option<Across>,
     /// The sums of gradients over processes in the last step.
     pub sums: Vec<SumBegun>,
     /// The fingerprint of the graph that is trained, as it is in a process by itself.
@@ -305,7 +308,8 @@ impl Stepper {
             let outcome = match &self.ranks {
                 Some((ranks, _)) if last => {
                     let earlier = std::mem::take(&mut grads);
-                    let mut reducing = Reducing::new(ranks, program.graph(), &earlier, watch);
+                    let adding = (&**ranks, self.across.as_ref());
+                    let mut reducing = Reducing::new(adding, program.graph(), &earlier, watch);
                     let mut outcome = program.run_watched(&feed, true, &mut reducing)?;
                     self.sums.extend(reducing.finish(&mut outcome.grads, &self.device)?);
                     outcome

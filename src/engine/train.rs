@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use candle_core::{DType, Device};
 
+use super::gpus;
 use super::graphs;
 use super::health::{Looked, Looking, Seen};
 use super::plan::Plan;
@@ -161,12 +162,15 @@ fn shared(
     if options.asked_to_stop()? {
         return Ok(Summary { folder: None, interrupted: true, epochs: 0, replayed: None, batches: None });
     }
+    let (across, how) = gpus::connect(options.ranks(), &options.device)?;
+    stepper.across = across;
     // From here on things are written; whatever could be refused has been.
     let opened = match &options.resume {
         Some(path) => folder::take_up(path, plan, options, &mut stepper, &data)?,
         None => folder::open(pipeline, plan, options, &mut stepper, &data)?,
     };
-    let (record, notes) = opened;
+    let (record, mut notes) = opened;
+    notes.extend(how);
     together::same_state(options, &stepper)?;
     let record = together::same_folder(options, record)?;
     let saved = Instant::now();

@@ -13,6 +13,8 @@ pub const NEAREST: &str = include_str!("cuda/nearest.cu");
 pub const NORM: &str = include_str!("cuda/norm.cu");
 /// A step of an optimizer.
 pub const OPTIM: &str = include_str!("cuda/optim.cu");
+/// Sums over ranks.
+pub const SUMS: &str = include_str!("cuda/sums.cu");
 
 const COMMON: &str = include_str!("cuda/common.cu");
 

@@ -216,6 +216,10 @@ impl Wire for Mpi {
         usize::try_from(self.world.size()).unwrap_or(1)
     }
 
+    fn place(&self) -> usize {
+        self.near.iter().filter(|(rank, _)| *rank < self.rank()).count()
+    }
+
     fn gather(&self, lane: Lane, own: &[u32], each: &[usize], meanwhile: &dyn Fn()) -> Result<Vec<u32>, Lost> {
         if let Some(expected) = each.get(self.rank()).filter(|expected| **expected != own.len()) {
             return Err(Lost::Length { came: own.len(), expected: *expected });

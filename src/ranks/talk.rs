@@ -40,6 +40,7 @@ enum Job {
 pub struct Ranks {
     rank: usize,
     size: usize,
+    place: usize,
     jobs: Mutex<Sender<Job>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     /// What went wrong first.
@@ -48,6 +49,8 @@ pub struct Ranks {
     leaving: Arc<AtomicBool>,
     /// What the talk has cost.
     meter: Arc<Meter>,
+    /// True while others than the thread move something beside the computation.
+    aside: Arc<AtomicBool>,
 }
 
 /// An answer that is on its way.
@@ -76,20 +79,22 @@ impl Ranks {
         let (said, hello) = channel();
         let (trouble, meter) = (Arc::new(OnceLock::new()), Arc::new(Meter::default()));
         let leaving = Arc::new(AtomicBool::new(false));
-        let (known, counts, leaves) = (trouble.clone(), meter.clone(), leaving.clone());
+        let aside = Arc::new(AtomicBool::new(false));
+        let (known, counts, leaves, others) = (trouble.clone(), meter.clone(), leaving.clone(), aside.clone());
         let run = move || match connect() {
             Err(why) => drop(said.send(Err(why))),
             Ok(wire) => {
-                let _ = said.send(Ok((wire.rank(), wire.size())));
+                let _ = said.send(Ok((wire.rank(), wire.size(), wire.place())));
                 let (open, ended, alarm) = (RefCell::default(), false.into(), Box::new(alarm));
                 let busy = false.into();
-                Desk { wire: &wire, tasks, open, known, meter: counts, busy, ended, alarm, leaves }.work();
+                Desk { wire: &wire, tasks, open, known, meter: counts, busy, aside: others, ended, alarm, leaves }
+                    .work();
             }
         };
         let thread = std::thread::Builder::new().name("ranks".into()).spawn(run).map_err(|e| e.to_string())?;
-        let (rank, size) = hello.recv().map_err(|e| e.to_string())??;
+        let (rank, size, place) = hello.recv().map_err(|e| e.to_string())??;
         let (jobs, thread) = (Mutex::new(jobs), Mutex::new(Some(thread)));
-        Ok(Self { rank, size, jobs, thread, trouble, leaving, meter })
+        Ok(Self { rank, size, place, jobs, thread, trouble, leaving, meter, aside })
     }
 
     /// The number of this process, from 0.
@@ -102,6 +107,11 @@ impl Ranks {
         self.size
     }
 
+    /// Which of the processes on its machine this one is, from 0, in the order of their numbers.
+    pub fn place(&self) -> usize {
+        self.place
+    }
+
     /// True for the one that writes and speaks.
     pub fn leads(&self) -> bool {
         self.rank == 0
@@ -110,6 +120,18 @@ impl Ranks {
     /// What the talk has cost so far.
     pub fn spent(&self) -> Spent {
         self.meter.spent()
+    }
+
+    /// Counts what others than the ranks' own engine begin to move beside the computation (`true`), and that it is over.
+    pub fn aside(&self, begins: bool) {
+        self.aside.store(begins, Ordering::Relaxed);
+    }
+
+    /// Counts what was moved in that way: words given away, the time it was on its way, and the time that a computation waited for it.
+    pub fn moved_aside(&self, words: usize, talked: Duration, waited: Duration) {
+        self.meter.gives(Lane::Beside, words);
+        self.meter.talked(Lane::Beside, talked, false);
+        self.meter.waited(Lane::Beside, waited);
     }
 
     fn post(&self, job: Job) {
@@ -238,6 +260,8 @@ struct Desk<'a> {
     meter: Arc<Meter>,
     /// True while something goes on beside.
     busy: std::cell::Cell<bool>,
+    /// And while others move it.
+    aside: Arc<AtomicBool>,
     ended: std::cell::Cell<bool>,
     alarm: Box<dyn Fn(&Lost)>,
     leaves: Arc<AtomicBool>,
@@ -323,7 +347,8 @@ impl Desk<'_> {
             self.busy.set(true);
         }
         let answer = self.carried_out(lane, task, meanwhile);
-        self.meter.talked(lane, begun.elapsed(), !beside && self.busy.get());
+        let meanwhile = self.busy.get() || self.aside.load(Ordering::Relaxed);
+        self.meter.talked(lane, begun.elapsed(), !beside && meanwhile);
         if beside {
             self.busy.set(false);
         }

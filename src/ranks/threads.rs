@@ -74,6 +74,10 @@ impl Wire for Thread {
         self.hub.size
     }
 
+    fn place(&self) -> usize {
+        self.rank
+    }
+
     fn gather(&self, lane: Lane, own: &[u32], each: &[usize], meanwhile: &dyn Fn()) -> Result<Vec<u32>, Lost> {
         let all = self.meet(lane, own, meanwhile)?;
         match all.iter().zip(each).find(|(words, expected)| words.len() != **expected) {

@@ -20,6 +20,9 @@ pub trait Wire {
     /// How many there are.
     fn size(&self) -> usize;
 
+    /// Which of the processes on its machine it is, from 0, in the order of their numbers.
+    fn place(&self) -> usize;
+
     /// The words of all ranks, one rank after the other; rank k has `each[k]` of them.
     fn gather(&self, lane: Lane, own: &[u32], each: &[usize], meanwhile: &dyn Fn()) -> Result<Vec<u32>, Lost>;
 

@@ -1,8 +1,12 @@
 //! Every operation on a GPU against the CPU, on the operation's own samples: values and gradients, by kernels and by Candle's operations, in
 //! f32 and f64, maps in both orders. Prints a row for each operation.
 //!
+//! In a build with `nccl` also sums over all GPUs of the machine.
+//!
 //! Where there is no GPU it says so and compares nothing. It is a program of its own, so that it can be carried to a machine that has one:
 //! `benches/gpu/build.sh`.
+
+mod across;
 
 use std::process::ExitCode;
 
@@ -19,6 +23,9 @@ fn bound(dtype: DType) -> f64 {
 }
 
 fn main() -> ExitCode {
+    if rord_device::nccl::built() {
+        println!("{}", across::library());
+    }
     let device = match Device::new_cuda(0) {
         Ok(device) => device,
         Err(e) => {
@@ -49,6 +56,11 @@ fn main() -> ExitCode {
             bad += usize::from(!notes.is_empty());
             rows += 1;
         }
+    }
+    if rord_device::nccl::built() && only.is_empty() {
+        let sums = across::sums();
+        bad += usize::from(sums.is_err());
+        println!("{}", sums.unwrap_or_else(|e| format!("    sums by NCCL: {}", brief(&e))));
     }
     println!("{rows} rows, {bad} of them with something wrong");
     if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

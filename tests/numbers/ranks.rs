@@ -3,10 +3,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use candle_core::{DType, Device, Tensor};
 use rord_data::pairs::Split;
+use rord_device::across;
+use rord_engine::gpus;
 use rord_engine::graphs;
 use rord_engine::plan::Plan;
 use rord_engine::program::{Feed, Part, Program, Watch};
@@ -90,6 +92,21 @@ fn on_all<T: Send>(ranks: usize, f: impl Fn(Arc<Ranks>) -> T + Sync) -> Vec<T> {
     std::thread::scope(|scope| {
         let threads: Vec<_> = all.into_iter().map(|ranks| scope.spawn(|| f(ranks))).collect();
         threads.into_iter().map(|t| t.join().unwrap()).collect()
+    })
+}
+
+/// As [`shared`], with gradients that are added up from device to device, of which the CPU is one here.
+fn shared_across((pipeline, vocabulary, plan): &Made, ranks: usize, steps: u64) -> Vec<Run> {
+    let movers = across::threads::movers(ranks).into_iter().map(|mover| Mutex::new(Some(mover))).collect::<Vec<_>>();
+    on_all(ranks, |ranks| {
+        let made = prepare_shared(pipeline, vocabulary, plan, None, &Device::Cpu, Some(&ranks), &mut |_| ());
+        let (mut stepper, data) = made.unwrap();
+        let mover = movers[ranks.rank()].lock().unwrap().take().unwrap();
+        stepper.across = Some(gpus::beside(&ranks, move || Ok(mover), &Device::Cpu).unwrap());
+        let run = go((stepper, data), steps);
+        let (beside, now) = (ranks.spent().beside, ranks.spent().now);
+        assert!(beside.bytes > 0 && beside.calls >= steps && now.bytes > 0, "{beside:?}");
+        run
     })
 }
 
@@ -216,6 +233,19 @@ fn runs_of_many_steps_are_those_of_one_process() {
             let close = losses < limit && norms < 1e-4 && weights < 1e-5;
             assert!(close, "{name}, {ranks} ranks: {losses:.1e} {norms:.1e} {weights:.1e}\n{one:?}\n{:?}", many[0]);
             assert!(many.iter().all(|run| run.weights == many[0].weights), "{name}: the ranks differ");
+        }
+    }
+}
+
+#[test]
+fn gradients_from_device_to_device_have_the_bits_of_those_by_the_host() {
+    for (name, made) in [("dense", text(DENSE)), ("embedded", text(EMBEDDED))] {
+        for ranks in [2, 3] {
+            let (host, across) = (shared(&made, ranks, 4), shared_across(&made, ranks, 4));
+            for (rank, (host, across)) in host.iter().zip(&across).enumerate() {
+                assert_eq!(host.steps, across.steps, "{name}, {rank} of {ranks}");
+                assert_eq!(host.weights, across.weights, "{name}, {rank} of {ranks}");
+            }
         }
     }
 }

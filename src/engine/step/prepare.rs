@@ -60,7 +60,7 @@ pub fn prepare_shared(
 ) -> Result<(Stepper, DataSource), Stop> {
     let ranks = ranks.filter(|ranks| ranks.size() > 1);
     if let Some(ranks) = ranks {
-        refusals::ranks(ranks.size(), plan.batch, device.is_cpu())?;
+        refusals::ranks(ranks.size(), plan.batch)?;
     }
     busy("loading the data");
     let dtype = DType::F32;
@@ -166,6 +166,7 @@ pub fn prepare_shared(
         device: device.clone(),
         optimizer: pipeline.train.iter().find(|f| f.name == "optimizer").map(|f| f.span).unwrap_or_default(),
         ranks: ranks.map(|ranks| (Arc::clone(ranks), plan.batch)),
+        across: None,
         fingerprint: hash.into_inner(),
         foretold,
     };

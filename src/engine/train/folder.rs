@@ -198,10 +198,16 @@ pub(super) fn take_up(
     Ok((live, notes))
 }
 
+/// True where both may be the same: `cuda` is the GPU that is a process's own among several.
+fn same_device(one: &str, other: &str) -> bool {
+    let kind = |name: &str| name.split(':').next().unwrap_or_default().to_string();
+    one == other || kind(one) == kind(other) && [one, other].iter().any(|name| !name.contains(':'))
+}
+
 /// What is said where a run goes on with other instructions: its last bits are then others.
 fn other_machine(record: &Record, options: &Options) -> Option<String> {
     let (now, before) = (Simd::chosen().name(), record.instructions.as_str());
-    if record.device != options.device_name {
+    if !same_device(&record.device, &options.device_name) {
         let (from, to) = (&record.device, &options.device_name);
         return Some(format!(
             "warning: it began on {from} and goes on on {to}: the last digits of its numbers will differ"

@@ -30,7 +30,7 @@ fn program() -> Option<&'static PathBuf> {
         let folder = std::env::current_exe().unwrap().with_file_name("kernels-of-gpus");
         std::fs::create_dir_all(&folder).unwrap();
         let (mut text, mut rows) = (format!("{SHIM}\n{COMMON}\ntypedef float S; typedef float T;\n"), String::new());
-        for source in [MAPS, WINDOWS, BILINEAR, NEAREST, NORM, OPTIM] {
+        for source in [MAPS, WINDOWS, BILINEAR, NEAREST, NORM, OPTIM, SUMS] {
             text += source;
             for name in names(source) {
                 rows += &format!("    if (name == \"{name}\") launch({name}, all, waits);\n");
@@ -322,6 +322,21 @@ fn maps_are_turned_and_squares_are_summed() {
     let total: f64 = out[1].as_chunks::<8>().0.iter().map(|b| f64::from_ne_bytes(*b)).sum();
     let expected: f64 = x.iter().map(|x| f64::from(*x) * f64::from(*x)).sum();
     assert!((total / expected - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn rows_are_added_up_in_their_order_and_rounded_once() {
+    let count = 131;
+    for rows in [1, 2, 3, 5] {
+        // The last two cancel each other, and leave of the others what f64 keeps beside them: in another order more.
+        let scale = |row: usize| [1.0f32, 1e-7, 1e3, 1e17, -1e17][row];
+        let of = |row: usize| random(count, 30 + row.min(3) as u64).into_iter().map(move |x| x * scale(row));
+        let all: Vec<f32> = (0..rows).flat_map(of).collect();
+        let in_order = |i: usize| (0..rows).fold(0.0f64, |sum, row| sum + f64::from(all[row * count + i])) as f32;
+        let empty = vec![f32::NAN; count];
+        let Some(out) = each("added", count, &[F32(&all), F32(&empty), Int(rows), Int(count)]) else { return };
+        assert_eq!(f32s(&out[1]), (0..count).map(in_order).collect::<Vec<f32>>(), "{rows} rows");
+    }
 }
 
 #[test]
