@@ -416,10 +416,12 @@ impl Program {
             match &node.source {
                 NodeSource::Weight(w) => {
                     if let Some(slot) = weights.get_mut(*w) {
-                        *slot = Some(grad);
+                        *slot = Some(layout::written_out(&grad).map_err(fault)?);
                     }
                 }
-                NodeSource::Field { name, .. } => fields.push((name.clone(), grad)),
+                NodeSource::Field { name, .. } => {
+                    fields.push((name.clone(), layout::written_out(&grad).map_err(fault)?));
+                }
                 NodeSource::Op(op) if self.flow.gradients.needs.get(index) == Some(&true) => {
                     let (Some(output), Some(compute)) = (output, self.flow.computes.get(index).copied().flatten())
                     else {
@@ -466,7 +468,7 @@ impl Program {
                         {
                             watch.gradient(*weight, &grad);
                             if let Some(slot) = weights.get_mut(*w) {
-                                *slot = Some(grad);
+                                *slot = Some(layout::written_out(&grad).map_err(fault)?);
                             }
                         }
                     }

@@ -3,6 +3,7 @@
 //! In `f32` a curve is within 1e-6 of the exact number, relative to the larger of it and 1.
 
 use crate::curve::{Curve, exp32, gradient_of, size, value_of, within};
+use crate::simd::Lanes;
 use crate::{Float, Mismatch};
 
 /// A curve.
@@ -77,11 +78,11 @@ impl Curve for Leaky {
         if x <= 0.0 { self.0 } else { 1.0 }
     }
     #[inline(always)]
-    fn value32(self, x: f32) -> f32 {
+    fn value32<L: Lanes>(self, x: f32) -> f32 {
         if x <= 0.0 { x * self.0 as f32 } else { x }
     }
     #[inline(always)]
-    fn slope32(self, x: f32) -> f32 {
+    fn slope32<L: Lanes>(self, x: f32) -> f32 {
         if x <= 0.0 { self.0 as f32 } else { 1.0 }
     }
 }
@@ -97,12 +98,12 @@ impl Curve for Gelu {
         normal(x) + x * NORMAL * (-0.5 * x * x).exp()
     }
     #[inline(always)]
-    fn value32(self, x: f32) -> f32 {
-        x * normal32(x).0
+    fn value32<L: Lanes>(self, x: f32) -> f32 {
+        x * normal32::<L>(x).0
     }
     #[inline(always)]
-    fn slope32(self, x: f32) -> f32 {
-        let (area, bell) = normal32(x);
+    fn slope32<L: Lanes>(self, x: f32) -> f32 {
+        let (area, bell) = normal32::<L>(x);
         area + x * NORMAL as f32 * bell
     }
 }
@@ -119,14 +120,14 @@ impl Curve for GeluTanh {
         0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * BEND.0 * (1.0 + 3.0 * BEND.1 * x * x)
     }
     #[inline(always)]
-    fn value32(self, x: f32) -> f32 {
-        0.5 * x * (1.0 + tanh32(bent(x)))
+    fn value32<L: Lanes>(self, x: f32) -> f32 {
+        0.5 * x * (1.0 + tanh32::<L>(bent(x)))
     }
     #[inline(always)]
-    fn slope32(self, x: f32) -> f32 {
+    fn slope32<L: Lanes>(self, x: f32) -> f32 {
         // Far from 0 the curve is straight, and its bend would be 0 times infinity.
         let near = within(x, -20.0, 20.0);
-        let t = tanh32(bent(near));
+        let t = tanh32::<L>(bent(near));
         let bend = (1.0 - t * t) * BEND.0 as f32 * (1.0 + 3.0 * BEND.1 as f32 * near * near);
         0.5 * (1.0 + t) + 0.5 * near * bend
     }
@@ -146,12 +147,12 @@ impl Curve for Silu {
         s * (1.0 + x * (1.0 - s))
     }
     #[inline(always)]
-    fn value32(self, x: f32) -> f32 {
-        x / (1.0 + exp32(-x))
+    fn value32<L: Lanes>(self, x: f32) -> f32 {
+        x / (1.0 + exp32::<L>(-x))
     }
     #[inline(always)]
-    fn slope32(self, x: f32) -> f32 {
-        let s = 1.0 / (1.0 + exp32(-x));
+    fn slope32<L: Lanes>(self, x: f32) -> f32 {
+        let s = 1.0 / (1.0 + exp32::<L>(-x));
         s * (1.0 + x * (1.0 - s))
     }
 }
@@ -165,13 +166,13 @@ impl Curve for Tanh {
         1.0 - y * y
     }
     #[inline(always)]
-    fn value32(self, x: f32) -> f32 {
-        tanh32(x)
+    fn value32<L: Lanes>(self, x: f32) -> f32 {
+        tanh32::<L>(x)
     }
     #[inline(always)]
-    fn slope32(self, x: f32) -> f32 {
+    fn slope32<L: Lanes>(self, x: f32) -> f32 {
         // 1 - tanh² without the difference of two numbers near 1.
-        let e = exp32(-2.0 * size(x));
+        let e = exp32::<L>(-2.0 * size(x));
         4.0 * e / ((1.0 + e) * (1.0 + e))
     }
 }
@@ -183,10 +184,10 @@ fn normal(x: f64) -> f64 {
 
 /// Φ(x) and exp(-x²/2). Abramowitz and Stegun, 7.1.26: erfc to 1.5e-7.
 #[inline(always)]
-fn normal32(x: f32) -> (f32, f32) {
+fn normal32<L: Lanes>(x: f32) -> (f32, f32) {
     let z = size(x) * std::f32::consts::FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * z);
-    let bell = exp32(-z * z);
+    let bell = exp32::<L>(-z * z);
     let tail = ((((1.061_405_4 * t - 1.453_152) * t + 1.421_413_7) * t - 0.284_496_74) * t + 0.254_829_6) * t;
     let half = 0.5 * tail * bell;
     (if x <= 0.0 { half } else { 1.0 - half }, bell)
@@ -196,11 +197,11 @@ fn normal32(x: f32) -> (f32, f32) {
 // The coefficients as published.
 #[allow(clippy::excessive_precision)]
 #[inline(always)]
-fn tanh32(x: f32) -> f32 {
+fn tanh32<L: Lanes>(x: f32) -> f32 {
     let z = x * x;
     let p = (((-5.704_988_7e-3 * z + 2.063_908_9e-2) * z - 5.373_971_6e-2) * z + 1.333_144_2e-1) * z - 3.333_328e-1;
     let near = x + x * z * p;
-    let e = exp32(-2.0 * size(x));
+    let e = exp32::<L>(-2.0 * size(x));
     let far = (1.0 - e) / (1.0 + e);
     let far = if x < 0.0 { -far } else { far };
     if size(x) < 0.625 { near } else { far }

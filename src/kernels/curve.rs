@@ -5,11 +5,9 @@
 
 use std::mem::MaybeUninit;
 
-use rayon::prelude::*;
-
 use crate::fresh::made;
 use crate::simd::{Lanes, Simd, Task, run};
-use crate::{Float, Mismatch, length};
+use crate::{Float, Mismatch, length, map, parts};
 
 /// Numbers that one task takes.
 const BLOCK: usize = 1 << 13;
@@ -21,13 +19,15 @@ pub(crate) fn value_of<T: Float>(curve: impl Curve, x: &[T]) -> Vec<T> {
         #[allow(unsafe_code)]
         let out = unsafe {
             made(x.len(), |out| {
-                let blocks = out.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK));
-                blocks.for_each(|(out, x)| run(Simd::chosen(), Values { curve, x, out }));
+                parts::chunks(out, BLOCK, parts::CURVE, |at, out| {
+                    let x = x.get(at..at + out.len()).unwrap_or_default();
+                    run(Simd::chosen(), Values { curve, x, out });
+                });
             })
         };
         return T::of_single(out).unwrap_or_default();
     }
-    x.par_iter().with_min_len(BLOCK).map(|x| T::of(curve.value(x.wide()))).collect()
+    map::one(x, |x| T::of(curve.value(x.wide())))
 }
 
 /// Its slope at every number of `x`, times the number of `grad` there.
@@ -38,14 +38,16 @@ pub(crate) fn gradient_of<T: Float>(curve: impl Curve, x: &[T], grad: &[T]) -> R
         #[allow(unsafe_code)]
         let out = unsafe {
             made(x.len(), |out| {
-                let blocks = out.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).zip(grad.par_chunks(BLOCK));
-                blocks.for_each(|((out, x), grad)| run(Simd::chosen(), Slopes { curve, x, grad, out }));
+                parts::chunks(out, BLOCK, parts::CURVE, |at, out| {
+                    let range = at..at + out.len();
+                    let (x, grad) = (x.get(range.clone()).unwrap_or_default(), grad.get(range).unwrap_or_default());
+                    run(Simd::chosen(), Slopes { curve, x, grad, out });
+                });
             })
         };
         return Ok(T::of_single(out).unwrap_or_default());
     }
-    let pairs = x.par_iter().zip(grad).with_min_len(BLOCK);
-    Ok(pairs.map(|(x, grad)| T::of(curve.slope(x.wide())) * *grad).collect())
+    map::two(x, grad, |x, grad| T::of(curve.slope(x.wide())) * grad)
 }
 
 /// A block of values.
@@ -61,7 +63,7 @@ impl<C: Curve> Task for Values<'_, C> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         for (out, x) in self.out.iter_mut().zip(self.x) {
-            out.write(self.curve.value32(*x));
+            out.write(self.curve.value32::<L>(*x));
         }
     }
 }
@@ -80,7 +82,7 @@ impl<C: Curve> Task for Slopes<'_, C> {
     #[inline(always)]
     unsafe fn run<L: Lanes>(self) {
         for (out, (x, grad)) in self.out.iter_mut().zip(self.x.iter().zip(self.grad)) {
-            out.write(self.curve.slope32(*x) * *grad);
+            out.write(self.curve.slope32::<L>(*x) * *grad);
         }
     }
 }
@@ -92,9 +94,9 @@ pub(crate) trait Curve: Copy + Sync {
     /// Its slope.
     fn slope(self, x: f64) -> f64;
     /// Its value, without a branch.
-    fn value32(self, x: f32) -> f32;
+    fn value32<L: Lanes>(self, x: f32) -> f32;
     /// Its slope, without a branch.
-    fn slope32(self, x: f32) -> f32;
+    fn slope32<L: Lanes>(self, x: f32) -> f32;
 }
 
 /// |x|
@@ -113,28 +115,40 @@ pub(crate) fn within(x: f32, low: f32, high: f32) -> f32 {
 /// Added and taken off again, this rounds to a whole number, which then is in the low bits of the sum.
 const SHIFT: f32 = 12_582_912.0;
 
+/// a·b + c, rounded once where the machine does that in one instruction.
+#[inline(always)]
+pub(crate) fn plus<L: Lanes>(a: f32, b: f32, c: f32) -> f32 {
+    if L::FUSED { a.mul_add(b, c) } else { a * b + c }
+}
+
+/// The polynomial with these coefficients, that of the highest power first, at `x`.
+#[inline(always)]
+pub(crate) fn polynomial<L: Lanes, const N: usize>(x: f32, of: [f32; N]) -> f32 {
+    of.into_iter().reduce(|sum, next| plus::<L>(sum, x, next)).unwrap_or_default()
+}
+
 /// Cephes' expf; beyond the range of `f32` its smallest normal number, or near its largest.
 #[inline(always)]
-pub(crate) fn exp32(x: f32) -> f32 {
-    let (p, bits) = exp32_parts(within(x, -87.0, 88.0));
+pub(crate) fn exp32<L: Lanes>(x: f32) -> f32 {
+    let (p, bits) = exp32_parts::<L>(within(x, -87.0, 88.0));
     p * f32::from_bits((bits << 23).wrapping_add(0x3f80_0000))
 }
 
 /// eˣ as p·2ⁿ: p, and the bits of n + [`SHIFT`].
 #[inline(always)]
-fn exp32_parts(x: f32) -> (f32, u32) {
-    let shifted = x * std::f32::consts::LOG2_E + SHIFT;
+fn exp32_parts<L: Lanes>(x: f32) -> (f32, u32) {
+    let shifted = plus::<L>(x, std::f32::consts::LOG2_E, SHIFT);
     let n = shifted - SHIFT;
-    let r = x - n * 0.693_359_4 - n * -2.121_944_4e-4;
-    let p = ((((1.987_569_2e-4 * r + 1.398_2e-3) * r + 8.333_452e-3) * r + 4.166_579_6e-2) * r + 1.666_666_5e-1) * r;
-    ((p + 0.5) * r * r + r + 1.0, shifted.to_bits())
+    let r = plus::<L>(n, 2.121_944_4e-4, plus::<L>(n, -0.693_359_4, x));
+    let p = polynomial::<L, 6>(r, [1.987_569_2e-4, 1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5]);
+    (plus::<L>(p, r * r, r) + 1.0, shifted.to_bits())
 }
 
 /// e to the power of `x` over the whole range of `f32`: 0 and infinity where they belong, and numbers below the normal ones.
 #[inline(always)]
-pub(crate) fn exp32_whole(x: f32) -> f32 {
+pub(crate) fn exp32_whole<L: Lanes>(x: f32) -> f32 {
     let x = within(x, -104.0, 89.0);
-    let (p, bits) = exp32_parts(x);
+    let (p, bits) = exp32_parts::<L>(x);
     // 2ⁿ as the product of two, since n may lie beyond the exponents of normal numbers.
     let n = bits.wrapping_sub(SHIFT.to_bits()) as i32;
     let two_to = |n: i32| f32::from_bits(((n + 127) as u32) << 23);
@@ -146,7 +160,7 @@ pub(crate) fn exp32_whole(x: f32) -> f32 {
 // The coefficients as published.
 #[allow(clippy::excessive_precision)]
 #[inline(always)]
-pub(crate) fn log32(x: f32) -> f32 {
+pub(crate) fn log32<L: Lanes>(x: f32) -> f32 {
     // Numbers below the normal ones are brought among them.
     let small = x < f32::MIN_POSITIVE;
     let near = if small { x * 8_388_608.0 } else { x };
@@ -156,10 +170,11 @@ pub(crate) fn log32(x: f32) -> f32 {
     let power = (shifted >> 23) as f32 - if small { 23.0 } else { 0.0 };
     let m = f32::from_bits(bits.wrapping_sub((shifted as u32) & 0xff80_0000)) - 1.0;
     let z = m * m;
-    let p = ((7.037_683_6e-2 * m - 1.151_461_03e-1) * m + 1.167_699_87e-1) * m - 1.242_014_08e-1;
-    let p = (((p * m + 1.424_932_28e-1) * m - 1.666_805_77e-1) * m + 2.000_071_48e-1) * m - 2.499_999_4e-1;
-    let p = (p * m + 3.333_333_1e-1) * m * z;
-    let y = m + (p + power * -2.121_944_4e-4 - 0.5 * z) + power * 0.693_359_375;
+    let first = [7.037_683_6e-2, -1.151_461_03e-1, 1.167_699_87e-1, -1.242_014_08e-1, 1.424_932_28e-1];
+    let then = [-1.666_805_77e-1, 2.000_071_48e-1, -2.499_999_4e-1, 3.333_333_1e-1];
+    let p = then.into_iter().fold(polynomial::<L, 5>(m, first), |sum, next| plus::<L>(sum, m, next)) * m * z;
+    let y = m + (plus::<L>(power, -2.121_944_4e-4, p) - 0.5 * z);
+    let y = plus::<L>(power, 0.693_359_375, y);
     let y = if x == 0.0 { f32::NEG_INFINITY } else { y };
     // Infinity and what is no number stay.
     if x < f32::INFINITY { y } else { x }
@@ -167,10 +182,8 @@ pub(crate) fn log32(x: f32) -> f32 {
 
 /// log(1 + z) for z within 0 and 1, right to the last digits where z is small: 2·artanh(z / (2 + z)) as a series.
 #[inline(always)]
-pub(crate) fn log1p32(z: f32) -> f32 {
+pub(crate) fn log1p32<L: Lanes>(z: f32) -> f32 {
     let s = z / (2.0 + z);
-    let t = s * s;
-    let p = ((1.0 / 15.0 * t + 1.0 / 13.0) * t + 1.0 / 11.0) * t + 1.0 / 9.0;
-    let p = ((p * t + 1.0 / 7.0) * t + 1.0 / 5.0) * t + 1.0 / 3.0;
-    2.0 * s * (p * t + 1.0)
+    let of = [1.0 / 15.0, 1.0 / 13.0, 1.0 / 11.0, 1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0, 1.0];
+    2.0 * s * polynomial::<L, 8>(s * s, of)
 }

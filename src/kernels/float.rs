@@ -3,6 +3,8 @@
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
 
+use crate::simd::Lanes;
+
 mod sealed {
     pub trait Sealed {}
     impl Sealed for f32 {}
@@ -40,9 +42,11 @@ pub trait Float:
     fn exponential(self) -> Self;
     /// `e` to this power without a branch, as loops over vectors want it: in `f32` within a rounding or two of the exact
     /// number, and beyond the range of normal numbers its smallest, or near its largest.
-    fn power(self) -> Self;
+    fn power<L: Lanes>(self) -> Self;
     /// The natural logarithm.
     fn logarithm(self) -> Self;
+    /// The natural logarithm of what is not below 0, without a branch, as loops over vectors want it: in `f32` within 3e-7 of it.
+    fn natural<L: Lanes>(self) -> Self;
     /// The largest whole number that is not above this one.
     fn whole(self) -> Self;
     /// The larger of two numbers; the other one where this is not a number.
@@ -69,11 +73,15 @@ impl Float for f32 {
         self.exp()
     }
     #[inline(always)]
-    fn power(self) -> Self {
-        crate::curve::exp32(self)
+    fn power<L: Lanes>(self) -> Self {
+        crate::curve::exp32::<L>(self)
     }
     fn logarithm(self) -> Self {
         self.ln()
+    }
+    #[inline(always)]
+    fn natural<L: Lanes>(self) -> Self {
+        crate::curve::log32::<L>(self)
     }
     fn whole(self) -> Self {
         self.floor()
@@ -104,10 +112,13 @@ impl Float for f64 {
     fn exponential(self) -> Self {
         self.exp()
     }
-    fn power(self) -> Self {
+    fn power<L: Lanes>(self) -> Self {
         self.exp()
     }
     fn logarithm(self) -> Self {
+        self.ln()
+    }
+    fn natural<L: Lanes>(self) -> Self {
         self.ln()
     }
     fn whole(self) -> Self {

@@ -10,7 +10,7 @@
 //! | `pool.rs` | maximum and average over windows and whole maps |
 //! | `curve.rs` | one function of one number with its slope, as vectors |
 //! | `activation.rs` | `gelu`, `silu`, `tanh` and a leaky rectifier |
-//! | `function.rs` | exponential, logarithm, root, size, softplus, sine and cosine |
+//! | `function.rs` | exponential, logarithm, root, size, softplus, sine, cosine and the logistic function |
 //! | `bilinear.rs` | reading a map between its cells, and the gradients |
 //! | `batch_norm.rs` | the channels of a batch, and a rectifier behind it |
 //! | `resample.rs` | maps enlarged, and the way back |
@@ -19,8 +19,12 @@
 //! | `normalize.rs` | instance norm and unit vectors |
 //! | `layer_norm.rs` | the channels of every cell |
 //! | `order.rs` | channels first and channels last |
-//! | `reduce.rs` | axes folded away, and spread again |
-//! | `soft.rs` | sums of exponentials along axes, and shares of 1 |
+//! | `runs.rs` | what runs of neighbors come to |
+//! | `reduce.rs` | axes folded away |
+//! | `spread.rs` | and what is left spread over them again |
+//! | `soft.rs` | sums of exponentials along axes, and their gradients |
+//! | `shares.rs` | shares of 1 along axes, and their logarithms |
+//! | `parts.rs` | one task in parts, on as many threads as pay |
 //! | `map.rs` | one function over one, two or three slices |
 //! | `simd/` | vectors as wide as the machine has them |
 //! | `slope.rs` | how steep a map is, by Sobel's filters |
@@ -57,16 +61,20 @@ pub mod matmul;
 pub mod nearest;
 pub mod normalize;
 pub mod order;
+mod parts;
 pub mod peaks;
 pub mod places;
 pub mod pool;
 pub mod rank;
 pub mod reduce;
 pub mod resample;
+mod runs;
 mod shared;
+pub mod shares;
 pub mod simd;
 pub mod slope;
 pub mod soft;
+pub mod spread;
 pub mod turns;
 
 pub use float::Float;

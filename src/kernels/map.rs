@@ -2,43 +2,75 @@
 
 use std::mem::MaybeUninit;
 
-use rayon::prelude::*;
+use super::fresh::made;
+use super::simd::{Lanes, Simd, Task, run};
+use super::{Float, Mismatch, length, parts};
 
-use super::fresh::{Pieces, made};
-use super::simd::{Closure, Simd, run};
-use super::{Float, Mismatch, length};
-
-/// Elements one task handles: large enough to pay for the task, small enough to share a map among cores.
-const BLOCK: usize = 1 << 14;
+/// Elements of a part: large enough to pay for handing it out, small enough to share a map among cores.
+const BLOCK: usize = 1 << 13;
 
 /// `f(a)` for every element.
 pub fn one<T: Float>(a: &[T], f: impl Fn(T) -> T + Sync) -> Vec<T> {
-    let block = |(out, a): (&mut [MaybeUninit<T>], &[T])| {
-        let each = || out.iter_mut().zip(a).for_each(|(o, a)| *o = MaybeUninit::new(f(*a)));
-        run(Simd::chosen(), Closure(each));
+    let fill = |out: &mut [MaybeUninit<T>]| {
+        parts::chunks(out, BLOCK, 1, |at, out| {
+            let a = a.get(at..at + out.len()).unwrap_or_default();
+            run(Simd::chosen(), Each { out, a, f: &f });
+        });
     };
-    // SAFETY: the blocks cover all numbers, and each writes all of its own.
+    // SAFETY: the chunks cover all numbers, and each writes all of its own.
     #[allow(unsafe_code)]
     unsafe {
-        made(a.len(), |out| out.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK)).for_each(block))
+        made(a.len(), fill)
     }
 }
 
 /// `f(a, b)` for every pair of elements.
 pub fn two<T: Float, U: Copy + Sync>(a: &[T], b: &[U], f: impl Fn(T, U) -> T + Sync) -> Result<Vec<T>, Mismatch> {
     length("second operand", b, a.len())?;
-    let block = |((out, a), b): Pieces<T, U>| {
-        let each = || out.iter_mut().zip(a.iter().zip(b)).for_each(|(o, (a, b))| *o = MaybeUninit::new(f(*a, *b)));
-        run(Simd::chosen(), Closure(each));
+    let fill = |out: &mut [MaybeUninit<T>]| {
+        parts::chunks(out, BLOCK, 1, |at, out| {
+            let range = at..at + out.len();
+            let (a, b) = (a.get(range.clone()).unwrap_or_default(), b.get(range).unwrap_or_default());
+            run(Simd::chosen(), Pairs { out, a, b, f: &f });
+        });
     };
     // SAFETY: as above; both slices are of one length.
     #[allow(unsafe_code)]
-    let out = unsafe {
-        made(a.len(), |out| {
-            out.par_chunks_mut(BLOCK).zip(a.par_chunks(BLOCK)).zip(b.par_chunks(BLOCK)).for_each(block);
-        })
-    };
-    Ok(out)
+    Ok(unsafe { made(a.len(), fill) })
+}
+
+/// A part of [`one`].
+struct Each<'a, T, F> {
+    out: &'a mut [MaybeUninit<T>],
+    a: &'a [T],
+    f: &'a F,
+}
+
+impl<T: Float, F: Fn(T) -> T> Task for Each<'_, T, F> {
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        self.out.iter_mut().zip(self.a).for_each(|(out, a)| *out = MaybeUninit::new((self.f)(*a)));
+    }
+}
+
+/// A part of [`two`].
+struct Pairs<'a, T, U, F> {
+    out: &'a mut [MaybeUninit<T>],
+    a: &'a [T],
+    b: &'a [U],
+    f: &'a F,
+}
+
+impl<T: Float, U: Copy, F: Fn(T, U) -> T> Task for Pairs<'_, T, U, F> {
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        let pairs = self.a.iter().zip(self.b);
+        self.out.iter_mut().zip(pairs).for_each(|(out, (a, b))| *out = MaybeUninit::new((self.f)(*a, *b)));
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 //!
 //! Smaller numbers come first, 0 and -0 alike, and what is no number at an end, as `f64::total_cmp` has it. Of equal ones the
 //! first comes first, either way round.
+#![allow(clippy::indexing_slicing)] // Lines are cut to the length that they are read to.
 
 use rayon::prelude::*;
 
-use crate::Float;
+use crate::{Float, parts};
 
 /// Numbers that one task orders at least.
 const BLOCK: usize = 1 << 13;
@@ -74,18 +75,51 @@ fn key64(x: f64, descending: bool) -> u64 {
 pub fn running<T: Float>(x: &[T], n: usize, back: bool) -> Vec<T> {
     let n = n.max(1);
     let mut out = vec![T::ZERO; x.len()];
-    let part = n * (BLOCK / n).max(1);
-    out.par_chunks_mut(part).zip(x.par_chunks(part)).for_each(|(out, x)| {
-        for (out, x) in out.chunks_mut(n).zip(x.chunks(n)) {
-            let mut sum = 0.0;
-            let mut add = |(out, x): (&mut T, &T)| {
-                sum += x.wide();
-                *out = T::of(sum);
-            };
-            if back { out.iter_mut().zip(x).rev().for_each(&mut add) } else { out.iter_mut().zip(x).for_each(&mut add) }
+    let part = n * (BLOCK / n).max(ABREAST);
+    parts::chunks(&mut out, part, 2, |at, out| {
+        let x = x.get(at..at + out.len()).unwrap_or_default();
+        for (out, x) in out.chunks_mut(ABREAST * n).zip(x.chunks(ABREAST * n)) {
+            // A sum waits for the one before it; those of several lines do not wait for each other.
+            match (out.len() == ABREAST * n, back) {
+                (true, false) => abreast(out, x, n, 0..n),
+                (true, true) => abreast(out, x, n, (0..n).rev()),
+                (false, false) => out.chunks_mut(n).zip(x.chunks(n)).for_each(|(out, x)| one(out.iter_mut().zip(x))),
+                (false, true) => {
+                    out.chunks_mut(n).zip(x.chunks(n)).for_each(|(out, x)| one(out.iter_mut().zip(x).rev()))
+                }
+            }
         }
     });
     out
+}
+
+/// Lines whose sums run at once.
+const ABREAST: usize = 4;
+
+/// The running sums of so many lines, place by place.
+fn abreast<T: Float>(out: &mut [T], x: &[T], n: usize, places: impl Iterator<Item = usize>) {
+    let mut outs = out.chunks_exact_mut(n);
+    let mut xs = x.chunks_exact(n);
+    let (mut outs, xs): ([&mut [T]; ABREAST], [&[T]; ABREAST]) = (
+        std::array::from_fn(|_| outs.next().unwrap_or_default()),
+        std::array::from_fn(|_| xs.next().unwrap_or_default()),
+    );
+    let mut sums = [0.0; ABREAST];
+    for at in places {
+        for ((out, x), sum) in outs.iter_mut().zip(&xs).zip(&mut sums) {
+            *sum += x[at].wide();
+            out[at] = T::of(*sum);
+        }
+    }
+}
+
+/// The running sum of one line.
+fn one<'a, T: Float>(line: impl Iterator<Item = (&'a mut T, &'a T)>) {
+    let mut sum = 0.0;
+    for (out, x) in line {
+        sum += x.wide();
+        *out = T::of(sum);
+    }
 }
 
 #[cfg(test)]

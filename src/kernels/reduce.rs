@@ -1,20 +1,21 @@
-//! Some axes of a tensor folded away, and what is left spread over them again: sums, extremes, and their gradients.
+//! Some axes of a tensor folded away: sums and extremes.
 //!
 //! A tensor is cut into runs of neighbors that all go or all stay. Where the last axes go, a number of the result is
 //! folded from whole runs; where they stay, rows of numbers are folded side by side.
 #![allow(clippy::indexing_slicing)] // Runs are cut by the sizes that the slices are checked against on entry.
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use rayon::prelude::*;
+use super::runs::{added, dot, extreme_of, pick};
+use super::shared::Shared;
+use super::simd::{Lanes, Simd, Task, run as wide};
+use super::{Float, Mismatch, length, parts};
 
-use super::fresh::made;
-use super::simd::{Closure, Lanes, Simd, Task, run as wide};
-use super::{Float, Mismatch, length};
+/// Numbers that one part folds at least, and the widest row that it folds side by side.
+pub(crate) const BLOCK: usize = 1 << 13;
 
-/// Numbers that one task folds at least, and the widest row that it folds side by side.
-const BLOCK: usize = 1 << 13;
+/// The narrowest piece of a row that is longer: 1 kB in a row, which the processor fetches ahead.
+const LEAST: usize = 1 << 8;
 
 /// The sizes of a tensor, and which of its axes go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,216 +103,236 @@ impl Cut {
     }
 }
 
-/// Folds what goes. `start` is what a fold begins with; `run` folds a run of neighbors into a number of the result,
-/// `row` a row of neighbors into as many numbers; the neighbors are told by where they lie. Both are given the numbers of `with` that belong to the result's, or
-/// zeros where it is empty.
-fn fold<T: Float>(
-    cut: &Cut,
-    x: &[T],
-    with: &[T],
-    start: T,
-    run: impl Fn(T, T, Range<usize>) -> T + Sync,
-    row: impl Fn(&mut [T], &[T], Range<usize>) + Sync,
-) -> Result<Vec<T>, Mismatch> {
+/// How numbers become one.
+trait Fold<T>: Sync {
+    /// What a fold begins with.
+    fn start(&self) -> T;
+    /// Folds a run of neighbors, told by where they lie, into a number of the result that `p` belongs to.
+    ///
+    /// # Safety
+    /// The machine executes the instructions of `L`.
+    unsafe fn run<L: Lanes>(&self, so_far: T, p: T, at: Range<usize>) -> T;
+    /// Folds a row of neighbors into as many numbers of the result. `with` holds what belongs to these, or nothing.
+    fn row(&self, out: &mut [T], with: &[T], at: Range<usize>);
+}
+
+/// Folds what goes. `with` holds a number for each of the result's, or nothing, which stands for zeros.
+fn fold<T: Float>(cut: &Cut, x: &[T], with: &[T], fold: &impl Fold<T>) -> Result<Vec<T>, Mismatch> {
     length("x", x, cut.total)?;
     if !with.is_empty() {
         length("parameters", with, cut.kept)?;
     }
-    let mut out = vec![start; cut.kept];
+    let mut out = vec![fold.start(); cut.kept];
     let ((size, goes), starts, bases) = (cut.run(), cut.starts(), cut.bases());
     if cut.total == 0 {
         return Ok(out);
     }
+    let (starts, bases) = (starts.as_slice(), bases.as_slice());
     if goes {
-        let least = (BLOCK / cut.folded().max(1)).max(1);
-        out.par_iter_mut().zip(bases).enumerate().with_min_len(least).for_each(|(i, (out, base))| {
-            let p = with.get(i).copied().unwrap_or(T::ZERO);
-            wide(
-                Simd::chosen(),
-                Closure(|| {
-                    for at in &starts {
-                        *out = run(*out, p, base + at..base + at + size);
-                    }
-                }),
-            );
+        let results = (BLOCK / cut.folded().max(1)).max(1);
+        parts::chunks(&mut out, results, cut.folded(), |at, out| {
+            wide(Simd::chosen(), Runs { fold, starts, bases: &bases[at..at + out.len()], with, at, size, out });
         });
-    } else {
-        let least = (BLOCK / (size * starts.len()).max(1)).max(1);
-        let broad = (BLOCK / starts.len().max(1)).clamp(64, BLOCK).min(size);
-        out.par_chunks_mut(size).zip(bases).enumerate().with_min_len(least).for_each(|(i, (out, base))| {
-            out.par_chunks_mut(broad).enumerate().for_each(|(j, out)| {
-                let (from, count) = (j * broad, out.len());
-                let p = if with.is_empty() { &[] } else { &with[i * size + from..i * size + from + count] };
-                wide(
-                    Simd::chosen(),
-                    Closure(|| {
-                        for at in &starts {
-                            let first = base + at + from;
-                            row(out, p, first..first + count);
-                        }
-                    }),
-                );
-            });
-        });
+        return Ok(out);
     }
+    let pieces = Pieces::of(size, starts.len(), bases.len(), broad(starts.len()));
+    let out_of = Shared::new(&mut out);
+    parts::each(pieces.count(), cut.total, |i| {
+        let (rows, from, count) = pieces.part(i);
+        for row in rows {
+            // SAFETY: the pieces of different parts do not overlap.
+            #[allow(unsafe_code)]
+            let out = unsafe { out_of.part(row * size + from, count) };
+            let with = with.get(row * size + from..row * size + from + count).unwrap_or_default();
+            wide(Simd::chosen(), Rows { fold, starts, base: bases[row] + from, with, out });
+        }
+    });
     Ok(out)
+}
+
+/// How many numbers side by side a part folds into, `folded` each.
+pub(crate) fn broad(folded: usize) -> usize {
+    (BLOCK / folded.max(1)).clamp(LEAST, BLOCK)
+}
+
+/// Rows that lie side by side, cut into parts: of long ones a piece each, of short ones several.
+pub(crate) struct Pieces {
+    size: usize,
+    rows: usize,
+    /// The length of a piece.
+    broad: usize,
+    /// Rows in a part.
+    group: usize,
+}
+
+impl Pieces {
+    /// Of `rows` rows of `size` numbers, each of which `folded` numbers are folded into; a piece has `broad` of them at most.
+    pub fn of(size: usize, folded: usize, rows: usize, broad: usize) -> Self {
+        let broad = broad.min(size).max(1);
+        let group = if broad < size { 1 } else { (BLOCK / (size * folded).max(1)).max(1) };
+        Self { size, rows, broad, group }
+    }
+
+    /// How many parts there are.
+    pub fn count(&self) -> usize {
+        self.rows.div_ceil(self.group) * self.size.div_ceil(self.broad)
+    }
+
+    /// The rows of a part, and where in them it begins, and how many numbers of each it has.
+    pub fn part(&self, i: usize) -> (Range<usize>, usize, usize) {
+        let each = self.size.div_ceil(self.broad);
+        let (first, from) = (i / each * self.group, i % each * self.broad);
+        (first..(first + self.group).min(self.rows), from, self.broad.min(self.size - from))
+    }
+}
+
+/// Some numbers of the result, whose runs go.
+struct Runs<'a, T, F> {
+    fold: &'a F,
+    starts: &'a [usize],
+    bases: &'a [usize],
+    with: &'a [T],
+    /// The first of them.
+    at: usize,
+    size: usize,
+    out: &'a mut [T],
+}
+
+impl<T: Float, F: Fold<T>> Task for Runs<'_, T, F> {
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        for (i, (out, base)) in self.out.iter_mut().zip(self.bases).enumerate() {
+            let p = self.with.get(self.at + i).copied().unwrap_or(T::ZERO);
+            for at in self.starts {
+                // SAFETY: as of this function.
+                #[allow(unsafe_code)]
+                unsafe {
+                    *out = self.fold.run::<L>(*out, p, base + at..base + at + self.size);
+                }
+            }
+        }
+    }
+}
+
+/// A piece of a row of the result.
+struct Rows<'a, T, F> {
+    fold: &'a F,
+    starts: &'a [usize],
+    base: usize,
+    with: &'a [T],
+    out: &'a mut [T],
+}
+
+impl<T: Float, F: Fold<T>> Task for Rows<'_, T, F> {
+    type Out = ();
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(self) {
+        for at in self.starts {
+            let first = self.base + at;
+            self.fold.row(self.out, self.with, first..first + self.out.len());
+        }
+    }
 }
 
 /// Σ f(x, p) over what goes, p being the number of `with` that belongs to the result.
 pub fn sum<T: Float>(cut: &Cut, x: &[T], with: &[T], f: impl Fn(T, T) -> T + Sync) -> Result<Vec<T>, Mismatch> {
-    let run = |sum: T, p: T, at: Range<usize>| {
-        let x = &x[at];
-        let mut lanes = [T::ZERO; 16];
-        let parts = x.chunks_exact(16);
+    fold(cut, x, with, &Sum { x, f })
+}
+
+struct Sum<'a, T, F> {
+    x: &'a [T],
+    f: F,
+}
+
+impl<T: Float, F: Fn(T, T) -> T + Sync> Fold<T> for Sum<'_, T, F> {
+    fn start(&self) -> T {
+        T::ZERO
+    }
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(&self, so_far: T, p: T, at: Range<usize>) -> T {
+        let (x, f) = (&self.x[at], &self.f);
+        let mut lanes = [T::ZERO; 32];
+        let parts = x.chunks_exact(32);
         let rest: T = parts.remainder().iter().map(|x| f(*x, p)).sum();
         for part in parts {
             for (lane, x) in lanes.iter_mut().zip(part) {
                 *lane += f(*x, p);
             }
         }
-        sum + (lanes.into_iter().sum::<T>() + rest)
-    };
-    let row = |sums: &mut [T], with: &[T], at: Range<usize>| {
-        let x = &x[at];
+        so_far + (added(lanes) + rest)
+    }
+
+    #[inline(always)]
+    fn row(&self, out: &mut [T], with: &[T], at: Range<usize>) {
+        let (x, f) = (&self.x[at], &self.f);
         if with.is_empty() {
-            sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += f(*x, T::ZERO));
+            out.iter_mut().zip(x).for_each(|(sum, x)| *sum += f(*x, T::ZERO));
         } else {
-            sums.iter_mut().zip(with).zip(x).for_each(|((sum, p), x)| *sum += f(*x, *p));
+            out.iter_mut().zip(with).zip(x).for_each(|((sum, p), x)| *sum += f(*x, *p));
         }
-    };
-    fold(cut, x, with, T::ZERO, run, row)
+    }
 }
 
 /// Σ x·y over what goes.
 pub fn products<T: Float>(cut: &Cut, x: &[T], y: &[T]) -> Result<Vec<T>, Mismatch> {
     length("y", y, cut.total)?;
-    let run = |sum: T, _: T, at: Range<usize>| {
-        let mut lanes = [T::ZERO; 16];
-        let (x, y) = (&x[at.clone()], &y[at]);
-        let (parts, others) = (x.chunks_exact(16), y.chunks_exact(16));
-        let rest: T = parts.remainder().iter().zip(others.remainder()).map(|(x, y)| *x * *y).sum();
-        for (x, y) in parts.zip(others) {
-            lanes.iter_mut().zip(x.iter().zip(y)).for_each(|(lane, (x, y))| *lane += *x * *y);
+    fold(cut, x, &[], &Products { x, y })
+}
+
+struct Products<'a, T> {
+    x: &'a [T],
+    y: &'a [T],
+}
+
+impl<T: Float> Fold<T> for Products<'_, T> {
+    fn start(&self) -> T {
+        T::ZERO
+    }
+
+    #[inline(always)]
+    unsafe fn run<L: Lanes>(&self, so_far: T, _: T, at: Range<usize>) -> T {
+        // SAFETY: as of this function.
+        #[allow(unsafe_code)]
+        unsafe {
+            so_far + dot::<T, L>(&self.x[at.clone()], &self.y[at])
         }
-        sum + (lanes.into_iter().sum::<T>() + rest)
-    };
-    let row = |sums: &mut [T], _: &[T], at: Range<usize>| {
-        let both = x[at.clone()].iter().zip(&y[at]);
-        sums.iter_mut().zip(both).for_each(|(sum, (x, y))| *sum += *x * *y);
-    };
-    fold(cut, x, &[], T::ZERO, run, row)
+    }
+
+    #[inline(always)]
+    fn row(&self, out: &mut [T], _: &[T], at: Range<usize>) {
+        let both = self.x[at.clone()].iter().zip(&self.y[at]);
+        out.iter_mut().zip(both).for_each(|(sum, (x, y))| *sum += *x * *y);
+    }
 }
 
 /// The greatest number of what goes, or the least. What is no number makes the result none.
 pub fn extreme<T: Float>(cut: &Cut, x: &[T], greatest: bool) -> Result<Vec<T>, Mismatch> {
-    // What is no number stays: it is greater than nothing, and nothing is greater than it.
-    #[allow(clippy::eq_op)]
-    let pick = |a: T, b: T| if b != b || greatest && b > a || !greatest && b < a { b } else { a };
-    let start = T::of(if greatest { f64::NEG_INFINITY } else { f64::INFINITY });
-    let run = |best: T, _: T, at: Range<usize>| {
-        let x = &x[at];
-        let mut lanes = [best; 16];
-        let parts = x.chunks_exact(16);
-        let rest = parts.remainder().iter().fold(best, |a, b| pick(a, *b));
-        for part in parts {
-            lanes.iter_mut().zip(part).for_each(|(lane, x)| *lane = pick(*lane, *x));
-        }
-        lanes.into_iter().fold(rest, pick)
-    };
-    let row = |best: &mut [T], _: &[T], at: Range<usize>| {
-        best.iter_mut().zip(&x[at]).for_each(|(best, x)| *best = pick(*best, *x))
-    };
-    fold(cut, x, &[], start, run, row)
+    if greatest { fold(cut, x, &[], &Extreme::<T, true>(x)) } else { fold(cut, x, &[], &Extreme::<T, false>(x)) }
 }
 
-/// What is left, spread over what went: f of the numbers of `x` and `y` at each place, and of those of `p` and `q` that
-/// belong to the result there. An empty slice stands for zeros.
-pub fn spread<T: Float>(
-    cut: &Cut,
-    [x, y]: [&[T]; 2],
-    [p, q]: [&[T]; 2],
-    f: impl Fn([T; 2], [T; 2]) -> T + Sync,
-) -> Result<Vec<T>, Mismatch> {
-    for (what, slice, wanted) in
-        [("x", x, cut.total), ("y", y, cut.total), ("parameters", p, cut.kept), ("parameters", q, cut.kept)]
-    {
-        if !slice.is_empty() {
-            length(what, slice, wanted)?;
-        }
+struct Extreme<'a, T, const GREATEST: bool>(&'a [T]);
+
+impl<T: Float, const GREATEST: bool> Fold<T> for Extreme<'_, T, GREATEST> {
+    fn start(&self) -> T {
+        T::of(if GREATEST { f64::NEG_INFINITY } else { f64::INFINITY })
     }
-    if cut.total == 0 {
-        return Ok(Vec::new());
-    }
-    let ((size, goes), owners) = (cut.run(), cut.owners());
-    let runs = (BLOCK / size).max(1);
-    let fill = |out: &mut [MaybeUninit<T>]| {
-        let parts = out.par_chunks_mut(size * runs).zip(owners.par_chunks(runs)).enumerate();
-        parts.for_each(|(i, (out, owners))| {
-            let at = i * size * runs;
-            let part = |slice: &'_ [T]| if slice.is_empty() { 0..0 } else { at..at + out.len() };
-            let (x, y) = (&x[part(x)], &y[part(y)]);
-            wide(Simd::chosen(), Each { size, goes, owners, x, y, p, q, out, f: &f });
-        });
-    };
-    // SAFETY: the runs cover all numbers, there is an owner for each, and each run is written whole.
-    #[allow(unsafe_code)]
-    Ok(unsafe { made(cut.total, fill) })
-}
-
-/// Some runs of the result of [`spread`], with the numbers that lie where they do.
-struct Each<'a, T, F> {
-    size: usize,
-    goes: bool,
-    owners: &'a [usize],
-    x: &'a [T],
-    y: &'a [T],
-    p: &'a [T],
-    q: &'a [T],
-    out: &'a mut [MaybeUninit<T>],
-    f: &'a F,
-}
-
-impl<T: Float, F: Fn([T; 2], [T; 2]) -> T> Task for Each<'_, T, F> {
-    type Out = ();
 
     #[inline(always)]
-    unsafe fn run<L: Lanes>(self) {
-        let Each { size, goes, owners, x, y, p, q, out, f } = self;
-        let one = |slice: &[T], at: usize| slice.get(at).copied().unwrap_or(T::ZERO);
-        let set = MaybeUninit::new;
-        for ((k, out), owner) in out.chunks_mut(size).enumerate().zip(owners) {
-            let (at, n, own) = (k * size, out.len(), owner * size);
-            let of = |slice: &'_ [T], at: usize| if slice.is_empty() { 0..0 } else { at..at + n };
-            let (x, y) = (&x[of(x, at)], &y[of(y, at)]);
-            if goes {
-                let params = [one(p, *owner), one(q, *owner)];
-                match (x.is_empty(), y.is_empty()) {
-                    (true, true) => out.fill(MaybeUninit::new(f([T::ZERO; 2], params))),
-                    (false, true) => out.iter_mut().zip(x).for_each(|(out, x)| *out = set(f([*x, T::ZERO], params))),
-                    (true, false) => out.iter_mut().zip(y).for_each(|(out, y)| *out = set(f([T::ZERO, *y], params))),
-                    (false, false) => {
-                        let both = x.iter().zip(y);
-                        out.iter_mut().zip(both).for_each(|(out, (x, y))| *out = set(f([*x, *y], params)));
-                    }
-                }
-                continue;
-            }
-            let (p, q) = (&p[of(p, own)], &q[of(q, own)]);
-            if [x, y, p, q].iter().all(|slice| !slice.is_empty()) {
-                let all = x.iter().zip(y).zip(p.iter().zip(q));
-                out.iter_mut().zip(all).for_each(|(out, ((x, y), (p, q)))| *out = set(f([*x, *y], [*p, *q])));
-            } else if x.is_empty() && y.is_empty() && q.is_empty() && !p.is_empty() {
-                out.iter_mut().zip(p).for_each(|(out, p)| *out = set(f([T::ZERO; 2], [*p, T::ZERO])));
-            } else if y.is_empty() && q.is_empty() && !x.is_empty() && !p.is_empty() {
-                out.iter_mut()
-                    .zip(x.iter().zip(p))
-                    .for_each(|(out, (x, p))| *out = set(f([*x, T::ZERO], [*p, T::ZERO])));
-            } else {
-                for (i, out) in out.iter_mut().enumerate() {
-                    *out = set(f([one(x, i), one(y, i)], [one(p, i), one(q, i)]));
-                }
-            }
+    unsafe fn run<L: Lanes>(&self, so_far: T, _: T, at: Range<usize>) -> T {
+        // SAFETY: as of this function.
+        #[allow(unsafe_code)]
+        unsafe {
+            extreme_of::<T, L, GREATEST>(&self.0[at], so_far)
         }
+    }
+
+    #[inline(always)]
+    fn row(&self, out: &mut [T], _: &[T], at: Range<usize>) {
+        out.iter_mut().zip(&self.0[at]).for_each(|(best, x)| *best = pick::<T, GREATEST>(*best, *x));
     }
 }
 
@@ -319,6 +340,7 @@ impl<T: Float, F: Fn([T; 2], [T; 2]) -> T> Task for Each<'_, T, F> {
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 mod tests {
     use super::*;
+    use crate::spread::spread;
 
     /// Every way to cut a shape, with the result's index of each number.
     fn cuts(shape: &[usize]) -> Vec<(Cut, Vec<usize>)> {

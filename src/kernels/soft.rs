@@ -5,17 +5,13 @@
 //! they are not, rows are summed side by side. Both are loops without a branch, compiled for the widest vectors.
 #![allow(clippy::indexing_slicing)] // Runs are cut by the sizes that the slices are checked against on entry.
 
-use std::mem::MaybeUninit;
-
-use rayon::prelude::*;
-
-use crate::fresh::made;
-use crate::reduce::{self, Cut};
+use crate::parts::{self, CURVE};
+use crate::reduce::{self, BLOCK, Cut, Pieces};
+use crate::runs::{extreme_of, halved, pick, total};
+use crate::shared::Shared;
 use crate::simd::{Lanes, Simd, Task, run};
+use crate::spread::{self, Blend};
 use crate::{Float, Mismatch, length};
-
-/// Numbers that one task takes at least, and the widest row that it sums side by side.
-const BLOCK: usize = 1 << 13;
 
 /// What stands for a number that a mask hides, and what is less than any other.
 const HIDDEN: f64 = -1e30;
@@ -42,104 +38,35 @@ pub fn sums<T: Float>(cut: &Cut, x: &[T], mask: &[T]) -> Result<Sums<T>, Mismatc
         return Ok(Sums { most, sum });
     }
     let ((size, goes), starts, bases) = (cut.run(), cut.starts(), cut.bases());
-    let (results, wide) = match goes {
+    let (starts, bases) = (starts.as_slice(), bases.as_slice());
+    let (most_of, sum_of) = (Shared::new(&mut most), Shared::new(&mut sum));
+    // SAFETY: what different parts take of the two does not overlap.
+    #[allow(unsafe_code)]
+    let both = |at: usize, n: usize| unsafe { (most_of.part(at, n), sum_of.part(at, n)) };
+    if goes {
         // As many numbers of the result as make a block.
-        true => ((BLOCK / cut.folded().max(1)).max(1), 1),
-        false => (size, (BLOCK / starts.len().max(1)).clamp(64, BLOCK).min(size)),
-    };
-    let least = if goes { 1 } else { (BLOCK / (size * starts.len()).max(1)).max(1) };
-    let parts = most.par_chunks_mut(results).zip(sum.par_chunks_mut(results)).enumerate().with_min_len(least);
-    parts.for_each(|(i, (most, sum))| {
-        if goes {
-            let bases = &bases[i * results..(i * results + most.len())];
-            run(Simd::chosen(), Runs { x, mask, size, starts: &starts, bases, most, sum });
-        } else {
-            let rows = most.par_chunks_mut(wide).zip(sum.par_chunks_mut(wide)).enumerate();
-            rows.for_each(|(j, (most, sum))| {
-                run(Simd::chosen(), Rows { x, mask, from: bases[i] + j * wide, starts: &starts, most, sum });
-            });
-        }
-    });
+        let results = (BLOCK / cut.folded().max(1)).max(1);
+        parts::each(kept.div_ceil(results), total * CURVE, |i| {
+            let at = i * results;
+            let n = results.min(kept - at);
+            let (most, sum) = both(at, n);
+            run(Simd::chosen(), Runs { x, mask, size, starts, bases: &bases[at..at + n], most, sum });
+        });
+    } else {
+        let pieces = Pieces::of(size, starts.len(), bases.len(), reduce::broad(starts.len()));
+        parts::each(pieces.count(), total * CURVE, |i| {
+            let (rows, from, count) = pieces.part(i);
+            for row in rows {
+                let (most, sum) = both(row * size + from, count);
+                run(Simd::chosen(), Rows { x, mask, from: bases[row] + from, starts, most, sum });
+            }
+        });
+    }
     Ok(Sums { most, sum })
 }
 
-/// Each number's share of its run's sum of exponentials, or the logarithm of that, in one go; what goes into one sum is one run.
-pub fn shares<T: Float>(cut: &Cut, x: &[T], logarithm: bool) -> Result<Vec<T>, Mismatch> {
-    let (total, _) = cut.counts();
-    length("x", x, total)?;
-    if !cut.is_of_runs() {
-        return Err(Mismatch::Sizes("shares are of whole runs"));
-    }
-    let (size, _) = cut.run();
-    let part = (BLOCK / size.max(1)).max(1) * size;
-    let fill = |out: &mut [MaybeUninit<T>]| {
-        let parts = out.par_chunks_mut(part.max(1)).zip(x.par_chunks(part.max(1)));
-        parts.for_each(|(out, x)| run(Simd::chosen(), Shares { x, size, logarithm, out }));
-    };
-    // SAFETY: the parts cover all numbers, whole runs each, and each run is written.
-    #[allow(unsafe_code)]
-    Ok(unsafe { made(total, fill) })
-}
-
-/// Some runs of the result of [`shares`].
-struct Shares<'a, T> {
-    x: &'a [T],
-    size: usize,
-    logarithm: bool,
-    out: &'a mut [MaybeUninit<T>],
-}
-
-impl<T: Float> Task for Shares<'_, T> {
-    type Out = ();
-
-    #[inline(always)]
-    unsafe fn run<L: Lanes>(self) {
-        if self.size == 1 {
-            // All of 1, but for what is not finite.
-            let whole = if self.logarithm { T::ZERO } else { T::ONE };
-            self.out.iter_mut().zip(self.x).for_each(|(out, x)| *out = MaybeUninit::new(*x * T::ZERO + whole));
-            return;
-        }
-        for (out, x) in self.out.chunks_exact_mut(self.size).zip(self.x.chunks_exact(self.size)) {
-            let mut lanes = [T::of(f64::NEG_INFINITY); 16];
-            let parts = x.chunks_exact(16);
-            let rest = parts.remainder();
-            for part in parts {
-                lanes.iter_mut().zip(part).for_each(|(lane, x)| *lane = larger(*lane, *x));
-            }
-            let most = lanes.into_iter().chain(rest.iter().copied()).fold(T::of(f64::NEG_INFINITY), larger);
-            let mut lanes = [T::ZERO; 16];
-            for (out, part) in out.chunks_mut(16).zip(x.chunks(16)) {
-                for ((lane, out), x) in lanes.iter_mut().zip(out).zip(part) {
-                    let power = (*x - most).power();
-                    *lane += power;
-                    out.write(power);
-                }
-            }
-            let sum = lanes.into_iter().sum::<T>();
-            if self.logarithm {
-                // The greatest is taken off first, which keeps the digits of what is near it.
-                let log = sum.logarithm();
-                out.iter_mut().zip(x).for_each(|(out, x)| *out = MaybeUninit::new(*x - most - log));
-                continue;
-            }
-            let share = T::ONE / sum;
-            for out in out {
-                // SAFETY: it was written above.
-                #[allow(unsafe_code)]
-                let power = unsafe { out.assume_init_read() };
-                out.write(power * share);
-            }
-        }
-    }
-}
-
-/// The larger number; what is no number wins.
-#[inline(always)]
-#[allow(clippy::eq_op)]
-fn larger<T: Float>(a: T, b: T) -> T {
-    if b > a || b != b { b } else { a }
-}
+/// Numbers of a run whose powers are made at once.
+const PIECE: usize = 1 << 9;
 
 #[inline(always)]
 fn seen<T: Float>(x: T, mask: T) -> T {
@@ -148,9 +75,9 @@ fn seen<T: Float>(x: T, mask: T) -> T {
 
 /// `mask · e^(x - most)`, and 0 where the mask hides it.
 #[inline(always)]
-fn weighed<T: Float>(x: T, mask: T, most: T) -> T {
+fn weighed<T: Float, L: Lanes>(x: T, mask: T, most: T) -> T {
     let on = mask > T::ZERO;
-    let power = (if on { x - most } else { T::ZERO }).power();
+    let power = (if on { x - most } else { T::ZERO }).power::<L>();
     if on { power * mask } else { T::ZERO }
 }
 
@@ -181,43 +108,45 @@ impl<T: Float> Task for Runs<'_, T> {
             for at in self.starts {
                 let from = base + at;
                 let x = &self.x[from..from + self.size];
-                let mut lanes = [*most; 16];
                 if self.mask.is_empty() {
-                    for part in x.chunks_exact(16) {
-                        lanes.iter_mut().zip(part).for_each(|(lane, x)| *lane = larger(*lane, *x));
+                    // SAFETY: as of this function.
+                    #[allow(unsafe_code)]
+                    unsafe {
+                        *most = extreme_of::<T, L, true>(x, *most);
                     }
-                    let rest = x.chunks_exact(16).remainder().iter();
-                    *most = lanes.into_iter().chain(rest.copied()).fold(*most, larger);
                 } else {
+                    let mut lanes = [*most; 16];
                     let mask = &self.mask[from..from + self.size];
                     for (part, mask) in x.chunks_exact(16).zip(mask.chunks_exact(16)) {
                         let both = lanes.iter_mut().zip(part.iter().zip(mask));
-                        both.for_each(|(lane, (x, m))| *lane = larger(*lane, seen(*x, *m)));
+                        both.for_each(|(lane, (x, m))| *lane = pick::<T, true>(*lane, seen(*x, *m)));
                     }
                     let rest = x.chunks_exact(16).remainder().iter().zip(mask.chunks_exact(16).remainder());
-                    *most = lanes.into_iter().chain(rest.map(|(x, m)| seen(*x, *m))).fold(*most, larger);
+                    *most =
+                        rest.fold(halved(lanes, pick::<T, true>), |most, (x, m)| pick::<T, true>(most, seen(*x, *m)));
                 }
             }
             *most = if self.mask.is_empty() { *most } else { found(*most) };
-            let mut lanes = [T::ZERO; 16];
             for at in self.starts {
                 let from = base + at;
-                let x = &self.x[from..from + self.size];
-                if self.mask.is_empty() {
-                    for part in x.chunks_exact(16) {
-                        lanes.iter_mut().zip(part).for_each(|(lane, x)| *lane += (*x - *most).power());
+                // The powers first and their sum then: two loops that the compiler makes vectors of, where of one it does not.
+                for from in (from..from + self.size).step_by(PIECE) {
+                    let x = &self.x[from..(from + PIECE).min(base + at + self.size)];
+                    let mut powers = [T::ZERO; PIECE];
+                    let powers = &mut powers[..x.len()];
+                    if self.mask.is_empty() {
+                        powers.iter_mut().zip(x).for_each(|(power, x)| *power = (*x - *most).power::<L>());
+                    } else {
+                        let both = x.iter().zip(&self.mask[from..from + x.len()]);
+                        powers.iter_mut().zip(both).for_each(|(p, (x, m))| *p = weighed::<T, L>(*x, *m, *most));
                     }
-                    let rest = x.chunks_exact(16).remainder().iter();
-                    lanes.iter_mut().zip(rest).for_each(|(lane, x)| *lane += (*x - *most).power());
-                } else {
-                    let mask = &self.mask[from..from + self.size];
-                    for (part, mask) in x.chunks(16).zip(mask.chunks(16)) {
-                        let both = lanes.iter_mut().zip(part.iter().zip(mask));
-                        both.for_each(|(lane, (x, m))| *lane += weighed(*x, *m, *most));
+                    // SAFETY: as of this function.
+                    #[allow(unsafe_code)]
+                    unsafe {
+                        *sum += total::<T, L>(powers);
                     }
                 }
             }
-            *sum = lanes.into_iter().sum();
         }
     }
 }
@@ -242,10 +171,10 @@ impl<T: Float> Task for Rows<'_, T> {
             let from = self.from + at;
             let x = &self.x[from..from + count];
             if self.mask.is_empty() {
-                self.most.iter_mut().zip(x).for_each(|(most, x)| *most = larger(*most, *x));
+                self.most.iter_mut().zip(x).for_each(|(most, x)| *most = pick::<T, true>(*most, *x));
             } else {
                 let both = x.iter().zip(&self.mask[from..from + count]);
-                self.most.iter_mut().zip(both).for_each(|(most, (x, m))| *most = larger(*most, seen(*x, *m)));
+                self.most.iter_mut().zip(both).for_each(|(most, (x, m))| *most = pick::<T, true>(*most, seen(*x, *m)));
             }
         }
         if !self.mask.is_empty() {
@@ -255,10 +184,10 @@ impl<T: Float> Task for Rows<'_, T> {
             let from = self.from + at;
             let both = self.sum.iter_mut().zip(self.most.iter().zip(&self.x[from..from + count]));
             if self.mask.is_empty() {
-                both.for_each(|(sum, (most, x))| *sum += (*x - *most).power());
+                both.for_each(|(sum, (most, x))| *sum += (*x - *most).power::<L>());
             } else {
                 let mask = &self.mask[from..from + count];
-                both.zip(mask).for_each(|((sum, (most, x)), m)| *sum += weighed(*x, *m, *most));
+                both.zip(mask).for_each(|((sum, (most, x)), m)| *sum += weighed::<T, L>(*x, *m, *most));
             }
         }
     }
@@ -267,28 +196,35 @@ impl<T: Float> Task for Rows<'_, T> {
 /// What is made of every number, of another at its place, and of two that are left there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Made {
-    /// `e^(x - p) · q`: a share of 1, where p is the greatest number and q one over the sum; a gradient, where p is the
-    /// logarithm of the sum and q its own gradient.
+    /// `e^(x - p) · q`: the gradient of the logarithm of a sum, where p is that and q its own gradient.
     Power,
-    /// `y · e^(x - p) · q`, and 0 where the mask y is 0.
+    /// `y · e^(x - p) · q`, and 0 where the mask y is 0: the same under a mask.
     Weighed,
-    /// `x - p - q`: the logarithm of a share, where q is the logarithm of the sum.
-    Less,
-    /// `x · (y - p)`: the gradient of shares x, given that of each, y, and the sum p of their products.
-    Share,
-    /// `y - e^x · p`: the gradient of logarithms of shares x.
-    Logarithm,
 }
 
 /// What is made of every number of `x`, with those of `y` where they lie and those of `p` and `q` that are left there.
 /// An empty slice stands for zeros.
 pub fn spread<T: Float>(cut: &Cut, made: Made, [x, y]: [&[T]; 2], [p, q]: [&[T]; 2]) -> Result<Vec<T>, Mismatch> {
     match made {
-        Made::Power => reduce::spread(cut, [x, y], [p, q], |[x, _], [p, q]| (x - p).power() * q),
-        Made::Weighed => reduce::spread(cut, [x, y], [p, q], |[x, y], [p, q]| weighed(x, y, p) * q),
-        Made::Less => reduce::spread(cut, [x, y], [p, q], |[x, _], [p, q]| x - p - q),
-        Made::Share => reduce::spread(cut, [x, y], [p, q], |[x, y], [p, _]| x * (y - p)),
-        Made::Logarithm => reduce::spread(cut, [x, y], [p, q], |[x, y], [p, _]| y - x.power() * p),
+        Made::Power => spread::blend(cut, [x, y], [p, q], CURVE, &Power),
+        Made::Weighed => spread::blend(cut, [x, y], [p, q], CURVE, &Weighed),
+    }
+}
+
+struct Power;
+struct Weighed;
+
+impl<T: Float> Blend<T> for Power {
+    #[inline(always)]
+    fn of<L: Lanes>(&self, [x, _]: [T; 2], [p, q]: [T; 2]) -> T {
+        (x - p).power::<L>() * q
+    }
+}
+
+impl<T: Float> Blend<T> for Weighed {
+    #[inline(always)]
+    fn of<L: Lanes>(&self, [x, y]: [T; 2], [p, q]: [T; 2]) -> T {
+        weighed::<T, L>(x, y, p) * q
     }
 }
 

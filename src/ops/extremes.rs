@@ -4,7 +4,7 @@
 use candle_core::{Result, Tensor};
 
 use crate::axes::{picked, reduction};
-use crate::compute::elementwise::{gathered_product, gradients, operands};
+use crate::compute::elementwise::{Arithmetic, gathered_product, gradients, met, operands};
 use crate::compute::folding::{Folded, Folding, Folds, at, mask};
 use crate::compute::samples::Sample;
 use crate::compute::{Call, Gradients, Output};
@@ -12,6 +12,7 @@ use crate::export::onnx::{self, Onnx};
 use crate::export::torch::{self, Torch};
 use crate::export::{Form, Use};
 use crate::op::Op;
+use rord_kernels::Float;
 use rord_lang::constant::Constant;
 use rord_lang::range::Range;
 use rord_lang::report::numbers;
@@ -96,6 +97,47 @@ fn rule(a: &mut Application<'_>) {
     crate::rules::alike(a);
 }
 
+/// The greater or lesser of two numbers; what is no number is.
+struct Picked<const GREATER: bool>;
+
+/// How much of the first of them is taken: 1, or a half where both are equal.
+struct Taken<const GREATER: bool>;
+
+/// What is left for the second.
+struct Left<const GREATER: bool>;
+
+impl<const GREATER: bool> Arithmetic for Picked<GREATER> {
+    #[allow(clippy::eq_op)]
+    fn of<T: Float>(a: T, b: T) -> T {
+        let second = if GREATER { b > a } else { b < a };
+        if second || b != b { b } else { a }
+    }
+    fn plain(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        if GREATER { a.maximum(b) } else { a.minimum(b) }
+    }
+}
+
+impl<const GREATER: bool> Arithmetic for Taken<GREATER> {
+    fn of<T: Float>(a: T, b: T) -> T {
+        let (first, no_less) = if GREATER { (a > b, a >= b) } else { (a < b, a <= b) };
+        let half = |on: bool| if on { T::of(0.5) } else { T::ZERO };
+        half(first) + half(no_less)
+    }
+    fn plain(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        let (low, high) = if GREATER { (b, a) } else { (a, b) };
+        (low.lt(high)?.to_dtype(a.dtype())? + low.le(high)?.to_dtype(a.dtype())?)? * 0.5
+    }
+}
+
+impl<const GREATER: bool> Arithmetic for Left<GREATER> {
+    fn of<T: Float>(a: T, b: T) -> T {
+        T::ONE - Taken::<GREATER>::of(a, b)
+    }
+    fn plain(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        Taken::<GREATER>::plain(a, b)?.affine(-1.0, 1.0)
+    }
+}
+
 /// The greater or lesser of two numbers, or the greatest or least along axes.
 struct Extreme<const GREATER: bool>;
 
@@ -117,6 +159,9 @@ impl<const GREATER: bool> Folds for Extreme<GREATER> {
     fn value(&self, call: &Call, fast: bool) -> Result<Output> {
         let a = call.tensor("a")?;
         if call.maybe("b").is_some() {
+            if fast {
+                return Ok(met::<Picked<GREATER>>(a, call.tensor("b")?)?.into());
+            }
             let (a, b) = operands(call)?;
             return Ok(if GREATER { a.maximum(&b)? } else { a.minimum(&b)? }.into());
         }
@@ -132,10 +177,16 @@ impl<const GREATER: bool> Folds for Extreme<GREATER> {
     fn gradients(&self, call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
         let a = call.tensor("a")?;
         if call.maybe("b").is_some() {
+            if fast {
+                let b = call.tensor("b")?;
+                return gradients(
+                    call,
+                    |shape| gathered_product(grad, &met::<Taken<GREATER>>(a, b)?, shape),
+                    |shape| gathered_product(grad, &met::<Left<GREATER>>(a, b)?, shape),
+                );
+            }
             let (a, b) = operands(call)?;
-            let (low, high) = if GREATER { (&b, &a) } else { (&a, &b) };
-            // 1 where `a` is taken, a half where both are equal.
-            let taken = ((low.lt(high)?.to_dtype(grad.dtype())? + low.le(high)?.to_dtype(grad.dtype())?)? * 0.5)?;
+            let taken = Taken::<GREATER>::plain(&a, &b)?;
             return gradients(
                 call,
                 |a| gathered_product(grad, &taken, a),

@@ -163,7 +163,7 @@ fn given_back(call: &Call, grad: &Tensor, fast: bool) -> Result<Gradients> {
         Some(mask) => {
             folding.spread([&mask, &mask], [grad, grad], |[m, _], [g, _]| m * g, |[mask, _], [grad, _]| mask * grad)?
         }
-        None => folding.widened(grad)?,
+        None => folding.seen_wide(grad)?,
     };
     Ok(vec![("x", out)])
 }
@@ -199,4 +199,38 @@ fn samples() -> Result<Vec<Sample>> {
             vec![0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 1.0],
         )?,
     ])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::compute::Compute;
+    use crate::compute::layout::repeated;
+    use crate::compute::slices::tensor;
+    use rord_lang::constant::Settings;
+
+    #[test]
+    fn a_gradient_of_a_sum_is_seen_wide_and_not_written() {
+        let x = tensor(vec![1.0f32; 24], (2, 3, 4)).unwrap();
+        let inputs = [("x", x)];
+        for (axes, left) in [(vec![2], vec![2usize, 3]), (vec![1], vec![2, 4]), (vec![0, 2], vec![3])] {
+            let settings = Settings(vec![(crate::axes::POSITIONS.into(), at(&axes))]);
+            let call = Call {
+                inputs: &inputs,
+                settings: &settings,
+                shape: &left,
+                stream: [0; 3],
+                training: true,
+                wants: &["x"],
+                share: None,
+                apart: false,
+            };
+            for compute in [&Folded(Sum) as &dyn Compute, &Folded(Mean)] {
+                let output = compute.forward(&call).unwrap();
+                let gradients = compute.backward(&call, &output, &output.value).unwrap();
+                assert_eq!((gradients[0].1.dims(), repeated(&gradients[0].1)), (&[2usize, 3, 4][..], axes.clone()));
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::export::onnx::Onnx;
 use crate::export::torch::Torch;
 use crate::export::{Form, Use};
 use crate::op::Op;
-use rord_kernels::map;
+use rord_kernels::function::{self, Function};
 use rord_lang::vocabulary::{Entry, GraphFacts, LintFacts};
 
 /// The operation.
@@ -74,14 +74,13 @@ impl Paths for Sigmoid {
     fn fast<T: Element>(&self, call: &Call) -> Result<Output> {
         let x = call.tensor("x")?;
         let order = order(x);
-        let value = read::<T, _, 1>(order, [x], |[x]| map::one(x, |x| T::ONE / (T::ONE + (-x).exponential())))?;
+        let value = read::<T, _, 1>(order, [x], |[x]| function::value(Function::Sigmoid, x))?;
         Ok(tensor(order, value, x.dims())?.into())
     }
 
     fn fast_backward<T: Element>(&self, _: &Call, output: &Output, grad: &Tensor) -> Result<Gradients> {
-        let slope = |y: T, g: T| g * (y - y * y);
         let order = order(&output.value);
-        let out = read::<T, _, 2>(order, [&output.value, grad], |[y, g]| map::two(y, g, slope))?;
+        let out = read::<T, _, 2>(order, [&output.value, grad], |[y, g]| function::gradient(Function::Sigmoid, y, g))?;
         Ok(vec![("x", tensor(order, out.map_err(wrong)?, grad.dims())?)])
     }
 

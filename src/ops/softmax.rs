@@ -11,7 +11,6 @@ use crate::export::onnx::Onnx;
 use crate::export::torch::{Torch, tuple};
 use crate::export::{Form, Use};
 use crate::op::Op;
-use rord_kernels::soft::Made;
 use rord_lang::constant::Constant;
 use rord_lang::range::Range;
 use rord_lang::types::Kind;
@@ -101,16 +100,8 @@ impl<const LOG: bool> Folds for Softmax<LOG> {
     fn value(&self, call: &Call, fast: bool) -> Result<Output> {
         let x = call.tensor("x")?;
         let folding = Folding::new(call, x, fast)?;
-        if folding.is_fast() && folding.is_of_runs()? {
-            return Ok(folding.shares(x, LOG)?.into());
-        }
         if folding.is_fast() {
-            let [most, sum] = folding.exponentials(x, None)?;
-            return Ok(match LOG {
-                true => folding.made(Made::Less, [x, x], [&most, &sum.log()?])?,
-                false => folding.made(Made::Power, [x, x], [&most, &sum.recip()?])?,
-            }
-            .into());
+            return Ok(folding.shares(x, LOG)?.into());
         }
         let most = folding.extreme(x, true)?;
         let sum = folding.sum_with(x, &most, |x, m| (x - m).exp(), |x, m| (x - m)?.exp())?;
@@ -127,18 +118,15 @@ impl<const LOG: bool> Folds for Softmax<LOG> {
     fn gradients(&self, call: &Call, output: &Output, grad: &Tensor, fast: bool) -> Result<Gradients> {
         let y = &output.value;
         let folding = Folding::new(call, y, fast)?;
+        if folding.is_fast() {
+            return Ok(vec![("x", folding.shares_gradient(y, grad, LOG)?)]);
+        }
         let out = if LOG {
             let sum = folding.sum(grad)?;
-            if folding.is_fast() {
-                return Ok(vec![("x", folding.made(Made::Logarithm, [y, grad], [&sum, &sum])?)]);
-            }
             let f = |[y, g]: [f64; 2], [s, _]: [f64; 2]| g - y.exp() * s;
             folding.spread([y, grad], [&sum, &sum], f, |[y, g], [s, _]| g - (y.exp()? * s)?)?
         } else {
             let sum = folding.dot(y, grad)?;
-            if folding.is_fast() {
-                return Ok(vec![("x", folding.made(Made::Share, [y, grad], [&sum, &sum])?)]);
-            }
             let f = |[y, g]: [f64; 2], [s, _]: [f64; 2]| y * (g - s);
             folding.spread([y, grad], [&sum, &sum], f, |[y, g], [s, _]| y * (g - s)?)?
         };

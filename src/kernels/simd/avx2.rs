@@ -17,6 +17,7 @@ unsafe fn first(n: usize) -> __m256i {
 
 impl Lanes for Eight {
     const N: usize = 8;
+    const FUSED: bool = true;
     const ROWS: usize = 6;
 
     #[inline(always)]

@@ -27,6 +27,7 @@ fn first(n: usize) -> __mmask16 {
 
 impl Lanes for Sixteen {
     const N: usize = 16;
+    const FUSED: bool = true;
     const ROWS: usize = 14;
 
     #[inline(always)]

@@ -35,6 +35,8 @@ pub const VARIABLE: &str = "RORD_SIMD";
 pub trait Lanes: Copy {
     /// Numbers in a vector.
     const N: usize;
+    /// Whether `a.mul_add(b, c)` is one instruction here; elsewhere it is a call, and many times slower than two.
+    const FUSED: bool;
     /// Rows of accumulators, two vectors each, that fit in the registers beside what a product reads.
     const ROWS: usize;
 

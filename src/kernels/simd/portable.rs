@@ -17,6 +17,7 @@ impl Four {
 
 impl Lanes for Four {
     const N: usize = 4;
+    const FUSED: bool = false;
     const ROWS: usize = 4;
 
     #[inline(always)]

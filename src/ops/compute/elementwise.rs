@@ -48,6 +48,13 @@ pub(crate) fn met<F: Arithmetic>(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 
 fn met_fast<F: Arithmetic, T: Element>(a: &Tensor, b: &Tensor) -> Result<Option<Tensor>> {
     if a.shape() == b.shape() {
+        // What is repeated is read once.
+        if b.is_contiguous() && !layout::repeated(a).is_empty() {
+            return met_fast::<F, T>(&layout::once(a)?, b);
+        }
+        if a.is_contiguous() && !layout::repeated(b).is_empty() {
+            return met_fast::<F, T>(a, &layout::once(b)?);
+        }
         // Candle has threads of its own, which take turns with the kernels' and are waited for.
         if !a.is_contiguous() || !b.is_contiguous() {
             return Ok(None);
@@ -156,4 +163,30 @@ pub(crate) fn samples(to: &[&'static str]) -> Result<Vec<Sample>> {
         case("numbers", &[], &[], &[])?,
         case("one each", &[3], &[3], &[3])?,
     ])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::compute::samples::numbers;
+    use crate::compute::slices;
+
+    #[test]
+    fn what_is_repeated_meets_as_if_it_were_written_out() {
+        let whole = slices::tensor((0..24).map(|i| i as f32).collect(), (2, 3, 4)).unwrap();
+        for ones in [(2, 1, 1), (1, 3, 1), (1, 1, 4), (2, 3, 1), (2, 1, 4), (1, 1, 1)] {
+            let count = ones.0 * ones.1 * ones.2;
+            let small = slices::tensor((0..count).map(|i| 1.5 + i as f32).collect(), ones).unwrap();
+            let seen = small.broadcast_as((2, 3, 4)).unwrap();
+            let there = seen.contiguous().unwrap();
+            for (a, b, c, d) in
+                [(&seen, &whole, &there, &whole), (&whole, &seen, &whole, &there), (&seen, &seen, &there, &there)]
+            {
+                let (found, wanted) = (met::<Times>(a, b).unwrap(), (c * d).unwrap());
+                assert_eq!(found.dims(), [2, 3, 4]);
+                assert_eq!(numbers(&found).unwrap(), numbers(&wanted).unwrap());
+            }
+        }
+    }
 }

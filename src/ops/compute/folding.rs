@@ -5,13 +5,13 @@ use candle_core::{DType, Device, Result, Tensor};
 
 use crate::axes::POSITIONS;
 use crate::compute::slices::{Element, read, tensor, wrong};
-use crate::compute::{Call, Compute, Gradients, Output, pixelwise};
+use crate::compute::{Call, Compute, Gradients, Output, layout, pixelwise};
 use crate::export::onnx::Onnx;
 use crate::export::torch::Torch;
 use crate::export::{self, Form, Use};
-use rord_kernels::map;
 use rord_kernels::reduce::{self, Cut};
 use rord_kernels::soft::{self, Made};
+use rord_kernels::{map, shares, spread};
 use rord_lang::constant::Constant;
 
 /// A tensor with the axes of it that go.
@@ -147,6 +147,15 @@ impl Folding {
         Cut::new(&self.shape, &self.gone).map_err(wrong)
     }
 
+    /// What is left, seen as wide as the tensor. By kernels it is a view, which [`written_out`](layout::written_out) has the numbers of: what
+    /// reads it may need fewer.
+    pub fn seen_wide(&self, left: &Tensor) -> Result<Tensor> {
+        if !self.fast {
+            return self.widened(left);
+        }
+        layout::first(left)?.reshape(self.ones())?.broadcast_as(self.shape.as_slice())
+    }
+
     /// What is left, as wide as the tensor.
     pub fn widened(&self, left: &Tensor) -> Result<Tensor> {
         if !self.fast {
@@ -155,11 +164,11 @@ impl Folding {
         let cut = self.cut()?;
         match left.dtype() {
             DType::F32 => {
-                let out = read::<f32, _, 1>([left], |[p]| reduce::spread(&cut, [&[], &[]], [p, &[]], |_, [p, _]| p))?;
+                let out = read::<f32, _, 1>([left], |[p]| spread::spread(&cut, [&[], &[]], [p, &[]], |_, [p, _]| p))?;
                 tensor(out.map_err(wrong)?, self.shape.as_slice())
             }
             _ => {
-                let out = read::<f64, _, 1>([left], |[p]| reduce::spread(&cut, [&[], &[]], [p, &[]], |_, [p, _]| p))?;
+                let out = read::<f64, _, 1>([left], |[p]| spread::spread(&cut, [&[], &[]], [p, &[]], |_, [p, _]| p))?;
                 tensor(out.map_err(wrong)?, self.shape.as_slice())
             }
         }
@@ -196,7 +205,7 @@ impl Folding {
         let out = read::<T, _, 2>([x, left], |[x, p]| match p {
             // A single number: nothing to look up.
             [p] => Ok(map::one(x, |x| f(x, *p))),
-            _ => reduce::spread(&cut, [x, &[]], [p, &[]], |[x, _], [p, _]| f(x, p)),
+            _ => spread::spread(&cut, [x, &[]], [p, &[]], |[x, _], [p, _]| f(x, p)),
         })?;
         tensor(out.map_err(wrong)?, self.shape.as_slice())
     }
@@ -274,11 +283,11 @@ impl Folding {
             DType::F32 => {
                 let wide = |[a, b]: [f32; 2]| [f64::from(a), f64::from(b)];
                 let g = |xy: [f32; 2], pq: [f32; 2]| f(wide(xy), wide(pq)) as f32;
-                let out = read::<f32, _, 4>([x, y, p, q], |[x, y, p, q]| reduce::spread(&cut, [x, y], [p, q], g))?;
+                let out = read::<f32, _, 4>([x, y, p, q], |[x, y, p, q]| spread::spread(&cut, [x, y], [p, q], g))?;
                 tensor(out.map_err(wrong)?, self.shape.as_slice())
             }
             _ => {
-                let out = read::<f64, _, 4>([x, y, p, q], |[x, y, p, q]| reduce::spread(&cut, [x, y], [p, q], f))?;
+                let out = read::<f64, _, 4>([x, y, p, q], |[x, y, p, q]| spread::spread(&cut, [x, y], [p, q], f))?;
                 tensor(out.map_err(wrong)?, self.shape.as_slice())
             }
         }
@@ -310,12 +319,7 @@ impl Folding {
         Ok([tensor(most, self.left.as_slice())?, tensor(sum, self.left.as_slice())?])
     }
 
-    /// Whether what goes into one number is one run of neighbors.
-    pub fn is_of_runs(&self) -> Result<bool> {
-        Ok(self.cut()?.is_of_runs())
-    }
-
-    /// By kernels, of whole runs: each number as its share of the sum of exponentials, or the logarithm of that.
+    /// By kernels: each number as its share of its sum of exponentials, or the logarithm of that.
     pub fn shares(&self, x: &Tensor, logarithm: bool) -> Result<Tensor> {
         match x.dtype() {
             DType::F32 => self.shares_of::<f32>(x, logarithm),
@@ -325,7 +329,22 @@ impl Folding {
 
     fn shares_of<T: Element>(&self, x: &Tensor, logarithm: bool) -> Result<Tensor> {
         let cut = self.cut()?;
-        tensor(read::<T, _, 1>([x], |[x]| soft::shares(&cut, x, logarithm))?.map_err(wrong)?, self.shape.as_slice())
+        let out = read::<T, _, 1>([x], |[x]| shares::shares(&cut, x, logarithm))?;
+        tensor(out.map_err(wrong)?, self.shape.as_slice())
+    }
+
+    /// By kernels: the gradient of what [`Folding::shares`] made `y` of, given that of `y`.
+    pub fn shares_gradient(&self, y: &Tensor, grad: &Tensor, logarithm: bool) -> Result<Tensor> {
+        match y.dtype() {
+            DType::F32 => self.shares_gradient_of::<f32>(y, grad, logarithm),
+            _ => self.shares_gradient_of::<f64>(y, grad, logarithm),
+        }
+    }
+
+    fn shares_gradient_of<T: Element>(&self, y: &Tensor, grad: &Tensor, logarithm: bool) -> Result<Tensor> {
+        let cut = self.cut()?;
+        let out = read::<T, _, 2>([y, grad], |[y, grad]| shares::gradient(&cut, y, grad, logarithm))?;
+        tensor(out.map_err(wrong)?, self.shape.as_slice())
     }
 
     /// By kernels: what is made of the numbers of `x` and `y` at each place, and of those of `p` and `q` that are left there.

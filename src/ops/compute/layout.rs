@@ -6,9 +6,10 @@
 //! ([`Compute::either_order`](super::Compute::either_order)); all others get contiguous tensors.
 
 use candle_core::{DType, Device, Result, Tensor};
-use rayon::prelude::*;
 
+use crate::compute::folding::Folding;
 use crate::compute::slices::{self, Element, wrong};
+use rord_kernels::map;
 use rord_kernels::order::{channels_first, channels_last};
 
 /// How the numbers of a tensor lie.
@@ -65,10 +66,34 @@ pub fn order(t: &Tensor) -> Order {
     if !t.is_contiguous() && is_last(t) { Order::Last } else { Order::First }
 }
 
+/// The axes along which a tensor is seen again and again, without lying in memory more than once: a gradient of a sum is.
+pub fn repeated(t: &Tensor) -> Vec<usize> {
+    let axes = t.dims().iter().zip(t.stride()).enumerate();
+    axes.filter(|(_, (size, stride))| **size > 1 && **stride == 0).map(|(axis, _)| axis).collect()
+}
+
+/// The tensor without repetitions, an axis of which is of size 1 then.
+pub fn once(t: &Tensor) -> Result<Tensor> {
+    repeated(t).into_iter().try_fold(t.clone(), |t, axis| t.narrow(axis, 0, 1))
+}
+
+/// The tensor written out where it is [`repeated`], and else as it is.
+pub fn written_out(t: &Tensor) -> Result<Tensor> {
+    let axes = repeated(t);
+    if axes.is_empty() || !on_cpu(t) {
+        return if axes.is_empty() { Ok(t.clone()) } else { t.contiguous() };
+    }
+    let folding = Folding::of(t, axes, true);
+    folding.widened(&once(t)?.contiguous()?.reshape(folding.left.as_slice())?)
+}
+
 /// The same tensor, contiguous. A map that lies channels last is turned by blocks, which Candle's own copy is not.
 pub fn first(t: &Tensor) -> Result<Tensor> {
     if t.is_contiguous() {
         return Ok(t.clone());
+    }
+    if on_cpu(t) && !repeated(t).is_empty() {
+        return written_out(t);
     }
     if t.rank() == 5 && is_last(t) {
         return unfolded(&first(&folded(t)?)?, t.dim(1)?);
@@ -121,7 +146,7 @@ fn straight<T: Element>(t: &Tensor, order: Order) -> Result<Tensor> {
         return straight::<T>(&folded(t)?, order)?.reshape(shape);
     }
     let (b, c, h, w) = t.dims4()?;
-    let numbers = slices::read::<T, _, 1>([&t.contiguous()?], |[x]| channels_last(x, (b, c, h * w)))?;
+    let numbers = slices::read::<T, _, 1>([&first(t)?], |[x]| channels_last(x, (b, c, h * w)))?;
     slices::tensor(numbers.map_err(wrong)?, (b, h, w, c))
 }
 
@@ -177,10 +202,8 @@ pub fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 
 fn flat_sum<T: Element>(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let order = if order(a) == Order::Last || order(b) == Order::Last { Order::Last } else { Order::First };
-    let numbers = read::<T, _, 2>(order, [a, b], |[a, b]| {
-        a.par_iter().zip(b).with_min_len(1 << 14).map(|(a, b)| *a + *b).collect::<Vec<T>>()
-    })?;
-    tensor(order, numbers, a.dims())
+    let numbers = read::<T, _, 2>(order, [a, b], |[a, b]| map::two(a, b, |a, b| a + b))?;
+    tensor(order, numbers.map_err(wrong)?, a.dims())
 }
 
 /// `parts` after each other along the first axis, in the order of the first one.
@@ -272,5 +295,32 @@ mod tests {
         }
         assert!(is_last(&sum(&last, &last).unwrap()));
         assert!(is_last(&last.narrow(0, 1, 1).unwrap()), "a part of a batch is read in place");
+    }
+
+    #[test]
+    fn what_is_repeated_is_written_out_where_it_is_read() {
+        let small = slices::tensor(vec![1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], (2, 3)).unwrap();
+        for axes in [[0, 1], [0, 3], [1, 2], [2, 3]] {
+            let shape = [4usize, 5, 6, 7];
+            let kept: Vec<usize> = (0..4).filter(|axis| !axes.contains(axis)).collect();
+            let (mut ones, mut wide) = ([1usize; 4], shape);
+            (ones[kept[0]], ones[kept[1]]) = (2, 3);
+            (wide[kept[0]], wide[kept[1]]) = (2, 3);
+            let seen = small.reshape(&ones).unwrap().broadcast_as(&wide).unwrap();
+            let there = seen.contiguous().unwrap();
+            assert_eq!(repeated(&seen), axes);
+            assert_eq!(once(&seen).unwrap().dims(), ones);
+            for written in [first(&seen).unwrap(), written_out(&seen).unwrap()] {
+                assert!(written.is_contiguous() && repeated(&written).is_empty());
+                assert_eq!(numbers(&written).unwrap(), numbers(&there).unwrap());
+            }
+            for order in [Order::First, Order::Last] {
+                let found = read::<f32, _, 1>(order, [&seen], |[x]| x.to_vec()).unwrap();
+                assert_eq!(found, read::<f32, _, 1>(order, [&there], |[x]| x.to_vec()).unwrap());
+            }
+            let doubled: Vec<f64> = numbers(&there).unwrap().iter().map(|x| 2.0 * x).collect();
+            assert_eq!(numbers(&sum(&seen, &there).unwrap()).unwrap(), doubled);
+        }
+        assert!(repeated(&small).is_empty() && written_out(&small).unwrap().is_contiguous());
     }
 }
