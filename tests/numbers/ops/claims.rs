@@ -255,7 +255,9 @@ fn values_are_what_their_kinds_claim() {
                 wrong.push(format!("{}({}), as {:?}: {e}", op.name, given.join(", "), like.name));
             }
         }
-        if accepted == 0 {
+        // What only a pass makes has sizes that no call gives.
+        let by_pass = op.entry.graph.reads_through.is_some_and(|through| through.is_in(&like.settings));
+        if accepted == 0 && !by_pass {
             wrong.push(format!("{}, as {:?}: the checker accepts no kinds", op.name, like.name));
         }
     }
