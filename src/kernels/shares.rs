@@ -57,7 +57,7 @@ pub fn gradient<T: Float>(cut: &Cut, y: &[T], grad: &[T], logarithm: bool) -> Re
     length("gradient", grad, total)?;
     if cut.folded() <= 1 {
         // None, but for what is not finite.
-        return map::two(y, grad, |y, grad| y * T::ZERO + (grad - grad));
+        return map::two(y, grad, |y, grad| y * T::ZERO + grad * T::ZERO);
     }
     let ((size, goes), cost) = (cut.run(), if logarithm { CURVE } else { 2 });
     if cut.is_of_runs() {
